@@ -1,0 +1,104 @@
+//! Who changed what.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::invalid::text_enum;
+use crate::{AuditId, Invalid, KeyId, PersonId, TenantId, Timestamp};
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// A signed-in person.
+    Person(PersonId),
+    /// Automation that holds an API key.
+    Key(KeyId),
+    /// Keystile itself, such as the first start.
+    System,
+}
+
+impl Actor {
+    /// The person, when it is one.
+    pub const fn person(self) -> Option<PersonId> {
+        match self {
+            Self::Person(id) => Some(id),
+            Self::Key(_) | Self::System => None,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(id) => id.fmt(f),
+            Self::Key(id) => id.fmt(f),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+impl FromStr for Actor {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "system" {
+            return Ok(Self::System);
+        }
+        let person = text.parse().map(Self::Person);
+        person
+            .or_else(|_| text.parse().map(Self::Key))
+            .map_err(|_: Invalid| Invalid::rule("must be a person, a key or `system`"))
+    }
+}
+
+text_enum!(
+    /// What was done.
+    Action {
+        /// A tenant was made.
+        TenantCreate = "tenant.create",
+        /// An application was made.
+        ApplicationCreate = "application.create",
+        /// A key was made.
+        KeyCreate = "key.create",
+        /// Settings of a key were changed.
+        KeyUpdate = "key.update",
+        /// A key was switched off for a while.
+        KeyDisable = "key.disable",
+        /// A key was switched on again.
+        KeyEnable = "key.enable",
+        /// A key was barred for abuse, a leak or billing.
+        KeyBlock = "key.block",
+        /// A key was unbarred.
+        KeyUnblock = "key.unblock",
+        /// A key got a new secret.
+        KeyRegenerate = "key.regenerate",
+        /// A key was ended for good.
+        KeyRevoke = "key.revoke",
+        /// A key was taken out of the lists.
+        KeyDelete = "key.delete",
+    }
+);
+
+/// One line of the audit log. It commits together with the change it tells of, and never holds a secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEntry {
+    /// Which one.
+    pub id: AuditId,
+    /// The tenant whose log it stands in.
+    pub tenant_id: TenantId,
+    /// When the change was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub actor: Actor,
+    /// What was done.
+    pub action: Action,
+    /// Id of what it was done to.
+    pub target: String,
+    /// Where the request came from.
+    pub ip: Option<IpAddr>,
+    /// The request that asked for it.
+    pub request_id: Option<String>,
+    /// What was changed: field by field, the value before and after.
+    pub changes: serde_json::Value,
+}

@@ -1,0 +1,205 @@
+//! Whether a key may do what is asked of it: facts and a question in, yes or one refusal out.
+
+use std::net::IpAddr;
+
+use crate::invalid::text_enum;
+use crate::permission::Requirement;
+use crate::{
+    AllowedIps, ApiKey, ApplicationId, CustomerId, Environment, Grants, KeyId, KeyKind, KeyStatus, TenantId,
+    Timestamp, TrustLevel,
+};
+
+text_enum!(
+    /// The one code of a decision, in the order in which it is reached.
+    Code {
+        /// No credential was sent.
+        KeyMissing = "key_missing",
+        /// Two different credentials were sent.
+        AmbiguousCredentials = "ambiguous_credentials",
+        /// Wrong shape or check digits; no look-up was made.
+        KeyMalformed = "key_malformed",
+        /// Unknown, or another tenant's.
+        KeyNotFound = "key_not_found",
+        /// Ended for good.
+        KeyRevoked = "key_revoked",
+        /// Its time is over.
+        KeyExpired = "key_expired",
+        /// Switched off for a while.
+        KeyInactive = "key_inactive",
+        /// Belongs to another environment.
+        WrongEnvironment = "wrong_environment",
+        /// Barred for abuse, a leak or billing.
+        KeyBlocked = "key_blocked",
+        /// Issued to another application.
+        WrongApplication = "wrong_application",
+        /// Not from this address.
+        IpNotAllowed = "ip_not_allowed",
+        /// Scoped to another customer.
+        WrongCustomer = "wrong_customer",
+        /// A permission is missing.
+        PermissionDenied = "permission_denied",
+        /// Not with this model.
+        ModelNotAllowed = "model_not_allowed",
+        /// Too many requests.
+        RateLimited = "rate_limited",
+        /// Too many tokens.
+        TokensLimited = "tokens_limited",
+        /// Nothing left to spend.
+        BudgetExhausted = "budget_exhausted",
+        /// Whether the key is good cannot be known now.
+        EnforcementUnavailable = "enforcement_unavailable",
+        /// Yes.
+        Allowed = "allowed",
+    }
+);
+
+/// Why a key may not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A refusal its code alone explains.
+    Plain(Code),
+    /// The key lacks this permission; empty when nothing could satisfy the question.
+    PermissionDenied {
+        /// The first permission that is missing.
+        missing: String,
+    },
+}
+
+impl Refusal {
+    /// The code callers see.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Plain(code) => *code,
+            Self::PermissionDenied { .. } => Code::PermissionDenied,
+        }
+    }
+}
+
+/// What verification needs to know of a key. Facts, never verdicts: they hold until the key is changed.
+#[derive(Debug, Clone)]
+pub struct KeyFacts {
+    /// Which key.
+    pub id: KeyId,
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Issued to.
+    pub application_id: ApplicationId,
+    /// Restricted to.
+    pub customer_id: Option<CustomerId>,
+    /// Works in.
+    pub environment: Environment,
+    /// Is for.
+    pub kind: KeyKind,
+    /// Stable name of the sending system.
+    pub source_id: Option<Box<str>>,
+    /// How to treat it.
+    pub trust_level: TrustLevel,
+    /// May do.
+    pub scopes: Grants,
+    /// May be used from.
+    pub allowed_ips: AllowedIps,
+    /// Free-form facts for the tenant's services, as JSON text.
+    pub metadata: Box<str>,
+    /// Why it can never be used again or not for now, whatever the time is.
+    pub standing: KeyStatus,
+    /// When its time is over.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it is barred.
+    pub blocked: bool,
+}
+
+impl KeyFacts {
+    /// The facts of a record.
+    pub fn of(key: &ApiKey) -> Self {
+        let before_any_expiry = Timestamp::from_millis(i64::MIN);
+        Self {
+            id: key.id,
+            tenant_id: key.tenant_id,
+            application_id: key.application_id,
+            customer_id: key.customer_id,
+            environment: key.environment,
+            kind: key.kind.clone(),
+            source_id: key.source_id.as_deref().map(Into::into),
+            trust_level: key.trust_level,
+            scopes: key.scopes.clone(),
+            allowed_ips: key.allowed_ips.clone(),
+            metadata: serde_json::Value::Object(key.metadata.clone()).to_string().into(),
+            standing: key.status(before_any_expiry),
+            expires_at: key.expires_at,
+            blocked: key.blocked.is_some(),
+        }
+    }
+
+    /// The key's status at `now`: revoked beats expired beats inactive.
+    pub fn status(&self, now: Timestamp) -> KeyStatus {
+        let expired = self.expires_at.is_some_and(|end| end <= now);
+        match self.standing {
+            KeyStatus::Revoked => KeyStatus::Revoked,
+            KeyStatus::Active | KeyStatus::Inactive | KeyStatus::Expired if expired => KeyStatus::Expired,
+            KeyStatus::Active => KeyStatus::Active,
+            KeyStatus::Inactive => KeyStatus::Inactive,
+            KeyStatus::Expired => KeyStatus::Expired,
+        }
+    }
+}
+
+/// What is asked of a key. What is `None` is not checked, except the address: a key that lists addresses
+/// cannot be used from an unknown one.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The tenant that asks; keys of others do not exist for it.
+    pub tenant_id: Option<TenantId>,
+    /// Here.
+    pub environment: Option<Environment>,
+    /// For this application.
+    pub application_id: Option<ApplicationId>,
+    /// From this address.
+    pub ip: Option<IpAddr>,
+    /// On behalf of this customer.
+    pub customer_id: Option<CustomerId>,
+    /// To do this.
+    pub permissions: Requirement<'a>,
+    /// With this model.
+    pub model: Option<&'a str>,
+}
+
+impl Ask<'_> {
+    /// Asks for nothing but a usable key.
+    pub const ANYTHING: Self = Self {
+        tenant_id: None,
+        environment: None,
+        application_id: None,
+        ip: None,
+        customer_id: None,
+        permissions: Requirement::NONE,
+        model: None,
+    };
+}
+
+/// Decides in the documented order; the first check that fails is the answer.
+///
+/// # Errors
+/// The refusal, when there is one.
+pub fn decide(facts: &KeyFacts, ask: &Ask<'_>, now: Timestamp) -> Result<(), Refusal> {
+    let unless = |code, holds: bool| if holds { Ok(()) } else { Err(Refusal::Plain(code)) };
+    unless(Code::KeyNotFound, agrees(ask.tenant_id, facts.tenant_id))?;
+    match facts.status(now) {
+        KeyStatus::Active => {}
+        KeyStatus::Revoked => return Err(Refusal::Plain(Code::KeyRevoked)),
+        KeyStatus::Expired => return Err(Refusal::Plain(Code::KeyExpired)),
+        KeyStatus::Inactive => return Err(Refusal::Plain(Code::KeyInactive)),
+    }
+    unless(Code::WrongEnvironment, agrees(ask.environment, facts.environment))?;
+    unless(Code::KeyBlocked, !facts.blocked)?;
+    unless(Code::WrongApplication, agrees(ask.application_id, facts.application_id))?;
+    unless(Code::IpNotAllowed, facts.allowed_ips.allow(ask.ip))?;
+    let same_customer = facts.customer_id.is_none_or(|own| agrees(ask.customer_id, own));
+    unless(Code::WrongCustomer, same_customer)?;
+    let lacking = |missing: &str| Refusal::PermissionDenied { missing: missing.to_owned() };
+    ask.permissions.check(&facts.scopes).map_err(lacking)?;
+    unless(Code::ModelNotAllowed, ask.model.is_none_or(|model| facts.kind.allows_model(model)))
+}
+
+fn agrees<T: PartialEq>(asked: Option<T>, own: T) -> bool {
+    asked.is_none_or(|asked| asked == own)
+}

@@ -1,0 +1,126 @@
+//! Typed identifiers: a ULID behind a prefix that says what it names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ulid::Ulid;
+
+use crate::{Invalid, Timestamp, text::deserialize_parsed};
+
+macro_rules! typed_id {
+    ($(#[$outer:meta])* $name:ident, $prefix:literal) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Ulid);
+
+        impl $name {
+            /// What the text form begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// An identifier made at `at`; the low 80 bits of `random` make it unique.
+            /// Identifiers sort by the millisecond they were made in.
+            pub fn from_parts(at: Timestamp, random: u128) -> Self {
+                let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+                Self(Ulid::from_parts(millis, random))
+            }
+
+            /// The 128 bits without the prefix.
+            pub const fn as_u128(self) -> u128 {
+                self.0.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut text = [0_u8; ulid::ULID_LEN];
+                write!(f, concat!($prefix, "{}"), self.0.array_to_str(&mut text))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                parse_body(text, $prefix)
+                    .map(Self)
+                    .ok_or_else(|| Invalid::rule(concat!("must be an id such as `", $prefix, "01J8Z3V5N0QK7Y2M4T6B8D9FGH`")))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserialize_parsed(deserializer)
+            }
+        }
+    };
+}
+
+typed_id!(
+    /// Names a tenant.
+    TenantId, "ten_"
+);
+typed_id!(
+    /// Names a person.
+    PersonId, "per_"
+);
+typed_id!(
+    /// Names an application.
+    ApplicationId, "app_"
+);
+typed_id!(
+    /// Names a customer of a tenant.
+    CustomerId, "cus_"
+);
+typed_id!(
+    /// Names an API key record, and the lineage that began with it.
+    KeyId, "key_"
+);
+typed_id!(
+    /// Names an audit entry.
+    AuditId, "aud_"
+);
+
+/// Only the canonical form is an identifier, so that one thing never has two names.
+fn parse_body(text: &str, prefix: &str) -> Option<Ulid> {
+    let body = text.strip_prefix(prefix)?;
+    let ulid = Ulid::from_string(body).ok()?;
+    let mut canonical = [0_u8; ulid::ULID_LEN];
+    (ulid.array_to_str(&mut canonical) == body).then_some(ulid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_its_prefix_and_a_canonical_ulid() {
+        let id = KeyId::from_parts(Timestamp::from_millis(1_700_000_000_000), 7);
+        let text = id.to_string();
+        assert_eq!(text, "key_01HF7YAT000000000000000007");
+        assert_eq!(text.parse::<KeyId>().unwrap(), id);
+        assert!(text.to_lowercase().parse::<KeyId>().is_err());
+        assert!(text.replace("key_", "ten_").parse::<KeyId>().is_err());
+        assert!("key_8ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<KeyId>().is_err());
+    }
+
+    #[test]
+    fn ids_sort_by_the_moment_they_were_made() {
+        let earlier = KeyId::from_parts(Timestamp::from_millis(1), u128::MAX);
+        let later = KeyId::from_parts(Timestamp::from_millis(2), 0);
+        assert!(earlier < later);
+        assert!(earlier.to_string() < later.to_string());
+    }
+}

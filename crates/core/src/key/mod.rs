@@ -1,0 +1,8 @@
+//! The API key: its record, its status, its text form.
+
+mod base62;
+mod record;
+mod text;
+
+pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
+pub use text::{BroughtSecretError, KeyText, MalformedKey, Presented, check_brought_secret, mint};

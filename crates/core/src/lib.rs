@@ -1,0 +1,53 @@
+//! What a key, an environment, a permission and a decision **are**.
+//!
+//! This crate is pure: it never reads a clock, never takes randomness by itself, and does no input or
+//! output. Time and random bytes are arguments; the [`Clock`] and [`Entropy`] traits say how the outer
+//! layers hand them down. It must never know a database, HTTP or JSON request shapes.
+
+pub mod audit;
+pub mod change;
+pub mod decision;
+pub mod environment;
+pub mod id;
+pub mod invalid;
+pub mod key;
+pub mod limit;
+pub mod money;
+pub mod network;
+pub mod permission;
+pub mod role;
+pub mod secret;
+pub mod tenancy;
+pub mod text;
+pub mod time;
+
+pub use audit::{Action, Actor, AuditEntry};
+pub use change::Change;
+pub use decision::{Ask, Code, KeyFacts, Refusal, decide};
+pub use environment::Environment;
+pub use id::{ApplicationId, AuditId, CustomerId, KeyId, PersonId, TenantId};
+pub use invalid::Invalid;
+pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
+pub use limit::{BudgetPeriod, Limits, RateLimit};
+pub use money::NanoUsd;
+pub use network::AllowedIps;
+pub use permission::{Grant, Grants, Permission, Requirement};
+pub use role::Role;
+pub use secret::{Digest, Secret};
+pub use tenancy::{Application, Membership, Person, Tenant};
+pub use text::{Email, KeyLabel, Name};
+pub use time::{Clock, Timestamp};
+
+/// A source of unpredictable bytes; in production the operating system's.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes` completely.
+    ///
+    /// # Errors
+    /// When the operating system cannot give random bytes; nothing may be minted then.
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy>;
+}
+
+/// The operating system gave no random bytes.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the operating system gave no random bytes")]
+pub struct NoEntropy;

@@ -1,0 +1,153 @@
+//! How often and at what cost a key may be used.
+
+use serde::{Deserialize, Serialize};
+
+use crate::invalid::text_enum;
+use crate::text::check_line;
+use crate::{Invalid, NanoUsd};
+
+/// Largest count any limit may name.
+pub const MAX_COUNT: u64 = 1_000_000_000;
+/// Longest window of a rate limit: 31 days.
+pub const MAX_WINDOW_SECONDS: u64 = 31 * 24 * 60 * 60;
+/// Most rate limits beside `rpm_limit` on one key.
+pub const MAX_RATE_LIMITS: usize = 10;
+
+text_enum!(
+    /// How long a budget lasts before it begins anew, in UTC.
+    BudgetPeriod {
+        /// Never begins anew.
+        Lifetime = "lifetime",
+        /// From midnight.
+        Day = "day",
+        /// From Monday, midnight.
+        Week = "week",
+        /// From the first of the month, midnight.
+        Month = "month",
+    }
+);
+
+/// At most `limit` requests in `window_seconds`, of which `burst` (default `limit`) may come at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// What the limit is called in answers: 1–64 characters.
+    pub name: String,
+    /// Requests per window, 1 to a billion.
+    pub limit: u64,
+    /// Length of the window, 1 s to 31 days.
+    pub window_seconds: u64,
+    /// Requests that may come at once, 1 to `limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u64>,
+}
+
+impl RateLimit {
+    /// Holds the limit to its bounds.
+    ///
+    /// # Errors
+    /// Names the first field that breaks one.
+    pub fn check(&self) -> Result<(), Invalid> {
+        check_line(&self.name, 64).map_err(|invalid| invalid.at("name"))?;
+        check_count(self.limit).map_err(|invalid| invalid.at("limit"))?;
+        if !(1..=MAX_WINDOW_SECONDS).contains(&self.window_seconds) {
+            return Err(Invalid::new("window_seconds", format!("must be from 1 to {MAX_WINDOW_SECONDS}")));
+        }
+        match self.burst {
+            Some(burst) if burst == 0 || burst > self.limit => {
+                Err(Invalid::new("burst", "must be from 1 to `limit`"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Holds a count to `1..=1_000_000_000`.
+///
+/// # Errors
+/// Says the range.
+pub fn check_count(count: u64) -> Result<(), Invalid> {
+    if (1..=MAX_COUNT).contains(&count) {
+        Ok(())
+    } else {
+        Err(Invalid::rule(format!("must be from 1 to {MAX_COUNT}")))
+    }
+}
+
+/// Everything that bounds a key's use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Tokens per minute.
+    pub tpm: Option<u64>,
+    /// Further windows, each with its own name.
+    pub rates: Vec<RateLimit>,
+    /// Most that may be spent in one period.
+    pub max_budget: Option<NanoUsd>,
+    /// How long the budget lasts.
+    pub budget_period: BudgetPeriod,
+    /// Spent so far in the present period.
+    pub spend: NanoUsd,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rpm: None,
+            tpm: None,
+            rates: Vec::new(),
+            max_budget: None,
+            budget_period: BudgetPeriod::Lifetime,
+            spend: NanoUsd::ZERO,
+        }
+    }
+}
+
+impl Limits {
+    /// Holds every limit to its bounds.
+    ///
+    /// # Errors
+    /// Names the first field that breaks one, by its JSON name.
+    pub fn check(&self) -> Result<(), Invalid> {
+        for (field, count) in [("rpm_limit", self.rpm), ("tpm_limit", self.tpm)] {
+            count.map_or(Ok(()), check_count).map_err(|invalid| invalid.at(field))?;
+        }
+        if self.rates.len() > MAX_RATE_LIMITS {
+            return Err(Invalid::new("rate_limits", format!("must have at most {MAX_RATE_LIMITS} entries")));
+        }
+        for (index, rate) in self.rates.iter().enumerate() {
+            let in_list = |invalid: Invalid| invalid.at(&format!("[{index}]")).at("rate_limits");
+            rate.check().map_err(in_list)?;
+            if self.rates[..index].iter().any(|earlier| earlier.name == rate.name) {
+                return Err(in_list(Invalid::new("name", "must differ from the names before it")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(name: &str, limit: u64, window_seconds: u64, burst: Option<u64>) -> RateLimit {
+        RateLimit { name: name.into(), limit, window_seconds, burst }
+    }
+
+    fn refused_field(limits: &Limits) -> String {
+        limits.check().unwrap_err().field.into_owned()
+    }
+
+    #[test]
+    fn each_limit_is_held_to_its_bounds_and_named() {
+        let with_rates = |rates| Limits { rates, ..Limits::default() };
+        assert!(with_rates(vec![rate("hourly", 10, 3600, Some(10))]).check().is_ok());
+        assert_eq!(refused_field(&Limits { rpm: Some(0), ..Limits::default() }), "rpm_limit");
+        assert_eq!(refused_field(&with_rates(vec![rate("", 1, 1, None)])), "rate_limits[0].name");
+        assert_eq!(refused_field(&with_rates(vec![rate("a", 1, 0, None)])), "rate_limits[0].window_seconds");
+        assert_eq!(refused_field(&with_rates(vec![rate("a", 5, 1, Some(6))])), "rate_limits[0].burst");
+        let twice = vec![rate("a", 1, 1, None), rate("a", 2, 2, None)];
+        assert_eq!(refused_field(&with_rates(twice)), "rate_limits[1].name");
+    }
+}

@@ -1,0 +1,89 @@
+//! The addresses a key may be used from.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use crate::Invalid;
+
+/// A list of networks in CIDR form; empty means any address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AllowedIps(Box<[IpNet]>);
+
+impl AllowedIps {
+    /// Most networks one key may list.
+    pub const MAX: usize = 100;
+
+    /// Reads networks (`10.0.0.0/8`) and single addresses (`192.0.2.7`, `2001:db8::1`).
+    ///
+    /// # Errors
+    /// Names the first entry that is neither, or says that there are too many.
+    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, Invalid> {
+        if entries.len() > Self::MAX {
+            return Err(Invalid::rule(format!("must have at most {} entries", Self::MAX)));
+        }
+        let parse = |(index, entry): (usize, &S)| {
+            parse_network(entry.as_ref().trim()).ok_or_else(|| {
+                Invalid::new(
+                    format!("[{index}]"),
+                    "must be an IP address or a CIDR network such as `10.0.0.0/8`",
+                )
+            })
+        };
+        entries.iter().enumerate().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether any address is allowed.
+    pub fn is_any(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `address` may use the key. An unknown address may use only a key without a list.
+    pub fn allow(&self, address: Option<IpAddr>) -> bool {
+        self.is_any()
+            || address.is_some_and(|ip| self.0.iter().any(|network| network.contains(&ip.to_canonical())))
+    }
+
+    /// The networks in their text form.
+    pub fn iter(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(ToString::to_string)
+    }
+}
+
+/// Host bits are dropped, and IPv4 mapped into IPv6 is IPv4, so that one network has one form.
+fn parse_network(entry: &str) -> Option<IpNet> {
+    if let Ok(address) = IpAddr::from_str(entry) {
+        return Some(IpNet::from(address.to_canonical()));
+    }
+    entry.parse::<IpNet>().ok().map(|network| network.trunc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_empty_list_allows_any_address_and_a_list_only_its_own() {
+        assert!(AllowedIps::default().allow(None));
+        let list = AllowedIps::parse(&["10.1.2.3/8", "2001:db8::/32", "192.0.2.7"]).unwrap();
+        assert_eq!(list.iter().collect::<Vec<_>>(), ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"]);
+        for allowed in ["10.9.9.9", "::ffff:10.9.9.9", "2001:db8::5", "192.0.2.7"] {
+            assert!(list.allow(ip(allowed)), "{allowed}");
+        }
+        for refused in ["11.0.0.1", "2001:db9::1", "192.0.2.8"] {
+            assert!(!list.allow(ip(refused)), "{refused}");
+        }
+        assert!(!list.allow(None));
+    }
+
+    #[test]
+    fn a_bad_entry_is_named() {
+        let refused = AllowedIps::parse(&["10.0.0.0/8", "10.0.0.0/33"]).unwrap_err();
+        assert_eq!(refused.at("allowed_ips").field, "allowed_ips[1]");
+    }
+}

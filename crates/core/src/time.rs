@@ -1,0 +1,111 @@
+//! Moments in time, to the millisecond.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Invalid, text::deserialize_parsed};
+
+/// Milliseconds since 1970-01-01T00:00:00Z, between the years −9999 and 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The moment so many milliseconds after the epoch, held to the supported years.
+    pub fn from_millis(millis: i64) -> Self {
+        let first = jiff::Timestamp::MIN.as_millisecond();
+        let last = jiff::Timestamp::MAX.as_millisecond();
+        Self(millis.clamp(first, last))
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This moment moved into the future, held to the supported years.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// This moment moved into the past, held to the supported years.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_sub(millis))
+    }
+
+    /// The same moment with seconds and milliseconds dropped.
+    #[must_use]
+    pub const fn to_minute(self) -> Self {
+        Self(self.0.div_euclid(60_000) * 60_000)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-01-31T09:30:00.000Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => f.write_str("out of range"),
+        }
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<jiff::Timestamp>()
+            .map(|moment| Self(moment.as_millisecond()))
+            .map_err(|_| Invalid::rule("must be an RFC 3339 time such as `2026-01-31T09:30:00Z`"))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_parsed(deserializer)
+    }
+}
+
+/// Tells the time. Handed down from the binary, so that tests can turn it.
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds_and_read_with_any_offset() {
+        let moment: Timestamp = "2026-01-31T10:30:00.25+01:00".parse().unwrap();
+        assert_eq!(moment.to_string(), "2026-01-31T09:30:00.250Z");
+        assert_eq!(moment.to_minute().to_string(), "2026-01-31T09:30:00.000Z");
+        assert_eq!(Timestamp::from_millis(-1).to_minute().as_millis(), -60_000);
+    }
+
+    #[test]
+    fn moments_beyond_the_calendar_are_held_at_its_edge() {
+        let last = Timestamp::from_millis(i64::MAX);
+        assert_eq!(last.plus(Duration::from_secs(1)), last);
+        assert!(last.to_string().starts_with("9999-12-3"), "{last}");
+        assert!("tomorrow".parse::<Timestamp>().is_err());
+    }
+}

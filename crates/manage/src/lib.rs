@@ -1,0 +1,1 @@
+//! Every change of state, with its authorization and its audit entry.

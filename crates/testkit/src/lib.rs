@@ -1,0 +1,1 @@
+//! One harness for every test that needs a real server.

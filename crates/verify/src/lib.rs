@@ -1,0 +1,1 @@
+//! The hot path: is this key good for this, now.

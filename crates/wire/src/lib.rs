@@ -1,0 +1,1 @@
+//! The public JSON types and error codes.
