@@ -200,6 +200,6 @@ pub fn decide(facts: &KeyFacts, ask: &Ask<'_>, now: Timestamp) -> Result<(), Ref
     unless(Code::ModelNotAllowed, ask.model.is_none_or(|model| facts.kind.allows_model(model)))
 }
 
-fn agrees<T: PartialEq>(asked: Option<T>, own: T) -> bool {
+fn agrees<T: Copy + PartialEq>(asked: Option<T>, own: T) -> bool {
     asked.is_none_or(|asked| asked == own)
 }

@@ -8,16 +8,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Invalid, text::deserialize_parsed};
 
-/// Milliseconds since 1970-01-01T00:00:00Z, between the years −9999 and 9999.
+/// 0000-01-01T00:00:00Z: RFC 3339 has four digits for the year and no sign.
+const FIRST_MILLIS: i64 = -62_167_219_200_000;
+/// 9999-12-30T22:00:00Z: the last moment that can be written whatever the offset of the reader.
+const LAST_MILLIS: i64 = 253_402_207_200_000;
+
+/// Milliseconds since 1970-01-01T00:00:00Z, between the years 0 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
     /// The moment so many milliseconds after the epoch, held to the supported years.
-    pub fn from_millis(millis: i64) -> Self {
-        let first = jiff::Timestamp::MIN.as_millisecond();
-        let last = jiff::Timestamp::MAX.as_millisecond();
-        Self(millis.clamp(first, last))
+    pub const fn from_millis(millis: i64) -> Self {
+        if millis < FIRST_MILLIS {
+            Self(FIRST_MILLIS)
+        } else if millis > LAST_MILLIS {
+            Self(LAST_MILLIS)
+        } else {
+            Self(millis)
+        }
     }
 
     /// Milliseconds since the epoch.
@@ -66,8 +75,11 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse::<jiff::Timestamp>()
-            .map(|moment| Self(moment.as_millisecond()))
-            .map_err(|_| Invalid::rule("must be an RFC 3339 time such as `2026-01-31T09:30:00Z`"))
+            .ok()
+            .map(jiff::Timestamp::as_millisecond)
+            .filter(|millis| (FIRST_MILLIS..=LAST_MILLIS).contains(millis))
+            .map(Self)
+            .ok_or_else(|| Invalid::rule("must be an RFC 3339 time such as `2026-01-31T09:30:00Z`"))
     }
 }
 
@@ -103,9 +115,21 @@ mod tests {
 
     #[test]
     fn moments_beyond_the_calendar_are_held_at_its_edge() {
+        let first = Timestamp::from_millis(i64::MIN);
         let last = Timestamp::from_millis(i64::MAX);
         assert_eq!(last.plus(Duration::from_secs(1)), last);
-        assert!(last.to_string().starts_with("9999-12-3"), "{last}");
-        assert!("tomorrow".parse::<Timestamp>().is_err());
+        assert_eq!(first.minus(Duration::MAX), first);
+        assert_eq!(last.to_string(), "9999-12-30T22:00:00.000Z");
+        assert_eq!(first.to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(first.to_minute(), first);
+    }
+
+    #[test]
+    fn a_text_that_is_no_moment_of_the_calendar_is_refused() {
+        for bad in
+            ["tomorrow", "", "-000001-12-31T23:59:59Z", "9999-12-30T22:00:00.001Z", "2026-02-30T00:00:00Z"]
+        {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
+        }
     }
 }
