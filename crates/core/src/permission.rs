@@ -140,6 +140,20 @@ impl Grants {
     }
 }
 
+/// A JSON list of texts.
+impl serde::Serialize for Grants {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(Grant::as_str))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Grants {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        Self::parse(&texts).map_err(serde::de::Error::custom)
+    }
+}
+
 /// What a request needs of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement<'a> {

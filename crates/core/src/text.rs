@@ -96,6 +96,18 @@ pub fn check_line(text: &str, max_chars: usize) -> Result<String, Invalid> {
     Ok(kept.to_owned())
 }
 
+/// Refuses anything but 1–`max_bytes` visible ASCII characters without white space: what may stand in a header.
+///
+/// # Errors
+/// Names the rule that was broken.
+pub fn check_word(text: &str, max_bytes: usize) -> Result<String, Invalid> {
+    if (1..=max_bytes).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err(Invalid::rule(format!("must have 1 to {max_bytes} visible ASCII characters and no spaces")))
+    }
+}
+
 fn check_name(text: &str) -> Result<String, Invalid> {
     check_line(text, NAME_MAX_CHARS)
 }

@@ -1,1 +1,27 @@
-//! The public JSON types and error codes.
+//! The public JSON types and error codes, shared by the server, the CLI and the client.
+//!
+//! Requests hold what a caller sent, as JSON types; each has one conversion into the types of the core,
+//! which reports every broken rule at once. Answers are made from the types of the core. This crate must
+//! never know how an answer came about.
+
+mod application;
+mod key;
+mod key_request;
+mod page;
+mod patch;
+mod problem;
+pub mod schema;
+mod secret;
+mod session;
+mod tenant;
+mod verification;
+
+pub use application::{ApplicationView, CreateApplication};
+pub use key::{CreatedKey, KeyView};
+pub use key_request::{BlockKey, CreateKey, NewKey, PatchKey, RegenerateKey, RevokeKey};
+pub use page::{Listing, MAX_PAGE, PageQuery};
+pub use patch::Patch;
+pub use problem::{FieldProblem, Problem};
+pub use session::{TokenAnswer, TokenRequest};
+pub use tenant::{CreateTenant, TenantView};
+pub use verification::{PermissionsAsked, VerifyAnswer, VerifyRequest};

@@ -1,8 +1,10 @@
 //! The API key: its record, its status, its text form.
 
 mod base62;
+mod patch;
 mod record;
 mod text;
 
+pub use patch::KeyPatch;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
 pub use text::{BroughtSecretError, KeyText, MalformedKey, Presented, check_brought_secret, mint};

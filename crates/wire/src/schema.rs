@@ -1,0 +1,86 @@
+//! OpenAPI schemas of texts whose rules live in the core.
+
+use keystile_core::{BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Role, SourceType, TrustLevel};
+use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder};
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))
+}
+
+fn one_of<'a>(members: impl IntoIterator<Item = &'a str>) -> Object {
+    text().enum_values(Some(members)).build()
+}
+
+fn id(prefix: &str) -> Object {
+    text().pattern(Some(format!("^{prefix}[0-7][0-9A-HJKMNP-TV-Z]{{25}}$"))).build()
+}
+
+fn nullable(mut schema: Object) -> Object {
+    if let SchemaType::Type(only) = schema.schema_type {
+        schema.schema_type = SchemaType::Array(vec![only, Type::Null]);
+    }
+    if let Some(members) = &mut schema.enum_values {
+        members.push(serde_json::Value::Null);
+    }
+    schema
+}
+
+macro_rules! schemas {
+    ($( $name:ident / $nullable:ident = $build:expr; $what:literal )+) => {
+        $(
+            #[doc = concat!("Schema of ", $what, ".")]
+            pub fn $name() -> Schema {
+                Schema::Object($build)
+            }
+
+            #[doc = concat!("Schema of ", $what, ", or null.")]
+            pub fn $nullable() -> Schema {
+                Schema::Object(nullable($build))
+            }
+        )+
+    };
+}
+
+schemas! {
+    tenant_id / maybe_tenant_id = id("ten_"); "a tenant's id"
+    person_id / maybe_person_id = id("per_"); "a person's id"
+    application_id / maybe_application_id = id("app_"); "an application's id"
+    customer_id / maybe_customer_id = id("cus_"); "a customer's id"
+    key_id / maybe_key_id = id("key_"); "an API key's id"
+    name / maybe_name = text().min_length(Some(1)).max_length(Some(200)).build(); "a name of 1–200 characters"
+    line / maybe_line = text().min_length(Some(1)).max_length(Some(200)).build(); "a line of 1–200 characters"
+    label / maybe_label = text().pattern(Some("^[a-z0-9]{2,12}$")).build(); "a key label"
+    word / maybe_word = text().pattern(Some("^[!-~]{1,128}$")).build(); "a word of visible ASCII characters"
+    time / maybe_time = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build(); "an RFC 3339 time"
+    environment / maybe_environment = one_of(Environment::ALL.iter().map(|e| e.as_str())); "an environment"
+    kind / maybe_kind = one_of(KeyKind::NAMES); "a kind of key"
+    trust_level / maybe_trust_level = one_of(TrustLevel::ALL.iter().map(|t| t.as_str())); "a trust level"
+    status / maybe_status = one_of(KeyStatus::ALL.iter().map(|s| s.as_str())); "a key's status"
+    source_type / maybe_source_type = one_of(SourceType::ALL.iter().map(|s| s.as_str())); "where a write originated"
+    budget_period / maybe_budget_period = one_of(BudgetPeriod::ALL.iter().map(|p| p.as_str())); "a budget period"
+    role / maybe_role = one_of(Role::ALL.iter().map(|r| r.as_str())); "a member's role"
+    code / maybe_code = one_of(Code::ALL.iter().map(|c| c.as_str())); "a decision's code"
+    ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"
+    object / maybe_object = free_object(); "a free JSON object"
+    dollars / maybe_dollars = amount(); "an amount in US dollars"
+}
+
+fn free_object() -> Object {
+    ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true))).build()
+}
+
+fn amount() -> Object {
+    let maximum = keystile_core::NanoUsd::MAX_DOLLARS;
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Number))
+        .minimum(Some(0.0))
+        .maximum(Some(maximum))
+        .build()
+}
+
+/// Schema of a list of permissions.
+pub fn grants() -> Schema {
+    let grant = text().max_length(Some(128)).examples(["customers:read", "customers:*"]).build();
+    ArrayBuilder::new().items(grant).max_items(Some(200)).build().into()
+}

@@ -1,0 +1,173 @@
+//! The question whether a key is good, and its answer.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use keystile_core::{
+    ApplicationId, Code, CustomerId, Environment, Grants, KeyFacts, KeyId, Secret, TenantId, Timestamp,
+    TrustLevel,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::schema;
+
+/// A question about a key. What is left out is not checked; a key that lists addresses is refused unless
+/// `ip` is one of them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// The secret that was presented.
+    #[schema(value_type = String)]
+    #[serde(serialize_with = "crate::secret::send")]
+    pub key: Secret,
+    /// The environment the request is for.
+    #[schema(schema_with = schema::maybe_environment)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    /// The application the request is for.
+    #[schema(schema_with = schema::maybe_application_id)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<ApplicationId>,
+    /// What the request needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionsAsked>,
+    /// The customer the request is about.
+    #[schema(schema_with = schema::maybe_customer_id)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// Where the request came from.
+    #[schema(schema_with = schema::maybe_ip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
+    /// The model the request wants to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Permissions a request needs: a list means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PermissionsAsked {
+    /// All of these.
+    List(Vec<String>),
+    /// All of these.
+    All {
+        /// The permissions.
+        all: Vec<String>,
+    },
+    /// At least one of these.
+    Any {
+        /// The permissions.
+        any: Vec<String>,
+    },
+}
+
+impl PermissionsAsked {
+    /// The permissions, and whether one of them is enough.
+    pub fn parts(&self) -> (&[String], bool) {
+        match self {
+            Self::List(all) | Self::All { all } => (all, false),
+            Self::Any { any } => (any, true),
+        }
+    }
+}
+
+/// The answer about a key. Its facts are there whenever it is known and the caller's own.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct VerifyAnswer<'a> {
+    /// Whether the key may do what was asked.
+    pub valid: bool,
+    /// `allowed`, or why not.
+    #[schema(schema_with = schema::code)]
+    pub code: Code,
+    /// With `permission_denied`: the permission that is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_permission: Option<Cow<'a, str>>,
+    /// Which key.
+    #[schema(schema_with = schema::key_id)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+    /// Whose.
+    #[schema(schema_with = schema::tenant_id)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<TenantId>,
+    /// Issued to.
+    #[schema(schema_with = schema::application_id)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<ApplicationId>,
+    /// Restricted to.
+    #[schema(schema_with = schema::customer_id)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// Works in.
+    #[schema(schema_with = schema::environment)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    /// Is for.
+    #[schema(schema_with = schema::kind)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Cow<'a, str>>,
+    /// Stable name of the sending system.
+    #[schema(schema_with = schema::word)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<Cow<'a, str>>,
+    /// How to treat it.
+    #[schema(schema_with = schema::trust_level)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_level: Option<TrustLevel>,
+    /// May do.
+    #[schema(schema_with = schema::grants)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Cow<'a, Grants>>,
+    /// Free-form facts for the tenant's services.
+    #[schema(schema_with = schema::object)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Cow<'a, RawValue>>,
+    /// When its time is over.
+    #[schema(schema_with = schema::time)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl<'a> VerifyAnswer<'a> {
+    /// The answer `code` about a key that is not known, or not the caller's.
+    pub fn unknown(code: Code) -> Self {
+        Self {
+            valid: false,
+            code,
+            missing_permission: None,
+            key_id: None,
+            tenant_id: None,
+            application_id: None,
+            customer_id: None,
+            environment: None,
+            kind: None,
+            source_id: None,
+            trust_level: None,
+            scopes: None,
+            metadata: None,
+            expires_at: None,
+        }
+    }
+
+    /// The answer `code` about a key of the caller's tenant.
+    pub fn about(code: Code, facts: &'a KeyFacts) -> Self {
+        Self {
+            valid: code == Code::Allowed,
+            key_id: Some(facts.id),
+            tenant_id: Some(facts.tenant_id),
+            application_id: Some(facts.application_id),
+            customer_id: facts.customer_id,
+            environment: Some(facts.environment),
+            kind: Some(Cow::Borrowed(facts.kind.as_str())),
+            source_id: facts.source_id.as_deref().map(Cow::Borrowed),
+            trust_level: Some(facts.trust_level),
+            scopes: Some(Cow::Borrowed(&facts.scopes)),
+            metadata: serde_json::from_str(&facts.metadata).ok().map(Cow::Borrowed),
+            expires_at: facts.expires_at,
+            ..Self::unknown(code)
+        }
+    }
+}
