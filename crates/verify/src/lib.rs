@@ -1,1 +1,31 @@
 //! The hot path: is this key good for this, now.
+//!
+//! [`Verifier`] keeps the **facts** of keys in memory, never verdicts, and decides anew for every question.
+//! A key it does not know is read once however many ask for it, and keys that are missing at the same
+//! time are read together. A [`keystile_core::Change`] given to [`Verifier::apply`] makes it forget: no
+//! verification that starts after `apply` has returned can use what was read before the change.
+//!
+//! This crate must never know a database, HTTP or a wall clock: keys come through [`KeySource`], time through
+//! [`keystile_core::Clock`]. When it cannot know whether a key is good it refuses with
+//! [`keystile_core::Code::EnforcementUnavailable`]; it never lets a request pass because something failed.
+
+mod bounds;
+mod cache;
+mod cached_key;
+mod fill;
+mod flight;
+mod last_use;
+mod profile;
+mod source;
+mod stats;
+mod swept;
+mod texts;
+mod verifier;
+
+pub use bounds::Bounds;
+pub use cached_key::CachedKey;
+pub use fill::{DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGHT};
+pub use last_use::{Background, FLUSH_EVERY, TOUCH_TIMEOUT, USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
+pub use source::{BoxFuture, KeySource, SourceUnavailable, Use};
+pub use stats::Stats;
+pub use verifier::{Cold, Verdict, Verifier};

@@ -1,0 +1,186 @@
+//! One key as the cache holds it: its own few facts, and a profile it shares with others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use keystile_core::{
+    ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, Refusal, TenantId,
+    Timestamp, TrustLevel, decide,
+};
+
+use crate::profile::Profiles;
+use crate::texts::Texts;
+
+/// The facts of one key, as they were when they were read. They do not follow later changes: use a key for
+/// the request it was given for, and do not keep it.
+pub struct CachedKey {
+    digest: Digest,
+    id: KeyId,
+    profile: Arc<KeyFacts>,
+    texts: Texts,
+    customer_id: Option<Box<CustomerId>>,
+    /// Milliseconds, or [`NEVER`]; half the size of an `Option<Timestamp>`.
+    expires_at: i64,
+    /// The slice of time in which the last noted use fell; see `last_use`.
+    pub(crate) noted: AtomicU32,
+    /// How often it was asked for lately; see [`Self::warm`].
+    heat: AtomicU8,
+}
+
+/// Beyond every [`Timestamp`], which end with the year 9999.
+const NEVER: i64 = i64::MAX;
+/// Passes of the sweeping hand that the busiest key survives without being used. One is not enough for
+/// hot keys to outlast a scan of cold ones; more would keep what was hot long ago.
+const HOTTEST: u8 = 3;
+
+impl CachedKey {
+    pub(crate) fn new(digest: Digest, facts: &KeyFacts, profiles: &Profiles) -> Self {
+        Self {
+            digest,
+            id: facts.id,
+            profile: profiles.of(facts),
+            texts: Texts::new(facts.source_id.as_deref(), issued_to(&facts.kind), &facts.metadata),
+            customer_id: facts.customer_id.map(Box::new),
+            expires_at: facts.expires_at.map_or(NEVER, Timestamp::as_millis),
+            noted: AtomicU32::new(0),
+            heat: AtomicU8::new(0),
+        }
+    }
+
+    /// The key.
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Whose it is.
+    pub fn tenant_id(&self) -> TenantId {
+        self.profile.tenant_id
+    }
+
+    /// The application it was issued to.
+    pub fn application_id(&self) -> ApplicationId {
+        self.profile.application_id
+    }
+
+    /// The customer it is restricted to.
+    pub fn customer_id(&self) -> Option<CustomerId> {
+        self.customer_id.as_deref().copied()
+    }
+
+    /// The only environment it works in.
+    pub fn environment(&self) -> Environment {
+        self.profile.environment
+    }
+
+    /// The name of its kind: `service`, `user`, `ingest` or `virtual_llm`.
+    pub fn kind(&self) -> &'static str {
+        self.profile.kind.as_str()
+    }
+
+    /// The service or user it was issued to.
+    pub fn issued_to(&self) -> Option<&str> {
+        self.texts.issued_to()
+    }
+
+    /// Stable name of the sending system.
+    pub fn source_id(&self) -> Option<&str> {
+        self.texts.source_id()
+    }
+
+    /// How that system should be treated.
+    pub fn trust_level(&self) -> TrustLevel {
+        self.profile.trust_level
+    }
+
+    /// What it may do.
+    pub fn scopes(&self) -> &Grants {
+        &self.profile.scopes
+    }
+
+    /// Free-form facts for the tenant's services: the text of a JSON object.
+    pub fn metadata(&self) -> &str {
+        self.texts.metadata()
+    }
+
+    /// When its time is over.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        (self.expires_at != NEVER).then(|| Timestamp::from_millis(self.expires_at))
+    }
+
+    /// All facts together, for what looks at more than the decision, such as an explanation of it. Copies
+    /// every text; not for the hot path.
+    pub fn facts(&self) -> KeyFacts {
+        let profile = KeyFacts::clone(&self.profile);
+        KeyFacts {
+            id: self.id,
+            customer_id: self.customer_id(),
+            kind: issued(profile.kind, self.issued_to()),
+            source_id: self.source_id().map(Into::into),
+            metadata: self.metadata().into(),
+            expires_at: self.expires_at(),
+            ..profile
+        }
+    }
+
+    /// [`decide`] on the facts of this key.
+    ///
+    /// # Errors
+    /// The refusal, when there is one.
+    pub fn decide(&self, ask: &Ask<'_>, now: Timestamp) -> Result<(), Refusal> {
+        if self.own_facts_matter(ask, now) {
+            decide(&self.facts(), ask, now)
+        } else {
+            decide(&self.profile, ask, now)
+        }
+    }
+
+    /// Whether the answer could differ from that for the bare profile, which never expires and is free of
+    /// customers. Then the facts are put together, at the price of a few allocations, instead of
+    /// repeating here in which order [`decide`] looks at them.
+    fn own_facts_matter(&self, ask: &Ask<'_>, now: Timestamp) -> bool {
+        let of_another = |own: &CustomerId| ask.customer_id.is_some_and(|asked| asked != *own);
+        self.expires_at <= now.as_millis() || self.customer_id.as_deref().is_some_and(of_another)
+    }
+
+    pub(crate) const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Remembers that the key was asked for. Writes only until it is hottest, so that the busiest keys
+    /// are not written to at all and stay in the caches of all cores.
+    pub(crate) fn warm(&self) {
+        let heat = self.heat.load(Ordering::Relaxed);
+        if heat < HOTTEST {
+            self.heat.store(heat + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets one use; tells how hot it was before.
+    pub(crate) fn cool(&self) -> u8 {
+        let heat = self.heat.load(Ordering::Relaxed);
+        self.heat.store(heat.saturating_sub(1), Ordering::Relaxed);
+        heat
+    }
+}
+
+impl std::fmt::Debug for CachedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CachedKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+fn issued_to(kind: &KeyKind) -> Option<&str> {
+    match kind {
+        KeyKind::Service { issued_to_service: to } | KeyKind::User { issued_to_user_id: to } => to.as_deref(),
+        KeyKind::Ingest | KeyKind::VirtualLlm { .. } => None,
+    }
+}
+
+fn issued(kind: KeyKind, to: Option<&str>) -> KeyKind {
+    let to = to.map(ToOwned::to_owned);
+    match kind {
+        KeyKind::Service { .. } => KeyKind::Service { issued_to_service: to },
+        KeyKind::User { .. } => KeyKind::User { issued_to_user_id: to },
+        KeyKind::Ingest | KeyKind::VirtualLlm { .. } => kind,
+    }
+}

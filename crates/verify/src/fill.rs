@@ -1,0 +1,164 @@
+//! Reads what is missing: each key once, many keys per query.
+//!
+//! While a query is under way the keys that are asked for meanwhile gather in a queue, and the next query
+//! takes them all. So a single miss is read at once, and under load queries grow instead of multiplying.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use keystile_core::{Digest, KeyFacts};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+use crate::cache::{Boarding, Cache};
+use crate::cached_key::CachedKey;
+use crate::flight::{Landing, Ticket};
+use crate::profile::Profiles;
+use crate::source::KeySource;
+
+/// Most digests in one query. Beyond this a query gains little per key, and its answer is held up by it.
+pub const DIGESTS_PER_QUERY: usize = 256;
+/// Most queries under way at a time: enough to hide a round trip to a database on the network, and few enough that
+/// a flood of unknown keys leaves the connections of the store to others.
+pub const QUERIES_IN_FLIGHT: usize = 4;
+/// Most keys that wait for a query: sixteen full ones, four rounds of waiting. Whoever comes then is refused as
+/// unavailable, which is better than an answer after its caller has gone.
+pub const MISSES_WAITING: usize = 16 * DIGESTS_PER_QUERY;
+/// Longest a query may take, and longest a verification waits for its key: no gateway waits longer for an
+/// answer, and a database that needs more has failed.
+pub const FILL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often one verification looks again because its key was changed while it was read.
+const LOOKS: usize = 4;
+
+/// The queue of missing keys and the workers that read them.
+pub(crate) struct Fills {
+    cache: Arc<Cache>,
+    source: Arc<dyn KeySource>,
+    profiles: Profiles,
+    queue: Mutex<Queue>,
+    queries: AtomicU64,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Ticket>,
+    workers: usize,
+}
+
+impl Fills {
+    pub(crate) fn new(cache: Arc<Cache>, source: Arc<dyn KeySource>) -> Arc<Self> {
+        let queue = Mutex::default();
+        Arc::new(Self { cache, source, profiles: Profiles::new(), queue, queries: AtomicU64::new(0) })
+    }
+
+    /// The key with this digest, read by this caller or another. Never says [`Landing::Overtaken`].
+    pub(crate) async fn find(self: &Arc<Self>, digest: &Digest) -> Landing {
+        tokio::time::timeout(FILL_TIMEOUT, self.look(digest)).await.unwrap_or(Landing::Unavailable)
+    }
+
+    async fn look(self: &Arc<Self>, digest: &Digest) -> Landing {
+        for _ in 0..LOOKS {
+            let landing = match self.cache.board(digest) {
+                Boarding::Landed(landing) => landing,
+                Boarding::Joined(flight) => flight.landed().await,
+                Boarding::Opened(ticket, flight) => {
+                    self.enqueue(ticket);
+                    flight.landed().await
+                }
+            };
+            if !matches!(landing, Landing::Overtaken) {
+                return landing;
+            }
+        }
+        Landing::Unavailable
+    }
+
+    /// Queues a read. When the queue is full the ticket is dropped, which lands it as unavailable.
+    fn enqueue(self: &Arc<Self>, ticket: Ticket) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let mut queue = self.queue.lock();
+        if queue.waiting.len() >= MISSES_WAITING {
+            drop(queue);
+            return drop(ticket);
+        }
+        queue.waiting.push(ticket);
+        if queue.workers < QUERIES_IN_FLIGHT {
+            queue.workers += 1;
+            drop(queue);
+            let worker = Worker { fills: Arc::clone(self), retired: false };
+            runtime.spawn(worker.run());
+        }
+    }
+
+    async fn query(&self, tickets: Vec<Ticket>) {
+        self.queries.fetch_add(1, Ordering::Relaxed);
+        let digests = tickets.iter().map(|ticket| *ticket.digest()).collect();
+        let answer = tokio::time::timeout(FILL_TIMEOUT, self.source.facts(digests)).await;
+        let Ok(Ok(found)) = answer else { return drop(tickets) };
+        let found: HashMap<Digest, KeyFacts> = found.into_iter().collect();
+        for ticket in tickets {
+            let key = found
+                .get(ticket.digest())
+                .map(|facts| Arc::new(CachedKey::new(*ticket.digest(), facts, &self.profiles)));
+            ticket.land(Ok(key));
+        }
+    }
+
+    /// Queries made so far.
+    pub(crate) fn queries(&self) -> u64 {
+        self.queries.load(Ordering::Relaxed)
+    }
+
+    /// Keys that wait for a query.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.lock().waiting.len()
+    }
+
+    pub(crate) fn profiles(&self) -> usize {
+        self.profiles.len()
+    }
+}
+
+/// Makes one query after the other until nothing waits.
+struct Worker {
+    fills: Arc<Fills>,
+    retired: bool,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        while let Some(tickets) = self.next_tickets() {
+            self.fills.query(tickets).await;
+        }
+    }
+
+    /// The oldest tickets. With `None` the worker has retired, in the same step in which it saw that nothing
+    /// waits, so that whoever comes later starts another.
+    fn next_tickets(&mut self) -> Option<Vec<Ticket>> {
+        let mut queue = self.fills.queue.lock();
+        if queue.waiting.is_empty() {
+            queue.workers -= 1;
+            self.retired = true;
+            return None;
+        }
+        let count = queue.waiting.len().min(DIGESTS_PER_QUERY);
+        Some(queue.waiting.drain(..count).collect())
+    }
+}
+
+impl Drop for Worker {
+    /// A query panicked or the runtime stops. If no other worker is left, nobody would read what waits.
+    fn drop(&mut self) {
+        if self.retired {
+            return;
+        }
+        let mut queue = self.fills.queue.lock();
+        queue.workers -= 1;
+        let abandoned = if queue.workers == 0 { std::mem::take(&mut queue.waiting) } else { Vec::new() };
+        drop(queue);
+        drop(abandoned);
+    }
+}

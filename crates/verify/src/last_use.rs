@@ -1,0 +1,158 @@
+//! When and from where keys were last used, without a write per request.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use keystile_core::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::cached_key::CachedKey;
+use crate::source::{KeySource, SourceUnavailable, Use};
+
+/// A use is noted when it is the first of its key in a slice of time this long. With [`FLUSH_EVERY`] and the
+/// write itself the time of last use stays accurate to one minute, as promised.
+pub const USE_RESOLUTION: Duration = Duration::from_secs(30);
+/// How long noted uses are kept in memory before they are written: short enough for the promise, long enough
+/// for batches.
+pub const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// Most uses in one write: the cost per row no longer falls beyond it, and the writer is not held up.
+pub const USES_PER_WRITE: usize = 1_000;
+/// Most noted uses in memory, about 5 MB. A key that finds no room is noted with its next use.
+pub const USES_PENDING: usize = 65_536;
+/// Longest one write may take: the time between two flushes.
+pub const TOUCH_TIMEOUT: Duration = FLUSH_EVERY;
+
+const SLICE_MILLIS: i64 = 30_000;
+const _: () = assert!(USE_RESOLUTION.as_millis() == SLICE_MILLIS as u128);
+const _: () = assert!((USE_RESOLUTION.as_secs() + FLUSH_EVERY.as_secs() + TOUCH_TIMEOUT.as_secs()) < 60);
+
+/// Uses on their way to the source.
+pub(crate) struct LastUses {
+    source: Arc<dyn KeySource>,
+    pending: Mutex<VecDeque<Use>>,
+    half_full: Notify,
+}
+
+impl LastUses {
+    pub(crate) fn new(source: Arc<dyn KeySource>) -> Arc<Self> {
+        Arc::new(Self { source, pending: Mutex::default(), half_full: Notify::new() })
+    }
+
+    /// Notes a use unless one in the same slice of time is noted already.
+    pub(crate) fn note(&self, key: &CachedKey, at: Timestamp, ip: Option<std::net::IpAddr>) {
+        let slice = slice_of(at);
+        let noted = key.noted.load(Ordering::Relaxed);
+        if noted != slice {
+            self.note_first(key, noted, slice, Use { tenant_id: key.tenant_id(), key_id: key.id(), at, ip });
+        }
+    }
+
+    #[cold]
+    fn note_first(&self, key: &CachedKey, before: u32, slice: u32, first: Use) {
+        let swap = |from, to| key.noted.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+        if swap(before, slice).is_err() {
+            return;
+        }
+        let pending = {
+            let mut pending = self.pending.lock();
+            if pending.len() < USES_PENDING {
+                pending.push_back(first);
+                Some(pending.len())
+            } else {
+                None
+            }
+        };
+        match pending {
+            None => drop(swap(slice, before)),
+            Some(length) if length >= USES_PENDING / 2 => self.half_full.notify_one(),
+            Some(_) => {}
+        }
+    }
+
+    /// Writes all that is noted, in batches; stops at the first that fails, which is kept for later.
+    pub(crate) async fn flush(&self) -> Result<(), SourceUnavailable> {
+        loop {
+            let uses = self.next_uses();
+            if uses.is_empty() {
+                return Ok(());
+            }
+            if let Err(unavailable) = self.write(uses.clone()).await {
+                self.put_back(uses);
+                return Err(unavailable);
+            }
+        }
+    }
+
+    /// A task of its own, so that a source that panics does not end the flushing.
+    async fn write(&self, uses: Vec<Use>) -> Result<(), SourceUnavailable> {
+        let source = Arc::clone(&self.source);
+        let write = tokio::spawn(async move {
+            tokio::time::timeout(TOUCH_TIMEOUT, source.touch(uses)).await.unwrap_or(Err(SourceUnavailable))
+        });
+        write.await.unwrap_or(Err(SourceUnavailable))
+    }
+
+    fn next_uses(&self) -> Vec<Use> {
+        let mut pending = self.pending.lock();
+        let count = pending.len().min(USES_PER_WRITE);
+        pending.drain(..count).collect()
+    }
+
+    /// Back to the front, as far as there is room; the source lets the latest moment win.
+    fn put_back(&self, uses: Vec<Use>) {
+        let mut pending = self.pending.lock();
+        let room = USES_PENDING.saturating_sub(pending.len());
+        uses.into_iter().rev().take(room).for_each(|kept| pending.push_front(kept));
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.lock().len()
+    }
+
+    /// Flushes regularly, early when half of the room is taken, and a last time when told to stop.
+    pub(crate) fn start(self: &Arc<Self>) -> Background {
+        let (stop, stopped) = oneshot::channel();
+        Background { stop, flusher: tokio::spawn(Arc::clone(self).run(stopped)) }
+    }
+
+    async fn run(self: Arc<Self>, mut stopped: oneshot::Receiver<()>) {
+        let mut failing = false;
+        loop {
+            let last = tokio::select! {
+                _ = &mut stopped => true,
+                () = tokio::time::sleep(FLUSH_EVERY) => false,
+                () = self.half_full.notified(), if !failing => false,
+            };
+            failing = self.flush().await.is_err();
+            if last {
+                return;
+            }
+        }
+    }
+}
+
+/// The number of the slice of time since the epoch. 0 stands for "never", so the first slice of 1970 is lost.
+fn slice_of(at: Timestamp) -> u32 {
+    u32::try_from(at.as_millis().div_euclid(SLICE_MILLIS)).unwrap_or(u32::MAX)
+}
+
+/// The tasks behind a verifier. When it is dropped they write what is pending and end by themselves.
+#[derive(Debug)]
+#[must_use = "dropping it ends the regular writing of last uses"]
+pub struct Background {
+    stop: oneshot::Sender<()>,
+    flusher: JoinHandle<()>,
+}
+
+impl Background {
+    /// Writes what is pending and returns when all tasks have ended. Call it when no more requests are served.
+    /// It takes at most [`TOUCH_TIMEOUT`] per batch that is pending, and gives up at the first that fails.
+    pub async fn stop(self) {
+        drop(self.stop);
+        drop(self.flusher.await);
+    }
+}

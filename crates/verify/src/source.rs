@@ -1,0 +1,50 @@
+//! Where facts come from and where uses are written: the one port of this crate.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use keystile_core::{Digest, KeyFacts, KeyId, TenantId, Timestamp};
+
+/// A future behind a pointer, so that [`KeySource`] can be a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Reads the facts of keys and writes down their use.
+pub trait KeySource: Send + Sync + 'static {
+    /// The facts of the keys with these digests, in any order; a digest without a key is left out. At most
+    /// [`crate::DIGESTS_PER_QUERY`] digests; now and then one appears twice.
+    ///
+    /// Every read must see all changes committed before the call: it may not be served by a replica
+    /// or from a snapshot that is older.
+    ///
+    /// # Errors
+    /// When the keys cannot be read now. The verifications that wait are refused, and nothing is kept.
+    fn facts(
+        &self,
+        digests: Vec<Digest>,
+    ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>>;
+
+    /// Writes down that keys were used; at most [`crate::USES_PER_WRITE`] uses. A key may appear more than
+    /// once, and a use may come late or twice, so the latest moment wins and none moves the last use back.
+    ///
+    /// # Errors
+    /// When they cannot be written now. They are offered again with the next write.
+    fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>>;
+}
+
+/// The source cannot answer now. Its cause is logged by whoever implements [`KeySource`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key store cannot be reached now")]
+pub struct SourceUnavailable;
+
+/// One use of a key that was allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    /// The key's tenant.
+    pub tenant_id: TenantId,
+    /// The key.
+    pub key_id: KeyId,
+    /// When.
+    pub at: Timestamp,
+    /// From where, when the question told.
+    pub ip: Option<IpAddr>,
+}

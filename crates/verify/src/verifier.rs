@@ -1,0 +1,176 @@
+//! Verification: a presented text and a question in, the key and one decision out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use keystile_core::key::Presented;
+use keystile_core::{Ask, Change, Clock, Code, Digest, Refusal};
+
+use crate::bounds::Bounds;
+use crate::cache::{Cache, Look};
+use crate::cached_key::CachedKey;
+use crate::fill::Fills;
+use crate::flight::Landing;
+use crate::last_use::{Background, LastUses};
+use crate::source::{KeySource, SourceUnavailable};
+use crate::stats::{Stats, Striped};
+
+/// Answers whether keys are good for what is asked of them.
+pub struct Verifier {
+    cache: Arc<Cache>,
+    fills: Arc<Fills>,
+    uses: Arc<LastUses>,
+    clock: Arc<dyn Clock>,
+    hits: Striped,
+    misses: AtomicU64,
+    unavailable: AtomicU64,
+}
+
+/// The answer to a verification.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The key, when there is one that the asking tenant may know of; also of one that is refused.
+    pub key: Option<Arc<CachedKey>>,
+    /// Whether it may, or why not.
+    pub outcome: Result<(), Refusal>,
+}
+
+impl Verdict {
+    /// A refusal without a key.
+    pub const fn refused(code: Code) -> Self {
+        Self { key: None, outcome: Err(Refusal::Plain(code)) }
+    }
+
+    /// The one code of the decision.
+    pub fn code(&self) -> Code {
+        self.outcome.as_ref().map_or_else(Refusal::code, |()| Code::Allowed)
+    }
+
+    /// Whether the answer is yes.
+    pub const fn is_allowed(&self) -> bool {
+        self.outcome.is_ok()
+    }
+}
+
+/// A well-formed text whose key is not in memory; [`Verifier::verify_cold`] reads it. Holds the digest
+/// only, so the text need not be kept while waiting.
+#[derive(Debug, Clone, Copy)]
+pub struct Cold {
+    digest: Digest,
+}
+
+impl Verifier {
+    /// A verifier with nothing in memory.
+    pub fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>, bounds: Bounds) -> Arc<Self> {
+        let cache = Cache::new(bounds);
+        Arc::new(Self {
+            fills: Fills::new(Arc::clone(&cache), Arc::clone(&source)),
+            uses: LastUses::new(source),
+            cache,
+            clock,
+            hits: Striped::default(),
+            misses: AtomicU64::new(0),
+            unavailable: AtomicU64::new(0),
+        })
+    }
+
+    /// Starts what runs beside the verifications: the regular writing of last uses. Verifications work without
+    /// it. Call it once, within a Tokio runtime that has time enabled.
+    pub fn start(&self) -> Background {
+        self.uses.start()
+    }
+
+    /// Decides, reading the key first if it is not in memory. Needs a Tokio runtime with time enabled.
+    /// The future can be dropped at any moment; others who wait for the same key do not notice. It takes
+    /// at most [`crate::FILL_TIMEOUT`]; then, or when the key cannot be read, the refusal is
+    /// [`Code::EnforcementUnavailable`].
+    pub async fn verify(&self, presented: &str, ask: &Ask<'_>) -> Verdict {
+        match self.try_verify(presented, ask) {
+            Ok(verdict) => verdict,
+            Err(cold) => self.verify_cold(cold, ask).await,
+        }
+    }
+
+    /// Decides at once if that needs no read: the text is malformed, or its key is in memory, or is known
+    /// not to exist. Makes no store call and waits for nothing; allocates only to name a missing
+    /// permission, or when the key has expired or is another customer's.
+    ///
+    /// # Errors
+    /// When the key must be read, with what [`Self::verify_cold`] needs for it.
+    pub fn try_verify(&self, presented: &str, ask: &Ask<'_>) -> Result<Verdict, Cold> {
+        if Presented::parse(presented).is_err() {
+            return Ok(Verdict::refused(Code::KeyMalformed));
+        }
+        let digest = Digest::of(presented.as_bytes());
+        let verdict = match self.cache.look_up(&digest) {
+            Look::Known(key) => self.judge(key, ask),
+            Look::Absent => Verdict::refused(Code::KeyNotFound),
+            Look::Unknown => return Err(Cold { digest }),
+        };
+        self.hits.add_one();
+        Ok(verdict)
+    }
+
+    /// Reads the key and decides; the second half of [`Self::verify`].
+    pub async fn verify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        match self.fills.find(&cold.digest).await {
+            Landing::Found(key) => self.judge(key, ask),
+            Landing::Absent => Verdict::refused(Code::KeyNotFound),
+            Landing::Overtaken | Landing::Unavailable => {
+                self.unavailable.fetch_add(1, Ordering::Relaxed);
+                Verdict::refused(Code::EnforcementUnavailable)
+            }
+        }
+    }
+
+    /// Forgets what a committed change made untrue. Once this has returned, no verification that starts later
+    /// uses facts read before the change, not even from a read that is under way now. Waits for no read and
+    /// no verification. Changes may be applied in any order and more than once.
+    pub fn apply(&self, change: &Change) {
+        change.digests().iter().for_each(|digest| self.cache.forget(digest));
+    }
+
+    /// Forgets every key, as [`Self::apply`] does for some: for when changes may have been missed.
+    pub fn forget_all(&self) {
+        self.cache.forget_all();
+    }
+
+    /// Writes the last uses that are pending; [`Background`] does it every [`crate::FLUSH_EVERY`].
+    ///
+    /// # Errors
+    /// When they cannot be written now; they stay pending.
+    pub async fn flush(&self) -> Result<(), SourceUnavailable> {
+        self.uses.flush().await
+    }
+
+    /// A reading of all counters. Takes each lock of the cache for a moment; meant for every few seconds.
+    pub fn stats(&self) -> Stats {
+        let census = self.cache.census();
+        Stats {
+            keys: census.keys,
+            absent: census.absent,
+            profiles: self.fills.profiles(),
+            hits: self.hits.sum(),
+            misses: self.misses.load(Ordering::Relaxed),
+            evictions: census.evictions,
+            absent_evictions: census.absent_evictions,
+            flights: census.flights,
+            waiting: self.fills.waiting(),
+            queries: self.fills.queries(),
+            unavailable: self.unavailable.load(Ordering::Relaxed),
+            uses_pending: self.uses.pending(),
+        }
+    }
+
+    fn judge(&self, key: Arc<CachedKey>, ask: &Ask<'_>) -> Verdict {
+        let now = self.clock.now();
+        let outcome = key.decide(ask, now);
+        match &outcome {
+            Ok(()) => self.uses.note(&key, now, ask.ip),
+            Err(Refusal::Plain(Code::KeyNotFound)) => return Verdict::refused(Code::KeyNotFound),
+            Err(_) => {}
+        }
+        Verdict { key: Some(key), outcome }
+    }
+}
