@@ -1,1 +1,40 @@
 //! Rows, in SQLite or PostgreSQL, from one description.
+//!
+//! Every method of [`Store`] is one transaction, takes the tenant first, and is written once: one SQL
+//! text that both engines run. The audit entry of a change commits with the change. The single method
+//! without a tenant is [`Store::facts_by_digest`], for verification.
+//!
+//! This crate must never know HTTP, roles, or whether something is allowed; it never reads a clock. A
+//! future that is dropped does not undo its transaction: whoever must act after a commit has to keep
+//! polling.
+
+mod applications;
+mod audit;
+mod dialect;
+mod engine;
+mod error;
+mod facts;
+mod filter;
+mod keys;
+mod listing;
+mod location;
+mod migrate;
+mod page;
+mod people;
+mod record;
+mod row;
+mod store;
+mod tenants;
+mod touch;
+mod tx;
+mod value;
+
+pub use error::{OpenError, StoreError, Unique};
+pub use filter::KeyFilter;
+pub use keys::Changed;
+pub use location::Location;
+pub use migrate::Migration;
+pub use page::Page;
+pub use store::Store;
+pub use tenants::Founding;
+pub use touch::Touch;

@@ -1,0 +1,23 @@
+//! The few words in our SQL that the engines spell differently.
+//!
+//! | word | SQLite | PostgreSQL |
+//! |---|---|---|
+//! | `$1` | `?1` | `$1` |
+//! | `{id}`: a text compared byte by byte | `TEXT` | `TEXT COLLATE "C"` |
+//! | `{int}` | `INTEGER` | `BIGINT` |
+//! | `{blob}` | `BLOB` | `BYTEA` |
+//! | `{strict}`: after a table's columns | `STRICT` | |
+//! | `{for_update}`: locks the rows that are read | | `FOR UPDATE` |
+//! | `{tables}`: the names of the tables | `sqlite_schema` | `pg_tables` |
+
+use std::borrow::Cow;
+
+/// A word and what stands for it.
+pub(crate) type Words = [(&'static str, &'static str)];
+
+/// Puts an engine's own words in. SQL holds neither `{` nor `$` for any other purpose.
+pub(crate) fn translate<'s>(sql: &'s str, words: &Words) -> Cow<'s, str> {
+    words.iter().fold(Cow::Borrowed(sql), |sql, (word, own)| {
+        if sql.contains(word) { Cow::Owned(sql.replace(word, own)) } else { sql }
+    })
+}

@@ -1,0 +1,68 @@
+//! PostgreSQL: a bounded pool, and transactions whose statements are sent together where they can.
+
+mod pool;
+mod session;
+mod statement;
+
+use deadpool_postgres::Pool;
+use futures_util::future;
+
+use crate::tx::{Tx, Work};
+use crate::{OpenError, StoreError};
+use session::Session;
+
+pub(crate) use statement::{execute, lock_schema, query, script};
+
+/// How often a transaction is tried that PostgreSQL ended for the sake of another one, or whose connection
+/// was found dead before its commit. One that fails so often meets more than bad luck.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// Connections to one database.
+pub(crate) struct Engine {
+    pool: Pool,
+}
+
+impl Engine {
+    pub(crate) async fn open(url: &str, max_connections: usize) -> Result<Self, OpenError> {
+        pool::open(url, max_connections).await.map(|pool| Self { pool })
+    }
+
+    pub(crate) async fn write<A: Send, R>(&self, mut args: A, work: Work<A, R>) -> Result<R, StoreError> {
+        let mut attempt = 1;
+        loop {
+            let session = Session::begin(&self.pool).await?;
+            match transact(&session, &mut args, work).await {
+                Ok(result) => return session.commit().await.map(|()| result),
+                Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => {
+                    tracing::debug!(attempt, ?error, "a transaction is tried again");
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) async fn read<A: Send, R>(&self, mut args: A, work: Work<A, R>) -> Result<R, StoreError> {
+        let mut attempt = 1;
+        loop {
+            let client = pool::take(&self.pool).await?;
+            match work(&mut args, &mut Tx::Postgres(&client)).await {
+                Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => attempt += 1,
+                result => return result,
+            }
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// `BEGIN` travels together with the first statement.
+async fn transact<A, R>(session: &Session, args: &mut A, work: Work<A, R>) -> Result<R, StoreError> {
+    let mut tx = Tx::Postgres(session.client());
+    let begin = session.client().batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED");
+    let (begun, result) = future::join(begin, work(args, &mut tx)).await;
+    begun.map_err(statement::store_error)?;
+    result
+}

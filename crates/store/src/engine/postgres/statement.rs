@@ -1,0 +1,129 @@
+//! Runs statements on PostgreSQL.
+
+use std::error::Error;
+
+use bytes::BytesMut;
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::Error as PgError;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+
+use crate::dialect::{Words, translate};
+use crate::error::{StoreError, Unique};
+use crate::row::Row;
+use crate::value::Value;
+
+const WORDS: &Words = &[
+    ("{id}", "TEXT COLLATE \"C\""),
+    ("{int}", "BIGINT"),
+    ("{blob}", "BYTEA"),
+    ("{strict}", ""),
+    ("{for_update}", "FOR UPDATE"),
+    ("{tables}", "(SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema())"),
+];
+
+/// The advisory lock of migrations: the ASCII codes of `keystile`.
+const SCHEMA_LOCK: i64 = 0x6b65_7973_7469_6c65;
+
+/// Runs a statement and says how many rows it touched.
+pub(crate) async fn execute(client: &ClientWrapper, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+    let statement = client.prepare_cached(&translate(sql, WORDS)).await.map_err(store_error)?;
+    client.execute_raw(&statement, values).await.map_err(store_error)
+}
+
+/// Runs a statement and gives all its rows.
+pub(crate) async fn query(
+    client: &ClientWrapper,
+    sql: &str,
+    values: &[Value],
+) -> Result<Vec<Row>, StoreError> {
+    let statement = client.prepare_cached(&translate(sql, WORDS)).await.map_err(store_error)?;
+    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+    let rows = client.query(&statement, &values).await.map_err(store_error)?;
+    let read = |row: &tokio_postgres::Row| {
+        (0..row.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>()
+    };
+    rows.iter().map(|row| read(row).map(Row::new).map_err(store_error)).collect()
+}
+
+/// Runs a text of several statements.
+pub(crate) async fn script(client: &ClientWrapper, sql: &str) -> Result<(), StoreError> {
+    client.batch_execute(&translate(sql, WORDS)).await.map_err(store_error)
+}
+
+/// Keeps other processes from migrating until the transaction ends.
+pub(crate) async fn lock_schema(client: &ClientWrapper) -> Result<(), StoreError> {
+    script(client, &format!("SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")).await
+}
+
+/// Whether the transaction came to nothing through no fault of its own: it was ended for the sake of
+/// another one, or its connection was dead before the commit.
+pub(super) fn may_try_again(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else { return false };
+    cause.downcast_ref::<PgError>().is_some_and(|error| {
+        let lost = [&SqlState::T_R_DEADLOCK_DETECTED, &SqlState::T_R_SERIALIZATION_FAILURE];
+        error.is_closed() || error.code().is_some_and(|code| lost.contains(&code))
+    })
+}
+
+/// What the first two characters of an SQLSTATE mean is in appendix A of PostgreSQL's manual.
+pub(super) fn store_error(error: PgError) -> StoreError {
+    let Some(answer) = error.as_db_error() else {
+        let unreadable = error.source().is_some_and(<dyn Error>::is::<Unreadable>);
+        let why = |error: &PgError| error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        return if unreadable { StoreError::Corrupt(why(&error)) } else { StoreError::unavailable(error) };
+    };
+    if *answer.code() == SqlState::UNIQUE_VIOLATION
+        && let Some(unique) = answer.constraint().and_then(Unique::named)
+    {
+        return StoreError::Conflict(unique);
+    }
+    match answer.code().code().get(..2) {
+        Some("22" | "23" | "54") => StoreError::Refused(answer.message().to_owned()),
+        Some("42" | "XX") => StoreError::Corrupt(answer.message().to_owned()),
+        _ => StoreError::unavailable(error),
+    }
+}
+
+/// A column has a type this program never made.
+#[derive(Debug, thiserror::Error)]
+#[error("a column has the type {0}")]
+struct Unreadable(Type);
+
+impl ToSql for Value {
+    fn to_sql(&self, column: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(int) if *column == Type::INT8 => int.to_sql(column, out),
+            Self::Text(text) if *column == Type::TEXT => text.to_sql(column, out),
+            Self::Blob(bytes) if *column == Type::BYTEA => bytes.to_sql(column, out),
+            Self::Int(_) | Self::Text(_) | Self::Blob(_) => Err(Unreadable(column.clone()).into()),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+impl<'r> FromSql<'r> for Value {
+    fn from_sql(column: &Type, bytes: &'r [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        match *column {
+            Type::INT8 => i64::from_sql(column, bytes).map(Self::Int),
+            Type::INT4 => i32::from_sql(column, bytes).map(|int| Self::Int(i64::from(int))),
+            Type::TEXT => String::from_sql(column, bytes).map(Self::Text),
+            Type::BYTEA => Vec::from_sql(column, bytes).map(Self::Blob),
+            _ => Err(Unreadable(column.clone()).into()),
+        }
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self::Null)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}

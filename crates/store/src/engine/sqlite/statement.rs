@@ -1,0 +1,95 @@
+//! Runs statements on SQLite.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql, ffi};
+
+use crate::dialect::{Words, translate};
+use crate::error::{StoreError, Unique};
+use crate::row::Row;
+use crate::value::Value;
+
+const WORDS: &Words = &[
+    ("$", "?"),
+    ("{id}", "TEXT"),
+    ("{int}", "INTEGER"),
+    ("{blob}", "BLOB"),
+    ("{strict}", "STRICT"),
+    ("{for_update}", ""),
+    ("{tables}", "(SELECT name FROM sqlite_schema WHERE type = 'table')"),
+];
+
+/// Runs a statement and says how many rows it touched.
+pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+    let run = || prepare(connection, sql)?.execute(rusqlite::params_from_iter(values));
+    run().map(|rows| rows as u64).map_err(store_error)
+}
+
+/// Runs a statement and gives all its rows.
+pub(crate) fn query(connection: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let mut statement = prepare(connection, sql).map_err(store_error)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(store_error)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let read = |column| row.get_ref(column).map_err(store_error).and_then(value);
+        found.push(Row::new((0..columns).map(read).collect::<Result<_, _>>()?));
+    }
+    Ok(found)
+}
+
+/// Runs a text of several statements.
+pub(crate) fn script(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.execute_batch(&translate(sql, WORDS)).map_err(store_error)
+}
+
+fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
+    connection.prepare_cached(&translate(sql, WORDS))
+}
+
+fn value(read: ValueRef<'_>) -> Result<Value, StoreError> {
+    match read {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(int) => Ok(Value::Int(int)),
+        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_owned())),
+        ValueRef::Text(text) => String::from_utf8(text.to_owned())
+            .map(Value::Text)
+            .map_err(|_| StoreError::Corrupt("a text is not UTF-8".to_owned())),
+        ValueRef::Real(_) => Err(StoreError::Corrupt("a fraction where none can be".to_owned())),
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(int) => ValueRef::Integer(*int),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn store_error(error: rusqlite::Error) -> StoreError {
+    let rusqlite::Error::SqliteFailure(failure, message) = &error else {
+        return StoreError::Corrupt(error.to_string());
+    };
+    match failure.code {
+        ErrorCode::ConstraintViolation => constraint(failure.extended_code, message.as_deref()),
+        ErrorCode::TooBig => StoreError::Refused(error.to_string()),
+        ErrorCode::DatabaseCorrupt
+        | ErrorCode::NotADatabase
+        | ErrorCode::TypeMismatch
+        | ErrorCode::Unknown => StoreError::Corrupt(error.to_string()),
+        _ => StoreError::unavailable(error),
+    }
+}
+
+/// SQLite names the columns of a broken unique index in its message, and nowhere else.
+fn constraint(extended_code: i32, message: Option<&str>) -> StoreError {
+    let message = message.unwrap_or("a constraint failed");
+    let columns = message.strip_prefix("UNIQUE constraint failed: ");
+    match columns.and_then(Unique::named) {
+        Some(unique) if extended_code == ffi::SQLITE_CONSTRAINT_UNIQUE => StoreError::Conflict(unique),
+        _ => StoreError::Refused(message.to_owned()),
+    }
+}

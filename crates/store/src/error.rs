@@ -1,0 +1,120 @@
+//! What can go wrong, and who must act.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+/// The cause of an error, for the log.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
+/// What must exist only once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unique {
+    /// A person's email address, in the installation.
+    Email,
+    /// An application's name, in its tenant.
+    ApplicationName,
+    /// A key's secret, in the installation and for all time: a replaced secret stays taken.
+    Secret,
+}
+
+impl Unique {
+    /// Each rule with the name of its index and with SQLite's words for its columns.
+    const RULES: [(Self, &'static str, &'static str); 3] = [
+        (Self::Email, "persons_email", "persons.email"),
+        (Self::ApplicationName, "applications_name", "applications.tenant_id, applications.name"),
+        (Self::Secret, "api_keys_digest", "api_keys.digest"),
+    ];
+
+    /// The rule that an index of this name, or SQLite's list of columns, stands for.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        let rule = Self::RULES.iter().find(|(_, index, columns)| *index == text || *columns == text);
+        rule.map(|(unique, _, _)| *unique)
+    }
+}
+
+/// Why a transaction did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Something like it exists already. The caller chooses another.
+    #[error("{0:?} exists already")]
+    Conflict(Unique),
+    /// The database cannot be reached or did not answer in time. The operator must look at it; the caller
+    /// may try again. Whether a write happened is unknown only when its commit was under way.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Cause),
+    /// The database would not take what it was given: an id that exists, a row that belongs to nothing, a
+    /// text with U+0000. Whoever wrote the caller must act.
+    #[error("the database refused what it was given: {0}")]
+    Refused(String),
+    /// What is stored cannot be read. The operator must restore or report it.
+    #[error("the database holds what this program cannot read: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    pub(crate) fn unavailable(cause: impl Into<Cause>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}
+
+/// Why a database cannot be used at all. Each message says who must do what.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database URL has a form nobody knows.
+    #[error("the database URL {0}")]
+    Location(String),
+    /// Another process serves from the data file.
+    #[error(
+        "another Keystile process uses {}: stop it first (to run several at once, use PostgreSQL)",
+        path.display()
+    )]
+    InUse {
+        /// The data file.
+        path: PathBuf,
+    },
+    /// The data file or its folder cannot be made or opened.
+    #[error("cannot open {}: check that the folder exists and belongs to the user Keystile runs as", path.display())]
+    File {
+        /// The data file.
+        path: PathBuf,
+        /// What the system or the engine said.
+        source: Cause,
+    },
+    /// The server cannot be reached, or refused us.
+    #[error("cannot connect to PostgreSQL: check that it runs and that the database URL is right")]
+    Connect(#[source] Cause),
+    /// The engine is older than this program needs.
+    #[error("{engine} {found} is too old: {needed} or later is needed")]
+    TooOld {
+        /// Which engine.
+        engine: &'static str,
+        /// Its version.
+        found: String,
+        /// The oldest that will do.
+        needed: &'static str,
+    },
+    /// The server stores texts in an encoding that cannot hold every text.
+    #[error("the PostgreSQL database has the encoding {0}: create it with ENCODING 'UTF8'")]
+    Encoding(String),
+    /// The database was migrated by a later version of this program.
+    #[error(
+        "the database has schema {found}, this program knows up to {known}: install the version that migrated it, or a later one"
+    )]
+    SchemaTooNew {
+        /// What the database has.
+        found: i64,
+        /// The latest this program knows.
+        known: i64,
+    },
+    /// The database lacks migrations.
+    #[error("the database has schema {found}, this program needs {known}: run the migrations first")]
+    SchemaBehind {
+        /// What the database has; 0 when it is empty.
+        found: i64,
+        /// What this program needs.
+        known: i64,
+    },
+    /// A statement failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

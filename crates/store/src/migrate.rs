@@ -1,0 +1,91 @@
+//! Brings a database to the schema of this program.
+
+use crate::tx::Tx;
+use crate::value::Value;
+use crate::{OpenError, StoreError};
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    /// Its number; they run in order, from 1.
+    pub version: i64,
+    /// What its file is called.
+    pub name: &'static str,
+    sql: &'static str,
+}
+
+/// Every step there is. A step that was released is never changed.
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "0001_first", sql: include_str!("../migrations/0001_first.sql") }];
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version {int} NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL
+) {strict}";
+
+/// What the schema of a database means to this program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schema {
+    found: i64,
+}
+
+impl Schema {
+    /// Serving needs exactly the schema this program knows.
+    pub(crate) fn check_current(self) -> Result<(), OpenError> {
+        self.check_known()?;
+        let known = latest();
+        if self.found < known { Err(OpenError::SchemaBehind { found: self.found, known }) } else { Ok(()) }
+    }
+
+    /// Nothing may touch a schema that a later program made.
+    pub(crate) fn check_known(self) -> Result<(), OpenError> {
+        let known = latest();
+        if self.found > known { Err(OpenError::SchemaTooNew { found: self.found, known }) } else { Ok(()) }
+    }
+}
+
+fn latest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// Reads which migrations a database has had.
+pub(crate) async fn read_schema(tx: &mut Tx<'_>) -> Result<Schema, StoreError> {
+    let sql = "SELECT 1 AS found FROM {tables} AS tables WHERE name = 'schema_migrations'";
+    if tx.query_opt(sql, &[]).await?.is_none() {
+        return Ok(Schema { found: 0 });
+    }
+    let sql = "SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1";
+    let found = tx.query_opt(sql, &[]).await?.map(|mut row| row.int("version")).transpose()?;
+    Ok(Schema { found: found.unwrap_or(0) })
+}
+
+/// Runs what is missing, all in one transaction, and says what that was.
+pub(crate) async fn apply(tx: &mut Tx<'_>) -> Result<Result<Vec<Migration>, OpenError>, StoreError> {
+    tx.lock_schema().await?;
+    let schema = read_schema(tx).await?;
+    if let Err(too_new) = schema.check_known() {
+        return Ok(Err(too_new));
+    }
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > schema.found) {
+        tx.script(TABLE).await?;
+        tx.script(migration.sql).await?;
+        let sql = "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)";
+        tx.execute(sql, &[Value::Int(migration.version), Value::text(migration.name)]).await?;
+        applied.push(*migration);
+    }
+    Ok(Ok(applied))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MIGRATIONS;
+
+    #[test]
+    fn migrations_are_numbered_from_one_without_gaps_and_named_by_their_number() {
+        for (migration, number) in MIGRATIONS.iter().zip(1..) {
+            assert_eq!(migration.version, number);
+            assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
+        }
+    }
+}

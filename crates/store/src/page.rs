@@ -1,0 +1,27 @@
+//! A part of a list, newest first.
+
+use crate::value::Value;
+
+/// Most rows one page gives: a thousand, and one to see whether more follow.
+const MAX_LIMIT: u32 = 1_001;
+
+/// The rows behind a given one. Lists run from the newest id to the oldest, so rows that are added while
+/// somebody pages neither shift nor repeat the rows that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page<Id> {
+    /// The last row that was seen; `None` begins with the newest.
+    pub after: Option<Id>,
+    /// How many rows to give, at most; held to 1,001.
+    pub limit: u32,
+}
+
+impl<Id: std::fmt::Display> Page<Id> {
+    /// Rows have an id below this text. `~` sorts behind every id.
+    pub(crate) fn below(&self) -> Value {
+        self.after.as_ref().map_or_else(|| Value::text('~'), Value::text)
+    }
+
+    pub(crate) fn limit(&self) -> Value {
+        Value::Int(i64::from(self.limit.min(MAX_LIMIT)))
+    }
+}

@@ -1,0 +1,77 @@
+//! The one handle to the rows.
+
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::migrate::{self, Migration};
+use crate::tx::Work;
+use crate::{Location, OpenError, StoreError};
+
+/// The rows. Clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<Engine>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// Connects. Before serving, [`Self::migrate`] or [`Self::check_schema`] must succeed.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or is too old, or another process serves from the data file.
+    pub async fn open(location: Location) -> Result<Self, OpenError> {
+        Ok(Self { engine: Arc::new(Engine::open(&location).await?) })
+    }
+
+    /// Brings the schema up to date and says what that took; nothing when it was.
+    ///
+    /// # Errors
+    /// When a later program has migrated the database, or a statement fails; nothing is changed then.
+    pub async fn migrate(&self) -> Result<Vec<Migration>, OpenError> {
+        self.write((), |(), tx| Box::pin(migrate::apply(tx))).await?
+    }
+
+    /// Whether the schema is the one this program needs.
+    ///
+    /// # Errors
+    /// Says which it has and which is needed.
+    pub async fn check_schema(&self) -> Result<(), OpenError> {
+        self.read((), |(), tx| Box::pin(migrate::read_schema(tx))).await?.check_current()
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let work: Work<(), ()> =
+            |(), tx| Box::pin(async move { tx.query("SELECT 1 AS one", &[]).await.map(drop) });
+        self.read((), work).await
+    }
+
+    /// Finishes what was begun and lets go of the database. Later calls are answered as unavailable.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    pub(crate) async fn write<A, R>(&self, args: A, work: Work<A, R>) -> Result<R, StoreError>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        self.engine.write(args, work).await
+    }
+
+    pub(crate) async fn read<A, R>(&self, args: A, work: Work<A, R>) -> Result<R, StoreError>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        self.engine.read(args, work).await
+    }
+}

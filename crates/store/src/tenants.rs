@@ -1,0 +1,79 @@
+//! Tenants.
+
+use keystile_core::{Application, AuditEntry, Membership, Person, Tenant, TenantId};
+
+use crate::row::{Read, Row};
+use crate::tx::Tx;
+use crate::value::Value;
+use crate::{Store, StoreError, applications, audit, people};
+
+const INSERT: &str = "INSERT INTO tenants (id, name, key_label, created_at) VALUES ($1, $2, $3, $4)";
+const ONE: &str = "SELECT id, name, key_label, created_at FROM tenants WHERE id = $1";
+
+/// A new tenant with what it cannot be without.
+#[derive(Debug, Clone)]
+pub struct Founding {
+    /// The owner, when the person is new, too.
+    pub person: Option<Person>,
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The owner's place in it.
+    pub owner: Membership,
+    /// Its first application.
+    pub application: Application,
+    /// What the audit log is told.
+    pub audit: Vec<AuditEntry>,
+}
+
+impl Store {
+    /// Adds a tenant with its owner and its first application: all of it, or nothing.
+    ///
+    /// # Errors
+    /// `Conflict(Email)` when the new person's address is taken.
+    pub async fn found_tenant(&self, founding: Founding) -> Result<(), StoreError> {
+        self.write(founding, |founding, tx| Box::pin(found(founding, tx))).await
+    }
+
+    /// The tenant with this id.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.read([Value::text(id)], |id, tx| Box::pin(read_one(id, tx))).await
+    }
+}
+
+async fn found(founding: &Founding, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    if let Some(person) = &founding.person {
+        tx.execute(people::INSERT, &people::values(person)).await?;
+    }
+    tx.execute(INSERT, &values(&founding.tenant)).await?;
+    tx.execute(people::JOIN, &people::join_values(&founding.owner)).await?;
+    tx.execute(applications::INSERT, &applications::values(&founding.application)).await?;
+    for entry in &founding.audit {
+        tx.execute(audit::INSERT, &audit::values(entry)).await?;
+    }
+    Ok(())
+}
+
+async fn read_one(id: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenant>, StoreError> {
+    tx.query_opt(ONE, id).await?.map(|mut row| read(&mut row)).transpose()
+}
+
+fn values(tenant: &Tenant) -> [Value; 4] {
+    [
+        Value::text(tenant.id),
+        Value::text(&tenant.name),
+        Value::text(&tenant.key_label),
+        tenant.created_at.into(),
+    ]
+}
+
+pub(crate) fn read(row: &mut Row) -> Read<Tenant> {
+    Ok(Tenant {
+        id: row.parsed("id")?,
+        name: row.parsed("name")?,
+        key_label: row.parsed("key_label")?,
+        created_at: row.time("created_at")?,
+    })
+}

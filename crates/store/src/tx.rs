@@ -1,0 +1,79 @@
+//! The transaction a statement runs in, whichever the engine.
+
+use std::pin::Pin;
+
+use crate::StoreError;
+use crate::engine::{postgres, sqlite};
+use crate::row::Row;
+use crate::value::Value;
+
+/// A future that can move between threads and borrows what it works on.
+pub(crate) type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
+
+/// The body of a transaction, over arguments that survive it: PostgreSQL may ask for a second attempt.
+pub(crate) type Work<A, R> = for<'t> fn(&'t mut A, &'t mut Tx<'_>) -> BoxFuture<'t, Result<R, StoreError>>;
+
+/// One statement of a batch: its SQL and its values.
+pub(crate) type Statement<'s> = (&'s str, &'s [Value]);
+
+/// An open transaction. On SQLite its futures are ready at once.
+pub(crate) enum Tx<'a> {
+    Sqlite(&'a mut rusqlite::Connection),
+    Postgres(&'a deadpool_postgres::ClientWrapper),
+}
+
+impl Tx<'_> {
+    /// Runs a statement and says how many rows it touched.
+    pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        Value::check(values)?;
+        match self {
+            Self::Sqlite(connection) => sqlite::execute(connection, sql, values),
+            Self::Postgres(client) => postgres::execute(client, sql, values).await,
+        }
+    }
+
+    /// Runs a statement and gives all its rows.
+    pub(crate) async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        Value::check(values)?;
+        match self {
+            Self::Sqlite(connection) => sqlite::query(connection, sql, values),
+            Self::Postgres(client) => postgres::query(client, sql, values).await,
+        }
+    }
+
+    /// Runs a statement and gives its first row.
+    pub(crate) async fn query_opt(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// Runs statements in order, sent together where the engine is far away. The first error counts; the
+    /// rows of each statement are given in order.
+    pub(crate) async fn pipeline(&mut self, batch: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, StoreError> {
+        batch.iter().try_for_each(|(_, values)| Value::check(values))?;
+        match self {
+            Self::Sqlite(connection) => {
+                batch.iter().map(|(sql, values)| sqlite::query(connection, sql, values)).collect()
+            }
+            Self::Postgres(client) => {
+                let all = batch.iter().map(|(sql, values)| postgres::query(client, sql, values));
+                futures_util::future::try_join_all(all).await
+            }
+        }
+    }
+
+    /// Runs a text of several statements without values, such as a migration.
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::script(connection, sql),
+            Self::Postgres(client) => postgres::script(client, sql).await,
+        }
+    }
+
+    /// Keeps every other process from migrating until the transaction ends.
+    pub(crate) async fn lock_schema(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(client) => postgres::lock_schema(client).await,
+        }
+    }
+}

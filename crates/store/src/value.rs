@@ -1,0 +1,83 @@
+//! What goes into and comes out of a column.
+
+use std::fmt::{self, Display};
+
+use keystile_core::{Digest, Timestamp};
+
+use crate::StoreError;
+
+/// The value of one column. It may be a password's hash, so it does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Value {
+    /// The text form of an id, an enumeration, an address.
+    pub(crate) fn text(shown: impl Display) -> Self {
+        Self::Text(shown.to_string())
+    }
+
+    /// The same for what may be missing.
+    pub(crate) fn opt_text(shown: Option<impl Display>) -> Self {
+        shown.map_or(Self::Null, Self::text)
+    }
+
+    /// A count. Counts of ours stay far below `i64::MAX`; what does not is stored as that.
+    pub(crate) fn count(count: Option<u64>) -> Self {
+        count.map_or(Self::Null, |count| Self::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+    }
+
+    /// A list or an object, as JSON text.
+    pub(crate) fn json(value: &serde_json::Value) -> Self {
+        Self::text(value)
+    }
+
+    /// Refuses what PostgreSQL could not store, on either engine.
+    pub(crate) fn check(values: &[Self]) -> Result<(), StoreError> {
+        let holds_nul = |value: &Self| matches!(value, Self::Text(text) if text.contains('\0'));
+        if values.iter().any(holds_nul) {
+            return Err(StoreError::Refused("a text contains the character U+0000".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Value(…)")
+    }
+}
+
+impl From<i64> for Value {
+    fn from(int: i64) -> Self {
+        Self::Int(int)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Int(i64::from(truth))
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(moment: Timestamp) -> Self {
+        Self::Int(moment.as_millis())
+    }
+}
+
+impl From<Digest> for Value {
+    fn from(digest: Digest) -> Self {
+        Self::Blob(digest.as_bytes().to_vec())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
