@@ -1,1 +1,3 @@
 //! One harness for every test that needs a real server.
+
+pub mod postgres;

@@ -1,0 +1,163 @@
+//! Lists: pages and filters.
+
+use keystile_core::key::Revocation;
+use keystile_core::{Action, Actor, ApiKey, CustomerId, Environment, KeyId, KeyKind, KeyStatus, TrustLevel};
+use keystile_store::{KeyFilter, Page};
+
+use crate::bed::Bed;
+use crate::sample::{World, application, at, entry, ids, page};
+
+pub(crate) async fn pages_have_no_gaps_and_no_repeats_under_inserts(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let mut expected = vec![];
+    for _ in 0..25 {
+        expected.insert(0, world.created(&store).await.id);
+    }
+    let filter = KeyFilter::all(at(0));
+    let (mut seen, mut after) = (vec![], None);
+    loop {
+        let keys = store.keys(world.tenant.id, &filter, Page { after, limit: 4 }).await.unwrap();
+        assert!(keys.len() <= 4);
+        seen.extend(ids(&keys));
+        let Some(last) = keys.last() else { break };
+        after = Some(last.id);
+        world.created(&store).await;
+    }
+    assert_eq!(seen, expected);
+}
+
+pub(crate) async fn each_filter_finds_its_keys_only(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let other = application(world.tenant.id, "Other");
+    let told = entry(world.tenant.id, Action::ApplicationCreate, &other.id.to_string());
+    store.create_application(other.clone(), told).await.unwrap();
+    let customer = CustomerId::from_parts(at(3), 3);
+    let marked = ApiKey {
+        environment: Environment::Development,
+        kind: KeyKind::Ingest,
+        application_id: other.id,
+        customer_id: Some(customer),
+        source_id: Some("checkout".into()),
+        trust_level: TrustLevel::Trusted,
+        enabled: false,
+        name: "Marked".parse().unwrap(),
+        ..world.key()
+    };
+    world.create(&store, &marked).await;
+    let plain = world.created(&store).await;
+    let all = KeyFilter::all(at(0));
+    assert_eq!(world.listed(&store, &all).await, [plain.id, marked.id]);
+    for filter in [
+        KeyFilter { environment: Some(Environment::Development), ..all.clone() },
+        KeyFilter { kind: Some("ingest".into()), ..all.clone() },
+        KeyFilter { application_id: Some(other.id), ..all.clone() },
+        KeyFilter { customer_id: Some(customer), ..all.clone() },
+        KeyFilter { source_id: Some("checkout".into()), ..all.clone() },
+        KeyFilter { trust_level: Some(TrustLevel::Trusted), ..all.clone() },
+        KeyFilter { status: Some(KeyStatus::Inactive), ..all.clone() },
+        KeyFilter { name_contains: Some("arke".into()), ..all.clone() },
+    ] {
+        assert_eq!(world.listed(&store, &filter).await, [marked.id], "{filter:?}");
+        let none = KeyFilter { source_id: Some("nobody".into()), ..filter };
+        assert_eq!(world.listed(&store, &none).await, [], "{none:?}");
+    }
+}
+
+async fn named(world: &World, store: &keystile_store::Store, name: &str) -> KeyId {
+    let mut key = world.key();
+    key.name = name.parse().unwrap();
+    world.create(store, &key).await;
+    key.id
+}
+
+async fn search(world: &World, store: &keystile_store::Store, part: &str) -> Vec<KeyId> {
+    let filter = KeyFilter { name_contains: Some(part.into()), ..KeyFilter::all(at(0)) };
+    world.listed(store, &filter).await
+}
+
+pub(crate) async fn wildcards_in_a_name_search_are_plain_characters(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let percent = named(&world, &store, "50% off").await;
+    let underscore = named(&world, &store, "50_off").await;
+    let backslash = named(&world, &store, r"50\off").await;
+    let plain = named(&world, &store, "50x off").await;
+    let quote = named(&world, &store, "O'Brien").await;
+    assert_eq!(search(&world, &store, "50%").await, [percent]);
+    assert_eq!(search(&world, &store, "0_o").await, [underscore]);
+    assert_eq!(search(&world, &store, r"\").await, [backslash]);
+    assert_eq!(search(&world, &store, "o'b").await, [quote]);
+    assert_eq!(search(&world, &store, "50").await, [plain, backslash, underscore, percent]);
+    assert_eq!(search(&world, &store, "").await.len(), 5);
+}
+
+pub(crate) async fn a_name_is_found_in_any_case(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = named(&world, &store, "Größe ÉTÉ").await;
+    for part in ["GRÖSSE", "x"] {
+        assert_eq!(search(&world, &store, part).await, []);
+    }
+    for part in ["GRÖ", "été", "ßE"] {
+        assert_eq!(search(&world, &store, part).await, [key], "{part}");
+    }
+}
+
+pub(crate) async fn the_status_filter_agrees_with_the_status_of_the_key(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let now = at(50_000);
+    let mut keys = vec![];
+    for bits in 0..16 {
+        let on = |bit: u32| bits & (1 << bit) != 0;
+        for expires_at in [None, Some(at(49_999)), Some(now), Some(at(50_001))] {
+            let mut key = world.key();
+            key.enabled = on(0);
+            key.revoked = on(1).then(|| Revocation { at: at(1), reason: None });
+            key.deleted = on(2).then(|| (at(2), Actor::System));
+            key.blocked = on(3).then(|| "abuse".to_owned());
+            key.expires_at = expires_at;
+            world.create(&store, &key).await;
+            keys.insert(0, key);
+        }
+    }
+    for status in KeyStatus::ALL {
+        let all = KeyFilter { include_deleted: true, ..KeyFilter::all(now) };
+        let filter = KeyFilter { status: Some(*status), ..all };
+        let expected: Vec<_> =
+            keys.iter().filter(|key| key.status(now) == *status).map(|key| key.id).collect();
+        assert!(!expected.is_empty());
+        assert_eq!(world.listed(&store, &filter).await, expected, "{status}");
+    }
+}
+
+pub(crate) async fn deleted_keys_are_listed_only_when_asked_for(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let mut deleted = world.key();
+    deleted.deleted = Some((at(1), Actor::System));
+    world.create(&store, &deleted).await;
+    let kept = world.created(&store).await;
+    let all = KeyFilter::all(at(0));
+    assert_eq!(world.listed(&store, &all).await, [kept.id]);
+    let with_deleted = KeyFilter { include_deleted: true, ..all };
+    assert_eq!(world.listed(&store, &with_deleted).await, [kept.id, deleted.id]);
+    assert_eq!(world.read(&store, deleted.id).await, deleted);
+}
+
+pub(crate) async fn the_audit_log_is_paged_newest_first(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    for _ in 0..5 {
+        world.created(&store).await;
+    }
+    let all = world.log(&store).await;
+    assert_eq!(all.len(), 6);
+    assert!(all.is_sorted_by(|newer, older| newer.id > older.id));
+    let first = store.audit(world.tenant.id, page(4)).await.unwrap();
+    let rest = Page { after: first.last().map(|entry| entry.id), limit: 4 };
+    let rest = store.audit(world.tenant.id, rest).await.unwrap();
+    assert_eq!([first, rest].concat(), all);
+}

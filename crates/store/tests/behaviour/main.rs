@@ -1,0 +1,76 @@
+//! What the store does, the same on both engines.
+
+mod bed;
+mod changes;
+mod conflicts;
+mod facts;
+mod keys;
+mod lists;
+mod sample;
+mod schema;
+mod tenancy;
+
+/// Makes two tests of every case: `sqlite::case` and `postgres::case`.
+macro_rules! on_both_engines {
+    ($($file:ident: $($case:ident),+ $(,)?;)+) => {
+        mod sqlite {
+            $($(#[test] fn $case() { super::bed::Bed::sqlite().run(|bed| Box::pin(super::$file::$case(bed))); })+)+
+        }
+        mod postgres {
+            $($(#[test] fn $case() { super::bed::Bed::postgres().run(|bed| Box::pin(super::$file::$case(bed))); })+)+
+        }
+    };
+}
+
+on_both_engines! {
+    keys:
+        every_field_of_a_key_comes_back,
+        every_kind_of_key_comes_back,
+        texts_are_stored_as_they_are,
+        a_text_with_a_zero_character_is_refused,
+        a_restart_keeps_everything,
+        a_closed_store_is_unavailable;
+    tenancy:
+        a_tenant_is_founded_with_all_its_parts,
+        a_founding_that_fails_leaves_nothing,
+        another_tenants_rows_do_not_exist,
+        a_key_needs_an_application_of_its_own_tenant,
+        applications_are_listed_newest_first,
+        an_installation_is_new_until_somebody_is_there;
+    conflicts:
+        an_email_address_is_taken_once,
+        an_application_name_is_taken_once_in_a_tenant,
+        a_secret_is_taken_once_in_the_installation,
+        a_replaced_secret_stays_taken,
+        of_many_creations_with_one_secret_one_succeeds,
+        a_failing_transaction_leaves_the_others_alone;
+    changes:
+        a_change_is_written_with_its_audit_entry,
+        a_change_that_fails_writes_nothing,
+        a_change_of_nothing_writes_nothing,
+        a_change_whose_audit_entry_fails_does_not_happen,
+        a_change_of_what_never_changes_is_refused,
+        a_change_that_panics_harms_nobody_else,
+        concurrent_changes_lose_no_update,
+        last_use_moves_forward_only,
+        last_uses_of_many_keys_are_written_at_once,
+        a_change_does_not_undo_a_last_use;
+    lists:
+        pages_have_no_gaps_and_no_repeats_under_inserts,
+        each_filter_finds_its_keys_only,
+        wildcards_in_a_name_search_are_plain_characters,
+        a_name_is_found_in_any_case,
+        the_status_filter_agrees_with_the_status_of_the_key,
+        deleted_keys_are_listed_only_when_asked_for,
+        the_audit_log_is_paged_newest_first;
+    facts:
+        facts_are_those_of_the_record,
+        any_number_of_digests_is_asked_at_once,
+        facts_are_those_of_the_last_commit,
+        a_replaced_secret_finds_nothing;
+    schema:
+        migrations_run_once,
+        an_empty_database_is_not_served,
+        a_schema_from_the_future_is_refused,
+        concurrent_migrations_run_once;
+}

@@ -1,0 +1,237 @@
+//! Sample rows. Everything follows from a number, so that a failing case can be run again as it was.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use keystile_core::key::{SecretFacts, mint};
+use keystile_core::{
+    Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
+    CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, Person, PersonId,
+    RateLimit, Role, SourceType, Tenant, TenantId, Timestamp, TrustLevel,
+};
+use keystile_store::{Founding, KeyFilter, Page, Store};
+use serde_json::json;
+
+pub(crate) const NOW: i64 = 1_700_000_000_000;
+
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOW + millis)
+}
+
+/// A new number, greater than all before it.
+pub(crate) fn number() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(1);
+    LAST.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A tenant with its owner and its application, as they are in the store.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) person: Person,
+    pub(crate) tenant: Tenant,
+    pub(crate) owner: Membership,
+    pub(crate) application: Application,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let n = number();
+        let moment = at(n.into());
+        let tenant = Tenant {
+            id: TenantId::from_parts(moment, n.into()),
+            name: format!("Tenant {n}").parse().unwrap(),
+            key_label: "acme".parse().unwrap(),
+            created_at: moment,
+        };
+        let person = person(&format!("ada{n}@example.com"));
+        let owner = Membership {
+            tenant_id: tenant.id,
+            person_id: person.id,
+            role: Role::Owner,
+            created_at: at(i64::from(n) + 1),
+        };
+        let application = application(tenant.id, "Main");
+        Self { person, tenant, owner, application }
+    }
+
+    pub(crate) fn founding(&self) -> Founding {
+        Founding {
+            person: Some(self.person.clone()),
+            tenant: self.tenant.clone(),
+            owner: self.owner.clone(),
+            application: self.application.clone(),
+            audit: vec![entry(self.tenant.id, Action::TenantCreate, &self.tenant.id.to_string())],
+        }
+    }
+
+    pub(crate) async fn founded(store: &Store) -> Self {
+        let world = Self::new();
+        store.found_tenant(world.founding()).await.unwrap();
+        world
+    }
+
+    /// A key with only what every key has.
+    pub(crate) fn key(&self) -> ApiKey {
+        let n = number();
+        let id = KeyId::from_parts(at(n.into()), n.into());
+        let mut random = [0; 32];
+        random[..4].copy_from_slice(&n.to_be_bytes());
+        ApiKey {
+            id,
+            tenant_id: self.tenant.id,
+            application_id: self.application.id,
+            customer_id: None,
+            name: format!("Key {n}").parse().unwrap(),
+            environment: Environment::Production,
+            kind: KeyKind::Service { issued_to_service: None },
+            source_id: None,
+            trust_level: TrustLevel::External,
+            scopes: Grants::default(),
+            allowed_ips: AllowedIps::default(),
+            limits: Limits::default(),
+            enabled: true,
+            blocked: None,
+            revoked: None,
+            expires_at: None,
+            last_used_at: None,
+            last_used_ip: None,
+            secret: SecretFacts::of(&mint(&self.tenant.key_label, Environment::Production, &random)),
+            secret_created_at: at(n.into()),
+            rotated_from_key_id: None,
+            lineage_id: id,
+            created_by: Actor::Person(self.person.id),
+            updated_by: Actor::Person(self.person.id),
+            created_at: at(n.into()),
+            updated_at: at(n.into()),
+            deleted: None,
+            source: None,
+            source_type: SourceType::Api,
+            tags: serde_json::Map::new(),
+            metadata: serde_json::Map::new(),
+            version: 1,
+            schema_version: ApiKey::SCHEMA_VERSION,
+        }
+    }
+
+    /// A key with every field filled, each with a value of its own.
+    pub(crate) fn full_key(&self) -> ApiKey {
+        let key = self.key();
+        let other = KeyId::from_parts(at(-5), 5);
+        ApiKey {
+            customer_id: Some(CustomerId::from_parts(at(-4), 4)),
+            environment: Environment::Staging,
+            kind: KeyKind::Service { issued_to_service: Some("checkout".into()) },
+            source_id: Some("checkout-service".into()),
+            trust_level: TrustLevel::Internal,
+            scopes: Grants::parse(&["customers:read", "orders:*"]).unwrap(),
+            allowed_ips: AllowedIps::parse(&["10.0.0.0/8", "2001:db8::1"]).unwrap(),
+            limits: full_limits(),
+            enabled: false,
+            blocked: Some("leaked".into()),
+            revoked: Some(keystile_core::key::Revocation { at: at(11), reason: Some("gone".into()) }),
+            expires_at: Some(at(12)),
+            last_used_at: Some(at(13)),
+            last_used_ip: Some("192.0.2.7".into()),
+            secret_created_at: at(14),
+            rotated_from_key_id: Some(other),
+            lineage_id: other,
+            created_by: Actor::Key(other),
+            updated_by: Actor::System,
+            created_at: at(15),
+            updated_at: at(16),
+            deleted: Some((at(17), Actor::Person(self.person.id))),
+            source: Some("console".into()),
+            source_type: SourceType::Frontend,
+            tags: object(json!({"team": "payments", "n": 1})),
+            metadata: object(json!({"deep": {"list": [1, 2.5, null, "x"]}})),
+            version: 7,
+            schema_version: 3,
+            ..key
+        }
+    }
+
+    pub(crate) fn entry(&self, action: Action, target: KeyId) -> AuditEntry {
+        entry(self.tenant.id, action, &target.to_string())
+    }
+
+    pub(crate) async fn create(&self, store: &Store, key: &ApiKey) {
+        store.create_key(key.clone(), self.entry(Action::KeyCreate, key.id)).await.unwrap();
+    }
+
+    pub(crate) async fn created(&self, store: &Store) -> ApiKey {
+        let key = self.key();
+        self.create(store, &key).await;
+        key
+    }
+
+    pub(crate) async fn read(&self, store: &Store, id: KeyId) -> ApiKey {
+        store.key(self.tenant.id, id).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn log(&self, store: &Store) -> Vec<AuditEntry> {
+        store.audit(self.tenant.id, page(1000)).await.unwrap()
+    }
+
+    pub(crate) async fn listed(&self, store: &Store, filter: &KeyFilter) -> Vec<KeyId> {
+        ids(&store.keys(self.tenant.id, filter, page(1000)).await.unwrap())
+    }
+}
+
+pub(crate) fn ids(keys: &[ApiKey]) -> Vec<KeyId> {
+    keys.iter().map(|key| key.id).collect()
+}
+
+pub(crate) fn page<Id>(limit: u32) -> Page<Id> {
+    Page { after: None, limit }
+}
+
+pub(crate) fn person(email: &str) -> Person {
+    let n = number();
+    Person {
+        id: PersonId::from_parts(at(n.into()), n.into()),
+        email: email.parse().unwrap(),
+        password_hash: format!("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA${n}"),
+        created_at: at(n.into()),
+        disabled_at: Some(at(i64::from(n) + 2)),
+    }
+}
+
+pub(crate) fn application(tenant_id: TenantId, name: &str) -> Application {
+    let n = number();
+    Application {
+        id: ApplicationId::from_parts(at(n.into()), n.into()),
+        tenant_id,
+        name: name.parse().unwrap(),
+        created_at: at(n.into()),
+    }
+}
+
+pub(crate) fn entry(tenant_id: TenantId, action: Action, target: &str) -> AuditEntry {
+    let n = number();
+    AuditEntry {
+        id: AuditId::from_parts(at(n.into()), n.into()),
+        tenant_id,
+        at: at(n.into()),
+        actor: Actor::System,
+        action,
+        target: target.to_owned(),
+        ip: Some("2001:db8::7".parse().unwrap()),
+        request_id: Some(format!("req-{n}")),
+        changes: json!({"name": {"before": null, "after": n}}),
+    }
+}
+
+pub(crate) fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn full_limits() -> Limits {
+    let rate = |name: &str, burst| RateLimit { name: name.into(), limit: 100, window_seconds: 3600, burst };
+    Limits {
+        rpm: Some(60),
+        tpm: Some(1_000_000_000),
+        rates: vec![rate("hourly", None), rate("burst", Some(5))],
+        max_budget: Some(NanoUsd::from_nanos(3_999_999_999_999_999)),
+        budget_period: BudgetPeriod::Month,
+        spend: NanoUsd::from_nanos(12_345_678_901),
+    }
+}

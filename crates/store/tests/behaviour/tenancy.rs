@@ -1,0 +1,92 @@
+//! Tenants, their people and applications, and the walls between them.
+
+use keystile_core::{Action, Role};
+use keystile_store::{KeyFilter, StoreError};
+
+use crate::bed::Bed;
+use crate::sample::{World, application, at, entry, page, person};
+
+pub(crate) async fn a_tenant_is_founded_with_all_its_parts(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::new();
+    let founding = world.founding();
+    store.found_tenant(founding.clone()).await.unwrap();
+    assert_eq!(store.tenant(world.tenant.id).await.unwrap().unwrap(), world.tenant);
+    assert_eq!(store.person(world.person.id).await.unwrap().as_ref(), Some(&world.person));
+    assert_eq!(store.person_by_email(&world.person.email).await.unwrap().as_ref(), Some(&world.person));
+    let place = (world.person.clone(), world.owner.clone());
+    assert_eq!(store.member(world.tenant.id, world.person.id).await.unwrap(), Some(place));
+    assert_eq!(store.tenants_of(world.person.id).await.unwrap(), [(world.tenant.clone(), Role::Owner)]);
+    assert_eq!(store.first_application(world.tenant.id).await.unwrap().as_ref(), Some(&world.application));
+    assert_eq!(world.log(&store).await, founding.audit);
+}
+
+pub(crate) async fn a_founding_that_fails_leaves_nothing(bed: &Bed) {
+    let store = bed.store().await;
+    let first = World::founded(&store).await;
+    let mut second = World::new();
+    second.application.id = first.application.id;
+    let refused = store.found_tenant(second.founding()).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert_eq!(store.tenant(second.tenant.id).await.unwrap(), None);
+    assert_eq!(store.person(second.person.id).await.unwrap(), None);
+    assert_eq!(second.log(&store).await, []);
+}
+
+pub(crate) async fn another_tenants_rows_do_not_exist(bed: &Bed) {
+    let store = bed.store().await;
+    let (ours, theirs) = (World::founded(&store).await, World::founded(&store).await);
+    let key = theirs.created(&store).await;
+    let tenant = ours.tenant.id;
+    assert_eq!(store.key(tenant, key.id).await.unwrap(), None);
+    assert_eq!(store.application(tenant, theirs.application.id).await.unwrap(), None);
+    assert_eq!(store.member(tenant, theirs.person.id).await.unwrap(), None);
+    assert_eq!(ours.listed(&store, &KeyFilter::all(at(0))).await, []);
+    assert!(!ours.log(&store).await.iter().any(|entry| entry.tenant_id != tenant));
+    let changed = store.change_key::<()>(tenant, key.id, |_| unreachable!("the key is not theirs")).await;
+    assert!(changed.unwrap().is_none());
+    assert_eq!(theirs.read(&store, key.id).await, key);
+    assert_eq!(theirs.listed(&store, &KeyFilter::all(at(0))).await, [key.id]);
+}
+
+pub(crate) async fn a_key_needs_an_application_of_its_own_tenant(bed: &Bed) {
+    let store = bed.store().await;
+    let (ours, theirs) = (World::founded(&store).await, World::founded(&store).await);
+    let mut key = ours.key();
+    key.application_id = theirs.application.id;
+    let refused = store.create_key(key.clone(), ours.entry(Action::KeyCreate, key.id)).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert_eq!(ours.log(&store).await.len(), 1);
+}
+
+pub(crate) async fn applications_are_listed_newest_first(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let mut expected = vec![world.application.clone()];
+    for name in ["Second", "Third"] {
+        let next = application(world.tenant.id, name);
+        let told = entry(world.tenant.id, Action::ApplicationCreate, &next.id.to_string());
+        store.create_application(next.clone(), told).await.unwrap();
+        expected.insert(0, next);
+    }
+    let tenant = world.tenant.id;
+    assert_eq!(store.applications(tenant, page(10)).await.unwrap(), expected);
+    let first = store.applications(tenant, page(2)).await.unwrap();
+    assert_eq!(first, expected[..2]);
+    let rest = keystile_store::Page { after: Some(first[1].id), limit: 2 };
+    assert_eq!(store.applications(tenant, rest).await.unwrap(), expected[2..]);
+    assert_eq!(store.application(tenant, expected[1].id).await.unwrap().as_ref(), Some(&expected[1]));
+    assert_eq!(store.first_application(tenant).await.unwrap(), Some(world.application));
+}
+
+pub(crate) async fn an_installation_is_new_until_somebody_is_there(bed: &Bed) {
+    let store = bed.store().await;
+    assert!(!store.has_persons().await.unwrap());
+    let mut somebody = person("ada@example.com");
+    somebody.disabled_at = None;
+    store.create_person(somebody.clone()).await.unwrap();
+    assert!(store.has_persons().await.unwrap());
+    assert_eq!(store.person(somebody.id).await.unwrap(), Some(somebody.clone()));
+    assert_eq!(store.tenants_of(somebody.id).await.unwrap(), []);
+    assert_eq!(store.person_by_email(&"bob@example.com".parse().unwrap()).await.unwrap(), None);
+}
