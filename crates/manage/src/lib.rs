@@ -1,1 +1,76 @@
 //! Every change of state, with its authorization and its audit entry.
+//!
+//! The API, the command line and the console all come through [`ControlPlane`]. A method that changes
+//! something takes a [`Caller`], which only signing in can make, and returns what was [`Committed`]: the
+//! result together with the [`Change`](keystile_core::Change) that the data plane has to apply before the
+//! result is told to anyone. This crate must never know HTTP, nor the data plane itself.
+
+mod applications;
+mod audit;
+mod caller;
+mod keys;
+mod password;
+mod people;
+mod refused;
+mod session;
+mod tenants;
+
+use std::sync::Arc;
+
+use keystile_core::{Change, Clock, Entropy, Timestamp};
+use keystile_store::Store;
+
+pub use caller::{Caller, Origin};
+pub use keys::{Issued, KeyQuery, VersionGuard};
+pub use refused::{Conflict, Refused};
+pub use session::{AccessToken, SignedIn, SigningKey, TOKEN_LIFETIME, TokenRefused};
+pub use tenants::Founded;
+
+use password::Passwords;
+
+/// All use cases that change or show what the store holds.
+#[derive(Clone)]
+pub struct ControlPlane {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    signing: Arc<SigningKey>,
+    passwords: Arc<Passwords>,
+}
+
+impl ControlPlane {
+    /// Brings the parts together.
+    ///
+    /// # Errors
+    /// When no random bytes can be had.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        signing: SigningKey,
+    ) -> Result<Self, Refused> {
+        let passwords = Arc::new(Passwords::new(entropy.as_ref())?);
+        Ok(Self { store, clock, entropy, signing: Arc::new(signing), passwords })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new identifier of any kind: `self.fresh(KeyId::from_parts)`.
+    fn fresh<Id>(&self, from_parts: impl FnOnce(Timestamp, u128) -> Id) -> Result<Id, Refused> {
+        let mut random = [0; 16];
+        self.entropy.fill(&mut random)?;
+        Ok(from_parts(self.now(), u128::from_be_bytes(random)))
+    }
+}
+
+/// What was done, and what the data plane must forget before the answer is given.
+#[derive(Debug)]
+#[must_use = "the change has to reach the data plane before the answer"]
+pub struct Committed<T> {
+    /// The result.
+    pub value: T,
+    /// What verification may no longer believe.
+    pub change: Change,
+}

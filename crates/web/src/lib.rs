@@ -1,1 +1,23 @@
-//! The only crate that knows HTTP.
+//! The only crate that knows HTTP: the API, forward authentication, the accept loop, and the one place
+//! where refusals become responses.
+//!
+//! A request comes through `server` (connections and their timeouts) to `service` (request id, the two hot
+//! paths) and either to a hot path or to `router`, which is the table of everything else. It must never
+//! know a database, nor decide anything: it asks `manage` and `verify`.
+
+mod api;
+mod authz;
+mod body;
+mod client_ip;
+mod credential;
+mod extract;
+mod problem;
+mod request_id;
+mod router;
+mod server;
+mod service;
+mod state;
+
+pub use router::openapi;
+pub use server::{Server, ServerLimits};
+pub use state::{App, HttpSettings};

@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use keystile_core::key::{KeyPatch, ModelPattern};
+use keystile_core::key::{KeyDraft, KeyPatch, ModelPattern};
 use keystile_core::text::{check_line, check_word};
 use keystile_core::{
-    AllowedIps, ApplicationId, BudgetPeriod, Environment, Grants, Invalid, KeyKind, Name, NanoUsd, RateLimit,
-    Secret, SourceType, TrustLevel,
+    AllowedIps, BudgetPeriod, Environment, Grants, Invalid, KeyKind, NanoUsd, RateLimit, Secret, SourceType,
+    TrustLevel,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -125,7 +125,7 @@ macro_rules! key_request {
                     trust_level: take!(trust_level, |text| text.parse()).or_default(|| TrustLevel::External),
                     scopes: take!(scopes, |list| Grants::parse(&list)).or_default(Grants::default),
                     allowed_ips: take!(allowed_ips, |list| AllowedIps::parse(&list)).or_default(AllowedIps::default),
-                    allowed_models: take!(allowed_models, models).or_default(Vec::new),
+                    allowed_models: take!(allowed_models, |list| models(&list)).or_default(Vec::new),
                     rpm_limit: take!(rpm_limit, Ok).clearable(),
                     tpm_limit: take!(tpm_limit, Ok).clearable(),
                     rate_limits: take!(rate_limits, Ok).or_default(Vec::new),
@@ -183,29 +183,12 @@ key_request!(
     }
 );
 
-/// A checked request for a new key.
-#[derive(Debug)]
-pub struct NewKey {
-    /// What operators call it.
-    pub name: Name,
-    /// Where it works.
-    pub environment: Environment,
-    /// The application, or the tenant's first.
-    pub application_id: Option<ApplicationId>,
-    /// What it is for, not yet issued to anyone.
-    pub kind: KeyKind,
-    /// A secret the tenant brings.
-    pub secret: Option<Secret>,
-    /// All other settings.
-    pub settings: KeyPatch,
-}
-
 impl CreateKey {
     /// Checks every field.
     ///
     /// # Errors
     /// Every broken rule.
-    pub fn parse(mut self) -> Result<NewKey, Vec<Invalid>> {
+    pub fn parse(mut self) -> Result<KeyDraft, Vec<Invalid>> {
         let mut broken = Broken::default();
         let settings = self.settings(&mut broken);
         let name = broken.required("name", self.name.parse());
@@ -213,7 +196,7 @@ impl CreateKey {
         let application_id = broken.optional("application_id", self.application_id.as_deref());
         let kind = broken.required("kind", parse_kind(self.kind.as_deref(), settings.source_id.as_ref()));
         match (name, kind) {
-            (Some(name), Some(kind)) if broken.0.is_empty() => Ok(NewKey {
+            (Some(name), Some(kind)) if broken.0.is_empty() => Ok(KeyDraft {
                 name,
                 environment: environment.unwrap_or(Environment::Production),
                 application_id,
@@ -255,7 +238,7 @@ impl RevokeKey {
     /// # Errors
     /// The broken rule.
     pub fn parse(&self) -> Result<Option<String>, Invalid> {
-        self.reason.as_deref().map(|reason| check_reason(reason)).transpose()
+        self.reason.as_deref().map(check_reason).transpose()
     }
 }
 
@@ -303,7 +286,7 @@ fn parse_kind(kind: Option<&str>, source_id: Option<&Option<String>>) -> Result<
     }
 }
 
-fn models(list: Vec<String>) -> Result<Vec<ModelPattern>, Invalid> {
+fn models(list: &[String]) -> Result<Vec<ModelPattern>, Invalid> {
     if list.len() > MODELS_MAX {
         return Err(Invalid::rule(format!("must have at most {MODELS_MAX} entries")));
     }

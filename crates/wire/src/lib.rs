@@ -18,8 +18,8 @@ mod verification;
 
 pub use application::{ApplicationView, CreateApplication};
 pub use key::{CreatedKey, KeyView};
-pub use key_request::{BlockKey, CreateKey, NewKey, PatchKey, RegenerateKey, RevokeKey};
-pub use page::{Listing, MAX_PAGE, PageQuery};
+pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey};
+pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
 pub use session::{TokenAnswer, TokenRequest};

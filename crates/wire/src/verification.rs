@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use keystile_core::{
-    ApplicationId, Code, CustomerId, Environment, Grants, KeyFacts, KeyId, Secret, TenantId, Timestamp,
-    TrustLevel,
+    ApplicationId, Code, CustomerId, Environment, Grants, KeyId, Secret, TenantId, Timestamp, TrustLevel,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -131,7 +130,7 @@ pub struct VerifyAnswer<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-impl<'a> VerifyAnswer<'a> {
+impl VerifyAnswer<'_> {
     /// The answer `code` about a key that is not known, or not the caller's.
     pub fn unknown(code: Code) -> Self {
         Self {
@@ -149,25 +148,6 @@ impl<'a> VerifyAnswer<'a> {
             scopes: None,
             metadata: None,
             expires_at: None,
-        }
-    }
-
-    /// The answer `code` about a key of the caller's tenant.
-    pub fn about(code: Code, facts: &'a KeyFacts) -> Self {
-        Self {
-            valid: code == Code::Allowed,
-            key_id: Some(facts.id),
-            tenant_id: Some(facts.tenant_id),
-            application_id: Some(facts.application_id),
-            customer_id: facts.customer_id,
-            environment: Some(facts.environment),
-            kind: Some(Cow::Borrowed(facts.kind.as_str())),
-            source_id: facts.source_id.as_deref().map(Cow::Borrowed),
-            trust_level: Some(facts.trust_level),
-            scopes: Some(Cow::Borrowed(&facts.scopes)),
-            metadata: serde_json::from_str(&facts.metadata).ok().map(Cow::Borrowed),
-            expires_at: facts.expires_at,
-            ..Self::unknown(code)
         }
     }
 }

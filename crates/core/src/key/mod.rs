@@ -1,10 +1,12 @@
 //! The API key: its record, its status, its text form.
 
 mod base62;
+mod draft;
 mod patch;
 mod record;
 mod text;
 
+pub use draft::KeyDraft;
 pub use patch::KeyPatch;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
 pub use text::{BroughtSecretError, KeyText, MalformedKey, Presented, check_brought_secret, mint};

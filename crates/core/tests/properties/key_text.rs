@@ -1,8 +1,10 @@
 //! The text form of a key: what is minted is read back, and nothing else passes for it.
 
-use keystile_core::key::{KeyText, MalformedKey, Presented, SecretFacts, check_brought_secret, mint};
-use keystile_core::{Environment, KeyLabel, Secret};
+use keystile_core::key::{KeyText, Presented, check_brought_secret, mint};
+use keystile_core::{Environment, KeyLabel};
 use proptest::prelude::*;
+
+use crate::key_text_laws;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const CHECK_LENGTH: usize = 6;
@@ -79,39 +81,13 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_classified_by_its_own_rules(text in prop_oneof![".*", nearly_ours(), "[!-~]{0,600}"]) {
-        prop_assert_eq!(Presented::parse(&text), Presented::parse(&text));
-        match Presented::parse(&text) {
-            Ok(Presented::Ours(KeyText { label, environment })) => {
-                let beginning = format!("sk_{label}_{}_", environment.tag());
-                prop_assert!(text.starts_with(&beginning) && text.len() == beginning.len() + 49);
-            }
-            Ok(Presented::Foreign) => prop_assert!(text.bytes().all(|b| b.is_ascii_graphic())),
-            Err(MalformedKey::Length) => prop_assert!(!(8..=512).contains(&text.len())),
-            Err(MalformedKey::Characters) => prop_assert!(!text.bytes().all(|b| b.is_ascii_graphic())),
-            Err(MalformedKey::Shape | MalformedKey::CheckDigits) => prop_assert!(text.starts_with("sk_")),
-        }
+    fn the_laws_hold_for_any_text(text in prop_oneof![".*", nearly_ours(), "[!-~]{0,600}", minted()]) {
+        key_text_laws::hold(text.as_bytes());
     }
 
     #[test]
-    fn any_bytes_are_classified_without_a_panic(bytes: Vec<u8>) {
-        let text = String::from_utf8_lossy(&bytes);
-        let plain = text.bytes().all(|b| b.is_ascii_graphic());
-        prop_assert!(plain || Presented::parse(&text).is_err());
-    }
-
-    #[test]
-    fn a_secret_that_may_be_brought_can_be_presented(
-        text in prop_oneof!["[!-~]{20,60}", nearly_ours(), minted()],
-        environment in environment(),
-    ) {
-        let secret = Secret::new(text.as_str());
-        if check_brought_secret(&secret, environment).is_ok() {
-            let presented = Presented::parse(&text);
-            prop_assert!(presented.is_ok(), "{:?}", presented);
-            let facts = SecretFacts::of(&secret);
-            prop_assert!(text.starts_with(&facts.key_prefix) && text.ends_with(&facts.last4));
-        }
+    fn the_laws_hold_for_any_bytes(bytes: Vec<u8>) {
+        key_text_laws::hold(&bytes);
     }
 }
 

@@ -1,0 +1,95 @@
+//! Audit entries: who did what, and what it changed.
+
+use keystile_core::{Action, Actor, ApiKey, AuditEntry, AuditId, TenantId};
+use serde_json::{Map, Value, json};
+
+use crate::{Caller, ControlPlane, Origin, Refused};
+
+impl ControlPlane {
+    /// The entry for something that a caller does to `target`.
+    pub(crate) fn entry(
+        &self,
+        caller: &Caller,
+        action: Action,
+        target: String,
+        changes: Value,
+    ) -> Result<AuditEntry, Refused> {
+        self.entry_by(caller.tenant_id, caller.actor, &caller.origin, action, target, changes)
+    }
+
+    /// The entry for something done where there is no caller yet.
+    pub(crate) fn entry_by(
+        &self,
+        tenant_id: TenantId,
+        actor: Actor,
+        origin: &Origin,
+        action: Action,
+        target: String,
+        changes: Value,
+    ) -> Result<AuditEntry, Refused> {
+        let id = self.fresh(AuditId::from_parts)?;
+        let at = self.now();
+        let request_id = origin.request_id.clone();
+        Ok(AuditEntry { id, tenant_id, at, actor, action, target, ip: origin.ip, request_id, changes })
+    }
+}
+
+/// Everything about a key that a person could have changed, by its JSON name. Of the secret only what the
+/// lists show, too.
+pub(crate) fn describe(key: &ApiKey) -> Map<String, Value> {
+    let end = key.revoked.as_ref();
+    let fields = json!({
+        "name": key.name,
+        "application_id": key.application_id,
+        "customer_id": key.customer_id,
+        "environment": key.environment,
+        "kind": key.kind.as_str(),
+        "kind_settings": kind_settings(key),
+        "source_id": key.source_id,
+        "trust_level": key.trust_level,
+        "scopes": key.scopes,
+        "allowed_ips": key.allowed_ips.iter().collect::<Vec<_>>(),
+        "rpm_limit": key.limits.rpm,
+        "tpm_limit": key.limits.tpm,
+        "rate_limits": key.limits.rates,
+        "max_budget_usd": key.limits.max_budget.map(keystile_core::NanoUsd::to_dollars),
+        "budget_period": key.limits.budget_period,
+        "enabled": key.enabled,
+        "blocked_reason": key.blocked,
+        "revoked_at": end.map(|end| end.at),
+        "revoked_reason": end.and_then(|end| end.reason.as_deref()),
+        "expires_at": key.expires_at,
+        "key_fingerprint": key.secret.digest.to_hex(),
+        "deleted_at": key.deleted.map(|(at, _)| at),
+        "source": key.source,
+        "source_type": key.source_type,
+        "tags": key.tags,
+        "metadata": key.metadata,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+fn kind_settings(key: &ApiKey) -> Value {
+    use keystile_core::KeyKind::{Ingest, Service, User, VirtualLlm};
+    match &key.kind {
+        User { issued_to_user_id } => json!(issued_to_user_id),
+        Service { issued_to_service } => json!(issued_to_service),
+        Ingest => Value::Null,
+        VirtualLlm { allowed_models } => {
+            allowed_models.iter().map(keystile_core::key::ModelPattern::as_str).collect()
+        }
+    }
+}
+
+/// `{field: {before, after}}` for each field that differs.
+pub(crate) fn difference(before: &ApiKey, after: &ApiKey) -> Value {
+    let after = describe(after);
+    let differing = describe(before).into_iter().filter_map(|(field, before)| {
+        let after = after.get(&field).cloned().unwrap_or_default();
+        (before != after).then(|| (field, json!({ "before": before, "after": after })))
+    });
+    Value::Object(differing.collect())
+}

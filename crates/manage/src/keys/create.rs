@@ -1,0 +1,98 @@
+//! Making a key.
+
+use keystile_core::key::{KeyDraft, SecretFacts};
+use keystile_core::{
+    Action, ApiKey, Change, Grants, KeyId, Limits, Role, Secret, SourceType, Timestamp, TrustLevel,
+};
+use serde_json::{Map, Value};
+
+use crate::audit::describe;
+use crate::{Caller, Committed, ControlPlane, Refused};
+
+/// A key together with its secret, which exists nowhere else.
+#[derive(Debug)]
+pub struct Issued {
+    /// The record.
+    pub key: ApiKey,
+    /// To be shown once.
+    pub secret: Secret,
+}
+
+impl ControlPlane {
+    /// Makes a key for an application of the caller's tenant, with a new secret or the one that is brought.
+    ///
+    /// # Errors
+    /// Below [`Role::Developer`]; for a setting that breaks a rule; for an application that is not there; for
+    /// a brought secret that is guessable or taken.
+    pub async fn create_key(
+        &self,
+        caller: &Caller,
+        mut draft: KeyDraft,
+    ) -> Result<Committed<Issued>, Refused> {
+        caller.require(Role::Developer)?;
+        let secret = self.secret_for(caller.tenant_id, draft.environment, draft.secret.take()).await?;
+        let key = self.draw_up(caller, draft, &secret).await?;
+        let changes = Value::Object(describe(&key));
+        let entry = self.entry(caller, Action::KeyCreate, key.id.to_string(), changes)?;
+        self.store.create_key(key.clone(), entry).await?;
+        // The secret may have been asked for, in vain, before it was brought.
+        Ok(Committed { change: Change::of([key.secret.digest]), value: Issued { key, secret } })
+    }
+
+    async fn draw_up(&self, caller: &Caller, draft: KeyDraft, secret: &Secret) -> Result<ApiKey, Refused> {
+        let application = match draft.application_id {
+            Some(id) => self.store.application(caller.tenant_id, id).await?,
+            None => self.store.first_application(caller.tenant_id).await?,
+        };
+        let application_id = application.ok_or(Refused::NotFound("application"))?.id;
+        let (id, now) = (self.fresh(KeyId::from_parts)?, self.now());
+        let mut key = ApiKey {
+            id,
+            tenant_id: caller.tenant_id,
+            application_id,
+            customer_id: None,
+            name: draft.name,
+            environment: draft.environment,
+            kind: draft.kind,
+            source_id: None,
+            trust_level: TrustLevel::External,
+            scopes: Grants::default(),
+            allowed_ips: keystile_core::AllowedIps::default(),
+            limits: Limits::default(),
+            enabled: true,
+            blocked: None,
+            revoked: None,
+            expires_at: None,
+            last_used_at: None,
+            last_used_ip: None,
+            secret: SecretFacts::of(secret),
+            secret_created_at: now,
+            rotated_from_key_id: None,
+            lineage_id: id,
+            created_by: caller.actor,
+            updated_by: caller.actor,
+            created_at: now,
+            updated_at: now,
+            deleted: None,
+            source: None,
+            source_type: SourceType::Api,
+            tags: Map::new(),
+            metadata: Map::new(),
+            version: 1,
+            schema_version: ApiKey::SCHEMA_VERSION,
+        };
+        draft.settings.apply(&mut key).map_err(Refused::Invalid)?;
+        refuse_past_expiry(&key, now)?;
+        Ok(key)
+    }
+}
+
+/// A key that is over before it begins is a mistake.
+pub(super) fn refuse_past_expiry(key: &ApiKey, now: Timestamp) -> Result<(), Refused> {
+    match key.expires_at {
+        Some(end) if end <= now => {
+            Err(keystile_core::Invalid::new("expires_at", "must be in the future").into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,11 @@
+//! API keys: making them, showing them, and everything that happens in their life.
+
+mod change;
+mod create;
+mod life;
+mod read;
+mod secret;
+
+pub use change::VersionGuard;
+pub use create::Issued;
+pub use read::KeyQuery;

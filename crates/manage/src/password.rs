@@ -1,0 +1,125 @@
+//! Hashing and checking passwords.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use keystile_core::{Entropy, Invalid, Secret};
+use tokio::sync::Semaphore;
+
+use crate::Refused;
+
+/// Shortest password, in characters.
+const LEAST_CHARS: usize = 12;
+/// Longest password, in bytes; hashing costs the same for all of them, reading does not.
+const MOST_BYTES: usize = 1024;
+/// A password must need at least 10^this guesses.
+const LEAST_GUESSES_LOG10: f64 = 8.0;
+/// Hashes computed at the same time. Each takes 19 MiB and a core for some 20 ms; more would let a flood of
+/// sign-ins starve verification.
+const MOST_AT_ONCE: usize = 2;
+
+/// Argon2id with the parameters of OWASP's recommendation (19 MiB, t=2, p=1), a few at a time.
+pub(crate) struct Passwords {
+    places: Semaphore,
+    /// Checked when an account does not exist, so that the answer takes as long.
+    nobody: Arc<str>,
+}
+
+impl Passwords {
+    pub(crate) fn new(entropy: &dyn Entropy) -> Result<Self, Refused> {
+        let mut random = [0; 32];
+        entropy.fill(&mut random)?;
+        let nobody = compute(&random, salt(entropy)?)?.into();
+        Ok(Self { places: Semaphore::new(MOST_AT_ONCE), nobody })
+    }
+
+    /// The hash of an acceptable password, in PHC string form.
+    pub(crate) async fn hash(&self, password: Secret, entropy: &dyn Entropy) -> Result<String, Refused> {
+        check(&password).map_err(|invalid| invalid.at("password"))?;
+        let salt = salt(entropy)?;
+        self.in_turn(move || compute(password.expose().as_bytes(), salt)).await?
+    }
+
+    /// Whether the password is the one that was hashed; never true without a hash, but just as slow.
+    pub(crate) async fn matches(&self, password: Secret, hash: Option<String>) -> Result<bool, Refused> {
+        let exists = hash.is_some();
+        let hash: Arc<str> = hash.map_or_else(|| self.nobody.clone(), Into::into);
+        let verified = self.in_turn(move || verify(&password, &hash)).await?;
+        Ok(verified && exists)
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let stopped = |_| Refused::Internal("password hashing has stopped".to_owned());
+        let _place =
+            self.places.acquire().await.map_err(|_| Refused::Internal("shutting down".to_owned()))?;
+        tokio::task::spawn_blocking(work).await.map_err(stopped)
+    }
+}
+
+fn salt(entropy: &dyn Entropy) -> Result<[u8; 16], Refused> {
+    let mut salt = [0; 16];
+    entropy.fill(&mut salt)?;
+    Ok(salt)
+}
+
+fn compute(password: &[u8], salt: [u8; 16]) -> Result<String, Refused> {
+    let hashed = Argon2::default().hash_password_with_salt(password, &salt);
+    hashed
+        .map(|hash| hash.to_string())
+        .map_err(|error| Refused::Internal(format!("password hashing failed: {error}")))
+}
+
+fn verify(password: &Secret, hash: &str) -> bool {
+    let parsed = PasswordHash::new(hash);
+    parsed.is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
+}
+
+fn check(password: &Secret) -> Result<(), Invalid> {
+    let text = password.expose();
+    if text.chars().count() < LEAST_CHARS || text.len() > MOST_BYTES {
+        return Err(Invalid::rule(format!(
+            "must have at least {LEAST_CHARS} characters and at most {MOST_BYTES} bytes"
+        )));
+    }
+    if zxcvbn::zxcvbn(text, &[]).guesses_log10() < LEAST_GUESSES_LOG10 {
+        return Err(Invalid::rule("can be guessed; take several unrelated words or random characters"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counting;
+
+    impl Entropy for Counting {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), keystile_core::NoEntropy> {
+            bytes.fill(7);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_hashed_password_matches_and_nothing_matches_no_account() {
+        let passwords = Passwords::new(&Counting).unwrap();
+        let hash = passwords.hash(Secret::new("rusty-otter-41-lamp"), &Counting).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let matches = async |text: &str, hash| passwords.matches(Secret::new(text), hash).await.unwrap();
+        assert!(matches("rusty-otter-41-lamp", Some(hash.clone())).await);
+        assert!(!matches("rusty-otter-41-lamb", Some(hash)).await);
+        assert!(!matches("rusty-otter-41-lamp", None).await);
+    }
+
+    #[test]
+    fn short_and_common_passwords_are_refused() {
+        for weak in ["short", "password1234", "aaaaaaaaaaaaaaaa", "qwertyuiop[]"] {
+            assert!(check(&Secret::new(weak)).is_err(), "{weak}");
+        }
+        assert!(check(&Secret::new("rusty-otter-41-lamp")).is_ok());
+    }
+}

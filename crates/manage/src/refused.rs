@@ -1,0 +1,82 @@
+//! Why a use case did not happen.
+
+use keystile_core::{Invalid, NoEntropy, Role};
+use keystile_store::{StoreError, Unique};
+
+/// A use case that did not happen; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The caller must mend the request.
+    #[error("the request breaks {} rule(s)", .0.len())]
+    Invalid(Vec<Invalid>),
+    /// Unknown, or another tenant's; the two cannot be told apart.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The email address or the password is wrong, or the person may not sign in.
+    #[error("the email address or the password is wrong")]
+    WrongCredentials,
+    /// The person was disabled since the token was made.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// The caller's role is too weak.
+    #[error("this needs the role {needs} or higher")]
+    Forbidden {
+        /// The weakest role that may.
+        needs: Role,
+    },
+    /// Something else stands in the way.
+    #[error("{0}")]
+    Conflict(Conflict),
+    /// The record has moved on since the caller read it.
+    #[error("the record is at version {current} by now")]
+    VersionConflict {
+        /// Where it is.
+        current: i64,
+    },
+    /// An operator must act: the store is away or broken.
+    #[error("the store does not answer")]
+    Store(#[source] StoreError),
+    /// An operator must act: the machine gives no random bytes or a computation failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What stands in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// A brought secret is, or was, some key's.
+    #[error("a key with this secret exists already, or existed")]
+    SecretExists,
+    /// The tenant has an application of that name.
+    #[error("an application of this name exists already")]
+    ApplicationName,
+    /// A person has this address.
+    #[error("a person with this email address exists already")]
+    Email,
+    /// A revoked key stays as it is.
+    #[error("the key is revoked, which is final; create a new one")]
+    KeyRevoked,
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(Unique::Secret) => Self::Conflict(Conflict::SecretExists),
+            StoreError::Conflict(Unique::ApplicationName) => Self::Conflict(Conflict::ApplicationName),
+            StoreError::Conflict(Unique::Email) => Self::Conflict(Conflict::Email),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<NoEntropy> for Refused {
+    fn from(error: NoEntropy) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<Invalid> for Refused {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
+}

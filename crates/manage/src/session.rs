@@ -1,0 +1,233 @@
+//! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037), checked as RFC 8725 advises.
+
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use keystile_core::{Digest, PersonId, Secret, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{ControlPlane, Refused};
+
+/// How long an access token lives.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// Longest token that is looked at, in bytes.
+const MAX_TOKEN_LENGTH: usize = 2048;
+/// Clocks of nodes that sign for each other may differ by so much.
+const LEEWAY: Duration = Duration::from_secs(30);
+const ISSUER: &str = "keystile";
+const AUDIENCE: &str = "keystile";
+const TYPE: &str = "at+jwt";
+
+/// The private key that signs access tokens. Whoever holds it can act as anybody; it is kept in a file of
+/// its own, never in the database.
+pub struct SigningKey {
+    key_id: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+/// A token, to be shown to the person it was made for.
+#[derive(Debug)]
+pub struct AccessToken(pub Secret);
+
+/// Proof that a person signed in less than an hour ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedIn {
+    pub(crate) person_id: PersonId,
+    pub(crate) tenant_id: Option<TenantId>,
+}
+
+impl SignedIn {
+    /// The person.
+    pub const fn person_id(&self) -> PersonId {
+        self.person_id
+    }
+
+    /// The tenant the token was made for.
+    pub const fn tenant_id(&self) -> Option<TenantId> {
+        self.tenant_id
+    }
+}
+
+/// A text is not a token that we signed and that is good now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// Not ours, or tampered with.
+    #[error("the token is not one that this server signed")]
+    Invalid,
+    /// Its hour is over.
+    #[error("the token has expired; sign in again")]
+    Expired,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: PersonId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<TenantId>,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    jti: String,
+}
+
+impl SigningKey {
+    /// Makes a new key, in PKCS#8 DER.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn generate() -> Result<Vec<u8>, Refused> {
+        let document = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
+        document
+            .map(|der| der.as_ref().to_vec())
+            .map_err(|_| Refused::Internal("no signing key could be made".to_owned()))
+    }
+
+    /// Reads a key in PKCS#8 DER.
+    ///
+    /// # Errors
+    /// When it is no Ed25519 key.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, Refused> {
+        let pair = Ed25519KeyPair::from_pkcs8(der).map_err(|_| {
+            Refused::Internal("the signing key is not an Ed25519 key in PKCS#8 form".to_owned())
+        })?;
+        let public = pair.public_key().as_ref();
+        let key_id = Digest::of(public).to_hex()[..16].to_owned();
+        Ok(Self {
+            key_id,
+            encoding: EncodingKey::from_ed_der(der),
+            decoding: DecodingKey::from_ed_der(public),
+        })
+    }
+
+    pub(crate) fn issue(
+        &self,
+        person_id: PersonId,
+        tenant_id: Option<TenantId>,
+        now: Timestamp,
+        random: u128,
+    ) -> Result<AccessToken, Refused> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(self.key_id.clone());
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: person_id,
+            tenant_id,
+            iat: now.as_seconds(),
+            nbf: now.as_seconds(),
+            exp: now.plus(TOKEN_LIFETIME).as_seconds(),
+            jti: format!("{random:032x}"),
+        };
+        let signed = jsonwebtoken::encode(&header, &claims, &self.encoding);
+        let failed = |error| Refused::Internal(format!("no token could be signed: {error}"));
+        signed.map(|token| AccessToken(Secret::new(token))).map_err(failed)
+    }
+
+    fn check(&self, token: &str, now: Timestamp) -> Result<SignedIn, TokenRefused> {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return Err(TokenRefused::Invalid);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenRefused::Invalid)?;
+        let ours = header.typ.as_deref() == Some(TYPE) && header.kid.as_deref() == Some(self.key_id.as_str());
+        if !ours {
+            return Err(TokenRefused::Invalid);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules())
+            .map_err(|_| TokenRefused::Invalid)?
+            .claims;
+        if now.minus(LEEWAY).as_seconds() >= claims.exp {
+            return Err(TokenRefused::Expired);
+        }
+        if claims.nbf.max(claims.iat) > now.plus(LEEWAY).as_seconds() {
+            return Err(TokenRefused::Invalid);
+        }
+        Ok(SignedIn { person_id: claims.sub, tenant_id: claims.tenant_id })
+    }
+}
+
+/// One algorithm, our own issuer and audience. Times are compared with our clock, not the library's.
+fn rules() -> Validation {
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    rules.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
+    rules.validate_exp = false;
+    rules.validate_nbf = false;
+    rules
+}
+
+impl ControlPlane {
+    /// Whose token this is, if we signed it and its hour is not over.
+    ///
+    /// # Errors
+    /// Says whether it is foreign or expired.
+    pub fn check_token(&self, token: &str) -> Result<SignedIn, TokenRefused> {
+        self.signing.check(token, self.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn token(key: &SigningKey) -> String {
+        let (person, tenant) = (PersonId::from_parts(at(0), 1), TenantId::from_parts(at(0), 2));
+        key.issue(person, Some(tenant), at(1000), 3).unwrap().0.expose().to_owned()
+    }
+
+    #[test]
+    fn a_token_is_good_for_an_hour() {
+        let key = key();
+        let token = token(&key);
+        assert_eq!(key.check(&token, at(1000)).unwrap().person_id, PersonId::from_parts(at(0), 1));
+        assert!(key.check(&token, at(1000 + 3600 + 29)).is_ok());
+        assert_eq!(key.check(&token, at(1000 + 3600 + 30)), Err(TokenRefused::Expired));
+        assert_eq!(key.check(&token, at(1000 - 31)), Err(TokenRefused::Invalid));
+    }
+
+    #[test]
+    fn a_foreign_or_altered_token_is_refused() {
+        let (ours, theirs) = (key(), key());
+        assert_eq!(ours.check(&token(&theirs), at(1000)), Err(TokenRefused::Invalid));
+        let good = token(&ours);
+        let (head, signature) = good.rsplit_once('.').unwrap();
+        let (header, _) = head.split_once('.').unwrap();
+        for bad in
+            [format!("{head}."), format!("{header}.e30.{signature}"), "a.b.c".to_owned(), "x".repeat(5000)]
+        {
+            assert_eq!(ours.check(&bad, at(1000)), Err(TokenRefused::Invalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unsigned_or_otherwise_signed_token_is_refused() {
+        let ours = key();
+        let claims = token(&ours);
+        let body = claims.split('.').nth(1).unwrap();
+        // {"alg":"none","typ":"at+jwt"} and {"alg":"HS256","typ":"at+jwt"}
+        for header in ["eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0", "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9"]
+        {
+            assert_eq!(ours.check(&format!("{header}.{body}.AAAA"), at(1000)), Err(TokenRefused::Invalid));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Making and showing tenants.
+
+use keystile_core::{
+    Action, Actor, Application, ApplicationId, Email, KeyLabel, Membership, Name, Person, PersonId, Role,
+    Secret, Tenant, TenantId,
+};
+use keystile_store::Founding;
+use serde_json::json;
+
+use crate::{Caller, ControlPlane, Origin, Refused, SignedIn};
+
+/// A new tenant, with the application that keys are issued to unless another is named.
+#[derive(Debug)]
+pub struct Founded {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// Its first application.
+    pub application: Application,
+    /// Its owner.
+    pub owner: PersonId,
+}
+
+impl ControlPlane {
+    /// Makes a tenant that the signed-in person owns.
+    ///
+    /// # Errors
+    /// When the person was disabled, or the store does not answer.
+    pub async fn create_tenant(
+        &self,
+        signed_in: &SignedIn,
+        name: Name,
+        label: KeyLabel,
+        origin: &Origin,
+    ) -> Result<Founded, Refused> {
+        let person = self.store.person(signed_in.person_id).await?;
+        let person = person.filter(|person| person.disabled_at.is_none()).ok_or(Refused::SessionEnded)?;
+        self.found(None, person.id, Actor::Person(person.id), name, label, origin).await
+    }
+
+    /// Makes the first person of an installation together with a tenant that the person owns, or nothing
+    /// when there are persons already.
+    ///
+    /// # Errors
+    /// For a weak password, or when the store does not answer.
+    pub async fn set_up(
+        &self,
+        email: Email,
+        password: Secret,
+        name: Name,
+    ) -> Result<Option<Founded>, Refused> {
+        if self.store.has_persons().await? {
+            return Ok(None);
+        }
+        let password_hash = self.passwords.hash(password, self.entropy.as_ref()).await?;
+        let id = self.fresh(PersonId::from_parts)?;
+        let person = Person { id, email, password_hash, created_at: self.now(), disabled_at: None };
+        let founded = self
+            .found(Some(person), id, Actor::System, name, KeyLabel::default(), &Origin::default())
+            .await?;
+        Ok(Some(founded))
+    }
+
+    async fn found(
+        &self,
+        person: Option<Person>,
+        owner: PersonId,
+        actor: Actor,
+        name: Name,
+        key_label: KeyLabel,
+        origin: &Origin,
+    ) -> Result<Founded, Refused> {
+        let (tenant_id, created_at) = (self.fresh(TenantId::from_parts)?, self.now());
+        let application_id = self.fresh(ApplicationId::from_parts)?;
+        let application = Application { id: application_id, tenant_id, name: name.clone(), created_at };
+        let tenant = Tenant { id: tenant_id, name, key_label, created_at };
+        let details = json!({ "name": tenant.name, "key_label": tenant.key_label, "owner": owner });
+        let entry =
+            |action, target, changes| self.entry_by(tenant_id, actor, origin, action, target, changes);
+        let audit = vec![
+            entry(Action::TenantCreate, tenant_id.to_string(), details)?,
+            entry(
+                Action::ApplicationCreate,
+                application_id.to_string(),
+                json!({ "name": application.name }),
+            )?,
+        ];
+        let membership = Membership { tenant_id, person_id: owner, role: Role::Owner, created_at };
+        let founding = Founding {
+            person,
+            tenant: tenant.clone(),
+            owner: membership,
+            application: application.clone(),
+            audit,
+        };
+        self.store.found_tenant(founding).await?;
+        Ok(Founded { tenant, application, owner })
+    }
+
+    /// The tenants the signed-in person is a member of, with the role in each.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn tenants(&self, signed_in: &SignedIn) -> Result<Vec<(Tenant, Role)>, Refused> {
+        Ok(self.store.tenants_of(signed_in.person_id).await?)
+    }
+
+    /// The caller's tenant.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn tenant(&self, caller: &Caller) -> Result<Tenant, Refused> {
+        self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))
+    }
+}

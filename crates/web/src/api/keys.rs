@@ -1,0 +1,238 @@
+//! API keys.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use keystile_core::{ApiKey, Invalid, KeyId, KeyKind};
+use keystile_manage::{Issued, KeyQuery};
+use keystile_wire::{
+    BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, Problem, RegenerateKey,
+    RevokeKey,
+};
+
+use super::{Answer, json, listing, page_of, secret_json, with_location, with_version};
+use crate::extract::{IfMatch, Json, Member, OptionalJson, PathId, Query};
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+fn record(app: &App, key: ApiKey) -> Response {
+    let version = key.version;
+    with_version(json(StatusCode::OK, &KeyView::of(key, app.control.present())), version)
+}
+
+fn record_with_secret(app: &App, status: StatusCode, issued: Issued) -> Response {
+    let version = issued.key.version;
+    let created = CreatedKey::of(KeyView::of(issued.key, app.control.present()), issued.secret);
+    with_version(secret_json(status, &created), version)
+}
+
+/// Create an API key. The secret is in this answer and nowhere else.
+#[utoipa::path(post, path = "/api-keys", tag = "keys", params(("tenant_id" = String, Path)), request_body = CreateKey, responses(
+    (status = 201, body = CreatedKey, description = "The key and its secret, shown this once."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn create_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    Json(request): Json<CreateKey>,
+) -> Answer {
+    let draft = request.parse().map_err(ApiProblem::invalid)?;
+    let issued = app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await?;
+    let path = format!("/api/v1/tenants/{}/api-keys/{}", issued.key.tenant_id, issued.key.id);
+    Ok(with_location(record_with_secret(&app, StatusCode::CREATED, issued), path))
+}
+
+/// List API keys, newest first.
+#[utoipa::path(get, path = "/api-keys", tag = "keys", params(("tenant_id" = String, Path), KeyListQuery), responses(
+    (status = 200, body = Listing<KeyView>, description = "A page of them."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, a filter that breaks a rule, or 404."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn list_keys(
+    State(app): State<App>,
+    Member(caller): Member,
+    Query(query): Query<KeyListQuery>,
+) -> Answer {
+    let (page, limit) = page_of::<KeyId>(query.limit, query.cursor.as_deref())?;
+    let now = app.control.present();
+    let keys = app.control.keys(&caller, &filter(query, now)?, page).await?;
+    Ok(json(StatusCode::OK, &listing(keys, limit, |key| key.id.to_string(), |key| KeyView::of(key, now))))
+}
+
+fn filter(query: KeyListQuery, now: keystile_core::Timestamp) -> Answer<KeyQuery> {
+    if query.kind.as_deref().is_some_and(|kind| !KeyKind::NAMES.contains(&kind)) {
+        let rule = format!("must be one of `{}`", KeyKind::NAMES.join("` `"));
+        return Err(ApiProblem::invalid([Invalid::new("kind", rule)]));
+    }
+    let texts = [("q", &query.q), ("source_id", &query.source_id)];
+    if let Some((field, _)) =
+        texts.into_iter().find(|(_, text)| text.as_ref().is_some_and(|text| text.contains('\0')))
+    {
+        return Err(ApiProblem::invalid([Invalid::new(field, "must not contain the character U+0000")]));
+    }
+    Ok(KeyQuery {
+        environment: query.environment,
+        status: query.status,
+        kind: query.kind,
+        application_id: query.application_id,
+        customer_id: query.customer_id,
+        source_id: query.source_id,
+        trust_level: query.trust_level,
+        name_contains: query.q,
+        include_deleted: query.include_deleted.unwrap_or_default(),
+        ..KeyQuery::all(now)
+    })
+}
+
+/// Show one API key.
+#[utoipa::path(get, path = "/api-keys/{api_key_id}", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path)), responses(
+    (status = 200, body = KeyView, description = "The record."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn show_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+) -> Answer {
+    let key = app.control.key(&caller, id).await?;
+    Ok(record(&app, key))
+}
+
+/// Change settings of an API key (JSON merge patch).
+#[utoipa::path(patch, path = "/api-keys/{api_key_id}", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body = PatchKey, responses(
+    (status = 200, body = KeyView, description = "The record as it is now."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `version_conflict` when the record has moved on."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn patch_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+    if_match: IfMatch,
+    Json(request): Json<PatchKey>,
+) -> Answer {
+    let guard = if_match.or_body(request.version)?;
+    let patch = request.parse().map_err(ApiProblem::invalid)?;
+    let key = app.commit(|app| async move { app.control.patch_key(&caller, id, patch, guard).await }).await?;
+    Ok(record(&app, key))
+}
+
+/// Delete an API key: it is revoked and leaves the lists; its history stays.
+#[utoipa::path(delete, path = "/api-keys/{api_key_id}", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)), responses(
+    (status = 204, description = "It is dead everywhere."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn delete_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+    IfMatch(guard): IfMatch,
+) -> Answer {
+    app.commit(|app| async move { app.control.delete_key(&caller, id, guard).await }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Give an API key a new secret. The old one is dead when this answers.
+#[utoipa::path(post, path = "/api-keys/{api_key_id}/regenerate", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body = Option<RegenerateKey>, responses(
+    (status = 200, body = CreatedKey, description = "The record and the new secret, shown this once."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn regenerate_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+    IfMatch(guard): IfMatch,
+    OptionalJson(request): OptionalJson<RegenerateKey>,
+) -> Answer {
+    let brought = request.secret;
+    let issued = app
+        .commit(|app| async move { app.control.regenerate_key(&caller, id, brought, guard).await })
+        .await?;
+    Ok(record_with_secret(&app, StatusCode::OK, issued))
+}
+
+/// Revoke an API key for good. It is refused everywhere when this answers.
+#[utoipa::path(post, path = "/api-keys/{api_key_id}/revoke", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body = Option<RevokeKey>, responses(
+    (status = 200, body = KeyView, description = "The record as it is now."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn revoke_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+    IfMatch(guard): IfMatch,
+    OptionalJson(request): OptionalJson<RevokeKey>,
+) -> Answer {
+    let reason = request.parse().map_err(|invalid| ApiProblem::invalid([invalid]))?;
+    let key =
+        app.commit(|app| async move { app.control.revoke_key(&caller, id, reason, guard).await }).await?;
+    Ok(record(&app, key))
+}
+
+/// Block an API key for abuse, a leak or billing.
+#[utoipa::path(post, path = "/api-keys/{api_key_id}/block", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body = BlockKey, responses(
+    (status = 200, body = KeyView, description = "The record as it is now."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn block_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+    IfMatch(guard): IfMatch,
+    Json(request): Json<BlockKey>,
+) -> Answer {
+    let reason = request.parse().map_err(|invalid| ApiProblem::invalid([invalid]))?;
+    let key =
+        app.commit(|app| async move { app.control.block_key(&caller, id, reason, guard).await }).await?;
+    Ok(record(&app, key))
+}
+
+/// Declares the calls that switch a key without being told anything more.
+macro_rules! switches {
+    ($( $(#[$doc:meta])* $name:ident, $path:literal; )+) => {
+        $(
+            $(#[$doc])*
+            #[utoipa::path(post, path = $path, tag = "keys",
+                params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+                responses(
+                (status = 200, body = KeyView, description = "The record as it is now."),
+                (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
+                (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+            ))]
+            pub(crate) async fn $name(
+                State(app): State<App>,
+                Member(caller): Member,
+                PathId(id): PathId<KeyId>,
+                IfMatch(guard): IfMatch,
+            ) -> Answer {
+                let key = app.commit(|app| async move { app.control.$name(&caller, id, guard).await }).await?;
+                Ok(record(&app, key))
+            }
+        )+
+    };
+}
+
+switches! {
+    /// Switch an API key off for a while.
+    disable_key, "/api-keys/{api_key_id}/disable";
+    /// Switch an API key on again.
+    enable_key, "/api-keys/{api_key_id}/enable";
+    /// Unblock an API key.
+    unblock_key, "/api-keys/{api_key_id}/unblock";
+}

@@ -1,0 +1,81 @@
+//! The handlers of the REST API, one file per resource.
+
+pub(crate) mod applications;
+pub(crate) mod health;
+pub(crate) mod keys;
+pub(crate) mod sessions;
+pub(crate) mod tenants;
+pub(crate) mod verification;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, ETAG, LOCATION};
+use http::{HeaderValue, StatusCode};
+use keystile_core::Invalid;
+use keystile_store::Page;
+use keystile_wire::{Listing, MAX_PAGE};
+use serde::Serialize;
+use std::str::FromStr;
+
+use crate::problem::ApiProblem;
+
+/// What a handler gives back.
+pub(crate) type Answer<T = Response> = Result<T, ApiProblem>;
+
+/// Items on a page unless the caller says otherwise.
+const DEFAULT_PAGE: u16 = 50;
+
+/// A JSON body with a status.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    (status, axum::Json(body)).into_response()
+}
+
+/// A JSON body that shows a secret.
+pub(crate) fn secret_json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = json(status, body);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Names the version of the record in the body.
+fn with_version(mut response: Response, version: i64) -> Response {
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// Names where the new record is.
+fn with_location(mut response: Response, path: String) -> Response {
+    if let Ok(path) = HeaderValue::try_from(path) {
+        response.headers_mut().insert(LOCATION, path);
+    }
+    response
+}
+
+/// The page a caller asks for. One item more is read, to know whether there is a next page.
+fn page_of<Id: FromStr<Err = Invalid>>(
+    limit: Option<u16>,
+    cursor: Option<&str>,
+) -> Answer<(Page<Id>, usize)> {
+    let limit = limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(ApiProblem::invalid([Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}"))]));
+    }
+    let cursor = cursor.map(str::parse).transpose();
+    let after = cursor
+        .map_err(|_| ApiProblem::invalid([Invalid::new("cursor", "must be the `next_cursor` of a page")]))?;
+    Ok((Page { after, limit: u32::from(limit) + 1 }, usize::from(limit)))
+}
+
+/// One page of `limit` items; `cursor` names the last item on it.
+fn listing<T, V>(
+    mut items: Vec<T>,
+    limit: usize,
+    cursor: impl Fn(&T) -> String,
+    view: impl FnMut(T) -> V,
+) -> Listing<V> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next_cursor = if more { items.last().map(cursor) } else { None };
+    Listing { data: items.into_iter().map(view).collect(), next_cursor }
+}

@@ -1,0 +1,57 @@
+//! Tenants.
+
+use axum::Extension;
+use axum::extract::State;
+use http::StatusCode;
+use keystile_core::Role;
+use keystile_manage::Origin;
+use keystile_wire::{CreateTenant, Listing, Problem, TenantView};
+
+use super::{Answer, json, with_location};
+use crate::extract::{ClientIp, Json, Member, Person};
+use crate::problem::ApiProblem;
+use crate::request_id::RequestId;
+use crate::state::App;
+
+/// Make a tenant; the caller becomes its owner. It comes with a first application of the same name.
+#[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", request_body = CreateTenant, responses(
+    (status = 201, body = TenantView, description = "The tenant."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn create_tenant(
+    State(app): State<App>,
+    Person(signed_in): Person,
+    Extension(ClientIp(ip)): Extension<ClientIp>,
+    Extension(request_id): Extension<RequestId>,
+    Json(request): Json<CreateTenant>,
+) -> Answer {
+    let (name, label) = request.parse().map_err(ApiProblem::invalid)?;
+    let origin = Origin { ip: Some(ip), request_id: Some(request_id.as_str().to_owned()) };
+    let founded = app.control.create_tenant(&signed_in, name, label, &origin).await?;
+    let path = format!("/api/v1/tenants/{}", founded.tenant.id);
+    Ok(with_location(json(StatusCode::CREATED, &TenantView::of(founded.tenant, Role::Owner)), path))
+}
+
+/// The tenants the caller is a member of.
+#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses(
+    (status = 200, body = Listing<TenantView>, description = "All of them."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn list_tenants(State(app): State<App>, Person(signed_in): Person) -> Answer {
+    let tenants = app.control.tenants(&signed_in).await?;
+    let data = tenants.into_iter().map(|(tenant, role)| TenantView::of(tenant, role)).collect();
+    Ok(json(StatusCode::OK, &Listing { data, next_cursor: None }))
+}
+
+/// One tenant.
+#[utoipa::path(get, path = "", tag = "tenants", params(("tenant_id" = String, Path)), responses(
+    (status = 200, body = TenantView, description = "The tenant."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn show_tenant(State(app): State<App>, Member(caller): Member) -> Answer {
+    let tenant = app.control.tenant(&caller).await?;
+    Ok(json(StatusCode::OK, &TenantView::of(tenant, caller.role())))
+}

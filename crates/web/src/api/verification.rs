@@ -1,0 +1,137 @@
+//! May this key do this: the question of services that read the answer themselves.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Body;
+use keystile_core::permission::{MAX_COUNT, Requirement};
+use keystile_core::{Ask, Invalid, Permission, Refusal, Role, TenantId};
+use keystile_manage::Origin;
+use keystile_verify::Verdict;
+use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
+
+use crate::body::read_json;
+use crate::credential::Credential;
+use crate::extract::read_headers;
+use crate::problem::ApiProblem;
+use crate::request_id::RequestId;
+use crate::state::App;
+
+/// May this key do this, here, now? Always answers 200 with `valid` and `code`; other statuses are about the caller.
+#[utoipa::path(post, path = "/api/v1/keys/verify", tag = "verification", request_body = VerifyRequest, responses(
+    (status = 200, body = VerifyAnswer<'static>, description = "Yes, or why not."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "The caller may not ask, or the question breaks a rule."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn verify_key<B>(
+    app: &App,
+    headers: &HeaderMap,
+    body: B,
+    client: IpAddr,
+    request_id: &RequestId,
+) -> Result<Response<Full<Bytes>>, ApiProblem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let tenant_id = asking_tenant(app, headers, client, request_id).await?;
+    let request: VerifyRequest = read_json(headers, body, app.settings.body_timeout).await?;
+    let verdict = ask(app, &request, tenant_id).await?;
+    Ok(answer(&verdict))
+}
+
+/// The tenant of whoever asks: a key that may verify, or a developer.
+async fn asking_tenant(
+    app: &App,
+    headers: &HeaderMap,
+    client: IpAddr,
+    request_id: &RequestId,
+) -> Result<TenantId, ApiProblem> {
+    match read_headers(headers, app)? {
+        Credential::Key(key) => {
+            let needed = Requirement::All(&[Permission::VERIFY_KEYS]);
+            let ask = Ask { ip: Some(client), permissions: needed, ..Ask::ANYTHING };
+            let verdict = app.verifier.verify(key, &ask).await;
+            verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
+            verdict.key.map(|key| key.tenant_id()).ok_or_else(ApiProblem::unauthenticated)
+        }
+        Credential::Token(token) => {
+            let signed_in = app.control.check_token(token)?;
+            let tenant_id = signed_in.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?;
+            let origin = Origin { ip: Some(client), request_id: Some(request_id.as_str().to_owned()) };
+            let caller = app.control.enter(&signed_in, tenant_id, origin).await?;
+            caller.require(Role::Developer)?;
+            Ok(tenant_id)
+        }
+    }
+}
+
+async fn ask(app: &App, request: &VerifyRequest, tenant_id: TenantId) -> Result<Verdict, ApiProblem> {
+    let (texts, one_is_enough) =
+        request.permissions.as_ref().map_or((&[][..], false), PermissionsAsked::parts);
+    let permissions = permissions(texts)?;
+    let needed = if one_is_enough { Requirement::Any(&permissions) } else { Requirement::All(&permissions) };
+    let ask = Ask {
+        tenant_id: Some(tenant_id),
+        environment: request.environment,
+        application_id: request.application_id,
+        ip: request.ip,
+        customer_id: request.customer_id,
+        permissions: needed,
+        model: request.model.as_deref(),
+    };
+    Ok(app.verifier.verify(request.key.expose(), &ask).await)
+}
+
+fn permissions(texts: &[String]) -> Result<Vec<Permission<'_>>, ApiProblem> {
+    if texts.len() > MAX_COUNT {
+        return Err(ApiProblem::invalid([Invalid::new(
+            "permissions",
+            format!("must have at most {MAX_COUNT} entries"),
+        )]));
+    }
+    let parse = |(index, text)| {
+        Permission::parse(text).map_err(|invalid: Invalid| invalid.at(&format!("permissions[{index}]")))
+    };
+    let parsed = texts.iter().map(String::as_str).enumerate().map(parse);
+    parsed.collect::<Result<_, _>>().map_err(|invalid| ApiProblem::invalid([invalid]))
+}
+
+fn answer(verdict: &Verdict) -> Response<Full<Bytes>> {
+    let body = serde_json::to_vec(&describe(verdict)).unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::OK;
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}
+
+fn describe(verdict: &Verdict) -> VerifyAnswer<'_> {
+    let missing = match &verdict.outcome {
+        Err(Refusal::PermissionDenied { missing }) => Some(Cow::Borrowed(missing.as_str())),
+        Err(Refusal::Plain(_)) | Ok(()) => None,
+    };
+    let bare = VerifyAnswer {
+        valid: verdict.is_allowed(),
+        missing_permission: missing,
+        ..VerifyAnswer::unknown(verdict.code())
+    };
+    let Some(key) = verdict.key.as_deref() else { return bare };
+    VerifyAnswer {
+        key_id: Some(key.id()),
+        tenant_id: Some(key.tenant_id()),
+        application_id: Some(key.application_id()),
+        customer_id: key.customer_id(),
+        environment: Some(key.environment()),
+        kind: Some(Cow::Borrowed(key.kind())),
+        source_id: key.source_id().map(Cow::Borrowed),
+        trust_level: Some(key.trust_level()),
+        scopes: Some(Cow::Borrowed(key.scopes())),
+        metadata: serde_json::from_str(key.metadata()).ok().map(Cow::Borrowed),
+        expires_at: key.expires_at(),
+        ..bare
+    }
+}

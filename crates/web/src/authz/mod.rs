@@ -1,0 +1,142 @@
+//! Forward authentication: a gateway passes the original request's headers and obeys the status.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use keystile_core::permission::{MAX_COUNT, Requirement};
+use keystile_core::{ApplicationId, Ask, Environment, Invalid, Permission};
+use keystile_verify::CachedKey;
+use keystile_wire::Problem;
+
+use crate::credential::Credential;
+use crate::extract::read_headers;
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// Where this is mounted; the application's id follows.
+pub(crate) const PATH: &str = "/api/v1/authz/";
+
+const KEY_ID: HeaderName = HeaderName::from_static("x-keystile-key-id");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-keystile-tenant-id");
+const APPLICATION_ID: HeaderName = HeaderName::from_static("x-keystile-application-id");
+const CUSTOMER_ID: HeaderName = HeaderName::from_static("x-keystile-customer-id");
+const ENVIRONMENT: HeaderName = HeaderName::from_static("x-keystile-environment");
+const SOURCE_ID: HeaderName = HeaderName::from_static("x-keystile-source-id");
+const TRUST_LEVEL: HeaderName = HeaderName::from_static("x-keystile-trust-level");
+const SCOPES: HeaderName = HeaderName::from_static("x-keystile-scopes");
+
+/// What the gateway's configuration says of the protected place, in the URL.
+struct Place<'a> {
+    application_id: ApplicationId,
+    environment: Environment,
+    permissions: Vec<std::borrow::Cow<'a, str>>,
+}
+
+/// May the original request pass? Any method; the answer is in the status and, for a yes, in identity headers.
+#[utoipa::path(get, path = "/api/v1/authz/{application_id}", tag = "verification",
+    params(
+        ("application_id" = String, Path, description = "The application that is protected."),
+        ("environment" = String, Query, description = "The environment that is protected."),
+        ("permission" = Option<Vec<String>>, Query, description = "Permissions that are needed; may be repeated."),
+    ),
+    responses(
+    (status = 200, description = "Yes; `X-Keystile-…` headers say who it is."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "No: 401 or 403. 400 for two credentials, or for an environment that is missing."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now; let nothing pass."),
+))]
+pub(crate) async fn authorize(
+    app: &App,
+    path: &str,
+    query: &str,
+    headers: &HeaderMap,
+    client: IpAddr,
+) -> Result<Response<()>, ApiProblem> {
+    let place = Place::parse(path, query)?;
+    let (Credential::Key(key) | Credential::Token(key)) = read_headers(headers, app)?;
+    let needed = place.needed()?;
+    let ask = Ask {
+        application_id: Some(place.application_id),
+        environment: Some(place.environment),
+        ip: Some(client),
+        permissions: Requirement::All(&needed),
+        ..Ask::ANYTHING
+    };
+    let verdict = app.verifier.verify(key, &ask).await;
+    verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
+    let key = verdict.key.ok_or_else(ApiProblem::unauthenticated)?;
+    Ok(identity(&key))
+}
+
+impl<'a> Place<'a> {
+    fn parse(path: &str, query: &'a str) -> Result<Self, ApiProblem> {
+        let application_id = path.strip_prefix(PATH).and_then(|id| id.parse().ok());
+        let application_id = application_id.ok_or_else(|| ApiProblem::not_found("application"))?;
+        let (mut environment, mut permissions) = (None, Vec::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "environment" => {
+                    environment =
+                        Some(value.parse::<Environment>().map_err(|invalid| invalid.at("environment")))
+                }
+                "permission" => permissions.push(value),
+                other => {
+                    return Err(ApiProblem::invalid([Invalid::new(
+                        other.to_owned(),
+                        "is not a parameter here",
+                    )]));
+                }
+            }
+        }
+        let missing = || {
+            Err(Invalid::new(
+                "environment",
+                "is required: add `?environment=production` to the gateway's URL",
+            ))
+        };
+        let environment =
+            environment.unwrap_or_else(missing).map_err(|invalid| ApiProblem::invalid([invalid]))?;
+        Ok(Self { application_id, environment, permissions })
+    }
+
+    fn needed(&self) -> Result<Vec<Permission<'_>>, ApiProblem> {
+        let refused = |invalid: Invalid| ApiProblem::invalid([invalid.at("permission")]);
+        if self.permissions.len() > MAX_COUNT {
+            return Err(refused(Invalid::rule(format!("must not stand here more than {MAX_COUNT} times"))));
+        }
+        self.permissions.iter().map(|text| Permission::parse(text).map_err(refused)).collect()
+    }
+}
+
+/// Every header is there on every yes, so that one the client forged is always overwritten.
+fn identity(key: &CachedKey) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.reserve(10);
+    put(headers, KEY_ID, key.id());
+    put(headers, TENANT_ID, key.tenant_id());
+    put(headers, APPLICATION_ID, key.application_id());
+    match key.customer_id() {
+        Some(customer_id) => put(headers, CUSTOMER_ID, customer_id),
+        None => put_empty(headers, CUSTOMER_ID),
+    }
+    headers.insert(ENVIRONMENT, HeaderValue::from_static(key.environment().as_str()));
+    match key.source_id() {
+        Some(source_id) => put(headers, SOURCE_ID, source_id),
+        None => put_empty(headers, SOURCE_ID),
+    }
+    headers.insert(TRUST_LEVEL, HeaderValue::from_static(key.trust_level().as_str()));
+    let scopes: Vec<_> = key.scopes().iter().map(keystile_core::Grant::as_str).collect();
+    put(headers, SCOPES, scopes.join(" "));
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: impl Display) {
+    let value = HeaderValue::try_from(value.to_string()).unwrap_or(HeaderValue::from_static(""));
+    headers.insert(name, value);
+}
+
+fn put_empty(headers: &mut HeaderMap, name: HeaderName) {
+    headers.insert(name, HeaderValue::from_static(""));
+}

@@ -1,0 +1,194 @@
+//! JSON bodies: read within bounds, with errors that name the field and the rule but never echo a value.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
+use keystile_core::Invalid;
+use serde::de::DeserializeOwned;
+
+use crate::problem::ApiProblem;
+
+/// Longest body that is read.
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
+
+/// Reads a whole JSON body into `T`.
+pub(crate) async fn read_json<T, B>(headers: &HeaderMap, body: B, within: Duration) -> Result<T, ApiProblem>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    require_json(headers)?;
+    let bytes = read_bytes(headers, body, within).await?;
+    parse_json(&bytes)
+}
+
+/// Like [`read_json`], but a body that is left out stands for the default.
+pub(crate) async fn read_optional_json<T, B>(
+    headers: &HeaderMap,
+    body: B,
+    within: Duration,
+) -> Result<T, ApiProblem>
+where
+    T: DeserializeOwned + Default,
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let bytes = read_bytes(headers, body, within).await?;
+    if bytes.is_empty() {
+        return Ok(T::default());
+    }
+    require_json(headers)?;
+    parse_json(&bytes)
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), ApiProblem> {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = declared.split(';').next().unwrap_or_default().trim();
+    let is_json = ["application/json", "application/merge-patch+json"]
+        .iter()
+        .any(|json| essence.eq_ignore_ascii_case(json));
+    if is_json {
+        return Ok(());
+    }
+    Err(ApiProblem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "send `Content-Type: application/json`",
+    ))
+}
+
+async fn read_bytes<B>(headers: &HeaderMap, body: B, within: Duration) -> Result<Bytes, ApiProblem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY) {
+        return Err(too_large());
+    }
+    let collected = tokio::time::timeout(within, Limited::new(body, MAX_BODY).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => {
+            let mut whole = collected.aggregate();
+            Ok(whole.copy_to_bytes(whole.remaining()))
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(ApiProblem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body broke off")),
+        Err(_) => Err(ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body took too long")),
+    }
+}
+
+fn too_large() -> ApiProblem {
+    ApiProblem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        format!("a body has at most {MAX_BODY} bytes"),
+    )
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProblem> {
+    // The plain parser is faster; only a body that breaks a rule is read again to find out where.
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(error) => Err(explain(&error.path().to_string(), error.inner())),
+        Ok(_) => Err(malformed("there is something behind the end of the JSON value")),
+    }
+}
+
+fn malformed(detail: impl Into<String>) -> ApiProblem {
+    ApiProblem::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
+}
+
+fn explain(path: &str, error: &serde_json::Error) -> ApiProblem {
+    if !error.is_data() {
+        return malformed(format!("the body is no JSON: {error}"));
+    }
+    let message = error.to_string();
+    let rule = message.rsplit_once(" at line ").map_or(message.as_str(), |(rule, _)| rule);
+    ApiProblem::invalid([broken_rule(path, rule)])
+}
+
+/// The rule in our words. What serde says of a wrong value quotes the value, which may be a secret in the wrong
+/// place, so only what it expected is told.
+pub(crate) fn broken_rule(path: &str, rule: &str) -> Invalid {
+    let path = if path == "." { "" } else { path };
+    let named = |prefix: &str| rule.strip_prefix(prefix)?.split_once('`').map(|(name, _)| name.to_owned());
+    let expected = rule.rsplit_once(", expected ").map(|(_, expected)| expected);
+    if let Some(field) = named("unknown field `") {
+        let within = path.strip_suffix(&field).unwrap_or(path).trim_end_matches('.');
+        return Invalid::new(join(within, &field), "is not a field here");
+    }
+    if let Some(field) = named("missing field `") {
+        return Invalid::new(join(path, &field), "is required");
+    }
+    if let Some(field) = named("duplicate field `") {
+        return Invalid::new(
+            join(path.strip_suffix(&field).unwrap_or(path).trim_end_matches('.'), &field),
+            "stands here twice",
+        );
+    }
+    match expected {
+        Some(expected) => Invalid::new(path.to_owned(), format!("must be {expected}")),
+        None => Invalid::new(path.to_owned(), rule.to_owned()),
+    }
+}
+
+fn join(path: &str, field: &str) -> String {
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> (String, String) {
+        #[derive(serde::Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its shape matters")]
+        struct Shape {
+            name: String,
+            limits: Option<Vec<Inner>>,
+        }
+        #[derive(serde::Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its shape matters")]
+        struct Inner {
+            limit: u64,
+        }
+        let problem = parse_json::<Shape>(body.as_bytes()).unwrap_err();
+        let rendered = problem.render(&crate::request_id::RequestIds::new(1).of(&HeaderMap::new()));
+        let json: serde_json::Value = serde_json::from_slice(rendered.body()).unwrap();
+        (
+            json["code"].as_str().unwrap().to_owned(),
+            json["errors"][0]["field"].as_str().unwrap_or_default().to_owned(),
+        )
+    }
+
+    #[test]
+    fn the_field_is_named_with_its_path() {
+        let invalid = |field: &str| ("invalid_request".to_owned(), field.to_owned());
+        assert_eq!(refused(r#"{"name": 1}"#), invalid("name"));
+        assert_eq!(refused(r#"{"limits": []}"#), invalid("name"));
+        assert_eq!(refused(r#"{"name": "a", "extra": 1}"#), invalid("extra"));
+        assert_eq!(refused(r#"{"name": "a", "name": "b"}"#), invalid("name"));
+        assert_eq!(refused(r#"{"name": "a", "limits": [{"limit": -1}]}"#), invalid("limits[0].limit"));
+        assert_eq!(refused(r#"{"name": "a", "limits": [{"limit": 1, "x": 2}]}"#), invalid("limits[0].x"));
+        assert_eq!(refused(r"{").0, "malformed_json");
+        assert_eq!(refused(r#"{"name": "a"} {}"#).0, "malformed_json");
+    }
+
+    #[test]
+    fn a_wrong_value_is_not_echoed() {
+        let told =
+            broken_rule("rpm_limit", "invalid type: string \"sk_ks_live_secret, expected x\", expected u64");
+        assert_eq!((told.field.as_ref(), told.rule.as_ref()), ("rpm_limit", "must be u64"));
+    }
+}

@@ -1,0 +1,71 @@
+//! The client's address, as far as trusted proxies tell.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// The address of whoever sent the request. A peer that is no trusted proxy is the client itself, whatever
+/// its headers say. Behind trusted proxies it is the last address in `X-Forwarded-For` that is not one of
+/// them, or else `X-Real-IP`.
+pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let peer = peer.to_canonical();
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    forwarded(headers, is_trusted).or_else(|| real_ip(headers)).unwrap_or(peer)
+}
+
+/// Reads from the right, where the nearest proxy wrote; an entry that is no address ends what can be believed.
+fn forwarded(headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+    let mut outermost = None;
+    for entry in entries {
+        let address = parse(entry)?;
+        outermost = Some(address);
+        if !is_trusted(&address) {
+            break;
+        }
+    }
+    outermost
+}
+
+fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
+    parse(headers.get(X_REAL_IP)?.to_str().ok()?)
+}
+
+fn parse(entry: &str) -> Option<IpAddr> {
+    entry.trim().parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&'static str]) -> String {
+        let lines = forwarded.iter().map(|line| (X_FORWARDED_FOR, http::HeaderValue::from_static(line)));
+        let trusted = ["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        client_ip(peer.parse().unwrap(), &HeaderMap::from_iter(lines), &trusted).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        assert_eq!(seen("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
+        assert_eq!(seen("127.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(seen("127.0.0.1", &["1.2.3.4, 203.0.113.9, 10.0.0.7"]), "203.0.113.9");
+        assert_eq!(seen("::ffff:127.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn a_forged_entry_is_not_reached_and_nonsense_not_believed() {
+        assert_eq!(seen("127.0.0.1", &["1.1.1.1", "203.0.113.9"]), "203.0.113.9", "the later line is nearer");
+        assert_eq!(seen("127.0.0.1", &["203.0.113.9, nonsense"]), "127.0.0.1");
+        assert_eq!(seen("127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(seen("127.0.0.1", &["10.0.0.3, 10.0.0.4"]), "10.0.0.3");
+    }
+}

@@ -1,0 +1,196 @@
+//! What handlers take: checked values and proof of who calls.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use http::header::IF_MATCH;
+use http::request::Parts;
+use keystile_core::{Ask, Invalid, TenantId};
+use keystile_manage::{Caller, Origin, SignedIn, VersionGuard};
+use serde::de::DeserializeOwned;
+
+use crate::body::{broken_rule, read_json, read_optional_json};
+use crate::credential::{self, Credential, Unreadable};
+use crate::problem::ApiProblem;
+use crate::request_id::RequestId;
+use crate::state::App;
+
+/// The client's address, put beside the request by the service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientIp(pub(crate) IpAddr);
+
+/// A JSON body.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = ApiProblem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
+        let (parts, body) = request.into_parts();
+        read_json(&parts.headers, body, app.settings.body_timeout).await.map(Self)
+    }
+}
+
+/// A JSON body that may be left out.
+pub(crate) struct OptionalJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
+    type Rejection = ApiProblem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
+        let (parts, body) = request.into_parts();
+        read_optional_json(&parts.headers, body, app.settings.body_timeout).await.map(Self)
+    }
+}
+
+/// The query string.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiProblem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        let read = serde_path_to_error::deserialize(reader);
+        read.map(Self).map_err(|error| {
+            ApiProblem::invalid([broken_rule(&error.path().to_string(), &error.inner().to_string())])
+        })
+    }
+}
+
+/// A person who signed in.
+pub(crate) struct Person(pub(crate) SignedIn);
+
+impl FromRequestParts<App> for Person {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        match read_credential(parts, app)? {
+            Credential::Token(token) => Ok(Self(app.control.check_token(token)?)),
+            Credential::Key(key) => {
+                let verdict = app.verifier.verify(key, &Ask { ip: ip_of(parts), ..Ask::ANYTHING }).await;
+                verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
+                Err(ApiProblem::new(
+                    http::StatusCode::FORBIDDEN,
+                    "forbidden",
+                    "an API key cannot do this; sign in as a person",
+                ))
+            }
+        }
+    }
+}
+
+/// A person who signed in and acts in the tenant that the path names.
+pub(crate) struct Member(pub(crate) Caller);
+
+impl FromRequestParts<App> for Member {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let Person(signed_in) = Person::from_request_parts(parts, app).await?;
+        let tenant_id: TenantId = path_id(parts, app, "tenant_id", "tenant").await?;
+        Ok(Self(app.control.enter(&signed_in, tenant_id, origin(parts)).await?))
+    }
+}
+
+/// An id in the path. One that is malformed names nothing, so it is not found.
+pub(crate) struct PathId<Id>(pub(crate) Id);
+
+macro_rules! path_ids {
+    ($( $id:ty, $parameter:literal, $what:literal; )+) => {
+        $(impl FromRequestParts<App> for PathId<$id> {
+            type Rejection = ApiProblem;
+
+            async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+                path_id(parts, app, $parameter, $what).await.map(Self)
+            }
+        })+
+    };
+}
+
+path_ids! {
+    keystile_core::KeyId, "api_key_id", "API key";
+    keystile_core::ApplicationId, "application_id", "application";
+}
+
+async fn path_id<Id: FromStr>(
+    parts: &mut Parts,
+    app: &App,
+    parameter: &str,
+    what: &str,
+) -> Result<Id, ApiProblem> {
+    let parameters =
+        RawPathParams::from_request_parts(parts, app).await.map_err(|_| ApiProblem::not_found(what))?;
+    let text = parameters.iter().find_map(|(name, text)| (name == parameter).then_some(text));
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| ApiProblem::not_found(what))
+}
+
+/// `If-Match: "3"`: the version the caller read.
+pub(crate) struct IfMatch(pub(crate) VersionGuard);
+
+impl FromRequestParts<App> for IfMatch {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiProblem> {
+        let Some(value) = parts.headers.get(IF_MATCH) else { return Ok(Self(VersionGuard(None))) };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(Self(VersionGuard(None)));
+        }
+        let version = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .and_then(|digits| digits.parse().ok());
+        match version {
+            Some(version) => Ok(Self(VersionGuard(Some(version)))),
+            None => Err(ApiProblem::invalid([Invalid::new(
+                "If-Match",
+                "must be a version in quotes, such as `\"3\"`",
+            )])),
+        }
+    }
+}
+
+impl IfMatch {
+    /// The guard of a request that may name the version in its body, too.
+    pub(crate) fn or_body(&self, version: Option<i64>) -> Result<VersionGuard, ApiProblem> {
+        match (self.0.0, version) {
+            (Some(header), Some(body)) if header != body => {
+                Err(ApiProblem::invalid([Invalid::new("version", "differs from `If-Match`")]))
+            }
+            (header, body) => Ok(VersionGuard(header.or(body))),
+        }
+    }
+}
+
+/// The one credential of a request.
+pub(crate) fn read_credential<'a>(parts: &'a Parts, app: &App) -> Result<Credential<'a>, ApiProblem> {
+    read_headers(&parts.headers, app)
+}
+
+/// The one credential among these headers.
+pub(crate) fn read_headers<'a>(
+    headers: &'a http::HeaderMap,
+    app: &App,
+) -> Result<Credential<'a>, ApiProblem> {
+    use keystile_core::{Code, Refusal};
+    let refused = |code| ApiProblem::decision(&Refusal::Plain(code));
+    match credential::read(headers, &app.settings.key_headers) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(ApiProblem::unauthenticated()),
+        Err(Unreadable::Ambiguous) => Err(refused(Code::AmbiguousCredentials)),
+        Err(Unreadable::Malformed) => Err(refused(Code::KeyMalformed)),
+    }
+}
+
+/// Where a request came from, for the audit log.
+pub(crate) fn origin(parts: &Parts) -> Origin {
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
+    Origin { ip: ip_of(parts), request_id }
+}
+
+fn ip_of(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ClientIp>().map(|client| client.0)
+}

@@ -1,0 +1,205 @@
+//! The one place where refusals become responses (RFC 9457).
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use keystile_core::{Code, Invalid, Refusal};
+use keystile_manage::{Conflict, Refused, TokenRefused};
+use keystile_wire::{FieldProblem, Problem};
+
+use crate::request_id::RequestId;
+
+/// Without a credential no error code is told (RFC 6750, section 3).
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static(r#"ApiKey realm="keystile", Bearer realm="keystile""#);
+const CHALLENGE_AGAIN: HeaderValue = HeaderValue::from_static(
+    r#"ApiKey realm="keystile", error="invalid_token", Bearer realm="keystile", error="invalid_token""#,
+);
+
+/// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiProblem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<FieldProblem>,
+    current_version: Option<i64>,
+}
+
+impl ApiProblem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), current_version: None }
+    }
+
+    /// A request whose values break rules.
+    pub(crate) fn invalid(broken: impl IntoIterator<Item = Invalid>) -> Self {
+        let as_problem =
+            |invalid: Invalid| FieldProblem { field: invalid.field.into(), message: invalid.rule.into() };
+        let errors: Vec<_> = broken.into_iter().map(as_problem).collect();
+        let detail = errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.message))
+            .collect::<Vec<_>>()
+            .join("; ");
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    /// No credential where one is needed.
+    pub(crate) fn unauthenticated() -> Self {
+        Self::decision(&Refusal::Plain(Code::KeyMissing))
+    }
+
+    /// What the bearer of a key is told.
+    pub(crate) fn decision(refusal: &Refusal) -> Self {
+        let (status, detail) = bearer_sees(refusal);
+        Self::new(status, refusal.code().as_str(), detail)
+    }
+
+    /// The response, with the id that finds the request in the logs.
+    pub(crate) fn render(self, request_id: &RequestId) -> http::Response<Vec<u8>> {
+        let missing = self.code == Code::KeyMissing.as_str();
+        let problem = Problem {
+            kind: format!("urn:keystile:problem:{}", self.code),
+            title: title(self.code),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail,
+            request_id: request_id.as_str().to_owned(),
+            errors: self.errors,
+            current_version: self.current_version,
+        };
+        let mut response = http::Response::new(serde_json::to_vec(&problem).unwrap_or_default());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, if missing { CHALLENGE } else { CHALLENGE_AGAIN });
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The problem travels beside an empty response until the service knows the request's id.
+impl IntoResponse for ApiProblem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// `key_not_found` → `Key not found`.
+fn title(code: &str) -> String {
+    let words = code.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn bearer_sees(refusal: &Refusal) -> (StatusCode, String) {
+    const SIGN_IN: StatusCode = StatusCode::UNAUTHORIZED;
+    const NOT_YOU: StatusCode = StatusCode::FORBIDDEN;
+    const LATER: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+    let (status, detail) = match refusal.code() {
+        Code::KeyMissing => (
+            SIGN_IN,
+            "send an API key as `Authorization: ApiKey …`, `Authorization: Bearer …` or `X-API-Key: …`",
+        ),
+        Code::AmbiguousCredentials => {
+            (StatusCode::BAD_REQUEST, "two different credentials were sent; send one")
+        }
+        Code::KeyMalformed => {
+            (SIGN_IN, "this is no API key: it was mistyped, cut or invented; copy it again")
+        }
+        Code::KeyNotFound => (SIGN_IN, "this API key is not known here"),
+        Code::KeyRevoked => (SIGN_IN, "this API key was revoked; ask for a new one"),
+        Code::KeyExpired => (SIGN_IN, "this API key has expired; ask for a new one"),
+        Code::KeyInactive => (SIGN_IN, "this API key is switched off; ask its owner to enable it"),
+        Code::WrongEnvironment => {
+            (SIGN_IN, "this API key belongs to another environment; use the key of this one")
+        }
+        Code::KeyBlocked => (NOT_YOU, "this API key is blocked; ask its owner why"),
+        Code::WrongApplication => (NOT_YOU, "this API key was issued to another application"),
+        Code::IpNotAllowed => (NOT_YOU, "this API key may not be used from this address"),
+        Code::WrongCustomer => (NOT_YOU, "this API key is restricted to another customer"),
+        Code::PermissionDenied => (NOT_YOU, "this API key lacks a permission"),
+        Code::ModelNotAllowed => (NOT_YOU, "this API key may not use this model"),
+        Code::RateLimited => (LATER, "too many requests; try again later"),
+        Code::TokensLimited => (LATER, "too many tokens; try again later"),
+        Code::BudgetExhausted => (LATER, "the budget of this API key is spent"),
+        Code::EnforcementUnavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "whether this API key is good cannot be checked now; try again")
+        }
+        Code::Allowed => (StatusCode::OK, "allowed"),
+    };
+    match refusal {
+        Refusal::PermissionDenied { missing } => {
+            (status, format!("this API key lacks the permission `{missing}`"))
+        }
+        Refusal::Plain(_) => (status, detail.to_owned()),
+    }
+}
+
+impl From<Refused> for ApiProblem {
+    fn from(refused: Refused) -> Self {
+        let detail = refused.to_string();
+        match refused {
+            Refused::Invalid(broken) => Self::invalid(broken),
+            Refused::NotFound(what) => Self::not_found(what),
+            Refused::WrongCredentials => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", detail),
+            Refused::SessionEnded => {
+                Self::new(StatusCode::UNAUTHORIZED, "session_ended", format!("{detail}; sign in again"))
+            }
+            Refused::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
+            Refused::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict_code(conflict), detail),
+            Refused::VersionConflict { current } => Self {
+                current_version: Some(current),
+                ..Self::new(
+                    StatusCode::CONFLICT,
+                    "version_conflict",
+                    format!("{detail}; read it again and repeat the change"),
+                )
+            },
+            Refused::Store(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store does not answer");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "the store does not answer; try again",
+                )
+            }
+            Refused::Internal(cause) => {
+                tracing::error!(cause, "a request failed");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is our fault and was logged")
+            }
+        }
+    }
+}
+
+const fn conflict_code(conflict: Conflict) -> &'static str {
+    match conflict {
+        Conflict::SecretExists => "secret_exists",
+        Conflict::ApplicationName | Conflict::Email => "name_taken",
+        Conflict::KeyRevoked => "key_revoked",
+    }
+}
+
+impl From<TokenRefused> for ApiProblem {
+    fn from(refused: TokenRefused) -> Self {
+        let code = match refused {
+            TokenRefused::Invalid => "token_invalid",
+            TokenRefused::Expired => "token_expired",
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, refused.to_string())
+    }
+}

@@ -1,0 +1,106 @@
+//! The table of everything that is served.
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::{applications, health, keys, sessions, tenants, verification};
+use crate::authz;
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// Everything but the hot paths, which the service serves itself.
+pub(crate) fn router(app: App) -> Router {
+    let (router, document) = api().split_for_parts();
+    let document = axum::Json(document);
+    let (aliases, _) = OpenApiRouter::new().nest("/tenants/{tenant_id}", in_tenant()).split_for_parts();
+    router
+        .merge(aliases)
+        .route("/openapi.json", axum::routing::get(async move || document.clone()))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(app)
+}
+
+/// The OpenAPI 3.1 document of everything that is served.
+pub fn openapi() -> Document {
+    api().into_openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Keystile",
+        description = "Issues API keys and guards APIs with them.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    paths(verification::verify_key, authz::authorize),
+    modifiers(&Credentials),
+    tags(
+        (name = "sessions", description = "Signing in."),
+        (name = "tenants", description = "Workspaces; everything belongs to exactly one."),
+        (name = "applications", description = "Products and services that keys are issued to."),
+        (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
+        (name = "verification", description = "May this key do this, here, now?"),
+        (name = "operations", description = "For whoever runs the server."),
+    )
+)]
+struct ApiDocument;
+
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(sessions::create_token))
+        .routes(routes!(tenants::list_tenants, tenants::create_tenant))
+        .nest("/api/v1/tenants/{tenant_id}", in_tenant())
+}
+
+/// What belongs to one tenant.
+fn in_tenant() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(tenants::show_tenant))
+        .routes(routes!(applications::list_applications, applications::create_application))
+        .routes(routes!(applications::show_application))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::show_key, keys::patch_key, keys::delete_key))
+        .routes(routes!(keys::regenerate_key))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(keys::disable_key))
+        .routes(routes!(keys::enable_key))
+        .routes(routes!(keys::block_key))
+        .routes(routes!(keys::unblock_key))
+}
+
+async fn no_such_path() -> Response {
+    ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path").into_response()
+}
+
+async fn no_such_method() -> Response {
+    let detail = "this path does not take this method; see the `Allow` header";
+    ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
+}
+
+/// The two ways to send a credential.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_with(Default::default);
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A token or an API key."))
+            .build();
+        let header = ApiKeyValue::with_description("X-API-Key", "An API key.");
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
+        let nothing: [&str; 0] = [];
+        document.security =
+            Some(["bearer", "api_key"].map(|name| SecurityRequirement::new(name, nothing)).to_vec());
+    }
+}

@@ -1,0 +1,147 @@
+//! Connections: accepting them, bounding them, ending them.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::router::router;
+use crate::service::Service;
+use crate::state::App;
+
+/// Longest request head, in bytes; a longer one is answered with 431.
+const MAX_HEAD: usize = 64 * 1024;
+/// Streams a client may have open on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+/// Streams a client may open and reset at once before the connection is closed (CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 20;
+/// Pause after the operating system refuses to accept, such as for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bounds on connections.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLimits {
+    /// Connections open at once; further ones wait in the operating system's queue.
+    pub connections: usize,
+    /// Longest a client may take for a request's head, or wait between two requests.
+    pub head_timeout: Duration,
+    /// Longest that open requests may take when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self { connections: 10_000, head_timeout: Duration::from_secs(30), drain: Duration::from_secs(10) }
+    }
+}
+
+/// A bound listener that serves until it is told to stop.
+pub struct Server {
+    listener: TcpListener,
+    app: App,
+    router: Router,
+    limits: ServerLimits,
+}
+
+impl Server {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub async fn bind(address: SocketAddr, app: App, limits: ServerLimits) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { listener, router: router(app.clone()), app, limits })
+    }
+
+    /// Where it listens; tells the port that the system chose.
+    ///
+    /// # Errors
+    /// When the operating system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` is done, then lets open requests end within the drain time.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let open = GracefulShutdown::new();
+        let http = self.http();
+        tokio::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept(&places) => accepted,
+                () = &mut stop => break,
+            };
+            match accepted {
+                Some((stream, peer, place)) => self.connect(&http, &open, stream, peer, place),
+                None => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+        drop(self.listener);
+        if tokio::time::timeout(self.limits.drain, open.shutdown()).await.is_err() {
+            tracing::warn!("stopped with requests still open");
+        }
+    }
+
+    async fn accept(&self, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        match self.listener.accept().await {
+            Ok((stream, peer)) => Some((stream, peer, place)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                None
+            }
+        }
+    }
+
+    fn connect(
+        &self,
+        http: &Builder<TokioExecutor>,
+        open: &GracefulShutdown,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+        let service = Service { app: self.app.clone(), router: self.router.clone(), peer: peer.ip() };
+        let answer = service_fn(move |request| {
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(service.answer(request).await) }
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), answer).into_owned();
+        let watched = open.watch(connection);
+        tokio::spawn(async move {
+            let _place = place;
+            if let Err(error) = watched.await {
+                tracing::debug!(error, %peer, "a connection broke off");
+            }
+        });
+    }
+
+    fn http(&self) -> Builder<TokioExecutor> {
+        let mut http = Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head_timeout)
+            .max_buf_size(MAX_HEAD)
+            .pipeline_flush(true);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .keep_alive_interval(self.limits.head_timeout)
+            .keep_alive_timeout(self.limits.head_timeout);
+        http
+    }
+}

@@ -1,0 +1,91 @@
+//! One request: its id, the client's address, and the way to whoever answers it.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use axum::Router;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use crate::api::verification::verify_key;
+use crate::authz;
+use crate::client_ip::client_ip;
+use crate::extract::ClientIp;
+use crate::problem::ApiProblem;
+use crate::request_id::{RequestId, X_REQUEST_ID};
+use crate::state::App;
+
+/// A body that is in memory, or one that axum made.
+pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;
+
+const VERIFY_PATH: &str = "/api/v1/keys/verify";
+
+/// Answers requests of one connection.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) app: App,
+    pub(crate) router: Router,
+    pub(crate) peer: IpAddr,
+}
+
+impl Service {
+    /// Answers one request. The two hot paths do not go through the router: matching a table and boxing
+    /// futures would cost them more than the verification itself.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
+        let request_id = self.app.request_ids.of(request.headers());
+        let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
+        let path = request.uri().path();
+        let mut response = if path == VERIFY_PATH && request.method() == Method::POST {
+            let (parts, body) = request.into_parts();
+            let verified = verify_key(&self.app, &parts.headers, body, client, &request_id).await;
+            verified
+                .map_or_else(|problem| render(problem, &request_id), |response| response.map(Either::Left))
+        } else if path.starts_with(authz::PATH) {
+            let query = request.uri().query().unwrap_or_default();
+            let authorized = authz::authorize(&self.app, path, query, request.headers(), client).await;
+            authorized.map_or_else(
+                |problem| render(problem, &request_id),
+                |response| response.map(|()| Either::Left(Full::default())),
+            )
+        } else {
+            self.route(request, client, &request_id).await
+        };
+        response.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
+        response
+    }
+
+    async fn route(
+        &self,
+        mut request: Request<Incoming>,
+        client: IpAddr,
+        request_id: &RequestId,
+    ) -> Response<AnyBody> {
+        let started = Instant::now();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        request.extensions_mut().insert(ClientIp(client));
+        request.extensions_mut().insert(request_id.clone());
+        let Ok(mut response) = self.router.clone().oneshot(request.map(axum::body::Body::new)).await;
+        let response = match response.extensions_mut().remove::<ApiProblem>() {
+            Some(problem) => keep_allow(&response, render(problem, request_id)),
+            None => response.map(Either::Right),
+        };
+        let (status, micros) = (response.status().as_u16(), started.elapsed().as_micros());
+        tracing::info!(%method, path, status, micros, %client, request_id = request_id.as_str(), "answered");
+        response
+    }
+}
+
+fn render(problem: ApiProblem, request_id: &RequestId) -> Response<AnyBody> {
+    problem.render(request_id).map(|body| Either::Left(Full::new(Bytes::from(body))))
+}
+
+/// The router's `Allow` header outlives the body of a 405 that is replaced.
+fn keep_allow(routed: &Response<axum::body::Body>, mut rendered: Response<AnyBody>) -> Response<AnyBody> {
+    if let Some(allow) = routed.headers().get(http::header::ALLOW) {
+        rendered.headers_mut().insert(http::header::ALLOW, allow.clone());
+    }
+    rendered
+}

@@ -1,0 +1,74 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+use keystile_manage::{Committed, ControlPlane, Refused};
+use keystile_store::Store;
+use keystile_verify::Verifier;
+
+use crate::request_id::RequestIds;
+
+/// How requests are read.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Proxies whose word on the client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Headers, beside `Authorization`, that may carry a key.
+    pub key_headers: Vec<HeaderName>,
+    /// Longest a request may take from its first header to the last byte of its body.
+    pub body_timeout: Duration,
+}
+
+/// The parts of a running server, shared by all requests.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts by name.
+pub struct Parts {
+    pub(crate) control: ControlPlane,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) store: Store,
+    pub(crate) settings: HttpSettings,
+    pub(crate) request_ids: RequestIds,
+}
+
+impl App {
+    /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
+    pub fn new(
+        control: ControlPlane,
+        verifier: Arc<Verifier>,
+        store: Store,
+        settings: HttpSettings,
+        seed: u64,
+    ) -> Self {
+        Self(Arc::new(Parts { control, verifier, store, settings, request_ids: RequestIds::new(seed) }))
+    }
+
+    /// Carries out a change and lets the data plane forget what it made untrue, before anyone is answered.
+    /// Runs to its end even when the client goes away: a commit whose change was not applied would leave a
+    /// revoked key in use.
+    pub(crate) async fn commit<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<Committed<T>, Refused>> + Send + 'static,
+    {
+        let (app, work) = (self.clone(), work(self.clone()));
+        let task = tokio::spawn(async move {
+            let Committed { value, change } = work.await?;
+            app.verifier.apply(&change);
+            Ok(value)
+        });
+        task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
