@@ -1,2 +1,52 @@
-//! Placeholder.
-fn main() {}
+//! Repository chores, as `cargo xtask COMMAND`: one file per command.
+//!
+//! Nothing here is part of the product, and nothing of the product may use it.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to who called it")]
+
+mod check;
+mod fuzz;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  test [-- FLAGS]   install what the tests need where that is allowed, then run them all;
+                    FLAGS go to the test runner: `cargo xtask test -- -p keystile-store`
+  check             formatting, lints, documentation, tidy rules, dependencies
+  tidy              the rules of this repository only
+  fuzz [SECONDS]    search each fuzz target for bad input, 60 seconds by default
+";
+
+fn main() -> ExitCode {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let (command, rest) = arguments.split_first().context(HELP)?;
+    match (command.as_str(), rest) {
+        ("test", flags) => test::run(flags.strip_prefix(&["--".to_owned()]).unwrap_or(flags)),
+        ("check", []) => check::run(),
+        ("tidy", []) => tidy::run(),
+        ("fuzz", []) => fuzz::run(fuzz::DEFAULT_SECONDS),
+        ("fuzz", [seconds]) => fuzz::run(seconds.parse().context("SECONDS must be a whole number")?),
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => bail!("no such command: {}\n{HELP}", arguments.join(" ")),
+    }
+}
