@@ -6,8 +6,8 @@ use keystile_store::{KeyFilter, Store, StoreError, Unique};
 use crate::bed::Bed;
 use crate::sample::{World, application, at, entry, person};
 
-fn conflicts_on<T: std::fmt::Debug>(result: Result<T, StoreError>, expected: Unique) {
-    assert!(matches!(result, Err(StoreError::Conflict(unique)) if unique == expected), "{result:?}");
+fn conflicts_on<T: std::fmt::Debug>(result: &Result<T, StoreError>, expected: Unique) {
+    assert!(matches!(result, Err(StoreError::Conflict(unique)) if *unique == expected), "{result:?}");
 }
 
 async fn create(store: &Store, world: &World, key: &ApiKey) -> Result<(), StoreError> {
@@ -17,10 +17,10 @@ async fn create(store: &Store, world: &World, key: &ApiKey) -> Result<(), StoreE
 pub(crate) async fn an_email_address_is_taken_once(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;
-    conflicts_on(store.create_person(person(world.person.email.as_str())).await, Unique::Email);
+    conflicts_on(&store.create_person(person(world.person.email.as_str())).await, Unique::Email);
     let mut other = World::new();
     other.person.email = world.person.email.clone();
-    conflicts_on(store.found_tenant(other.founding()).await, Unique::Email);
+    conflicts_on(&store.found_tenant(other.founding()).await, Unique::Email);
     assert_eq!(store.tenant(other.tenant.id).await.unwrap(), None);
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn an_application_name_is_taken_once_in_a_tenant(bed: &Bed) {
     let (world, _other) = (World::founded(&store).await, World::founded(&store).await);
     let again = application(world.tenant.id, world.application.name.as_str());
     let told = entry(world.tenant.id, Action::ApplicationCreate, &again.id.to_string());
-    conflicts_on(store.create_application(again, told).await, Unique::ApplicationName);
+    conflicts_on(&store.create_application(again, told).await, Unique::ApplicationName);
     assert_eq!(world.log(&store).await.len(), 1);
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn a_secret_is_taken_once_in_the_installation(bed: &Bed) {
     let key = world.created(&store).await;
     let mut same = other.key();
     same.secret = key.secret.clone();
-    conflicts_on(create(&store, &other, &same).await, Unique::Secret);
+    conflicts_on(&create(&store, &other, &same).await, Unique::Secret);
     assert_eq!(store.key(other.tenant.id, same.id).await.unwrap(), None);
     assert_eq!(other.log(&store).await.len(), 1);
 
@@ -50,7 +50,7 @@ pub(crate) async fn a_secret_is_taken_once_in_the_installation(bed: &Bed) {
         key.secret = secret;
         Ok(Some(told))
     });
-    conflicts_on(changed.await, Unique::Secret);
+    conflicts_on(&changed.await, Unique::Secret);
     assert_eq!(other.read(&store, victim.id).await, victim);
 }
 
@@ -69,9 +69,9 @@ pub(crate) async fn a_replaced_secret_stays_taken(bed: &Bed) {
 
     let mut same = world.key();
     same.secret = key.secret.clone();
-    conflicts_on(create(&store, &world, &same).await, Unique::Secret);
+    conflicts_on(&create(&store, &world, &same).await, Unique::Secret);
     assert_eq!(store.key(world.tenant.id, same.id).await.unwrap(), None);
-    conflicts_on(regenerate(key.secret.clone(), told()).await, Unique::Secret);
+    conflicts_on(&regenerate(key.secret.clone(), told()).await, Unique::Secret);
     assert_ne!(world.read(&store, key.id).await.secret, key.secret);
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn of_many_creations_with_one_secret_one_succeeds(bed: &Bed) {
     for task in tasks {
         match task.await.unwrap() {
             Ok(()) => succeeded += 1,
-            refused => conflicts_on(refused, Unique::Secret),
+            refused => conflicts_on(&refused, Unique::Secret),
         }
     }
     assert_eq!(succeeded, 1);
@@ -115,7 +115,7 @@ pub(crate) async fn a_failing_transaction_leaves_the_others_alone(bed: &Bed) {
     let mut expected = vec![];
     for ((n, key), result) in keys.iter().enumerate().zip(created) {
         if n % 3 == 0 {
-            conflicts_on(result, Unique::Secret);
+            conflicts_on(&result, Unique::Secret);
         } else {
             result.unwrap();
             expected.insert(0, key.id);

@@ -48,7 +48,7 @@ pub(crate) async fn texts_are_stored_as_they_are(bed: &Bed) {
         key.name = text.parse().unwrap();
         key.source_id = Some(text.to_owned());
         key.blocked = Some(format!("{text}\n\t"));
-        key.metadata = object(json!({text: text, "zero": "\u{0}"}));
+        key.metadata = object(&json!({text: text, "zero": "\u{0}"}));
         world.create(&store, &key).await;
         assert_eq!(world.read(&store, key.id).await, key);
     }

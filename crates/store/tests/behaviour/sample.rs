@@ -141,8 +141,8 @@ impl World {
             deleted: Some((at(17), Actor::Person(self.person.id))),
             source: Some("console".into()),
             source_type: SourceType::Frontend,
-            tags: object(json!({"team": "payments", "n": 1})),
-            metadata: object(json!({"deep": {"list": [1, 2.5, null, "x"]}})),
+            tags: object(&json!({"team": "payments", "n": 1})),
+            metadata: object(&json!({"deep": {"list": [1, 2.5, null, "x"]}})),
             version: 7,
             schema_version: 3,
             ..key
@@ -220,7 +220,7 @@ pub(crate) fn entry(tenant_id: TenantId, action: Action, target: &str) -> AuditE
     }
 }
 
-pub(crate) fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+pub(crate) fn object(value: &serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
     value.as_object().unwrap().clone()
 }
 

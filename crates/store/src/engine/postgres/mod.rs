@@ -3,6 +3,7 @@
 mod pool;
 mod session;
 mod statement;
+mod tls;
 
 use deadpool_postgres::Pool;
 use futures_util::future;

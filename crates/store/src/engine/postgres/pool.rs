@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
+    Runtime, Timeouts,
 };
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 
+use super::tls;
 use crate::{OpenError, StoreError};
 
 /// The oldest release that its makers still mended when this was written, as `server_version_num`.
@@ -51,11 +54,14 @@ pub(super) async fn take(pool: &Pool) -> Result<Object, StoreError> {
     })
 }
 
+/// The settings of a URL. Without a word about `sslmode`, the connection is not encrypted.
 fn config(url: &str) -> Result<Config, OpenError> {
     // What is wrong is told without the URL, which holds the password.
-    let mut config: Config = url
-        .parse()
-        .map_err(|error: tokio_postgres::Error| OpenError::Location(format!("is wrong: {error}")))?;
+    let wrong = |error: tokio_postgres::Error| OpenError::Location(format!("is wrong: {error}"));
+    let mut config: Config = url.parse().map_err(wrong)?;
+    if !url.contains("sslmode=") {
+        config.ssl_mode(SslMode::Disable);
+    }
     config
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_user_timeout(NETWORK_TIMEOUT)
@@ -70,9 +76,13 @@ fn build(config: Config, max_connections: usize) -> Result<Pool, OpenError> {
     // `Fast` asks the connection whether it is closed; a round trip for every use would cost more than
     // trying again does.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_config(config, NoTls, recycling);
+    let manager = if config.get_ssl_mode() == SslMode::Disable {
+        Manager::from_config(config, NoTls, recycling)
+    } else {
+        Manager::from_config(config, tls::connector()?, recycling)
+    };
     let timeouts = Timeouts { wait: Some(POOL_WAIT), create: Some(CONNECT_TIMEOUT), recycle: None };
-    let settle = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
+    let settle = Hook::async_fn(|client: &mut ClientWrapper, _| {
         Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) })
     });
     let pool = Pool::builder(manager).max_size(max_connections.max(1)).runtime(Runtime::Tokio1);

@@ -57,13 +57,19 @@ pub(crate) async fn lock_schema(client: &ClientWrapper) -> Result<(), StoreError
 }
 
 /// Whether the transaction came to nothing through no fault of its own: it was ended for the sake of
-/// another one, or its connection was dead before the commit.
+/// another one, or its connection was cut before the commit.
 pub(super) fn may_try_again(error: &StoreError) -> bool {
+    const LOST: [SqlState; 5] = [
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+    ];
     let StoreError::Unavailable(cause) = error else { return false };
-    cause.downcast_ref::<PgError>().is_some_and(|error| {
-        let lost = [&SqlState::T_R_DEADLOCK_DETECTED, &SqlState::T_R_SERIALIZATION_FAILURE];
-        error.is_closed() || error.code().is_some_and(|code| lost.contains(&code))
-    })
+    cause
+        .downcast_ref::<PgError>()
+        .is_some_and(|error| error.is_closed() || error.code().is_some_and(|code| LOST.contains(code)))
 }
 
 /// What the first two characters of an SQLSTATE mean is in appendix A of PostgreSQL's manual.

@@ -1,0 +1,191 @@
+//! Measures the store: durable creations by 64 concurrent tasks, and gathered look-ups of cold keys.
+//!
+//! `cargo run --release -p keystile-store --example throughput -- sqlite:/path/keystile.db`, or with the URL
+//! of an empty PostgreSQL database, or with `private` for a PostgreSQL server of its own.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement for a developer")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use keystile_core::key::{SecretFacts, mint};
+use keystile_core::{
+    Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, Digest, Environment,
+    Grants, KeyId, KeyKind, Limits, Membership, Person, PersonId, Role, SourceType, Tenant, TenantId,
+    Timestamp, TrustLevel,
+};
+use keystile_store::{Founding, Location, Store};
+use keystile_testkit::postgres::{Durability, Postgres};
+
+const TASKS: usize = 64;
+const TIME: Duration = Duration::from_secs(5);
+const BATCH: usize = 64;
+
+fn moment() -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000)
+}
+
+fn main() {
+    let target = std::env::args().nth(1).unwrap_or_else(|| "private".to_owned());
+    let server = (target == "private").then(|| Postgres::start(Durability::On).unwrap());
+    let url = server.as_ref().map_or(target, |server| server.url().to_owned());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(measure(url.parse().unwrap()));
+}
+
+async fn measure(location: Location) {
+    let store = Store::open(location).await.unwrap();
+    store.migrate().await.unwrap();
+    let founding = founding();
+    store.found_tenant(founding.clone()).await.unwrap();
+    let template = Arc::new(founding);
+    let count = Arc::new(AtomicU32::new(0));
+    let creations = run(|| create(store.clone(), Arc::clone(&template), Arc::clone(&count))).await;
+    println!("durable creations, {TASKS} tasks: {creations:.0} /s");
+    let made = count.load(Ordering::Relaxed);
+    for tasks in [1, 4] {
+        let lookups = run_tasks(tasks, || look_up(store.clone(), made)).await;
+        println!("look-ups in batches of {BATCH}, {tasks} at a time: {:.0} keys/s", lookups * BATCH as f64);
+    }
+    let single = run_tasks(1, || look_up_one(store.clone(), made)).await;
+    println!("single look-ups, one at a time: {single:.0} /s, {:.0} µs each", 1e6 / single);
+    store.close().await;
+}
+
+async fn run<F: Future<Output = u32> + Send + 'static>(task: impl Fn() -> F) -> f64 {
+    run_tasks(TASKS, task).await
+}
+
+/// Operations per second over all tasks.
+async fn run_tasks<F: Future<Output = u32> + Send + 'static>(tasks: usize, task: impl Fn() -> F) -> f64 {
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..tasks).map(|_| tokio::spawn(task())).collect();
+    let mut done = 0;
+    for task in tasks {
+        done += task.await.unwrap();
+    }
+    f64::from(done) / begun.elapsed().as_secs_f64()
+}
+
+async fn create(store: Store, founding: Arc<Founding>, count: Arc<AtomicU32>) -> u32 {
+    let (begun, mut done) = (Instant::now(), 0);
+    while begun.elapsed() < TIME {
+        let n = count.fetch_add(1, Ordering::Relaxed);
+        let key = key(&founding, n);
+        let entry = entry(&key, n);
+        store.create_key(key, entry).await.unwrap();
+        done += 1;
+    }
+    done
+}
+
+async fn look_up(store: Store, made: u32) -> u32 {
+    let (begun, mut done) = (Instant::now(), 0_u32);
+    let mut next = 0_u32;
+    while begun.elapsed() < TIME {
+        let digests = (0..BATCH).map(|_| {
+            next = next.wrapping_add(7919) % made;
+            digest(next)
+        });
+        let found = store.facts_by_digest(digests.collect()).await.unwrap();
+        assert!(!found.is_empty());
+        done += 1;
+    }
+    done
+}
+
+async fn look_up_one(store: Store, made: u32) -> u32 {
+    let (begun, mut done) = (Instant::now(), 0_u32);
+    while begun.elapsed() < TIME {
+        let n = done.wrapping_mul(7919) % made;
+        assert_eq!(store.facts_by_digest(vec![digest(n)]).await.unwrap().len(), 1);
+        done += 1;
+    }
+    done
+}
+
+fn digest(n: u32) -> Digest {
+    Digest::of(&n.to_be_bytes())
+}
+
+fn founding() -> Founding {
+    let tenant_id = TenantId::from_parts(moment(), 1);
+    let person_id = PersonId::from_parts(moment(), 1);
+    let (role, created_at) = (Role::Owner, moment());
+    let tenant = Tenant {
+        id: tenant_id,
+        name: "Bench".parse().unwrap(),
+        key_label: "ks".parse().unwrap(),
+        created_at,
+    };
+    let person = Person {
+        id: person_id,
+        email: "ada@example.com".parse().unwrap(),
+        password_hash: String::new(),
+        created_at,
+        disabled_at: None,
+    };
+    let id = ApplicationId::from_parts(moment(), 1);
+    Founding {
+        person: Some(person),
+        tenant,
+        owner: Membership { tenant_id, person_id, role, created_at },
+        application: Application { id, tenant_id, name: "Main".parse().unwrap(), created_at },
+        audit: vec![],
+    }
+}
+
+fn key(founding: &Founding, n: u32) -> ApiKey {
+    let id = KeyId::from_parts(Timestamp::from_millis(moment().as_millis() + i64::from(n / 8)), n.into());
+    let secret = mint(&founding.tenant.key_label, Environment::Production, &[7; 32]);
+    ApiKey {
+        id,
+        tenant_id: founding.tenant.id,
+        application_id: founding.application.id,
+        customer_id: None,
+        name: format!("Key {n}").parse().unwrap(),
+        environment: Environment::Production,
+        kind: KeyKind::Service { issued_to_service: Some("checkout".into()) },
+        source_id: Some("checkout-service".into()),
+        trust_level: TrustLevel::Internal,
+        scopes: Grants::parse(&["customers:read", "orders:*"]).unwrap(),
+        allowed_ips: AllowedIps::default(),
+        limits: Limits { rpm: Some(600), ..Limits::default() },
+        enabled: true,
+        blocked: None,
+        revoked: None,
+        expires_at: None,
+        last_used_at: None,
+        last_used_ip: None,
+        secret: SecretFacts { digest: digest(n), ..SecretFacts::of(&secret) },
+        secret_created_at: moment(),
+        rotated_from_key_id: None,
+        lineage_id: id,
+        created_by: Actor::System,
+        updated_by: Actor::System,
+        created_at: moment(),
+        updated_at: moment(),
+        deleted: None,
+        source: None,
+        source_type: SourceType::Api,
+        tags: serde_json::Map::new(),
+        metadata: serde_json::Map::new(),
+        version: 1,
+        schema_version: ApiKey::SCHEMA_VERSION,
+    }
+}
+
+fn entry(key: &ApiKey, n: u32) -> AuditEntry {
+    AuditEntry {
+        id: AuditId::from_parts(moment(), n.into()),
+        tenant_id: key.tenant_id,
+        at: moment(),
+        actor: Actor::System,
+        action: Action::KeyCreate,
+        target: key.id.to_string(),
+        ip: None,
+        request_id: None,
+        changes: serde_json::Value::Null,
+    }
+}

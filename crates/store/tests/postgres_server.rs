@@ -1,0 +1,118 @@
+//! What only a server can do to us: go away, refuse, or keep half a transaction.
+
+#![expect(clippy::unwrap_used, reason = "a case that fails has to panic")]
+
+#[path = "behaviour/sample.rs"]
+#[expect(dead_code, reason = "shared with the behaviour suite, which uses all of it")]
+mod sample;
+
+use std::error::Error;
+use std::task::{Context, Waker};
+
+use keystile_core::Action;
+use keystile_store::{Location, OpenError, Store};
+use keystile_testkit::postgres::{Database, Postgres};
+use sample::World;
+
+async fn open(url: String, max_connections: usize) -> Result<Store, OpenError> {
+    Store::open(Location::Postgres { url, max_connections }).await
+}
+
+async fn store(database: &Database<'_>) -> Store {
+    let store = open(database.url(), 1).await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+fn said(error: &OpenError) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    said
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_named_without_the_password() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let refused = open(format!("postgres://ada:hunter2@127.0.0.1:{port}/keystile"), 1).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Connect(_)));
+    assert!(!said(&refused).contains("hunter2"), "{}", said(&refused));
+}
+
+#[tokio::test]
+async fn encryption_that_was_asked_for_is_not_given_up() {
+    let database = Postgres::shared().database();
+    // The server of the tests has no certificate.
+    let refused = open(format!("{}?sslmode=require", database.url()), 1).await.unwrap_err();
+    assert!(said(&refused).to_lowercase().contains("tls"), "{}", said(&refused));
+    open(format!("{}?sslmode=prefer", database.url()), 1).await.unwrap().ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_text_is_refused() {
+    let server = Postgres::shared();
+    let name = format!("latin_{}", std::process::id());
+    server.run(&format!("CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0")).unwrap();
+    let url = server.url().rsplit_once('/').unwrap().0.to_owned();
+    let refused = open(format!("{url}/{name}"), 1).await.unwrap_err();
+    server.run(&format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
+    assert!(matches!(&refused, OpenError::Encoding(found) if found == "LATIN1"), "{refused}");
+}
+
+#[tokio::test]
+async fn connections_that_the_server_cut_are_replaced() {
+    let database = Postgres::shared().database();
+    let store = store(&database).await;
+    let world = World::founded(&store).await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    database.run(cut).unwrap();
+    let key = world.created(&store).await;
+    database.run(cut).unwrap();
+    assert_eq!(world.read(&store, key.id).await, key);
+    store.close().await;
+}
+
+/// Gives a creation up after every number of polls it can take: the one connection there is stays usable,
+/// and each key is there with its audit entry or not at all.
+#[tokio::test]
+async fn a_transaction_that_is_given_up_leaves_nothing_behind() {
+    let database = Postgres::shared().database();
+    let store = store(&database).await;
+    let world = World::founded(&store).await;
+    let (mut polls, mut expected) = (0, 1);
+    loop {
+        let key = world.key();
+        let mut creation = Box::pin(store.create_key(key.clone(), world.entry(Action::KeyCreate, key.id)));
+        let mut done = false;
+        for _ in 0..polls {
+            done = creation.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            // Lets the connection's task work, so that the next poll finds the answer.
+            tokio::task::yield_now().await;
+            store_answers(&database);
+            if done {
+                break;
+            }
+        }
+        drop(creation);
+        let there = store.key(world.tenant.id, key.id).await.unwrap().is_some();
+        expected += usize::from(there);
+        assert_eq!(world.log(&store).await.len(), expected, "after {polls} polls");
+        if done {
+            assert!(there);
+            break;
+        }
+        polls += 1;
+    }
+    assert!(polls >= 3, "{polls}");
+}
+
+/// A round trip to the server by another connection: by then, ours has been answered, too.
+fn store_answers(database: &Database<'_>) {
+    database.run("SELECT 1").unwrap();
+}
