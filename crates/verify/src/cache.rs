@@ -216,3 +216,40 @@ impl Entrant for Digest {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Digests that differ in their very middle only.
+    fn near_twins() -> (Digest, Digest) {
+        let mut bytes = [7; 32];
+        let first = Digest::from_bytes(bytes);
+        bytes[16] = 8;
+        (first, Digest::from_bytes(bytes))
+    }
+
+    #[test]
+    fn nothing_is_found_by_a_part_of_its_digest() {
+        let (own, twin) = near_twins();
+        let cache = Cache::new(Bounds::default());
+        let Boarding::Opened(ticket, flight) = cache.board(&own) else { panic!("nothing is known yet") };
+        let Boarding::Opened(twin_ticket, _) = cache.board(&twin) else { panic!("joined another's flight") };
+        cache.forget(&twin);
+        ticket.land(Ok(None));
+        assert!(matches!(cache.look_up(&own), Look::Absent), "its flight was detached with another's");
+        assert!(matches!(cache.look_up(&twin), Look::Unknown));
+        drop((flight, twin_ticket));
+    }
+
+    #[test]
+    fn a_key_is_not_found_by_a_part_of_its_digest() {
+        let (own, twin) = near_twins();
+        let cache = Cache::new(Bounds::default());
+        let Boarding::Opened(ticket, _) = cache.board(&own) else { panic!("nothing is known yet") };
+        let key = CachedKey::new(own, &crate::cached_key::tests::key(1), &crate::profile::Profiles::new());
+        ticket.land(Ok(Some(Arc::new(key))));
+        assert!(matches!(cache.look_up(&own), Look::Known(_)));
+        assert!(matches!(cache.look_up(&twin), Look::Unknown));
+    }
+}

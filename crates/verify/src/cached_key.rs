@@ -184,3 +184,127 @@ fn issued(kind: KeyKind, to: Option<&str>) -> KeyKind {
         KeyKind::Ingest | KeyKind::VirtualLlm { .. } => kind,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use keystile_core::key::KeyStatus;
+    use keystile_core::{AllowedIps, Permission, Requirement};
+
+    use super::*;
+
+    fn moment(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    pub(crate) fn key(number: u128) -> KeyFacts {
+        KeyFacts {
+            id: KeyId::from_parts(moment(0), number),
+            tenant_id: TenantId::from_parts(moment(0), 1),
+            application_id: ApplicationId::from_parts(moment(0), 1),
+            customer_id: None,
+            environment: Environment::Production,
+            kind: KeyKind::Service { issued_to_service: None },
+            source_id: None,
+            trust_level: TrustLevel::External,
+            scopes: Grants::parse(&["a:read"]).unwrap(),
+            allowed_ips: AllowedIps::default(),
+            metadata: "{}".into(),
+            standing: KeyStatus::Active,
+            expires_at: None,
+            blocked: false,
+        }
+    }
+
+    fn cached(facts: &KeyFacts, profiles: &Profiles) -> CachedKey {
+        CachedKey::new(Digest::of(b"key"), facts, profiles)
+    }
+
+    /// Keys that differ in everything a decision looks at, in all combinations.
+    fn keys() -> Vec<KeyFacts> {
+        let mut keys = vec![key(1)];
+        let mut vary = |change: &dyn Fn(&mut KeyFacts)| {
+            let mut changed = keys.clone();
+            changed.iter_mut().for_each(change);
+            keys.append(&mut changed);
+        };
+        vary(&|key| key.expires_at = Some(moment(10)));
+        vary(&|key| key.customer_id = Some(CustomerId::from_parts(moment(0), 1)));
+        vary(&|key| key.standing = KeyStatus::Inactive);
+        vary(&|key| key.standing = KeyStatus::Revoked);
+        vary(&|key| key.blocked = true);
+        vary(&|key| key.allowed_ips = AllowedIps::parse(&["192.0.2.0/24"]).unwrap());
+        vary(&|key| {
+            let allowed_models = vec!["gpt-*".parse().unwrap()];
+            key.kind = KeyKind::VirtualLlm { allowed_models };
+        });
+        keys
+    }
+
+    #[test]
+    fn a_cached_key_decides_as_its_facts_do() {
+        let profiles = Profiles::new();
+        let needed = [Permission::parse("a:write").unwrap()];
+        let customer = |number| Some(CustomerId::from_parts(moment(0), number));
+        let any = Ask::ANYTHING;
+        let asks = [
+            any,
+            Ask { tenant_id: Some(TenantId::from_parts(moment(0), 2)), ..any },
+            Ask { environment: Some(Environment::Staging), ..any },
+            Ask { application_id: Some(ApplicationId::from_parts(moment(0), 2)), ..any },
+            Ask { ip: "192.0.2.1".parse().ok(), customer_id: customer(1), ..any },
+            Ask { ip: "192.0.2.1".parse().ok(), customer_id: customer(2), ..any },
+            Ask { permissions: Requirement::All(&needed), customer_id: customer(2), ..any },
+            Ask { model: Some("gpt-4o"), ..any },
+        ];
+        for facts in keys() {
+            let cached = cached(&facts, &profiles);
+            for (ask, now) in asks.iter().flat_map(|ask| [9, 10, 11].map(|now| (ask, moment(now)))) {
+                assert_eq!(cached.decide(ask, now), decide(&facts, ask, now), "{facts:?} {ask:?} {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_fact_comes_back() {
+        let profiles = Profiles::new();
+        let mut all = keys();
+        let to = |text: &str| Some(text.to_owned());
+        all.push(KeyFacts { kind: KeyKind::Service { issued_to_service: to("billing") }, ..key(2) });
+        all.push(KeyFacts { kind: KeyKind::User { issued_to_user_id: to("u1") }, ..key(3) });
+        all.push(KeyFacts { source_id: Some("shop".into()), metadata: r#"{"a":1}"#.into(), ..key(4) });
+        for facts in all {
+            assert_eq!(format!("{:?}", cached(&facts, &profiles).facts()), format!("{facts:?}"));
+        }
+    }
+
+    #[test]
+    fn keys_that_differ_in_their_own_facts_share_a_profile_and_others_do_not() {
+        let profiles = Profiles::new();
+        let first = cached(&key(1), &profiles);
+        let own = KeyFacts {
+            customer_id: Some(CustomerId::from_parts(moment(0), 9)),
+            source_id: Some("shop".into()),
+            expires_at: Some(moment(1)),
+            ..key(2)
+        };
+        assert!(Arc::ptr_eq(&first.profile, &cached(&own, &profiles).profile));
+        let other = KeyFacts { tenant_id: TenantId::from_parts(moment(0), 2), ..key(3) };
+        assert!(!Arc::ptr_eq(&first.profile, &cached(&other, &profiles).profile));
+        assert_eq!(profiles.len(), 2);
+    }
+
+    #[test]
+    fn profiles_no_key_uses_any_more_are_let_go() {
+        let profiles = Profiles::new();
+        for number in 0..10_000 {
+            let scopes = Grants::parse(&[format!("a:{number}")]).unwrap();
+            drop(cached(&KeyFacts { scopes, ..key(number) }, &profiles));
+        }
+        assert!(profiles.len() < 500, "{} are left", profiles.len());
+    }
+
+    #[test]
+    fn a_cached_key_fits_two_cache_lines_with_its_counters() {
+        assert!(size_of::<CachedKey>() + 2 * size_of::<usize>() <= 128, "{}", size_of::<CachedKey>());
+    }
+}

@@ -1,1 +1,11 @@
-//! What the verifier promises.
+//! What the verifier promises, told from outside through a source that can be held, broken and watched.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what surrounds a test is a test too")]
+
+mod bounds;
+mod caching;
+mod flights;
+mod forgetting;
+mod last_use;
+mod source;
+mod stress;
+mod world;

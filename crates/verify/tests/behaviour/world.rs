@@ -1,0 +1,129 @@
+//! A verifier over a fake source, a clock to turn, and keys to present.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use keystile_core::key::{KeyStatus, TrustLevel, mint};
+use keystile_core::{
+    AllowedIps, ApplicationId, Ask, Change, Clock, Code, Digest, Environment, Grants, KeyFacts, KeyId,
+    KeyKind, KeyLabel, TenantId, Timestamp,
+};
+use keystile_verify::{Bounds, KeySource, Verdict, Verifier};
+use tokio::task::JoinHandle;
+
+use crate::source::FakeSource;
+
+pub(crate) struct World {
+    pub(crate) source: Arc<FakeSource>,
+    pub(crate) clock: Arc<TurnableClock>,
+    pub(crate) verifier: Arc<Verifier>,
+}
+
+pub(crate) struct TurnableClock(AtomicI64);
+
+impl Clock for TurnableClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl TurnableClock {
+    pub(crate) fn turn(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn start_of_time() -> Timestamp {
+    "2026-01-31T09:30:00Z".parse().unwrap()
+}
+
+pub(crate) fn tenant(number: u128) -> TenantId {
+    TenantId::from_parts(start_of_time(), number)
+}
+
+/// The text of key `number`.
+pub(crate) fn text(number: usize) -> String {
+    let random = Digest::of(&number.to_le_bytes());
+    mint(&KeyLabel::default(), Environment::Production, random.as_bytes()).expose().to_owned()
+}
+
+pub(crate) fn digest(number: usize) -> Digest {
+    Digest::of(text(number).as_bytes())
+}
+
+/// An active key of tenant 1.
+pub(crate) fn facts(number: usize) -> KeyFacts {
+    KeyFacts {
+        id: KeyId::from_parts(start_of_time(), number as u128),
+        tenant_id: tenant(1),
+        application_id: ApplicationId::from_parts(start_of_time(), 1),
+        customer_id: None,
+        environment: Environment::Production,
+        kind: KeyKind::Service { issued_to_service: None },
+        source_id: None,
+        trust_level: TrustLevel::External,
+        scopes: Grants::parse(&["orders:read"]).unwrap(),
+        allowed_ips: AllowedIps::default(),
+        metadata: "{}".into(),
+        standing: KeyStatus::Active,
+        expires_at: None,
+        blocked: false,
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::bounded(Bounds { keys: 10_000, absent: 1_000 })
+    }
+
+    pub(crate) fn bounded(bounds: Bounds) -> Self {
+        let source = FakeSource::new();
+        let clock = Arc::new(TurnableClock(AtomicI64::new(start_of_time().as_millis())));
+        let port: Arc<dyn KeySource> = Arc::clone(&source) as _;
+        let verifier = Verifier::new(port, Arc::clone(&clock) as _, bounds);
+        Self { source, clock, verifier }
+    }
+
+    /// A world in which keys `0..count` exist.
+    pub(crate) fn with_keys(count: usize) -> Self {
+        let world = Self::new();
+        (0..count).for_each(|number| world.commit(number, |_| {}));
+        world
+    }
+
+    /// Writes key `number`, without telling the verifier.
+    pub(crate) fn commit(&self, number: usize, change: impl FnOnce(&mut KeyFacts)) {
+        let mut keys = self.source.keys.lock();
+        change(keys.entry(digest(number)).or_insert_with(|| facts(number)));
+    }
+
+    /// Writes key `number` and tells the verifier.
+    pub(crate) fn change(&self, number: usize, change: impl FnOnce(&mut KeyFacts)) {
+        self.commit(number, change);
+        self.verifier.apply(&Change::of([digest(number)]));
+    }
+
+    pub(crate) fn revoke(&self, number: usize) {
+        self.change(number, |facts| facts.standing = KeyStatus::Revoked);
+    }
+
+    pub(crate) async fn verify(&self, number: usize) -> Verdict {
+        self.verifier.verify(&text(number), &Ask::ANYTHING).await
+    }
+
+    pub(crate) async fn code(&self, number: usize) -> Code {
+        self.verify(number).await.code()
+    }
+
+    /// The code of an answer from memory; `None` if it needs a read.
+    pub(crate) fn known_code(&self, number: usize) -> Option<Code> {
+        self.verifier.try_verify(&text(number), &Ask::ANYTHING).ok().map(|verdict| verdict.code())
+    }
+
+    /// A caller of its own that verifies key `number`.
+    pub(crate) fn call(&self, number: usize) -> JoinHandle<Code> {
+        let verifier = Arc::clone(&self.verifier);
+        tokio::spawn(async move { verifier.verify(&text(number), &Ask::ANYTHING).await.code() })
+    }
+}
