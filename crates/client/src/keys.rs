@@ -1,0 +1,149 @@
+//! API keys and questions about them.
+
+use keystile_core::{KeyId, TenantId};
+use keystile_wire::{
+    BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, RegenerateKey, RevokeKey,
+    VerifyAnswer, VerifyRequest,
+};
+
+use crate::{Client, ClientError};
+
+impl Client {
+    /// Creates a key. Its secret is in this answer and can never be read again.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] names each field that breaks a rule. After [`ClientError::Interrupted`] a key may
+    /// have been made whose secret nobody knows: look for it and delete it.
+    pub async fn create_key(&self, tenant: TenantId, request: &CreateKey) -> Result<CreatedKey, ClientError> {
+        self.post(&keys(tenant), request).await
+    }
+
+    /// One page of keys, newest first.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn keys(
+        &self,
+        tenant: TenantId,
+        query: &KeyListQuery,
+    ) -> Result<Listing<KeyView>, ClientError> {
+        let query = serde_urlencoded::to_string(query)
+            .map_err(|_| ClientError::Unsendable("the filter cannot be written into a URL".to_owned()))?;
+        let separator = if query.is_empty() { "" } else { "?" };
+        self.get(&format!("{}{separator}{query}", keys(tenant))).await
+    }
+
+    /// The record of one key.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
+    pub async fn key(&self, tenant: TenantId, id: KeyId) -> Result<KeyView, ClientError> {
+        self.get(&key(tenant, id)).await
+    }
+
+    /// Changes settings of a key.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `version_conflict` when the record has moved on since `request.version`, and
+    /// any other [`ClientError`].
+    pub async fn patch_key(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        request: &PatchKey,
+    ) -> Result<KeyView, ClientError> {
+        self.patch(&key(tenant, id), request).await
+    }
+
+    /// Switches a key off for a while.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn disable_key(&self, tenant: TenantId, id: KeyId) -> Result<KeyView, ClientError> {
+        self.command(&act(tenant, id, "disable")).await
+    }
+
+    /// Switches a key on again.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn enable_key(&self, tenant: TenantId, id: KeyId) -> Result<KeyView, ClientError> {
+        self.command(&act(tenant, id, "enable")).await
+    }
+
+    /// Bars a key, for abuse, a leak or billing.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn block_key(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        request: &BlockKey,
+    ) -> Result<KeyView, ClientError> {
+        self.post(&act(tenant, id, "block"), request).await
+    }
+
+    /// Lifts the bar.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn unblock_key(&self, tenant: TenantId, id: KeyId) -> Result<KeyView, ClientError> {
+        self.command(&act(tenant, id, "unblock")).await
+    }
+
+    /// Ends a key for good. It is refused everywhere when this returns.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; after [`ClientError::Interrupted`] call it again, which does no harm.
+    pub async fn revoke_key(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        request: &RevokeKey,
+    ) -> Result<KeyView, ClientError> {
+        self.post(&act(tenant, id, "revoke"), request).await
+    }
+
+    /// Gives a key a new secret. The old one is refused everywhere when this returns.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; after [`ClientError::Interrupted`] the key may have a secret that nobody knows: call it
+    /// again.
+    pub async fn regenerate_key(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        request: &RegenerateKey,
+    ) -> Result<CreatedKey, ClientError> {
+        self.post(&act(tenant, id, "regenerate"), request).await
+    }
+
+    /// Takes a key out of the lists; it is revoked, too.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn delete_key(&self, tenant: TenantId, id: KeyId) -> Result<(), ClientError> {
+        self.delete(&key(tenant, id)).await
+    }
+
+    /// Asks whether a key may do something, here and now. A refused key is an answer, not an error.
+    ///
+    /// # Errors
+    /// Any [`ClientError`], about the caller or the question.
+    pub async fn verify(&self, request: &VerifyRequest) -> Result<VerifyAnswer<'static>, ClientError> {
+        self.post("/api/v1/keys/verify", request).await
+    }
+}
+
+fn keys(tenant: TenantId) -> String {
+    format!("/api/v1/tenants/{tenant}/api-keys")
+}
+
+fn key(tenant: TenantId, id: KeyId) -> String {
+    format!("{}/{id}", keys(tenant))
+}
+
+fn act(tenant: TenantId, id: KeyId, action: &str) -> String {
+    format!("{}/{action}", key(tenant, id))
+}
