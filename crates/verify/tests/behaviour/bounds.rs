@@ -61,7 +61,7 @@ async fn a_scan_of_cold_keys_leaves_busy_ones_in_memory() {
     for number in busy.clone().cycle().take(1_000) {
         world.code(number).await;
     }
-    for cold in 1_000..1_000 + 2 * BOUNDS.keys {
+    for cold in 1_000..1_000 + 3 * BOUNDS.keys {
         world.code(cold).await;
     }
     let kept = busy.clone().filter(|number| world.known_code(*number).is_some()).count();

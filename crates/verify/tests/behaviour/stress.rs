@@ -12,6 +12,8 @@ use crate::world::{World, text};
 
 const KEYS: usize = 2;
 const CALLERS: usize = 4;
+/// How late a fill is, in turns of the scheduler.
+const TURNS: usize = 20;
 const REVOCATIONS: usize = 100;
 
 /// Answers some turns after it has read, so that fills are late all the time.
@@ -23,9 +25,8 @@ impl KeySource for Tardy {
         digests: Vec<Digest>,
     ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>> {
         Box::pin(async move {
-            let turns = usize::from(digests[0].as_bytes()[1] % 3);
             let read = self.0.facts(digests).await;
-            for _ in 0..turns + 1 {
+            for _ in 0..TURNS {
                 tokio::task::yield_now().await;
             }
             read
@@ -51,10 +52,9 @@ struct Watched {
 }
 
 impl Watched {
-    /// Begins the next term, and waits until callers have asked and been answered within it.
-    async fn turn(&self) {
-        self.term.fetch_add(1, Ordering::SeqCst);
-        let enough = self.answers.load(Ordering::SeqCst) + 2;
+    /// Waits until callers have asked and been answered: more answers than there can be questions now.
+    async fn answered(&self) {
+        let enough = self.answers.load(Ordering::SeqCst) + CALLERS as u64 + 1;
         while self.answers.load(Ordering::SeqCst) < enough {
             tokio::task::yield_now().await;
         }
@@ -75,11 +75,19 @@ async fn after_a_revocation_is_applied_there_is_not_one_yes() {
         })
         .collect();
     for round in 0..REVOCATIONS {
-        let number = round % KEYS;
-        world.revoke(number);
-        watched[number].turn().await;
-        watched[number].term.fetch_add(1, Ordering::SeqCst);
+        let number = round / 10 % KEYS;
+        let queries = world.source.queries().len();
         world.change(number, |facts| facts.standing = KeyStatus::Active);
+        while world.source.queries().len() == queries {
+            tokio::task::yield_now().await;
+        }
+        if round % 10 < 5 {
+            watched[number].answered().await;
+        }
+        world.revoke(number);
+        watched[number].term.fetch_add(1, Ordering::SeqCst);
+        watched[number].answered().await;
+        watched[number].term.fetch_add(1, Ordering::SeqCst);
     }
     done.store(true, Ordering::SeqCst);
     for caller in callers {
