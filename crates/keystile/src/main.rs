@@ -1,2 +1,43 @@
-//! Placeholder.
-fn main() {}
+//! The binary: configuration, composition, command line.
+
+mod cli;
+mod commands;
+mod compose;
+mod config;
+mod dev;
+mod failure;
+mod key_source;
+mod logging;
+mod migrate;
+mod serve;
+mod signing;
+mod stop;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use failure::Failure;
+use system::SystemClock;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::new(format!("the runtime did not start: {error}")).report(),
+    };
+    runtime.block_on(run(cli.command)).unwrap_or_else(|failure| failure.report())
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Serve(options) => serve::run(options).await,
+        Command::Dev(options) => dev::run(options).await,
+        Command::Migrate(options) => migrate::run(options).await,
+        Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
+        Command::Key(command) => commands::key::run(&command),
+        Command::Openapi => commands::openapi::run(),
+    }
+}

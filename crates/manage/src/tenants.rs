@@ -60,6 +60,14 @@ impl ControlPlane {
         Ok(Some(founded))
     }
 
+    /// Whether anybody could sign in.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn has_persons(&self) -> Result<bool, Refused> {
+        Ok(self.store.has_persons().await?)
+    }
+
     async fn found(
         &self,
         person: Option<Person>,

@@ -1,0 +1,37 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{KeyCommand, KeysCommand};
+use crate::dev::DevOptions;
+use crate::migrate::MigrateOptions;
+use crate::serve::ServeOptions;
+
+/// Issues API keys and guards APIs with them.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "New here? `keystile dev` starts a server with everything in a local folder and prints what to try.\n\
+        In production: `keystile serve --help`."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the API.
+    Serve(ServeOptions),
+    /// Start a server to try things out, and print what to try.
+    Dev(DevOptions),
+    /// Bring the database to the form this version needs, without serving.
+    Migrate(MigrateOptions),
+    /// Manage the API keys of a server that runs.
+    Keys(KeysCommand),
+    /// Look at the text of an API key, without any server.
+    Key(KeyCommand),
+    /// Print the OpenAPI document of the API.
+    Openapi,
+}

@@ -1,0 +1,201 @@
+//! Which server to ask, about which tenant.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use keystile_client::Client;
+use keystile_core::TenantId;
+use keystile_wire::TenantView;
+
+use super::credentials::{CredentialsFile, SignIn, Variables, file_to_read};
+use super::output::{plain, tell};
+use crate::failure::Failure;
+
+const DEFAULT_URL: &str = "http://127.0.0.1:7878";
+
+/// Where and as whom to ask. Flags come first, then the credentials file, then environment variables.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// Address of the server [env: KEYSTILE_URL] [default: http://127.0.0.1:7878].
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// Tenant to act in; by default that of the credentials, or your only one [env: KEYSTILE_TENANT].
+    #[arg(long, global = true, value_name = "TENANT_ID")]
+    tenant: Option<TenantId>,
+    /// File that `keystile dev --credentials-file` wrote [env: KEYSTILE_CREDENTIALS_FILE]. Without one, KEYSTILE_TOKEN
+    /// or KEYSTILE_EMAIL and KEYSTILE_PASSWORD say who asks; there are no flags for them, as flags can be seen by
+    /// others on the machine.
+    #[arg(long, global = true, value_name = "FILE")]
+    credentials_file: Option<PathBuf>,
+}
+
+impl Connection {
+    /// Signs in, if there is anything to sign in with.
+    pub(super) async fn open(&self) -> Result<Session, Failure> {
+        let variables = Variables::read();
+        let path = file_to_read(self.credentials_file.as_deref(), &variables)?;
+        let file = path.as_deref().map(CredentialsFile::read).transpose()?;
+        let session = self.target(file.as_ref(), variables)?.enter().await?;
+        if session.client.is_readable_on_the_way() {
+            let url = session.client.base_url();
+            tell(&format!(
+                "warning: {url} is not encrypted; others on the way can read secrets. Use https.\n"
+            ));
+        }
+        Ok(session)
+    }
+
+    /// A file's address goes with its password: a variable set for another server does not change it.
+    fn target(&self, file: Option<&CredentialsFile>, variables: Variables) -> Result<Target, Failure> {
+        let url = self.url.clone().or_else(|| file.map(|file| file.base_url.clone()));
+        let tenant = self.tenant.or_else(|| file.and_then(|file| file.tenant_id));
+        let tenant = match (tenant, &variables.tenant) {
+            (None, Some(text)) => Some(tenant_variable(text)?),
+            (tenant, _) => tenant,
+        };
+        Ok(Target {
+            url: url.or_else(|| variables.url.clone()).unwrap_or_else(|| DEFAULT_URL.to_owned()),
+            tenant,
+            sign_in: SignIn::choose(file, variables)?,
+        })
+    }
+}
+
+fn tenant_variable(text: &str) -> Result<TenantId, Failure> {
+    text.parse().map_err(|invalid| Failure::new(format!("KEYSTILE_TENANT {invalid}")))
+}
+
+/// All that is needed to ask.
+#[derive(Debug)]
+struct Target {
+    url: String,
+    tenant: Option<TenantId>,
+    sign_in: SignIn,
+}
+
+impl Target {
+    async fn enter(self) -> Result<Session, Failure> {
+        match self.sign_in {
+            SignIn::Password { email, password } => {
+                let (client, answer) = Client::sign_in(&self.url, &email, password, self.tenant).await?;
+                Ok(Session { client, tenant: self.tenant.or(answer.tenant_id) })
+            }
+            SignIn::Shown(credential) => {
+                Ok(Session { client: Client::new(&self.url, &credential)?, tenant: self.tenant })
+            }
+        }
+    }
+}
+
+/// A server that knows who asks.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Client,
+    tenant: Option<TenantId>,
+}
+
+impl Session {
+    /// The tenant to act in: the chosen one, or the caller's only one.
+    pub(super) async fn tenant(&self) -> Result<TenantId, Failure> {
+        match self.tenant {
+            Some(tenant) => Ok(tenant),
+            None => only_one(&self.client.tenants().await?.data),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// A session that asks nobody.
+    pub(super) fn nowhere() -> Self {
+        let credential = keystile_client::Credential::of(keystile_core::Secret::new("nobody"));
+        Self { client: Client::new(DEFAULT_URL, &credential).unwrap(), tenant: None }
+    }
+}
+
+/// Acting in the wrong tenant is worse than asking back.
+fn only_one(tenants: &[TenantView]) -> Result<TenantId, Failure> {
+    match tenants {
+        [] => Err(Failure::new("you are a member of no tenant; ask an owner to add you, or create one")),
+        [tenant] => Ok(tenant.id),
+        several => {
+            let mut message =
+                "you are a member of several tenants; choose one with --tenant or KEYSTILE_TENANT:\n"
+                    .to_owned();
+            for TenantView { id, name, .. } in several {
+                message.push_str(&format!("\n  {id}  {}", plain(name.as_str())));
+            }
+            Err(Failure::new(message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::{Role, Secret, Timestamp};
+
+    use super::*;
+
+    const FIRST: &str = "ten_01HF7YAT000000000000000001";
+    const SECOND: &str = "ten_01HF7YAT000000000000000002";
+
+    fn file() -> CredentialsFile {
+        CredentialsFile {
+            base_url: "http://127.0.0.1:1111".into(),
+            email: "ada@example.com".into(),
+            password: Secret::new("sesame"),
+            tenant_id: Some(FIRST.parse().unwrap()),
+        }
+    }
+
+    fn variables() -> Variables {
+        Variables {
+            url: Some("https://elsewhere.example.com".into()),
+            tenant: Some(SECOND.into()),
+            token: Some(Secret::new("eyJh.eyJz.c2ln")),
+            ..Variables::default()
+        }
+    }
+
+    #[test]
+    fn flags_come_first_then_the_file_then_variables() {
+        let named = |connection: Connection, file: Option<&CredentialsFile>| {
+            let target = connection.target(file, variables()).unwrap();
+            (target.url, target.tenant.map(|tenant| tenant.to_string()))
+        };
+        let flags = Connection {
+            url: Some("http://flag".into()),
+            tenant: Some(SECOND.parse().unwrap()),
+            ..Connection::default()
+        };
+        assert_eq!(named(flags, Some(&file())), ("http://flag".into(), Some(SECOND.into())));
+        let of_file = named(Connection::default(), Some(&file()));
+        assert_eq!(of_file, ("http://127.0.0.1:1111".into(), Some(FIRST.into())));
+        let of_variables = named(Connection::default(), None);
+        assert_eq!(of_variables, ("https://elsewhere.example.com".into(), Some(SECOND.into())));
+    }
+
+    #[test]
+    fn a_variable_that_is_no_tenant_is_named() {
+        let variables = Variables { tenant: Some("acme".into()), ..variables() };
+        let refused = Connection::default().target(None, variables).unwrap_err();
+        assert!(format!("{refused:?}").contains("KEYSTILE_TENANT must be an id"), "{refused:?}");
+    }
+
+    #[test]
+    fn several_tenants_are_listed_to_choose_from() {
+        let view = |id: &str, name: &str| TenantView {
+            id: id.parse().unwrap(),
+            name: name.parse().unwrap(),
+            key_label: "ks".parse().unwrap(),
+            role: Role::Owner,
+            created_at: Timestamp::from_millis(0),
+        };
+        let (acme, globex) = (view(FIRST, "Acme"), view(SECOND, "Globex"));
+        assert_eq!(only_one(std::slice::from_ref(&acme)).unwrap().to_string(), FIRST);
+        let refused = format!("{:?}", only_one(&[acme, globex]).unwrap_err());
+        assert!(refused.contains(FIRST) && refused.contains("Globex"), "{refused}");
+        assert!(only_one(&[]).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! `keystile keys verify`.
+
+use std::net::IpAddr;
+
+use clap::Args;
+use keystile_core::{ApplicationId, Code, CustomerId, Environment, Grant, Secret};
+use keystile_wire::{PermissionsAsked, VerifyAnswer, VerifyRequest};
+
+use super::Context;
+use crate::commands::input::{Given, given, secret_or_line};
+use crate::commands::output::{Form, Report};
+use crate::commands::record::listed;
+use crate::commands::table::fields;
+use crate::commands::words::environment;
+use crate::failure::Failure;
+
+/// Asks a server whether a key may do something, here and now.
+///
+/// Only what you name is checked. A token asks about keys of its own tenant, whatever --tenant says.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  echo \"$KEY\" | keystile keys verify --environment production --permission customers:read
+  echo \"$KEY\" | keystile keys verify && echo good
+
+Exit status: 0 allowed, 1 refused (the code is printed), 2 the server could not be asked or may not be asked by you.")]
+pub(super) struct Verify {
+    /// The key. Shells keep it in their history; better leave it out, to read it from standard input.
+    #[arg(value_parser = given, conflicts_with = "stdin")]
+    key: Option<Given>,
+    /// Read the key from the first line of standard input; so it is without KEY, too.
+    #[arg(long)]
+    stdin: bool,
+    /// Environment of the request.
+    #[arg(long, value_parser = environment())]
+    environment: Option<Environment>,
+    /// Application of the request.
+    #[arg(long, value_name = "APPLICATION_ID")]
+    application: Option<ApplicationId>,
+    /// Permission that the request needs. May be repeated; all of them are needed.
+    #[arg(long = "permission", value_name = "PERMISSION")]
+    permissions: Vec<String>,
+    /// Customer of the request.
+    #[arg(long, value_name = "CUSTOMER_ID")]
+    customer: Option<CustomerId>,
+    /// Address that the request came from.
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<IpAddr>,
+    /// Model that the request wants to use.
+    #[arg(long)]
+    model: Option<String>,
+}
+
+impl Verify {
+    pub(super) async fn run(self, context: &Context) -> Result<Report, Failure> {
+        let key = secret_or_line(self.key.as_ref(), "the key")?;
+        let answer = context.session.client.verify(&self.request(key)).await?;
+        report(&answer, context.form)
+    }
+
+    fn request(self, key: Secret) -> VerifyRequest {
+        let permissions =
+            if self.permissions.is_empty() { None } else { Some(PermissionsAsked::List(self.permissions)) };
+        VerifyRequest {
+            key,
+            environment: self.environment,
+            application_id: self.application,
+            permissions,
+            customer_id: self.customer,
+            ip: self.ip,
+            model: self.model,
+        }
+    }
+}
+
+fn report(answer: &VerifyAnswer<'_>, form: Form) -> Result<Report, Failure> {
+    let report = match form {
+        Form::Json => Report::json(answer)?,
+        Form::Text => {
+            let report = Report::default().data(answer.code.as_str()).data(&facts(answer));
+            match advice(answer.code) {
+                Some(advice) => report.note(advice),
+                None => report,
+            }
+        }
+    };
+    Ok(if answer.valid { report } else { report.refused() })
+}
+
+fn facts(answer: &VerifyAnswer<'_>) -> String {
+    let mut pairs = Vec::new();
+    let mut push = |name, value: Option<String>| pairs.extend(value.map(|value| (name, value)));
+    push("missing", answer.missing_permission.as_deref().map(str::to_owned));
+    push("key", answer.key_id.map(|id| id.to_string()));
+    push("environment", answer.environment.map(|environment| environment.to_string()));
+    push("application", answer.application_id.map(|id| id.to_string()));
+    push("customer", answer.customer_id.map(|id| id.to_string()));
+    push("kind", answer.kind.as_deref().map(str::to_owned));
+    push("source", answer.source_id.as_deref().map(str::to_owned));
+    push("trust level", answer.trust_level.map(|level| level.to_string()));
+    let scopes = answer.scopes.as_deref();
+    push("permissions", scopes.map(|scopes| listed(scopes.iter().map(Grant::as_str), "none")));
+    push("expires", answer.expires_at.map(|at| at.to_string()));
+    fields(&pairs)
+}
+
+/// What whoever asked can do about a refusal.
+fn advice(code: Code) -> Option<&'static str> {
+    match code {
+        Code::KeyMalformed => Some("This is no key: it was mistyped, cut or invented. Copy it again."),
+        Code::KeyNotFound => Some("No key of this tenant has this text. Another tenant's? --tenant chooses."),
+        Code::KeyInactive => Some("The key is switched off: `keystile keys enable` switches it on."),
+        Code::KeyRevoked | Code::KeyExpired => {
+            Some("It cannot be used again: `keystile keys create` makes a new one.")
+        }
+        Code::WrongEnvironment => Some("The key belongs to another environment than --environment names."),
+        Code::WrongApplication => Some("The key was issued to another application than --application names."),
+        Code::WrongCustomer => Some("The key is restricted to another customer than --customer names."),
+        Code::IpNotAllowed => {
+            Some("The key lists the addresses it may be used from; --ip names the one of the request.")
+        }
+        Code::KeyBlocked => Some("The key is blocked: `keystile keys show` tells why."),
+        Code::PermissionDenied => Some("The key lacks a permission that --permission names."),
+        Code::ModelNotAllowed => Some("The key may not use the model that --model names."),
+        Code::KeyMissing
+        | Code::AmbiguousCredentials
+        | Code::RateLimited
+        | Code::TokensLimited
+        | Code::BudgetExhausted
+        | Code::EnforcementUnavailable
+        | Code::Allowed => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(json: &str) -> VerifyAnswer<'static> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn an_allowed_key_is_told_with_its_facts() {
+        let answer = answer(
+            r#"{"valid":true,"code":"allowed","key_id":"key_01HF7YAT000000000000000001","environment":"staging","scopes":["a:read"]}"#,
+        );
+        let report = report(&answer, Form::Text).unwrap();
+        assert!(!report.is_refused());
+        let expected = "\
+allowed
+key          key_01HF7YAT000000000000000001
+environment  staging
+permissions  a:read
+";
+        assert_eq!(report.printed(), (expected.to_owned(), String::new()));
+    }
+
+    #[test]
+    fn a_refused_key_is_told_by_its_code() {
+        let answer = answer(r#"{"valid":false,"code":"permission_denied","missing_permission":"b:read"}"#);
+        let refused = report(&answer, Form::Text).unwrap();
+        assert!(refused.is_refused());
+        let (data, notes) = refused.printed();
+        assert_eq!(data, "permission_denied\nmissing  b:read\n");
+        assert!(notes.contains("--permission"), "{notes}");
+        assert!(report(&answer, Form::Json).unwrap().is_refused());
+    }
+
+    #[test]
+    fn an_unknown_key_has_no_facts() {
+        let (data, _) = report(&VerifyAnswer::unknown(Code::KeyNotFound), Form::Text).unwrap().printed();
+        assert_eq!(data, "key_not_found\n");
+    }
+}

@@ -1,0 +1,17 @@
+//! Commands that need no server of their own: they ask one that runs, or nobody.
+
+mod connection;
+mod credentials;
+mod failed;
+mod input;
+pub(crate) mod key;
+pub(crate) mod keys;
+mod moment;
+pub(crate) mod openapi;
+mod output;
+mod record;
+mod table;
+mod words;
+
+pub(crate) use key::KeyCommand;
+pub(crate) use keys::KeysCommand;

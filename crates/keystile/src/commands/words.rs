@@ -1,0 +1,78 @@
+//! Words of the command line that stand for values.
+
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use keystile_core::{AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, TrustLevel};
+
+/// One of `names`, as text.
+pub(crate) fn one_of(names: impl IntoIterator<Item = &'static str>) -> PossibleValuesParser {
+    PossibleValuesParser::new(names)
+}
+
+/// One of the environments.
+pub(crate) fn environment() -> impl TypedValueParser<Value = Environment> {
+    member(Environment::ALL.iter().map(|e| e.as_str()))
+}
+
+/// One of the statuses.
+pub(crate) fn status() -> impl TypedValueParser<Value = KeyStatus> {
+    member(KeyStatus::ALL.iter().map(|s| s.as_str()))
+}
+
+/// One of the trust levels.
+pub(crate) fn trust_level() -> impl TypedValueParser<Value = TrustLevel> {
+    member(TrustLevel::ALL.iter().map(|t| t.as_str()))
+}
+
+fn member<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = Invalid> + Clone + Send + Sync + 'static,
+{
+    one_of(names).try_map(|name| name.parse::<T>())
+}
+
+/// An address or a network.
+pub(crate) fn network(text: &str) -> Result<String, Invalid> {
+    let rule = "must be an IP address or a CIDR network such as `10.0.0.0/8`";
+    AllowedIps::parse(&[text]).map_err(|_| Invalid::rule(rule))?;
+    Ok(text.to_owned())
+}
+
+/// An amount of US dollars.
+pub(crate) fn dollars(text: &str) -> Result<f64, Invalid> {
+    let amount = text.parse().map_err(|_| Invalid::rule("must be an amount in dollars such as `12.50`"))?;
+    NanoUsd::from_dollars(amount).map(|_| amount)
+}
+
+/// `name=value`.
+pub(crate) fn tag(text: &str) -> Result<(String, String), Invalid> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Invalid::rule("must be a name and a value such as `team=payments`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_a_name_and_a_value() {
+        assert_eq!(tag("team=payments"), Ok(("team".into(), "payments".into())));
+        assert_eq!(tag("query=a=b"), Ok(("query".into(), "a=b".into())));
+        assert_eq!(tag("empty="), Ok(("empty".into(), String::new())));
+        assert!(tag("team").is_err());
+        assert!(tag("=payments").is_err());
+    }
+
+    #[test]
+    fn networks_and_amounts_are_checked_before_anything_is_sent() {
+        assert!(network("10.0.0.0/8").is_ok() && network("2001:db8::1").is_ok());
+        assert!(network("10.0.0.0/33").is_err());
+        assert_eq!(dollars("12.50"), Ok(12.5));
+        for bad in ["-1", "NaN", "much", "5000000"] {
+            assert!(dollars(bad).is_err(), "{bad}");
+        }
+    }
+}

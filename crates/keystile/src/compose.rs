@@ -1,0 +1,88 @@
+//! Putting the parts of a server together and taking them apart again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use keystile_core::{Clock, Entropy};
+use keystile_manage::ControlPlane;
+use keystile_store::Store;
+use keystile_verify::{Background, Verifier};
+use keystile_web::{App, Server};
+
+use crate::config::Settings;
+use crate::failure::Failure;
+use crate::key_source::StoredKeys;
+use crate::signing;
+use crate::system::{SystemClock, SystemEntropy};
+
+/// A server that is bound but does not serve yet.
+pub(crate) struct Running {
+    pub(crate) control: ControlPlane,
+    store: Store,
+    verifier: Arc<Verifier>,
+    background: Background,
+    server: Server,
+}
+
+impl Running {
+    /// Opens the store, brings it up to date, and binds the listener.
+    pub(crate) async fn start(settings: &Settings) -> Result<Self, Failure> {
+        let store = open_store(settings).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let signing = signing::load(&settings.signing_key_file())?;
+        let control = ControlPlane::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), signing)
+            .map_err(|error| Failure::because("the control plane did not start", &error))?;
+        let verifier = Verifier::new(Arc::new(StoredKeys(store.clone())), clock, settings.bounds());
+        let background = verifier.start();
+        let mut seed = [0; 8];
+        entropy.fill(&mut seed).map_err(|error| Failure::because("request ids cannot be made", &error))?;
+        let seed = u64::from_ne_bytes(seed);
+        let app = App::new(control.clone(), Arc::clone(&verifier), store.clone(), settings.http(), seed);
+        let server =
+            Server::bind(settings.listen(), app, settings.server_limits()).await.map_err(|error| {
+                Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
+            })?;
+        Ok(Self { control, store, verifier, background, server })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Result<SocketAddr, Failure> {
+        self.server.address().map_err(|error| Failure::because("the listener has no address", &error))
+    }
+
+    /// Serves until `stop`, then writes down what is only in memory.
+    pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
+        self.server.serve(stop).await;
+        self.background.stop().await;
+        if self.verifier.flush().await.is_err() {
+            tracing::warn!("the last uses of some keys were not written");
+        }
+        self.store.close().await;
+    }
+}
+
+/// Opens the database and brings it to the form this version needs.
+pub(crate) async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+    let data_dir = settings.data_dir();
+    make_private_folder(&data_dir)?;
+    let store = Store::open(settings.location())
+        .await
+        .map_err(|error| Failure::because("the database cannot be opened", &error))?;
+    let applied = store
+        .migrate()
+        .await
+        .map_err(|error| Failure::because("the database cannot be brought up to date", &error))?;
+    for migration in applied {
+        tracing::info!(version = migration.version, name = migration.name, "migrated the database");
+    }
+    Ok(store)
+}
+
+fn make_private_folder(path: &std::path::Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| {
+        Failure::because(format!("the data folder {} cannot be made", path.display()), &error)
+    })
+}

@@ -1,0 +1,149 @@
+//! Settings from flags, environment variables and a file, under the same names.
+
+mod list;
+mod url;
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use ipnet::{IpNet, Ipv4Net};
+use keystile_store::Location;
+use keystile_verify::Bounds;
+use keystile_web::{HttpSettings, ServerLimits};
+use serde::Deserialize;
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::logging::LogFormat;
+use list::{Commas, HeaderText};
+use url::DatabaseUrl;
+
+/// Declares every setting once: as a flag (`--data-dir`), an environment variable (`KEYSTILE_DATA_DIR`) and a
+/// line of the file (`data_dir = …`).
+macro_rules! settings {
+    ($( $(#[$doc:meta])* $field:ident: $type:ty, $env:literal $(, $value:literal)?; )+) => {
+        /// Settings as they were given; what was not given has a default.
+        #[derive(Debug, Clone, Default, Args, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(crate) struct Settings {
+            $( $(#[$doc])* #[arg(long, env = $env, hide_env_values = true $(, value_name = $value)?)] pub(crate) $field: Option<$type>, )+
+        }
+
+        impl Settings {
+            /// What is not given here is taken from `file`.
+            fn or(self, file: Self) -> Self {
+                Self { $( $field: self.$field.or(file.$field), )+ }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Address to listen on [default: 127.0.0.1:7878].
+    listen: SocketAddr, "KEYSTILE_LISTEN", "ADDRESS";
+    /// Folder for the database, the signing key and the lock file [default: keystile-data].
+    data_dir: PathBuf, "KEYSTILE_DATA_DIR", "FOLDER";
+    /// Database to use instead of the file in the data folder: `postgres://user:password@host/database`.
+    database_url: DatabaseUrl, "KEYSTILE_DATABASE_URL", "URL";
+    /// Connections to PostgreSQL at most [default: 16], if the database is PostgreSQL.
+    database_connections: usize, "KEYSTILE_DATABASE_CONNECTIONS", "N";
+    /// File with the key that signs access tokens; nodes of one installation share it [default: signing-key.der in the data folder].
+    signing_key_file: PathBuf, "KEYSTILE_SIGNING_KEY_FILE", "FILE";
+    /// Networks of proxies whose X-Forwarded-For is believed, separated by commas [default: 127.0.0.0/8,::1/128].
+    trusted_proxies: Commas<IpNet>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
+    /// Headers beside Authorization that may carry a key, separated by commas [default: x-api-key].
+    key_headers: Commas<HeaderText>, "KEYSTILE_KEY_HEADERS", "NAMES";
+    /// Keys kept in memory at most; about 250 bytes each [default: 1000000].
+    cache_keys: usize, "KEYSTILE_CACHE_KEYS", "N";
+    /// Unknown keys remembered at most, so that a flood of them does not reach the database [default: 100000].
+    cache_unknown: usize, "KEYSTILE_CACHE_UNKNOWN", "N";
+    /// Connections open at once at most [default: 10000].
+    max_connections: usize, "KEYSTILE_MAX_CONNECTIONS", "N";
+    /// Seconds a client may take for a request's head, or stay silent between requests [default: 30].
+    head_timeout_seconds: u64, "KEYSTILE_HEAD_TIMEOUT_SECONDS", "N";
+    /// Seconds a client may take for a request's body [default: 30].
+    body_timeout_seconds: u64, "KEYSTILE_BODY_TIMEOUT_SECONDS", "N";
+    /// Seconds that open requests get to end when the server stops [default: 10].
+    drain_seconds: u64, "KEYSTILE_DRAIN_SECONDS", "N";
+    /// What to log, such as `info` or `warn,keystile_store=debug` [default: info].
+    log: String, "KEYSTILE_LOG", "LEVELS";
+    /// How log lines look [default: text].
+    log_format: LogFormat, "KEYSTILE_LOG_FORMAT";
+}
+
+impl Settings {
+    /// These settings, completed from the file.
+    pub(crate) fn with_file(self, file: Option<&PathBuf>) -> Result<Self, Failure> {
+        let Some(path) = file else { return Ok(self) };
+        let failed = |error: &dyn std::error::Error| {
+            Failure::because(format!("the configuration {}", path.display()), error)
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+        let from_file = toml::from_str::<Self>(&text).map_err(|error| failed(&error))?;
+        Ok(self.or(from_file))
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| "keystile-data".into())
+    }
+
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7878)))
+    }
+
+    pub(crate) fn signing_key_file(&self) -> PathBuf {
+        self.signing_key_file.clone().unwrap_or_else(|| self.data_dir().join("signing-key.der"))
+    }
+
+    /// Where the rows are.
+    pub(crate) fn location(&self) -> Location {
+        match self.database_url.clone() {
+            None => Location::Sqlite(self.data_dir().join("keystile.db")),
+            Some(DatabaseUrl(Location::Postgres { url, max_connections })) => {
+                let max_connections = self.database_connections.unwrap_or(max_connections).max(1);
+                Location::Postgres { url, max_connections }
+            }
+            Some(DatabaseUrl(file @ Location::Sqlite(_))) => file,
+        }
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds { keys: self.cache_keys.unwrap_or(1_000_000), absent: self.cache_unknown.unwrap_or(100_000) }
+    }
+
+    pub(crate) fn server_limits(&self) -> ServerLimits {
+        let usual = ServerLimits::default();
+        let seconds = |given: Option<u64>, usual| given.map_or(usual, Duration::from_secs);
+        ServerLimits {
+            connections: self.max_connections.unwrap_or(usual.connections).max(1),
+            head_timeout: seconds(self.head_timeout_seconds, usual.head_timeout),
+            drain: seconds(self.drain_seconds, usual.drain),
+        }
+    }
+
+    pub(crate) fn http(&self) -> HttpSettings {
+        let loopback = || {
+            vec![
+                Ipv4Net::new_assert([127, 0, 0, 0].into(), 8).into(),
+                IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST)),
+            ]
+        };
+        let key_header = || vec![http::HeaderName::from_static("x-api-key")];
+        let header_names =
+            |Commas(names): &Commas<HeaderText>| names.iter().map(|name| name.0.clone()).collect();
+        HttpSettings {
+            trusted_proxies: self.trusted_proxies.as_ref().map_or_else(loopback, |list| list.0.clone()),
+            key_headers: self.key_headers.as_ref().map_or_else(key_header, header_names),
+            body_timeout: Duration::from_secs(self.body_timeout_seconds.unwrap_or(30)),
+        }
+    }
+
+    pub(crate) fn start_logging(&self) -> Result<(), Failure> {
+        let usual = "info";
+        crate::logging::start(
+            self.log.as_deref().unwrap_or(usual),
+            self.log_format.unwrap_or(LogFormat::Text),
+        )
+    }
+}

@@ -1,0 +1,83 @@
+//! What `keystile dev` prints: what there is, and commands to paste.
+
+use std::io::Write as _;
+
+use keystile_core::Environment;
+
+use super::workspace::{Facts, Opened, Workspace};
+
+/// Prints the guide to standard output. A closed pipe is nobody's fault.
+pub(super) fn print(opened: &Opened, base_url: &str) {
+    let text = match opened {
+        Opened::New(workspace) => first_start(workspace, base_url),
+        Opened::Kept(facts) => later_start(facts, base_url),
+    };
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn first_start(workspace: &Workspace, base_url: &str) -> String {
+    let Facts { email, tenant_id, application_id } = &workspace.facts;
+    let password = workspace.password.expose();
+    let mut keys = String::new();
+    for issued in &workspace.keys {
+        keys.push_str(&format!("  {:<12} {}\n", issued.key.environment, issued.secret.expose()));
+    }
+    let production = workspace.keys.iter().find(|issued| issued.key.environment == Environment::Production);
+    let (id, secret) =
+        production.map(|issued| (issued.key.id.to_string(), issued.secret.expose())).unwrap_or_default();
+    format!(
+        "Keystile is up at {base_url}
+
+  email        {email}
+  password     {password}
+  tenant       {tenant_id}
+  application  {application_id}
+
+One key per environment. Secrets and the password are shown this once; only their hashes are kept.
+
+{keys}
+Paste into another terminal:
+
+  # Is the production key good in production? And in staging?
+  curl -s {base_url}/api/v1/keys/verify -H 'Authorization: ApiKey {secret}' \\
+    -H 'Content-Type: application/json' -d '{{\"key\": \"{secret}\", \"environment\": \"production\"}}'
+  curl -s {base_url}/api/v1/keys/verify -H 'Authorization: ApiKey {secret}' \\
+    -H 'Content-Type: application/json' -d '{{\"key\": \"{secret}\", \"environment\": \"staging\"}}'
+
+  # What a gateway asks for every request: the status is the answer.
+  curl -si '{base_url}/api/v1/authz/{application_id}?environment=production' -H 'Authorization: ApiKey {secret}'
+
+  # Sign in.
+  TOKEN=$(curl -s {base_url}/api/v1/auth/token -H 'Content-Type: application/json' \\
+    -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
+
+  # Create a key that may read customers, in staging.
+  curl -s {base_url}/api/v1/tenants/{tenant_id}/api-keys -H \"Authorization: Bearer $TOKEN\" \\
+    -H 'Content-Type: application/json' -d '{{\"name\": \"Reports\", \"environment\": \"staging\", \"scopes\": [\"customers:read\"]}}'
+
+  # Revoke the production key, and ask again whether it is good: the answer is 401 key_revoked.
+  curl -s -X POST {base_url}/api/v1/tenants/{tenant_id}/api-keys/{id}/revoke -H \"Authorization: Bearer $TOKEN\"
+  curl -si '{base_url}/api/v1/authz/{application_id}?environment=production' -H 'Authorization: ApiKey {secret}'
+
+The API: {base_url}/openapi.json. Stop with Ctrl-C; the next start keeps everything.
+"
+    )
+}
+
+fn later_start(facts: &Facts, base_url: &str) -> String {
+    let Facts { email, tenant_id, application_id } = facts;
+    format!(
+        "Keystile is up at {base_url}, with what was made before
+
+  email        {email}
+  tenant       {tenant_id}
+  application  {application_id}
+
+The password and the secrets were shown on the first start and are not kept. Lost? Stop, delete the
+folder keystile-dev (or the one that --data-dir names) and start anew.
+
+The API: {base_url}/openapi.json. Stop with Ctrl-C.
+"
+    )
+}

@@ -1,0 +1,35 @@
+//! Why a command did not do what it was asked, in words for whoever typed it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// A message for a person. Its causes follow on lines of their own.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+
+    /// `message`, because of `cause`.
+    pub(crate) fn because(message: impl Into<String>, cause: &dyn Error) -> Self {
+        let mut message = message.into();
+        let mut next = Some(cause);
+        while let Some(cause) = next {
+            let _ = write!(message, "\n  because {cause}");
+            next = cause.source();
+        }
+        Self { message }
+    }
+
+    /// Tells the person; nothing goes to standard output.
+    pub(crate) fn report(&self) -> ExitCode {
+        let _ = writeln!(std::io::stderr(), "keystile: {}", self.message);
+        ExitCode::from(2)
+    }
+}

@@ -1,0 +1,29 @@
+//! The store, as verification sees it.
+
+use keystile_core::{Digest, KeyFacts};
+use keystile_store::{Store, StoreError, Touch};
+use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
+
+/// Reads facts from the store and writes last uses to it.
+pub(crate) struct StoredKeys(pub(crate) Store);
+
+impl KeySource for StoredKeys {
+    fn facts(
+        &self,
+        digests: Vec<Digest>,
+    ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>> {
+        Box::pin(async move { self.0.facts_by_digest(digests).await.map_err(logged) })
+    }
+
+    fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+        let touches = uses.into_iter().map(|used| Touch { key_id: used.key_id, at: used.at, ip: used.ip });
+        let touches = touches.collect();
+        Box::pin(async move { self.0.touch_keys(touches).await.map_err(logged) })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it ends the error's way")]
+fn logged(error: StoreError) -> SourceUnavailable {
+    tracing::error!(error = &error as &dyn std::error::Error, "verification cannot reach the store");
+    SourceUnavailable
+}

@@ -1,0 +1,140 @@
+//! `keystile keys …`.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::run::{Ran, keystile, ran, ran_with_input};
+use crate::server::Server;
+
+fn verified(server: &Server, arguments: &[&str], secret: &str) -> Ran {
+    let arguments = [&["verify"], arguments].concat();
+    ran_with_input(&mut server.keys(&arguments), secret)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_key_lives_from_create_to_revoke() {
+    let server = Server::start("life");
+    let create =
+        ["create", "web", "--permission", "customers:read", "--expires", "30d", "--tag", "team=payments"];
+    let created = ran(&mut server.keys(&create));
+    assert!(created.notes.contains("shown once") && created.notes.contains("team=payments"), "{created:?}");
+    let secret = created.ok();
+    assert!(secret.starts_with("sk_") && secret.lines().count() == 1);
+
+    let allowed =
+        verified(&server, &["--environment", "production", "--permission", "customers:read"], &secret);
+    assert!(allowed.ok().starts_with("allowed\n"));
+    let elsewhere = verified(&server, &["--environment", "staging"], &secret);
+    assert_eq!(elsewhere.out.lines().next(), Some("wrong_environment"), "{elsewhere:?}");
+    assert_eq!(elsewhere.status, Some(1));
+
+    let list = json(&ran(&mut server.keys(&["list", "--q", "web", "--json"])).ok());
+    let id = list["data"][0]["id"].as_str().unwrap();
+    let table = ran(&mut server.keys(&["list"])).ok();
+    assert!(table.starts_with("ID  ") && table.contains(id), "{table}");
+
+    let unasked = ran(&mut server.keys(&["revoke", id]));
+    assert_eq!(unasked.status, Some(2), "{unasked:?}");
+    assert!(unasked.notes.contains("--yes"), "{unasked:?}");
+    ran(&mut server.keys(&["revoke", id, "--yes", "--reason", "leaked"])).ok();
+    let revoked = verified(&server, &[], &secret);
+    assert_eq!((revoked.status, revoked.out.lines().next()), (Some(1), Some("key_revoked")));
+    assert!(ran(&mut server.keys(&["show", id])).ok().contains(", leaked\n"));
+}
+
+#[test]
+fn a_key_is_switched_off_and_on_regenerated_and_deleted() {
+    let server = Server::start("switches");
+    let created = json(&ran(&mut server.keys(&["create", "web", "--json"])).ok());
+    let (id, first) = (created["id"].as_str().unwrap(), created["secret"].as_str().unwrap());
+    assert!(ran(&mut server.keys(&["disable", id])).ok().contains("inactive"));
+    assert!(verified(&server, &[], first).out.starts_with("key_inactive\n"));
+    assert!(ran(&mut server.keys(&["enable", id])).ok().contains("active"));
+    let second = ran(&mut server.keys(&["regenerate", id])).ok();
+    assert!(verified(&server, &[], first).out.starts_with("key_not_found\n"));
+    assert_eq!(verified(&server, &[], &second).status, Some(0));
+    let deleted = json(&ran(&mut server.keys(&["delete", id, "--yes", "--json"])).ok());
+    assert_eq!(deleted["is_deleted"], true);
+    assert!(!ran(&mut server.keys(&["list"])).ok().contains(id));
+    assert!(ran(&mut server.keys(&["list", "--include-deleted"])).ok().contains(id));
+}
+
+#[test]
+fn a_secret_of_ones_own_is_read_and_not_printed() {
+    let server = Server::start("brought");
+    let own = "9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+    let created = ran_with_input(&mut server.keys(&["create", "own", "--secret-stdin"]), own);
+    assert!(!created.out.contains(own) && !created.notes.contains(own), "{created:?}");
+    created.ok();
+    assert_eq!(verified(&server, &[], own).status, Some(0));
+}
+
+#[test]
+fn lists_are_read_page_by_page_and_nothing_is_told_as_nothing() {
+    let server = Server::start("lists");
+    let all = json(&ran(&mut server.keys(&["list", "--all", "--json"])).ok());
+    assert_eq!((all["data"].as_array().unwrap().len(), &all["next_cursor"]), (3, &Value::Null));
+    let two = ran(&mut server.keys(&["list", "--limit", "2"]));
+    assert!(two.notes.contains("--all"), "{two:?}");
+    assert_eq!(two.ok().lines().count(), 3);
+    let none = ran(&mut server.keys(&["list", "--q", "nothing is called so"]));
+    assert!(none.notes.contains("leave out a filter"), "{none:?}");
+    assert_eq!(none.ok(), "");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let server = Server::start("closed-pipe");
+    let mut list = server.keys(&["list"]).spawn().unwrap();
+    drop(list.stdout.take());
+    let ended = list.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
+    let mut create = server.keys(&["create", "lost"]).spawn().unwrap();
+    drop(create.stdout.take());
+    let ended = create.wait_with_output().unwrap();
+    let notes = String::from_utf8(ended.stderr).unwrap();
+    assert!(notes.contains("keystile keys regenerate key_"), "{notes}");
+    assert_eq!(ended.status.code(), Some(2));
+}
+
+#[test]
+fn a_person_and_a_token_can_ask_too() {
+    let server = Server::start("variables");
+    let credentials = server.credentials();
+    let text = |name: &str| credentials[name].as_str().unwrap();
+    let as_person = ran(keystile(&["keys", "list", "--url", text("base_url")])
+        .env("KEYSTILE_EMAIL", text("email"))
+        .env("KEYSTILE_PASSWORD", text("password")));
+    assert_eq!(as_person.ok().lines().count(), 4);
+    let wrong = ran(keystile(&["keys", "list"])
+        .env("KEYSTILE_URL", text("base_url"))
+        .env("KEYSTILE_EMAIL", text("email"))
+        .env("KEYSTILE_PASSWORD", "open-sesame"));
+    assert!(wrong.notes.contains("KEYSTILE_PASSWORD") && !wrong.notes.contains("sesame"), "{wrong:?}");
+    assert_eq!(wrong.status, Some(2));
+    let key = credentials["keys"]["production"]["secret"].as_str().unwrap();
+    let as_key = ran_with_input(
+        keystile(&["keys", "verify"]).env("KEYSTILE_URL", text("base_url")).env("KEYSTILE_TOKEN", key),
+        key,
+    );
+    assert!(as_key.ok().starts_with("allowed\n"));
+}
+
+#[test]
+fn what_is_missing_is_taught() {
+    let nobody = ran(&mut keystile(&["keys", "list"]));
+    assert_eq!(nobody.status, Some(2));
+    for way in ["KEYSTILE_EMAIL", "KEYSTILE_TOKEN", "--credentials-file"] {
+        assert!(nobody.notes.contains(way), "{nobody:?}");
+    }
+    let nowhere = ran(keystile(&["keys", "list", "--url", "http://127.0.0.1:1"])
+        .env("KEYSTILE_TOKEN", "eyJh.eyJz.c2ln")
+        .stderr(Stdio::piped()));
+    assert!(nowhere.notes.contains("http://127.0.0.1:1") && nowhere.notes.contains("--url"), "{nowhere:?}");
+    assert_eq!((nowhere.status, nowhere.out.as_str()), (Some(2), ""));
+}

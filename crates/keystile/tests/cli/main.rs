@@ -1,0 +1,8 @@
+//! The commands as people and scripts run them, against a server of `keystile dev`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its surroundings has failed")]
+
+mod key_inspect;
+mod keys;
+mod run;
+mod server;
