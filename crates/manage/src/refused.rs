@@ -64,7 +64,8 @@ impl From<StoreError> for Refused {
             StoreError::Conflict(Unique::Secret) => Self::Conflict(Conflict::SecretExists),
             StoreError::Conflict(Unique::ApplicationName) => Self::Conflict(Conflict::ApplicationName),
             StoreError::Conflict(Unique::Email) => Self::Conflict(Conflict::Email),
-            other => Self::Store(other),
+            StoreError::Refused(why) => Self::Internal(format!("the store refused: {why}")),
+            other @ (StoreError::Unavailable(_) | StoreError::Corrupt(_)) => Self::Store(other),
         }
     }
 }

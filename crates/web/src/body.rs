@@ -136,8 +136,22 @@ pub(crate) fn broken_rule(path: &str, rule: &str) -> Invalid {
         );
     }
     match expected {
-        Some(expected) => Invalid::new(path.to_owned(), format!("must be {expected}")),
+        Some(expected) => Invalid::new(path.to_owned(), format!("must be {}", in_words(expected))),
         None => Invalid::new(path.to_owned(), rule.to_owned()),
+    }
+}
+
+/// What serde expected, without the names of Rust's types.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u16" | "u64" => "a whole number, 0 or more",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
     }
 }
 
@@ -189,6 +203,9 @@ mod tests {
     fn a_wrong_value_is_not_echoed() {
         let told =
             broken_rule("rpm_limit", "invalid type: string \"sk_ks_live_secret, expected x\", expected u64");
-        assert_eq!((told.field.as_ref(), told.rule.as_ref()), ("rpm_limit", "must be u64"));
+        assert_eq!(
+            (told.field.as_ref(), told.rule.as_ref()),
+            ("rpm_limit", "must be a whole number, 0 or more")
+        );
     }
 }
