@@ -47,7 +47,7 @@ pub struct VerifyRequest {
 
 /// Permissions a request needs: a list means all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum PermissionsAsked {
     /// All of these.
     List(Vec<String>),
