@@ -3,11 +3,12 @@
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, shown, works};
-use crate::tidy;
+use crate::{generate, tidy};
 
 /// Runs every check, also after one has failed, and names those that did.
 pub(crate) fn run() -> Result<()> {
-    let checks: [fn() -> Result<()>; 5] = [formatting, lints, documentation, tidy::run, dependencies];
+    let checks: [fn() -> Result<()>; 6] =
+        [formatting, lints, documentation, tidy::run, dependencies, generate::check];
     let failures = checks.iter().filter_map(|check| check().err()).map(|failure| format!("{failure:#}"));
     let failures = failures.collect::<Vec<_>>();
     if failures.is_empty() {
@@ -18,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn formatting() -> Result<()> {
-    shown(&mut cargo(&["fmt", "--all", "--check"]))
+    shown(&mut cargo(&["fmt", "--all", "--check", "--", "--color=never"]))
 }
 
 fn lints() -> Result<()> {
@@ -30,7 +31,7 @@ fn documentation() -> Result<()> {
 }
 
 /// The tidy rules judge licences, bans and sources by `deny.toml` themselves, because compiling
-/// cargo-deny takes longer than everything else here. Who has it gets its fuller report, too.
+/// cargo-deny takes minutes. Who has it gets its fuller report, too.
 fn dependencies() -> Result<()> {
     if works(&mut cargo(&["deny", "--version"])) {
         let kinds = ["licenses", "bans", "sources"];

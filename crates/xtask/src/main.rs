@@ -6,6 +6,7 @@
 
 mod check;
 mod fuzz;
+mod generate;
 mod run;
 mod test;
 mod tidy;
@@ -19,7 +20,9 @@ usage: cargo xtask COMMAND
 
   test [-- FLAGS]   install what the tests need where that is allowed, then run them all;
                     FLAGS go to the test runner: `cargo xtask test -- -p keystile-store`
-  check             formatting, lints, documentation, tidy rules, dependencies
+  check             formatting, lints, documentation, tidy rules, dependencies, generated files
+  generate [--check]
+                    write the files that the binary describes itself with, or see that they are up to date
   tidy              the rules of this repository only
   fuzz [SECONDS]    search each fuzz target for bad input, 60 seconds by default
 ";
@@ -41,6 +44,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("test", flags) => test::run(flags.strip_prefix(&["--".to_owned()]).unwrap_or(flags)),
         ("check", []) => check::run(),
         ("tidy", []) => tidy::run(),
+        ("generate", []) => generate::write(),
+        ("generate", [flag]) if flag == "--check" => generate::check(),
         ("fuzz", []) => fuzz::run(fuzz::DEFAULT_SECONDS),
         ("fuzz", [seconds]) => fuzz::run(seconds.parse().context("SECONDS must be a whole number")?),
         ("help" | "--help" | "-h", _) => {
