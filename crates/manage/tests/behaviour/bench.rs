@@ -1,0 +1,130 @@
+//! A control plane on a fresh data file, with a clock that tests turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use keystile_core::key::{KeyDraft, KeyPatch};
+use keystile_core::{
+    Application, ApplicationId, AuditEntry, Clock, Email, Entropy, Environment, KeyKind, KeyLabel,
+    Membership, NoEntropy, Person, PersonId, Role, Secret, Tenant, TenantId, Timestamp,
+};
+use keystile_manage::{Caller, ControlPlane, Issued, Origin, SignedIn, SigningKey};
+use keystile_store::{Founding, Location, Page, Store};
+
+pub(crate) const PASSWORD: &str = "rusty-otter-41-lamp";
+
+pub(crate) struct Turned(AtomicI64);
+
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Different bytes every time, the same in every run.
+struct Counted(AtomicU64);
+
+impl Entropy for Counted {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        for chunk in bytes.chunks_mut(32) {
+            let count = self.0.fetch_add(1, Ordering::Relaxed);
+            let digest = Secret::new(format!("entropy {count}")).digest();
+            chunk.copy_from_slice(&digest.as_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) control: ControlPlane,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<Turned>,
+    tenants: AtomicU64,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Location::Sqlite(folder.path().join("keystile.db"))).await.unwrap();
+        store.migrate().await.unwrap();
+        let clock = Arc::new(Turned(AtomicI64::new(1_800_000_000_000)));
+        let signing = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
+        let entropy = Arc::new(Counted(AtomicU64::new(0)));
+        let shared: Arc<dyn Clock> = Arc::<Turned>::clone(&clock);
+        let control = ControlPlane::new(store.clone(), shared, entropy, signing).unwrap();
+        Self { control, store, clock, tenants: AtomicU64::new(1), _folder: folder }
+    }
+
+    pub(crate) fn turn(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    /// A person with this role in a tenant of their own, signed in.
+    pub(crate) async fn signed_in(&self, role: Role) -> (SignedIn, TenantId) {
+        let count = u128::from(self.tenants.fetch_add(1, Ordering::Relaxed));
+        let now = self.clock.now();
+        let (tenant_id, person_id) = (TenantId::from_parts(now, count), PersonId::from_parts(now, count));
+        let email: Email = format!("{role}-{count}@example.com").parse().unwrap();
+        let hash = hashed();
+        let founding = Founding {
+            person: Some(Person {
+                id: person_id,
+                email: email.clone(),
+                password_hash: hash,
+                created_at: now,
+                disabled_at: None,
+            }),
+            tenant: Tenant {
+                id: tenant_id,
+                name: "T".parse().unwrap(),
+                key_label: KeyLabel::default(),
+                created_at: now,
+            },
+            owner: Membership { tenant_id, person_id, role, created_at: now },
+            application: Application {
+                id: ApplicationId::from_parts(now, count),
+                tenant_id,
+                name: "A".parse().unwrap(),
+                created_at: now,
+            },
+            audit: Vec::new(),
+        };
+        self.store.found_tenant(founding).await.unwrap();
+        let (token, _) = self.control.sign_in(Some(email), Secret::new(PASSWORD), None).await.unwrap();
+        (self.control.check_token(token.0.expose()).unwrap(), tenant_id)
+    }
+
+    pub(crate) async fn caller(&self, role: Role) -> Caller {
+        let (signed_in, tenant_id) = self.signed_in(role).await;
+        let origin = Origin { ip: Some([192, 0, 2, 7].into()), request_id: Some("req_7".to_owned()) };
+        self.control.enter(&signed_in, tenant_id, origin).await.unwrap()
+    }
+
+    pub(crate) async fn key(&self, caller: &Caller) -> Issued {
+        self.control.create_key(caller, draft("Reports")).await.unwrap().value
+    }
+
+    /// The tenant's audit log, newest first.
+    pub(crate) async fn log(&self, caller: &Caller) -> Vec<AuditEntry> {
+        self.store.audit(caller.tenant_id(), Page { after: None, limit: 100 }).await.unwrap()
+    }
+}
+
+pub(crate) fn draft(name: &str) -> KeyDraft {
+    KeyDraft {
+        name: name.parse().unwrap(),
+        environment: Environment::Staging,
+        application_id: None,
+        kind: KeyKind::Service { issued_to_service: None },
+        secret: None,
+        settings: KeyPatch::default(),
+    }
+}
+
+/// [`PASSWORD`], hashed with the production parameters and a fixed salt.
+fn hashed() -> String {
+    use argon2::PasswordHasher;
+    let hash = argon2::Argon2::default().hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]);
+    hash.unwrap().to_string()
+}
