@@ -2,7 +2,7 @@
 //!
 //! The API, the command line and the console all come through [`ControlPlane`]. A method that changes
 //! something takes a [`Caller`], which only signing in can make, and returns what was [`Committed`]: the
-//! result together with the [`Change`](keystile_core::Change) that the data plane has to apply before the
+//! result together with the [`Change`] that the data plane has to apply before the
 //! result is told to anyone. This crate must never know HTTP, nor the data plane itself.
 
 mod applications;

@@ -76,7 +76,7 @@ impl<'a> Place<'a> {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "environment" => {
-                    environment = Some(value.parse().map_err(|invalid: Invalid| invalid.at("environment")))
+                    environment = Some(value.parse().map_err(|invalid: Invalid| invalid.at("environment")));
                 }
                 "permission" => permissions.push(value),
                 other => {
