@@ -1,5 +1,7 @@
 //! Who may change what, and what a change leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 mod audit;
 mod bench;
 mod life;
