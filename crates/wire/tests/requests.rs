@@ -1,5 +1,7 @@
 //! What requests become, and what they refuse.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use keystile_core::{Environment, KeyKind, TrustLevel};
 use keystile_wire::{CreateKey, PatchKey, PermissionsAsked, VerifyRequest};
 use serde_json::{Value, json};
