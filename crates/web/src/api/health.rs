@@ -9,13 +9,13 @@ use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// The process runs and answers.
-#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "It does.")))]
+#[utoipa::path(get, path = "/healthz", tag = "operations", security(()), responses((status = 200, description = "It does.")))]
 pub(crate) async fn healthz() -> Response {
     json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))
 }
 
 /// Requests can be served: the store answers.
-#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+#[utoipa::path(get, path = "/readyz", tag = "operations", security(()), responses(
     (status = 200, description = "They can."),
     (status = 503, body = keystile_wire::Problem, content_type = "application/problem+json", description = "The store does not answer."),
 ))]
