@@ -6,6 +6,9 @@ use keystile_client::ClientError;
 
 use crate::failure::Failure;
 
+/// The caller is not known, whatever was asked.
+const UNAUTHORIZED: u16 = 401;
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let message = match advice(&error) {
@@ -35,8 +38,13 @@ fn advice(error: &ClientError) -> Option<&'static str> {
             Some("Another address? --url or KEYSTILE_URL. No server yet? `keystile dev` starts one.")
         }
         ClientError::Problem(problem) => match problem.code.as_str() {
-            "wrong_credentials" => {
-                Some("Check KEYSTILE_EMAIL and KEYSTILE_PASSWORD, or the credentials file.")
+            "wrong_credentials" => Some(
+                "Check KEYSTILE_EMAIL and KEYSTILE_PASSWORD, or the credentials file; and the tenant, if you name one.",
+            ),
+            "key_malformed" | "key_not_found" | "key_revoked" | "key_expired" | "key_inactive"
+                if problem.status == UNAUTHORIZED =>
+            {
+                Some("This is about KEYSTILE_TOKEN, which says who asks.")
             }
             "token_expired" | "token_invalid" => Some(
                 "Put a new token into KEYSTILE_TOKEN, or set KEYSTILE_EMAIL and KEYSTILE_PASSWORD instead.",

@@ -34,7 +34,8 @@ Examples:
   pbpaste | keystile key inspect
   keystile key inspect --json < key.txt
 
-Exit status: 0 well-formed, 1 not a well-formed Keystile key, 2 there was nothing to read.")]
+Exit status: 0 well-formed, 1 not a well-formed Keystile key, 2 there was
+nothing to read.")]
 struct Inspect {
     /// The text. Shells keep it in their history; better leave it out, to read it from standard input.
     #[arg(value_parser = given, conflicts_with = "stdin")]

@@ -67,7 +67,7 @@ fn a_key_is_switched_off_and_on_regenerated_and_deleted() {
 #[test]
 fn a_secret_of_ones_own_is_read_and_not_printed() {
     let server = Server::start("brought");
-    let own = "9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+    let own = "vT3kq8ZpWn5xRb1LhY7sJ0dGfU2m";
     let created = ran_with_input(&mut server.keys(&["create", "own", "--secret-stdin"]), own);
     assert!(!created.out.contains(own) && !created.notes.contains(own), "{created:?}");
     created.ok();

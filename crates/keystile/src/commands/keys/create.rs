@@ -21,11 +21,13 @@ use crate::failure::Failure;
 #[command(after_help = "\
 Examples:
   KEY=$(keystile keys create web)
-  keystile keys create checkout --environment staging --permission events:write --source-id checkout-service
-  keystile keys create 'team a' --kind virtual_llm --allowed-model 'gpt-4o*' --max-budget-usd 50 --budget-period month
+  keystile keys create ci --environment staging --permission 'builds:*'
+  keystile keys create sensors --source-id warehouse --expires 30d
+  keystile keys create bot --kind virtual_llm --allowed-model 'gpt-4o*' \\
+    --max-budget-usd 50 --budget-period month
 
-Only the secret goes to standard output; what was created goes to standard error. Nobody can show the secret again:
-if it is lost, `keystile keys regenerate` makes a new one.")]
+Only the secret goes to standard output; the record goes to standard error.
+Nobody can show the secret again; `keystile keys regenerate` makes a new one.")]
 pub(super) struct Create {
     /// What people call the key; 1 to 200 characters.
     name: Name,
@@ -47,7 +49,7 @@ pub(super) struct Create {
     /// How to treat what that system sends [default: external].
     #[arg(long, value_parser = trust_level())]
     trust_level: Option<TrustLevel>,
-    /// What it may do: `customers:read`, `customers:*` or `*`. May be repeated; a key without any may do nothing.
+    /// What it may do: `customers:read`, `customers:*` or `*`. May be repeated; without any, nothing that needs one.
     #[arg(long = "permission", value_name = "PERMISSION")]
     permissions: Vec<Grant>,
     /// Address or network it may be used from. May be repeated; without any, from everywhere.

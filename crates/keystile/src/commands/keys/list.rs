@@ -15,7 +15,8 @@ use crate::failure::Failure;
 #[command(after_help = "\
 Examples:
   keystile keys list --environment production --status active
-  keystile keys list --all --json | jq -r '.data[] | select(.last_used_at == null) | .id'")]
+  keystile keys list --all --json |
+    jq -r '.data[] | select(.last_used_at == null) | .id'")]
 pub(super) struct List {
     /// Only keys of this environment.
     #[arg(long, value_parser = environment())]

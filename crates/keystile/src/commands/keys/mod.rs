@@ -30,15 +30,16 @@ Examples:
   keystile keys list
 
 Data goes to standard output, everything else to standard error.
-Exit status: 0 done or allowed, 1 `keys verify` refused the key, 2 it could not be done; standard error tells why.")]
+Exit status: 0 done or allowed, 1 `keys verify` refused the key, 2 it could
+not be done, and standard error tells why.")]
 pub(crate) struct KeysCommand {
     #[command(subcommand)]
     action: Action,
-    #[command(flatten)]
-    connection: Connection,
     /// Print JSON, as the API gives it.
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  keystile keys revoke key_01J8Z3V5N0QK7Y2M4T6B8D9FGH --reason 'found in a public repository'
+  keystile keys revoke key_01J8Z3V5N0QK7Y2M4T6B8D9FGH --reason leaked
   keystile keys revoke key_01J8Z3V5N0QK7Y2M4T6B8D9FGH --yes < /dev/null
 
 For a while only? `keystile keys disable`.")]

@@ -20,10 +20,11 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  echo \"$KEY\" | keystile keys verify --environment production --permission customers:read
+  echo \"$KEY\" | keystile keys verify --permission customers:read
   echo \"$KEY\" | keystile keys verify && echo good
 
-Exit status: 0 allowed, 1 refused (the code is printed), 2 the server could not be asked or may not be asked by you.")]
+Exit status: 0 allowed, 1 refused (the code is printed), 2 the server could
+not be asked, or not by you.")]
 pub(super) struct Verify {
     /// The key. Shells keep it in their history; better leave it out, to read it from standard input.
     #[arg(value_parser = given, conflicts_with = "stdin")]
