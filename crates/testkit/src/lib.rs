@@ -1,3 +1,25 @@
 //! One harness for every test that needs a real server.
 
+#![cfg_attr(
+    feature = "server",
+    expect(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that cannot build its surroundings has failed, and must say why"
+    )
+)]
+
+#[cfg(feature = "server")]
+pub mod http;
+#[cfg(feature = "server")]
+pub mod nginx;
 pub mod postgres;
+#[cfg(feature = "server")]
+pub mod process;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "server")]
+pub mod upstream;
+#[cfg(feature = "server")]
+pub mod wait;

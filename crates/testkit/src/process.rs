@@ -1,0 +1,87 @@
+//! A process of ours, whose output goes to files, and which does not outlive its value.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::wait::until;
+
+/// A running process. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Process {
+    /// Starts `command`; what it prints goes to `folder/{name}.stdout` and `folder/{name}.stderr`.
+    ///
+    /// # Panics
+    /// When the program cannot be run.
+    pub fn start(command: &mut Command, folder: &Path, name: &str) -> Self {
+        let (stdout, stderr) = (folder.join(format!("{name}.stdout")), folder.join(format!("{name}.stderr")));
+        let file = |path: &Path| Stdio::from(File::create(path).unwrap());
+        command.stdin(Stdio::null()).stdout(file(&stdout)).stderr(file(&stderr));
+        let child = command.spawn();
+        let child = child.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        Self { child, stdout, stderr }
+    }
+
+    /// What it has printed to standard output so far.
+    pub fn stdout(&self) -> String {
+        read(&self.stdout)
+    }
+
+    /// What it has printed to standard error so far.
+    pub fn stderr(&self) -> String {
+        read(&self.stderr)
+    }
+
+    /// Whether, and how, it has ended.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Ends it the hard way (SIGKILL).
+    ///
+    /// # Panics
+    /// When it had ended before.
+    pub fn kill(mut self) {
+        assert!(self.ended().is_none(), "it had ended before it was killed: {}", self.stderr());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end (SIGTERM).
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn terminate(&self) {
+        // Its id cannot be another's: it is not given back before the child was waited for.
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        assert!(sent.unwrap().success(), "SIGTERM could not be sent");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn wait(&mut self) -> ExitStatus {
+        until("the end of a process", || self.ended())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+}

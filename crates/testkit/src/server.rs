@@ -1,0 +1,249 @@
+//! The real server, as a process of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::http::Http;
+use crate::process::Process;
+use crate::wait::until;
+
+/// What is written before the address, on standard output by `dev` and in the log by `serve`.
+const BEFORE_ADDRESS: [&str; 2] = ["Keystile is up at http://", "serving address="];
+
+/// How to start a server.
+#[derive(Debug)]
+pub struct Plan {
+    program: PathBuf,
+    command: &'static str,
+    flags: Vec<String>,
+    variables: Vec<(String, String)>,
+    folder: TempDir,
+}
+
+impl Plan {
+    /// `keystile dev` on SQLite in a folder of its own. `program` is `env!("CARGO_BIN_EXE_keystile")`.
+    pub fn dev(program: &str) -> Self {
+        let plan = Self::new(program, "dev");
+        let credentials = plan.folder.path().join("credentials.json");
+        plan.flag("--credentials-file", &credentials.display().to_string())
+    }
+
+    /// `keystile serve` on SQLite in a folder of its own.
+    pub fn serve(program: &str) -> Self {
+        Self::new(program, "serve")
+    }
+
+    fn new(program: &str, command: &'static str) -> Self {
+        let folder = TempDir::with_prefix("keystile-test-").unwrap();
+        let plan =
+            Self { program: program.into(), command, flags: Vec::new(), variables: Vec::new(), folder };
+        let data = plan.data_dir().display().to_string();
+        // The system chooses a port that is free; a chosen one might be taken by the time it is bound.
+        plan.flag("--listen", "127.0.0.1:0").flag("--data-dir", &data)
+    }
+
+    /// Adds a flag with its value.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Sets a variable in its environment, which has no others.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The folder of the server's data.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for whatever belongs to the test; the data and the output are in it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs it, without waiting for anything.
+    pub fn run(&self, name: &str) -> Process {
+        let mut command = Command::new(&self.program);
+        command.arg(self.command).args(&self.flags).env_clear().envs(self.variables.iter().cloned());
+        Process::start(&mut command, self.folder.path(), name)
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start(self) -> Server {
+        let mut server = Server { plan: self, process: None, address: String::new(), starts: 0 };
+        server.start();
+        server
+    }
+}
+
+/// A server that is ready. It is killed when the value is dropped.
+#[derive(Debug)]
+pub struct Server {
+    plan: Plan,
+    process: Option<Process>,
+    address: String,
+    starts: u32,
+}
+
+impl Server {
+    /// `keystile dev` on SQLite.
+    pub fn dev(program: &str) -> Self {
+        Plan::dev(program).start()
+    }
+
+    /// Starts it again, after it has ended in whatever way. It listens on another port then.
+    ///
+    /// # Panics
+    /// When it runs, or does not become ready.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "it runs");
+        self.starts += 1;
+        let mut process = self.plan.run(&format!("start-{}", self.starts));
+        self.address = until("the server to listen", || {
+            assert!(process.ended().is_none(), "the server ended:\n{}", process.stderr());
+            find_address(&process)
+        });
+        until("the server to be ready", || is_ready(&self.address).then_some(()));
+        self.process = Some(process);
+    }
+
+    /// Stops it and starts it again. It listens on another port then.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    /// Ends it the hard way (SIGKILL).
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&mut self) {
+        self.process.take().expect("it does not run").kill();
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not run, or ends with anything but success.
+    pub fn stop(&mut self) {
+        self.process().terminate();
+        self.await_end();
+    }
+
+    /// Waits until it has stopped after it was told to.
+    ///
+    /// # Panics
+    /// When it does not run, or ends with anything but success.
+    pub fn await_end(&mut self) {
+        let mut process = self.process.take().expect("it does not run");
+        let status = process.wait();
+        assert!(status.success(), "it ended with {status}:\n{}", process.stderr());
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("it does not run")
+    }
+
+    /// Where it listens, as `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A client of its API.
+    pub fn http(&self) -> Http {
+        Http::new(&self.address)
+    }
+
+    /// How it is started.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What `keystile dev` wrote for scripts.
+    ///
+    /// # Panics
+    /// When there is no such file, or it has another form.
+    pub fn credentials(&self) -> Credentials {
+        serde_json::from_slice(&fs::read(self.credentials_file()).unwrap()).unwrap()
+    }
+
+    /// The file for scripts.
+    pub fn credentials_file(&self) -> PathBuf {
+        self.plan.folder().join("credentials.json")
+    }
+
+    /// Runs SQL in the SQLite file of a server that is stopped.
+    ///
+    /// # Panics
+    /// When it runs, or the database refuses.
+    pub fn sql(&self, statements: &str) {
+        assert!(self.process.is_none(), "stop the server first");
+        let file = self.plan.data_dir().join("keystile.db");
+        rusqlite::Connection::open(file).unwrap().execute_batch(statements).unwrap();
+    }
+}
+
+/// What `keystile dev --credentials-file` writes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// Where the server listened on its first start.
+    pub base_url: String,
+    /// The owner's address.
+    pub email: String,
+    /// The owner's password.
+    pub password: String,
+    /// The tenant.
+    pub tenant_id: String,
+    /// Its application.
+    pub application_id: String,
+    /// A key for each environment.
+    pub keys: BTreeMap<String, KeyCredentials>,
+}
+
+/// One key in the credentials.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyCredentials {
+    /// Which key.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+}
+
+impl Credentials {
+    /// The secret of the key of an environment.
+    pub fn secret(&self, environment: &str) -> &str {
+        &self.keys[environment].secret
+    }
+}
+
+fn find_address(process: &Process) -> Option<String> {
+    let said = process.stdout() + &process.stderr();
+    let after = BEFORE_ADDRESS.iter().find_map(|before| Some(said.split_once(before)?.1))?;
+    // Only with what follows is the number of the port complete.
+    let (address, _) = after.split_once(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')?;
+    Some(address.to_owned())
+}
+
+fn is_ready(address: &str) -> bool {
+    crate::http::raw(address, b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .is_some_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+}
