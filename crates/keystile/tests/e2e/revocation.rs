@@ -1,0 +1,177 @@
+//! Once a change has answered, nobody gets a yes any more.
+//!
+//! Each round asks while the change is under way, too: a reader that read the old facts just before must not
+//! put them back into memory after.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use keystile_testkit::http::{Http, NOTHING};
+use keystile_testkit::postgres::Postgres;
+use serde_json::{Value, json};
+
+use crate::world::{World, as_key, text, verify};
+
+/// Clients at the same time.
+const CLIENTS: usize = 32;
+/// Rounds of each change, together over all clients.
+const ROUNDS: usize = 10_000;
+/// Rounds on PostgreSQL, where what keeps a revoked key out is the same and in the process, so that these are for
+/// the order of commit and answer only; and of blocking, which takes the same way as disabling.
+const FEWER_ROUNDS: usize = 1_000;
+/// Names another number of rounds.
+const ROUNDS_VARIABLE: &str = "KEYSTILE_ROUNDS";
+
+/// A change after which the secret in hand must not do what it could do.
+#[derive(Clone, Copy)]
+struct Change {
+    method: &'static str,
+    path: &'static str,
+    body: fn() -> Value,
+    answers: u16,
+    /// What verification says after it.
+    code: &'static str,
+    /// What a gateway is told after it.
+    status: u16,
+}
+
+const POST: Change =
+    Change { method: "POST", path: "", body: || NOTHING, answers: 200, code: "", status: 401 };
+const REVOKE: Change = Change { path: "/revoke", code: "key_revoked", ..POST };
+const DISABLE: Change = Change { path: "/disable", code: "key_inactive", ..POST };
+const REGENERATE: Change = Change { path: "/regenerate", code: "key_not_found", ..POST };
+const DELETE: Change = Change { method: "DELETE", answers: 204, code: "key_revoked", ..POST };
+const NARROW: Change = Change {
+    method: "PATCH",
+    body: || json!({ "scopes": ["orders:read"] }),
+    code: "permission_denied",
+    status: 403,
+    ..POST
+};
+const BLOCK: Change = Change {
+    path: "/block",
+    body: || json!({ "reason": "leaked" }),
+    code: "key_blocked",
+    status: 403,
+    ..POST
+};
+
+/// One client's part of the rounds.
+struct Client {
+    http: Http,
+    owner: String,
+    asker: String,
+    keys: String,
+    authz: String,
+}
+
+impl Client {
+    async fn round(&self, change: Change) {
+        let body = json!({ "name": "round", "scopes": ["orders:read", "orders:write"] });
+        let made = self.http.json("POST", &self.keys, &self.owner, &body).await.expect(201);
+        let (id, secret) = (text(&made, "id"), text(&made, "secret"));
+        let before = self.verify(secret).await;
+        assert_eq!(before["code"], "allowed", "a new key is good at once: {before}");
+
+        let path = format!("{}/{id}{}", self.keys, change.path);
+        let body = (change.body)();
+        let changing = self.http.json(change.method, &path, &self.owner, &body);
+        let (changed, _) = tokio::join!(changing, self.verify(secret));
+        changed.expect(change.answers);
+
+        let (after, gateway) = tokio::join!(self.verify(secret), self.pass(secret));
+        let told = (&after["valid"], text(&after, "code"), gateway);
+        assert_eq!(told, (&Value::Bool(false), change.code, change.status), "{after}");
+    }
+
+    async fn verify(&self, secret: &str) -> Value {
+        let question = json!({ "key": secret, "environment": "production", "permissions": ["orders:write"] });
+        verify(&self.http, &self.asker, &question).await
+    }
+
+    async fn pass(&self, secret: &str) -> u16 {
+        self.http.json("GET", &self.authz, &as_key(secret), &NOTHING).await.status
+    }
+}
+
+async fn nobody_gets_a_yes_after(change: Change, world: World, rounds: usize) {
+    let (left, done) = (Arc::new(AtomicUsize::new(rounds)), Arc::new(AtomicUsize::new(0)));
+    let clients = (0..CLIENTS).map(|_| {
+        let client = Client {
+            http: world.server.http(),
+            owner: world.owner.clone(),
+            asker: world.asker(),
+            keys: world.keys(),
+            authz: format!("{}&permission=orders:write", world.authz("production")),
+        };
+        let (left, done) = (Arc::clone(&left), Arc::clone(&done));
+        let take =
+            move || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        tokio::spawn(async move {
+            while take().is_ok() {
+                client.round(change).await;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    assert_eq!(done.load(Ordering::Relaxed), rounds);
+}
+
+fn rounds_or(usual: usize) -> usize {
+    #[expect(clippy::disallowed_methods, reason = "a test is configured where it stands")]
+    let named = std::env::var(ROUNDS_VARIABLE);
+    named.map_or(usual, |rounds| rounds.parse().unwrap())
+}
+
+async fn on_sqlite(change: Change) {
+    nobody_gets_a_yes_after(change, World::start().await, rounds_or(ROUNDS)).await;
+}
+
+async fn on_postgres(change: Change) {
+    let database = Postgres::shared().database();
+    let world = World::on_postgres(&database).await;
+    nobody_gets_a_yes_after(change, world, rounds_or(FEWER_ROUNDS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_is_refused_at_once() {
+    on_sqlite(REVOKE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_key_is_refused_at_once() {
+    on_sqlite(DISABLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_secret_of_a_regenerated_key_is_refused_at_once() {
+    on_sqlite(REGENERATE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_key_is_refused_at_once() {
+    on_sqlite(DELETE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_was_taken_away_is_gone_at_once() {
+    on_sqlite(NARROW).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_key_is_refused_at_once() {
+    nobody_gets_a_yes_after(BLOCK, World::start().await, rounds_or(FEWER_ROUNDS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_is_refused_at_once_on_postgres() {
+    on_postgres(REVOKE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_secret_of_a_regenerated_key_is_refused_at_once_on_postgres() {
+    on_postgres(REGENERATE).await;
+}
