@@ -1,9 +1,10 @@
 //! JSON bodies: read within bounds, with errors that name the field and the rule but never echo a value.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
@@ -14,6 +15,10 @@ use crate::problem::ApiProblem;
 
 /// Longest body that is read.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// Most of a longer body that is read only to be dropped: enough for honest mistakes.
+const MAX_DROPPED: usize = 8 * MAX_BODY;
+/// Longest that is spent on it.
+const MAX_DROPPING: Duration = Duration::from_secs(5);
 
 /// Reads a whole JSON body into `T`.
 pub(crate) async fn read_json<T, B>(headers: &HeaderMap, body: B, within: Duration) -> Result<T, ApiProblem>
@@ -68,19 +73,45 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_large());
-    }
-    let collected = tokio::time::timeout(within, Limited::new(body, MAX_BODY).collect()).await;
-    match collected {
-        Ok(Ok(collected)) => {
-            let mut whole = collected.aggregate();
-            Ok(whole.copy_to_bytes(whole.remaining()))
+    let mut body = std::pin::pin!(body);
+    if declared.is_none_or(|length| length <= MAX_BODY) {
+        let read = tokio::time::timeout(within, Limited::new(body.as_mut(), MAX_BODY).collect()).await;
+        match read.map_err(|_| took_too_long())? {
+            Ok(collected) => {
+                let mut whole = collected.aggregate();
+                return Ok(whole.copy_to_bytes(whole.remaining()));
+            }
+            Err(error) if error.is::<LengthLimitError>() => {}
+            Err(_) => return Err(broke_off()),
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(ApiProblem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body broke off")),
-        Err(_) => Err(ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body took too long")),
     }
+    if !headers.contains_key(EXPECT) {
+        drop_rest(body).await;
+    }
+    Err(too_large())
+}
+
+/// Reads what a client is still sending: if the connection were closed under it, it might not see the answer.
+async fn drop_rest<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
+    let drop_frames = async {
+        let mut dropped = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            dropped += frame.data_ref().map_or(0, Bytes::len);
+            if dropped > MAX_DROPPED {
+                break;
+            }
+        }
+    };
+    // However it ends, the answer is the same.
+    let _in_time = tokio::time::timeout(MAX_DROPPING, drop_frames).await;
+}
+
+fn broke_off() -> ApiProblem {
+    ApiProblem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body broke off")
+}
+
+fn took_too_long() -> ApiProblem {
+    ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body took too long")
 }
 
 fn too_large() -> ApiProblem {
@@ -92,6 +123,10 @@ fn too_large() -> ApiProblem {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProblem> {
+    // To serde a list may stand for a struct, its items for the fields in order; to us it may not.
+    if !is_object(bytes) {
+        return Err(explain_no_object(bytes));
+    }
     // The plain parser is faster; only a body that breaks a rule is read again to find out where.
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
@@ -100,6 +135,17 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProblem> {
     match serde_path_to_error::deserialize::<_, T>(&mut reader) {
         Err(error) => Err(explain(&error.path().to_string(), error.inner())),
         Ok(_) => Err(malformed("there is something behind the end of the JSON value")),
+    }
+}
+
+fn is_object(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'{')
+}
+
+fn explain_no_object(bytes: &[u8]) -> ApiProblem {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        Ok(_) => ApiProblem::invalid([Invalid::new("", "must be an object")]),
+        Err(error) => explain("", &error),
     }
 }
 
@@ -195,7 +241,10 @@ mod tests {
         assert_eq!(refused(r#"{"name": "a", "name": "b"}"#), invalid("name"));
         assert_eq!(refused(r#"{"name": "a", "limits": [{"limit": -1}]}"#), invalid("limits[0].limit"));
         assert_eq!(refused(r#"{"name": "a", "limits": [{"limit": 1, "x": 2}]}"#), invalid("limits[0].x"));
+        assert_eq!(refused(r#"["a", null]"#), invalid(""));
+        assert_eq!(refused(" null"), invalid(""));
         assert_eq!(refused(r"{").0, "malformed_json");
+        assert_eq!(refused(r"[").0, "malformed_json");
         assert_eq!(refused(r#"{"name": "a"} {}"#).0, "malformed_json");
     }
 
