@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use crate::api::{applications, health, keys, sessions, tenants, verification};
 use crate::authz;
 use crate::problem::ApiProblem;
+use crate::service::VERIFY_PATH;
 use crate::state::App;
 
 /// Everything but the hot paths, which the service serves itself.
@@ -22,6 +23,8 @@ pub(crate) fn router(app: App) -> Router {
     router
         .merge(aliases)
         .route("/openapi.json", axum::routing::get(async move || document.clone()))
+        // The service answers what is sent there with POST; here it is only told apart from other methods.
+        .route(VERIFY_PATH, axum::routing::post(no_such_path))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -21,7 +21,7 @@ use crate::state::App;
 /// A body that is in memory, or one that axum made.
 pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;
 
-const VERIFY_PATH: &str = "/api/v1/keys/verify";
+pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
 
 /// Answers requests of one connection.
 #[derive(Clone)]
