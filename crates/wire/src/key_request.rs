@@ -8,7 +8,7 @@ use keystile_core::{
     AllowedIps, BudgetPeriod, Environment, Grants, Invalid, KeyKind, NanoUsd, RateLimit, Secret, SourceType,
     TrustLevel,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -174,7 +174,7 @@ key_request!(
     PatchKey, Patch, {
         /// What operators call it.
         #[schema(schema_with = schema::name)]
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "never_null")]
         name: Option<String>,
         /// The version the change was made for; refused with 409 when the record has moved on.
         #[schema(minimum = 1)]
@@ -269,6 +269,11 @@ pub struct RegenerateKey {
     #[schema(value_type = Option<String>, min_length = 24, max_length = 512)]
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "send_optional")]
     pub secret: Option<Secret>,
+}
+
+/// For a setting that can be left out but not cleared.
+fn never_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 fn check_reason(reason: &str) -> Result<String, Invalid> {
