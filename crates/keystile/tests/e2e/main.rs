@@ -6,6 +6,8 @@
     reason = "a test that cannot build its surroundings has failed, and must say why"
 )]
 
+mod bad_input;
+mod bad_requests;
 mod durability;
 mod isolation;
 mod matrix;
