@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -114,15 +115,26 @@ impl Server {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
         let service = Service { app: self.app.clone(), router: self.router.clone(), peer: peer.ip() };
+        let asked = Arc::new(AtomicBool::new(false));
+        let has_asked = Arc::clone(&asked);
         let answer = service_fn(move |request| {
+            has_asked.store(true, Ordering::Relaxed);
             let service = service.clone();
             async move { Ok::<_, Infallible>(service.answer(request).await) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), answer).into_owned();
         let watched = open.watch(connection);
+        let head_timeout = self.limits.head_timeout;
         tokio::spawn(async move {
             let _place = place;
-            if let Err(error) = watched.await {
+            tokio::pin!(watched);
+            // hyper's own timeout begins when the version of HTTP is known, which a silent client never tells.
+            let ended = match tokio::time::timeout(head_timeout, &mut watched).await {
+                Err(_) if !asked.load(Ordering::Relaxed) => return,
+                Err(_) => watched.await,
+                Ok(ended) => ended,
+            };
+            if let Err(error) = ended {
                 tracing::debug!(error, %peer, "a connection broke off");
             }
         });
