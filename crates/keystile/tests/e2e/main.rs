@@ -8,8 +8,12 @@
 
 mod bad_input;
 mod bad_requests;
+mod connections;
+mod dev;
 mod durability;
 mod isolation;
 mod matrix;
+mod nginx;
 mod revocation;
+mod secrets;
 mod world;

@@ -1,0 +1,186 @@
+//! `keystile dev`: everything a newcomer needs, shown once and kept.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+use keystile_testkit::server::{Credentials, Plan, Server};
+use serde_json::{Value, json};
+
+use crate::world::{KEYSTILE, World, as_key, text};
+
+/// All that may be shown only once.
+fn secrets(credentials: &Credentials) -> Vec<&str> {
+    credentials.keys.values().map(|key| key.secret.as_str()).chain([credentials.password.as_str()]).collect()
+}
+
+/// Runs the program to its end, which must come by itself.
+fn run(folder: &std::path::Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(KEYSTILE);
+    command.arg("dev").args(arguments).arg("--data-dir").arg(folder.join("data")).env_clear();
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn explains(output: &Output, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for word in words {
+        assert!(said.contains(word), "no `{word}` in: {said}");
+    }
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_first_start_writes_credentials_that_only_the_owner_can_read() {
+    let server = Server::dev(KEYSTILE);
+    let file = server.credentials_file();
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    let written: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let expected = ["application_id", "base_url", "email", "keys", "password", "tenant_id"];
+    assert_eq!(members(&written), expected);
+    assert_eq!(members(&written["keys"]), ["development", "production", "staging"]);
+    for key in written["keys"].as_object().unwrap().values() {
+        assert_eq!(members(key), ["id", "secret"]);
+    }
+    let credentials = server.credentials();
+    assert_eq!(credentials.base_url, format!("http://{}", server.address()));
+    let shown = server.process().stdout();
+    for secret in secrets(&credentials) {
+        assert!(shown.contains(secret), "the first start shows everything once");
+    }
+    for label in ["sk_ks_live_", "sk_ks_stage_", "sk_ks_dev_"] {
+        assert_eq!(credentials.keys.values().filter(|key| key.secret.starts_with(label)).count(), 1);
+    }
+    assert_eq!(server.process().stderr(), "", "nothing to warn of");
+    let folder = fs::metadata(server.plan().data_dir()).unwrap().permissions().mode();
+    assert_eq!(folder & 0o777, 0o700, "{folder:o}");
+    for entry in fs::read_dir(server.plan().data_dir()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", entry.path().display());
+    }
+}
+
+#[test]
+fn every_printed_command_does_what_is_said() {
+    let server = Server::dev(KEYSTILE);
+    let guide = server.process().stdout();
+    let (_, commands) = guide.split_once("Paste into another terminal:\n").unwrap();
+    let (commands, _) = commands.split_once("\nThe API: ").unwrap();
+    // Each command and its comment stand together; `TOKEN=` has to be known to those after it.
+    let script: String = commands
+        .split("\n  #")
+        .filter(|part| !part.trim().is_empty())
+        .map(|part| {
+            format!("echo; echo '== {}'\n", part.lines().next().unwrap_or_default().trim())
+                + "#"
+                + part
+                + "\n"
+        })
+        .collect();
+    let output = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "is curl installed (`apt-get install curl`)? {errors}\n{said}");
+    let answers: Vec<_> = said.split("\n== ").skip(1).collect();
+    let expected: [&[&str]; 5] = [
+        &[
+            "production key",
+            r#""valid":true,"code":"allowed""#,
+            r#""valid":false,"code":"wrong_environment""#,
+        ],
+        &["gateway", "HTTP/1.1 200 OK", "x-keystile-environment: production"],
+        &["Sign in"],
+        &["Create a key", r#""name":"Reports""#, r#""environment":"staging""#, r#""secret":"sk_ks_stage_"#],
+        &["Revoke", r#""status":"revoked""#, "HTTP/1.1 401 Unauthorized", r#""code":"key_revoked""#],
+    ];
+    assert_eq!(answers.len(), expected.len(), "{said}");
+    for (answer, words) in answers.iter().zip(expected) {
+        for word in words {
+            assert!(answer.contains(word), "no `{word}` in: {answer}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_keeps_everything_and_shows_no_secret() {
+    let mut world = World::start().await;
+    let before = world.read(&world.keys()).await;
+    let file = fs::read(world.server.credentials_file()).unwrap();
+    world.server.stop();
+    world.start_again();
+    assert_eq!(world.read(&world.keys()).await, before, "and the token is still good");
+    assert_eq!(fs::read(world.server.credentials_file()).unwrap(), file);
+    let (out, log) = (world.server.process().stdout(), world.server.process().stderr());
+    assert!(out.contains(&world.credentials.tenant_id) && out.contains(&world.credentials.email), "{out}");
+    for secret in secrets(&world.credentials) {
+        assert!(!out.contains(secret) && !log.contains(secret), "{out}{log}");
+    }
+    for (environment, key) in &world.credentials.keys {
+        let verified = world.verify(&json!({ "key": key.secret, "environment": environment })).await;
+        assert_eq!((text(&verified, "code"), text(&verified, "key_id")), ("allowed", key.id.as_str()));
+    }
+}
+
+#[test]
+fn it_is_for_this_machine_only() {
+    let folder = tempfile_folder();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        explains(&run(folder.folder(), &["--listen", address]), &["loopback", "keystile serve"]);
+    }
+    assert!(!folder.data_dir().exists(), "nothing was made");
+}
+
+#[test]
+fn an_interrupted_first_start_is_explained() {
+    let mut server = Server::dev(KEYSTILE);
+    server.stop();
+    fs::remove_file(server.plan().data_dir().join("dev.json")).unwrap();
+    let output = run(server.plan().folder(), &["--listen", "127.0.0.1:0"]);
+    explains(&output, &["first start", "did not end", "delete the folder", "start anew"]);
+}
+
+#[test]
+fn credentials_that_are_lost_are_not_made_up() {
+    let mut server = Server::dev(KEYSTILE);
+    server.stop();
+    let file = server.plan().folder().join("elsewhere.json");
+    let again = ["--listen", "127.0.0.1:0", "--credentials-file", file.to_str().unwrap()];
+    explains(&run(server.plan().folder(), &again), &["first start only", "start anew"]);
+    assert!(!file.exists());
+}
+
+#[test]
+fn two_servers_do_not_share_a_folder() {
+    let server = Server::dev(KEYSTILE);
+    explains(&run(server.plan().folder(), &["--listen", "127.0.0.1:0"]), &["keystile.db"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_makes_the_owner_whom_the_environment_names() {
+    let password = "correct-otter-lamp-41-river";
+    let plan = Plan::serve(KEYSTILE)
+        .variable("KEYSTILE_OWNER_EMAIL", "Ada@example.com")
+        .variable("KEYSTILE_OWNER_PASSWORD", password)
+        .flag("--tenant-name", "Acme");
+    let mut server = plan.start();
+    for _ in 0..2 {
+        let owner = crate::world::sign_in(&server.http(), "ada@example.com", password).await;
+        let tenants = server.http().json("GET", "/api/v1/tenants", &owner, &Value::Null).await.expect(200);
+        let tenant = &tenants["data"].as_array().unwrap()[0];
+        assert_eq!((tenants["data"].as_array().unwrap().len(), text(tenant, "name")), (1, "Acme"));
+        let keys = format!("/api/v1/tenants/{}/api-keys", text(tenant, "id"));
+        let key = server.http().json("POST", &keys, &owner, &json!({ "name": "first" })).await.expect(201);
+        let authz = format!("/api/v1/authz/{}?environment=production", text(&key, "application_id"));
+        server.http().json("GET", &authz, &as_key(text(&key, "secret")), &Value::Null).await.expect(200);
+        assert!(!server.process().stderr().contains(password));
+        server.restart();
+    }
+}
+
+fn tempfile_folder() -> Plan {
+    Plan::serve(KEYSTILE)
+}

@@ -1,0 +1,179 @@
+//! No secret is anywhere but in the one answer that shows it.
+
+use std::fs;
+use std::path::Path;
+
+use keystile_testkit::http::{Answer, Http, NOTHING};
+use keystile_testkit::server::Plan;
+use serde_json::{Value, json};
+
+use crate::world::{KEYSTILE, World, as_key, sign_in, text, verify};
+
+/// What was used, and everything that was answered since.
+struct Canary {
+    world: World,
+    secrets: Vec<String>,
+    errors: Vec<String>,
+}
+
+impl Canary {
+    fn learn(&mut self, secret: &str) -> String {
+        self.secrets.push(secret.to_owned());
+        secret.to_owned()
+    }
+
+    /// Keeps an answer that must be an error.
+    fn keep(&mut self, answer: &Answer) {
+        assert!((400..500).contains(&answer.status), "{} {}", answer.status, answer.text);
+        self.errors.push(format!("{:?} {}", answer.headers, answer.text));
+    }
+
+    async fn refused(&mut self, method: &str, path: &str, credential: &str, body: &Value) {
+        let answer = self.world.http.json(method, path, credential, body).await;
+        self.keep(&answer);
+    }
+
+    /// Makes, uses and ends keys as one does.
+    async fn good_places(&mut self) {
+        let keys = self.world.keys();
+        let made = self.world.create(&json!({ "name": "made" })).await;
+        let secret = self.learn(text(&made, "secret"));
+        let brought = self.learn("c41f8a07d93be6525af0917d-first");
+        let own = self.world.create(&json!({ "name": "own", "secret": brought })).await;
+        assert_eq!(text(&own, "secret"), brought);
+        let path = format!("/{}/regenerate", text(&made, "id"));
+        let again = self.world.ask("POST", &format!("{keys}{path}"), &NOTHING).await.expect(200);
+        let again = self.learn(text(&again, "secret"));
+        let replaced = self.learn("7d1905fa5256eb39d70a8f14c-second");
+        let path = format!("/{}/regenerate", text(&own, "id"));
+        self.world.ask("POST", &format!("{keys}{path}"), &json!({ "secret": replaced })).await.expect(200);
+        for key in [&secret, &brought, &again, &replaced] {
+            let asked = self.world.verify(&json!({ "key": key })).await;
+            assert!(!asked.to_string().contains(key.as_str()), "{asked}");
+            let _answer =
+                self.world.http.json("GET", &self.world.authz("production"), &as_key(key), &NOTHING).await;
+        }
+        for path in [String::new(), format!("/{}", text(&made, "id")), format!("/{}", text(&own, "id"))] {
+            let shown = self.world.read(&format!("{keys}{path}")).await.to_string();
+            for secret in &self.secrets {
+                assert!(!shown.contains(secret), "shown again: {shown}");
+            }
+        }
+        self.world.change("DELETE", text(&own, "id"), "", &NOTHING).await.expect(204);
+    }
+
+    /// Puts secrets where they do not belong.
+    async fn bad_places(&mut self) {
+        let (keys, authz, owner) =
+            (self.world.keys(), self.world.authz("production"), self.world.owner.clone());
+        let verify = "/api/v1/keys/verify";
+        for secret in self.secrets.clone() {
+            let secret = secret.as_str();
+            for credential in
+                [format!("Basic {secret}"), format!("ApiKey {secret}x"), format!("Bearer x{secret}")]
+            {
+                self.refused("GET", &keys, &credential, &NOTHING).await;
+                self.refused("GET", &authz, &credential, &NOTHING).await;
+                self.refused("POST", verify, &credential, &json!({ "key": secret })).await;
+            }
+            for body in [
+                json!({ "name": "bad", "rpm_limit": secret }),
+                json!({ "name": "bad", "environment": secret }),
+                json!({ "name": "bad", "expires_at": secret }),
+                json!({ "name": "bad", "scopes": secret }),
+                json!({ "name": "bad", "scopes": [secret] }),
+                json!({ "name": "bad", "tags": secret }),
+                json!({ "name": "bad", "password": secret }),
+                json!({ "name": "bad", "secret": [secret] }),
+                json!({ "name": "bad", "secret": format!("{secret} ") }),
+                json!({ "name": "bad", "customer_id": secret }),
+                json!(secret),
+            ] {
+                self.refused("POST", &keys, &owner, &body).await;
+                self.refused("POST", verify, &owner, &body).await;
+                self.refused("POST", "/api/v1/auth/token", "", &body).await;
+            }
+            let cut = format!(r#"{{"name": "bad", "secret": "{secret}"#);
+            let request = self.world.http.request("POST", &keys).header("authorization", &owner);
+            let answer = self.world.http.send(request.header("content-type", "application/json"), cut).await;
+            self.keep(&answer);
+            let sign_in = json!({ "email": secret, "password": secret });
+            self.refused("POST", "/api/v1/auth/token", "", &sign_in).await;
+            let url = url_encoded(secret);
+            for query in [format!("q={url}"), format!("cursor={url}"), format!("environment={url}")] {
+                let _answer = self.world.ask("GET", &format!("{keys}?{query}"), &NOTHING).await;
+                self.refused("GET", &format!("{keys}?{query}"), "", &NOTHING).await;
+            }
+            self.refused("GET", &format!("{authz}&permission={url}"), &as_key(secret), &NOTHING).await;
+            self.refused("GET", &keys, &format!("{owner}{secret}"), &NOTHING).await;
+        }
+        let http2 = Http::http2(self.world.server.address());
+        let secret = self.secrets[0].clone();
+        let answer = http2.json("GET", &keys, &as_key(&secret), &NOTHING).await;
+        self.keep(&answer);
+    }
+
+    fn is_nowhere(&self, place: &str, content: &[u8]) {
+        for secret in &self.secrets {
+            let found = content.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} is in {place}");
+        }
+    }
+
+    fn grep(&self, folder: &Path, but: &Path) -> usize {
+        let mut read = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read += self.grep(&path, but);
+            } else if path != but {
+                self.is_nowhere(&path.display().to_string(), &fs::read(&path).unwrap());
+                read += 1;
+            }
+        }
+        read
+    }
+}
+
+/// What would change its meaning in a URL is written as its number.
+fn url_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_files_logs_or_errors() {
+    // A first start shows secrets on standard output. All later output, and everything logged, is searched.
+    let server = Plan::dev(KEYSTILE).flag("--log", "trace").start();
+    let mut canary = Canary { world: World::of(server).await, secrets: Vec::new(), errors: Vec::new() };
+    let credentials = canary.world.credentials.clone();
+    canary.learn(&credentials.password);
+    for key in credentials.keys.values() {
+        canary.learn(&key.secret);
+    }
+    let token = canary.world.owner.trim_start_matches("Bearer ").to_owned();
+    canary.learn(&token);
+    canary.good_places().await;
+    let first_out = canary.world.server.plan().folder().join("start-1.stdout");
+    canary.world.server.stop();
+    canary.world.start_again();
+    canary.bad_places().await;
+    let again = sign_in(&canary.world.http, &credentials.email, &credentials.password).await;
+    canary.learn(again.trim_start_matches("Bearer "));
+    let known = verify(&canary.world.http, &again, &json!({ "key": credentials.secret("production") })).await;
+    assert_eq!(known["code"], "allowed");
+
+    for error in &canary.errors {
+        canary.is_nowhere("an error answer", error.as_bytes());
+    }
+    assert!(canary.errors.len() > 100);
+    // While the server runs its latest writes are in the write-ahead log; after a kill they still are.
+    let folder = canary.world.server.plan().folder().to_owned();
+    let wal = folder.join("data/keystile.db-wal");
+    assert!(wal.exists(), "the write-ahead log is searched, too");
+    canary.world.server.kill();
+    fs::remove_file(canary.world.server.credentials_file()).unwrap();
+    let files = canary.grep(&folder, &first_out);
+    assert!(files >= 6, "only {files} files were searched");
+    let log = fs::read_to_string(folder.join("start-2.stderr")).unwrap();
+    assert!(log.contains("answered"), "there was a log to search");
+}
