@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use keystile_core::{KeyId, Timestamp};
+use keystile_core::{KeyId, TenantId, Timestamp};
 
 use crate::tx::Tx;
 use crate::value::Value;
@@ -19,6 +19,8 @@ static STATEMENTS: LazyLock<[String; 3]> = LazyLock::new(|| SIZES.map(statement)
 /// A key was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Touch {
+    /// The key's tenant.
+    pub tenant_id: TenantId,
     /// Which key.
     pub key_id: KeyId,
     /// When.
@@ -60,22 +62,22 @@ async fn write(touches: &[Touch], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn values(touch: &Touch) -> [Value; 3] {
-    [Value::text(touch.key_id), touch.at.into(), Value::opt_text(touch.ip)]
+fn values(touch: &Touch) -> [Value; 4] {
+    [Value::text(touch.tenant_id), Value::text(touch.key_id), touch.at.into(), Value::opt_text(touch.ip)]
 }
 
 /// Both engines call the columns of `VALUES` `column1` and so on.
 fn statement(size: usize) -> String {
     let row = |index: usize| {
-        let first = 3 * index + 1;
-        format!("(${first}, CAST(${} AS BIGINT), ${})", first + 1, first + 2)
+        let first = 4 * index + 1;
+        format!("(${first}, ${}, CAST(${} AS BIGINT), ${})", first + 1, first + 2, first + 3)
     };
     let rows: Vec<_> = (0..size).map(row).collect();
     format!(
-        "UPDATE api_keys SET last_used_at = touch.column2, last_used_ip = touch.column3
+        "UPDATE api_keys SET last_used_at = touch.column3, last_used_ip = touch.column4
          FROM (VALUES {}) AS touch
-         WHERE api_keys.id = touch.column1
-         AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < touch.column2)",
+         WHERE api_keys.tenant_id = touch.column1 AND api_keys.id = touch.column2
+         AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < touch.column3)",
         rows.join(", ")
     )
 }

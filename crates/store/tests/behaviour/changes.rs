@@ -1,6 +1,6 @@
 //! Changing a key.
 
-use keystile_core::{Action, ApiKey, AuditEntry, Environment, KeyId};
+use keystile_core::{Action, ApiKey, AuditEntry, Environment, KeyId, TenantId};
 use keystile_store::{Changed, Store, StoreError, Touch};
 
 use crate::bed::Bed;
@@ -145,7 +145,7 @@ pub(crate) async fn concurrent_changes_lose_no_update(bed: &Bed) {
 }
 
 fn touch(key: &ApiKey, millis: i64, ip: Option<&str>) -> Touch {
-    Touch { key_id: key.id, at: at(millis), ip: ip.map(|ip| ip.parse().unwrap()) }
+    Touch { tenant_id: key.tenant_id, key_id: key.id, at: at(millis), ip: ip.map(|ip| ip.parse().unwrap()) }
 }
 
 pub(crate) async fn last_use_moves_forward_only(bed: &Bed) {
@@ -170,7 +170,9 @@ pub(crate) async fn last_use_moves_forward_only(bed: &Bed) {
 pub(crate) async fn last_uses_of_many_keys_are_written_at_once(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;
-    let mut touches = vec![Touch { key_id: KeyId::from_parts(at(1), 1), at: at(1), ip: None }];
+    let unknown = world.created(&store).await;
+    let elsewhere = TenantId::from_parts(at(1), 999);
+    let mut touches = vec![Touch { tenant_id: elsewhere, ..touch(&unknown, 1, None) }];
     let mut keys = vec![];
     for n in 0..150 {
         keys.push(world.created(&store).await);
@@ -181,6 +183,7 @@ pub(crate) async fn last_uses_of_many_keys_are_written_at_once(bed: &Bed) {
     for (key, n) in keys.iter().zip(0..) {
         assert_eq!(world.read(&store, key.id).await.last_used_at, Some(at(1_000 + n)));
     }
+    assert_eq!(world.read(&store, unknown.id).await.last_used_at, None, "it is not that tenant's key");
 }
 
 pub(crate) async fn a_change_does_not_undo_a_last_use(bed: &Bed) {
