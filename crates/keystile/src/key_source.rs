@@ -16,7 +16,8 @@ impl KeySource for StoredKeys {
     }
 
     fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
-        let touch = |used: Use| Touch { tenant_id: used.tenant_id, key_id: used.key_id, at: used.at, ip: used.ip };
+        let touch =
+            |used: Use| Touch { tenant_id: used.tenant_id, key_id: used.key_id, at: used.at, ip: used.ip };
         let touches = uses.into_iter().map(touch).collect();
         Box::pin(async move { self.0.touch_keys(touches).await.map_err(logged) })
     }
