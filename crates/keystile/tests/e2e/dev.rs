@@ -127,7 +127,7 @@ async fn a_restart_keeps_everything_and_shows_no_secret() {
 
 #[test]
 fn it_is_for_this_machine_only() {
-    let folder = tempfile_folder();
+    let folder = empty_folder();
     for address in ["0.0.0.0:0", "[::]:0"] {
         explains(&run(folder.folder(), &["--listen", address]), &["loopback", "keystile serve"]);
     }
@@ -181,6 +181,6 @@ async fn serve_makes_the_owner_whom_the_environment_names() {
     }
 }
 
-fn tempfile_folder() -> Plan {
+fn empty_folder() -> Plan {
     Plan::serve(KEYSTILE)
 }

@@ -12,6 +12,8 @@ mod connections;
 mod dev;
 mod durability;
 mod isolation;
+mod keys_fields;
+mod keys_life;
 mod matrix;
 mod nginx;
 mod revocation;
