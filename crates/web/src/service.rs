@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use keystile_core::{ApplicationId, KeyId, TenantId};
 use tower::ServiceExt;
 
 use crate::api::verification::verify_key;
@@ -22,6 +23,10 @@ use crate::state::App;
 pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;
 
 pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
+
+/// Length from which on a part of a path may be a secret; our own words are shorter. Secrets of keys begin at 24
+/// characters, passwords at 12.
+const SHORTEST_SECRET: usize = 13;
 
 /// Answers requests of one connection.
 #[derive(Clone)]
@@ -64,7 +69,7 @@ impl Service {
         request_id: &RequestId,
     ) -> Response<AnyBody> {
         let started = Instant::now();
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (method, path) = (request.method().clone(), loggable(request.uri().path()));
         request.extensions_mut().insert(ClientIp(client));
         request.extensions_mut().insert(request_id.clone());
         let Ok(mut response) = self.router.clone().oneshot(request.map(axum::body::Body::new)).await;
@@ -78,6 +83,18 @@ impl Service {
     }
 }
 
+/// The path as it may stand in a log. A part that is long enough may be a secret that somebody put there,
+/// unless it is an id.
+fn loggable(path: &str) -> String {
+    let is_id = |part: &str| {
+        part.parse::<TenantId>().is_ok()
+            || part.parse::<KeyId>().is_ok()
+            || part.parse::<ApplicationId>().is_ok()
+    };
+    let shown = |part| if str::len(part) < SHORTEST_SECRET || is_id(part) { part } else { "…" };
+    path.split('/').map(shown).collect::<Vec<_>>().join("/")
+}
+
 fn render(problem: ApiProblem, request_id: &RequestId) -> Response<AnyBody> {
     problem.render(request_id).map(|body| Either::Left(Full::new(Bytes::from(body))))
 }
@@ -88,4 +105,20 @@ fn keep_allow(routed: &Response<axum::body::Body>, mut rendered: Response<AnyBod
         rendered.headers_mut().insert(http::header::ALLOW, allow.clone());
     }
     rendered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::loggable;
+
+    #[test]
+    fn a_path_is_logged_without_what_may_be_a_secret() {
+        let id = "key_01J00000000000000000000001";
+        assert_eq!(
+            loggable(&format!("/tenants/a/api-keys/{id}/revoke")),
+            format!("/tenants/a/api-keys/{id}/revoke")
+        );
+        assert_eq!(loggable("/api-keys/c41f8a07d93be6525af0917d"), "/api-keys/…");
+        assert_eq!(loggable("/applications"), "/applications");
+    }
 }
