@@ -106,6 +106,10 @@ impl Canary {
             }
             self.refused("GET", &format!("{authz}&permission={url}"), &as_key(secret), &NOTHING).await;
             self.refused("GET", &keys, &format!("{owner}{secret}"), &NOTHING).await;
+            for path in [format!("{keys}/{secret}"), format!("{keys}/{url}"), format!("/{secret}/api-keys")] {
+                self.refused("GET", &path, &owner, &NOTHING).await;
+                self.refused("GET", &path, "", &NOTHING).await;
+            }
         }
         let http2 = Http::http2(self.world.server.address());
         let secret = self.secrets[0].clone();
