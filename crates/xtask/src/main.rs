@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to who called it")]
 
+mod bench;
 mod check;
 mod fuzz;
 mod generate;
@@ -24,6 +25,7 @@ usage: cargo xtask COMMAND
   generate [--check]
                     write the files that the binary describes itself with, or see that they are up to date
   tidy              the rules of this repository only
+  bench [--quick]   measure the release beside a bare HTTP server; bench/README.md says how to read it
   fuzz [SECONDS]    search each fuzz target for bad input, 60 seconds by default
 ";
 
@@ -43,6 +45,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     match (command.as_str(), rest) {
         ("test", flags) => test::run(flags.strip_prefix(&["--".to_owned()]).unwrap_or(flags)),
         ("check", []) => check::run(),
+        ("bench", flags) => bench::run(flags),
         ("tidy", []) => tidy::run(),
         ("generate", []) => generate::write(),
         ("generate", [flag]) if flag == "--check" => generate::check(),

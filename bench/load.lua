@@ -1,0 +1,47 @@
+-- What wrk sends, and what it reports: one line that the bench reads.
+--
+-- Arguments: file with the text of a request, in which @KEY@ stands for a key; file with keys, one a line,
+-- or "-"; "random" or "sequence"; milliseconds that a connection pauses between requests on average.
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function lines(path)
+  local keys = {}
+  for line in io.lines(path) do keys[#keys + 1] = line end
+  return keys
+end
+
+function init(args)
+  local text, order, pause = read(args[1]), args[3], tonumber(args[4])
+  if args[2] == "-" then
+    request = function() return text end
+  else
+    local keys, next = lines(args[2]), 0
+    local first, last = text:find("@KEY@", 1, true)
+    local head, tail = text:sub(1, first - 1), text:sub(last + 1)
+    local pick = {
+      random = function() return keys[math.random(#keys)] end,
+      sequence = function()
+        next = next % #keys + 1
+        return keys[next]
+      end,
+    }
+    local picked = pick[order]
+    request = function() return head .. picked() .. tail end
+  end
+  if pause > 0 then
+    delay = function() return math.random(2 * pause - 1) end
+  end
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  print(string.format("keystile %d %d %.0f %.0f %d %d",
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

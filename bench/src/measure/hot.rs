@@ -1,0 +1,120 @@
+//! What is answered from memory, beside the bare server, in turns.
+
+use anyhow::{Result, ensure};
+
+use super::say;
+use crate::keys::write_file;
+use crate::plan::Plan;
+use crate::server::Server;
+use crate::table::{Row, median};
+use crate::world::{World, hot, with_keys};
+use crate::wrk::{Load, Order, Run};
+
+/// A series of keys that are in no store; each run takes one of its own, so that none was asked for before.
+const UNKNOWN: u32 = 1000;
+/// Keys of a flood: more than are remembered as unknown, so that even a key that comes again is asked for anew.
+const FLOOD: usize = 150_000;
+/// Mean pause of each connection where latency is measured at a moderate rate: 64 clients make 16,000
+/// requests a second.
+const MODERATE_PAUSE: usize = 4;
+
+/// Whom a load is sent to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    Bare,
+    Keystile,
+}
+
+/// One row in the making.
+struct Turn {
+    name: String,
+    to: To,
+    load: Load,
+    refused: bool,
+    runs: Vec<Run>,
+}
+
+/// The rows whose ratio to the bare server is meaningful.
+pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
+    // Shards of the cache fill unevenly, so room for a tenth more keeps all keys in memory.
+    let room = (plan.keys * 11 / 10).to_string();
+    let keystile = world.serve(&["--cache-keys", &room]).await?;
+    let bare = Server::bare(&world.sample_answer(&keystile).await?).await?;
+    let mut turns = turns(world, plan)?;
+    say("bringing every key into memory");
+    warm(&turns, &keystile, plan)?;
+    for round in 0..plan.rounds {
+        say(&format!("round {} of {}", round + 1, plan.rounds));
+        for turn in &mut turns {
+            if turn.name.contains("unknown") {
+                write_file(&world.file("unknown.keys"), UNKNOWN + round as u32, FLOOD, str::to_owned)?;
+            }
+            let server = if turn.to == To::Bare { &bare } else { &keystile };
+            let run = turn.load.run(server, plan.seconds)?;
+            let expected = if turn.refused { 1.0 } else { 0.0 };
+            ensure!(run.refused == expected, "{}: {} of the answers are refusals", turn.name, run.refused);
+            turn.runs.push(run);
+        }
+    }
+    let peaks = [(To::Bare, bare.memory()?.1), (To::Keystile, keystile.memory()?.1)];
+    Ok(summed_up(&turns, peaks))
+}
+
+/// In the order in which they take their turns; the bare server has two, so that no row is far from it.
+fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
+    let (verify, authz, folder) = (world.verify()?, world.authz()?, world.file(""));
+    let random = || world.file("stored.keys");
+    let malformed = world.file("malformed.keys");
+    write_file(&malformed, 1, 1000, |text| text.replacen("live", "stage", 1))?;
+    let turn = |name: &str, to, load| Turn { name: name.to_owned(), to, load, refused: false, runs: vec![] };
+    let flood = |name: &str, keys| Turn {
+        refused: true,
+        ..turn(name, To::Keystile, with_keys(&authz, keys, Order::Sequence))
+    };
+    let hot_verify = hot(&verify, &folder)?;
+    let moderate = |load: &Load| Load { pause: MODERATE_PAUSE, ..load.clone() };
+    let of = format!("random keys of {}", plan.keys);
+    Ok(vec![
+        turn("bare hyper, `POST`", To::Bare, hot_verify.clone()),
+        turn("`/keys/verify`, one key", To::Keystile, hot_verify.clone()),
+        turn(&format!("`/keys/verify`, {of}"), To::Keystile, with_keys(&verify, random(), Order::Random)),
+        turn("`/authz`, one key", To::Keystile, hot(&authz, &folder)?),
+        turn("bare hyper, `POST`, again", To::Bare, hot_verify.clone()),
+        turn(&format!("`/authz`, {of}"), To::Keystile, with_keys(&authz, random(), Order::Random)),
+        flood("`/authz`, flood of malformed keys", malformed),
+        flood("`/authz`, flood of unknown keys", world.file("unknown.keys")),
+        turn("bare hyper, moderate rate", To::Bare, moderate(&hot_verify)),
+        turn("`/keys/verify`, one key, moderate rate", To::Keystile, moderate(&hot_verify)),
+    ])
+}
+
+/// Asks for every key once or more: in order, for as long as that takes at a modest rate.
+fn warm(turns: &[Turn], keystile: &Server, plan: Plan) -> Result<()> {
+    let random = turns.iter().find(|turn| turn.name.starts_with("`/authz`, random"));
+    let Some(Turn { load: Load { keys: Some((keys, _)), .. }, .. }) = random else { return Ok(()) };
+    let load = with_keys(
+        &random.map(|turn| turn.load.request.clone()).unwrap_or_default(),
+        keys.clone(),
+        Order::Sequence,
+    );
+    let mut asked = 0.0;
+    while asked < plan.keys as f64 {
+        let seconds = 1 + plan.keys as u64 / 25_000;
+        asked += load.run(keystile, seconds)?.per_second * seconds as f64;
+    }
+    Ok(())
+}
+
+/// Every run is compared with the mean of the two runs of the bare server in its round.
+fn summed_up(turns: &[Turn], peaks: [(To, f64); 2]) -> Vec<Row> {
+    let bare: Vec<&Turn> = turns.iter().filter(|turn| turn.to == To::Bare && turn.load.pause == 0).collect();
+    let ceiling =
+        |round: usize| bare.iter().map(|turn| turn.runs[round].per_second).sum::<f64>() / bare.len() as f64;
+    let row = |turn: &Turn| {
+        let ratios = turn.runs.iter().enumerate().map(|(round, run)| run.per_second / ceiling(round));
+        let ratio = (turn.load.pause == 0).then(|| median(ratios));
+        let peak = peaks.iter().find(|(to, _)| *to == turn.to).map(|(_, peak)| *peak);
+        Row { ratio, peak, ..Row::of(&turn.name, &turn.runs) }
+    };
+    turns.iter().map(row).collect()
+}

@@ -1,0 +1,82 @@
+//! Rows of figures, and the one table they are printed as.
+
+use std::fmt::Write as _;
+
+use crate::wrk::Run;
+
+/// One row; what does not apply stays empty.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) per_second: Option<f64>,
+    pub(crate) ratio: Option<f64>,
+    pub(crate) user: Option<f64>,
+    pub(crate) system: Option<f64>,
+    pub(crate) p50: Option<f64>,
+    pub(crate) p99: Option<f64>,
+    pub(crate) peak: Option<f64>,
+    pub(crate) note: String,
+}
+
+impl Row {
+    /// The medians of some runs.
+    pub(crate) fn of(name: impl Into<String>, runs: &[Run]) -> Self {
+        let of = |figure: fn(&Run) -> f64| Some(median(runs.iter().map(figure)));
+        let busy = median(runs.iter().map(|run| run.busy));
+        Self {
+            name: name.into(),
+            per_second: of(|run| run.per_second),
+            user: of(|run| run.user),
+            system: of(|run| run.system),
+            p50: of(|run| run.p50),
+            p99: of(|run| run.p99),
+            note: format!("core {:.0} % busy", busy * 100.0),
+            ..Self::default()
+        }
+    }
+
+    /// A row that has nothing but latencies, in microseconds.
+    pub(crate) fn of_latencies(name: impl Into<String>, mut micros: Vec<f64>) -> Self {
+        micros.sort_unstable_by(f64::total_cmp);
+        let at = |share: f64| micros.get((micros.len() as f64 * share) as usize).copied();
+        Self { name: name.into(), p50: at(0.5), p99: at(0.99), ..Self::default() }
+    }
+}
+
+/// The middle of an odd count of figures, the upper of the two middle ones of an even count.
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_unstable_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The rows as Markdown.
+pub(crate) fn render(rows: &[Row]) -> String {
+    let mut table = String::from(
+        "| | requests/s | of bare hyper | user µs | sys µs | p50 | p99 | peak MiB | |\n\
+        |---|---:|---:|---:|---:|---:|---:|---:|---|\n",
+    );
+    for row in rows {
+        let cells = [
+            row.per_second.map(|count| format!("{count:.0}")),
+            row.ratio.map(|ratio| format!("{ratio:.2}")),
+            row.user.map(|micros| format!("{micros:.1}")),
+            row.system.map(|micros| format!("{micros:.1}")),
+            row.p50.map(in_words),
+            row.p99.map(in_words),
+            row.peak.map(|mib| format!("{mib:.0}")),
+        ];
+        let cells = cells.map(Option::unwrap_or_default).join(" | ");
+        let _ = writeln!(table, "| {} | {cells} | {} |", row.name, row.note);
+    }
+    table
+}
+
+/// Microseconds in the unit that suits them.
+fn in_words(micros: f64) -> String {
+    match micros {
+        small if small < 1000.0 => format!("{small:.0} µs"),
+        middle if middle < 1e6 => format!("{:.1} ms", middle / 1000.0),
+        large => format!("{:.1} s", large / 1e6),
+    }
+}

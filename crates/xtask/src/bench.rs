@@ -1,0 +1,20 @@
+//! `cargo xtask bench`: builds the release and measures it.
+
+use anyhow::{Result, bail};
+
+use crate::run::{cargo, shown};
+
+/// Builds the server and everything that is measured beside it, then prints one table. `flags` is empty, or
+/// `--quick` for a first impression in a few minutes.
+pub(crate) fn run(flags: &[String]) -> Result<()> {
+    if flags.iter().any(|flag| flag != "--quick") {
+        bail!("usage: cargo xtask bench [--quick]");
+    }
+    let example = ["--package", "keystile-verify", "--example", "in_process"];
+    shown(cargo(&["build", "--release", "--quiet"]).args(example))?;
+    // Apart from one another, so that the server is built with its own features only.
+    shown(&mut cargo(&["build", "--release", "--quiet", "--package", "keystile"]))?;
+    shown(&mut cargo(&["build", "--release", "--quiet", "--package", "keystile-bench", "--bins"]))?;
+    let run = ["run", "--release", "--quiet", "--package", "keystile-bench", "--bin", "keystile-bench", "--"];
+    shown(cargo(&run).args(flags))
+}
