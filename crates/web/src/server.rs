@@ -114,12 +114,13 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
-        let service = Service { app: self.app.clone(), router: self.router.clone(), peer: peer.ip() };
+        let service =
+            Arc::new(Service { app: self.app.clone(), router: self.router.clone(), peer: peer.ip() });
         let asked = Arc::new(AtomicBool::new(false));
         let has_asked = Arc::clone(&asked);
         let answer = service_fn(move |request| {
             has_asked.store(true, Ordering::Relaxed);
-            let service = service.clone();
+            let service = Arc::clone(&service);
             async move { Ok::<_, Infallible>(service.answer(request).await) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), answer).into_owned();

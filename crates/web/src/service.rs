@@ -29,7 +29,6 @@ pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
 const SHORTEST_SECRET: usize = 13;
 
 /// Answers requests of one connection.
-#[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) app: App,
     pub(crate) router: Router,
@@ -38,7 +37,8 @@ pub(crate) struct Service {
 
 impl Service {
     /// Answers one request. The two hot paths do not go through the router: matching a table and boxing
-    /// futures would cost them more than the verification itself.
+    /// futures would cost them more than the verification itself. What is rare is boxed, because the future of
+    /// a request is copied when it starts.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let request_id = self.app.request_ids.of(request.headers());
         let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
@@ -56,9 +56,9 @@ impl Service {
                 |response| response.map(|()| Either::Left(Full::default())),
             )
         } else {
-            self.route(request, client, &request_id).await
+            Box::pin(self.route(request, client, &request_id)).await
         };
-        response.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
+        response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
         response
     }
 

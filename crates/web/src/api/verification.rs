@@ -54,18 +54,31 @@ async fn asking_tenant(
         Credential::Key(key) => {
             let needed = Requirement::All(&[Permission::VERIFY_KEYS]);
             let ask = Ask { ip: Some(client), permissions: needed, ..Ask::ANYTHING };
-            let verdict = app.verifier.verify(key, &ask).await;
+            let verdict = verdict(app, key, &ask).await;
             verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
             verdict.key.map(|key| key.tenant_id()).ok_or_else(ApiProblem::unauthenticated)
         }
         Credential::Token(token) => {
-            let signed_in = app.control.check_token(token)?;
-            let tenant_id = signed_in.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?;
             let origin = Origin { ip: Some(client), request_id: Some(request_id.as_str().to_owned()) };
-            let caller = app.control.enter(&signed_in, tenant_id, origin).await?;
-            caller.require(Role::Developer)?;
-            Ok(tenant_id)
+            Box::pin(tenant_of_developer(app, token, origin)).await
         }
+    }
+}
+
+async fn tenant_of_developer(app: &App, token: &str, origin: Origin) -> Result<TenantId, ApiProblem> {
+    let signed_in = app.control.check_token(token)?;
+    let tenant_id = signed_in.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?;
+    let caller = app.control.enter(&signed_in, tenant_id, origin).await?;
+    caller.require(Role::Developer)?;
+    Ok(tenant_id)
+}
+
+/// Asks the verifier. The reading of a key that is not in memory is boxed, so that requests whose keys are do
+/// not carry room for it.
+pub(crate) async fn verdict(app: &App, presented: &str, ask: &Ask<'_>) -> Verdict {
+    match app.verifier.try_verify(presented, ask) {
+        Ok(verdict) => verdict,
+        Err(cold) => Box::pin(app.verifier.verify_cold(cold, ask)).await,
     }
 }
 
@@ -83,7 +96,7 @@ async fn ask(app: &App, request: &VerifyRequest, tenant_id: TenantId) -> Result<
         permissions: needed,
         model: request.model.as_deref(),
     };
-    Ok(app.verifier.verify(request.key.expose(), &ask).await)
+    Ok(verdict(app, request.key.expose(), &ask).await)
 }
 
 fn permissions(texts: &[String]) -> Result<Vec<Permission<'_>>, ApiProblem> {

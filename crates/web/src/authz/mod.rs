@@ -9,6 +9,7 @@ use keystile_core::{ApplicationId, Ask, Environment, Invalid, Permission};
 use keystile_verify::CachedKey;
 use keystile_wire::Problem;
 
+use crate::api::verification::verdict;
 use crate::credential::Credential;
 use crate::extract::read_headers;
 use crate::problem::ApiProblem;
@@ -62,7 +63,7 @@ pub(crate) async fn authorize(
         permissions: Requirement::All(&needed),
         ..Ask::ANYTHING
     };
-    let verdict = app.verifier.verify(key, &ask).await;
+    let verdict = verdict(app, key, &ask).await;
     verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
     let key = verdict.key.ok_or_else(ApiProblem::unauthenticated)?;
     Ok(identity(&key))
