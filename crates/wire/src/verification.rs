@@ -1,12 +1,15 @@
 //! The question whether a key is good, and its answer.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 use keystile_core::{
     ApplicationId, Code, CustomerId, Environment, Grants, KeyId, Secret, TenantId, Timestamp, TrustLevel,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -46,7 +49,7 @@ pub struct VerifyRequest {
 }
 
 /// Permissions a request needs: a list means all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum PermissionsAsked {
     /// All of these.
@@ -69,6 +72,42 @@ impl PermissionsAsked {
         match self {
             Self::List(all) | Self::All { all } => (all, false),
             Self::Any { any } => (any, true),
+        }
+    }
+}
+
+/// By hand: what serde derives reads a general value first and tries it against each form, and
+/// its error does not say what is expected.
+impl<'de> Deserialize<'de> for PermissionsAsked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AskedVisitor)
+    }
+}
+
+struct AskedVisitor;
+
+impl<'de> Visitor<'de> for AskedVisitor {
+    type Value = PermissionsAsked;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list, or an object with either `all` or `any`")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<PermissionsAsked, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(PermissionsAsked::List)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<PermissionsAsked, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Quantified {
+            all: Option<Vec<String>>,
+            any: Option<Vec<String>>,
+        }
+        match Quantified::deserialize(MapAccessDeserializer::new(object))? {
+            Quantified { all: Some(all), any: None } => Ok(PermissionsAsked::All { all }),
+            Quantified { all: None, any: Some(any) } => Ok(PermissionsAsked::Any { any }),
+            _ => Err(A::Error::custom("must have either `all` or `any`")),
         }
     }
 }
