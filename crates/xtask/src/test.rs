@@ -14,6 +14,7 @@ struct Needed {
 }
 
 const NEEDED: &[Needed] = &[
+    Needed { program: "curl", package: "curl" },
     Needed { program: "postgres", package: "postgresql" },
     Needed { program: "nginx", package: "nginx" },
     Needed { program: "setpriv", package: "util-linux" },

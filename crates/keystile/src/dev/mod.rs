@@ -3,7 +3,7 @@
 mod guide;
 mod workspace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -41,14 +41,28 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     let running = Running::start(&settings).await?;
     let base_url = format!("http://{}", running.address()?);
     let opened = Workspace::open(&running.control, &settings.data_dir()).await?;
-    match (&opened, options.credentials_file) {
-        (Opened::New(workspace), Some(file)) => write_private(&file, &workspace.to_json(&base_url))?,
-        (Opened::Kept(_), Some(file)) if !file.exists() => return Err(secrets_are_gone(&file, &settings)),
-        _ => {}
-    }
-    guide::print(&opened, &base_url);
+    hand_over(&opened, options.credentials_file.as_deref(), &settings, &base_url)?;
     running.serve(stop).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes and prints what there is; a first start counts as one only when its secrets have been handed over.
+fn hand_over(
+    opened: &Opened,
+    file: Option<&Path>,
+    settings: &Settings,
+    base_url: &str,
+) -> Result<(), Failure> {
+    match (opened, file) {
+        (Opened::New(workspace), Some(file)) => write_private(file, &workspace.to_json(base_url))?,
+        (Opened::Kept(_), Some(file)) if !file.exists() => return Err(secrets_are_gone(file, settings)),
+        (Opened::New(_) | Opened::Kept(_), _) => {}
+    }
+    guide::print(opened, base_url);
+    match opened {
+        Opened::New(workspace) => workspace.remember(&settings.data_dir()),
+        Opened::Kept(_) => Ok(()),
+    }
 }
 
 /// The password of a server for trying things out stands on a screen; nobody else should reach it.
@@ -59,7 +73,7 @@ fn refuse_public_address(settings: &Settings) -> Result<(), Failure> {
     Err(Failure::new("`keystile dev` listens on loopback only; use `keystile serve` for others to reach it"))
 }
 
-fn secrets_are_gone(file: &std::path::Path, settings: &Settings) -> Failure {
+fn secrets_are_gone(file: &Path, settings: &Settings) -> Failure {
     let (file, folder) = (file.display(), settings.data_dir());
     let folder = folder.display();
     Failure::new(format!(

@@ -13,6 +13,8 @@ use crate::signing::write_private;
 use crate::system::SystemEntropy;
 
 const EMAIL: &str = "owner@localhost";
+/// Where the facts are kept, in the data folder.
+const NOTES: &str = "dev.json";
 const TENANT_NAME: &str = "Playground";
 /// Everything in the application, and asking Keystile itself.
 const SCOPES: [&str; 2] = ["*", "keystile.keys:verify"];
@@ -41,7 +43,7 @@ pub(super) enum Opened {
 impl Workspace {
     /// Makes the workspace, or finds the one that was made before.
     pub(super) async fn open(control: &ControlPlane, folder: &Path) -> Result<Opened, Failure> {
-        let notes = folder.join("dev.json");
+        let notes = folder.join(NOTES);
         if let Ok(text) = std::fs::read(&notes) {
             let facts = serde_json::from_slice(&text);
             let damaged = |error| {
@@ -52,15 +54,18 @@ impl Workspace {
             };
             return facts.map(Opened::Kept).map_err(damaged);
         }
-        let workspace = Self::make(control).await?.ok_or_else(|| {
-            Failure::new(format!(
-                "the first start in {} did not end; delete the folder to start anew",
-                folder.display()
-            ))
-        })?;
-        let text = serde_json::to_vec_pretty(&workspace.facts).unwrap_or_default();
-        write_private(&notes, &text)?;
-        Ok(Opened::New(workspace))
+        let workspace = Self::make(control).await?;
+        let unfinished = || {
+            let folder = folder.display();
+            Failure::new(format!("the first start in {folder} did not end; delete the folder to start anew"))
+        };
+        workspace.map(Opened::New).ok_or_else(unfinished)
+    }
+
+    /// Notes that the first start ended. Only now do later starts believe that its secrets were shown.
+    pub(super) fn remember(&self, folder: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(&self.facts).unwrap_or_default();
+        write_private(&folder.join(NOTES), &text)
     }
 
     async fn make(control: &ControlPlane) -> Result<Option<Self>, Failure> {
