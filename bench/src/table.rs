@@ -9,7 +9,10 @@ use crate::wrk::Run;
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) per_second: Option<f64>,
+    /// Requests/s over those of the bare server.
     pub(crate) ratio: Option<f64>,
+    /// The same as processor time of the bare server over that of this one: less at the mercy of neighbours.
+    pub(crate) ratio_by_cpu: Option<f64>,
     pub(crate) user: Option<f64>,
     pub(crate) system: Option<f64>,
     pub(crate) p50: Option<f64>,
@@ -53,13 +56,14 @@ pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
 /// The rows as Markdown.
 pub(crate) fn render(rows: &[Row]) -> String {
     let mut table = String::from(
-        "| | requests/s | of bare hyper | user µs | sys µs | p50 | p99 | peak MiB | |\n\
-        |---|---:|---:|---:|---:|---:|---:|---:|---|\n",
+        "| | requests/s | of bare hyper | by CPU | user µs | sys µs | p50 | p99 | peak MiB | |\n\
+        |---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n",
     );
     for row in rows {
         let cells = [
             row.per_second.map(|count| format!("{count:.0}")),
             row.ratio.map(|ratio| format!("{ratio:.2}")),
+            row.ratio_by_cpu.map(|ratio| format!("{ratio:.2}")),
             row.user.map(|micros| format!("{micros:.1}")),
             row.system.map(|micros| format!("{micros:.1}")),
             row.p50.map(in_words),

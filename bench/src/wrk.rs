@@ -31,6 +31,7 @@ pub(crate) enum Order {
 /// One run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
+    pub(crate) requests: f64,
     pub(crate) per_second: f64,
     /// Processor time of the server per request, in microseconds.
     pub(crate) user: f64,
@@ -67,6 +68,7 @@ impl Load {
         }
         let (user, system) = (after.user - before.user, after.system - before.system);
         Ok(Run {
+            requests,
             per_second: requests / micros * 1e6,
             user: user / requests * 1e6,
             system: system / requests * 1e6,

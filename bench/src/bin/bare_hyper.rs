@@ -31,11 +31,7 @@ fn main() -> Result<()> {
 async fn serve(address: SocketAddr, body: Bytes) -> Result<()> {
     let listener = TcpListener::bind(address).await?;
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .pipeline_flush(true);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

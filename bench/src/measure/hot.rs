@@ -14,6 +14,10 @@ use crate::wrk::{Load, Order, Run};
 const UNKNOWN: u32 = 1000;
 /// Keys of a flood: more than are remembered as unknown, so that even a key that comes again is asked for anew.
 const FLOOD: usize = 150_000;
+/// The file of such keys.
+const UNSEEN: &str = "unseen.keys";
+/// Seconds by which a run that fills the cache is longer than others.
+const WARM_SECONDS: u64 = 10;
 /// Mean pause of each connection where latency is measured at a moderate rate: 64 clients make 16,000
 /// requests a second.
 const MODERATE_PAUSE: usize = 4;
@@ -25,12 +29,21 @@ enum To {
     Keystile,
 }
 
+/// What the answers are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    Allowed,
+    Refused,
+    /// Refused, to keys that nobody has asked for before.
+    RefusedAtFirstSight,
+}
+
 /// One row in the making.
 struct Turn {
     name: String,
     to: To,
     load: Load,
-    refused: bool,
+    answers: Answers,
     runs: Vec<Run>,
 }
 
@@ -40,18 +53,18 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
     let room = (plan.keys * 11 / 10).to_string();
     let keystile = world.serve(&["--cache-keys", &room]).await?;
     let bare = Server::bare(&world.sample_answer(&keystile).await?).await?;
-    let mut turns = turns(world, plan)?;
     say("bringing every key into memory");
-    warm(&turns, &keystile, plan)?;
+    warm(world, &keystile, plan)?;
+    let mut turns = turns(world, plan)?;
     for round in 0..plan.rounds {
         say(&format!("round {} of {}", round + 1, plan.rounds));
         for turn in &mut turns {
-            if turn.name.contains("unknown") {
-                write_file(&world.file("unknown.keys"), UNKNOWN + round as u32, FLOOD, str::to_owned)?;
+            if turn.answers == Answers::RefusedAtFirstSight {
+                write_file(&world.file(UNSEEN), UNKNOWN + round as u32, FLOOD, str::to_owned)?;
             }
             let server = if turn.to == To::Bare { &bare } else { &keystile };
             let run = turn.load.run(server, plan.seconds)?;
-            let expected = if turn.refused { 1.0 } else { 0.0 };
+            let expected = if turn.answers == Answers::Allowed { 0.0 } else { 1.0 };
             ensure!(run.refused == expected, "{}: {} of the answers are refusals", turn.name, run.refused);
             turn.runs.push(run);
         }
@@ -66,9 +79,15 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
     let random = || world.file("stored.keys");
     let malformed = world.file("malformed.keys");
     write_file(&malformed, 1, 1000, |text| text.replacen("live", "stage", 1))?;
-    let turn = |name: &str, to, load| Turn { name: name.to_owned(), to, load, refused: false, runs: vec![] };
-    let flood = |name: &str, keys| Turn {
-        refused: true,
+    let turn = |name: &str, to, load| Turn {
+        name: name.to_owned(),
+        to,
+        load,
+        answers: Answers::Allowed,
+        runs: Vec::new(),
+    };
+    let flood = |name: &str, keys, answers| Turn {
+        answers,
         ..turn(name, To::Keystile, with_keys(&authz, keys, Order::Sequence))
     };
     let hot_verify = hot(&verify, &folder)?;
@@ -81,40 +100,36 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
         turn("`/authz`, one key", To::Keystile, hot(&authz, &folder)?),
         turn("bare hyper, `POST`, again", To::Bare, hot_verify.clone()),
         turn(&format!("`/authz`, {of}"), To::Keystile, with_keys(&authz, random(), Order::Random)),
-        flood("`/authz`, flood of malformed keys", malformed),
-        flood("`/authz`, flood of unknown keys", world.file("unknown.keys")),
+        flood("`/authz`, flood of malformed keys", malformed, Answers::Refused),
+        flood("`/authz`, flood of unknown keys", world.file(UNSEEN), Answers::RefusedAtFirstSight),
         turn("bare hyper, moderate rate", To::Bare, moderate(&hot_verify)),
         turn("`/keys/verify`, one key, moderate rate", To::Keystile, moderate(&hot_verify)),
     ])
 }
 
-/// Asks for every key once or more: in order, for as long as that takes at a modest rate.
-fn warm(turns: &[Turn], keystile: &Server, plan: Plan) -> Result<()> {
-    let random = turns.iter().find(|turn| turn.name.starts_with("`/authz`, random"));
-    let Some(Turn { load: Load { keys: Some((keys, _)), .. }, .. }) = random else { return Ok(()) };
-    let load = with_keys(
-        &random.map(|turn| turn.load.request.clone()).unwrap_or_default(),
-        keys.clone(),
-        Order::Sequence,
-    );
-    let mut asked = 0.0;
-    while asked < plan.keys as f64 {
-        let seconds = 1 + plan.keys as u64 / 25_000;
-        asked += load.run(keystile, seconds)?.per_second * seconds as f64;
-    }
+/// Asks for the stored keys in order until one run has come to the last. What a run has asked for, the next
+/// passes over quickly.
+fn warm(world: &World, keystile: &Server, plan: Plan) -> Result<()> {
+    let load = with_keys(&world.authz()?, world.file("stored.keys"), Order::Sequence);
+    while load.run(keystile, plan.seconds + WARM_SECONDS)?.requests < plan.keys as f64 {}
     Ok(())
 }
 
 /// Every run is compared with the mean of the two runs of the bare server in its round.
 fn summed_up(turns: &[Turn], peaks: [(To, f64); 2]) -> Vec<Row> {
     let bare: Vec<&Turn> = turns.iter().filter(|turn| turn.to == To::Bare && turn.load.pause == 0).collect();
-    let ceiling =
-        |round: usize| bare.iter().map(|turn| turn.runs[round].per_second).sum::<f64>() / bare.len() as f64;
-    let row = |turn: &Turn| {
-        let ratios = turn.runs.iter().enumerate().map(|(round, run)| run.per_second / ceiling(round));
-        let ratio = (turn.load.pause == 0).then(|| median(ratios));
-        let peak = peaks.iter().find(|(to, _)| *to == turn.to).map(|(_, peak)| *peak);
-        Row { ratio, peak, ..Row::of(&turn.name, &turn.runs) }
+    let ceiling = |round: usize, figure: fn(&Run) -> f64| {
+        bare.iter().map(|turn| figure(&turn.runs[round])).sum::<f64>() / bare.len() as f64
+    };
+    let against = |turn: &Turn, figure: fn(&Run) -> f64| {
+        let ratios = turn.runs.iter().enumerate().map(|(round, run)| figure(run) / ceiling(round, figure));
+        (turn.load.pause == 0).then(|| median(ratios))
+    };
+    let row = |turn: &Turn| Row {
+        ratio: against(turn, |run| run.per_second),
+        ratio_by_cpu: against(turn, |run| 1.0 / (run.user + run.system)),
+        peak: peaks.iter().find(|(to, _)| *to == turn.to).map(|(_, peak)| *peak),
+        ..Row::of(&turn.name, &turn.runs)
     };
     turns.iter().map(row).collect()
 }

@@ -17,13 +17,14 @@ pub(super) fn rows(plan: Plan) -> Result<Vec<Row>> {
     let output = Command::new(example).arg(plan.keys.to_string()).output()?;
     ensure!(output.status.success(), "the example in_process failed: {}", output.status);
     let said = String::from_utf8(output.stdout).context("the example in_process printed no text")?;
-    let kept = ["memory", "one hot key", "random keys"];
-    let lines =
-        said.lines().filter_map(|line| kept.iter().find_map(|what| Some((*what, line.strip_prefix(what)?))));
-    Ok(lines.map(|(what, figures)| row(what, figures, plan)).collect())
-}
-
-fn row(what: &str, figures: &str, plan: Plan) -> Row {
-    let note = figures.split_whitespace().collect::<Vec<_>>().join(" ");
-    Row { name: format!("in process, {} keys: {what}", plan.keys), note, ..Row::default() }
+    let figures = |what: &str| {
+        let lines = said.lines().filter_map(|line| line.strip_prefix(what));
+        lines.map(|figures| figures.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let row = |what: &str| Row {
+        name: format!("in process, {} keys: {what}", plan.keys),
+        note: figures(what).join("; "),
+        ..Row::default()
+    };
+    Ok(["one hot key", "random keys", "memory"].map(row).into())
 }
