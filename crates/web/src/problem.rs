@@ -8,6 +8,7 @@ use keystile_manage::{Conflict, Refused, TokenRefused};
 use keystile_wire::{FieldProblem, Problem};
 
 use crate::request_id::RequestId;
+use crate::service::{MAX_HEAD, MAX_LINES};
 
 /// Without a credential no error code is told (RFC 6750, section 3).
 const CHALLENGE: HeaderValue =
@@ -46,6 +47,13 @@ impl ApiProblem {
 
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    /// More or longer header lines than a request may have.
+    pub(crate) fn head_too_long() -> Self {
+        let rule =
+            format!("a request has at most {MAX_LINES} header lines and {MAX_HEAD} bytes before its body");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", rule)
     }
 
     /// No credential where one is needed.

@@ -15,11 +15,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::router::router;
-use crate::service::Service;
+use crate::service::{MAX_HEAD, MAX_LINES, Service};
 use crate::state::App;
 
-/// Longest request head, in bytes; a longer one is answered with 431.
-const MAX_HEAD: usize = 64 * 1024;
+/// Longest request head that hyper reads, in bytes. It answers a longer one with a bare 431, so it is given twice what
+/// [`crate::service`] allows: what is honest gets the answer that explains.
+const MAX_READ: usize = 2 * MAX_HEAD;
+/// Most header lines that hyper reads, for the same reason.
+const MAX_LINES_READ: usize = 2 * MAX_LINES;
 /// Streams a client may have open on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 /// Streams a client may open and reset at once before the connection is closed (CVE-2023-44487).
@@ -146,12 +149,13 @@ impl Server {
         http.http1()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head_timeout)
-            .max_buf_size(MAX_HEAD);
+            .max_buf_size(MAX_READ)
+            .max_headers(MAX_LINES_READ);
         http.http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(MAX_READ).unwrap_or(u32::MAX))
             .keep_alive_interval(self.limits.head_timeout)
             .keep_alive_timeout(self.limits.head_timeout);
         http

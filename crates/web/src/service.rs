@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::Router;
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keystile_core::{ApplicationId, KeyId, TenantId};
@@ -23,6 +23,13 @@ use crate::state::App;
 pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;
 
 pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
+
+/// Longest request head, in bytes.
+pub(crate) const MAX_HEAD: usize = 64 * 1024;
+/// Most header lines.
+pub(crate) const MAX_LINES: usize = 100;
+/// What a header line has beside name and value: a colon, a space and the end of the line.
+const AROUND_A_HEADER: usize = 4;
 
 /// Length from which on a part of a path may be a secret; our own words are shorter. Secrets of keys begin at 24
 /// characters, passwords at 12.
@@ -43,7 +50,9 @@ impl Service {
         let request_id = self.app.request_ids.of(request.headers());
         let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
         let path = request.uri().path();
-        let mut response = if path == VERIFY_PATH && request.method() == Method::POST {
+        let mut response = if is_head_too_long(&request) {
+            render(ApiProblem::head_too_long(), &request_id)
+        } else if path == VERIFY_PATH && request.method() == Method::POST {
             let (parts, body) = request.into_parts();
             let verified = verify_key(&self.app, &parts.headers, body, client, &request_id).await;
             verified
@@ -81,6 +90,14 @@ impl Service {
         tracing::info!(%method, path, status, micros, %client, request_id = request_id.as_str(), "answered");
         response
     }
+}
+
+fn is_head_too_long<B>(request: &Request<B>) -> bool {
+    let line =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + AROUND_A_HEADER;
+    let (headers, uri) = (request.headers(), request.uri());
+    let target = uri.path().len() + uri.query().map_or(0, str::len);
+    headers.len() > MAX_LINES || target + headers.iter().map(line).sum::<usize>() > MAX_HEAD
 }
 
 /// The path as it may stand in a log. A part that is long enough may be a secret that somebody put there,
