@@ -34,7 +34,8 @@ macro_rules! typed_id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0_u8; ulid::ULID_LEN];
-                write!(f, concat!($prefix, "{}"), self.0.array_to_str(&mut text))
+                f.write_str($prefix)?;
+                f.write_str(self.0.array_to_str(&mut text))
             }
         }
 

@@ -205,6 +205,7 @@ async fn a_verification_tells_what_the_key_is() {
     let world = World::start().await;
     let mut body = settings();
     body["environment"] = json!("development");
+    body["source_id"] = json!("crm\\\"west");
     let key = world.create(&body).await;
     let question = json!({ "key": key["secret"], "environment": "development", "ip": "2001:db8::1",
         "application_id": world.credentials.application_id, "permissions": { "any": ["no:no", "orders:write"] },

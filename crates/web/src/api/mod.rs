@@ -1,5 +1,6 @@
 //! The handlers of the REST API, one file per resource.
 
+mod answer;
 pub(crate) mod applications;
 pub(crate) mod health;
 pub(crate) mod keys;

@@ -1,27 +1,25 @@
 //! May this key do this: the question of services that read the answer themselves.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use keystile_core::permission::{MAX_COUNT, Requirement};
-use keystile_core::{Ask, Invalid, Permission, Refusal, Role, TenantId};
+use keystile_core::{Ask, Invalid, Permission, Role, TenantId};
 use keystile_manage::Origin;
 use keystile_verify::Verdict;
 use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
 
+use super::answer::written;
 use crate::body::read_json;
 use crate::credential::Credential;
 use crate::extract::read_headers;
 use crate::problem::ApiProblem;
 use crate::request_id::RequestId;
 use crate::state::App;
-
-/// Room for an answer about a key with a few scopes and without metadata, so that it is not grown while written.
-const USUAL_ANSWER: usize = 512;
 
 /// May this key do this, here, now? Always answers 200 with `valid` and `code`; other statuses are about the caller.
 #[utoipa::path(post, path = "/api/v1/keys/verify", tag = "verification", request_body = VerifyRequest, responses(
@@ -117,40 +115,8 @@ fn permissions(texts: &[String]) -> Result<Vec<Permission<'_>>, ApiProblem> {
 }
 
 fn answer(verdict: &Verdict) -> Response<Full<Bytes>> {
-    let mut body = Vec::with_capacity(USUAL_ANSWER);
-    if serde_json::to_writer(&mut body, &describe(verdict)).is_err() {
-        body.clear();
-    }
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = StatusCode::OK;
-    let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    let mut response = Response::new(Full::new(Bytes::from(written(verdict))));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
     response
-}
-
-fn describe(verdict: &Verdict) -> VerifyAnswer<'_> {
-    let missing = match &verdict.outcome {
-        Err(Refusal::PermissionDenied { missing }) => Some(Cow::Borrowed(missing.as_str())),
-        Err(Refusal::Plain(_)) | Ok(()) => None,
-    };
-    let bare = VerifyAnswer {
-        valid: verdict.is_allowed(),
-        missing_permission: missing,
-        ..VerifyAnswer::unknown(verdict.code())
-    };
-    let Some(key) = verdict.key.as_deref() else { return bare };
-    VerifyAnswer {
-        key_id: Some(key.id()),
-        tenant_id: Some(key.tenant_id()),
-        application_id: Some(key.application_id()),
-        customer_id: key.customer_id(),
-        environment: Some(key.environment()),
-        kind: Some(Cow::Borrowed(key.kind())),
-        source_id: key.source_id().map(Cow::Borrowed),
-        trust_level: Some(key.trust_level()),
-        scopes: Some(Cow::Borrowed(key.scopes())),
-        metadata: serde_json::from_str(key.metadata()).ok().map(Cow::Borrowed),
-        expires_at: key.expires_at(),
-        ..bare
-    }
 }
