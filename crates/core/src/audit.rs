@@ -52,6 +52,18 @@ impl FromStr for Actor {
     }
 }
 
+impl serde::Serialize for Actor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Actor {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::text::deserialize_parsed(deserializer)
+    }
+}
+
 text_enum!(
     /// What was done.
     Action {

@@ -20,6 +20,8 @@ pub struct Permission<'a>(&'a str);
 impl<'a> Permission<'a> {
     /// May create and manage keys, never with more than the key holds itself.
     pub const ISSUE_KEYS: Permission<'static> = Permission("keystile.keys:issue");
+    /// May see the keys of its application.
+    pub const READ_KEYS: Permission<'static> = Permission("keystile.keys:read");
     /// May ask for verifications.
     pub const VERIFY_KEYS: Permission<'static> = Permission("keystile.keys:verify");
 

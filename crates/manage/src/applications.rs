@@ -1,18 +1,18 @@
 //! Making and showing applications.
 
-use keystile_core::{Action, Application, ApplicationId, Name, Role};
+use keystile_core::{Action, Application, ApplicationId, Name};
 use keystile_store::Page;
 use serde_json::json;
 
-use crate::{Caller, ControlPlane, Refused};
+use crate::{Caller, ControlPlane, Refused, Right};
 
 impl ControlPlane {
     /// Makes an application in the caller's tenant.
     ///
     /// # Errors
-    /// Below [`Role::Admin`], or when the name is taken.
+    /// Without [`Right::ManageApplications`], or when the name is taken.
     pub async fn create_application(&self, caller: &Caller, name: Name) -> Result<Application, Refused> {
-        caller.require(Role::Admin)?;
+        caller.require(Right::ManageApplications)?;
         let id = self.fresh(ApplicationId::from_parts)?;
         let application = Application { id, tenant_id: caller.tenant_id, name, created_at: self.now() };
         let changes = json!({ "name": application.name });
@@ -24,20 +24,23 @@ impl ControlPlane {
     /// One application of the caller's tenant.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] for one that is unknown or another tenant's.
+    /// [`Refused::NotFound`] for one that is unknown or another tenant's; without
+    /// [`Right::ReadTenant`].
     pub async fn application(&self, caller: &Caller, id: ApplicationId) -> Result<Application, Refused> {
+        caller.require(Right::ReadTenant)?;
         self.store.application(caller.tenant_id, id).await?.ok_or(Refused::NotFound("application"))
     }
 
     /// A page of the tenant's applications, newest first.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// Without [`Right::ReadTenant`].
     pub async fn applications(
         &self,
         caller: &Caller,
         page: Page<ApplicationId>,
     ) -> Result<Vec<Application>, Refused> {
+        caller.require(Right::ReadTenant)?;
         Ok(self.store.applications(caller.tenant_id, page).await?)
     }
 }

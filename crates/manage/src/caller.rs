@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
-use keystile_core::{Actor, Role, TenantId};
+use keystile_core::{
+    Actor, ApiKey, ApplicationId, Ask, CustomerId, Environment, Grants, KeyFacts, KeyId, Role, TenantId,
+    TrustLevel, decide,
+};
 
-use crate::{ControlPlane, Refused, SignedIn};
+use crate::{Bearer, ControlPlane, Refused, Right, SignedIn};
 
 /// Where a request came from, for the audit log.
 #[derive(Debug, Clone, Default)]
@@ -15,13 +18,30 @@ pub struct Origin {
     pub request_id: Option<String>,
 }
 
-/// Somebody who was authenticated and is a member of the tenant. Only [`ControlPlane::enter`] makes one.
+/// Somebody who was authenticated and belongs to the tenant: a member, or automation that holds an API key.
+/// Only [`ControlPlane::enter`] and [`ControlPlane::enter_with_key`] make one.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(crate) tenant_id: TenantId,
     pub(crate) actor: Actor,
-    pub(crate) role: Role,
     pub(crate) origin: Origin,
+    standing: Standing,
+}
+
+#[derive(Debug, Clone)]
+enum Standing {
+    Member(Role),
+    Key(Box<Reach>),
+}
+
+/// What a key that manages keys has itself, which is the most it can give, and all that it can see.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    pub(crate) application_id: ApplicationId,
+    pub(crate) customer_id: Option<CustomerId>,
+    environment: Environment,
+    trust_level: TrustLevel,
+    scopes: Grants,
 }
 
 impl Caller {
@@ -30,28 +50,117 @@ impl Caller {
         self.tenant_id
     }
 
-    /// What the caller may do there.
-    pub const fn role(&self) -> Role {
-        self.role
+    /// A member's role.
+    pub const fn role(&self) -> Option<Role> {
+        match self.standing {
+            Standing::Member(role) => Some(role),
+            Standing::Key(_) => None,
+        }
     }
 
-    /// Goes on only with `needs` or a higher role.
+    /// Goes on only with this right.
     ///
     /// # Errors
     /// [`Refused::Forbidden`].
-    pub fn require(&self, needs: Role) -> Result<(), Refused> {
-        if self.role >= needs { Ok(()) } else { Err(Refused::Forbidden { needs }) }
+    pub fn require(&self, right: Right) -> Result<(), Refused> {
+        match &self.standing {
+            Standing::Member(role) if *role >= right.role() => Ok(()),
+            Standing::Member(_) => Err(Refused::Forbidden(Lacking::Role(right.role()))),
+            Standing::Key(reach) => match right.permissions() {
+                accepted if accepted.iter().any(|one| reach.scopes.cover(*one)) => Ok(()),
+                [] => Err(Refused::Forbidden(Lacking::Person)),
+                [needed, ..] => Err(Refused::Forbidden(Lacking::Permission(needed.as_str()))),
+            },
+        }
+    }
+
+    /// How far a key reaches; a member reaches everywhere in the tenant.
+    pub(crate) fn reach(&self) -> Option<&Reach> {
+        match &self.standing {
+            Standing::Member(_) => None,
+            Standing::Key(reach) => Some(reach),
+        }
     }
 }
 
-impl ControlPlane {
-    /// Lets a signed-in person act in a tenant. The membership is read anew each time, so that ending it or
-    /// disabling the person takes effect with the next request.
+impl Reach {
+    fn of(key: &ApiKey) -> Self {
+        Self {
+            application_id: key.application_id,
+            customer_id: key.customer_id,
+            environment: key.environment,
+            trust_level: key.trust_level,
+            scopes: key.scopes.clone(),
+        }
+    }
+
+    /// Whether `key` exists for this caller: keys of its application, and of its customer if it has one.
+    pub(crate) fn sees(&self, key: &ApiKey) -> bool {
+        self.application_id == key.application_id
+            && self.customer_id.is_none_or(|own| key.customer_id == Some(own))
+    }
+
+    /// Whether this caller could hand out all that `key` has.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] for a tenant the person is no member of, [`Refused::SessionEnded`] for a
-    /// disabled person.
+    /// [`Refused::Forbidden`], naming the first thing that it lacks.
+    pub(crate) fn covers(&self, key: &ApiKey) -> Result<(), Refused> {
+        let lacking = if self.application_id != key.application_id {
+            "the application".to_owned()
+        } else if self.environment != key.environment {
+            format!("the environment `{}`", key.environment)
+        } else if self.customer_id.is_some() && self.customer_id != key.customer_id {
+            "any customer but its own".to_owned()
+        } else if self.trust_level < key.trust_level {
+            format!("the trust level `{}`", key.trust_level)
+        } else if let Some(beyond) = self.scopes.first_beyond(&key.scopes) {
+            format!("the permission `{beyond}`")
+        } else {
+            return Ok(());
+        };
+        Err(Refused::Forbidden(Lacking::Own(lacking)))
+    }
+}
+
+/// What a caller lacks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lacking {
+    /// A member's role is weaker.
+    #[error("this needs the role {0} or higher")]
+    Role(Role),
+    /// A key does not hold this permission.
+    #[error("the API key lacks the permission `{0}`")]
+    Permission(&'static str),
+    /// No key can do this.
+    #[error("an API key cannot do this; sign in as a person")]
+    Person,
+    /// A key cannot give what it does not have.
+    #[error("the API key does not have {0}, so it cannot give it")]
+    Own(String),
+}
+
+impl ControlPlane {
+    /// Lets whom a token was made for act in a tenant. Membership or key are read anew each time, so that
+    /// whatever ends them takes effect with the next request.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for a tenant that is not the caller's, [`Refused::SessionEnded`] for a disabled
+    /// person, [`Refused::Key`] when the key cannot be used now or from there.
     pub async fn enter(
+        &self,
+        bearer: &Bearer,
+        tenant_id: TenantId,
+        origin: Origin,
+    ) -> Result<Caller, Refused> {
+        match bearer {
+            Bearer::Person(signed_in) => self.enter_as_person(signed_in, tenant_id, origin).await,
+            Bearer::Automation(automation) => {
+                self.enter_with_key((automation.tenant_id, automation.key_id), tenant_id, origin).await
+            }
+        }
+    }
+
+    async fn enter_as_person(
         &self,
         signed_in: &SignedIn,
         tenant_id: TenantId,
@@ -62,6 +171,38 @@ impl ControlPlane {
         if person.disabled_at.is_some() {
             return Err(Refused::SessionEnded);
         }
-        Ok(Caller { tenant_id, actor: Actor::Person(person.id), role: membership.role, origin })
+        let standing = Standing::Member(membership.role);
+        Ok(Caller { tenant_id, actor: Actor::Person(person.id), origin, standing })
+    }
+
+    /// Lets automation act in the tenant of its key, which the data plane found good.
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub async fn enter_with_key(
+        &self,
+        (own_tenant, key_id): (TenantId, KeyId),
+        tenant_id: TenantId,
+        origin: Origin,
+    ) -> Result<Caller, Refused> {
+        if own_tenant != tenant_id {
+            return Err(Refused::NotFound("tenant"));
+        }
+        let key = self.usable_key(own_tenant, key_id, &origin).await?;
+        let standing = Standing::Key(Box::new(Reach::of(&key)));
+        Ok(Caller { tenant_id, actor: Actor::Key(key.id), origin, standing })
+    }
+
+    /// The key, if it could be used now and from there.
+    pub(crate) async fn usable_key(
+        &self,
+        tenant_id: TenantId,
+        id: KeyId,
+        origin: &Origin,
+    ) -> Result<ApiKey, Refused> {
+        let key = self.store.key(tenant_id, id).await?.ok_or(Refused::SessionEnded)?;
+        let ask = Ask { ip: origin.ip, ..Ask::ANYTHING };
+        decide(&KeyFacts::of(&key), &ask, self.now()).map_err(Refused::Key)?;
+        Ok(key)
     }
 }

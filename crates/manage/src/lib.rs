@@ -1,7 +1,7 @@
 //! Every change of state, with its authorization and its audit entry.
 //!
 //! The API, the command line and the console all come through [`ControlPlane`]. A method that changes
-//! something takes a [`Caller`], which only signing in can make, and returns what was [`Committed`]: the
+//! something takes a [`Caller`], which only a signed-in person or an API key can get, and returns what was [`Committed`]: the
 //! result together with the [`Change`] that the data plane has to apply before the
 //! result is told to anyone. This crate must never know HTTP, nor the data plane itself.
 
@@ -12,6 +12,7 @@ mod keys;
 mod password;
 mod people;
 mod refused;
+mod rights;
 mod session;
 mod tenants;
 
@@ -20,10 +21,11 @@ use std::sync::Arc;
 use keystile_core::{Change, Clock, Entropy, Timestamp};
 use keystile_store::Store;
 
-pub use caller::{Caller, Origin};
+pub use caller::{Caller, Lacking, Origin};
 pub use keys::{Issued, KeyQuery, VersionGuard};
 pub use refused::{Conflict, Refused};
-pub use session::{AccessToken, SignedIn, SigningKey, TOKEN_LIFETIME, TokenRefused};
+pub use rights::Right;
+pub use session::{AccessToken, Automation, Bearer, SignedIn, SigningKey, TOKEN_LIFETIME, TokenRefused};
 pub use tenants::Founded;
 
 use password::Passwords;

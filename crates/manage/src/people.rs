@@ -1,8 +1,8 @@
-//! Persons signing in.
+//! Signing in: persons with a password, automation with a key.
 
-use keystile_core::{Email, Person, Secret, TenantId};
+use keystile_core::{Email, KeyId, Person, Secret, TenantId};
 
-use crate::{AccessToken, ControlPlane, Refused};
+use crate::{AccessToken, Automation, Bearer, ControlPlane, Origin, Refused, SignedIn};
 
 impl ControlPlane {
     /// Signs a person in for a tenant of theirs, by default the first.
@@ -27,7 +27,24 @@ impl ControlPlane {
             .ok_or(Refused::WrongCredentials)?;
         let tenant_id = self.tenant_to_enter(&person, tenant_id).await?;
         let random = self.fresh(|_, random| random)?;
-        Ok((self.signing.issue(person.id, tenant_id, self.now(), random)?, tenant_id))
+        let bearer = Bearer::Person(SignedIn { person_id: person.id, tenant_id });
+        Ok((self.signing.issue(bearer, self.now(), random)?, tenant_id))
+    }
+
+    /// Exchanges an application's key, which was checked, for a token that acts with the key's rights and dies with it.
+    ///
+    /// # Errors
+    /// [`Refused::Key`] when the key cannot be used now or from there.
+    pub async fn exchange_key(
+        &self,
+        tenant_id: TenantId,
+        key_id: KeyId,
+        origin: &Origin,
+    ) -> Result<AccessToken, Refused> {
+        let key = self.usable_key(tenant_id, key_id, origin).await?;
+        let automation = Automation { tenant_id, application_id: key.application_id, key_id };
+        let random = self.fresh(|_, random| random)?;
+        self.signing.issue(Bearer::Automation(automation), self.now(), random)
     }
 
     async fn tenant_to_enter(

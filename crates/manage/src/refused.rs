@@ -1,7 +1,9 @@
 //! Why a use case did not happen.
 
-use keystile_core::{Invalid, NoEntropy, Role};
+use keystile_core::{Invalid, NoEntropy, Refusal};
 use keystile_store::{StoreError, Unique};
+
+use crate::Lacking;
 
 /// A use case that did not happen; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +20,12 @@ pub enum Refused {
     /// The person was disabled since the token was made.
     #[error("the session has ended")]
     SessionEnded,
-    /// The caller's role is too weak.
-    #[error("this needs the role {needs} or higher")]
-    Forbidden {
-        /// The weakest role that may.
-        needs: Role,
-    },
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(Lacking),
+    /// The key that the caller holds, or that its token was made for, cannot be used now.
+    #[error("the API key is refused: {}", .0.code())]
+    Key(Refusal),
     /// Something else stands in the way.
     #[error("{0}")]
     Conflict(Conflict),

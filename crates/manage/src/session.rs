@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use keystile_core::{Digest, PersonId, Secret, TenantId, Timestamp};
+use keystile_core::{Actor, ApplicationId, Digest, KeyId, PersonId, Secret, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{ControlPlane, Refused};
@@ -33,7 +33,7 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// A token, to be shown to the person it was made for.
+/// A token, to be shown to whom it was made for.
 #[derive(Debug)]
 pub struct AccessToken(pub Secret);
 
@@ -49,10 +49,32 @@ impl SignedIn {
     pub const fn person_id(&self) -> PersonId {
         self.person_id
     }
+}
 
+/// Proof that somebody held an API key less than an hour ago: what an application's key was exchanged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Automation {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) application_id: ApplicationId,
+    pub(crate) key_id: KeyId,
+}
+
+/// Whom a token was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bearer {
+    /// A person.
+    Person(SignedIn),
+    /// Automation that holds a key of an application.
+    Automation(Automation),
+}
+
+impl Bearer {
     /// The tenant the token was made for.
     pub const fn tenant_id(&self) -> Option<TenantId> {
-        self.tenant_id
+        match self {
+            Self::Person(person) => person.tenant_id,
+            Self::Automation(automation) => Some(automation.tenant_id),
+        }
     }
 }
 
@@ -72,9 +94,11 @@ pub enum TokenRefused {
 struct Claims {
     iss: String,
     aud: String,
-    sub: PersonId,
+    sub: Actor,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<TenantId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_id: Option<ApplicationId>,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -110,21 +134,23 @@ impl SigningKey {
         })
     }
 
-    pub(crate) fn issue(
-        &self,
-        person_id: PersonId,
-        tenant_id: Option<TenantId>,
-        now: Timestamp,
-        random: u128,
-    ) -> Result<AccessToken, Refused> {
+    pub(crate) fn issue(&self, bearer: Bearer, now: Timestamp, random: u128) -> Result<AccessToken, Refused> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(self.key_id.clone());
+        let (sub, tenant_id, app_id) = match bearer {
+            Bearer::Person(person) => (Actor::Person(person.person_id), person.tenant_id, None),
+            Bearer::Automation(automation) => {
+                let Automation { tenant_id, application_id, key_id } = automation;
+                (Actor::Key(key_id), Some(tenant_id), Some(application_id))
+            }
+        };
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: person_id,
+            sub,
             tenant_id,
+            app_id,
             iat: now.as_seconds(),
             nbf: now.as_seconds(),
             exp: now.plus(TOKEN_LIFETIME).as_seconds(),
@@ -135,7 +161,7 @@ impl SigningKey {
         signed.map(|token| AccessToken(Secret::new(token))).map_err(failed)
     }
 
-    fn check(&self, token: &str, now: Timestamp) -> Result<SignedIn, TokenRefused> {
+    fn check(&self, token: &str, now: Timestamp) -> Result<Bearer, TokenRefused> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(TokenRefused::Invalid);
         }
@@ -153,7 +179,21 @@ impl SigningKey {
         if claims.nbf.max(claims.iat) > now.plus(LEEWAY).as_seconds() {
             return Err(TokenRefused::Invalid);
         }
-        Ok(SignedIn { person_id: claims.sub, tenant_id: claims.tenant_id })
+        claims.bearer().ok_or(TokenRefused::Invalid)
+    }
+}
+
+impl Claims {
+    fn bearer(&self) -> Option<Bearer> {
+        match (self.sub, self.tenant_id, self.app_id) {
+            (Actor::Person(person_id), tenant_id, None) => {
+                Some(Bearer::Person(SignedIn { person_id, tenant_id }))
+            }
+            (Actor::Key(key_id), Some(tenant_id), Some(application_id)) => {
+                Some(Bearer::Automation(Automation { tenant_id, application_id, key_id }))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -173,7 +213,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Says whether it is foreign or expired.
-    pub fn check_token(&self, token: &str) -> Result<SignedIn, TokenRefused> {
+    pub fn check_token(&self, token: &str) -> Result<Bearer, TokenRefused> {
         self.signing.check(token, self.now())
     }
 }
@@ -191,18 +231,34 @@ mod tests {
     }
 
     fn token(key: &SigningKey) -> String {
-        let (person, tenant) = (PersonId::from_parts(at(0), 1), TenantId::from_parts(at(0), 2));
-        key.issue(person, Some(tenant), at(1000), 3).unwrap().0.expose().to_owned()
+        key.issue(Bearer::Person(person()), at(1000), 3).unwrap().0.expose().to_owned()
+    }
+
+    fn person() -> SignedIn {
+        let tenant_id = Some(TenantId::from_parts(at(0), 2));
+        SignedIn { person_id: PersonId::from_parts(at(0), 1), tenant_id }
     }
 
     #[test]
     fn a_token_is_good_for_an_hour() {
         let key = key();
         let token = token(&key);
-        assert_eq!(key.check(&token, at(1000)).unwrap().person_id, PersonId::from_parts(at(0), 1));
+        assert_eq!(key.check(&token, at(1000)), Ok(Bearer::Person(person())));
         assert!(key.check(&token, at(1000 + 3600 + 29)).is_ok());
         assert_eq!(key.check(&token, at(1000 + 3600 + 30)), Err(TokenRefused::Expired));
         assert_eq!(key.check(&token, at(1000 - 31)), Err(TokenRefused::Invalid));
+    }
+
+    #[test]
+    fn a_token_for_automation_names_key_and_application() {
+        let key = key();
+        let automation = Automation {
+            tenant_id: TenantId::from_parts(at(0), 2),
+            application_id: ApplicationId::from_parts(at(0), 3),
+            key_id: KeyId::from_parts(at(0), 4),
+        };
+        let token = key.issue(Bearer::Automation(automation), at(1000), 3).unwrap();
+        assert_eq!(key.check(token.0.expose(), at(1000)), Ok(Bearer::Automation(automation)));
     }
 
     #[test]

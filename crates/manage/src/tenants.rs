@@ -7,7 +7,7 @@ use keystile_core::{
 use keystile_store::Founding;
 use serde_json::json;
 
-use crate::{Caller, ControlPlane, Origin, Refused, SignedIn};
+use crate::{Caller, ControlPlane, Origin, Refused, Right, SignedIn};
 
 /// A new tenant, with the application that keys are issued to unless another is named.
 #[derive(Debug)]
@@ -115,8 +115,9 @@ impl ControlPlane {
     /// The caller's tenant.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// Without [`Right::ReadTenant`].
     pub async fn tenant(&self, caller: &Caller) -> Result<Tenant, Refused> {
+        caller.require(Right::ReadTenant)?;
         self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))
     }
 }

@@ -143,6 +143,7 @@ fn key(founding: &Founding, n: u32) -> ApiKey {
         id,
         tenant_id: founding.tenant.id,
         application_id: founding.application.id,
+        app_id: None,
         customer_id: None,
         name: format!("Key {n}").parse().unwrap(),
         environment: Environment::Production,

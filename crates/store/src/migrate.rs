@@ -15,8 +15,10 @@ pub struct Migration {
 }
 
 /// Every step there is. A step that was released is never changed.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "0001_first", sql: include_str!("../migrations/0001_first.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "0001_first", sql: include_str!("../migrations/0001_first.sql") },
+    Migration { version: 2, name: "0002_app_stamp", sql: include_str!("../migrations/0002_app_stamp.sql") },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version {int} NOT NULL PRIMARY KEY,

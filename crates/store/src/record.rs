@@ -40,6 +40,7 @@ const COLUMNS: &[Column] = &[
     once("id", |key| Value::text(key.id)),
     once("tenant_id", |key| Value::text(key.tenant_id)),
     once("application_id", |key| Value::text(key.application_id)),
+    once("app_id", |key| Value::opt_text(key.app_id)),
     always("customer_id", |key| Value::opt_text(key.customer_id)),
     always("name", |key| Value::text(&key.name)),
     Column {
@@ -144,6 +145,7 @@ pub(crate) fn read(mut row: Row) -> Read<ApiKey> {
         id: row.parsed("id")?,
         tenant_id: row.parsed("tenant_id")?,
         application_id: row.parsed("application_id")?,
+        app_id: row.opt_parsed("app_id")?,
         customer_id: row.opt_parsed("customer_id")?,
         name: row.parsed("name")?,
         environment: row.parsed("environment")?,

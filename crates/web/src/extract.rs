@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::header::IF_MATCH;
 use http::request::Parts;
 use keystile_core::{Ask, Invalid, TenantId};
-use keystile_manage::{Caller, Origin, SignedIn, VersionGuard};
+use keystile_manage::{Bearer, Caller, Lacking, Origin, Refused, SignedIn, VersionGuard};
+use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
 
 use crate::body::{broken_rule, read_json, read_optional_json};
@@ -68,31 +70,56 @@ impl FromRequestParts<App> for Person {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
         match read_credential(parts, app)? {
-            Credential::Token(token) => Ok(Self(app.control.check_token(token)?)),
+            Credential::Token(token) => match app.control.check_token(token)? {
+                Bearer::Person(signed_in) => Ok(Self(signed_in)),
+                Bearer::Automation(_) => Err(Refused::Forbidden(Lacking::Person).into()),
+            },
             Credential::Key(key) => {
-                let verdict = app.verifier.verify(key, &Ask { ip: ip_of(parts), ..Ask::ANYTHING }).await;
-                verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
-                Err(ApiProblem::new(
-                    http::StatusCode::FORBIDDEN,
-                    "forbidden",
-                    "an API key cannot do this; sign in as a person",
-                ))
+                check_key(app, key, ip_of(parts)).await?;
+                Err(Refused::Forbidden(Lacking::Person).into())
             }
         }
     }
 }
 
-/// A person who signed in and acts in the tenant that the path names.
+/// The key, if it can be used now and from there.
+pub(crate) async fn check_key(
+    app: &App,
+    presented: &str,
+    ip: Option<IpAddr>,
+) -> Result<Arc<CachedKey>, ApiProblem> {
+    let verdict = app.verifier.verify(presented, &Ask { ip, ..Ask::ANYTHING }).await;
+    verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
+    verdict.key.ok_or_else(ApiProblem::unauthenticated)
+}
+
+/// Somebody who may act in the tenant that the path names: a member, or automation with a key of it.
 pub(crate) struct Member(pub(crate) Caller);
 
 impl FromRequestParts<App> for Member {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
-        let Person(signed_in) = Person::from_request_parts(parts, app).await?;
+        // Who is not known is told that first, and nothing about tenants.
+        let credential = match read_credential(parts, app)? {
+            Credential::Token(token) => Known::Bearer(app.control.check_token(token)?),
+            Credential::Key(key) => Known::Key(check_key(app, key, ip_of(parts)).await?),
+        };
         let tenant_id: TenantId = path_id(parts, app, "tenant_id", "tenant").await?;
-        Ok(Self(app.control.enter(&signed_in, tenant_id, origin(parts)).await?))
+        let origin = origin(parts);
+        Ok(Self(match credential {
+            Known::Bearer(bearer) => app.control.enter(&bearer, tenant_id, origin).await?,
+            Known::Key(key) => {
+                app.control.enter_with_key((key.tenant_id(), key.id()), tenant_id, origin).await?
+            }
+        }))
     }
+}
+
+/// Who sent a request.
+enum Known {
+    Bearer(Bearer),
+    Key(Arc<CachedKey>),
 }
 
 /// An id in the path. One that is malformed names nothing, so it is not found.
@@ -175,11 +202,18 @@ pub(crate) fn read_headers<'a>(
     headers: &'a http::HeaderMap,
     app: &App,
 ) -> Result<Credential<'a>, ApiProblem> {
+    find_credential(headers, app)?.ok_or_else(ApiProblem::unauthenticated)
+}
+
+/// The one credential among these headers, if there is one.
+pub(crate) fn find_credential<'a>(
+    headers: &'a http::HeaderMap,
+    app: &App,
+) -> Result<Option<Credential<'a>>, ApiProblem> {
     use keystile_core::{Code, Refusal};
     let refused = |code| ApiProblem::decision(&Refusal::Plain(code));
     match credential::read(headers, &app.settings.key_headers) {
-        Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(ApiProblem::unauthenticated()),
+        Ok(found) => Ok(found),
         Err(Unreadable::Ambiguous) => Err(refused(Code::AmbiguousCredentials)),
         Err(Unreadable::Malformed) => Err(refused(Code::KeyMalformed)),
     }

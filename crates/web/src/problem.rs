@@ -168,7 +168,8 @@ impl From<Refused> for ApiProblem {
             Refused::SessionEnded => {
                 Self::new(StatusCode::UNAUTHORIZED, "session_ended", format!("{detail}; sign in again"))
             }
-            Refused::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
+            Refused::Key(refusal) => Self::decision(&refusal),
+            Refused::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
             Refused::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict_code(conflict), detail),
             Refused::VersionConflict { current } => Self {
                 current_version: Some(current),

@@ -22,6 +22,6 @@ pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey};
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
-pub use session::{TokenAnswer, TokenRequest};
+pub use session::{Nothing, TokenAnswer, TokenRequest};
 pub use tenant::{CreateTenant, TenantView};
 pub use verification::{PermissionsAsked, VerifyAnswer, VerifyRequest};

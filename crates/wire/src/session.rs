@@ -22,6 +22,11 @@ pub struct TokenRequest {
     pub tenant_id: Option<TenantId>,
 }
 
+/// The body of a request that has nothing to say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// A token for the management API.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TokenAnswer {

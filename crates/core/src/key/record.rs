@@ -181,6 +181,8 @@ pub struct ApiKey {
     pub tenant_id: TenantId,
     /// The application it was issued to.
     pub application_id: ApplicationId,
+    /// The application for which automation made it; none for a key that a person made.
+    pub app_id: Option<ApplicationId>,
     /// The customer it is restricted to.
     pub customer_id: Option<CustomerId>,
     /// What operators call it.

@@ -35,6 +35,7 @@ fn sound_key() -> ApiKey {
         id,
         tenant_id: TenantId::from_parts(BEFORE, 1),
         application_id: ApplicationId::from_parts(BEFORE, 1),
+        app_id: None,
         customer_id: Some(CustomerId::from_parts(BEFORE, 1)),
         name: "Checkout".parse().unwrap(),
         environment: Environment::Production,

@@ -1,9 +1,9 @@
 //! The one path on which an existing key is changed.
 
-use keystile_core::{Action, ApiKey, Change, KeyId, Role, Timestamp};
+use keystile_core::{Action, ApiKey, Change, KeyId, Timestamp};
 
 use crate::audit::difference;
-use crate::{Caller, Committed, ControlPlane, Refused};
+use crate::{Caller, Committed, ControlPlane, Refused, Right};
 
 /// The version a change was made for, if the caller says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,16 +29,23 @@ impl ControlPlane {
         guard: VersionGuard,
         edit: impl FnOnce(&mut ApiKey, Timestamp) -> Result<(), Refused> + Send + 'static,
     ) -> Result<Committed<ApiKey>, Refused> {
-        caller.require(Role::Developer)?;
+        caller.require(Right::ManageKeys)?;
         let mut entry = self.entry(caller, action, id.to_string(), serde_json::Value::Null)?;
         let (actor, now) = (caller.actor, entry.at);
+        let reach = caller.reach().cloned();
         let rewrite = move |key: &mut ApiKey| {
-            if key.deleted.is_some() {
+            if key.deleted.is_some() || reach.as_ref().is_some_and(|reach| !reach.sees(key)) {
                 return Err(Refused::NotFound("API key"));
             }
             guard.check(key.version)?;
             let before = key.clone();
             edit(key, now)?;
+            if let Some(reach) = &reach
+                && !only_takes_away(action)
+            {
+                reach.covers(&before)?;
+                reach.covers(key)?;
+            }
             if *key == before {
                 return Ok(None);
             }
@@ -53,4 +60,10 @@ impl ControlPlane {
         let change = Change::of([changed.before.secret.digest, changed.after.secret.digest]);
         Ok(Committed { value: changed.after, change })
     }
+}
+
+/// Whether the action can only make a key less useful. Whoever may change a key at all may do that, even to a key
+/// that has more than they do.
+const fn only_takes_away(action: Action) -> bool {
+    matches!(action, Action::KeyDisable | Action::KeyBlock | Action::KeyRevoke | Action::KeyDelete)
 }

@@ -2,12 +2,12 @@
 
 use keystile_core::key::{KeyDraft, SecretFacts};
 use keystile_core::{
-    Action, ApiKey, Change, Grants, KeyId, Limits, Role, Secret, SourceType, Timestamp, TrustLevel,
+    Action, ApiKey, Change, Grants, KeyId, Limits, Secret, SourceType, Timestamp, TrustLevel,
 };
 use serde_json::{Map, Value};
 
 use crate::audit::describe;
-use crate::{Caller, Committed, ControlPlane, Refused};
+use crate::{Caller, Committed, ControlPlane, Refused, Right};
 
 /// A key together with its secret, which exists nowhere else.
 #[derive(Debug)]
@@ -22,14 +22,14 @@ impl ControlPlane {
     /// Makes a key for an application of the caller's tenant, with a new secret or the one that is brought.
     ///
     /// # Errors
-    /// Below [`Role::Developer`]; for a setting that breaks a rule; for an application that is not there; for
+    /// Without [`Right::ManageKeys`]; for what a key as caller does not have itself; for a setting that breaks a rule; for an application that is not there; for
     /// a brought secret that is guessable or taken.
     pub async fn create_key(
         &self,
         caller: &Caller,
         mut draft: KeyDraft,
     ) -> Result<Committed<Issued>, Refused> {
-        caller.require(Role::Developer)?;
+        caller.require(Right::ManageKeys)?;
         let secret = self.secret_for(caller.tenant_id, draft.environment, draft.secret.take()).await?;
         let key = self.draw_up(caller, draft, &secret).await?;
         let changes = Value::Object(describe(&key));
@@ -40,7 +40,8 @@ impl ControlPlane {
     }
 
     async fn draw_up(&self, caller: &Caller, draft: KeyDraft, secret: &Secret) -> Result<ApiKey, Refused> {
-        let application = match draft.application_id {
+        let own = caller.reach().map(|reach| reach.application_id);
+        let application = match draft.application_id.or(own) {
             Some(id) => self.store.application(caller.tenant_id, id).await?,
             None => self.store.first_application(caller.tenant_id).await?,
         };
@@ -50,7 +51,8 @@ impl ControlPlane {
             id,
             tenant_id: caller.tenant_id,
             application_id,
-            customer_id: None,
+            app_id: own,
+            customer_id: caller.reach().and_then(|reach| reach.customer_id),
             name: draft.name,
             environment: draft.environment,
             kind: draft.kind,
@@ -83,6 +85,7 @@ impl ControlPlane {
         };
         draft.settings.apply(&mut key).map_err(Refused::Invalid)?;
         refuse_past_expiry(&key, now)?;
+        caller.reach().map_or(Ok(()), |reach| reach.covers(&key))?;
         Ok(key)
     }
 }

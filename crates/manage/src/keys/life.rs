@@ -1,11 +1,11 @@
 //! What happens to a key after it was made.
 
 use keystile_core::key::{KeyPatch, Revocation, SecretFacts};
-use keystile_core::{Action, ApiKey, KeyId, Role, Secret};
+use keystile_core::{Action, ApiKey, KeyId, Secret};
 
 use super::change::VersionGuard;
 use super::create::{Issued, refuse_past_expiry};
-use crate::{Caller, Committed, Conflict, ControlPlane, Refused};
+use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
 impl ControlPlane {
     /// Changes settings of a key.
@@ -149,7 +149,7 @@ impl ControlPlane {
         brought: Option<Secret>,
         guard: VersionGuard,
     ) -> Result<Committed<Issued>, Refused> {
-        caller.require(Role::Developer)?;
+        caller.require(Right::ManageKeys)?;
         let environment = self.key(caller, id).await?.environment;
         let secret = self.secret_for(caller.tenant_id, environment, brought).await?;
         let facts = SecretFacts::of(&secret);

@@ -3,7 +3,7 @@
 use keystile_core::{ApiKey, KeyId, Timestamp};
 use keystile_store::{KeyFilter, Page};
 
-use crate::{Caller, ControlPlane, Refused};
+use crate::{Caller, ControlPlane, Refused, Right};
 
 /// Which keys to list.
 pub type KeyQuery = KeyFilter;
@@ -14,25 +14,45 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown, another tenant's or deleted.
     pub async fn key(&self, caller: &Caller, id: KeyId) -> Result<ApiKey, Refused> {
+        caller.require(Right::ReadKeys)?;
         let key = self.store.key(caller.tenant_id, id).await?;
-        key.filter(|key| key.deleted.is_none()).ok_or(Refused::NotFound("API key"))
+        let seen = |key: &ApiKey| caller.reach().is_none_or(|reach| reach.sees(key));
+        key.filter(|key| key.deleted.is_none() && seen(key)).ok_or(Refused::NotFound("API key"))
     }
 
-    /// A page of the tenant's keys, newest first.
+    /// A page of the tenant's keys, newest first; for a key as caller, of those it sees.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// Without [`Right::ReadKeys`].
     pub async fn keys(
         &self,
         caller: &Caller,
         query: &KeyQuery,
         page: Page<KeyId>,
     ) -> Result<Vec<ApiKey>, Refused> {
-        Ok(self.store.keys(caller.tenant_id, query, page).await?)
+        caller.require(Right::ReadKeys)?;
+        let Some(reach) = caller.reach() else {
+            return Ok(self.store.keys(caller.tenant_id, query, page).await?);
+        };
+        let application = narrowed(query.application_id, Some(reach.application_id));
+        let customer = narrowed(query.customer_id, reach.customer_id);
+        let (Some(application_id), Some(customer_id)) = (application, customer) else {
+            return Ok(Vec::new());
+        };
+        let within = KeyQuery { application_id, customer_id, ..query.clone() };
+        Ok(self.store.keys(caller.tenant_id, &within, page).await?)
     }
 
     /// The moment against which statuses are told.
     pub fn present(&self) -> Timestamp {
         self.now()
+    }
+}
+
+/// What is asked for within what can be seen, both `None` for anything; nothing when the two exclude each other.
+fn narrowed<T: PartialEq>(asked: Option<T>, seen: Option<T>) -> Option<Option<T>> {
+    match (asked, seen) {
+        (Some(asked), Some(seen)) if asked != seen => None,
+        (asked, seen) => Some(asked.or(seen)),
     }
 }

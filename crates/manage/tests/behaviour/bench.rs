@@ -8,7 +8,7 @@ use keystile_core::{
     Application, ApplicationId, AuditEntry, Clock, Email, Entropy, Environment, KeyKind, KeyLabel,
     Membership, NoEntropy, Person, PersonId, Role, Secret, Tenant, TenantId, Timestamp,
 };
-use keystile_manage::{Caller, ControlPlane, Issued, Origin, SignedIn, SigningKey};
+use keystile_manage::{Bearer, Caller, ControlPlane, Issued, Origin, SigningKey};
 use keystile_store::{Founding, Location, Page, Store};
 
 pub(crate) const PASSWORD: &str = "rusty-otter-41-lamp";
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// A person with this role in a tenant of their own, signed in.
-    pub(crate) async fn signed_in(&self, role: Role) -> (SignedIn, TenantId) {
+    pub(crate) async fn signed_in(&self, role: Role) -> (Bearer, TenantId) {
         let count = u128::from(self.tenants.fetch_add(1, Ordering::Relaxed));
         let now = self.clock.now();
         let (tenant_id, person_id) = (TenantId::from_parts(now, count), PersonId::from_parts(now, count));

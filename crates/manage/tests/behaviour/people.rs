@@ -23,7 +23,7 @@ async fn an_installation_is_set_up_once() {
     let signed_in = bench.control.check_token(token.0.expose()).unwrap();
     let caller =
         bench.control.enter(&signed_in, founded.tenant.id, keystile_manage::Origin::default()).await.unwrap();
-    assert_eq!(caller.role(), Role::Owner);
+    assert_eq!(caller.role(), Some(Role::Owner));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use keystile_core::key::KeyPatch;
 use keystile_core::{Role, TenantId};
-use keystile_manage::{Origin, Refused, VersionGuard};
+use keystile_manage::{Lacking, Origin, Refused, VersionGuard};
 use keystile_store::{KeyFilter, Page};
 
 use crate::bench::{Bench, draft};
@@ -18,8 +18,9 @@ async fn a_viewer_reads_and_changes_nothing() {
     assert!(control.keys(&viewer, &all, Page { after: None, limit: 10 }).await.unwrap().is_empty());
     assert!(control.tenant(&viewer).await.is_ok());
     let id = keystile_core::KeyId::from_parts(control.present(), 1);
-    let forbidden =
-        |refused| assert!(matches!(refused, Refused::Forbidden { needs: Role::Developer }), "{refused:?}");
+    let forbidden = |refused| {
+        assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Developer))), "{refused:?}")
+    };
     forbidden(control.create_key(&viewer, draft("a")).await.unwrap_err());
     forbidden(control.patch_key(&viewer, id, KeyPatch::default(), ANY).await.unwrap_err());
     forbidden(control.disable_key(&viewer, id, ANY).await.unwrap_err());
@@ -39,7 +40,7 @@ async fn a_developer_manages_keys_but_not_applications() {
     let issued = bench.key(&developer).await;
     assert!(bench.control.revoke_key(&developer, issued.key.id, None, ANY).await.is_ok());
     let refused = bench.control.create_application(&developer, "B".parse().unwrap()).await.unwrap_err();
-    assert!(matches!(refused, Refused::Forbidden { needs: Role::Admin }), "{refused:?}");
+    assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Admin))), "{refused:?}");
     let admin = bench.caller(Role::Admin).await;
     assert!(bench.control.create_application(&admin, "B".parse().unwrap()).await.is_ok());
 }

@@ -79,6 +79,7 @@ impl World {
             id,
             tenant_id: self.tenant.id,
             application_id: self.application.id,
+            app_id: None,
             customer_id: None,
             name: format!("Key {n}").parse().unwrap(),
             environment: Environment::Production,

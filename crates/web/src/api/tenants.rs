@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::Role;
-use keystile_manage::Origin;
+use keystile_manage::{Lacking, Origin, Refused};
 use keystile_wire::{CreateTenant, Listing, Problem, TenantView};
 
 use super::{Answer, json, with_location};
@@ -53,5 +53,6 @@ pub(crate) async fn list_tenants(State(app): State<App>, Person(signed_in): Pers
 ))]
 pub(crate) async fn show_tenant(State(app): State<App>, Member(caller): Member) -> Answer {
     let tenant = app.control.tenant(&caller).await?;
-    Ok(json(StatusCode::OK, &TenantView::of(tenant, caller.role())))
+    let role = caller.role().ok_or(Refused::Forbidden(Lacking::Person))?;
+    Ok(json(StatusCode::OK, &TenantView::of(tenant, role)))
 }

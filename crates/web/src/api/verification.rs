@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use keystile_core::permission::{MAX_COUNT, Requirement};
-use keystile_core::{Ask, Invalid, Permission, Role, TenantId};
-use keystile_manage::Origin;
+use keystile_core::{Ask, Invalid, Permission, TenantId};
+use keystile_manage::{Origin, Right};
 use keystile_verify::Verdict;
 use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
 
@@ -44,7 +44,7 @@ where
     Ok(answer(&verdict))
 }
 
-/// The tenant of whoever asks: a key that may verify, or a developer.
+/// The tenant of whoever asks: a key that may verify, a token made from one, or a developer.
 async fn asking_tenant(
     app: &App,
     headers: &HeaderMap,
@@ -61,16 +61,16 @@ async fn asking_tenant(
         }
         Credential::Token(token) => {
             let origin = Origin { ip: Some(client), request_id: Some(request_id.as_str().to_owned()) };
-            Box::pin(tenant_of_developer(app, token, origin)).await
+            Box::pin(tenant_of_bearer(app, token, origin)).await
         }
     }
 }
 
-async fn tenant_of_developer(app: &App, token: &str, origin: Origin) -> Result<TenantId, ApiProblem> {
-    let signed_in = app.control.check_token(token)?;
-    let tenant_id = signed_in.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?;
-    let caller = app.control.enter(&signed_in, tenant_id, origin).await?;
-    caller.require(Role::Developer)?;
+async fn tenant_of_bearer(app: &App, token: &str, origin: Origin) -> Result<TenantId, ApiProblem> {
+    let bearer = app.control.check_token(token)?;
+    let tenant_id = bearer.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?;
+    let caller = app.control.enter(&bearer, tenant_id, origin).await?;
+    caller.require(Right::VerifyKeys)?;
     Ok(tenant_id)
 }
 

@@ -1,0 +1,53 @@
+//! What each use case needs: the one table of who may do what.
+
+use keystile_core::{Permission, Role};
+
+/// Declares the rights, each with the weakest role of a person and the permissions of a key that carry it.
+macro_rules! rights {
+    ($( $(#[$doc:meta])* $name:ident = $role:ident, [$($permission:ident),*]; )+) => {
+        /// Something that somebody may do in a tenant.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Right { $( $(#[$doc])* $name ),+ }
+
+        impl Right {
+            /// Every right.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The weakest role of a person who has it.
+            pub const fn role(self) -> Role {
+                match self { $(Self::$name => Role::$role),+ }
+            }
+
+            /// The permissions of which any one gives it to a key; none, when only persons have it.
+            pub const fn permissions(self) -> &'static [Permission<'static>] {
+                match self { $(Self::$name => &[$(Permission::$permission),*]),+ }
+            }
+        }
+    };
+}
+
+rights! {
+    /// See the tenant, its applications, customers and permissions.
+    ReadTenant = Viewer, [];
+    /// See API keys.
+    ReadKeys = Viewer, [READ_KEYS, ISSUE_KEYS];
+    /// Make, change and end API keys.
+    ManageKeys = Developer, [ISSUE_KEYS];
+    /// Ask whether keys are good.
+    VerifyKeys = Developer, [VERIFY_KEYS];
+    /// Make and change applications.
+    ManageApplications = Admin, [];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A developer can put any permission on a key, so none may carry more than a developer has.
+    #[test]
+    fn no_permission_gives_a_key_more_than_a_developer_may_hand_out() {
+        for right in Right::ALL.iter().filter(|right| !right.permissions().is_empty()) {
+            assert!(right.role() <= Role::Developer, "{right:?}");
+        }
+    }
+}
