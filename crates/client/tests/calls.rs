@@ -4,7 +4,7 @@
 
 use keystile_client::{Client, ClientError, Credential, MAX_ANSWER};
 use keystile_core::{Environment, KeyId, Secret, TenantId};
-use keystile_wire::{KeyListQuery, RevokeKey, VerifyRequest};
+use keystile_wire::{KeyListQuery, Patch, PatchKey, RevokeKey, VerifyRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -140,6 +140,23 @@ async fn a_problem_keeps_its_code() {
         request.starts_with(&format!("POST /api/v1/tenants/{TENANT}/api-keys/{KEY}/revoke ")),
         "{request}"
     );
+}
+
+#[tokio::test]
+async fn a_patch_says_null_for_what_it_clears_and_nothing_of_the_rest() {
+    let server = Canned::answering(http("404 Not Found", "{}")).await;
+    let patch = PatchKey {
+        expires_at: Patch::Clear,
+        rpm_limit: Patch::Write(5),
+        version: Some(3),
+        ..PatchKey::default()
+    };
+    server.client().patch_key(tenant(), key(), &patch).await.unwrap_err();
+    let request = server.request().await;
+    assert!(request.starts_with(&format!("PATCH /api/v1/tenants/{TENANT}/api-keys/{KEY} ")), "{request}");
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body, serde_json::json!({ "expires_at": null, "rpm_limit": 5, "version": 3 }));
 }
 
 #[tokio::test]
