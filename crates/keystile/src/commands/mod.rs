@@ -9,6 +9,7 @@ pub(crate) mod keys;
 mod moment;
 pub(crate) mod openapi;
 mod output;
+mod rate;
 mod record;
 mod table;
 mod words;

@@ -22,7 +22,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    /// Reads `90min`, `12h`, `30d`, `8w`, `1y` or an RFC 3339 time.
+    /// Reads `90min`, `12h`, `30d`, `8w`, `1y`, any other span, or an RFC 3339 time.
     pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
         if let Ok(moment) = text.parse() {
             return Ok(Self::At(moment));
@@ -40,10 +40,12 @@ impl End {
     }
 }
 
-fn span(text: &str) -> Option<Duration> {
+/// Reads a count and a unit, such as `30s` or `12h`, of at most 100 years.
+pub(crate) fn span(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (count, unit) = text.split_at(digits);
     let seconds = match unit {
+        "s" => 1,
         "min" => MINUTE,
         "h" => HOUR,
         "d" => DAY,
@@ -78,6 +80,7 @@ mod tests {
     fn an_end_is_a_span_or_a_moment() {
         let now = at("2026-01-31T09:30:00Z");
         for (text, end) in [
+            ("45s", "2026-01-31T09:30:45Z"),
             ("90min", "2026-01-31T11:00:00Z"),
             ("12h", "2026-01-31T21:30:00Z"),
             ("30d", "2026-03-02T09:30:00Z"),

@@ -2,6 +2,7 @@
 
 use keystile_core::{Grant, Grants, Timestamp};
 use keystile_wire::KeyView;
+use serde_json::{Map, Value};
 
 use super::moment::ago;
 use super::table::{fields, table};
@@ -61,7 +62,8 @@ fn limits(key: &KeyView) -> Vec<(&'static str, String)> {
     push(&mut pairs, "requests", key.rpm_limit.map(|count| format!("{count} a minute")));
     push(&mut pairs, "tokens", key.tpm_limit.map(|count| format!("{count} a minute")));
     for rate in &key.rate_limits {
-        pairs.push(("limit", format!("{}: {} in {} s", rate.name, rate.limit, rate.window_seconds)));
+        let burst = rate.burst.map_or_else(String::new, |burst| format!(", {burst} at once"));
+        pairs.push(("limit", format!("{}: {} in {} s{burst}", rate.name, rate.limit, rate.window_seconds)));
     }
     let budget = |most| format!("${most} ({}), ${} spent", key.budget_period, key.spend_usd);
     push(&mut pairs, "budget", key.max_budget_usd.map(budget));
@@ -76,10 +78,9 @@ fn life(key: &KeyView, now: Timestamp) -> Vec<(&'static str, String)> {
         |reason: &Option<String>| reason.as_ref().map_or_else(String::new, |text| format!(", {text}"));
     push(&mut pairs, "revoked", key.revoked_at.map(|at| format!("{at}{}", because(&key.revoked_reason))));
     push(&mut pairs, "rotated from", key.rotated_from_key_id.map(|id| id.to_string()));
-    for (name, value) in &key.tags {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        pairs.push(("tag", format!("{name}={value}")));
-    }
+    pairs.extend(named("tag", &key.tags));
+    pairs.extend(named("metadata", &key.metadata));
+    push(&mut pairs, "written by", key.source.clone());
     pairs.push(("created", format!("{} by {}", key.created_at, key.created_by)));
     pairs.push(("last used", last_used(key, now)));
     pairs.push(("version", key.version.to_string()));
@@ -88,6 +89,17 @@ fn life(key: &KeyView, now: Timestamp) -> Vec<(&'static str, String)> {
 
 fn push(pairs: &mut Vec<(&'static str, String)>, name: &'static str, value: Option<String>) {
     pairs.extend(value.map(|value| (name, value)));
+}
+
+/// Each entry of a free-form object.
+fn named<'a>(
+    field: &'static str,
+    object: &'a Map<String, Value>,
+) -> impl Iterator<Item = (&'static str, String)> + 'a {
+    object.iter().map(move |(name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (field, format!("{name}={value}"))
+    })
 }
 
 /// The status and what stands beside it.
@@ -191,6 +203,7 @@ pub(crate) mod sample {
 mod tests {
     use keystile_core::{Environment, KeyStatus};
 
+    use super::super::rate::rate_limit;
     use super::*;
 
     fn web() -> KeyView {
@@ -206,10 +219,13 @@ mod tests {
             scopes: Grants::parse(&["a:read", "b:read", "c:read"]).unwrap(),
             allowed_ips: vec!["10.0.0.0/8".into()],
             rpm_limit: Some(60),
+            rate_limits: vec![rate_limit("5000/1d:daily,burst=50").unwrap()],
             max_budget_usd: Some(12.5),
             revoked_at: Some(sample::now()),
             revoked_reason: Some("left the company".into()),
             tags: serde_json::from_str(r#"{"cost": 7, "team": "payments"}"#).unwrap(),
+            metadata: serde_json::from_str(r#"{"plan": "pro"}"#).unwrap(),
+            source: Some("billing sync".into()),
             ..sample::key("nightly reports")
         }
     }
@@ -238,11 +254,14 @@ permissions  a:read, b:read, c:read
 addresses    10.0.0.0/8
 trust level  external
 requests     60 a minute
+limit        daily: 5000 in 86400 s, 50 at once
 budget       $12.5 (lifetime), $0 spent
 blocked      leaked
 revoked      2026-01-31T09:30:00.000Z, left the company
 tag          cost=7
 tag          team=payments
+metadata     plan=pro
+written by   billing sync
 created      2026-01-31T09:30:00.000Z by system
 last used    never
 version      1

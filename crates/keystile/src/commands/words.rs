@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::{AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, TrustLevel};
+use serde_json::{Map, Value};
 
 /// One of `names`, as text.
 pub(crate) fn one_of(names: impl IntoIterator<Item = &'static str>) -> PossibleValuesParser {
@@ -45,8 +46,14 @@ pub(crate) fn dollars(text: &str) -> Result<f64, Invalid> {
     NanoUsd::from_dollars(amount).map(|_| amount)
 }
 
+/// A JSON object.
+pub(crate) fn object(text: &str) -> Result<Map<String, Value>, Invalid> {
+    let rule = r#"must be a JSON object such as `{"plan": "pro", "seats": 5}`"#;
+    serde_json::from_str(text).map_err(|_| Invalid::rule(rule))
+}
+
 /// `name=value`.
-pub(crate) fn tag(text: &str) -> Result<(String, String), Invalid> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), Invalid> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(Invalid::rule("must be a name and a value such as `team=payments`")),
@@ -58,12 +65,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_a_name_and_a_value() {
-        assert_eq!(tag("team=payments"), Ok(("team".into(), "payments".into())));
-        assert_eq!(tag("query=a=b"), Ok(("query".into(), "a=b".into())));
-        assert_eq!(tag("empty="), Ok(("empty".into(), String::new())));
-        assert!(tag("team").is_err());
-        assert!(tag("=payments").is_err());
+    fn a_pair_is_a_name_and_a_value() {
+        assert_eq!(pair("team=payments"), Ok(("team".into(), "payments".into())));
+        assert_eq!(pair("query=a=b"), Ok(("query".into(), "a=b".into())));
+        assert_eq!(pair("empty="), Ok(("empty".into(), String::new())));
+        assert!(pair("team").is_err());
+        assert!(pair("=payments").is_err());
+    }
+
+    #[test]
+    fn an_object_is_checked_before_anything_is_sent() {
+        assert_eq!(object(r#"{"seats": 5}"#).unwrap()["seats"], 5);
+        for bad in ["", "[]", "5", "{seats: 5}", "{} {}"] {
+            assert!(object(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

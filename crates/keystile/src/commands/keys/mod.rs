@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod list;
 mod revoke;
+mod settings;
 mod show;
 mod switch;
 mod verify;
@@ -171,6 +172,8 @@ mod tests {
             ("keystile keys create web --permission customers", "customers:read"),
             ("keystile keys create web --expires soon", "30d"),
             ("keystile keys create web --rpm 0", "1..=1000000000"),
+            ("keystile keys create web --rate-limit 1000/h", "1000/1h"),
+            ("keystile keys create web --metadata-json [] ", "JSON object"),
             ("keystile keys list --limit 5 --all", "cannot be used with"),
             ("keystile keys verify sk_x --stdin", "cannot be used with"),
         ] {
