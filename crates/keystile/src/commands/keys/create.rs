@@ -4,6 +4,7 @@ use clap::Args;
 use keystile_core::{ApplicationId, Environment, KeyKind, Name, Secret, Timestamp};
 use keystile_wire::CreateKey;
 
+use super::refused::in_flags;
 use super::settings::Settings;
 use super::{Context, changed, shown_once};
 use crate::commands::input::secret_line;
@@ -53,7 +54,7 @@ impl Create {
         let is_brought = brought.is_some();
         let request = self.request(brought, context.now)?;
         let tenant = context.session.tenant().await?;
-        let created = context.session.client.create_key(tenant, &request).await?;
+        let created = context.session.client.create_key(tenant, &request).await.map_err(in_flags)?;
         match context.form {
             Form::Text if is_brought => {
                 changed(&created.key, "was created, with the secret you brought", context)

@@ -3,7 +3,9 @@
 mod create;
 mod delete;
 mod list;
+mod refused;
 mod revoke;
+mod setting;
 mod settings;
 mod show;
 mod switch;
