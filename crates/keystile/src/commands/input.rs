@@ -1,6 +1,8 @@
-//! What commands read from standard input: secrets and confirmations.
+//! What commands read from standard input and from files: secrets and confirmations.
 
-use std::io::{self, BufRead, IsTerminal as _, Read as _};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use keystile_core::Secret;
@@ -33,23 +35,37 @@ pub(crate) fn secret_line(what: &str) -> Result<Secret, Failure> {
     if stdin.is_terminal() {
         tell(&format!("Paste {what} and press Enter; it will be visible: "));
     }
-    first_line(&mut stdin.lock(), what).map(Secret::new)
+    first_line(&mut stdin.lock(), "standard input", what).map(Secret::new)
 }
 
-fn first_line(input: &mut dyn BufRead, what: &str) -> Result<String, Failure> {
+/// The first line of the file at `path`; `-` is standard input.
+pub(crate) fn secret_in_file(path: &Path, what: &str) -> Result<Secret, Failure> {
+    if path == Path::new("-") {
+        return secret_line(what);
+    }
+    let from = path.display().to_string();
+    let file = File::open(path).map_err(|error| unreadable(what, &from, &error))?;
+    first_line(&mut BufReader::new(file), &from, what).map(Secret::new)
+}
+
+/// Reads `what` from a place that messages call `from`. No message quotes it.
+fn first_line(input: &mut dyn BufRead, from: &str, what: &str) -> Result<String, Failure> {
     let mut line = String::new();
-    let unreadable = |error| Failure::because(format!("{what} cannot be read from standard input"), &error);
-    input.take(LINE_MAX + 1).read_line(&mut line).map_err(unreadable)?;
+    input.take(LINE_MAX + 1).read_line(&mut line).map_err(|error| unreadable(what, from, &error))?;
     let text = line.trim();
     if text.is_empty() {
         return Err(Failure::new(format!(
-            "there is nothing on standard input; {what} is read from its first line"
+            "there is nothing to read in {from}; {what} is read from its first line"
         )));
     }
     if line.len() as u64 > LINE_MAX {
-        return Err(Failure::new(format!("the first line of standard input is too long to be {what}")));
+        return Err(Failure::new(format!("the first line of {from} is too long to be {what}")));
     }
     Ok(text.to_owned())
+}
+
+fn unreadable(what: &str, from: &str, error: &io::Error) -> Failure {
+    Failure::because(format!("{what} cannot be read from {from}"), error)
 }
 
 /// Whether the person has said beforehand to go on.
@@ -95,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_the_first_line_without_its_end() {
-        let read = |text: &str| first_line(&mut text.as_bytes(), "the key");
+        let read = |text: &str| first_line(&mut text.as_bytes(), "standard input", "the key");
         assert_eq!(read("sk_x\r\nrest").unwrap(), "sk_x");
         assert_eq!(read("sk_x").unwrap(), "sk_x");
         assert!(read("\n").is_err());

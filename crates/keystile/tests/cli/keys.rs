@@ -75,6 +75,38 @@ fn a_secret_of_ones_own_is_read_and_not_printed() {
 }
 
 #[test]
+fn a_key_gets_a_secret_of_ones_own_from_a_file_or_standard_input() {
+    let server = Server::start("own-secrets");
+    let (first, second, third) =
+        ("vT3kq8ZpWn5xRb1LhY7sJ0dGfU2m", "Qw9zLx4Nc7Vb2Mm5Tt8Rr1Yy6Pp3Kk", "h6Jd8Fs0aPq3Wz7Xm2Cv5Bn9Lk4Gt1");
+    let file = server.file("secret.txt");
+    std::fs::write(&file, format!("{first}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let created = ran(&mut server.keys(&["create", "own", "--secret-file", path, "--json"]));
+    let id = json(&created.ok())["id"].as_str().unwrap().to_owned();
+    assert_eq!(verified(&server, &[], first).status, Some(0));
+
+    let regenerate = ["regenerate", id.as_str(), "--secret-file", "-"];
+    let by_pipe = ran_with_input(&mut server.keys(&regenerate), second);
+    assert!(!format!("{by_pipe:?}").contains(second), "{by_pipe:?}");
+    assert!(by_pipe.notes.contains("the secret you brought"), "{by_pipe:?}");
+    by_pipe.ok();
+    assert!(verified(&server, &[], first).out.starts_with("key_not_found\n"));
+    assert_eq!(verified(&server, &[], second).status, Some(0));
+
+    std::fs::write(&file, third).unwrap();
+    ran(&mut server.keys(&["regenerate", &id, "--secret-file", path])).ok();
+    assert_eq!(verified(&server, &[], third).status, Some(0));
+    std::fs::write(&file, "short\n").unwrap();
+    let weak = ran(&mut server.keys(&["regenerate", &id, "--secret-file", path]));
+    assert!(weak.notes.contains("--secret-file: ") && !weak.notes.contains("short\n"), "{weak:?}");
+    let nowhere = ran(&mut server.keys(&["regenerate", &id, "--secret-file", "/nowhere/at/all"]));
+    assert!(nowhere.notes.contains("cannot be read from /nowhere/at/all"), "{nowhere:?}");
+    assert_eq!((weak.status, nowhere.status), (Some(2), Some(2)));
+    assert_eq!(verified(&server, &[], third).status, Some(0));
+}
+
+#[test]
 fn lists_are_read_page_by_page_and_nothing_is_told_as_nothing() {
     let server = Server::start("lists");
     let all = json(&ran(&mut server.keys(&["list", "--all", "--json"])).ok());

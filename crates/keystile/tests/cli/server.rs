@@ -36,6 +36,11 @@ impl Server {
         command
     }
 
+    /// A file of this test's own, beside the data.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.credentials.with_file_name(name)
+    }
+
     /// What the credentials file says.
     pub(crate) fn credentials(&self) -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(&self.credentials).unwrap()).unwrap()

@@ -4,10 +4,10 @@ use clap::Args;
 use keystile_core::{ApplicationId, Environment, KeyKind, Name, Secret, Timestamp};
 use keystile_wire::CreateKey;
 
+use super::own_secret::OwnSecret;
 use super::refused::in_flags;
 use super::settings::Settings;
 use super::{Context, changed, shown_once};
-use crate::commands::input::secret_line;
 use crate::commands::output::{Form, Report};
 use crate::commands::words::{environment, one_of};
 use crate::failure::Failure;
@@ -23,6 +23,7 @@ Examples:
     --max-budget-usd 50 --budget-period month
   keystile keys create billing --issued-to-service billing \\
     --rate-limit 1000/1h --metadata plan=pro
+  keystile keys create moved --secret-file old-secret.txt
 
 A key without --permission may do nothing that needs one; without
 --allowed-ip it works from everywhere.
@@ -42,15 +43,13 @@ pub(super) struct Create {
     kind: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// Use a secret of your own, read from the first line of standard input: 24 to 512 visible ASCII characters that
-    /// nobody can guess. It is not printed again.
-    #[arg(long)]
-    secret_stdin: bool,
+    #[command(flatten)]
+    own: OwnSecret,
 }
 
 impl Create {
     pub(super) async fn run(self, context: &Context) -> Result<Report, Failure> {
-        let brought = if self.secret_stdin { Some(secret_line("the secret")?) } else { None };
+        let brought = self.own.read()?;
         let is_brought = brought.is_some();
         let request = self.request(brought, context.now)?;
         let tenant = context.session.tenant().await?;

@@ -3,7 +3,9 @@
 mod create;
 mod delete;
 mod list;
+mod own_secret;
 mod refused;
+mod regenerate;
 mod revoke;
 mod setting;
 mod settings;
@@ -52,7 +54,7 @@ enum Action {
     Show(show::Show),
     Disable(switch::Disable),
     Enable(switch::Enable),
-    Regenerate(switch::Regenerate),
+    Regenerate(regenerate::Regenerate),
     Revoke(revoke::Revoke),
     Delete(delete::Delete),
     Verify(verify::Verify),
@@ -176,6 +178,7 @@ mod tests {
             ("keystile keys create web --rpm 0", "1..=1000000000"),
             ("keystile keys create web --rate-limit 1000/h", "1000/1h"),
             ("keystile keys create web --metadata-json [] ", "JSON object"),
+            ("keystile keys create web --secret-file - --secret-stdin", "cannot be used with"),
             ("keystile keys list --limit 5 --all", "cannot be used with"),
             ("keystile keys verify sk_x --stdin", "cannot be used with"),
         ] {

@@ -1,9 +1,8 @@
-//! `keystile keys disable`, `enable` and `regenerate`.
+//! `keystile keys disable` and `enable`.
 
 use clap::Args;
-use keystile_wire::RegenerateKey;
 
-use super::{Context, Which, changed, shown_once};
+use super::{Context, Which, changed};
 use crate::commands::output::Report;
 use crate::failure::Failure;
 
@@ -42,27 +41,5 @@ impl Enable {
         let tenant = context.session.tenant().await?;
         let key = context.session.client.enable_key(tenant, self.which.id).await?;
         changed(&key, "is switched on", context)
-    }
-}
-
-/// Gives a key a new secret and prints it, once. The old secret is refused from then on.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  KEY=$(keystile keys regenerate key_01J8Z3V5N0QK7Y2M4T6B8D9FGH)
-
-Whoever still uses the old secret is refused at once.")]
-pub(super) struct Regenerate {
-    #[command(flatten)]
-    which: Which,
-}
-
-impl Regenerate {
-    pub(super) async fn run(self, context: &Context) -> Result<Report, Failure> {
-        let tenant = context.session.tenant().await?;
-        let request = RegenerateKey::default();
-        let created = context.session.client.regenerate_key(tenant, self.which.id, &request).await?;
-        let report = shown_once(&created, "given a new secret", context)?;
-        Ok(report.note("The old secret is refused everywhere."))
     }
 }
