@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::{AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, TrustLevel};
+use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
 
 /// One of `names`, as text.
@@ -46,6 +47,13 @@ pub(crate) fn dollars(text: &str) -> Result<f64, Invalid> {
     NanoUsd::from_dollars(amount).map(|_| amount)
 }
 
+/// Why something is done to a key.
+pub(crate) fn reason(text: &str) -> Result<String, Invalid> {
+    let reason = BlockKey { reason: text.to_owned() }.parse();
+    // The flag is named by whoever tells the rule.
+    reason.map_err(|invalid| Invalid::rule(invalid.rule))
+}
+
 /// A JSON object.
 pub(crate) fn object(text: &str) -> Result<Map<String, Value>, Invalid> {
     let rule = r#"must be a JSON object such as `{"plan": "pro", "seats": 5}`"#;
@@ -74,7 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_checked_before_anything_is_sent() {
+    fn a_reason_and_an_object_are_checked_before_anything_is_sent() {
+        assert_eq!(reason(" leaked "), Ok("leaked".into()));
+        assert_eq!(reason("").unwrap_err().to_string(), "must have 1 to 200 characters");
         assert_eq!(object(r#"{"seats": 5}"#).unwrap()["seats"], 5);
         for bad in ["", "[]", "5", "{seats: 5}", "{} {}"] {
             assert!(object(bad).is_err(), "{bad}");

@@ -107,6 +107,27 @@ fn a_key_gets_a_secret_of_ones_own_from_a_file_or_standard_input() {
 }
 
 #[test]
+fn a_blocked_key_is_refused_until_the_bar_is_lifted() {
+    let server = Server::start("blocks");
+    let created = json(&ran(&mut server.keys(&["create", "web", "--json"])).ok());
+    let (id, secret) = (created["id"].as_str().unwrap(), created["secret"].as_str().unwrap());
+    for without in [&["block", id][..], &["block", id, "--reason", " "]] {
+        let refused = ran(&mut server.keys(without));
+        assert!(refused.status == Some(2) && refused.notes.contains("--reason"), "{refused:?}");
+    }
+    assert_eq!(verified(&server, &[], secret).status, Some(0));
+    let blocked = ran(&mut server.keys(&["block", id, "--reason", "unpaid"]));
+    assert!(blocked.notes.contains("unblock"), "{blocked:?}");
+    let sheet = blocked.ok();
+    assert!(sheet.contains("active, blocked\n") && sheet.contains(" unpaid\n"), "{sheet}");
+    let refused = verified(&server, &[], secret);
+    assert_eq!((refused.status, refused.out.lines().next()), (Some(1), Some("key_blocked")));
+    let unblocked = json(&ran(&mut server.keys(&["unblock", id, "--json"])).ok());
+    assert_eq!((&unblocked["blocked"], &unblocked["blocked_reason"]), (&Value::Bool(false), &Value::Null));
+    assert_eq!(verified(&server, &[], secret).status, Some(0));
+}
+
+#[test]
 fn lists_are_read_page_by_page_and_nothing_is_told_as_nothing() {
     let server = Server::start("lists");
     let all = json(&ran(&mut server.keys(&["list", "--all", "--json"])).ok());

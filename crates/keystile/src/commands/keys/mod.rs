@@ -1,5 +1,6 @@
 //! `keystile keys`: the keys of a tenant, through a server's API.
 
+mod block;
 mod create;
 mod delete;
 mod list;
@@ -54,6 +55,8 @@ enum Action {
     Show(show::Show),
     Disable(switch::Disable),
     Enable(switch::Enable),
+    Block(block::Block),
+    Unblock(block::Unblock),
     Regenerate(regenerate::Regenerate),
     Revoke(revoke::Revoke),
     Delete(delete::Delete),
@@ -70,6 +73,8 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Show(show) => show.run(&context).await,
         Action::Disable(disable) => disable.run(&context).await,
         Action::Enable(enable) => enable.run(&context).await,
+        Action::Block(block) => block.run(&context).await,
+        Action::Unblock(unblock) => unblock.run(&context).await,
         Action::Regenerate(regenerate) => regenerate.run(&context).await,
         Action::Revoke(revoke) => revoke.run(&context).await,
         Action::Delete(delete) => delete.run(&context).await,
@@ -179,6 +184,8 @@ mod tests {
             ("keystile keys create web --rate-limit 1000/h", "1000/1h"),
             ("keystile keys create web --metadata-json [] ", "JSON object"),
             ("keystile keys create web --secret-file - --secret-stdin", "cannot be used with"),
+            (&format!("keystile keys block {ID}"), "--reason"),
+            (&format!("keystile keys block {ID} --reason="), "1 to 200 characters"),
             ("keystile keys list --limit 5 --all", "cannot be used with"),
             ("keystile keys verify sk_x --stdin", "cannot be used with"),
         ] {

@@ -6,6 +6,7 @@ use keystile_wire::RevokeKey;
 use super::{Context, Which, changed};
 use crate::commands::input::{Consent, confirm};
 use crate::commands::output::Report;
+use crate::commands::words::reason;
 use crate::failure::Failure;
 
 /// Ends a key for good. It is refused everywhere when the command returns; its history stays.
@@ -19,8 +20,8 @@ For a while only? `keystile keys disable`.")]
 pub(super) struct Revoke {
     #[command(flatten)]
     which: Which,
-    /// Why; kept with the record.
-    #[arg(long, value_name = "TEXT")]
+    /// Why; kept with the record. 1 to 200 characters.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
     /// Do not ask; needed where there is no terminal to ask at.
     #[arg(long)]
