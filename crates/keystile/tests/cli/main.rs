@@ -4,5 +4,6 @@
 
 mod key_inspect;
 mod keys;
+mod keys_settings;
 mod run;
 mod server;

@@ -1,5 +1,6 @@
 //! `keystile keys`: the keys of a tenant, through a server's API.
 
+mod amend;
 mod block;
 mod create;
 mod delete;
@@ -12,6 +13,7 @@ mod setting;
 mod settings;
 mod show;
 mod switch;
+mod update;
 mod verify;
 
 use std::process::ExitCode;
@@ -25,7 +27,7 @@ use super::output::{Form, Report, plain};
 use super::record::sheet;
 use crate::failure::Failure;
 
-/// Creates, lists, checks and ends API keys, through the API of a server.
+/// Creates, lists, changes, checks and ends API keys, through the API of a server.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,6 +36,7 @@ Examples:
   KEY=$(keystile keys create web --permission customers:read)
   echo \"$KEY\" | keystile keys verify --permission customers:read
   keystile keys list
+  keystile keys update key_01J8… --rpm 600 --clear expires
 
 Data goes to standard output, everything else to standard error.
 Exit status: 0 done or allowed, 1 `keys verify` refused the key, 2 it could
@@ -53,6 +56,8 @@ enum Action {
     Create(Box<create::Create>),
     List(list::List),
     Show(show::Show),
+    #[command(visible_alias = "patch")]
+    Update(Box<update::Update>),
     Disable(switch::Disable),
     Enable(switch::Enable),
     Block(block::Block),
@@ -71,6 +76,7 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Create(create) => create.run(&context).await,
         Action::List(list) => list.run(&context).await,
         Action::Show(show) => show.run(&context).await,
+        Action::Update(update) => update.run(&context).await,
         Action::Disable(disable) => disable.run(&context).await,
         Action::Enable(enable) => enable.run(&context).await,
         Action::Block(block) => block.run(&context).await,
@@ -184,6 +190,11 @@ mod tests {
             ("keystile keys create web --rate-limit 1000/h", "1000/1h"),
             ("keystile keys create web --metadata-json [] ", "JSON object"),
             ("keystile keys create web --secret-file - --secret-stdin", "cannot be used with"),
+            (&format!("keystile keys update {ID} --clear name"), "expires"),
+            (
+                &format!("keystile keys update {ID} --permission a:b --add-permission c:d"),
+                "cannot be used with",
+            ),
             (&format!("keystile keys block {ID}"), "--reason"),
             (&format!("keystile keys block {ID} --reason="), "1 to 200 characters"),
             ("keystile keys list --limit 5 --all", "cannot be used with"),
