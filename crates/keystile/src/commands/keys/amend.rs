@@ -50,7 +50,8 @@ impl Amendments {
         given.into_iter().filter(|(_, entries)| *entries > 0).map(|(setting, _)| setting).collect()
     }
 
-    /// The settings of `key` with these amendments, as fields of a patch. Settings that are not amended are absent.
+    /// The settings of `key` with these amendments, as fields of a patch of this version and no later one. Settings that
+    /// are not amended are absent.
     pub(super) fn fields(&self, key: &KeyView) -> Result<Map<String, Value>, Failure> {
         let texts = |grants: &[Grant]| grants.iter().map(ToString::to_string).collect::<Vec<_>>();
         let scopes = key.scopes.iter().map(ToString::to_string).collect();
@@ -64,10 +65,9 @@ impl Amendments {
                 object(Setting::Metadata, &key.metadata, &self.add_metadata, &self.remove_metadata)?,
             ),
         ];
-        Ok(entries
-            .into_iter()
-            .filter_map(|(setting, value)| Some((setting.field().to_owned(), value?)))
-            .collect())
+        let amended =
+            entries.into_iter().filter_map(|(setting, value)| Some((setting.field().to_owned(), value?)));
+        Ok(amended.chain([("version".to_owned(), key.version.into())]).collect())
     }
 
     /// An empty list would let the key be used from everywhere, which nobody means who takes an address away.
@@ -148,6 +148,7 @@ mod tests {
             scopes: Grants::parse(&["a:read", "b:read"]).unwrap(),
             allowed_ips: vec!["10.0.0.0/8".into(), "192.0.2.7/32".into()],
             tags: serde_json::from_str(r#"{"team": "payments", "n": 1}"#).unwrap(),
+            version: 7,
             ..sample::key("web")
         }
     }
@@ -169,10 +170,9 @@ mod tests {
         let fields = Value::Object(amendments.fields(&key()).unwrap());
         let expected = json!({
             "scopes": ["a:read", "c:*"], "allowed_ips": ["10.0.0.0/8"], "tags": {"n": 1, "team": "web"},
-            "metadata": {"plan": "pro"},
+            "metadata": {"plan": "pro"}, "version": 7,
         });
         assert_eq!(fields, expected);
-        assert!(Amendments::default().fields(&key()).unwrap().is_empty());
     }
 
     #[test]

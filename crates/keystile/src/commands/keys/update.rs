@@ -52,16 +52,14 @@ pub(super) struct Update {
 impl Update {
     pub(super) async fn run(self, context: &Context) -> Result<Report, Failure> {
         let (client, id) = (&context.session.client, self.which.id);
-        let (amendments, mut version) = (self.amendments.clone(), self.if_version);
+        let (amendments, if_version) = (self.amendments.clone(), self.if_version);
         let mut fields = self.fields(context.now)?;
         let tenant = context.session.tenant().await?;
         if !amendments.amended().is_empty() {
-            let key = client.key(tenant, id).await?;
-            fields.extend(amendments.fields(&key)?);
-            // What is added or taken away was decided on this version of the record.
-            version = version.or(Some(key.version));
+            fields.extend(amendments.fields(&client.key(tenant, id).await?)?);
         }
-        let request = PatchKey { version, ..patch(fields)? };
+        let request = patch(fields)?;
+        let request = PatchKey { version: if_version.or(request.version), ..request };
         let key = client.patch_key(tenant, id, &request).await.map_err(in_flags)?;
         changed(&key, "is changed", context)
     }
