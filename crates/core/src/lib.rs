@@ -34,7 +34,7 @@ pub use network::AllowedIps;
 pub use permission::{Grant, Grants, Permission, Requirement};
 pub use role::Role;
 pub use secret::{Digest, Secret};
-pub use tenancy::{Application, Membership, Person, Tenant};
+pub use tenancy::{Application, Membership, Person, Tenant, TenantSettings};
 pub use text::{Email, KeyLabel, Name};
 pub use time::{Clock, Timestamp};
 

@@ -1,6 +1,6 @@
 //! Tenants, the people in them, and the applications keys are issued to.
 
-use crate::{ApplicationId, Email, KeyLabel, Name, PersonId, Role, TenantId, Timestamp};
+use crate::{ApplicationId, Email, KeyLabel, Name, PersonId, Role, TenantId, Timestamp, TrustLevel};
 
 /// A workspace. Everything but persons belongs to exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +11,29 @@ pub struct Tenant {
     pub name: Name,
     /// The part of its keys' text that tells whose they are.
     pub key_label: KeyLabel,
+    /// What holds for all its people and keys.
+    pub settings: TenantSettings,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Counts the writes, from 1.
+    pub version: i64,
+}
+
+/// What holds for all people and keys of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantSettings {
+    /// Days after which the rotation of a secret is due.
+    pub rotation_days: u16,
+    /// Whether its people need a second factor.
+    pub mfa_required: bool,
+    /// How sources are treated whose key does not say.
+    pub default_trust_level: TrustLevel,
+}
+
+impl Default for TenantSettings {
+    fn default() -> Self {
+        Self { rotation_days: 90, mfa_required: false, default_trust_level: TrustLevel::External }
+    }
 }
 
 /// A human with an email address and a password.

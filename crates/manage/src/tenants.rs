@@ -2,7 +2,7 @@
 
 use keystile_core::{
     Action, Actor, Application, ApplicationId, Email, KeyLabel, Membership, Name, Person, PersonId, Role,
-    Secret, Tenant, TenantId,
+    Secret, Tenant, TenantId, TenantSettings,
 };
 use keystile_store::Founding;
 use serde_json::json;
@@ -80,7 +80,14 @@ impl ControlPlane {
         let (tenant_id, created_at) = (self.fresh(TenantId::from_parts)?, self.now());
         let application_id = self.fresh(ApplicationId::from_parts)?;
         let application = Application { id: application_id, tenant_id, name: name.clone(), created_at };
-        let tenant = Tenant { id: tenant_id, name, key_label, created_at };
+        let tenant = Tenant {
+            id: tenant_id,
+            name,
+            key_label,
+            settings: TenantSettings::default(),
+            created_at,
+            version: 1,
+        };
         let details = json!({ "name": tenant.name, "key_label": tenant.key_label, "owner": owner });
         let entry =
             |action, target, changes| self.entry_by(tenant_id, actor, origin, action, target, changes);

@@ -118,6 +118,8 @@ fn founding() -> Founding {
         name: "Bench".parse().unwrap(),
         key_label: "ks".parse().unwrap(),
         created_at,
+        settings: keystile_core::TenantSettings::default(),
+        version: 1,
     };
     let person = Person {
         id: person_id,

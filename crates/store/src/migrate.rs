@@ -18,6 +18,11 @@ pub struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "0001_first", sql: include_str!("../migrations/0001_first.sql") },
     Migration { version: 2, name: "0002_app_stamp", sql: include_str!("../migrations/0002_app_stamp.sql") },
+    Migration {
+        version: 3,
+        name: "0003_tenant_settings",
+        sql: include_str!("../migrations/0003_tenant_settings.sql"),
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -19,7 +19,9 @@ const MEMBER: &str = "SELECT p.id, p.email, p.password_hash, p.created_at, p.dis
         m.created_at AS joined_at
     FROM memberships AS m JOIN persons AS p ON p.id = m.person_id
     WHERE m.tenant_id = $1 AND m.person_id = $2";
-const TENANTS: &str = "SELECT t.id, t.name, t.key_label, t.created_at, m.role
+const TENANTS: &str =
+    "SELECT t.id, t.name, t.key_label, t.rotation_days, t.mfa_required, t.default_trust_level,
+        t.created_at, t.version, m.role
     FROM memberships AS m JOIN tenants AS t ON t.id = m.tenant_id
     WHERE m.person_id = $1 ORDER BY t.id";
 

@@ -42,6 +42,11 @@ impl Row {
         self.opt_int(column)?.map(count).transpose()
     }
 
+    /// A whole number from 0 to 65,535.
+    pub(crate) fn small(&mut self, column: &str) -> Read<u16> {
+        u16::try_from(self.int(column)?).map_err(|_| corrupt(column, "is out of range"))
+    }
+
     pub(crate) fn truth(&mut self, column: &str) -> Read<bool> {
         match self.int(column)? {
             0 => Ok(false),

@@ -1,14 +1,17 @@
 //! Tenants.
 
-use keystile_core::{Application, AuditEntry, Membership, Person, Tenant, TenantId};
+use keystile_core::{Application, AuditEntry, Membership, Person, Tenant, TenantId, TenantSettings};
 
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError, applications, audit, people};
 
-const INSERT: &str = "INSERT INTO tenants (id, name, key_label, created_at) VALUES ($1, $2, $3, $4)";
-const ONE: &str = "SELECT id, name, key_label, created_at FROM tenants WHERE id = $1";
+const INSERT: &str = "INSERT INTO tenants
+    (id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at, version)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at,
+    version FROM tenants WHERE id = $1";
 
 /// A new tenant with what it cannot be without.
 #[derive(Debug, Clone)]
@@ -60,12 +63,17 @@ async fn read_one(id: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenant>, St
     tx.query_opt(ONE, id).await?.map(|mut row| read(&mut row)).transpose()
 }
 
-fn values(tenant: &Tenant) -> [Value; 4] {
+fn values(tenant: &Tenant) -> [Value; 8] {
+    let settings = &tenant.settings;
     [
         Value::text(tenant.id),
         Value::text(&tenant.name),
         Value::text(&tenant.key_label),
+        i64::from(settings.rotation_days).into(),
+        settings.mfa_required.into(),
+        Value::text(settings.default_trust_level),
         tenant.created_at.into(),
+        tenant.version.into(),
     ]
 }
 
@@ -74,6 +82,12 @@ pub(crate) fn read(row: &mut Row) -> Read<Tenant> {
         id: row.parsed("id")?,
         name: row.parsed("name")?,
         key_label: row.parsed("key_label")?,
+        settings: TenantSettings {
+            rotation_days: row.small("rotation_days")?,
+            mfa_required: row.truth("mfa_required")?,
+            default_trust_level: row.parsed("default_trust_level")?,
+        },
         created_at: row.time("created_at")?,
+        version: row.int("version")?,
     })
 }

@@ -80,6 +80,8 @@ impl Bench {
                 name: "T".parse().unwrap(),
                 key_label: KeyLabel::default(),
                 created_at: now,
+                settings: keystile_core::TenantSettings::default(),
+                version: 1,
             },
             owner: Membership { tenant_id, person_id, role, created_at: now },
             application: Application {

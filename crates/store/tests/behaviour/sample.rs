@@ -6,7 +6,7 @@ use keystile_core::key::{SecretFacts, mint};
 use keystile_core::{
     Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
     CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, Person, PersonId,
-    RateLimit, Role, SourceType, Tenant, TenantId, Timestamp, TrustLevel,
+    RateLimit, Role, SourceType, Tenant, TenantId, TenantSettings, Timestamp, TrustLevel,
 };
 use keystile_store::{Founding, KeyFilter, Page, Store};
 use serde_json::json;
@@ -41,6 +41,12 @@ impl World {
             name: format!("Tenant {n}").parse().unwrap(),
             key_label: "acme".parse().unwrap(),
             created_at: moment,
+            settings: TenantSettings {
+                rotation_days: 30,
+                mfa_required: true,
+                default_trust_level: TrustLevel::Internal,
+            },
+            version: 1,
         };
         let person = person(&format!("ada{n}@example.com"));
         let owner = Membership {
