@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::key::RateLimitView;
 use crate::patch::Setting;
 use crate::secret::send_optional;
-use crate::{Patch, schema};
+use crate::{Object, Patch, schema};
 
 /// Longest `source_id`, in bytes.
 const SOURCE_ID_MAX: usize = 128;
@@ -77,7 +77,7 @@ macro_rules! key_request {
             /// Further rate limits, each with its own name.
             #[schema(value_type = Option<Vec<RateLimitView>>, max_items = 10)]
             #[serde(default, skip_serializing_if = "Setting::is_absent")]
-            pub rate_limits: $wrap<Vec<RateLimit>>,
+            pub rate_limits: $wrap<Vec<Object<RateLimit>>>,
             /// Most it may spend in a period, in US dollars.
             #[schema(schema_with = schema::maybe_dollars)]
             #[serde(default, skip_serializing_if = "Setting::is_absent")]
@@ -128,7 +128,7 @@ macro_rules! key_request {
                     allowed_models: take!(allowed_models, |list| models(&list)).or_default(Vec::new),
                     rpm_limit: take!(rpm_limit, Ok).clearable(),
                     tpm_limit: take!(tpm_limit, Ok).clearable(),
-                    rate_limits: take!(rate_limits, Ok).or_default(Vec::new),
+                    rate_limits: take!(rate_limits, |list| Ok(list.into_iter().map(|Object(rate)| rate).collect())).or_default(Vec::new),
                     max_budget: take!(max_budget_usd, NanoUsd::from_dollars).clearable(),
                     budget_period: take!(budget_period, |text| text.parse()).or_default(|| BudgetPeriod::Lifetime),
                     expires_at: take!(expires_at, |text| text.parse()).clearable(),

@@ -7,6 +7,7 @@
 mod application;
 mod key;
 mod key_request;
+mod object;
 mod page;
 mod patch;
 mod problem;
@@ -19,6 +20,7 @@ mod verification;
 pub use application::{ApplicationView, CreateApplication};
 pub use key::{CreatedKey, KeyView};
 pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey};
+pub use object::Object;
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};

@@ -116,3 +116,20 @@ fn permissions_are_asked_for_as_a_list_or_as_all_or_any() {
     assert!(asked(json!({ "some": ["a:b"] })).is_err());
     assert!(asked(json!({ "all": ["a:b"], "any": ["a:c"] })).is_err(), "neither may be dropped");
 }
+
+#[test]
+fn a_list_does_not_stand_for_an_object() {
+    let limits = |limit| json!({ "name": "a", "rate_limits": [limit] });
+    let object = limits(json!({ "name": "a", "limit": 1, "window_seconds": 1 }));
+    assert_eq!(create(object.clone()).unwrap().settings.rate_limits.unwrap()[0].limit, 1);
+    assert_eq!(patch(object).unwrap().rate_limits.unwrap().len(), 1);
+    for wrong in [json!(["a", 1, 1]), json!(["a", 1, 1, null]), json!([]), json!("a"), json!(null)] {
+        let created = serde_json::from_value::<CreateKey>(limits(wrong.clone())).unwrap_err();
+        let patched = serde_json::from_value::<PatchKey>(limits(wrong)).unwrap_err();
+        for refused in [created, patched] {
+            assert!(refused.to_string().ends_with(", expected an object"), "{refused}");
+        }
+    }
+    let asked = json!({ "key": "x", "permissions": [["a:b"], ["c:d"]] });
+    assert!(serde_json::from_value::<VerifyRequest>(asked).is_err());
+}

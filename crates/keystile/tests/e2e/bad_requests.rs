@@ -102,6 +102,7 @@ pub(crate) fn on_create(subject: &Subject) -> Vec<Case> {
             .names("rate_limits[0].window_seconds"),
         post(&json!({ "name": "bad", "rate_limits": [{ "name": "a", "limit": 1, "window_seconds": 1, "x": 1 }] }))
             .names("rate_limits[0].x"),
+        post(&json!({ "name": "bad", "rate_limits": [["a", 1, 1]] })).names("rate_limits[0]"),
         post(&json!({ "name": "bad", "scopes": ["customers"] })).names("scopes[0]"),
         post(&json!({ "name": "bad", "scopes": ["a:b", "a:\u{0}"] })).names("scopes[1]"),
         post(&json!({ "name": "bad", "scopes": [1] })).names("scopes[0]"),
@@ -195,6 +196,8 @@ pub(crate) fn on_change(subject: &Subject) -> Vec<Case> {
         patch(json!({ "issued_to_user_id": "ada" })).names("issued_to_user_id"),
         patch(json!({ "expires_at": "2020-01-01T00:00:00Z" })).names("expires_at"),
         patch(json!({ "rpm_limit": 0 })).names("rpm_limit"),
+        patch(json!({ "rate_limits": [{ "name": "a", "limit": 1, "window_seconds": 1 }, ["b", 1, 1]] }))
+            .names("rate_limits[1]"),
         patch(json!({ "name": "bad", "version": "2" })).names("version"),
         patch(json!({ "name": "bad", "version": 1e30 })).names("version"),
         patch(json!({ "name": "bad", "version": 1 })).told(409, "version_conflict"),
@@ -280,6 +283,7 @@ pub(crate) fn on_verify(subject: &Subject, authz: &str) -> Vec<Case> {
         ask(json!({ "key": key, "permissions": ["customers"] })).names("permissions[0]"),
         ask(json!({ "key": key, "permissions": ["a:b", "a:*"] })).names("permissions[1]"),
         ask(json!({ "key": key, "permissions": "a:b" })).names("permissions"),
+        ask(json!({ "key": key, "permissions": [["a:b"], null] })).names("permissions[0]"),
         ask(json!({ "key": key, "permissions": { "all": ["a:b"], "any": ["a:c"] } })).names("permissions"),
         ask(json!({ "key": key, "permissions": vec!["a:b"; 201] })).names("permissions"),
         ask(json!({ "key": key, "colour": "red" })).names("colour"),
