@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use keystile_core::{ApiKey, Invalid, KeyId, KeyKind};
-use keystile_manage::{Issued, KeyQuery};
+use keystile_manage::{Caller, Committed, Issued, KeyQuery, Refused, VersionGuard};
 use keystile_wire::{
     BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, Problem, RegenerateKey,
     RevokeKey,
@@ -24,6 +24,34 @@ fn record_with_secret(app: &App, status: StatusCode, issued: Issued) -> Response
     let version = issued.key.version;
     let created = CreatedKey::of(KeyView::of(issued.key, app.control.present()), issued.secret);
     with_version(secret_json(status, &created), version)
+}
+
+/// The key that the path names, who wants to change it, and the version they read.
+type OneKey = (State<App>, Member, PathId<KeyId>, IfMatch);
+
+/// Carries out a change of one key and answers with the record as it is now.
+async fn changed<F>(key: OneKey, work: impl FnOnce(App, Caller, KeyId, VersionGuard) -> F) -> Answer
+where
+    F: Future<Output = Result<Committed<ApiKey>, Refused>> + Send + 'static,
+{
+    let (State(app), Member(caller), PathId(id), IfMatch(guard)) = key;
+    let key = app.commit(|app| work(app, caller, id, guard)).await?;
+    Ok(record(&app, key))
+}
+
+/// The answers of [`changed`].
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, clippy::large_enum_variant, reason = "only describes them in the OpenAPI document")]
+enum Changed {
+    /// The record as it is now.
+    #[response(status = 200)]
+    Record(KeyView),
+    /// Nothing was changed.
+    #[response(status = "4XX", content_type = "application/problem+json")]
+    Refused(Problem),
+    /// Not now.
+    #[response(status = "5XX", content_type = "application/problem+json")]
+    Failed(Problem),
 }
 
 /// Create an API key. The secret is in this answer and nowhere else.
@@ -164,75 +192,43 @@ pub(crate) async fn regenerate_key(
 /// Revoke an API key for good. It is refused everywhere when this answers.
 #[utoipa::path(post, path = "/api-keys/{api_key_id}/revoke", tag = "keys",
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-    request_body = Option<RevokeKey>, responses(
-    (status = 200, body = KeyView, description = "The record as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
-))]
-pub(crate) async fn revoke_key(
-    State(app): State<App>,
-    Member(caller): Member,
-    PathId(id): PathId<KeyId>,
-    IfMatch(guard): IfMatch,
-    OptionalJson(request): OptionalJson<RevokeKey>,
-) -> Answer {
-    let reason = request.parse().map_err(|invalid| ApiProblem::invalid([invalid]))?;
-    let key =
-        app.commit(|app| async move { app.control.revoke_key(&caller, id, reason, guard).await }).await?;
-    Ok(record(&app, key))
+    request_body = Option<RevokeKey>, responses(Changed))]
+pub(crate) async fn revoke_key(key: OneKey, OptionalJson(request): OptionalJson<RevokeKey>) -> Answer {
+    let reason = request.parse().map_err(Refused::from)?;
+    changed(key, |app, by, id, guard| async move { app.control.revoke_key(&by, id, reason, guard).await })
+        .await
 }
 
 /// Block an API key for abuse, a leak or billing.
 #[utoipa::path(post, path = "/api-keys/{api_key_id}/block", tag = "keys",
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-    request_body = BlockKey, responses(
-    (status = 200, body = KeyView, description = "The record as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
-))]
-pub(crate) async fn block_key(
-    State(app): State<App>,
-    Member(caller): Member,
-    PathId(id): PathId<KeyId>,
-    IfMatch(guard): IfMatch,
-    Json(request): Json<BlockKey>,
-) -> Answer {
-    let reason = request.parse().map_err(|invalid| ApiProblem::invalid([invalid]))?;
-    let key =
-        app.commit(|app| async move { app.control.block_key(&caller, id, reason, guard).await }).await?;
-    Ok(record(&app, key))
+    request_body = BlockKey, responses(Changed))]
+pub(crate) async fn block_key(key: OneKey, Json(request): Json<BlockKey>) -> Answer {
+    let reason = request.parse().map_err(Refused::from)?;
+    changed(key, |app, by, id, guard| async move { app.control.block_key(&by, id, reason, guard).await })
+        .await
 }
 
-/// Declares the calls that switch a key without being told anything more.
-macro_rules! switches {
-    ($( $(#[$doc:meta])* $name:ident, $path:literal; )+) => {
-        $(
-            $(#[$doc])*
-            #[utoipa::path(post, path = $path, tag = "keys",
-                params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-                responses(
-                (status = 200, body = KeyView, description = "The record as it is now."),
-                (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
-                (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
-            ))]
-            pub(crate) async fn $name(
-                State(app): State<App>,
-                Member(caller): Member,
-                PathId(id): PathId<KeyId>,
-                IfMatch(guard): IfMatch,
-            ) -> Answer {
-                let key = app.commit(|app| async move { app.control.$name(&caller, id, guard).await }).await?;
-                Ok(record(&app, key))
-            }
-        )+
-    };
+/// Switch an API key off for a while.
+#[utoipa::path(post, path = "/api-keys/{api_key_id}/disable", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses(Changed))]
+pub(crate) async fn disable_key(key: OneKey) -> Answer {
+    changed(key, |app, by, id, guard| async move { app.control.disable_key(&by, id, guard).await }).await
 }
 
-switches! {
-    /// Switch an API key off for a while.
-    disable_key, "/api-keys/{api_key_id}/disable";
-    /// Switch an API key on again.
-    enable_key, "/api-keys/{api_key_id}/enable";
-    /// Unblock an API key.
-    unblock_key, "/api-keys/{api_key_id}/unblock";
+/// Switch an API key on again.
+#[utoipa::path(post, path = "/api-keys/{api_key_id}/enable", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses(Changed))]
+pub(crate) async fn enable_key(key: OneKey) -> Answer {
+    changed(key, |app, by, id, guard| async move { app.control.enable_key(&by, id, guard).await }).await
+}
+
+/// Unblock an API key.
+#[utoipa::path(post, path = "/api-keys/{api_key_id}/unblock", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses(Changed))]
+pub(crate) async fn unblock_key(key: OneKey) -> Answer {
+    changed(key, |app, by, id, guard| async move { app.control.unblock_key(&by, id, guard).await }).await
 }
