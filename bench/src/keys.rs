@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use keystile_core::key::{SecretFacts, mint};
+use keystile_core::key::mint;
 use keystile_core::{
-    Action, Actor, AllowedIps, ApiKey, ApplicationId, AuditEntry, AuditId, Digest, Environment, Grants,
-    Invalid, KeyId, KeyKind, KeyLabel, Limits, Secret, SourceType, TenantId, Timestamp, TrustLevel,
+    Action, Actor, ApiKey, ApplicationId, AuditEntry, AuditId, Digest, Environment, Grants, Invalid, KeyId,
+    KeyLabel, Secret, TenantId, Timestamp,
 };
 use keystile_store::{Location, Store};
 
@@ -64,40 +64,11 @@ async fn write(store: Store, next: Arc<AtomicUsize>, owner: Owner, series: u32, 
 fn record(owner: Owner, series: u32, number: usize) -> Result<ApiKey, Invalid> {
     let now = Timestamp::from_millis(1_700_000_000_000 + number as i64 / 8);
     let id = KeyId::from_parts(now, number as u128);
+    let (name, secret) = (format!("Key {number}").parse()?, text(series, number));
     Ok(ApiKey {
-        id,
-        tenant_id: owner.tenant_id,
-        application_id: owner.application_id,
-        customer_id: None,
-        name: format!("Key {number}").parse()?,
-        environment: Environment::Production,
-        kind: KeyKind::Service { issued_to_service: None },
         source_id: Some("checkout-service".to_owned()),
-        trust_level: TrustLevel::External,
         scopes: Grants::parse(&["customers:read", "orders:read", "orders:write"])?,
-        allowed_ips: AllowedIps::default(),
-        limits: Limits::default(),
-        enabled: true,
-        blocked: None,
-        revoked: None,
-        expires_at: None,
-        last_used_at: None,
-        last_used_ip: None,
-        secret: SecretFacts::of(&text(series, number)),
-        secret_created_at: now,
-        rotated_from_key_id: None,
-        lineage_id: id,
-        created_by: Actor::System,
-        updated_by: Actor::System,
-        created_at: now,
-        updated_at: now,
-        deleted: None,
-        source: None,
-        source_type: SourceType::Api,
-        tags: serde_json::Map::new(),
-        metadata: serde_json::Map::new(),
-        version: 1,
-        schema_version: ApiKey::SCHEMA_VERSION,
+        ..ApiKey::new(id, owner.tenant_id, owner.application_id, name, &secret, Actor::System, now)
     })
 }
 

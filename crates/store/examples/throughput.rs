@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use keystile_core::key::{SecretFacts, mint};
 use keystile_core::{
-    Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, Digest, Environment,
-    Grants, KeyId, KeyKind, Limits, Membership, Person, PersonId, Role, SourceType, Tenant, TenantId,
-    Timestamp, TrustLevel,
+    Action, Actor, ApiKey, Application, ApplicationId, AuditEntry, AuditId, Digest, Environment, Grants,
+    KeyId, KeyKind, Limits, Membership, Person, PersonId, Role, Tenant, TenantId, Timestamp, TrustLevel,
 };
 use keystile_store::{Founding, Location, Store};
 use keystile_testkit::postgres::{Durability, Postgres};
@@ -141,41 +140,15 @@ fn founding() -> Founding {
 fn key(founding: &Founding, n: u32) -> ApiKey {
     let id = KeyId::from_parts(Timestamp::from_millis(moment().as_millis() + i64::from(n / 8)), n.into());
     let secret = mint(&founding.tenant.key_label, Environment::Production, &[7; 32]);
+    let name = format!("Key {n}").parse().unwrap();
     ApiKey {
-        id,
-        tenant_id: founding.tenant.id,
-        application_id: founding.application.id,
-        app_id: None,
-        customer_id: None,
-        name: format!("Key {n}").parse().unwrap(),
-        environment: Environment::Production,
         kind: KeyKind::Service { issued_to_service: Some("checkout".into()) },
         source_id: Some("checkout-service".into()),
         trust_level: TrustLevel::Internal,
         scopes: Grants::parse(&["customers:read", "orders:*"]).unwrap(),
-        allowed_ips: AllowedIps::default(),
         limits: Limits { rpm: Some(600), ..Limits::default() },
-        enabled: true,
-        blocked: None,
-        revoked: None,
-        expires_at: None,
-        last_used_at: None,
-        last_used_ip: None,
         secret: SecretFacts { digest: digest(n), ..SecretFacts::of(&secret) },
-        secret_created_at: moment(),
-        rotated_from_key_id: None,
-        lineage_id: id,
-        created_by: Actor::System,
-        updated_by: Actor::System,
-        created_at: moment(),
-        updated_at: moment(),
-        deleted: None,
-        source: None,
-        source_type: SourceType::Api,
-        tags: serde_json::Map::new(),
-        metadata: serde_json::Map::new(),
-        version: 1,
-        schema_version: ApiKey::SCHEMA_VERSION,
+        ..ApiKey::new(id, founding.tenant.id, founding.application.id, name, &secret, Actor::System, moment())
     }
 }
 

@@ -188,7 +188,7 @@ fn issued(kind: KeyKind, to: Option<&str>) -> KeyKind {
 #[cfg(test)]
 pub(crate) mod tests {
     use keystile_core::key::KeyStatus;
-    use keystile_core::{AllowedIps, Permission, Requirement};
+    use keystile_core::{Actor, AllowedIps, ApiKey, Permission, Requirement, Secret};
 
     use super::*;
 
@@ -197,22 +197,11 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn key(number: u128) -> KeyFacts {
-        KeyFacts {
-            id: KeyId::from_parts(moment(0), number),
-            tenant_id: TenantId::from_parts(moment(0), 1),
-            application_id: ApplicationId::from_parts(moment(0), 1),
-            customer_id: None,
-            environment: Environment::Production,
-            kind: KeyKind::Service { issued_to_service: None },
-            source_id: None,
-            trust_level: TrustLevel::External,
-            scopes: Grants::parse(&["a:read"]).unwrap(),
-            allowed_ips: AllowedIps::default(),
-            metadata: "{}".into(),
-            standing: KeyStatus::Active,
-            expires_at: None,
-            blocked: false,
-        }
+        let (id, start) = (KeyId::from_parts(moment(0), number), moment(0));
+        let (tenant, application) = (TenantId::from_parts(start, 1), ApplicationId::from_parts(start, 1));
+        let (name, secret) = ("A".parse().unwrap(), Secret::new("9f8e7d6c5b4a39281706f5e4"));
+        let key = ApiKey::new(id, tenant, application, name, &secret, Actor::System, start);
+        KeyFacts::of(&ApiKey { scopes: Grants::parse(&["a:read"]).unwrap(), ..key })
     }
 
     fn cached(facts: &KeyFacts, profiles: &Profiles) -> CachedKey {

@@ -251,6 +251,54 @@ impl ApiKey {
     /// The present form of the record.
     pub const SCHEMA_VERSION: i64 = 1;
 
+    /// A key as it begins: a service's, in production, active, with nothing granted and nothing restricted.
+    pub fn new(
+        id: KeyId,
+        tenant_id: TenantId,
+        application_id: ApplicationId,
+        name: Name,
+        secret: &Secret,
+        made_by: Actor,
+        made_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant_id,
+            application_id,
+            app_id: None,
+            customer_id: None,
+            name,
+            environment: Environment::Production,
+            kind: KeyKind::Service { issued_to_service: None },
+            source_id: None,
+            trust_level: TrustLevel::External,
+            scopes: Grants::default(),
+            allowed_ips: AllowedIps::default(),
+            limits: Limits::default(),
+            enabled: true,
+            blocked: None,
+            revoked: None,
+            expires_at: None,
+            last_used_at: None,
+            last_used_ip: None,
+            secret: SecretFacts::of(secret),
+            secret_created_at: made_at,
+            rotated_from_key_id: None,
+            lineage_id: id,
+            created_by: made_by,
+            updated_by: made_by,
+            created_at: made_at,
+            updated_at: made_at,
+            deleted: None,
+            source: None,
+            source_type: SourceType::Api,
+            tags: Map::new(),
+            metadata: Map::new(),
+            version: 1,
+            schema_version: Self::SCHEMA_VERSION,
+        }
+    }
+
     /// Whether the key can be used at `now`, and if not, why: revoked beats expired beats inactive.
     pub fn status(&self, now: Timestamp) -> KeyStatus {
         if self.revoked.is_some() || self.deleted.is_some() {

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 
 use keystile_core::decision::{Ask, Code, KeyFacts, decide};
-use keystile_core::key::{ApiKey, KeyKind, KeyStatus, Revocation, SecretFacts, SourceType, TrustLevel};
+use keystile_core::key::{ApiKey, KeyKind, KeyStatus, Revocation};
 use keystile_core::{
-    Actor, AllowedIps, ApplicationId, CustomerId, Environment, Grants, KeyId, Limits, Permission,
-    Requirement, Secret, TenantId, Timestamp,
+    Actor, AllowedIps, ApplicationId, CustomerId, Environment, Grants, KeyId, Permission, Requirement,
+    Secret, TenantId, Timestamp,
 };
-use serde_json::Map;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const BEFORE: Timestamp = Timestamp::from_millis(NOW.as_millis() - 1);
@@ -30,42 +29,15 @@ const DOCUMENTED_ORDER: [&str; 11] = [
 ];
 
 fn sound_key() -> ApiKey {
-    let id = KeyId::from_parts(BEFORE, 1);
+    let (id, tenant_id) = (KeyId::from_parts(BEFORE, 1), TenantId::from_parts(BEFORE, 1));
+    let (application_id, name) = (ApplicationId::from_parts(BEFORE, 1), "Checkout".parse().unwrap());
+    let secret = Secret::new("9f8e7d6c5b4a39281706f5e4");
     ApiKey {
-        id,
-        tenant_id: TenantId::from_parts(BEFORE, 1),
-        application_id: ApplicationId::from_parts(BEFORE, 1),
-        app_id: None,
         customer_id: Some(CustomerId::from_parts(BEFORE, 1)),
-        name: "Checkout".parse().unwrap(),
-        environment: Environment::Production,
         kind: KeyKind::VirtualLlm { allowed_models: vec!["small-*".parse().unwrap()] },
-        source_id: None,
-        trust_level: TrustLevel::External,
         scopes: Grants::parse(&["customers:read"]).unwrap(),
         allowed_ips: AllowedIps::parse(&["192.0.2.0/24"]).unwrap(),
-        limits: Limits::default(),
-        enabled: true,
-        blocked: None,
-        revoked: None,
-        expires_at: None,
-        last_used_at: None,
-        last_used_ip: None,
-        secret: SecretFacts::of(&Secret::new("9f8e7d6c5b4a39281706f5e4")),
-        secret_created_at: BEFORE,
-        rotated_from_key_id: None,
-        lineage_id: id,
-        created_by: Actor::System,
-        updated_by: Actor::System,
-        created_at: BEFORE,
-        updated_at: BEFORE,
-        deleted: None,
-        source: None,
-        source_type: SourceType::Api,
-        tags: Map::new(),
-        metadata: Map::new(),
-        version: 1,
-        schema_version: ApiKey::SCHEMA_VERSION,
+        ..ApiKey::new(id, tenant_id, application_id, name, &secret, Actor::System, BEFORE)
     }
 }
 
@@ -195,13 +167,7 @@ fn status_is_derived_as_the_table_says() {
                 (false, false, true) => KeyStatus::Active,
                 (false, false, false) => KeyStatus::Inactive,
             };
-            let key = ApiKey {
-                expires_at,
-                revoked: revoked.then(revocation),
-                deleted: deleted.then_some((BEFORE, Actor::System)),
-                enabled,
-                ..sound_key()
-            };
+            let key = key_in(expires_at, revoked, deleted, enabled);
             assert_eq!(key.status(NOW), expected, "{expires_at:?} {revoked} {deleted} {enabled}");
         }
     }
@@ -214,19 +180,18 @@ fn facts_and_record_agree_on_the_status_at_every_moment() {
     let moments = moments.map(Timestamp::from_millis);
     for expires_at in moments.map(Some).into_iter().chain([None]) {
         for (revoked, deleted, enabled) in every_three_answers() {
-            let key = ApiKey {
-                expires_at,
-                revoked: revoked.then(revocation),
-                deleted: deleted.then_some((BEFORE, Actor::System)),
-                enabled,
-                ..sound_key()
-            };
+            let key = key_in(expires_at, revoked, deleted, enabled);
             for now in moments {
                 let facts = KeyFacts::of(&key);
                 assert_eq!(facts.status(now), key.status(now), "{expires_at:?} {enabled} at {now}");
             }
         }
     }
+}
+
+fn key_in(expires_at: Option<Timestamp>, revoked: bool, deleted: bool, enabled: bool) -> ApiKey {
+    let deleted = deleted.then_some((BEFORE, Actor::System));
+    ApiKey { expires_at, revoked: revoked.then(revocation), deleted, enabled, ..sound_key() }
 }
 
 fn every_three_answers() -> impl Iterator<Item = (bool, bool, bool)> {

@@ -1,10 +1,8 @@
 //! Making a key.
 
-use keystile_core::key::{KeyDraft, SecretFacts};
-use keystile_core::{
-    Action, ApiKey, Change, Grants, KeyId, Limits, Secret, SourceType, Timestamp, TrustLevel,
-};
-use serde_json::{Map, Value};
+use keystile_core::key::KeyDraft;
+use keystile_core::{Action, ApiKey, Change, KeyId, Secret, Timestamp};
+use serde_json::Value;
 
 use crate::audit::describe;
 use crate::{Caller, Committed, ControlPlane, Refused, Right};
@@ -22,8 +20,8 @@ impl ControlPlane {
     /// Makes a key for an application of the caller's tenant, with a new secret or the one that is brought.
     ///
     /// # Errors
-    /// Without [`Right::ManageKeys`]; for what a key as caller does not have itself; for a setting that breaks a rule; for an application that is not there; for
-    /// a brought secret that is guessable or taken.
+    /// Without [`Right::ManageKeys`]; for what a key as caller does not have itself; for a setting that breaks a
+    /// rule; for an application that is not there; for a brought secret that is guessable or taken.
     pub async fn create_key(
         &self,
         caller: &Caller,
@@ -47,41 +45,13 @@ impl ControlPlane {
         };
         let application_id = application.ok_or(Refused::NotFound("application"))?.id;
         let (id, now) = (self.fresh(KeyId::from_parts)?, self.now());
+        let tenant_id = caller.tenant_id;
         let mut key = ApiKey {
-            id,
-            tenant_id: caller.tenant_id,
-            application_id,
             app_id: own,
             customer_id: caller.reach().and_then(|reach| reach.customer_id),
-            name: draft.name,
             environment: draft.environment,
             kind: draft.kind,
-            source_id: None,
-            trust_level: TrustLevel::External,
-            scopes: Grants::default(),
-            allowed_ips: keystile_core::AllowedIps::default(),
-            limits: Limits::default(),
-            enabled: true,
-            blocked: None,
-            revoked: None,
-            expires_at: None,
-            last_used_at: None,
-            last_used_ip: None,
-            secret: SecretFacts::of(secret),
-            secret_created_at: now,
-            rotated_from_key_id: None,
-            lineage_id: id,
-            created_by: caller.actor,
-            updated_by: caller.actor,
-            created_at: now,
-            updated_at: now,
-            deleted: None,
-            source: None,
-            source_type: SourceType::Api,
-            tags: Map::new(),
-            metadata: Map::new(),
-            version: 1,
-            schema_version: ApiKey::SCHEMA_VERSION,
+            ..ApiKey::new(id, tenant_id, application_id, draft.name, secret, caller.actor, now)
         };
         draft.settings.apply(&mut key).map_err(Refused::Invalid)?;
         refuse_past_expiry(&key, now)?;

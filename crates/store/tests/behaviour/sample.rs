@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keystile_core::key::{SecretFacts, mint};
+use keystile_core::key::mint;
 use keystile_core::{
     Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
     CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, Person, PersonId,
@@ -81,42 +81,9 @@ impl World {
         let id = KeyId::from_parts(at(n.into()), n.into());
         let mut random = [0; 32];
         random[..4].copy_from_slice(&n.to_be_bytes());
-        ApiKey {
-            id,
-            tenant_id: self.tenant.id,
-            application_id: self.application.id,
-            app_id: None,
-            customer_id: None,
-            name: format!("Key {n}").parse().unwrap(),
-            environment: Environment::Production,
-            kind: KeyKind::Service { issued_to_service: None },
-            source_id: None,
-            trust_level: TrustLevel::External,
-            scopes: Grants::default(),
-            allowed_ips: AllowedIps::default(),
-            limits: Limits::default(),
-            enabled: true,
-            blocked: None,
-            revoked: None,
-            expires_at: None,
-            last_used_at: None,
-            last_used_ip: None,
-            secret: SecretFacts::of(&mint(&self.tenant.key_label, Environment::Production, &random)),
-            secret_created_at: at(n.into()),
-            rotated_from_key_id: None,
-            lineage_id: id,
-            created_by: Actor::Person(self.person.id),
-            updated_by: Actor::Person(self.person.id),
-            created_at: at(n.into()),
-            updated_at: at(n.into()),
-            deleted: None,
-            source: None,
-            source_type: SourceType::Api,
-            tags: serde_json::Map::new(),
-            metadata: serde_json::Map::new(),
-            version: 1,
-            schema_version: ApiKey::SCHEMA_VERSION,
-        }
+        let secret = mint(&self.tenant.key_label, Environment::Production, &random);
+        let (name, by) = (format!("Key {n}").parse().unwrap(), Actor::Person(self.person.id));
+        ApiKey::new(id, self.tenant.id, self.application.id, name, &secret, by, at(n.into()))
     }
 
     /// A key with every field filled, each with a value of its own.

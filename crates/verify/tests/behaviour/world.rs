@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use keystile_core::key::{KeyStatus, TrustLevel, mint};
+use keystile_core::key::{KeyStatus, mint};
 use keystile_core::{
-    AllowedIps, ApplicationId, Ask, Change, Clock, Code, Digest, Environment, Grants, KeyFacts, KeyId,
-    KeyKind, KeyLabel, TenantId, Timestamp,
+    Actor, ApiKey, ApplicationId, Ask, Change, Clock, Code, Digest, Environment, Grants, KeyFacts, KeyId,
+    KeyLabel, Secret, TenantId, Timestamp,
 };
 use keystile_verify::{Bounds, KeySource, Verdict, Verifier};
 use tokio::task::JoinHandle;
@@ -42,34 +42,27 @@ pub(crate) fn tenant(number: u128) -> TenantId {
     TenantId::from_parts(start_of_time(), number)
 }
 
+fn secret(number: usize) -> Secret {
+    let random = Digest::of(&number.to_le_bytes());
+    mint(&KeyLabel::default(), Environment::Production, random.as_bytes())
+}
+
 /// The text of key `number`.
 pub(crate) fn text(number: usize) -> String {
-    let random = Digest::of(&number.to_le_bytes());
-    mint(&KeyLabel::default(), Environment::Production, random.as_bytes()).expose().to_owned()
+    secret(number).expose().to_owned()
 }
 
 pub(crate) fn digest(number: usize) -> Digest {
-    Digest::of(text(number).as_bytes())
+    secret(number).digest()
 }
 
 /// An active key of tenant 1.
 pub(crate) fn facts(number: usize) -> KeyFacts {
-    KeyFacts {
-        id: KeyId::from_parts(start_of_time(), number as u128),
-        tenant_id: tenant(1),
-        application_id: ApplicationId::from_parts(start_of_time(), 1),
-        customer_id: None,
-        environment: Environment::Production,
-        kind: KeyKind::Service { issued_to_service: None },
-        source_id: None,
-        trust_level: TrustLevel::External,
-        scopes: Grants::parse(&["orders:read"]).unwrap(),
-        allowed_ips: AllowedIps::default(),
-        metadata: "{}".into(),
-        standing: KeyStatus::Active,
-        expires_at: None,
-        blocked: false,
-    }
+    let (start, name) = (start_of_time(), "Orders".parse().unwrap());
+    let (id, application_id) =
+        (KeyId::from_parts(start, number as u128), ApplicationId::from_parts(start, 1));
+    let key = ApiKey::new(id, tenant(1), application_id, name, &secret(number), Actor::System, start);
+    KeyFacts::of(&ApiKey { scopes: Grants::parse(&["orders:read"]).unwrap(), ..key })
 }
 
 impl World {
