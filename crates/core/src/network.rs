@@ -7,6 +7,9 @@ use ipnet::IpNet;
 
 use crate::Invalid;
 
+/// Bits of `::ffff:0:0/96`, below which IPv4 is mapped into IPv6 (RFC 4291, section 2.5.5.2).
+const MAPPED_BITS: u8 = 96;
+
 /// A list of networks in CIDR form; empty means any address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AllowedIps(Box<[IpNet]>);
@@ -56,7 +59,11 @@ fn parse_network(entry: &str) -> Option<IpNet> {
     if let Ok(address) = IpAddr::from_str(entry) {
         return Some(IpNet::from(address.to_canonical()));
     }
-    entry.parse::<IpNet>().ok().map(|network| network.trunc())
+    let network = entry.parse::<IpNet>().ok()?.trunc();
+    match (network.addr().to_canonical(), network.prefix_len().checked_sub(MAPPED_BITS)) {
+        (address @ IpAddr::V4(_), Some(bits)) => IpNet::new(address, bits).ok(),
+        _ => Some(network),
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +86,17 @@ mod tests {
             assert!(!list.allow(ip(refused)), "{refused}");
         }
         assert!(!list.allow(None));
+    }
+
+    #[test]
+    fn a_mapped_network_is_the_one_that_is_mapped() {
+        let list = AllowedIps::parse(&["::ffff:10.1.2.3/104", "::ffff:192.0.2.7/128", "::/64"]).unwrap();
+        assert_eq!(list.iter().collect::<Vec<_>>(), ["10.0.0.0/8", "192.0.2.7/32", "::/64"]);
+        assert!(
+            list.allow(ip("10.9.9.9")) && list.allow(ip("::ffff:10.9.9.9")) && !list.allow(ip("11.0.0.1"))
+        );
+        let any_ipv4 = AllowedIps::parse(&["::ffff:0:0/96"]).unwrap();
+        assert!(any_ipv4.allow(ip("203.0.113.9")) && !any_ipv4.allow(ip("2001:db8::5")));
     }
 
     #[test]

@@ -103,6 +103,8 @@ proptest! {
         prop_assert_eq!(list.allow(Some(IpAddr::V4(address))), inside);
         prop_assert_eq!(list.allow(Some(IpAddr::V6(address.to_ipv6_mapped()))), inside);
         prop_assert!(!list.allow(None));
+        let mapped = format!("{}/{}", network.to_ipv6_mapped(), bits + 96);
+        prop_assert_eq!(AllowedIps::parse(&[mapped]).unwrap(), list);
     }
 
     #[test]
