@@ -100,7 +100,7 @@ pub struct KeyFacts {
     pub allowed_ips: AllowedIps,
     /// Free-form facts for the tenant's services, as JSON text.
     pub metadata: Box<str>,
-    /// Why it can never be used again or not for now, whatever the time is.
+    /// Its status with its expiry left aside; [`KeyFacts::status`] puts the two together.
     pub standing: KeyStatus,
     /// When its time is over.
     pub expires_at: Option<Timestamp>,

@@ -30,7 +30,7 @@ impl NanoUsd {
     /// When the number is negative, not finite or above [`Self::MAX_DOLLARS`].
     pub fn from_dollars(dollars: f64) -> Result<Self, Invalid> {
         if !(0.0..=Self::MAX_DOLLARS).contains(&dollars) {
-            return Err(Invalid::rule("must be an amount from 0 to 4000000 dollars"));
+            return Err(Invalid::rule(format!("must be an amount from 0 to {} dollars", Self::MAX_DOLLARS)));
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most 4e15, far inside i64")]
         Ok(Self((dollars * 1e9).round() as i64))

@@ -169,10 +169,10 @@ impl<'a> Requirement<'a> {
     /// Needs no permission at all.
     pub const NONE: Self = Self::All(&[]);
 
-    /// The permission to name in the refusal when `grants` do not meet this requirement.
+    /// Whether `grants` meet this requirement.
     ///
     /// # Errors
-    /// The first permission that is missing; empty when nothing could ever meet the requirement.
+    /// The first permission that is missing, to be named in the refusal; empty when nothing could ever meet the requirement.
     pub fn check(self, grants: &Grants) -> Result<(), &'a str> {
         match self {
             Self::All(needed) => match needed.iter().find(|permission| !grants.cover(**permission)) {

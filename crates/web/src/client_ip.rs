@@ -10,7 +10,7 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The address of whoever sent the request. A peer that is no trusted proxy is the client itself, whatever
 /// its headers say. Behind trusted proxies it is the last address in `X-Forwarded-For` that is not one of
-/// them, or else `X-Real-IP`.
+/// them, or the first when all are; where that header does not tell, `X-Real-IP`, and else the peer.
 pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));

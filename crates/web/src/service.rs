@@ -22,6 +22,7 @@ use crate::state::App;
 /// A body that is in memory, or one that axum made.
 pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;
 
+/// Where the one hot path that takes a body is mounted.
 pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
 
 /// Longest request head, in bytes.
