@@ -68,4 +68,18 @@ mod tests {
         assert_eq!(seen("127.0.0.1", &[]), "127.0.0.1");
         assert_eq!(seen("127.0.0.1", &["10.0.0.3, 10.0.0.4"]), "10.0.0.3");
     }
+
+    #[test]
+    fn x_real_ip_tells_only_where_x_forwarded_for_does_not_and_a_proxy_wrote_it() {
+        let real = |peer: &str, forwarded: Option<&'static str>| {
+            let real = (X_REAL_IP, http::HeaderValue::from_static("203.0.113.9"));
+            let forwarded = forwarded.map(|line| (X_FORWARDED_FOR, http::HeaderValue::from_static(line)));
+            let headers = HeaderMap::from_iter(forwarded.into_iter().chain([real]));
+            client_ip(peer.parse().unwrap(), &headers, &["127.0.0.0/8".parse().unwrap()]).to_string()
+        };
+        assert_eq!(real("127.0.0.1", None), "203.0.113.9");
+        assert_eq!(real("127.0.0.1", Some("192.0.2.1")), "192.0.2.1");
+        assert_eq!(real("127.0.0.1", Some("nonsense")), "203.0.113.9");
+        assert_eq!(real("192.0.2.1", None), "192.0.2.1");
+    }
 }
