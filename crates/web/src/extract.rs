@@ -56,9 +56,8 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
         let query = parts.uri.query().unwrap_or_default();
         let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         let read = serde_path_to_error::deserialize(reader);
-        read.map(Self).map_err(|error| {
-            ApiProblem::invalid([broken_rule(&error.path().to_string(), &error.inner().to_string())])
-        })
+        read.map(Self)
+            .map_err(|error| broken_rule(&error.path().to_string(), &error.inner().to_string()).into())
     }
 }
 
@@ -172,10 +171,7 @@ impl FromRequestParts<App> for IfMatch {
             .and_then(|digits| digits.parse().ok());
         match version {
             Some(version) => Ok(Self(VersionGuard(Some(version)))),
-            None => Err(ApiProblem::invalid([Invalid::new(
-                "If-Match",
-                "must be a version in quotes, such as `\"3\"`",
-            )])),
+            None => Err(Invalid::new("If-Match", "must be a version in quotes, such as `\"3\"`").into()),
         }
     }
 }
@@ -185,7 +181,7 @@ impl IfMatch {
     pub(crate) fn or_body(&self, version: Option<i64>) -> Result<VersionGuard, ApiProblem> {
         match (self.0.0, version) {
             (Some(header), Some(body)) if header != body => {
-                Err(ApiProblem::invalid([Invalid::new("version", "differs from `If-Match`")]))
+                Err(Invalid::new("version", "differs from `If-Match`").into())
             }
             (header, body) => Ok(VersionGuard(header.or(body))),
         }
@@ -220,7 +216,7 @@ pub(crate) fn find_credential<'a>(
 }
 
 /// Where a request came from, for the audit log.
-pub(crate) fn origin(parts: &Parts) -> Origin {
+fn origin(parts: &Parts) -> Origin {
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     Origin { ip: ip_of(parts), request_id }
 }

@@ -158,6 +158,12 @@ fn bearer_sees(refusal: &Refusal) -> (StatusCode, String) {
     }
 }
 
+impl From<Invalid> for ApiProblem {
+    fn from(broken: Invalid) -> Self {
+        Self::invalid([broken])
+    }
+}
+
 impl From<Refused> for ApiProblem {
     fn from(refused: Refused) -> Self {
         let detail = refused.to_string();

@@ -7,7 +7,6 @@ use keystile_wire::{ApplicationView, CreateApplication, Listing, PageQuery, Prob
 
 use super::{Answer, json, listing, page_of, with_location};
 use crate::extract::{Json, Member, PathId, Query};
-use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// Make an application.
@@ -22,7 +21,7 @@ pub(crate) async fn create_application(
     Member(caller): Member,
     Json(request): Json<CreateApplication>,
 ) -> Answer {
-    let name = request.parse().map_err(|invalid| ApiProblem::invalid([invalid]))?;
+    let name = request.parse()?;
     let application = app.control.create_application(&caller, name).await?;
     let path = format!("/api/v1/tenants/{}/applications/{}", application.tenant_id, application.id);
     Ok(with_location(json(StatusCode::CREATED, &ApplicationView::from(application)), path))

@@ -91,13 +91,13 @@ pub(crate) async fn list_keys(
 fn filter(query: KeyListQuery, now: keystile_core::Timestamp) -> Answer<KeyQuery> {
     if query.kind.as_deref().is_some_and(|kind| !KeyKind::NAMES.contains(&kind)) {
         let rule = format!("must be one of `{}`", KeyKind::NAMES.join("` `"));
-        return Err(ApiProblem::invalid([Invalid::new("kind", rule)]));
+        return Err(Invalid::new("kind", rule).into());
     }
     let texts = [("q", &query.q), ("source_id", &query.source_id)];
     if let Some((field, _)) =
         texts.into_iter().find(|(_, text)| text.as_ref().is_some_and(|text| text.contains('\0')))
     {
-        return Err(ApiProblem::invalid([Invalid::new(field, "must not contain the character U+0000")]));
+        return Err(Invalid::new(field, "must not contain the character U+0000").into());
     }
     Ok(KeyQuery {
         environment: query.environment,
@@ -194,7 +194,7 @@ pub(crate) async fn regenerate_key(
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = Option<RevokeKey>, responses(Changed))]
 pub(crate) async fn revoke_key(key: OneKey, OptionalJson(request): OptionalJson<RevokeKey>) -> Answer {
-    let reason = request.parse().map_err(Refused::from)?;
+    let reason = request.parse()?;
     changed(key, |app, by, id, guard| async move { app.control.revoke_key(&by, id, reason, guard).await })
         .await
 }
@@ -204,7 +204,7 @@ pub(crate) async fn revoke_key(key: OneKey, OptionalJson(request): OptionalJson<
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = BlockKey, responses(Changed))]
 pub(crate) async fn block_key(key: OneKey, Json(request): Json<BlockKey>) -> Answer {
-    let reason = request.parse().map_err(Refused::from)?;
+    let reason = request.parse()?;
     changed(key, |app, by, id, guard| async move { app.control.block_key(&by, id, reason, guard).await })
         .await
 }

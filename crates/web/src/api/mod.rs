@@ -60,11 +60,10 @@ fn page_of<Id: FromStr<Err = Invalid>>(
 ) -> Answer<(Page<Id>, usize)> {
     let limit = limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiProblem::invalid([Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}"))]));
+        return Err(Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}")).into());
     }
     let cursor = cursor.map(str::parse).transpose();
-    let after = cursor
-        .map_err(|_| ApiProblem::invalid([Invalid::new("cursor", "must be the `next_cursor` of a page")]))?;
+    let after = cursor.map_err(|_| Invalid::new("cursor", "must be the `next_cursor` of a page"))?;
     Ok((Page { after, limit: u32::from(limit) + 1 }, usize::from(limit)))
 }
 

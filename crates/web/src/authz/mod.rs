@@ -86,10 +86,7 @@ impl<'a> Place<'a> {
                 }
                 "permission" => permissions.push(value),
                 other => {
-                    return Err(ApiProblem::invalid([Invalid::new(
-                        other.to_owned(),
-                        "is not a parameter here",
-                    )]));
+                    return Err(Invalid::new(other.to_owned(), "is not a parameter here").into());
                 }
             }
         }
@@ -99,13 +96,12 @@ impl<'a> Place<'a> {
                 "is required: add `?environment=production` to the gateway's URL",
             ))
         };
-        let environment =
-            environment.unwrap_or_else(missing).map_err(|invalid| ApiProblem::invalid([invalid]))?;
+        let environment = environment.unwrap_or_else(missing)?;
         Ok(Self { application_id, environment, permissions })
     }
 
     fn needed(&self) -> Result<Vec<Permission<'_>>, ApiProblem> {
-        let refused = |invalid: Invalid| ApiProblem::invalid([invalid.at("permission")]);
+        let refused = |invalid: Invalid| ApiProblem::from(invalid.at("permission"));
         if self.permissions.len() > MAX_COUNT {
             return Err(refused(Invalid::rule(format!("must not stand here more than {MAX_COUNT} times"))));
         }
