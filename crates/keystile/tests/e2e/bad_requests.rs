@@ -290,6 +290,7 @@ pub(crate) fn on_verify(subject: &Subject, authz: &str) -> Vec<Case> {
         Case::new("GET", "/api/v1/keys/verify", "").told(405, "method_not_allowed"),
         Case::new("GET", bare, "").names("environment"),
         Case::new("GET", &format!("{bare}?environment=prod"), "").names("environment"),
+        gateway("&environment=staging").names("environment"),
         gateway("&permission=customers").names("permission"),
         gateway("&colour=red").names("colour"),
         Case::new("GET", "/api/v1/authz/app_1?environment=production", "").told(404, "not_found"),

@@ -81,6 +81,9 @@ impl<'a> Place<'a> {
         let (mut environment, mut permissions) = (None, Vec::new());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
+                "environment" if environment.is_some() => {
+                    return Err(Invalid::new("environment", "stands here twice").into());
+                }
                 "environment" => {
                     environment = Some(value.parse().map_err(|invalid: Invalid| invalid.at("environment")));
                 }
