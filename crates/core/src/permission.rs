@@ -11,7 +11,7 @@ pub const MAX_LENGTH: usize = 128;
 pub const MAX_COUNT: usize = 200;
 /// Permissions under this prefix govern Keystile itself. A bare `*` never covers them: whoever hands out
 /// "everything in my API" has not handed out the right to issue keys.
-pub const RESERVED_PREFIX: &str = "keystile.";
+const RESERVED_PREFIX: &str = "keystile.";
 
 /// One concrete thing a request may need: `resource:action`, borrowed from the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

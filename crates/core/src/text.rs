@@ -79,7 +79,7 @@ impl Default for KeyLabel {
 }
 
 /// Longest name, in characters.
-pub const NAME_MAX_CHARS: usize = 200;
+const NAME_MAX_CHARS: usize = 200;
 
 /// Drops surrounding white space and refuses control characters and lengths outside `1..=max_chars`.
 ///

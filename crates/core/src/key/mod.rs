@@ -9,4 +9,4 @@ mod text;
 pub use draft::KeyDraft;
 pub use patch::KeyPatch;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
-pub use text::{BroughtSecretError, KeyText, MalformedKey, Presented, check_brought_secret, mint};
+pub use text::{KeyText, MalformedKey, Presented, check_brought_secret, mint};

@@ -109,15 +109,13 @@ fn split_at_underscore(text: &str) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// Why a secret that a tenant brings cannot be taken. How guessable it is, is for the caller to judge.
-pub type BroughtSecretError = Invalid;
-
-/// Checks the form of a secret that a tenant brings for a key of `environment`.
+/// Checks the form of a secret that a tenant brings for a key of `environment`. How guessable it is, is for the
+/// caller to judge.
 ///
 /// # Errors
 /// When it is no 24–512 visible ASCII characters, or looks like one of our keys but could never be used:
 /// with wrong check digits, or made for another environment.
-pub fn check_brought_secret(secret: &Secret, environment: Environment) -> Result<(), BroughtSecretError> {
+pub fn check_brought_secret(secret: &Secret, environment: Environment) -> Result<(), Invalid> {
     let text = secret.expose();
     if !BROUGHT_LENGTH.contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Invalid::rule("must have 24 to 512 visible ASCII characters"));
