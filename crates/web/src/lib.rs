@@ -3,7 +3,7 @@
 //!
 //! A request comes through `server` (connections and their timeouts) to `service` (request id, the two hot
 //! paths) and either to a hot path or to `router`, which is the table of everything else. It must never
-//! know a database, nor decide anything: it asks `manage` and `verify`.
+//! read or write the store, only ask whether it answers, nor decide anything: it asks `manage` and `verify`.
 
 mod api;
 mod authz;
