@@ -216,7 +216,7 @@ pub(crate) fn find_credential<'a>(
 }
 
 /// Where a request came from, for the audit log.
-fn origin(parts: &Parts) -> Origin {
+pub(crate) fn origin(parts: &Parts) -> Origin {
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     Origin { ip: ip_of(parts), request_id }
 }
