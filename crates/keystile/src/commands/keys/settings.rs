@@ -3,7 +3,7 @@
 use clap::{Args, value_parser};
 use keystile_core::limit::MAX_COUNT;
 use keystile_core::{BudgetPeriod, CustomerId, Grant, RateLimit, SourceType, Timestamp, TrustLevel};
-use keystile_wire::CreateKey;
+use keystile_wire::{CreateKey, Object};
 use serde_json::{Map, Value};
 
 use crate::commands::moment::End;
@@ -91,7 +91,7 @@ impl Settings {
             allowed_models: some(self.allowed_models),
             rpm_limit: self.rpm,
             tpm_limit: self.tpm,
-            rate_limits: some(self.rate_limits),
+            rate_limits: some(self.rate_limits.into_iter().map(Object).collect()),
             max_budget_usd: self.max_budget_usd,
             budget_period: self.budget_period,
             expires_at: self.expires.map(|end| end.moment(now).to_string()),
