@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod certificate;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]
@@ -17,6 +18,7 @@ pub mod nginx;
 pub mod postgres;
 #[cfg(feature = "server")]
 pub mod process;
+mod run;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

@@ -17,6 +17,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "curl", package: "curl" },
     Needed { program: "postgres", package: "postgresql" },
     Needed { program: "nginx", package: "nginx" },
+    Needed { program: "openssl", package: "openssl" },
     Needed { program: "setpriv", package: "util-linux" },
 ];
 
