@@ -26,6 +26,13 @@ On the first start give the owner's address and password, in the environment onl
 
   KEYSTILE_OWNER_EMAIL=ada@example.com KEYSTILE_OWNER_PASSWORD=… keystile serve
 
+A PostgreSQL server on another machine is best reached encrypted, with its certificate checked:
+
+  KEYSTILE_DATABASE_URL='postgres://keystile:…@db/keystile?sslmode=verify-full&sslrootcert=/etc/keystile/db-ca.pem'
+
+`sslrootcert` takes certificates in PEM; without it those are trusted that this system trusts. Certificate and
+name are checked with `require` and `verify-ca`, too. Without `sslmode` nothing is encrypted.
+
 Keystile speaks plain HTTP: put it on a private network or behind a proxy that speaks TLS.")]
 pub(crate) struct ServeOptions {
     /// File with settings, in TOML.

@@ -83,6 +83,20 @@ pub enum OpenError {
     /// The server cannot be reached, or refused us.
     #[error("cannot connect to PostgreSQL: check that it runs and that the database URL is right")]
     Connect(#[source] Cause),
+    /// The server is not who it should be.
+    #[error(
+        "the certificate of PostgreSQL is not trusted: it must name the host of the database URL, and be signed by one \
+         that this system trusts or that is in the file which `sslrootcert` in the URL names"
+    )]
+    Untrusted(#[source] Cause),
+    /// The file of those to trust cannot be used.
+    #[error("cannot read {}: `sslrootcert` must name a file of certificates in PEM", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
+    },
     /// The engine is older than this program needs.
     #[error("{engine} {found} is too old: {needed} or later is needed")]
     TooOld {

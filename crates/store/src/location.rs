@@ -9,8 +9,9 @@ use crate::OpenError;
 /// Where a database is.
 ///
 /// Texts it is read from: `sqlite:keystile.db` (relative), `sqlite:///var/lib/keystile/keystile.db`,
-/// `postgres://user:password@host/database`, encrypted with `?sslmode=require` (the server's certificate is
-/// checked) or `?sslmode=prefer` (only when the server offers it). It prints without the password.
+/// `postgres://user:password@host/database`, encrypted with `?sslmode=verify-full` or `?sslmode=prefer` (only
+/// when the server offers it). The server's certificate and name are checked in every encrypted mode, against
+/// whom the system trusts or the file that `&sslrootcert=` names. It prints without the password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// A data file on a local disk.

@@ -44,7 +44,7 @@ settings! {
     listen: SocketAddr, "KEYSTILE_LISTEN", "ADDRESS";
     /// Folder for the database, the signing key and the lock file [default: keystile-data].
     data_dir: PathBuf, "KEYSTILE_DATA_DIR", "FOLDER";
-    /// Database to use instead of the file in the data folder: `postgres://user:password@host/database`.
+    /// Database to use instead of the file in the data folder: `postgres://user:password@host/database`. Encrypted with `?sslmode=verify-full`; add `&sslrootcert=FILE` to name the certificates that are trusted, in PEM, instead of those of this system.
     database_url: DatabaseUrl, "KEYSTILE_DATABASE_URL", "URL";
     /// Connections to PostgreSQL at most [default: 16], if the database is PostgreSQL.
     database_connections: usize, "KEYSTILE_DATABASE_CONNECTIONS", "N";

@@ -4,6 +4,7 @@ mod pool;
 mod session;
 mod statement;
 mod tls;
+mod url;
 
 use deadpool_postgres::Pool;
 use futures_util::future;

@@ -6,10 +6,11 @@ use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
     Runtime, Timeouts,
 };
+use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls};
 
 use super::tls;
+use super::url::{self, Server};
 use crate::{OpenError, StoreError};
 
 /// The oldest release that its makers still mended when this was written, as `server_version_num`.
@@ -28,8 +29,8 @@ const SETTINGS: &str = "SET statement_timeout = '10s';
 
 /// Makes the pool and the first connection, and looks at what it leads to.
 pub(super) async fn open(url: &str, max_connections: usize) -> Result<Pool, OpenError> {
-    let pool = build(config(url)?, max_connections)?;
-    let client = pool.get().await.map_err(|error| OpenError::Connect(error.into()))?;
+    let pool = build(url::read(url)?, max_connections)?;
+    let client = pool.get().await.map_err(no_connection)?;
     let versions = "SELECT current_setting('server_version_num'), current_setting('server_version'),
         current_setting('server_encoding')";
     let failed = |error: tokio_postgres::Error| OpenError::Connect(error.into());
@@ -54,14 +55,16 @@ pub(super) async fn take(pool: &Pool) -> Result<Object, StoreError> {
     })
 }
 
-/// The settings of a URL. Without a word about `sslmode`, the connection is not encrypted.
-fn config(url: &str) -> Result<Config, OpenError> {
-    // What is wrong is told without the URL, which holds the password.
-    let wrong = |error: tokio_postgres::Error| OpenError::Location(format!("is wrong: {error}"));
-    let mut config: Config = url.parse().map_err(wrong)?;
-    if !url.contains("sslmode=") {
-        config.ssl_mode(SslMode::Disable);
-    }
+fn no_connection(error: PoolError) -> OpenError {
+    let untrusted = match &error {
+        PoolError::Backend(error) => tls::is_about_trust(error),
+        _ => false,
+    };
+    if untrusted { OpenError::Untrusted(error.into()) } else { OpenError::Connect(error.into()) }
+}
+
+fn build(server: Server, max_connections: usize) -> Result<Pool, OpenError> {
+    let mut config = server.config;
     config
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_user_timeout(NETWORK_TIMEOUT)
@@ -69,17 +72,13 @@ fn config(url: &str) -> Result<Config, OpenError> {
     if config.get_application_name().is_none() {
         config.application_name("keystile");
     }
-    Ok(config)
-}
-
-fn build(config: Config, max_connections: usize) -> Result<Pool, OpenError> {
     // `Fast` asks the connection whether it is closed; a round trip for every use would cost more than
     // trying again does.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = if config.get_ssl_mode() == SslMode::Disable {
         Manager::from_config(config, NoTls, recycling)
     } else {
-        Manager::from_config(config, tls::connector()?, recycling)
+        Manager::from_config(config, tls::connector(&server.trust)?, recycling)
     };
     let timeouts = Timeouts { wait: Some(POOL_WAIT), create: Some(CONNECT_TIMEOUT), recycle: None };
     let settle = Hook::async_fn(|client: &mut ClientWrapper, _| {
