@@ -18,6 +18,7 @@ pub mod nginx;
 pub mod postgres;
 #[cfg(feature = "server")]
 pub mod process;
+pub mod proxy;
 mod run;
 #[cfg(feature = "server")]
 pub mod server;
