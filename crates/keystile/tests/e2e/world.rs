@@ -25,7 +25,12 @@ impl World {
 
     /// On PostgreSQL.
     pub(crate) async fn on_postgres(database: &Database<'_>) -> Self {
-        Self::of(Plan::dev(KEYSTILE).flag("--database-url", &database.url()).start()).await
+        Self::at(&database.url()).await
+    }
+
+    /// On the database at this URL.
+    pub(crate) async fn at(url: &str) -> Self {
+        Self::of(Plan::dev(KEYSTILE).flag("--database-url", url).start()).await
     }
 
     pub(crate) async fn of(server: Server) -> Self {
