@@ -1,11 +1,11 @@
 //! Why a use case did not happen.
 
-use keystile_core::{Invalid, NoEntropy, Refusal};
+use keystile_core::{Change, Invalid, NoEntropy, Refusal};
 use keystile_store::{StoreError, Unique};
 
 use crate::Lacking;
 
-/// A use case that did not happen; nothing was changed.
+/// A use case that did not happen; nothing was changed, unless it is [`Self::InDoubt`].
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The caller must mend the request.
@@ -38,6 +38,15 @@ pub enum Refused {
     /// An operator must act: the store is away or broken.
     #[error("the store does not answer")]
     Store(#[source] StoreError),
+    /// The store was lost while it committed: nobody knows whether the change happened. The data plane must forget
+    /// what it may have made untrue before this is told to anyone.
+    #[error("the store was lost during the commit")]
+    InDoubt {
+        /// What verification may no longer believe.
+        change: Change,
+        /// What the store said.
+        source: StoreError,
+    },
     /// An operator must act: the machine gives no random bytes or a computation failed.
     #[error("{0}")]
     Internal(String),
@@ -60,6 +69,16 @@ pub enum Conflict {
     KeyRevoked,
 }
 
+impl Refused {
+    /// Says what verification may no longer believe if the change is in doubt.
+    pub(crate) fn concerning(self, change: Change) -> Self {
+        match self {
+            Self::InDoubt { source, .. } => Self::InDoubt { change, source },
+            other => other,
+        }
+    }
+}
+
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match error {
@@ -67,6 +86,7 @@ impl From<StoreError> for Refused {
             StoreError::Conflict(Unique::ApplicationName) => Self::Conflict(Conflict::ApplicationName),
             StoreError::Conflict(Unique::Email) => Self::Conflict(Conflict::Email),
             StoreError::Refused(why) => Self::Internal(format!("the store refused: {why}")),
+            source @ StoreError::InDoubt(_) => Self::InDoubt { change: Change::of([]), source },
             other @ (StoreError::Unavailable(_) | StoreError::Corrupt(_)) => Self::Store(other),
         }
     }

@@ -38,10 +38,14 @@ pub enum StoreError {
     /// Something like it exists already. The caller chooses another.
     #[error("{0:?} exists already")]
     Conflict(Unique),
-    /// The database cannot be reached or did not answer in time. The operator must look at it; the caller
-    /// may try again. Whether a write happened is unknown only when its commit was under way.
+    /// The database cannot be reached or did not answer in time, and nothing was written. The operator must
+    /// look at it; the caller may try again.
     #[error("the database is unavailable")]
     Unavailable(#[source] Cause),
+    /// The database was lost while it committed: whether the write happened, or is still to happen, is not known.
+    /// The caller must not rely on either, and may look before trying again.
+    #[error("the database was lost during a commit")]
+    InDoubt(#[source] Cause),
     /// The database would not take what it was given: an id that exists, a row that belongs to nothing, a
     /// text with U+0000. Whoever wrote the caller must act.
     #[error("the database refused what it was given: {0}")]

@@ -193,6 +193,14 @@ impl From<Refused> for ApiProblem {
                     "the store does not answer; try again",
                 )
             }
+            Refused::InDoubt { source, .. } => {
+                tracing::error!(error = &source as &dyn std::error::Error, "a change is in doubt");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "outcome_unknown",
+                    "the store was lost while it saved this; read what is there before you try again",
+                )
+            }
             Refused::Internal(cause) => {
                 tracing::error!(cause, "a request failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is our fault and was logged")

@@ -47,7 +47,8 @@ impl App {
         Self(Arc::new(Parts { control, verifier, store, settings, request_ids: RequestIds::new(seed) }))
     }
 
-    /// Carries out a change and lets the data plane forget what it made untrue, before anyone is answered.
+    /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
+    /// is answered.
     /// Runs to its end even when the client goes away: a commit whose change was not applied would leave a
     /// revoked key in use.
     pub(crate) async fn commit<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
@@ -57,9 +58,11 @@ impl App {
     {
         let (app, work) = (self.clone(), work(self.clone()));
         let task = tokio::spawn(async move {
-            let Committed { value, change } = work.await?;
-            app.verifier.apply(&change);
-            Ok(value)
+            let outcome = work.await;
+            if let Ok(Committed { change, .. }) | Err(Refused::InDoubt { change, .. }) = &outcome {
+                app.verifier.apply(change);
+            }
+            outcome.map(|committed| committed.value)
         });
         task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
     }

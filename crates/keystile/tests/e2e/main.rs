@@ -12,6 +12,7 @@ mod bad_requests;
 mod connections;
 mod database_away;
 mod dev;
+mod doubt;
 mod durability;
 mod isolation;
 mod keys_fields;

@@ -1,6 +1,10 @@
 //! The one path on which an existing key is changed.
 
-use keystile_core::{Action, ApiKey, Change, KeyId, Timestamp};
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
+
+use keystile_core::{Action, ApiKey, Change, KeyId, TenantId, Timestamp};
+use keystile_store::{Changed, StoreError};
 
 use crate::audit::difference;
 use crate::{Caller, Committed, ControlPlane, Refused, Right};
@@ -33,6 +37,8 @@ impl ControlPlane {
         let mut entry = self.entry(caller, action, id.to_string(), serde_json::Value::Null)?;
         let (actor, now) = (caller.actor, entry.at);
         let reach = caller.reach().cloned();
+        let touched = Arc::new(OnceLock::new());
+        let touches = Arc::clone(&touched);
         let rewrite = move |key: &mut ApiKey| {
             if key.deleted.is_some() || reach.as_ref().is_some_and(|reach| !reach.sees(key)) {
                 return Err(Refused::NotFound("API key"));
@@ -53,13 +59,31 @@ impl ControlPlane {
             key.updated_at = now;
             key.updated_by = actor;
             entry.changes = difference(&before, key);
+            touches.get_or_init(|| change_of(&before, key));
             Ok(Some(entry))
         };
-        let changed = self.store.change_key(caller.tenant_id, id, rewrite).await?;
-        let changed = changed.ok_or(Refused::NotFound("API key"))??;
-        let change = Change::of([changed.before.secret.digest, changed.after.secret.digest]);
-        Ok(Committed { value: changed.after, change })
+        let changed = self.store.change_key(caller.tenant_id, id, rewrite).await;
+        if matches!(changed, Err(StoreError::InDoubt(_))) {
+            self.wait_out(caller.tenant_id, id).await;
+        }
+        let concerned = || touched.get().cloned().unwrap_or_else(|| Change::of([]));
+        let changed = changed.map_err(|error| Refused::from(error).concerning(concerned()))?;
+        let Changed { before, after } = changed.ok_or(Refused::NotFound("API key"))??;
+        Ok(Committed { change: change_of(&before, &after), value: after })
     }
+
+    /// Waits for the end of a change of this key whose commit was lost: the row stays locked until the database has
+    /// committed or undone it, and only then does a read tell which.
+    async fn wait_out(&self, tenant_id: TenantId, id: KeyId) {
+        let nothing = |_: &mut ApiKey| Ok::<_, Infallible>(None);
+        if let Err(error) = self.store.change_key(tenant_id, id, nothing).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, key_id = %id, "a lost change may still happen");
+        }
+    }
+}
+
+fn change_of(before: &ApiKey, after: &ApiKey) -> Change {
+    Change::of([before.secret.digest, after.secret.digest])
 }
 
 /// Whether the action can only make a key less useful. Whoever may change a key at all may do that, even to a key

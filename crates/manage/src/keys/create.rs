@@ -32,9 +32,11 @@ impl ControlPlane {
         let key = self.draw_up(caller, draft, &secret).await?;
         let changes = Value::Object(describe(&key));
         let entry = self.entry(caller, Action::KeyCreate, key.id.to_string(), changes)?;
-        self.store.create_key(key.clone(), entry).await?;
         // The secret may have been asked for, in vain, before it was brought.
-        Ok(Committed { change: Change::of([key.secret.digest]), value: Issued { key, secret } })
+        let change = Change::of([key.secret.digest]);
+        let created = self.store.create_key(key.clone(), entry).await;
+        created.map_err(|error| Refused::from(error).concerning(change.clone()))?;
+        Ok(Committed { change, value: Issued { key, secret } })
     }
 
     async fn draw_up(&self, caller: &Caller, draft: KeyDraft, secret: &Secret) -> Result<ApiKey, Refused> {

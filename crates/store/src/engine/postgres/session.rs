@@ -25,7 +25,7 @@ impl Session {
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        self.client.batch_execute("COMMIT").await.map_err(statement::store_error)?;
+        self.client.batch_execute("COMMIT").await.map_err(statement::commit_error)?;
         self.committed = true;
         Ok(())
     }

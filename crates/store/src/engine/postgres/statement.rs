@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::BytesMut;
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Error as PgError;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::dialect::{Words, translate};
@@ -88,6 +88,14 @@ pub(super) fn store_error(error: PgError) -> StoreError {
         Some("22" | "23" | "54") => StoreError::Refused(answer.message().to_owned()),
         Some("42" | "XX") => StoreError::Corrupt(answer.message().to_owned()),
         _ => StoreError::unavailable(error),
+    }
+}
+
+/// What an error of a commit means. Only an answer after which the session goes on says that it did not happen.
+pub(super) fn commit_error(error: PgError) -> StoreError {
+    match error.as_db_error().and_then(DbError::parsed_severity) {
+        Some(Severity::Error) => store_error(error),
+        _ => StoreError::InDoubt(error.into()),
     }
 }
 

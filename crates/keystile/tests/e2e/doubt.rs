@@ -1,0 +1,111 @@
+//! The connection to PostgreSQL is lost during a commit, so that nobody knows whether the change happened.
+//! Verification must not go on with what it knew before.
+
+use std::net::SocketAddr;
+
+use keystile_testkit::http::{Answer, NOTHING};
+use keystile_testkit::postgres::{Durability, Postgres};
+use keystile_testkit::proxy::{Fault, Hears, Proxy};
+use serde_json::{Value, json};
+
+use crate::world::{World, text};
+
+/// Makes the commit of a changed key take a second.
+const SLOW_COMMIT: &str = "
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER slow AFTER UPDATE OF revoked_at ON api_keys
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();";
+
+struct Bed {
+    postgres: Postgres,
+    proxy: Proxy,
+    world: World,
+}
+
+impl Bed {
+    async fn new() -> Self {
+        let postgres = Postgres::start(Durability::Off).unwrap();
+        let address = |url: &str| -> SocketAddr {
+            let (_, host) = url.split_once('@').unwrap();
+            host.split('/').next().unwrap().parse().unwrap()
+        };
+        let server = address(postgres.url());
+        let proxy = Proxy::start(server).unwrap();
+        let url = postgres.url().replace(&server.to_string(), &proxy.address().to_string());
+        Self { world: World::at(&url).await, postgres, proxy }
+    }
+
+    /// A key that verification has in memory.
+    async fn known(&self) -> Value {
+        let key = self.world.create(&json!({ "name": "known" })).await;
+        assert_eq!(self.code(&key).await, "allowed");
+        key
+    }
+
+    async fn code(&self, key: &Value) -> String {
+        let question = json!({ "key": key["secret"], "environment": "production" });
+        text(&self.world.verify(&question).await, "code").to_owned()
+    }
+
+    /// Makes a change whose audit entry says `action`, and cuts the connection at its commit.
+    async fn cut(&self, action: &'static str, server: Hears, key: &Value, path: &str) -> Answer {
+        // No other transaction of the server has this in it, so that it is this one which is cut.
+        self.proxy.set(Fault::Cut { after: vec![action, "COMMIT"], server });
+        let cuts = self.proxy.cuts();
+        let answer = self.world.change("POST", text(key, "id"), path, &NOTHING).await;
+        assert_eq!(self.proxy.cuts(), cuts + 1, "{}", answer.text);
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_whose_answer_was_lost_holds_when_it_is_answered() {
+    let bed = Bed::new().await;
+    let key = bed.known().await;
+    let answer = bed.cut("key.revoke", Hears::AllAndAnswers, &key, "/revoke").await;
+    answer.expect_problem(503, "outcome_unknown");
+    assert_eq!(bed.code(&key).await, "key_revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regenerated_secret_whose_answer_was_lost_leaves_the_old_one_dead() {
+    let bed = Bed::new().await;
+    let key = bed.known().await;
+    let answer = bed.cut("key.regenerate", Hears::AllAndAnswers, &key, "/regenerate").await;
+    answer.expect_problem(503, "outcome_unknown");
+    assert_eq!(bed.code(&key).await, "key_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_the_server_commits_after_the_cut_holds_when_it_is_answered() {
+    let bed = Bed::new().await;
+    bed.postgres.run(SLOW_COMMIT).unwrap();
+    let key = bed.known().await;
+    let answer = bed.cut("key.revoke", Hears::All, &key, "/revoke").await;
+    answer.expect_problem(503, "outcome_unknown");
+    assert_eq!(bed.code(&key).await, "key_revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_never_reached_the_server_can_be_tried_again() {
+    let bed = Bed::new().await;
+    let key = bed.known().await;
+    let answer = bed.cut("key.revoke", Hears::Nothing, &key, "/revoke").await;
+    answer.expect_problem(503, "outcome_unknown");
+    assert_eq!(bed.code(&key).await, "allowed");
+    let revoked = bed.world.change("POST", text(&key, "id"), "/revoke", &NOTHING).await.expect(200);
+    assert_eq!(revoked["version"], 2, "{revoked}");
+    assert_eq!(bed.code(&key).await, "key_revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_brought_secret_whose_creation_was_in_doubt_is_asked_for_anew() {
+    let bed = Bed::new().await;
+    let secret = "c41f8a07d93be6525af0917d";
+    let brought = json!({ "name": "brought", "secret": secret });
+    assert_eq!(bed.code(&brought).await, "key_not_found");
+    bed.proxy.set(Fault::Cut { after: vec!["key.create", "COMMIT"], server: Hears::AllAndAnswers });
+    let answer = bed.world.ask("POST", &bed.world.keys(), &brought).await;
+    answer.expect_problem(503, "outcome_unknown");
+    assert_eq!(bed.code(&brought).await, "allowed");
+}
