@@ -77,7 +77,7 @@ async fn assert_back(world: &World, keys: &Keys) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_postgres_stops_changes_only_and_comes_back_without_a_restart() {
-    let mut postgres = Postgres::start(Durability::On).unwrap();
+    let mut postgres = Postgres::start(Durability::Off).unwrap();
     let mut world = World::at(postgres.url()).await;
     for _ in 0..2 {
         let keys = Keys::make(&world).await;

@@ -72,7 +72,7 @@ pub(super) fn initialize(
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let port = free.map_err(|error| format!("no free port: {error}"))?.port();
     let durable = match durability {
-        Durability::Off => "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n",
+        Durability::Off => "fsync = off\nfull_page_writes = off\n",
         Durability::On => "",
     };
     let encrypted = if certificate.is_some() { "ssl = on\n" } else { "" };

@@ -27,7 +27,7 @@ const MAX_STARTS: usize = 3;
 /// Whether what is committed survives a loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// No: for tests of behaviour, which become several times faster.
+    /// No, but a kill: for tests of behaviour, which become several times faster.
     Off,
     /// Yes, as in production: for benchmarks.
     On,
