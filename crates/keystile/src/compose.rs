@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::failure::Failure;
 use crate::key_source::StoredKeys;
 use crate::signing;
+use crate::stop;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// A server that is bound but does not serve yet.
@@ -64,6 +65,7 @@ impl Running {
 
 /// Opens the database and brings it to the form this version needs.
 pub(crate) async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+    stop::not_by_large_files()?;
     let data_dir = settings.data_dir();
     make_private_folder(&data_dir)?;
     let store = Store::open(settings.location())

@@ -66,6 +66,18 @@ impl Process {
         assert!(sent.unwrap().success(), "SIGTERM could not be sent");
     }
 
+    /// Lets no file that it writes grow beyond so many bytes; with nothing, they grow as they may again.
+    ///
+    /// # Panics
+    /// When the limit cannot be set.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let mut command = Command::new("prlimit");
+        // The hard limit stays, so that anybody may lift the soft one again.
+        command.arg(format!("--pid={}", self.child.id())).arg(format!("--fsize={limit}:"));
+        assert!(command.status().unwrap().success(), "{command:?}");
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ mod database_away;
 mod dev;
 mod doubt;
 mod durability;
+mod full_disk;
 mod isolation;
 mod keys_fields;
 mod keys_life;
