@@ -190,7 +190,7 @@ impl From<Refused> for ApiProblem {
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
-                    "the store does not answer; try again",
+                    "the store cannot do this now; try again",
                 )
             }
             Refused::InDoubt { source, .. } => {
