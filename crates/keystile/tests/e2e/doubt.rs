@@ -2,6 +2,7 @@
 //! Verification must not go on with what it knew before.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use keystile_testkit::http::{Answer, NOTHING};
 use keystile_testkit::postgres::{Durability, Postgres};
@@ -108,4 +109,30 @@ async fn a_brought_secret_whose_creation_was_in_doubt_is_asked_for_anew() {
     let answer = bed.world.ask("POST", &bed.world.keys(), &brought).await;
     answer.expect_problem(503, "outcome_unknown");
     assert_eq!(bed.code(&brought).await, "allowed");
+}
+
+/// Longer than the server's patience with a database that takes what it is sent and says nothing.
+const FROZEN: Fault = Fault::Delay(Duration::from_secs(40));
+const PATIENCE: Duration = Duration::from_secs(18);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_freezes_is_not_waited_for_and_its_connections_are_not_used_again() {
+    let bed = Bed::new().await;
+    let key = bed.known().await;
+    bed.proxy.set(FROZEN);
+    let started = Instant::now();
+    let keys = bed.world.keys();
+    let list = bed.world.ask("GET", &keys, &NOTHING);
+    let revoke = bed.world.change("POST", text(&key, "id"), "/revoke", &NOTHING);
+    let (listed, revoked) = tokio::join!(list, revoke);
+    listed.expect_problem(503, "unavailable");
+    revoked.expect_problem(503, "unavailable");
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    assert_eq!(bed.code(&key).await, "allowed");
+    bed.proxy.set(Fault::None);
+    // What the proxy still holds up keeps nobody waiting: the connections are new ones.
+    let thawed = Instant::now();
+    bed.world.change("POST", text(&key, "id"), "/revoke", &NOTHING).await.expect(200);
+    assert_eq!(bed.code(&key).await, "key_revoked");
+    assert!(thawed.elapsed() < Duration::from_secs(5), "{:?}", thawed.elapsed());
 }

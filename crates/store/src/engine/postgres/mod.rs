@@ -6,7 +6,7 @@ mod statement;
 mod tls;
 mod url;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Object, Pool};
 use futures_util::future;
 
 use crate::tx::{Tx, Work};
@@ -32,15 +32,21 @@ impl Engine {
     pub(crate) async fn write<A: Send, R>(&self, mut args: A, work: Work<A, R>) -> Result<R, StoreError> {
         let mut attempt = 1;
         loop {
-            let session = Session::begin(&self.pool).await?;
-            match transact(&session, &mut args, work).await {
-                Ok(result) => return session.commit().await.map(|()| result),
+            let client = pool::take(&self.pool).await?;
+            let session = Session::on(&client);
+            let outcome = match transact(&session, &mut args, work).await {
+                Ok(result) => session.commit().await.map(|()| result),
                 Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => {
                     tracing::debug!(attempt, ?error, "a transaction is tried again");
                     attempt += 1;
+                    continue;
                 }
-                Err(error) => return Err(error),
-            }
+                Err(error) => {
+                    drop(session);
+                    Err(error)
+                }
+            };
+            return keep(client, outcome);
         }
     }
 
@@ -50,7 +56,7 @@ impl Engine {
             let client = pool::take(&self.pool).await?;
             match work(&mut args, &mut Tx::Postgres(&client)).await {
                 Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => attempt += 1,
-                result => return result,
+                outcome => return keep(client, outcome),
             }
         }
     }
@@ -60,8 +66,17 @@ impl Engine {
     }
 }
 
+/// Gives the connection back to the pool, unless the server left us without an answer on it: that may come at any
+/// time, or never, and nobody else should wait for it.
+fn keep<R>(client: Object, outcome: Result<R, StoreError>) -> Result<R, StoreError> {
+    if outcome.as_ref().is_err_and(statement::is_silence) {
+        drop(Object::take(client));
+    }
+    outcome
+}
+
 /// `BEGIN` travels together with the first statement.
-async fn transact<A, R>(session: &Session, args: &mut A, work: Work<A, R>) -> Result<R, StoreError> {
+async fn transact<A, R>(session: &Session<'_>, args: &mut A, work: Work<A, R>) -> Result<R, StoreError> {
     let mut tx = Tx::Postgres(session.client());
     let begin = session.client().batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED");
     let (begun, result) = future::join(begin, work(args, &mut tx)).await;

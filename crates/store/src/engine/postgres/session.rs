@@ -3,35 +3,35 @@
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use deadpool_postgres::{ClientWrapper, Object, Pool};
+use deadpool_postgres::ClientWrapper;
 
-use super::{pool, statement};
+use super::statement;
 use crate::StoreError;
 
 /// A connection with a transaction. Unless it is committed, it is rolled back when this is dropped, also
 /// with a future that is given up half way.
-pub(super) struct Session {
-    client: Object,
+pub(super) struct Session<'c> {
+    client: &'c ClientWrapper,
     committed: bool,
 }
 
-impl Session {
-    pub(super) async fn begin(pool: &Pool) -> Result<Self, StoreError> {
-        Ok(Self { client: pool::take(pool).await?, committed: false })
+impl<'c> Session<'c> {
+    pub(super) const fn on(client: &'c ClientWrapper) -> Self {
+        Self { client, committed: false }
     }
 
-    pub(super) fn client(&self) -> &ClientWrapper {
-        &self.client
+    pub(super) const fn client(&self) -> &'c ClientWrapper {
+        self.client
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        self.client.batch_execute("COMMIT").await.map_err(statement::commit_error)?;
+        statement::commit(self.client).await?;
         self.committed = true;
         Ok(())
     }
 }
 
-impl Drop for Session {
+impl Drop for Session<'_> {
     /// The first poll sends the statement; whoever gets the connection next is served after it.
     fn drop(&mut self) {
         if !self.committed {

@@ -1,6 +1,7 @@
 //! Runs statements on PostgreSQL.
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use deadpool_postgres::ClientWrapper;
@@ -25,10 +26,22 @@ const WORDS: &Words = &[
 /// The advisory lock of migrations: the ASCII codes of `keystile`.
 const SCHEMA_LOCK: i64 = 0x6b65_7973_7469_6c65;
 
+/// Longest that an answer is waited for. The server's own limits on statements and locks are shorter, so this ends
+/// only the waiting for one that is frozen, or for a network that took what was sent and lost it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
+
 /// Runs a statement and says how many rows it touched.
 pub(crate) async fn execute(client: &ClientWrapper, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
-    let statement = client.prepare_cached(&translate(sql, WORDS)).await.map_err(store_error)?;
-    client.execute_raw(&statement, values).await.map_err(store_error)
+    let answer = async {
+        let statement = client.prepare_cached(&translate(sql, WORDS)).await?;
+        client.execute_raw(&statement, values).await
+    };
+    in_time(answer).await.map_err(Trouble::of_statement)
+}
+
+/// Commits the open transaction.
+pub(super) async fn commit(client: &ClientWrapper) -> Result<(), StoreError> {
+    in_time(client.batch_execute("COMMIT")).await.map_err(Trouble::of_commit)
 }
 
 /// Runs a statement and gives all its rows.
@@ -37,16 +50,65 @@ pub(crate) async fn query(
     sql: &str,
     values: &[Value],
 ) -> Result<Vec<Row>, StoreError> {
-    let statement = client.prepare_cached(&translate(sql, WORDS)).await.map_err(store_error)?;
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-    let rows = client.query(&statement, &values).await.map_err(store_error)?;
+    let answer = async {
+        let statement = client.prepare_cached(&translate(sql, WORDS)).await?;
+        client.query(&statement, &values).await
+    };
+    let rows = in_time(answer).await.map_err(Trouble::of_statement)?;
     let read = |row: &tokio_postgres::Row| {
         (0..row.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>()
     };
     rows.iter().map(|row| read(row).map(Row::new).map_err(store_error)).collect()
 }
 
-/// Runs a text of several statements.
+async fn in_time<T>(answer: impl Future<Output = Result<T, PgError>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+        Ok(answered) => answered.map_err(Trouble::Answer),
+        Err(_) => Err(Trouble::Silence),
+    }
+}
+
+/// What came instead of a result.
+enum Trouble {
+    Answer(PgError),
+    Silence,
+}
+
+impl Trouble {
+    fn of_statement(self) -> StoreError {
+        match self {
+            Self::Answer(error) => store_error(error),
+            Self::Silence => StoreError::unavailable(Silence),
+        }
+    }
+
+    /// Only an answer after which the session goes on says that the commit did not happen.
+    fn of_commit(self) -> StoreError {
+        match self {
+            Self::Answer(error) => match error.as_db_error().and_then(DbError::parsed_severity) {
+                Some(Severity::Error) => store_error(error),
+                _ => StoreError::InDoubt(error.into()),
+            },
+            Self::Silence => StoreError::InDoubt(Silence.into()),
+        }
+    }
+}
+
+/// The server did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {} seconds", ANSWER_TIMEOUT.as_secs())]
+struct Silence;
+
+/// Whether the server left us without an answer.
+pub(super) fn is_silence(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unavailable(cause) | StoreError::InDoubt(cause) => cause.is::<Silence>(),
+        StoreError::Conflict(_) | StoreError::Refused(_) | StoreError::Corrupt(_) => false,
+    }
+}
+
+/// Runs a text of several statements, however long it takes.
 pub(crate) async fn script(client: &ClientWrapper, sql: &str) -> Result<(), StoreError> {
     client.batch_execute(&translate(sql, WORDS)).await.map_err(store_error)
 }
@@ -88,14 +150,6 @@ pub(super) fn store_error(error: PgError) -> StoreError {
         Some("22" | "23" | "54") => StoreError::Refused(answer.message().to_owned()),
         Some("42" | "XX") => StoreError::Corrupt(answer.message().to_owned()),
         _ => StoreError::unavailable(error),
-    }
-}
-
-/// What an error of a commit means. Only an answer after which the session goes on says that it did not happen.
-pub(super) fn commit_error(error: PgError) -> StoreError {
-    match error.as_db_error().and_then(DbError::parsed_severity) {
-        Some(Severity::Error) => store_error(error),
-        _ => StoreError::InDoubt(error.into()),
     }
 }
 
