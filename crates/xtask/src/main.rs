@@ -9,6 +9,7 @@ mod check;
 mod fuzz;
 mod generate;
 mod run;
+mod schemathesis;
 mod test;
 mod tidy;
 

@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use keystile_testkit::postgres::{Durability, Postgres, VARIABLE};
 
 use crate::run::{cargo, program, quiet, root, shown, works};
+use crate::schemathesis;
 
 /// A program that tests start, and the Debian package that has it.
 struct Needed {
@@ -19,6 +20,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "nginx", package: "nginx" },
     Needed { program: "openssl", package: "openssl" },
     Needed { program: "setpriv", package: "util-linux" },
+    Needed { program: "python3", package: "python3-venv" },
 ];
 
 /// Where programs are beside the search path, which for a plain user has no `sbin`.
@@ -29,10 +31,11 @@ const POSTGRES_RELEASES: &str = "/usr/lib/postgresql";
 /// Installs what is needed, then runs all tests of the workspace, or those that `flags` choose.
 pub(crate) fn run(flags: &[String]) -> Result<()> {
     provide(NEEDED)?;
+    let schemathesis = schemathesis::provide()?;
     let runner = Runner::provide();
     let documented = if flags.is_empty() { doc_tests() } else { Ok(()) };
     // The runner comes last, so that its summary ends the output.
-    with_postgres(|url| runner.run(flags, url))?;
+    with_postgres(|url| runner.run(flags, url, &schemathesis))?;
     documented
 }
 
@@ -76,7 +79,7 @@ impl Runner {
         Self::Cargo
     }
 
-    fn run(&self, flags: &[String], postgres: &str) -> Result<()> {
+    fn run(&self, flags: &[String], postgres: &str, schemathesis: &Path) -> Result<()> {
         let mut command = match self {
             Self::Nextest => cargo(&["nextest", "run"]),
             Self::Cargo => cargo(&["test", "--lib", "--bins", "--tests", "--no-fail-fast"]),
@@ -84,7 +87,7 @@ impl Runner {
         if flags.is_empty() {
             command.arg("--workspace");
         }
-        shown(command.args(flags).env(VARIABLE, postgres))
+        shown(command.args(flags).env(VARIABLE, postgres).env(schemathesis::VARIABLE, schemathesis))
     }
 }
 

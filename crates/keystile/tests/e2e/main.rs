@@ -10,6 +10,7 @@ mod automation;
 mod bad_input;
 mod bad_requests;
 mod connections;
+mod contract;
 mod database_away;
 mod dev;
 mod doubt;

@@ -40,7 +40,7 @@ struct Place<'a> {
 }
 
 /// May the original request pass? Any method; the answer is in the status and, for a yes, in identity headers.
-#[utoipa::path(get, path = "/api/v1/authz/{application_id}", tag = "verification",
+#[utoipa::path(method(get, head, post, put, patch, delete, options), path = "/api/v1/authz/{application_id}", tag = "verification",
     params(
         ("application_id" = String, Path, description = "The application that is protected."),
         ("environment" = String, Query, description = "The environment that is protected."),
