@@ -16,8 +16,8 @@ const MEMBERS: [(&str, &str, &str); 3] = [
 ];
 
 /// Tenant A is the world's; B is the stranger's.
-struct Two {
-    a: World,
+pub(crate) struct Two {
+    pub(crate) a: World,
     /// `Bearer …` of B's owner.
     stranger: String,
     tenant: String,
@@ -53,7 +53,7 @@ async fn populated() -> World {
 }
 
 impl Two {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::of(populated().await).await
     }
 

@@ -1,0 +1,187 @@
+//! Who may call what: every operation of the OpenAPI document, as everybody. An operation without a row fails.
+
+use keystile_testkit::http::{Answer, NOTHING};
+use serde_json::json;
+
+use crate::isolation::Two;
+use crate::matrix::{Call, documented_calls};
+use crate::world::{as_key, sign_in, text};
+
+/// What somebody must be to be let in.
+#[derive(Debug, Clone, Copy)]
+enum Needs {
+    /// Nobody in particular.
+    Nothing,
+    /// A person, member of whatever tenant.
+    Person,
+    /// In the tenant at least this role, or a key with one of these permissions.
+    Tenant(Role, &'static [&'static str]),
+    /// The same, but about the caller's own tenant, which no path names.
+    OwnTenant(Role, &'static [&'static str]),
+    /// Any good key.
+    Key,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Viewer,
+    Developer,
+    Admin,
+    Owner,
+}
+
+use Needs::{Key, Nothing, OwnTenant, Person, Tenant};
+use Role::{Admin, Developer, Viewer};
+
+const PERSONS_ONLY: &[&str] = &[];
+const READ_KEYS: &[&str] = &["keystile.keys:read", "keystile.keys:issue"];
+const ISSUE: &[&str] = &["keystile.keys:issue"];
+const VERIFY: &[&str] = &["keystile.keys:verify"];
+
+/// Paths inside a tenant stand here without `/api/v1/tenants/{tenant_id}`, as they begin with `…`.
+const ROWS: &[(&str, &str, Needs)] = &[
+    ("GET", "/healthz", Nothing),
+    ("GET", "/readyz", Nothing),
+    ("POST", "/api/v1/auth/token", Nothing),
+    ("GET", "/api/v1/tenants", Person),
+    ("POST", "/api/v1/tenants", Person),
+    ("GET", "…", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/applications", Tenant(Viewer, PERSONS_ONLY)),
+    ("POST", "…/applications", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/applications/{application_id}", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/api-keys", Tenant(Viewer, READ_KEYS)),
+    ("POST", "…/api-keys", Tenant(Developer, ISSUE)),
+    ("GET", "…/api-keys/{api_key_id}", Tenant(Viewer, READ_KEYS)),
+    ("PATCH", "…/api-keys/{api_key_id}", Tenant(Developer, ISSUE)),
+    ("DELETE", "…/api-keys/{api_key_id}", Tenant(Developer, ISSUE)),
+    ("POST", "…/api-keys/{api_key_id}/regenerate", Tenant(Developer, ISSUE)),
+    ("POST", "…/api-keys/{api_key_id}/revoke", Tenant(Developer, ISSUE)),
+    ("POST", "…/api-keys/{api_key_id}/disable", Tenant(Developer, ISSUE)),
+    ("POST", "…/api-keys/{api_key_id}/enable", Tenant(Developer, ISSUE)),
+    ("POST", "…/api-keys/{api_key_id}/block", Tenant(Developer, ISSUE)),
+    ("POST", "…/api-keys/{api_key_id}/unblock", Tenant(Developer, ISSUE)),
+    ("POST", "/api/v1/keys/verify", OwnTenant(Developer, VERIFY)),
+    ("GET", "/api/v1/authz/{application_id}", Key),
+];
+
+/// Somebody who calls.
+#[derive(Debug)]
+enum Persona {
+    Nobody,
+    Member(Role),
+    /// Owner of another tenant.
+    Stranger,
+    /// A key with just this permission, or a token made from it.
+    Automation(&'static str),
+    /// A key that may do anything in the tenant's API, and nothing in ours, or a token made from it.
+    Unentitled,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Let in; what came of it is for other tests.
+    Admitted,
+    Refused(u16),
+}
+
+impl Outcome {
+    fn of(answer: &Answer) -> Self {
+        match answer.status {
+            // A thing that an earlier call took away is not found by those who may look for it.
+            401 | 403 => Self::Refused(answer.status),
+            404 if answer.json["detail"] == "there is no such tenant" => Self::Refused(404),
+            _ => Self::Admitted,
+        }
+    }
+}
+
+impl Needs {
+    fn expected(self, who: &Persona) -> Outcome {
+        use Outcome::{Admitted, Refused};
+        let if_allowed = |allowed| if allowed { Admitted } else { Refused(403) };
+        match (self, who) {
+            (Nothing, _) => Admitted,
+            (_, Persona::Nobody) => Refused(401),
+            (Person, Persona::Member(_) | Persona::Stranger) => Admitted,
+            (Person, Persona::Automation(_) | Persona::Unentitled) => Refused(403),
+            (Tenant(..), Persona::Stranger) => Refused(404),
+            (OwnTenant(..), Persona::Stranger) => Admitted,
+            (Tenant(role, _) | OwnTenant(role, _), Persona::Member(own)) => if_allowed(*own >= role),
+            (Tenant(_, accepted) | OwnTenant(_, accepted), Persona::Automation(own)) => {
+                if_allowed(accepted.contains(own))
+            }
+            (Tenant(..) | OwnTenant(..), Persona::Unentitled) => Refused(403),
+            // A token of a person is no key; one of a key is not the key.
+            (Key, _) => Refused(401),
+        }
+    }
+}
+
+fn row(call: &Call) -> Needs {
+    let path = call.path.replace("/api/v1/tenants/{tenant_id}", "…");
+    let found = ROWS.iter().find(|(method, of, _)| *method == call.method && *of == path);
+    found.unwrap_or_else(|| panic!("{} {path} has no row: say who may call it", call.method)).2
+}
+
+/// Everybody, each with the text of their credential.
+async fn everybody(two: &Two) -> Vec<(Persona, String)> {
+    let (world, password) = (&two.a, &two.a.credentials.password);
+    // Anew, so that the token is for the tenant that was made with the first one.
+    let stranger = sign_in(&world.http, "stranger@example.com", password).await;
+    let mut all = vec![(Persona::Nobody, String::new()), (Persona::Stranger, stranger)];
+    for (role, email) in [
+        (Viewer, "viewer@example.com"),
+        (Developer, "developer@example.com"),
+        (Admin, "admin@example.com"),
+        (Role::Owner, world.credentials.email.as_str()),
+    ] {
+        all.push((Persona::Member(role), sign_in(&world.http, email, password).await));
+    }
+    let permissions = ["keystile.keys:read", "keystile.keys:issue", "keystile.keys:verify"];
+    for permission in permissions.map(Some).into_iter().chain([None]) {
+        let body = json!({ "name": "automation", "scopes": [permission.unwrap_or("*")] });
+        let secret = as_key(text(&world.create(&body).await, "secret"));
+        let persona = || permission.map_or(Persona::Unentitled, Persona::Automation);
+        let token = world.http.json("POST", "/api/v1/auth/token", &secret, &NOTHING).await.expect(200);
+        all.push((persona(), secret));
+        all.push((persona(), format!("Bearer {}", text(&token, "access_token"))));
+    }
+    all
+}
+
+/// Whether the credential is a key itself, which is what gateways pass on.
+fn is_key(credential: &str) -> bool {
+    credential.starts_with("ApiKey ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_call_what_the_table_says_and_nothing_else() {
+    let two = Two::start().await;
+    let world = &two.a;
+    let everybody = everybody(&two).await;
+    let calls = documented_calls(world).await;
+    for (method, path, _) in ROWS {
+        let path = path.replace('…', "/api/v1/tenants/{tenant_id}");
+        assert!(calls.contains(&Call { method: (*method).to_owned(), path }), "a row of nothing: {method}");
+    }
+    for call in calls.iter().filter(|call| call.is_own_method()) {
+        let needs = row(call);
+        for (who, credential) in &everybody {
+            let subject = world.create(&json!({ "name": "subject" })).await;
+            let ids = [
+                ("tenant_id", world.credentials.tenant_id.as_str()),
+                ("application_id", &world.credentials.application_id),
+                ("api_key_id", text(&subject, "id")),
+            ];
+            let path = call.path_with(&ids);
+            let query = if matches!(needs, Key) { "?environment=production" } else { "" };
+            let body = call.body_about(&subject);
+            let answer = world.http.json(&call.method, &format!("{path}{query}"), credential, &body).await;
+            let expected = match needs {
+                Key if is_key(credential) => Outcome::Admitted,
+                _ => needs.expected(who),
+            };
+            assert_eq!(Outcome::of(&answer), expected, "{} {path} as {who:?}: {}", call.method, answer.text);
+        }
+    }
+}
