@@ -10,14 +10,17 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The address of whoever sent the request. A peer that is no trusted proxy is the client itself, whatever
 /// its headers say. Behind trusted proxies it is the last address in `X-Forwarded-For` that is not one of
-/// them, or the first when all are; where that header does not tell, `X-Real-IP`, and else the peer.
+/// them, or the first when all are. Only without that header `X-Real-IP` tells: a proxy that writes the one may pass
+/// the other on as the client sent it. Where neither tells, it is the peer.
 pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
     if !is_trusted(&peer) {
         return peer;
     }
-    forwarded(headers, is_trusted).or_else(|| real_ip(headers)).unwrap_or(peer)
+    let told =
+        if headers.contains_key(X_FORWARDED_FOR) { forwarded(headers, is_trusted) } else { real_ip(headers) };
+    told.unwrap_or(peer)
 }
 
 /// Reads from the right, where the nearest proxy wrote; an entry that is no address ends what can be believed.
@@ -79,7 +82,7 @@ mod tests {
         };
         assert_eq!(real("127.0.0.1", None), "203.0.113.9");
         assert_eq!(real("127.0.0.1", Some("192.0.2.1")), "192.0.2.1");
-        assert_eq!(real("127.0.0.1", Some("nonsense")), "203.0.113.9");
+        assert_eq!(real("127.0.0.1", Some("unknown")), "127.0.0.1");
         assert_eq!(real("192.0.2.1", None), "192.0.2.1");
     }
 }
