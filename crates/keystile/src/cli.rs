@@ -34,4 +34,12 @@ pub(crate) enum Command {
     Key(KeyCommand),
     /// Print the OpenAPI document of the API.
     Openapi,
+    /// Print a script by which a shell completes commands and flags.
+    ///
+    /// For bash, in ~/.bashrc: source <(keystile completions bash)
+    #[command(verbatim_doc_comment)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }

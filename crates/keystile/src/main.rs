@@ -38,6 +38,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Migrate(options) => migrate::run(options).await,
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),
-        Command::Openapi => commands::openapi::run(),
+        Command::Openapi => commands::print::openapi(),
+        Command::Completions { shell } => Ok(commands::print::completions(shell)),
     }
 }

@@ -1,0 +1,37 @@
+//! `keystile completions`.
+
+use std::process::Command;
+
+use crate::run::{keystile, ran};
+
+/// What bash offers after `words`, of which the last is being typed.
+fn offered(script: &str, words: &[&str]) -> Vec<String> {
+    let [.., before, typed] = words else { panic!("type two words at least") };
+    let asked = format!(
+        "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n_keystile keystile '{typed}' '{before}'\necho \"${{COMPREPLY[@]}}\"",
+        words.join(" "),
+        words.len() - 1
+    );
+    let output = Command::new("bash").args(["--norc", "-c", &asked]).output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().split_whitespace().map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_commands_and_flags() {
+    let script = ran(&mut keystile(&["completions", "bash"])).ok();
+    assert_eq!(offered(&script, &["keystile", "ser"]), ["serve"]);
+    let changes = offered(&script, &["keystile", "keys", "re"]);
+    assert!(["regenerate", "revoke"].iter().all(|name| changes.iter().any(|one| one == name)), "{changes:?}");
+    assert_eq!(offered(&script, &["keystile", "serve", "--data-d"]), ["--data-dir"]);
+}
+
+#[test]
+fn every_shell_gets_a_script_and_others_are_told_which_there_are() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(ran(&mut keystile(&["completions", shell])).ok().contains("keystile"), "{shell}");
+    }
+    let unknown = ran(&mut keystile(&["completions", "tcsh"]));
+    assert_eq!(unknown.status, Some(2));
+    assert!(unknown.notes.contains("fish"), "{unknown:?}");
+}
