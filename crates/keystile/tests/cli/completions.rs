@@ -6,11 +6,12 @@ use crate::run::{keystile, ran};
 
 /// What bash offers after `words`, of which the last is being typed.
 fn offered(script: &str, words: &[&str]) -> Vec<String> {
-    let [.., before, typed] = words else { panic!("type two words at least") };
+    let last = words.len() - 1;
     let asked = format!(
-        "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n_keystile keystile '{typed}' '{before}'\necho \"${{COMPREPLY[@]}}\"",
+        "{script}\nCOMP_WORDS=({}); COMP_CWORD={last}\n_keystile keystile '{}' '{}'\necho \"${{COMPREPLY[@]}}\"",
         words.join(" "),
-        words.len() - 1
+        words[last],
+        words[last - 1],
     );
     let output = Command::new("bash").args(["--norc", "-c", &asked]).output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

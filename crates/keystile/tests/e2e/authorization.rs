@@ -97,23 +97,19 @@ impl Outcome {
 
 impl Needs {
     fn expected(self, who: &Persona) -> Outcome {
-        use Outcome::{Admitted, Refused};
-        let if_allowed = |allowed| if allowed { Admitted } else { Refused(403) };
-        match (self, who) {
-            (Nothing, _) => Admitted,
-            (_, Persona::Nobody) => Refused(401),
-            (Person, Persona::Member(_) | Persona::Stranger) => Admitted,
-            (Person, Persona::Automation(_) | Persona::Unentitled) => Refused(403),
-            (Tenant(..), Persona::Stranger) => Refused(404),
-            (OwnTenant(..), Persona::Stranger) => Admitted,
-            (Tenant(role, _) | OwnTenant(role, _), Persona::Member(own)) => if_allowed(*own >= role),
+        let admitted = match (self, who) {
+            (Nothing, _) | (OwnTenant(..), Persona::Stranger) => true,
+            // A token of a person is no key, and one of a key is not the key.
+            (_, Persona::Nobody) | (Key, _) => return Outcome::Refused(401),
+            (Tenant(..), Persona::Stranger) => return Outcome::Refused(404),
+            (Person, who) => matches!(who, Persona::Member(_) | Persona::Stranger),
+            (Tenant(role, _) | OwnTenant(role, _), Persona::Member(own)) => *own >= role,
             (Tenant(_, accepted) | OwnTenant(_, accepted), Persona::Automation(own)) => {
-                if_allowed(accepted.contains(own))
+                accepted.contains(own)
             }
-            (Tenant(..) | OwnTenant(..), Persona::Unentitled) => Refused(403),
-            // A token of a person is no key; one of a key is not the key.
-            (Key, _) => Refused(401),
-        }
+            (Tenant(..) | OwnTenant(..), Persona::Unentitled) => false,
+        };
+        if admitted { Outcome::Admitted } else { Outcome::Refused(403) }
     }
 }
 
