@@ -3,7 +3,7 @@
 use keystile_core::{KeyId, TenantId};
 use keystile_wire::{
     BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, RegenerateKey, RevokeKey,
-    VerifyAnswer, VerifyRequest,
+    RotateKey, VerifyAnswer, VerifyRequest,
 };
 
 use crate::{Client, ClientError};
@@ -117,6 +117,21 @@ impl Client {
         request: &RegenerateKey,
     ) -> Result<CreatedKey, ClientError> {
         self.post(&act(tenant, id, "regenerate"), request).await
+    }
+
+    /// Gives a key a successor with the same settings; the old one lives on for the overlap.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `already_rotated` names a successor that lives, and any other [`ClientError`];
+    /// after [`ClientError::Interrupted`] there may be a successor whose secret nobody knows: look for it, and
+    /// regenerate it.
+    pub async fn rotate_key(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        request: &RotateKey,
+    ) -> Result<CreatedKey, ClientError> {
+        self.post(&act(tenant, id, "rotate"), request).await
     }
 
     /// Takes a key out of the lists; it is revoked, too.

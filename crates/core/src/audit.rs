@@ -85,6 +85,8 @@ text_enum!(
         KeyUnblock = "key.unblock",
         /// A key got a new secret.
         KeyRegenerate = "key.regenerate",
+        /// A key was given a successor and an end.
+        KeyRotate = "key.rotate",
         /// A key was ended for good.
         KeyRevoke = "key.revoke",
         /// A key was taken out of the lists.

@@ -1,6 +1,6 @@
 //! Why a use case did not happen.
 
-use keystile_core::{Change, Invalid, NoEntropy, Refusal};
+use keystile_core::{Change, Invalid, KeyId, NoEntropy, Refusal};
 use keystile_store::{StoreError, Unique};
 
 use crate::Lacking;
@@ -67,6 +67,12 @@ pub enum Conflict {
     /// A revoked key stays as it is.
     #[error("the key is revoked, which is final; create a new one")]
     KeyRevoked,
+    /// An expired key cannot be rotated.
+    #[error("the key has expired; give it a later end first, or create a new one")]
+    KeyExpired,
+    /// A rotated key has one successor at a time.
+    #[error("the key was rotated already, to {0}; rotate that one, or revoke it first")]
+    AlreadyRotated(KeyId),
 }
 
 impl Refused {

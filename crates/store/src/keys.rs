@@ -10,7 +10,7 @@ use crate::{Store, StoreError, Unique, audit, record};
 
 static ONE: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM api_keys WHERE tenant_id = $1 AND id = $2", *record::SELECTED));
-static ONE_LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} {{for_update}}", *ONE));
+pub(crate) static ONE_LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} {{for_update}}", *ONE));
 const IS_RETIRED: &str = "SELECT 1 AS found FROM retired_secrets WHERE digest = $1";
 const RETIRE: &str =
     "INSERT INTO retired_secrets (digest, tenant_id, key_id, retired_at) VALUES ($1, $2, $3, $4)";
@@ -64,14 +64,18 @@ impl Store {
 }
 
 /// The unique index is waited for first: what another transaction retires meanwhile is then seen.
-async fn create(key: &ApiKey, entry: &AuditEntry, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+pub(crate) async fn create(key: &ApiKey, entry: &AuditEntry, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let digest = [key.secret.digest.into()];
     let (row, entry) = (record::insert_values(key), audit::values(entry));
     let batch: [Statement<'_>; 3] = [(&record::INSERT, &row), (IS_RETIRED, &digest), (audit::INSERT, &entry)];
     refuse_retired(tx.pipeline(&batch).await?.get(1))
 }
 
-async fn read_one(sql: &str, which: &[Value; 2], tx: &mut Tx<'_>) -> Result<Option<ApiKey>, StoreError> {
+pub(crate) async fn read_one(
+    sql: &str,
+    which: &[Value; 2],
+    tx: &mut Tx<'_>,
+) -> Result<Option<ApiKey>, StoreError> {
     tx.query_opt(sql, which).await?.map(record::read).transpose()
 }
 
@@ -98,7 +102,7 @@ where
     Ok(Some(Ok(Changed { before, after })))
 }
 
-async fn write(
+pub(crate) async fn write(
     before: &ApiKey,
     after: &ApiKey,
     entry: &AuditEntry,

@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_tenant_settings",
         sql: include_str!("../migrations/0003_tenant_settings.sql"),
     },
+    Migration { version: 4, name: "0004_keys", sql: include_str!("../migrations/0008_keys.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

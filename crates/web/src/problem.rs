@@ -214,6 +214,8 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::SecretExists => "secret_exists",
         Conflict::ApplicationName | Conflict::Email => "name_taken",
         Conflict::KeyRevoked => "key_revoked",
+        Conflict::KeyExpired => "key_expired",
+        Conflict::AlreadyRotated(_) => "already_rotated",
     }
 }
 

@@ -73,6 +73,7 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::show_key, keys::patch_key, keys::delete_key))
         .routes(routes!(keys::regenerate_key))
+        .routes(routes!(keys::rotate_key))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(keys::disable_key))
         .routes(routes!(keys::enable_key))

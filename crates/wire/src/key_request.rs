@@ -1,8 +1,9 @@
 //! API keys in requests.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use keystile_core::key::{KeyDraft, KeyPatch, ModelPattern};
+use keystile_core::key::{KeyDraft, KeyPatch, MAX_OVERLAP, ModelPattern};
 use keystile_core::text::{check_line, check_word};
 use keystile_core::{
     AllowedIps, BudgetPeriod, Environment, Grants, Invalid, KeyKind, NanoUsd, RateLimit, Secret, SourceType,
@@ -269,6 +270,33 @@ pub struct RegenerateKey {
     #[schema(value_type = Option<String>, min_length = 24, max_length = 512)]
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "send_optional")]
     pub secret: Option<Secret>,
+}
+
+/// How a key is replaced by another.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKey {
+    /// How long the old key lives on beside the new one: 0 seconds to 30 days.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    pub overlap_seconds: u64,
+    /// A secret of your own: 24–512 visible ASCII characters that nobody can guess. Made for you if left out.
+    #[schema(value_type = Option<String>, min_length = 24, max_length = 512)]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "send_optional")]
+    pub secret: Option<Secret>,
+}
+
+impl RotateKey {
+    /// The checked overlap.
+    ///
+    /// # Errors
+    /// The broken rule.
+    pub fn overlap(&self) -> Result<Duration, Invalid> {
+        let most = MAX_OVERLAP.as_secs();
+        if self.overlap_seconds > most {
+            return Err(Invalid::new("overlap_seconds", format!("must be from 0 to {most}")));
+        }
+        Ok(Duration::from_secs(self.overlap_seconds))
+    }
 }
 
 /// For a setting that can be left out but not cleared.

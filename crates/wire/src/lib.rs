@@ -19,7 +19,7 @@ mod verification;
 
 pub use application::{ApplicationView, CreateApplication};
 pub use key::{CreatedKey, KeyView};
-pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey};
+pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey, RotateKey};
 pub use object::Object;
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use patch::Patch;

@@ -4,9 +4,11 @@ mod base62;
 mod draft;
 mod patch;
 mod record;
+mod rotation;
 mod text;
 
 pub use draft::KeyDraft;
 pub use patch::KeyPatch;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
+pub use rotation::MAX_OVERLAP;
 pub use text::{KeyText, MalformedKey, Presented, check_brought_secret, mint};

@@ -225,6 +225,16 @@ pub(crate) fn on_change(subject: &Subject) -> Vec<Case> {
         act("regenerate", json!({ "secret": "short" })).names("secret"),
         act("regenerate", json!({ "secret": BROUGHT })).told(409, "secret_exists"),
         act("regenerate", json!({ "secret": subject.secret })).told(409, "secret_exists"),
+        plain("rotate").told(415, "unsupported_media_type"),
+        act("rotate", json!({})).names("overlap_seconds"),
+        act("rotate", json!({ "overlap_seconds": -1 })).names("overlap_seconds"),
+        act("rotate", json!({ "overlap_seconds": 2_592_001 })).names("overlap_seconds"),
+        act("rotate", json!({ "overlap_seconds": "1d" })).names("overlap_seconds"),
+        act("rotate", json!({ "overlap_seconds": 0, "secret": "short" })).names("secret"),
+        act("rotate", json!({ "overlap_seconds": 0, "secret": BROUGHT })).told(409, "secret_exists"),
+        act("rotate", json!({ "overlap_seconds": 0 }))
+            .with("if-match", "\"1\"")
+            .told(409, "version_conflict"),
         plain("rotate-everything").told(404, "not_found"),
         Case::new("GET", &format!("{}/key_1", subject.keys), "").told(404, "not_found"),
         Case::new("GET", &format!("{}/{}%00", subject.keys, subject.id), "").told(404, "not_found"),

@@ -23,5 +23,6 @@ mod keys_life;
 mod matrix;
 mod nginx;
 mod revocation;
+mod rotation;
 mod secrets;
 mod world;

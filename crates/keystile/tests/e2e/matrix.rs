@@ -27,6 +27,7 @@ impl Call {
         match (self.method.as_str(), end) {
             ("POST", "block") => json!({ "reason": "by the matrix" }),
             ("POST", "api-keys" | "applications") | ("PATCH", _) => json!({ "name": "by the matrix" }),
+            ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
             ("GET" | "DELETE", _) | ("POST", "regenerate" | "revoke" | "disable" | "enable" | "unblock") => {
                 NOTHING
             }

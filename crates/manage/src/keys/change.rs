@@ -7,6 +7,7 @@ use keystile_core::{Action, ApiKey, Change, KeyId, TenantId, Timestamp};
 use keystile_store::{Changed, StoreError};
 
 use crate::audit::difference;
+use crate::caller::Reach;
 use crate::{Caller, Committed, ControlPlane, Refused, Right};
 
 /// The version a change was made for, if the caller says so.
@@ -14,9 +15,15 @@ use crate::{Caller, Committed, ControlPlane, Refused, Right};
 pub struct VersionGuard(pub Option<i64>);
 
 impl VersionGuard {
-    fn check(self, current: i64) -> Result<(), Refused> {
+    /// Goes on with a key that is there for whoever reaches so far, and at the version that is meant.
+    pub(super) fn enter(self, key: &ApiKey, reach: Option<&Reach>) -> Result<(), Refused> {
+        if key.deleted.is_some() || reach.is_some_and(|reach| !reach.sees(key)) {
+            return Err(Refused::NotFound("API key"));
+        }
         match self.0 {
-            Some(expected) if expected != current => Err(Refused::VersionConflict { current }),
+            Some(expected) if expected != key.version => {
+                Err(Refused::VersionConflict { current: key.version })
+            }
             _ => Ok(()),
         }
     }
@@ -40,10 +47,7 @@ impl ControlPlane {
         let touched = Arc::new(OnceLock::new());
         let touches = Arc::clone(&touched);
         let rewrite = move |key: &mut ApiKey| {
-            if key.deleted.is_some() || reach.as_ref().is_some_and(|reach| !reach.sees(key)) {
-                return Err(Refused::NotFound("API key"));
-            }
-            guard.check(key.version)?;
+            guard.enter(key, reach.as_ref())?;
             let before = key.clone();
             edit(key, now)?;
             if let Some(reach) = &reach
@@ -62,7 +66,7 @@ impl ControlPlane {
             touches.get_or_init(|| change_of(&before, key));
             Ok(Some(entry))
         };
-        let changed = self.store.change_key(caller.tenant_id, id, rewrite).await;
+        let changed = self.store.change_key::<Refused>(caller.tenant_id, id, rewrite).await;
         if matches!(changed, Err(StoreError::InDoubt(_))) {
             self.wait_out(caller.tenant_id, id).await;
         }
@@ -74,7 +78,7 @@ impl ControlPlane {
 
     /// Waits for the end of a change of this key whose commit was lost: the row stays locked until the database has
     /// committed or undone it, and only then does a read tell which.
-    async fn wait_out(&self, tenant_id: TenantId, id: KeyId) {
+    pub(super) async fn wait_out(&self, tenant_id: TenantId, id: KeyId) {
         let nothing = |_: &mut ApiKey| Ok::<_, Infallible>(None);
         if let Err(error) = self.store.change_key(tenant_id, id, nothing).await {
             tracing::warn!(error = &error as &dyn std::error::Error, key_id = %id, "a lost change may still happen");

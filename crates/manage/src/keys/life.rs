@@ -168,6 +168,6 @@ impl ControlPlane {
     }
 }
 
-fn refuse_revoked(key: &ApiKey) -> Result<(), Refused> {
+pub(super) fn refuse_revoked(key: &ApiKey) -> Result<(), Refused> {
     if key.revoked.is_some() { Err(Refused::Conflict(Conflict::KeyRevoked)) } else { Ok(()) }
 }

@@ -4,6 +4,7 @@ mod change;
 mod create;
 mod life;
 mod read;
+mod rotate;
 mod secret;
 
 pub use change::VersionGuard;

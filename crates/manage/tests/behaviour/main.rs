@@ -8,3 +8,4 @@ mod bench;
 mod life;
 mod people;
 mod roles;
+mod rotation;

@@ -8,6 +8,7 @@ mod conflicts;
 mod facts;
 mod keys;
 mod lists;
+mod rotation;
 mod sample;
 mod schema;
 mod tenancy;
@@ -65,6 +66,11 @@ on_both_engines! {
         the_status_filter_agrees_with_the_status_of_the_key,
         deleted_keys_are_listed_only_when_asked_for,
         the_audit_log_is_paged_newest_first;
+    rotation:
+        a_rotation_writes_both_keys_and_both_entries,
+        a_rotation_is_told_of_a_successor_that_lives,
+        a_rotation_that_fails_writes_nothing,
+        of_many_rotations_at_once_one_succeeds;
     facts:
         facts_are_those_of_the_record,
         any_number_of_digests_is_asked_at_once,

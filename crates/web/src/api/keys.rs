@@ -7,7 +7,7 @@ use keystile_core::{ApiKey, Invalid, KeyId, KeyKind};
 use keystile_manage::{Caller, Committed, Issued, KeyQuery, Refused, VersionGuard};
 use keystile_wire::{
     BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, Problem, RegenerateKey,
-    RevokeKey,
+    RevokeKey, RotateKey,
 };
 
 use super::{Answer, json, listing, page_of, secret_json, with_location, with_version};
@@ -24,6 +24,11 @@ fn record_with_secret(app: &App, status: StatusCode, issued: Issued) -> Response
     let version = issued.key.version;
     let created = CreatedKey::of(KeyView::of(issued.key, app.control.present()), issued.secret);
     with_version(secret_json(status, &created), version)
+}
+
+/// Where a key is.
+fn path_of(key: &ApiKey) -> String {
+    format!("/api/v1/tenants/{}/api-keys/{}", key.tenant_id, key.id)
 }
 
 /// The key that the path names, who wants to change it, and the version they read.
@@ -67,7 +72,7 @@ pub(crate) async fn create_key(
 ) -> Answer {
     let draft = request.parse().map_err(ApiProblem::invalid)?;
     let issued = app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await?;
-    let path = format!("/api/v1/tenants/{}/api-keys/{}", issued.key.tenant_id, issued.key.id);
+    let path = path_of(&issued.key);
     Ok(with_location(record_with_secret(&app, StatusCode::CREATED, issued), path))
 }
 
@@ -187,6 +192,32 @@ pub(crate) async fn regenerate_key(
         .commit(|app| async move { app.control.regenerate_key(&caller, id, brought, guard).await })
         .await?;
     Ok(record_with_secret(&app, StatusCode::OK, issued))
+}
+
+/// Give an API key a successor with the same settings, lineage and limits. The old one lives on for the overlap, then
+/// it has expired; with an overlap of 0 it is dead when this answers. A key that was rotated can be rotated again only
+/// when its successor has ended.
+#[utoipa::path(post, path = "/api-keys/{api_key_id}/rotate", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body = RotateKey, responses(
+    (status = 200, body = CreatedKey, description = "The record of the new key and its secret, shown this once."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `already_rotated` names the successor that lives."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn rotate_key(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+    IfMatch(guard): IfMatch,
+    Json(request): Json<RotateKey>,
+) -> Answer {
+    let overlap = request.overlap()?;
+    let brought = request.secret;
+    let issued = app
+        .commit(|app| async move { app.control.rotate_key(&caller, id, overlap, brought, guard).await })
+        .await?;
+    let path = path_of(&issued.key);
+    Ok(with_location(record_with_secret(&app, StatusCode::OK, issued), path))
 }
 
 /// Revoke an API key for good. It is refused everywhere when this answers.

@@ -9,6 +9,7 @@ mod own_secret;
 mod refused;
 mod regenerate;
 mod revoke;
+mod rotate;
 mod setting;
 mod settings;
 mod show;
@@ -63,6 +64,7 @@ enum Action {
     Block(block::Block),
     Unblock(block::Unblock),
     Regenerate(regenerate::Regenerate),
+    Rotate(rotate::Rotate),
     Revoke(revoke::Revoke),
     Delete(delete::Delete),
     Verify(verify::Verify),
@@ -82,6 +84,7 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Block(block) => block.run(&context).await,
         Action::Unblock(unblock) => unblock.run(&context).await,
         Action::Regenerate(regenerate) => regenerate.run(&context).await,
+        Action::Rotate(rotate) => rotate.run(&context).await,
         Action::Revoke(revoke) => revoke.run(&context).await,
         Action::Delete(delete) => delete.run(&context).await,
         Action::Verify(verify) => verify.run(&context).await,

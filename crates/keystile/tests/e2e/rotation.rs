@@ -1,0 +1,146 @@
+//! Rotation: nobody is refused while both keys live, and the old one stops at its time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use keystile_testkit::http::NOTHING;
+use keystile_testkit::postgres::Postgres;
+use keystile_testkit::wait::eventually;
+use serde_json::{Value, json};
+
+use crate::world::{World, as_key, text};
+
+async fn code(world: &World, secret: &Value) -> String {
+    text(&world.verify(&json!({ "key": secret })).await, "code").to_owned()
+}
+
+/// Rotates a key; the record of its successor.
+async fn rotated(world: &World, key: &Value, body: &Value) -> Value {
+    world.change("POST", text(key, "id"), "/rotate", body).await.expect(200)
+}
+
+/// Asks 50 times a second with a secret until it is told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<Vec<u16>>,
+}
+
+impl Load {
+    fn start(world: &World, secret: &str) -> Self {
+        let (http, path, key) = (world.server.http(), world.authz("production"), as_key(secret));
+        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&asked));
+        let task = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            let mut refusals = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                ticks.tick().await;
+                let status = http.json("GET", &path, &key, &NOTHING).await.status;
+                refusals.extend((status != 200).then_some(status));
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            refusals
+        });
+        Self { stop, asked, task }
+    }
+
+    /// Waits until so many more were asked.
+    async fn more(&self, count: usize) {
+        let target = self.asked.load(Ordering::Relaxed) + count;
+        eventually("the load", async || (self.asked.load(Ordering::Relaxed) >= target).then_some(())).await;
+    }
+
+    /// All refusals.
+    async fn stop(self) -> Vec<u16> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
+    }
+}
+
+async fn nobody_is_refused_during_the_overlap(world: World) {
+    let body = json!({ "name": "busy", "rpm_limit": 100_000, "max_budget_usd": 5.0, "scopes": ["a:b"] });
+    let old = world.create(&body).await;
+    let load = Load::start(&world, text(&old, "secret"));
+    load.more(25).await;
+    let new = rotated(&world, &old, &json!({ "overlap_seconds": 60 })).await;
+    for field in
+        ["lineage_id", "rpm_limit", "max_budget_usd", "budget_period", "scopes", "name", "environment"]
+    {
+        assert_eq!(new[field], old[field], "{field}");
+    }
+    assert_eq!((&new["rotated_from_key_id"], &new["version"]), (&old["id"], &json!(1)));
+    let with_new = Load::start(&world, text(&new, "secret"));
+    load.more(50).await;
+    with_new.more(50).await;
+    assert_eq!((load.stop().await, with_new.stop().await), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_under_load_refuses_nobody() {
+    nobody_is_refused_during_the_overlap(World::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_under_load_refuses_nobody_on_postgres() {
+    let database = Postgres::shared().database();
+    nobody_is_refused_during_the_overlap(World::on_postgres(&database).await).await;
+}
+
+fn now() -> jiff::Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the server under test reads the same clock")]
+    jiff::Timestamp::now()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_key_stops_at_its_time_and_the_new_one_goes_on() {
+    let world = World::start().await;
+    let old = world.create(&json!({ "name": "brief" })).await;
+    assert_eq!(code(&world, &old["secret"]).await, "allowed");
+    let new = rotated(&world, &old, &json!({ "overlap_seconds": 2 })).await;
+    let shown = world.change("GET", text(&old, "id"), "", &NOTHING).await.expect(200);
+    let end = shown["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let began = new["created_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(end.duration_since(began).as_secs(), 2);
+    let told = eventually("the old key to stop", async || {
+        let asked = now();
+        let told = code(&world, &old["secret"]).await;
+        assert!(asked >= end || told == "allowed" || now() >= end, "refused before its time: {told}");
+        (asked >= end).then_some(told)
+    })
+    .await;
+    assert_eq!(told, "key_expired");
+    assert_eq!(code(&world, &new["secret"]).await, "allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_overlap_the_old_key_is_dead_when_the_rotation_answers() {
+    let world = World::start().await;
+    for _ in 0..20 {
+        let old = world.create(&json!({ "name": "at once" })).await;
+        assert_eq!(code(&world, &old["secret"]).await, "allowed");
+        let new = rotated(&world, &old, &json!({ "overlap_seconds": 0 })).await;
+        assert_eq!(code(&world, &old["secret"]).await, "key_expired");
+        assert_eq!(code(&world, &new["secret"]).await, "allowed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_is_repeated_leaves_no_stray_key() {
+    let world = World::start().await;
+    let old = world.create(&json!({ "name": "once" })).await;
+    let new = rotated(&world, &old, &json!({ "overlap_seconds": 0 })).await;
+    let again = world.change("POST", text(&old, "id"), "/rotate", &json!({ "overlap_seconds": 0 })).await;
+    again.expect_problem(409, "already_rotated");
+    assert!(text(&again.json, "detail").contains(text(&new, "id")), "{}", again.text);
+    let named = world.read(&format!("{}?q=once", world.keys())).await;
+    assert_eq!(named["data"].as_array().unwrap().len(), 2);
+    let brought = "d93be6525af0917dc41f8a07-brought";
+    let body = json!({ "overlap_seconds": 3600, "secret": brought });
+    let third = rotated(&world, &new, &body).await;
+    assert_eq!((text(&third, "secret"), &third["lineage_id"]), (brought, &old["id"]));
+    world.change("POST", text(&third, "id"), "/revoke", &NOTHING).await.expect(200);
+    let ended = world.change("POST", text(&third, "id"), "/rotate", &json!({ "overlap_seconds": 0 })).await;
+    ended.expect_problem(409, "key_revoked");
+}
