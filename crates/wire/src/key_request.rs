@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use keystile_core::key::{KeyDraft, KeyPatch, MAX_OVERLAP, ModelPattern};
+use keystile_core::key::{KeyDraft, KeyPatch, MAX_OVERLAP, ModelPattern, ObjectPatch};
 use keystile_core::text::{check_line, check_word};
 use keystile_core::{
     AllowedIps, BudgetPeriod, Environment, Grants, Invalid, KeyKind, NanoUsd, RateLimit, Secret, SourceType,
@@ -29,7 +29,7 @@ const MODELS_MAX: usize = 200;
 macro_rules! key_request {
     (
         $(#[$outer:meta])*
-        $name:ident, $wrap:ident, { $( $(#[$own:meta])* $field:ident: $type:ty, )* }
+        $name:ident, $wrap:ident, $object:path, { $( $(#[$own:meta])* $field:ident: $type:ty, )* }
     ) => {
         $(#[$outer])*
         #[serde(deny_unknown_fields)]
@@ -135,8 +135,8 @@ macro_rules! key_request {
                     expires_at: take!(expires_at, |text| text.parse()).clearable(),
                     source: take!(source, |text| check_line(&text, LINE_MAX)).clearable(),
                     source_type: take!(source_type, |text| text.parse()).or_default(|| SourceType::Api),
-                    tags: take!(tags, Ok).or_default(Map::new),
-                    metadata: take!(metadata, Ok).or_default(Map::new),
+                    tags: take!(tags, |object| Ok($object(object))).or_default(|| ObjectPatch::Replace(Map::new())),
+                    metadata: take!(metadata, |object| Ok($object(object))).or_default(|| ObjectPatch::Replace(Map::new())),
                 }
             }
         }
@@ -146,7 +146,7 @@ macro_rules! key_request {
 key_request!(
     /// An API key to make. Only `name` is needed.
     #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-    CreateKey, Option, {
+    CreateKey, Option, ObjectPatch::Replace, {
         /// What operators call it.
         #[schema(schema_with = schema::name)]
         name: String,
@@ -170,9 +170,10 @@ key_request!(
 );
 
 key_request!(
-    /// Settings of an API key to change, as a JSON merge patch: `null` clears a setting.
+    /// Settings of an API key to change, as a JSON merge patch: `null` clears a setting. `tags` and `metadata` are merged
+    /// member by member; lists are replaced as a whole.
     #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-    PatchKey, Patch, {
+    PatchKey, Patch, ObjectPatch::Merge, {
         /// What operators call it.
         #[schema(schema_with = schema::name)]
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "never_null")]

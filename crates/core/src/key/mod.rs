@@ -2,12 +2,14 @@
 
 mod base62;
 mod draft;
+mod object;
 mod patch;
 mod record;
 mod rotation;
 mod text;
 
 pub use draft::KeyDraft;
+pub use object::ObjectPatch;
 pub use patch::KeyPatch;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
 pub use rotation::MAX_OVERLAP;

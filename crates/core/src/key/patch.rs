@@ -1,8 +1,6 @@
 //! A change of a key's settings, field by field.
 
-use serde_json::{Map, Value};
-
-use crate::key::{ApiKey, KeyKind, ModelPattern, SourceType, TrustLevel};
+use crate::key::{ApiKey, KeyKind, ModelPattern, ObjectPatch, SourceType, TrustLevel, object};
 use crate::{AllowedIps, BudgetPeriod, CustomerId, Grants, Invalid, Name, NanoUsd, RateLimit, Timestamp};
 
 /// Settings to write; `None` leaves a setting as it is, `Some(None)` clears it.
@@ -26,8 +24,8 @@ pub struct KeyPatch {
     pub expires_at: Option<Option<Timestamp>>,
     pub source: Option<Option<String>>,
     pub source_type: Option<SourceType>,
-    pub tags: Option<Map<String, Value>>,
-    pub metadata: Option<Map<String, Value>>,
+    pub tags: Option<ObjectPatch>,
+    pub metadata: Option<ObjectPatch>,
 }
 
 impl KeyPatch {
@@ -53,11 +51,12 @@ impl KeyPatch {
         write(&mut key.expires_at, self.expires_at);
         write(&mut key.source, self.source);
         write(&mut key.source_type, self.source_type);
-        write(&mut key.tags, self.tags);
-        write(&mut key.metadata, self.metadata);
+        for (object, patch) in [(&mut key.tags, self.tags), (&mut key.metadata, self.metadata)] {
+            patch.into_iter().for_each(|patch| patch.apply(object));
+        }
         broken.extend(key.limits.check().err());
         broken.extend(
-            ["tags", "metadata"].into_iter().zip([&key.tags, &key.metadata]).filter_map(check_object),
+            ["tags", "metadata"].into_iter().zip([&key.tags, &key.metadata]).filter_map(object::check),
         );
         if broken.is_empty() { Ok(()) } else { Err(broken) }
     }
@@ -95,26 +94,5 @@ fn write_kind(
         KeyKind::Service { issued_to_service } => write(issued_to_service, service),
         KeyKind::VirtualLlm { allowed_models } => write(allowed_models, models),
         KeyKind::Ingest => {}
-    }
-}
-
-fn check_object((field, object): (&'static str, &Map<String, Value>)) -> Option<Invalid> {
-    let bytes = serde_json::to_vec(object).map_or(usize::MAX, |text| text.len());
-    let nul = object.iter().any(|(name, value)| name.contains('\0') || holds_nul(value));
-    match (bytes > ApiKey::MAX_OBJECT_BYTES, nul) {
-        (true, _) => {
-            Some(Invalid::new(field, format!("must be at most {} bytes of JSON", ApiKey::MAX_OBJECT_BYTES)))
-        }
-        (false, true) => Some(Invalid::new(field, "must not contain the character U+0000")),
-        (false, false) => None,
-    }
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

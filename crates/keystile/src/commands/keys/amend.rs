@@ -113,21 +113,37 @@ fn list(
     Ok((!add.is_empty() || !remove.is_empty()).then(|| entries.into()))
 }
 
+/// The members to write and to remove, as a merge patch has them.
 fn object(
     setting: Setting,
     held: &Map<String, Value>,
     add: &[(String, String)],
     remove: &[String],
 ) -> Result<Option<Value>, Failure> {
-    let mut held = held.clone();
+    let mut members = Map::new();
     for name in remove {
-        held.remove(name).ok_or_else(|| missing(setting, name))?;
+        if !held.contains_key(name) {
+            return Err(missing(setting, name));
+        }
+        members.insert(name.clone(), Value::Null);
     }
-    held.extend(add.iter().map(|(name, value)| (name.clone(), value.clone().into())));
-    Ok((!add.is_empty() || !remove.is_empty()).then(|| held.into()))
+    members.extend(add.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
+    Ok((!members.is_empty()).then_some(Value::Object(members)))
 }
 
-/// Taking away what is not there may leave what was meant, such as `customers:*` behind `customers:read`.
+/// The merge patch that makes `wanted` of `held`: what `wanted` lacks is removed.
+pub(super) fn replacement(held: &Map<String, Value>, wanted: &Map<String, Value>) -> Map<String, Value> {
+    let gone = held.keys().filter(|name| !wanted.contains_key(*name));
+    let written = wanted.iter().map(|(name, value)| {
+        let value = match (held.get(name), value) {
+            (Some(Value::Object(held)), Value::Object(wanted)) => Value::Object(replacement(held, wanted)),
+            (_, value) => value.clone(),
+        };
+        (name.clone(), value)
+    });
+    gone.map(|name| (name.clone(), Value::Null)).chain(written).collect()
+}
+
 fn missing(setting: Setting, entry: &str) -> Failure {
     let flag = setting.name();
     Failure::new(format!(
@@ -169,10 +185,19 @@ mod tests {
         };
         let fields = Value::Object(amendments.fields(&key()).unwrap());
         let expected = json!({
-            "scopes": ["a:read", "c:*"], "allowed_ips": ["10.0.0.0/8"], "tags": {"n": 1, "team": "web"},
+            "scopes": ["a:read", "c:*"], "allowed_ips": ["10.0.0.0/8"], "tags": {"team": "web"},
             "metadata": {"plan": "pro"}, "version": 7,
         });
         assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn a_replaced_object_holds_what_is_wanted_and_nothing_else() {
+        let map = |value: Value| value.as_object().unwrap().clone();
+        let held = map(json!({"a": 1, "b": {"c": 1, "d": 2}, "e": "x"}));
+        let wanted = map(json!({"b": {"c": 3}, "e": "x", "f": ["y"]}));
+        let expected = map(json!({"a": null, "b": {"c": 3, "d": null}, "e": "x", "f": ["y"]}));
+        assert_eq!(replacement(&held, &wanted), expected);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use clap::Args;
 use keystile_core::{Name, Timestamp};
-use keystile_wire::PatchKey;
+use keystile_wire::{KeyView, PatchKey};
 use serde_json::{Map, Value};
 
-use super::amend::Amendments;
+use super::amend::{Amendments, replacement};
 use super::refused::in_flags;
 use super::setting::Setting;
 use super::settings::Settings;
@@ -55,8 +55,10 @@ impl Update {
         let (amendments, if_version) = (self.amendments.clone(), self.if_version);
         let mut fields = self.fields(context.now)?;
         let tenant = context.session.tenant().await?;
-        if !amendments.amended().is_empty() {
-            fields.extend(amendments.fields(&client.key(tenant, id).await?)?);
+        if !amendments.amended().is_empty() || fields.values().any(Value::is_object) {
+            let key = client.key(tenant, id).await?;
+            replace_objects(&mut fields, &key);
+            fields.extend(amendments.fields(&key)?);
         }
         let request = patch(fields)?;
         let request = PatchKey { version: if_version.or(request.version), ..request };
@@ -90,6 +92,15 @@ fn written(settings: Settings, now: Timestamp) -> Result<Map<String, Value>, Fai
             Ok(fields)
         }
         _ => Err(unwritable()),
+    }
+}
+
+/// The API merges an object member by member; what is given here takes the place of the whole.
+fn replace_objects(fields: &mut Map<String, Value>, key: &KeyView) {
+    for (setting, held) in [(Setting::Tag, &key.tags), (Setting::Metadata, &key.metadata)] {
+        if let Some(Value::Object(wanted)) = fields.get_mut(setting.field()) {
+            *wanted = replacement(held, wanted);
+        }
     }
 }
 
