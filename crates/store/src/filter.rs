@@ -2,8 +2,8 @@
 
 use keystile_core::{ApplicationId, CustomerId, Environment, KeyStatus, Timestamp, TrustLevel};
 
-use crate::record;
 use crate::value::Value;
+use crate::{record, tags};
 
 /// Which keys a list shows; what is `None` does not matter.
 #[derive(Debug, Clone)]
@@ -26,6 +26,14 @@ pub struct KeyFilter {
     pub trust_level: Option<TrustLevel>,
     /// Has this anywhere in its name, in capitals or not.
     pub name_contains: Option<String>,
+    /// Has a tag of this name, or this `name:value`.
+    pub tag: Option<String>,
+    /// Whether its secret was made by this moment and it has not ended.
+    pub rotation_due: Option<(bool, Timestamp)>,
+    /// Was neither made nor used after this.
+    pub unused_since: Option<Timestamp>,
+    /// As what keys that are switched off are looked for.
+    pub inactive_as: KeyStatus,
     /// Whether deleted keys are shown, too.
     pub include_deleted: bool,
 }
@@ -43,6 +51,10 @@ impl KeyFilter {
             source_id: None,
             trust_level: None,
             name_contains: None,
+            tag: None,
+            rotation_due: None,
+            unused_since: None,
+            inactive_as: KeyStatus::Inactive,
             include_deleted: false,
         }
     }
@@ -60,11 +72,22 @@ impl KeyFilter {
             WHEN revoked_at IS NOT NULL OR deleted_at IS NOT NULL THEN 'revoked'
             WHEN expires_at <= $11 THEN 'expired'
             WHEN enabled = 1 THEN 'active'
-            ELSE 'inactive' END = $12 OR $12 IS NULL)";
+            ELSE $13 END = $12 OR $12 IS NULL)
+        AND (COALESCE(last_used_at, created_at) <= $14 OR $14 IS NULL)
+        AND (CASE
+            WHEN revoked_at IS NULL AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > $11)
+                AND secret_created_at <= $15 THEN 'true'
+            ELSE 'false' END = $16 OR $16 IS NULL)";
 
-    /// The values of [`Self::CONDITIONS`].
-    pub(crate) fn values(&self) -> [Value; 9] {
-        [
+    /// One more condition, when a tag is asked for.
+    pub(crate) const WITH_TAG: &str =
+        "AND id IN (SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = $17)";
+
+    /// The values of [`Self::CONDITIONS`], and of [`Self::WITH_TAG`] when there is one.
+    pub(crate) fn values(&self) -> impl Iterator<Item = Value> {
+        let (due, made_by) = self.rotation_due.unzip();
+        let tag = self.tag.as_ref().map(|tag| tags::digest(tag).into());
+        let values = [
             Value::opt_text(self.environment),
             Value::opt_text(self.kind.as_ref()),
             Value::opt_text(self.application_id),
@@ -74,7 +97,12 @@ impl KeyFilter {
             Value::opt_text(self.name_contains.as_deref().map(containing)),
             self.now.into(),
             Value::opt_text(self.status),
-        ]
+            Value::text(self.inactive_as),
+            self.unused_since.into(),
+            made_by.into(),
+            Value::opt_text(due),
+        ];
+        values.into_iter().chain(tag)
     }
 }
 

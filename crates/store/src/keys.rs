@@ -6,7 +6,7 @@ use keystile_core::{ApiKey, AuditEntry, KeyId, TenantId};
 
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
-use crate::{Store, StoreError, Unique, audit, record};
+use crate::{Store, StoreError, Unique, audit, record, tags};
 
 static ONE: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM api_keys WHERE tenant_id = $1 AND id = $2", *record::SELECTED));
@@ -68,7 +68,8 @@ pub(crate) async fn create(key: &ApiKey, entry: &AuditEntry, tx: &mut Tx<'_>) ->
     let digest = [key.secret.digest.into()];
     let (row, entry) = (record::insert_values(key), audit::values(entry));
     let batch: [Statement<'_>; 3] = [(&record::INSERT, &row), (IS_RETIRED, &digest), (audit::INSERT, &entry)];
-    refuse_retired(tx.pipeline(&batch).await?.get(1))
+    refuse_retired(tx.pipeline(&batch).await?.get(1))?;
+    tags::add(key, tx).await
 }
 
 pub(crate) async fn read_one(
@@ -108,6 +109,7 @@ pub(crate) async fn write(
     entry: &AuditEntry,
     tx: &mut Tx<'_>,
 ) -> Result<(), StoreError> {
+    tags::change(before, after, tx).await?;
     let (row, entry) = (record::update_values(after), audit::values(entry));
     let (old, new) = (before.secret.digest, after.secret.digest);
     if old == new {

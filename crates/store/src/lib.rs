@@ -25,6 +25,7 @@ mod record;
 mod rotation;
 mod row;
 mod store;
+mod tags;
 mod tenants;
 mod touch;
 mod tx;

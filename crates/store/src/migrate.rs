@@ -2,7 +2,7 @@
 
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{OpenError, StoreError};
+use crate::{OpenError, StoreError, tags};
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,18 +12,33 @@ pub struct Migration {
     /// What its file is called.
     pub name: &'static str,
     sql: &'static str,
+    then: Then,
+}
+
+/// What follows the SQL of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// Nothing.
+    Done,
+    /// Keys get the rows by which their tags are found.
+    FillTags,
+}
+
+impl Migration {
+    const fn sql(version: i64, name: &'static str, sql: &'static str) -> Self {
+        Self { version, name, sql, then: Then::Done }
+    }
 }
 
 /// Every step there is. A step that was released is never changed.
 const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "0001_first", sql: include_str!("../migrations/0001_first.sql") },
-    Migration { version: 2, name: "0002_app_stamp", sql: include_str!("../migrations/0002_app_stamp.sql") },
+    Migration::sql(1, "0001_first", include_str!("../migrations/0001_first.sql")),
+    Migration::sql(2, "0002_app_stamp", include_str!("../migrations/0002_app_stamp.sql")),
+    Migration::sql(3, "0003_tenant_settings", include_str!("../migrations/0003_tenant_settings.sql")),
     Migration {
-        version: 3,
-        name: "0003_tenant_settings",
-        sql: include_str!("../migrations/0003_tenant_settings.sql"),
+        then: Then::FillTags,
+        ..Migration::sql(4, "0004_keys", include_str!("../migrations/0008_keys.sql"))
     },
-    Migration { version: 4, name: "0004_keys", sql: include_str!("../migrations/0008_keys.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -78,6 +93,10 @@ pub(crate) async fn apply(tx: &mut Tx<'_>) -> Result<Result<Vec<Migration>, Open
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > schema.found) {
         tx.script(TABLE).await?;
         tx.script(migration.sql).await?;
+        match migration.then {
+            Then::Done => {}
+            Then::FillTags => tags::fill(tx).await?,
+        }
         let sql = "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)";
         tx.execute(sql, &[Value::Int(migration.version), Value::text(migration.name)]).await?;
         applied.push(*migration);

@@ -25,6 +25,9 @@ pub struct KeyView {
     /// The application it was issued to.
     #[schema(schema_with = schema::application_id)]
     pub application_id: ApplicationId,
+    /// The application for which automation made it; null for a key that a person made.
+    #[schema(schema_with = schema::maybe_application_id)]
+    pub app_id: Option<ApplicationId>,
     /// The customer it is restricted to.
     #[schema(schema_with = schema::maybe_customer_id)]
     pub customer_id: Option<CustomerId>,
@@ -106,6 +109,11 @@ pub struct KeyView {
     /// SHA-256 of the secret, in hexadecimal.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub key_fingerprint: String,
+    /// Whether its secret is older than the tenant lets secrets grow.
+    pub rotation_due: bool,
+    /// When that is so; null for a key that has ended.
+    #[schema(schema_with = schema::maybe_time)]
+    pub rotation_due_at: Option<Timestamp>,
     /// The key it was rotated from.
     #[schema(schema_with = schema::maybe_key_id)]
     pub rotated_from_key_id: Option<KeyId>,
@@ -154,8 +162,9 @@ pub struct KeyView {
 }
 
 impl KeyView {
-    /// The record as it stands at `now`.
-    pub fn of(key: ApiKey, now: Timestamp) -> Self {
+    /// The record as it stands at `now`, in a tenant whose secrets are rotated after `rotation_days`.
+    pub fn of(key: ApiKey, now: Timestamp, rotation_days: u16) -> Self {
+        let rotation_due_at = key.rotation_due_at(now, rotation_days);
         let status = key.status(now);
         let kind = key.kind.as_str().to_owned();
         let (issued_to_user_id, issued_to_service, allowed_models) = kind_fields(key.kind);
@@ -166,6 +175,7 @@ impl KeyView {
             api_key_id: key.id,
             tenant_id: key.tenant_id,
             application_id: key.application_id,
+            app_id: key.app_id,
             customer_id: key.customer_id,
             name: key.name,
             environment: key.environment,
@@ -195,6 +205,8 @@ impl KeyView {
             key_prefix: key.secret.key_prefix,
             last4: key.secret.last4,
             key_fingerprint: key.secret.digest.to_hex(),
+            rotation_due: rotation_due_at.is_some_and(|due| due <= now),
+            rotation_due_at,
             rotated_from_key_id: key.rotated_from_key_id,
             lineage_id: key.lineage_id,
             created_by: key.created_by.to_string(),

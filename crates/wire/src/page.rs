@@ -76,6 +76,17 @@ pub struct KeyListQuery {
     /// Only keys whose name contains this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
+    /// Only keys with this tag: its name, or `name:value`.
+    #[param(min_length = 1)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Only keys whose rotation is due, or only those whose is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation_due: Option<bool>,
+    /// Only keys that were not used for so many days, and are as old.
+    #[param(minimum = 1, maximum = 3650)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unused_days: Option<u16>,
     /// Deleted keys, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_deleted: Option<bool>,

@@ -77,6 +77,11 @@ fn life(key: &KeyView, now: Timestamp) -> Vec<(&'static str, String)> {
     let because =
         |reason: &Option<String>| reason.as_ref().map_or_else(String::new, |text| format!(", {text}"));
     push(&mut pairs, "revoked", key.revoked_at.map(|at| format!("{at}{}", because(&key.revoked_reason))));
+    push(
+        &mut pairs,
+        "rotation",
+        key.rotation_due_at.filter(|_| key.rotation_due).map(|at| format!("due since {at}")),
+    );
     push(&mut pairs, "rotated from", key.rotated_from_key_id.map(|id| id.to_string()));
     pairs.extend(named("tag", &key.tags));
     pairs.extend(named("metadata", &key.metadata));
@@ -150,6 +155,7 @@ pub(crate) mod sample {
             api_key_id: id,
             tenant_id: "ten_01HF7YAT000000000000000001".parse().unwrap(),
             application_id: "app_01HF7YAT000000000000000001".parse().unwrap(),
+            app_id: None,
             customer_id: None,
             name: name.parse().unwrap(),
             environment: Environment::Production,
@@ -179,6 +185,8 @@ pub(crate) mod sample {
             key_prefix: "sk_ks_live_aB3d".into(),
             last4: "9xYz".into(),
             key_fingerprint: "00".repeat(32),
+            rotation_due: false,
+            rotation_due_at: Some("2026-05-01T09:30:00Z".parse().unwrap()),
             rotated_from_key_id: None,
             lineage_id: id,
             created_by: "system".into(),

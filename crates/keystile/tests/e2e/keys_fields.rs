@@ -160,7 +160,7 @@ fn derived_fields_are_right(world: &World, record: &Value, secret: &str) {
     assert_eq!(record["created_at"], record["updated_at"]);
     let untouched = json!({ "status": "active", "blocked": false, "blocked_reason": null, "revoked_at": null,
         "revoked_reason": null, "last_used_at": null, "last_used_ip": null, "rotated_from_key_id": null,
-        "spend_usd": 0.0, "is_deleted": false, "deleted_at": null, "deleted_by": null, "version": 1,
+        "app_id": null, "rotation_due": false, "spend_usd": 0.0, "is_deleted": false, "deleted_at": null, "deleted_by": null, "version": 1,
         "schema_version": 1 });
     has(record, &untouched);
 }

@@ -216,6 +216,98 @@ async fn each_filter_finds_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_are_found_by_tag_by_disuse_and_by_their_need_of_rotation() {
+    let mut world = World::start().await;
+    let tags = json!({ "team": "payments", "regions": ["eu", "us"], "tier": 1, "live": true, "a:b": "c" });
+    let tagged = world.create(&json!({ "name": "tagged", "tags": tags })).await;
+    let other =
+        world.create(&json!({ "name": "other", "tags": { "team": "web", "nested": { "tier": 1 } } })).await;
+    let (tagged, other) = (text(&tagged, "id").to_owned(), text(&other, "id").to_owned());
+    let found =
+        async |world: &World, query: &str| ids(&world.read(&format!("{}?{query}", world.keys())).await);
+    for query in
+        ["tag=team:payments", "tag=regions", "tag=regions:us", "tag=tier:1", "tag=live:true", "tag=a:b:c"]
+    {
+        assert_eq!(found(&world, query).await, [tagged.clone()], "{query}");
+    }
+    assert_eq!(found(&world, "tag=team").await, [other.clone(), tagged.clone()]);
+    for query in ["tag=Team", "tag=team:pay", "tag=team:payments&q=other", "tag=tier:2", "tag=payments"] {
+        assert_eq!(found(&world, query).await, [""; 0], "{query}");
+    }
+    let patch = json!({ "tags": { "team": "ops", "tier": null } });
+    world.change("PATCH", &tagged, "", &patch).await.expect(200);
+    assert_eq!(found(&world, "tag=team:ops").await, [tagged.clone()]);
+    for query in ["tag=team:payments", "tag=tier"] {
+        assert_eq!(found(&world, query).await, [""; 0], "{query}");
+    }
+    world.change("DELETE", &other, "", &NOTHING).await.expect(204);
+    assert_eq!(found(&world, "tag=team:web").await, [""; 0]);
+    assert_eq!(found(&world, "tag=team:web&include_deleted=true").await, [other]);
+
+    assert_eq!(found(&world, "rotation_due=true").await, [""; 0]);
+    assert_eq!(found(&world, "unused_days=1").await, [""; 0]);
+    world.server.stop();
+    let days = |days: i64| days * 24 * 60 * 60 * 1000;
+    world.server.sql(&format!(
+        "UPDATE api_keys SET secret_created_at = secret_created_at - {}, created_at = created_at - {}
+         WHERE id = '{tagged}'",
+        days(90),
+        days(120)
+    ));
+    world.start_again();
+    assert_eq!(found(&world, "rotation_due=true").await, [tagged.clone()]);
+    assert!(!found(&world, "rotation_due=false").await.contains(&tagged));
+    assert_eq!(found(&world, "unused_days=119&rotation_due=true&tag=live").await, [tagged.clone()]);
+    assert_eq!(found(&world, "unused_days=121").await, [""; 0]);
+    let shown = world.change("GET", &tagged, "", &NOTHING).await.expect(200);
+    assert_eq!(shown["rotation_due"], true);
+    assert!(
+        text(&shown, "rotation_due_at") <= text(&world.create(&json!({ "name": "now" })).await, "created_at")
+    );
+    let renewed = world.change("POST", &tagged, "/regenerate", &NOTHING).await.expect(200);
+    assert_eq!(renewed["rotation_due"], false);
+    let revoked = world.change("POST", &tagged, "/revoke", &NOTHING).await.expect(200);
+    assert_eq!((&revoked["rotation_due"], &revoked["rotation_due_at"]), (&json!(false), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_patches_for_one_version_one_wins() {
+    let world = World::start().await;
+    let key = world.create(&json!({ "name": "raced", "tags": { "kept": 1 } })).await;
+    let path = format!("{}/{}", world.keys(), text(&key, "id"));
+    let clients = (0..100).map(|number| {
+        let (http, owner, path) = (world.http.clone(), world.owner.clone(), path.clone());
+        tokio::spawn(async move {
+            let body = json!({ "version": 1, "name": format!("client {number}"), "rpm_limit": number + 1,
+                "tags": { "client": number }, "metadata": { "client": number } });
+            (number, http.json("PATCH", &path, &owner, &body).await)
+        })
+    });
+    let mut winners = Vec::new();
+    for client in clients.collect::<Vec<_>>() {
+        let (number, answer) = client.await.unwrap();
+        if answer.status == 200 {
+            winners.push(number);
+        } else {
+            answer.expect_problem(409, "version_conflict");
+            assert_eq!(answer.json["current_version"], 2);
+        }
+    }
+    let [winner] = winners[..] else { panic!("{winners:?} won") };
+    let record = world.read(&path).await;
+    let whole =
+        [&record["version"], &record["name"], &record["rpm_limit"], &record["tags"], &record["metadata"]];
+    let expected = [
+        json!(2),
+        json!(format!("client {winner}")),
+        json!(winner + 1),
+        json!({ "kept": 1, "client": winner }),
+        json!({ "client": winner }),
+    ];
+    assert_eq!(whole, expected.each_ref());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_have_no_gaps_and_no_repeats_while_keys_are_made() {
     let world = World::start().await;
     for number in 0..9 {

@@ -43,6 +43,15 @@ impl ControlPlane {
         Ok(self.store.keys(caller.tenant_id, &within, page).await?)
     }
 
+    /// After how many days the caller's tenant wants a secret to be rotated.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn rotation_days(&self, caller: &Caller) -> Result<u16, Refused> {
+        let tenant = self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))?;
+        Ok(tenant.settings.rotation_days)
+    }
+
     /// The moment against which statuses are told.
     pub fn present(&self) -> Timestamp {
         self.now()

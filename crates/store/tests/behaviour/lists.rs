@@ -3,9 +3,10 @@
 use keystile_core::key::Revocation;
 use keystile_core::{Action, Actor, ApiKey, CustomerId, Environment, KeyId, KeyKind, KeyStatus, TrustLevel};
 use keystile_store::{KeyFilter, Page};
+use serde_json::json;
 
 use crate::bed::Bed;
-use crate::sample::{World, application, at, entry, ids, page};
+use crate::sample::{World, application, at, entry, ids, object, page};
 
 pub(crate) async fn pages_have_no_gaps_and_no_repeats_under_inserts(bed: &Bed) {
     let store = bed.store().await;
@@ -43,6 +44,10 @@ pub(crate) async fn each_filter_finds_its_keys_only(bed: &Bed) {
         trust_level: TrustLevel::Trusted,
         enabled: false,
         name: "Marked".parse().unwrap(),
+        tags: object(&json!({ "team": ["ops", "web"] })),
+        secret_created_at: at(-9),
+        created_at: at(-8),
+        last_used_at: Some(at(-7)),
         ..world.key()
     };
     world.create(&store, &marked).await;
@@ -58,6 +63,11 @@ pub(crate) async fn each_filter_finds_its_keys_only(bed: &Bed) {
         KeyFilter { trust_level: Some(TrustLevel::Trusted), ..all.clone() },
         KeyFilter { status: Some(KeyStatus::Inactive), ..all.clone() },
         KeyFilter { name_contains: Some("arke".into()), ..all.clone() },
+        KeyFilter { tag: Some("team".into()), ..all.clone() },
+        KeyFilter { tag: Some("team:web".into()), ..all.clone() },
+        KeyFilter { rotation_due: Some((true, at(-9))), ..all.clone() },
+        KeyFilter { unused_since: Some(at(-7)), ..all.clone() },
+        KeyFilter { status: Some(KeyStatus::Revoked), inactive_as: KeyStatus::Revoked, ..all.clone() },
     ] {
         assert_eq!(world.listed(&store, &filter).await, [marked.id], "{filter:?}");
         let none = KeyFilter { source_id: Some("nobody".into()), ..filter };
@@ -160,4 +170,65 @@ pub(crate) async fn the_audit_log_is_paged_newest_first(bed: &Bed) {
     let rest = Page { after: first.last().map(|entry| entry.id), limit: 4 };
     let rest = store.audit(world.tenant.id, rest).await.unwrap();
     assert_eq!([first, rest].concat(), all);
+}
+
+pub(crate) async fn pages_of_filtered_keys_have_no_gaps_and_no_repeats(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let (mut expected, due) =
+        (vec![], KeyFilter { rotation_due: Some((true, at(0))), ..KeyFilter::all(at(0)) });
+    for n in 0..30 {
+        let tags = object(&if n % 3 == 0 { json!({ "n": n, "third": "yes" }) } else { json!({ "n": n }) });
+        let key = ApiKey { tags, secret_created_at: at(-1), ..world.key() };
+        world.create(&store, &key).await;
+        if n % 3 == 0 {
+            expected.insert(0, key.id);
+        }
+    }
+    let filter = KeyFilter { tag: Some("third:yes".into()), ..due };
+    let (mut seen, mut after) = (vec![], None);
+    loop {
+        let keys = store.keys(world.tenant.id, &filter, Page { after, limit: 3 }).await.unwrap();
+        seen.extend(ids(&keys));
+        let Some(last) = keys.last() else { break };
+        after = Some(last.id);
+        let meanwhile = ApiKey { tags: last.tags.clone(), secret_created_at: at(-1), ..world.key() };
+        world.create(&store, &meanwhile).await;
+    }
+    assert_eq!(seen, expected);
+    let elsewhere = World::founded(&store).await;
+    assert_eq!(elsewhere.listed(&store, &filter).await, []);
+}
+
+pub(crate) async fn rotation_is_due_for_keys_that_live_only(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let now = at(100);
+    let filter = |due, by| KeyFilter { rotation_due: Some((due, by)), ..KeyFilter::all(now) };
+    let old = ApiKey { secret_created_at: at(10), ..world.key() };
+    world.create(&store, &old).await;
+    let ended: [fn(&mut ApiKey); 2] = [
+        |key| key.revoked = Some(Revocation { at: at(1), reason: None }),
+        |key| key.expires_at = Some(at(100)),
+    ];
+    for end in ended {
+        let mut key = ApiKey { secret_created_at: at(10), ..world.key() };
+        end(&mut key);
+        world.create(&store, &key).await;
+    }
+    assert_eq!(world.listed(&store, &filter(true, at(10))).await, [old.id]);
+    assert_eq!(world.listed(&store, &filter(true, at(9))).await, []);
+    assert_eq!(world.listed(&store, &filter(false, at(10))).await.len(), 2);
+    let unused = |since| KeyFilter { unused_since: Some(since), ..KeyFilter::all(now) };
+    assert_eq!(world.listed(&store, &unused(old.created_at)).await.last(), Some(&old.id));
+    store
+        .touch_keys(vec![keystile_store::Touch {
+            tenant_id: old.tenant_id,
+            key_id: old.id,
+            at: at(90_000),
+            ip: None,
+        }])
+        .await
+        .unwrap();
+    assert!(!world.listed(&store, &unused(old.created_at)).await.contains(&old.id));
 }

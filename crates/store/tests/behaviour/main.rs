@@ -65,6 +65,8 @@ on_both_engines! {
         a_name_is_found_in_any_case,
         the_status_filter_agrees_with_the_status_of_the_key,
         deleted_keys_are_listed_only_when_asked_for,
+        pages_of_filtered_keys_have_no_gaps_and_no_repeats,
+        rotation_is_due_for_keys_that_live_only,
         the_audit_log_is_paged_newest_first;
     rotation:
         a_rotation_writes_both_keys_and_both_entries,
@@ -80,5 +82,6 @@ on_both_engines! {
         migrations_run_once,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
-        concurrent_migrations_run_once;
+        concurrent_migrations_run_once,
+        a_key_that_was_there_before_is_found_by_its_tags;
 }

@@ -1,9 +1,11 @@
 //! API keys.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use keystile_core::{ApiKey, Invalid, KeyId, KeyKind};
+use keystile_core::{ApiKey, Invalid, KeyId, KeyKind, Timestamp};
 use keystile_manage::{Caller, Committed, Issued, KeyQuery, Refused, VersionGuard};
 use keystile_wire::{
     BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, Problem, RegenerateKey,
@@ -15,15 +17,34 @@ use crate::extract::{IfMatch, Json, Member, OptionalJson, PathId, Query};
 use crate::problem::ApiProblem;
 use crate::state::App;
 
-fn record(app: &App, key: ApiKey) -> Response {
-    let version = key.version;
-    with_version(json(StatusCode::OK, &KeyView::of(key, app.control.present())), version)
+/// Longest that a key can be asked to have been unused: ten years.
+const MAX_UNUSED_DAYS: u16 = 3650;
+
+/// How keys of a tenant are shown. It is read before a change, so that nothing can fail between the change and its answer.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    rotation_days: u16,
 }
 
-fn record_with_secret(app: &App, status: StatusCode, issued: Issued) -> Response {
-    let version = issued.key.version;
-    let created = CreatedKey::of(KeyView::of(issued.key, app.control.present()), issued.secret);
-    with_version(secret_json(status, &created), version)
+impl Shown {
+    pub(super) async fn to(app: &App, caller: &Caller) -> Answer<Self> {
+        Ok(Self { rotation_days: app.control.rotation_days(caller).await? })
+    }
+
+    fn view(self, key: ApiKey, now: Timestamp) -> KeyView {
+        KeyView::of(key, now, self.rotation_days)
+    }
+
+    fn record(self, app: &App, key: ApiKey) -> Response {
+        let version = key.version;
+        with_version(json(StatusCode::OK, &self.view(key, app.control.present())), version)
+    }
+
+    fn with_secret(self, app: &App, status: StatusCode, issued: Issued) -> Response {
+        let version = issued.key.version;
+        let created = CreatedKey::of(self.view(issued.key, app.control.present()), issued.secret);
+        with_version(secret_json(status, &created), version)
+    }
 }
 
 /// Where a key is.
@@ -40,8 +61,9 @@ where
     F: Future<Output = Result<Committed<ApiKey>, Refused>> + Send + 'static,
 {
     let (State(app), Member(caller), PathId(id), IfMatch(guard)) = key;
+    let shown = Shown::to(&app, &caller).await?;
     let key = app.commit(|app| work(app, caller, id, guard)).await?;
-    Ok(record(&app, key))
+    Ok(shown.record(&app, key))
 }
 
 /// The answers of [`changed`].
@@ -71,9 +93,10 @@ pub(crate) async fn create_key(
     Json(request): Json<CreateKey>,
 ) -> Answer {
     let draft = request.parse().map_err(ApiProblem::invalid)?;
+    let shown = Shown::to(&app, &caller).await?;
     let issued = app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await?;
     let path = path_of(&issued.key);
-    Ok(with_location(record_with_secret(&app, StatusCode::CREATED, issued), path))
+    Ok(with_location(shown.with_secret(&app, StatusCode::CREATED, issued), path))
 }
 
 /// List API keys, newest first.
@@ -88,31 +111,41 @@ pub(crate) async fn list_keys(
     Query(query): Query<KeyListQuery>,
 ) -> Answer {
     let (page, limit) = page_of::<KeyId>(query.limit, query.cursor.as_deref())?;
-    let now = app.control.present();
-    let keys = app.control.keys(&caller, &filter(query, now)?, page).await?;
-    Ok(json(StatusCode::OK, &listing(keys, limit, |key| key.id.to_string(), |key| KeyView::of(key, now))))
+    let (now, shown) = (app.control.present(), Shown::to(&app, &caller).await?);
+    let keys = app.control.keys(&caller, &filter(query, now, shown.rotation_days)?, page).await?;
+    Ok(json(StatusCode::OK, &listing(keys, limit, |key| key.id.to_string(), |key| shown.view(key, now))))
 }
 
-fn filter(query: KeyListQuery, now: keystile_core::Timestamp) -> Answer<KeyQuery> {
-    if query.kind.as_deref().is_some_and(|kind| !KeyKind::NAMES.contains(&kind)) {
+fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) -> Answer<KeyQuery> {
+    let KeyListQuery { q, source_id, tag, kind, unused_days, .. } = query;
+    if kind.as_deref().is_some_and(|kind| !KeyKind::NAMES.contains(&kind)) {
         let rule = format!("must be one of `{}`", KeyKind::NAMES.join("` `"));
         return Err(Invalid::new("kind", rule).into());
     }
-    let texts = [("q", &query.q), ("source_id", &query.source_id)];
-    if let Some((field, _)) =
-        texts.into_iter().find(|(_, text)| text.as_ref().is_some_and(|text| text.contains('\0')))
-    {
-        return Err(Invalid::new(field, "must not contain the character U+0000").into());
+    for (field, text) in [("q", &q), ("source_id", &source_id), ("tag", &tag)] {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            return Err(Invalid::new(field, "must not contain the character U+0000").into());
+        }
     }
+    if tag.as_deref() == Some("") {
+        return Err(Invalid::new("tag", "must be a tag's name, or `name:value`").into());
+    }
+    if unused_days.is_some_and(|days| !(1..=MAX_UNUSED_DAYS).contains(&days)) {
+        return Err(Invalid::new("unused_days", format!("must be from 1 to {MAX_UNUSED_DAYS}")).into());
+    }
+    let days_ago = |days: u16| now.minus(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
     Ok(KeyQuery {
         environment: query.environment,
         status: query.status,
-        kind: query.kind,
+        kind,
         application_id: query.application_id,
         customer_id: query.customer_id,
-        source_id: query.source_id,
+        source_id,
         trust_level: query.trust_level,
-        name_contains: query.q,
+        name_contains: q,
+        tag,
+        rotation_due: query.rotation_due.map(|due| (due, days_ago(rotation_days))),
+        unused_since: unused_days.map(days_ago),
         include_deleted: query.include_deleted.unwrap_or_default(),
         ..KeyQuery::all(now)
     })
@@ -131,7 +164,7 @@ pub(crate) async fn show_key(
     PathId(id): PathId<KeyId>,
 ) -> Answer {
     let key = app.control.key(&caller, id).await?;
-    Ok(record(&app, key))
+    Ok(Shown::to(&app, &caller).await?.record(&app, key))
 }
 
 /// Change settings of an API key (JSON merge patch).
@@ -151,8 +184,9 @@ pub(crate) async fn patch_key(
 ) -> Answer {
     let guard = if_match.or_body(request.version)?;
     let patch = request.parse().map_err(ApiProblem::invalid)?;
+    let shown = Shown::to(&app, &caller).await?;
     let key = app.commit(|app| async move { app.control.patch_key(&caller, id, patch, guard).await }).await?;
-    Ok(record(&app, key))
+    Ok(shown.record(&app, key))
 }
 
 /// Delete an API key: it is revoked and leaves the lists; its history stays.
@@ -187,11 +221,11 @@ pub(crate) async fn regenerate_key(
     IfMatch(guard): IfMatch,
     OptionalJson(request): OptionalJson<RegenerateKey>,
 ) -> Answer {
-    let brought = request.secret;
+    let (brought, shown) = (request.secret, Shown::to(&app, &caller).await?);
     let issued = app
         .commit(|app| async move { app.control.regenerate_key(&caller, id, brought, guard).await })
         .await?;
-    Ok(record_with_secret(&app, StatusCode::OK, issued))
+    Ok(shown.with_secret(&app, StatusCode::OK, issued))
 }
 
 /// Give an API key a successor with the same settings, lineage and limits. The old one lives on for the overlap, then
@@ -212,12 +246,12 @@ pub(crate) async fn rotate_key(
     Json(request): Json<RotateKey>,
 ) -> Answer {
     let overlap = request.overlap()?;
-    let brought = request.secret;
+    let (brought, shown) = (request.secret, Shown::to(&app, &caller).await?);
     let issued = app
         .commit(|app| async move { app.control.rotate_key(&caller, id, overlap, brought, guard).await })
         .await?;
     let path = path_of(&issued.key);
-    Ok(with_location(record_with_secret(&app, StatusCode::OK, issued), path))
+    Ok(with_location(shown.with_secret(&app, StatusCode::OK, issued), path))
 }
 
 /// Revoke an API key for good. It is refused everywhere when this answers.

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 #[command(after_help = "\
 Examples:
   keystile keys list --environment production --status active
+  keystile keys list --rotation-due --tag team:payments
   keystile keys list --all --json |
     jq -r '.data[] | select(.last_used_at == null) | .id'")]
 pub(super) struct List {
@@ -42,6 +43,15 @@ pub(super) struct List {
     /// Only keys whose name contains this.
     #[arg(long, value_name = "TEXT")]
     q: Option<String>,
+    /// Only keys with this tag: its name, or `name:value`.
+    #[arg(long, value_name = "NAME[:VALUE]")]
+    tag: Option<String>,
+    /// Only keys whose rotation is due; with `=false`, only those whose is not.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    rotation_due: Option<bool>,
+    /// Only keys that were not used for so many days, and are as old.
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u16).range(1..=3650))]
+    unused_days: Option<u16>,
     /// Deleted keys, too.
     #[arg(long)]
     include_deleted: bool,
@@ -86,7 +96,8 @@ impl List {
     }
 
     fn is_filtered(&self) -> bool {
-        let Self { environment, status, kind, application, customer, source_id, trust_level, q, .. } = self;
+        let Self { environment, status, kind, application, customer, source_id, trust_level, q, tag, .. } =
+            self;
         environment.is_some()
             || status.is_some()
             || kind.is_some()
@@ -95,6 +106,9 @@ impl List {
             || source_id.is_some()
             || trust_level.is_some()
             || q.is_some()
+            || tag.is_some()
+            || self.rotation_due.is_some()
+            || self.unused_days.is_some()
     }
 
     fn query(self) -> KeyListQuery {
@@ -109,6 +123,9 @@ impl List {
             source_id: self.source_id,
             trust_level: self.trust_level,
             q: self.q,
+            tag: self.tag,
+            rotation_due: self.rotation_due,
+            unused_days: self.unused_days,
             include_deleted: self.include_deleted.then_some(true),
         }
     }

@@ -1,0 +1,99 @@
+//! Tags, so that keys are found by them.
+//!
+//! A key has a row for each question that finds it: for the name of a tag, and for `name:value` when the value, or an
+//! entry of a list, is a text, a number or a truth value. The rows hold digests, as a tag may be longer than an index
+//! takes.
+
+use std::sync::LazyLock;
+
+use keystile_core::{ApiKey, Digest};
+use serde_json::{Map, Value as Json};
+
+use crate::StoreError;
+use crate::tx::Tx;
+use crate::value::Value;
+
+const REMOVE: &str = "DELETE FROM key_tags WHERE tenant_id = $1 AND key_id = $2";
+const UNFILLED: &str = "SELECT tenant_id, id, tags FROM api_keys WHERE id > $1 AND tags <> '{}'
+    ORDER BY id LIMIT 1000";
+
+/// How many rows one statement writes. A smaller rest is filled up with repeats, so that there are only as many
+/// statements to keep prepared.
+const SIZES: [usize; 3] = [2, 16, 128];
+
+static STATEMENTS: LazyLock<[String; 3]> = LazyLock::new(|| SIZES.map(statement));
+
+/// What stands for the question `tag`.
+pub(crate) fn digest(tag: &str) -> Digest {
+    Digest::of(tag.as_bytes())
+}
+
+/// Adds the rows of a new key.
+pub(crate) async fn add(key: &ApiKey, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    insert(&Value::text(key.tenant_id), &Value::text(key.id), &key.tags, tx).await
+}
+
+/// Brings the rows of a changed key up to date.
+pub(crate) async fn change(before: &ApiKey, after: &ApiKey, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    if before.tags == after.tags {
+        return Ok(());
+    }
+    tx.execute(REMOVE, &[Value::text(after.tenant_id), Value::text(after.id)]).await?;
+    add(after, tx).await
+}
+
+/// Adds the rows of all keys that were there before there were any.
+pub(crate) async fn fill(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let mut after = String::new();
+    loop {
+        let rows = tx.query(UNFILLED, &[Value::text(&after)]).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for mut row in rows {
+            let (tenant_id, key_id) = (row.text("tenant_id")?, row.text("id")?);
+            insert(&Value::text(tenant_id), &Value::text(&key_id), &row.json("tags")?, tx).await?;
+            after = key_id;
+        }
+    }
+}
+
+async fn insert(
+    tenant_id: &Value,
+    key_id: &Value,
+    tags: &Map<String, Json>,
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    let digests: Vec<Digest> = tags.iter().flat_map(questions).collect();
+    for chunk in digests.chunks(SIZES[SIZES.len() - 1]) {
+        let index = SIZES.iter().position(|size| *size >= chunk.len()).unwrap_or(SIZES.len() - 1);
+        let repeats = std::iter::repeat_n(&chunk[0], SIZES[index] - chunk.len());
+        let rows = chunk.iter().chain(repeats);
+        let values: Vec<Value> =
+            rows.flat_map(|tag| [tenant_id.clone(), key_id.clone(), (*tag).into()]).collect();
+        tx.execute(&STATEMENTS[index], &values).await?;
+    }
+    Ok(())
+}
+
+/// The questions that a tag is an answer to.
+fn questions((name, value): (&String, &Json)) -> Vec<Digest> {
+    let entries = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    let pairs = entries.iter().filter_map(text).map(|value| digest(&format!("{name}:{value}")));
+    std::iter::once(digest(name)).chain(pairs).collect()
+}
+
+fn text(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Bool(truth) => Some(truth.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+fn statement(size: usize) -> String {
+    let row = |index: usize| format!("(${}, ${}, ${})", 3 * index + 1, 3 * index + 2, 3 * index + 3);
+    let rows: Vec<_> = (0..size).map(row).collect();
+    format!("INSERT INTO key_tags (tenant_id, key_id, tag) VALUES {} ON CONFLICT DO NOTHING", rows.join(", "))
+}
