@@ -55,6 +55,7 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("PATCH", "…/api-keys/{api_key_id}", Tenant(Developer, ISSUE)),
     ("DELETE", "…/api-keys/{api_key_id}", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/regenerate", Tenant(Developer, ISSUE)),
+    ("POST", "…/api-keys/{api_key_id}/rotate", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/revoke", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/disable", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/enable", Tenant(Developer, ISSUE)),
