@@ -1,4 +1,8 @@
-//! Who changed what.
+//! Who changed what, and the chain that shows whether somebody changed what was told of it.
+
+pub mod chain;
+pub mod check;
+pub mod export;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -95,8 +99,9 @@ text_enum!(
 );
 
 /// One line of the audit log. It commits together with the change it tells of, and never holds a secret.
+/// What was changed is a value while an entry is made, and once it is recorded the text that was written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AuditEntry {
+pub struct AuditEntry<Changes = serde_json::Value> {
     /// Which one.
     pub id: AuditId,
     /// The tenant whose log it stands in.
@@ -114,5 +119,5 @@ pub struct AuditEntry {
     /// The request that asked for it.
     pub request_id: Option<String>,
     /// What was changed: field by field, the value before and after.
-    pub changes: serde_json::Value,
+    pub changes: Changes,
 }

@@ -21,6 +21,7 @@ pub mod tenancy;
 pub mod text;
 pub mod time;
 
+pub use audit::chain::{ChainHead, RecordedEntry, SealedEntry, Seq};
 pub use audit::{Action, Actor, AuditEntry};
 pub use change::Change;
 pub use decision::{Ask, Code, KeyFacts, Refusal, decide};

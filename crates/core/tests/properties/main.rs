@@ -1,6 +1,7 @@
 //! Laws of the core's values, held against whatever input the generator finds.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot build its input has failed")]
 
+mod audit_chain;
 mod decisions;
 mod key_text;
 mod key_text_laws;
