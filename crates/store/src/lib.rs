@@ -1,8 +1,9 @@
 //! Rows, in SQLite or PostgreSQL, from one description.
 //!
 //! Every method of [`Store`] is one transaction, takes the tenant first, and is written once: one SQL
-//! text that both engines run. The audit entry of a change commits with the change. The single method
-//! without a tenant is [`Store::facts_by_digest`], for verification.
+//! text that both engines run. The audit entry of a change commits with the change. The only methods
+//! without a tenant are [`Store::facts_by_digest`], for verification, and [`Store::unsealed_tenant`], for the
+//! sealing of the log.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never reads a clock. A
 //! future that is dropped does not undo its transaction: whoever must act after a commit has to keep
@@ -10,6 +11,7 @@
 
 mod applications;
 mod audit;
+mod chain;
 mod dialect;
 mod engine;
 mod error;
@@ -31,6 +33,8 @@ mod touch;
 mod tx;
 mod value;
 
+pub use audit::AuditFilter;
+pub use chain::Sealing;
 pub use error::{OpenError, StoreError, Unique};
 pub use filter::KeyFilter;
 pub use keys::Changed;

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
         then: Then::FillTags,
         ..Migration::sql(4, "0004_keys", include_str!("../migrations/0008_keys.sql"))
     },
+    Migration::sql(5, "0005_audit_chain", include_str!("../migrations/0007_audit_chain.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use keystile_core::{Digest, Timestamp};
+use keystile_core::{Digest, Seq, Timestamp};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::StoreError;
 use crate::value::Value;
@@ -88,6 +89,15 @@ impl Row {
     pub(crate) fn json<T: DeserializeOwned>(&mut self, column: &str) -> Read<T> {
         let text = self.text(column)?;
         serde_json::from_str(&text).map_err(|_| corrupt(column, "is not the JSON it should be"))
+    }
+
+    /// JSON, kept as the text that it is.
+    pub(crate) fn json_text(&mut self, column: &str) -> Read<Box<RawValue>> {
+        RawValue::from_string(self.text(column)?).map_err(|_| corrupt(column, "is not JSON"))
+    }
+
+    pub(crate) fn seq(&mut self, column: &str) -> Read<Seq> {
+        required(column, self.opt_count(column)?).map(Seq::new)
     }
 
     /// A list of texts, checked as a whole.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::engine::Engine;
 use crate::migrate::{self, Migration};
 use crate::tx::Work;
@@ -11,6 +13,7 @@ use crate::{Location, OpenError, StoreError};
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    changed: Arc<Notify>,
 }
 
 impl std::fmt::Debug for Store {
@@ -25,7 +28,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached or is too old, or another process serves from the data file.
     pub async fn open(location: Location) -> Result<Self, OpenError> {
-        Ok(Self { engine: Arc::new(Engine::open(&location).await?) })
+        Ok(Self { engine: Arc::new(Engine::open(&location).await?), changed: Arc::default() })
     }
 
     /// Brings the schema up to date and says what that took; nothing when it was.
@@ -33,7 +36,7 @@ impl Store {
     /// # Errors
     /// When a later program has migrated the database, or a statement fails; nothing is changed then.
     pub async fn migrate(&self) -> Result<Vec<Migration>, OpenError> {
-        self.write((), |(), tx| Box::pin(migrate::apply(tx))).await?
+        self.write_quietly((), |(), tx| Box::pin(migrate::apply(tx))).await?
     }
 
     /// Whether the schema is the one this program needs.
@@ -54,12 +57,30 @@ impl Store {
         self.read((), work).await
     }
 
+    /// Waits until this process has written something that may have an audit entry, since it last waited. For one
+    /// who waits; what other processes write is not noticed.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
     /// Finishes what was begun and lets go of the database. Later calls are answered as unavailable.
     pub async fn close(&self) {
         self.engine.close().await;
     }
 
+    /// A transaction that may have an audit entry.
     pub(crate) async fn write<A, R>(&self, args: A, work: Work<A, R>) -> Result<R, StoreError>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let written = self.engine.write(args, work).await;
+        self.changed.notify_one();
+        written
+    }
+
+    /// A transaction that has none.
+    pub(crate) async fn write_quietly<A, R>(&self, args: A, work: Work<A, R>) -> Result<R, StoreError>
     where
         A: Send + 'static,
         R: Send + 'static,

@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// When the database is unavailable; nothing was noted then.
     pub async fn touch_keys(&self, touches: Vec<Touch>) -> Result<(), StoreError> {
-        self.write(latest(touches), |touches, tx| Box::pin(write(touches, tx))).await
+        self.write_quietly(latest(touches), |touches, tx| Box::pin(write(touches, tx))).await
     }
 }
 

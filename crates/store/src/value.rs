@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use keystile_core::{Digest, Timestamp};
+use keystile_core::{Digest, Seq, Timestamp};
 
 use crate::StoreError;
 
@@ -67,6 +67,12 @@ impl From<bool> for Value {
 impl From<Timestamp> for Value {
     fn from(moment: Timestamp) -> Self {
         Self::Int(moment.as_millis())
+    }
+}
+
+impl From<Seq> for Value {
+    fn from(seq: Seq) -> Self {
+        Self::count(Some(seq.as_u64()))
     }
 }
 

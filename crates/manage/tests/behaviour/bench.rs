@@ -9,7 +9,7 @@ use keystile_core::{
     Membership, NoEntropy, Person, PersonId, Role, Secret, Tenant, TenantId, Timestamp,
 };
 use keystile_manage::{Bearer, Caller, ControlPlane, Issued, Origin, SigningKey};
-use keystile_store::{Founding, Location, Page, Store};
+use keystile_store::{AuditFilter, Founding, Location, Page, Sealing, Store};
 
 pub(crate) const PASSWORD: &str = "rusty-otter-41-lamp";
 
@@ -109,7 +109,10 @@ impl Bench {
 
     /// The tenant's audit log, newest first.
     pub(crate) async fn log(&self, caller: &Caller) -> Vec<AuditEntry> {
-        self.store.audit(caller.tenant_id(), Page { after: None, limit: 100 }).await.unwrap()
+        while self.store.seal(caller.tenant_id()).await.unwrap() == Sealing::Partial {}
+        let (all, page) = (AuditFilter::default(), Page { after: None, limit: 100 });
+        let sealed = self.store.audit(caller.tenant_id(), &all, page).await.unwrap();
+        sealed.into_iter().map(|sealed| sealed.entry.into_value().unwrap()).collect()
     }
 }
 

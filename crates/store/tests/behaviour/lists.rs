@@ -6,7 +6,7 @@ use keystile_store::{KeyFilter, Page};
 use serde_json::json;
 
 use crate::bed::Bed;
-use crate::sample::{World, application, at, entry, ids, object, page};
+use crate::sample::{World, application, at, entry, ids, object};
 
 pub(crate) async fn pages_have_no_gaps_and_no_repeats_under_inserts(bed: &Bed) {
     let store = bed.store().await;
@@ -155,21 +155,6 @@ pub(crate) async fn deleted_keys_are_listed_only_when_asked_for(bed: &Bed) {
     let with_deleted = KeyFilter { include_deleted: true, ..all };
     assert_eq!(world.listed(&store, &with_deleted).await, [kept.id, deleted.id]);
     assert_eq!(world.read(&store, deleted.id).await, deleted);
-}
-
-pub(crate) async fn the_audit_log_is_paged_newest_first(bed: &Bed) {
-    let store = bed.store().await;
-    let world = World::founded(&store).await;
-    for _ in 0..5 {
-        world.created(&store).await;
-    }
-    let all = world.log(&store).await;
-    assert_eq!(all.len(), 6);
-    assert!(all.is_sorted_by(|newer, older| newer.id > older.id));
-    let first = store.audit(world.tenant.id, page(4)).await.unwrap();
-    let rest = Page { after: first.last().map(|entry| entry.id), limit: 4 };
-    let rest = store.audit(world.tenant.id, rest).await.unwrap();
-    assert_eq!([first, rest].concat(), all);
 }
 
 pub(crate) async fn pages_of_filtered_keys_have_no_gaps_and_no_repeats(bed: &Bed) {

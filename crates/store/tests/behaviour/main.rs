@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a case that fails has to panic")]
 
+mod audit;
 mod bed;
 mod changes;
 mod conflicts;
@@ -66,13 +67,24 @@ on_both_engines! {
         the_status_filter_agrees_with_the_status_of_the_key,
         deleted_keys_are_listed_only_when_asked_for,
         pages_of_filtered_keys_have_no_gaps_and_no_repeats,
-        rotation_is_due_for_keys_that_live_only,
-        the_audit_log_is_paged_newest_first;
+        rotation_is_due_for_keys_that_live_only;
     rotation:
         a_rotation_writes_both_keys_and_both_entries,
         a_rotation_is_told_of_a_successor_that_lives,
         a_rotation_that_fails_writes_nothing,
         of_many_rotations_at_once_one_succeeds;
+    audit:
+        the_log_is_paged_newest_first,
+        each_filter_of_the_log_finds_its_entries_only,
+        what_is_not_sealed_is_not_shown,
+        an_entry_is_sealed_with_the_very_text_that_was_recorded,
+        a_log_longer_than_a_sealing_is_sealed_in_the_order_of_its_ids,
+        concurrent_changes_and_sealers_make_one_chain,
+        sealing_goes_on_where_another_process_stopped,
+        a_log_of_an_older_version_is_sealed_in_order,
+        a_change_of_the_database_is_found_in_the_export,
+        tenants_that_wait_for_sealing_are_found_in_turn,
+        a_write_wakes_who_waits_for_changes;
     facts:
         facts_are_those_of_the_record,
         any_number_of_digests_is_asked_at_once,

@@ -6,9 +6,9 @@ use keystile_core::key::mint;
 use keystile_core::{
     Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
     CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, Person, PersonId,
-    RateLimit, Role, SourceType, Tenant, TenantId, TenantSettings, Timestamp, TrustLevel,
+    RateLimit, Role, SealedEntry, SourceType, Tenant, TenantId, TenantSettings, Timestamp, TrustLevel,
 };
-use keystile_store::{Founding, KeyFilter, Page, Store};
+use keystile_store::{AuditFilter, Founding, KeyFilter, Page, Sealing, Store};
 use serde_json::json;
 
 pub(crate) const NOW: i64 = 1_700_000_000_000;
@@ -141,8 +141,15 @@ impl World {
         store.key(self.tenant.id, id).await.unwrap().unwrap()
     }
 
+    /// The whole log, newest first, sealed for this purpose.
     pub(crate) async fn log(&self, store: &Store) -> Vec<AuditEntry> {
-        store.audit(self.tenant.id, page(1000)).await.unwrap()
+        let sealed = self.sealed(store).await;
+        sealed.into_iter().map(|sealed| sealed.entry.into_value().unwrap()).collect()
+    }
+
+    pub(crate) async fn sealed(&self, store: &Store) -> Vec<SealedEntry> {
+        while store.seal(self.tenant.id).await.unwrap() == Sealing::Partial {}
+        store.audit(self.tenant.id, &AuditFilter::default(), page(1000)).await.unwrap()
     }
 
     pub(crate) async fn listed(&self, store: &Store, filter: &KeyFilter) -> Vec<KeyId> {
