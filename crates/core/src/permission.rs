@@ -22,6 +22,8 @@ impl<'a> Permission<'a> {
     pub const ISSUE_KEYS: Permission<'static> = Permission("keystile.keys:issue");
     /// May see the keys of its application.
     pub const READ_KEYS: Permission<'static> = Permission("keystile.keys:read");
+    /// May read the audit log of its whole tenant.
+    pub const READ_AUDIT: Permission<'static> = Permission("keystile.audit:read");
     /// May ask for verifications.
     pub const VERIFY_KEYS: Permission<'static> = Permission("keystile.keys:verify");
 

@@ -12,6 +12,7 @@ use keystile_web::{App, Server};
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::key_source::StoredKeys;
+use crate::sealer::Sealer;
 use crate::signing;
 use crate::stop;
 use crate::system::{SystemClock, SystemEntropy};
@@ -22,6 +23,7 @@ pub(crate) struct Running {
     store: Store,
     verifier: Arc<Verifier>,
     background: Background,
+    sealer: Sealer,
     server: Server,
 }
 
@@ -44,7 +46,8 @@ impl Running {
             Server::bind(settings.listen(), app, settings.server_limits()).await.map_err(|error| {
                 Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
             })?;
-        Ok(Self { control, store, verifier, background, server })
+        let sealer = Sealer::start(store.clone());
+        Ok(Self { control, store, verifier, background, sealer, server })
     }
 
     /// Where it listens.
@@ -59,6 +62,7 @@ impl Running {
         if self.verifier.flush().await.is_err() {
             tracing::warn!("the last uses of some keys were not written");
         }
+        self.sealer.stop().await;
         self.store.close().await;
     }
 }

@@ -9,6 +9,7 @@ mod failure;
 mod key_source;
 mod logging;
 mod migrate;
+mod sealer;
 mod serve;
 mod signing;
 mod stop;

@@ -7,6 +7,7 @@
 
 mod applications;
 mod audit;
+mod audit_log;
 mod caller;
 mod keys;
 mod password;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use keystile_core::{Change, Clock, Entropy, Timestamp};
 use keystile_store::Store;
 
+pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
 pub use keys::{Issued, KeyQuery, VersionGuard};
 pub use refused::{Conflict, Refused};

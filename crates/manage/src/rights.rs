@@ -35,6 +35,8 @@ rights! {
     ManageKeys = Developer, [ISSUE_KEYS];
     /// Ask whether keys are good.
     VerifyKeys = Developer, [VERIFY_KEYS];
+    /// Read the audit log.
+    ReadAudit = Viewer, [READ_AUDIT];
     /// Make and change applications.
     ManageApplications = Admin, [];
 }

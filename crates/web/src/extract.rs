@@ -139,6 +139,7 @@ macro_rules! path_ids {
 path_ids! {
     keystile_core::KeyId, "api_key_id", "API key";
     keystile_core::ApplicationId, "application_id", "application";
+    keystile_core::AuditId, "audit_id", "audit entry";
 }
 
 async fn path_id<Id: FromStr>(

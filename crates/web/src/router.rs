@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{applications, health, keys, sessions, tenants, verification};
+use crate::api::{applications, audit, health, keys, sessions, tenants, verification};
 use crate::authz;
 use crate::problem::ApiProblem;
 use crate::service::VERIFY_PATH;
@@ -50,6 +50,7 @@ pub fn openapi() -> Document {
         (name = "applications", description = "Products and services that keys are issued to."),
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
         (name = "verification", description = "May this key do this, here, now?"),
+        (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
     )
 )]
@@ -79,6 +80,10 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(keys::enable_key))
         .routes(routes!(keys::block_key))
         .routes(routes!(keys::unblock_key))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::show_audit_entry))
+        .routes(routes!(audit::show_audit_proof))
+        .routes(routes!(audit::export_audit))
 }
 
 async fn no_such_path() -> Response {

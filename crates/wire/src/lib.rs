@@ -5,6 +5,7 @@
 //! never know how an answer came about.
 
 mod application;
+mod audit;
 mod key;
 mod key_request;
 mod object;
@@ -18,6 +19,7 @@ mod tenant;
 mod verification;
 
 pub use application::{ApplicationView, CreateApplication};
+pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
 pub use key::{CreatedKey, KeyView};
 pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey, RotateKey};
 pub use object::Object;

@@ -1,6 +1,8 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
-use keystile_core::{BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Role, SourceType, TrustLevel};
+use keystile_core::{
+    Action, BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Role, SourceType, TrustLevel,
+};
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder};
 
@@ -48,6 +50,9 @@ schemas! {
     application_id / maybe_application_id = id("app_"); "an application's id"
     customer_id / maybe_customer_id = id("cus_"); "a customer's id"
     key_id / maybe_key_id = id("key_"); "an API key's id"
+    audit_id / maybe_audit_id = id("aud_"); "an audit entry's id"
+    actor / maybe_actor = text().examples(["per_01J8Z3V5N0QK7Y2M4T6B8D9FGH", "system"]).description(Some("A person's id, a key's id, or `system`.")).build(); "who acts"
+    action / maybe_action = one_of(Action::ALL.iter().map(|a| a.as_str())); "what was done"
     name / maybe_name = text().min_length(Some(1)).max_length(Some(200)).build(); "a name of 1–200 characters"
     line / maybe_line = text().min_length(Some(1)).max_length(Some(200)).build(); "a line of 1–200 characters"
     label / maybe_label = text().pattern(Some("^[a-z0-9]{2,12}$")).build(); "a key label"

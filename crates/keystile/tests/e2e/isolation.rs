@@ -23,6 +23,8 @@ pub(crate) struct Two {
     tenant: String,
     application: String,
     key: Value,
+    /// An entry of B's log.
+    entry: String,
 }
 
 /// Makes people, with the owner's password, before the API can.
@@ -66,7 +68,10 @@ impl Two {
             json!({ "name": "B's key", "source_id": "b", "scopes": ["b:read", "keystile.keys:verify"] });
         let key = a.http.json("POST", &keys, &stranger, &body).await.expect(201);
         let application = text(&key, "application_id").to_owned();
-        Self { a, stranger, tenant, application, key }
+        let path = format!("/api/v1/tenants/{tenant}/audit");
+        let log = a.http.json("GET", &path, &stranger, &NOTHING).await.expect(200);
+        let entry = text(&log["data"][0], "id").to_owned();
+        Self { a, stranger, tenant, application, key, entry }
     }
 
     async fn as_stranger(&self, path: &str) -> Value {
@@ -77,13 +82,14 @@ impl Two {
     /// Everything there is in B.
     async fn everything(&self) -> Value {
         let keys = self.as_stranger("/api-keys?include_deleted=true").await;
-        json!([self.as_stranger("").await, keys, self.as_stranger("/applications").await])
+        let log = self.as_stranger("/audit").await;
+        json!([self.as_stranger("").await, keys, self.as_stranger("/applications").await, log])
     }
 
     /// Everything that could tell something about B.
     fn traces(&self) -> Vec<&str> {
         let key = ["id", "secret", "key_fingerprint", "prefix", "name"].map(|member| text(&self.key, member));
-        [&key[..4], &[self.tenant.as_str(), self.application.as_str()]].concat()
+        [&key[..4], &[self.tenant.as_str(), self.application.as_str(), self.entry.as_str()]].concat()
     }
 
     fn assert_tells_nothing(&self, answer: &Answer) {
@@ -103,6 +109,7 @@ async fn nothing_of_another_tenant_is_found(two: &Two) {
             ("tenant_id", tenant),
             ("api_key_id", text(&two.key, "id")),
             ("application_id", two.application.as_str()),
+            ("audit_id", two.entry.as_str()),
         ]
     };
     for call in calls_in_a_tenant(&two.a).await {
@@ -214,10 +221,12 @@ async fn a_role_may_do_what_it_may_do_and_nothing_more() {
     let a = populated().await;
     let key = a.create(&json!({ "name": "subject" })).await;
     let before = a.read(&a.keys()).await;
+    let log = a.read(&format!("{}/audit", a.tenant())).await;
     let ids = [
         ("tenant_id", a.credentials.tenant_id.as_str()),
         ("api_key_id", text(&key, "id")),
         ("application_id", a.credentials.application_id.as_str()),
+        ("audit_id", text(&log["data"][0], "id")),
     ];
     let calls = calls_in_a_tenant(&a).await;
     let viewer = sign_in(&a.http, MEMBERS[0].1, &a.credentials.password).await;
@@ -250,11 +259,13 @@ async fn a_key_can_manage_nothing_and_verify_only_when_it_may() {
     let world = World::start().await;
     let plain = world.create(&json!({ "name": "plain", "scopes": ["*"] })).await;
     let key = as_key(text(&plain, "secret"));
+    let log = world.read(&format!("{}/audit", world.tenant())).await;
     for call in calls_in_a_tenant(&world).await {
         let ids = [
             ("tenant_id", world.credentials.tenant_id.as_str()),
             ("api_key_id", text(&plain, "id")),
             ("application_id", world.credentials.application_id.as_str()),
+            ("audit_id", text(&log["data"][0], "id")),
         ];
         let answer = world.http.json(&call.method, &call.path_with(&ids), &key, &call.body()).await;
         answer.expect_problem(403, "forbidden");

@@ -165,6 +165,10 @@ async fn no_secret_is_in_files_logs_or_errors() {
     canary.learn(again.trim_start_matches("Bearer "));
     let known = verify(&canary.world.http, &again, &json!({ "key": credentials.secret("production") })).await;
     assert_eq!(known["code"], "allowed");
+    let path = format!("{}/audit/export", canary.world.tenant());
+    let log = canary.world.http.json("GET", &path, &again, &NOTHING).await;
+    assert!(log.status == 200 && log.text.matches("key.regenerate").count() >= 2, "{}", log.text);
+    canary.is_nowhere("the export of the audit log", log.text.as_bytes());
 
     for error in &canary.errors {
         canary.is_nowhere("an error answer", error.as_bytes());

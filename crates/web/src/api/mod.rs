@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod applications;
+pub(crate) mod audit;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod sessions;
