@@ -29,6 +29,29 @@ pub(crate) async fn read_nothing(response: Response, url: &str) -> Result<(), Cl
     success(response, url).await.map(|_| ())
 }
 
+/// The body of a success as it comes, or the problem.
+pub(crate) async fn pieces(response: Response, url: &str) -> Result<Pieces, ClientError> {
+    if response.status().is_success() {
+        return Ok(Pieces { response, url: url.to_owned() });
+    }
+    let status = response.status();
+    success(response, url).await.and(Err(unexpected(status, NOT_KEYSTILE)))
+}
+
+/// A body that is read while it comes, without a bound on the whole.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    response: Response,
+    url: String,
+}
+
+impl Pieces {
+    pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
+        let next = self.response.chunk().await;
+        next.map_err(|source| interrupted(&self.url, source))
+    }
+}
+
 async fn success(response: Response, url: &str) -> Result<(StatusCode, Vec<u8>), ClientError> {
     let status = response.status();
     if status.is_redirection() {
@@ -48,10 +71,7 @@ async fn bounded(mut response: Response, url: &str) -> Result<Vec<u8>, ClientErr
     let status = response.status();
     let mut bytes = Vec::new();
     loop {
-        let next = response.chunk().await.map_err(|source| ClientError::Interrupted {
-            url: url.to_owned(),
-            source: source.without_url(),
-        })?;
+        let next = response.chunk().await.map_err(|source| interrupted(url, source))?;
         match next {
             None => return Ok(bytes),
             Some(chunk) if bytes.len() + chunk.len() > MAX_ANSWER => {
@@ -60,6 +80,10 @@ async fn bounded(mut response: Response, url: &str) -> Result<Vec<u8>, ClientErr
             Some(chunk) => bytes.extend_from_slice(&chunk),
         }
     }
+}
+
+fn interrupted(url: &str, source: reqwest::Error) -> ClientError {
+    ClientError::Interrupted { url: url.to_owned(), source: source.without_url() }
 }
 
 fn unexpected(status: StatusCode, what: &'static str) -> ClientError {

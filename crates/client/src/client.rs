@@ -83,6 +83,26 @@ impl Client {
         answer::read(self.send(self.request(Method::GET, path)).await?, self.base_url()).await
     }
 
+    /// A GET with a filter.
+    pub(crate) async fn get_with<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<A, ClientError> {
+        self.get(&with_query(path, query)?).await
+    }
+
+    /// A GET whose answer is read while it comes.
+    pub(crate) async fn get_pieces(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        within: Duration,
+    ) -> Result<answer::Pieces, ClientError> {
+        let request = self.request(Method::GET, &with_query(path, query)?).timeout(within);
+        answer::pieces(self.send(request).await?, self.base_url()).await
+    }
+
     pub(crate) async fn post<A: DeserializeOwned>(
         &self,
         path: &str,
@@ -128,6 +148,13 @@ impl Client {
             }
         })
     }
+}
+
+fn with_query(path: &str, query: &impl Serialize) -> Result<String, ClientError> {
+    let query = serde_urlencoded::to_string(query)
+        .map_err(|_| ClientError::Unsendable("the filter cannot be written into a URL".to_owned()))?;
+    let separator = if query.is_empty() { "" } else { "?" };
+    Ok(format!("{path}{separator}{query}"))
 }
 
 /// Tells where, never as whom.

@@ -27,10 +27,7 @@ impl Client {
         tenant: TenantId,
         query: &KeyListQuery,
     ) -> Result<Listing<KeyView>, ClientError> {
-        let query = serde_urlencoded::to_string(query)
-            .map_err(|_| ClientError::Unsendable("the filter cannot be written into a URL".to_owned()))?;
-        let separator = if query.is_empty() { "" } else { "?" };
-        self.get(&format!("{}{separator}{query}", keys(tenant))).await
+        self.get_with(&keys(tenant), query).await
     }
 
     /// The record of one key.

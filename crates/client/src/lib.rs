@@ -24,12 +24,14 @@
 
 mod address;
 mod answer;
+mod audit;
 mod client;
 mod credential;
 mod error;
 mod keys;
 mod tenants;
 
+pub use audit::{AuditExport, EXPORT_TIMEOUT};
 pub use client::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client};
 pub use credential::Credential;
 pub use error::ClientError;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{KeyCommand, KeysCommand};
+use crate::commands::{AuditCommand, KeyCommand, KeysCommand};
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
 use crate::serve::ServeOptions;
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
+    /// Show, export and check the audit log of a tenant.
+    Audit(AuditCommand),
     /// Print the OpenAPI document of the API.
     Openapi,
     /// Print a script by which a shell completes commands and flags.

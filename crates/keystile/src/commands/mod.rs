@@ -1,5 +1,6 @@
 //! Commands that need no server of their own: they ask one that runs, or nobody.
 
+pub(crate) mod audit;
 mod connection;
 mod credentials;
 mod failed;
@@ -14,5 +15,6 @@ mod record;
 mod table;
 mod words;
 
+pub(crate) use audit::AuditCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use keys::KeysCommand;

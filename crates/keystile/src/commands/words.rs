@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use keystile_core::{AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, TrustLevel};
+use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, TrustLevel};
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
 
@@ -25,6 +25,11 @@ pub(crate) fn status() -> impl TypedValueParser<Value = KeyStatus> {
 /// One of the trust levels.
 pub(crate) fn trust_level() -> impl TypedValueParser<Value = TrustLevel> {
     member(TrustLevel::ALL.iter().map(|t| t.as_str()))
+}
+
+/// One of the kinds of change that the audit log tells of.
+pub(crate) fn action() -> impl TypedValueParser<Value = Action> {
+    member(Action::ALL.iter().map(|a| a.as_str()))
 }
 
 fn member<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>

@@ -31,7 +31,12 @@ impl Server {
 
     /// `keystile keys …`, as the owner.
     pub(crate) fn keys(&self, arguments: &[&str]) -> Command {
-        let mut command = keystile(&["keys"]);
+        self.ask("keys", arguments)
+    }
+
+    /// Another command, as the owner.
+    pub(crate) fn ask(&self, command: &str, arguments: &[&str]) -> Command {
+        let mut command = keystile(&[command]);
         command.args(arguments).arg("--credentials-file").arg(&self.credentials);
         command
     }
