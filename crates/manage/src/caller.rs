@@ -58,6 +58,11 @@ impl Caller {
         }
     }
 
+    /// The environment of a key as caller, which is the only one it can give keys for.
+    pub fn environment(&self) -> Option<Environment> {
+        self.reach().map(|reach| reach.environment)
+    }
+
     /// Goes on only with this right.
     ///
     /// # Errors

@@ -100,18 +100,25 @@ impl FromRequestParts<App> for Member {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
         // Who is not known is told that first, and nothing about tenants.
-        let credential = match read_credential(parts, app)? {
-            Credential::Token(token) => Known::Bearer(app.control.check_token(token)?),
-            Credential::Key(key) => Known::Key(check_key(app, key, ip_of(parts)).await?),
-        };
+        let known = Known::of(parts, app).await?;
         let tenant_id: TenantId = path_id(parts, app, "tenant_id", "tenant").await?;
-        let origin = origin(parts);
-        Ok(Self(match credential {
-            Known::Bearer(bearer) => app.control.enter(&bearer, tenant_id, origin).await?,
-            Known::Key(key) => {
-                app.control.enter_with_key((key.tenant_id(), key.id()), tenant_id, origin).await?
-            }
-        }))
+        known.enter(tenant_id, origin(parts), app).await.map(Self)
+    }
+}
+
+/// Somebody who may act in the tenant that the credential is for, where the path names none.
+pub(crate) struct InOwnTenant(pub(crate) Caller);
+
+impl FromRequestParts<App> for InOwnTenant {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let known = Known::of(parts, app).await?;
+        let tenant_id = match &known {
+            Known::Bearer(bearer) => bearer.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?,
+            Known::Key(key) => key.tenant_id(),
+        };
+        known.enter(tenant_id, origin(parts), app).await.map(Self)
     }
 }
 
@@ -119,6 +126,24 @@ impl FromRequestParts<App> for Member {
 enum Known {
     Bearer(Bearer),
     Key(Arc<CachedKey>),
+}
+
+impl Known {
+    async fn of(parts: &Parts, app: &App) -> Result<Self, ApiProblem> {
+        Ok(match read_credential(parts, app)? {
+            Credential::Token(token) => Self::Bearer(app.control.check_token(token)?),
+            Credential::Key(key) => Self::Key(check_key(app, key, ip_of(parts)).await?),
+        })
+    }
+
+    async fn enter(self, tenant_id: TenantId, origin: Origin, app: &App) -> Result<Caller, ApiProblem> {
+        Ok(match self {
+            Self::Bearer(bearer) => app.control.enter(&bearer, tenant_id, origin).await?,
+            Self::Key(key) => {
+                app.control.enter_with_key((key.tenant_id(), key.id()), tenant_id, origin).await?
+            }
+        })
+    }
 }
 
 /// An id in the path. One that is malformed names nothing, so it is not found.

@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{applications, audit, health, keys, sessions, tenants, verification};
+use crate::api::{applications, audit, health, integration, keys, sessions, tenants, verification};
 use crate::authz;
 use crate::problem::ApiProblem;
 use crate::service::VERIFY_PATH;
@@ -49,6 +49,7 @@ pub fn openapi() -> Document {
         (name = "tenants", description = "Workspaces; everything belongs to exactly one."),
         (name = "applications", description = "Products and services that keys are issued to."),
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
+        (name = "integration", description = "API keys under the names that integrations know, in the caller's own tenant."),
         (name = "verification", description = "May this key do this, here, now?"),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
@@ -63,6 +64,15 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(sessions::create_token))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
+        .nest("/api/v1/integration", in_own_tenant())
+}
+
+/// What names no tenant, because it is the caller's.
+fn in_own_tenant() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(integration::list_integration_keys, integration::create_integration_key))
+        .routes(routes!(integration::show_integration_key, integration::patch_integration_key))
+        .routes(routes!(integration::revoke_integration_key))
 }
 
 /// What belongs to one tenant.

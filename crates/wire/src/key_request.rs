@@ -133,6 +133,7 @@ macro_rules! key_request {
                     max_budget: take!(max_budget_usd, NanoUsd::from_dollars).clearable(),
                     budget_period: take!(budget_period, |text| text.parse()).or_default(|| BudgetPeriod::Lifetime),
                     expires_at: take!(expires_at, |text| text.parse()).clearable(),
+                    blocked: None,
                     source: take!(source, |text| check_line(&text, LINE_MAX)).clearable(),
                     source_type: take!(source_type, |text| text.parse()).or_default(|| SourceType::Api),
                     tags: take!(tags, |object| Ok($object(object))).or_default(|| ObjectPatch::Replace(Map::new())),
@@ -301,11 +302,11 @@ impl RotateKey {
 }
 
 /// For a setting that can be left out but not cleared.
-fn never_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn never_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
 
-fn check_reason(reason: &str) -> Result<String, Invalid> {
+pub(crate) fn check_reason(reason: &str) -> Result<String, Invalid> {
     check_line(reason, LINE_MAX).map_err(|invalid| invalid.at("reason"))
 }
 

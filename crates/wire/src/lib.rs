@@ -6,6 +6,7 @@
 
 mod application;
 mod audit;
+mod integration;
 mod key;
 mod key_request;
 mod object;
@@ -20,6 +21,10 @@ mod verification;
 
 pub use application::{ApplicationView, CreateApplication};
 pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
+pub use integration::{
+    CreateIntegrationKey, CreatedIntegrationKey, IntegrationKey, IntegrationListQuery, IntegrationStatus,
+    PatchIntegrationKey,
+};
 pub use key::{CreatedKey, KeyView};
 pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey, RotateKey};
 pub use object::Object;

@@ -22,6 +22,7 @@ pub struct KeyPatch {
     pub max_budget: Option<Option<NanoUsd>>,
     pub budget_period: Option<BudgetPeriod>,
     pub expires_at: Option<Option<Timestamp>>,
+    pub blocked: Option<Option<String>>,
     pub source: Option<Option<String>>,
     pub source_type: Option<SourceType>,
     pub tags: Option<ObjectPatch>,
@@ -49,6 +50,7 @@ impl KeyPatch {
         write(&mut key.limits.max_budget, self.max_budget);
         write(&mut key.limits.budget_period, self.budget_period);
         write(&mut key.expires_at, self.expires_at);
+        write(&mut key.blocked, self.blocked);
         write(&mut key.source, self.source);
         write(&mut key.source_type, self.source_type);
         for (object, patch) in [(&mut key.tags, self.tags), (&mut key.metadata, self.metadata)] {

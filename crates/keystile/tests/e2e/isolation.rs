@@ -166,6 +166,35 @@ async fn lists_and_bodies_do_not_reach_another_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_surface_of_integrations_does_not_reach_another_tenant() {
+    let two = Two::start().await;
+    let (a, before) = (&two.a, two.everything().await);
+    let keys = "/api/v1/integration/api-keys";
+    let theirs = format!("{keys}/{}", text(&two.key, "id"));
+    for (method, path, body) in [
+        ("GET", theirs.clone(), NOTHING),
+        ("PATCH", theirs.clone(), json!({ "name": "mine" })),
+        ("POST", format!("{theirs}/revoke"), NOTHING),
+        ("POST", keys.to_owned(), json!({ "name": "mine", "application_id": two.application })),
+    ] {
+        for credential in [a.owner.clone(), issuer(a).await] {
+            let answer = a.http.json(method, &path, &credential, &body).await;
+            answer.expect_problem(404, "not_found");
+            two.assert_tells_nothing(&answer);
+        }
+    }
+    two.assert_tells_nothing(&a.ask("GET", &format!("{keys}?include_deleted=true"), &NOTHING).await);
+    let filtered = a.read(&format!("{keys}?application_id={}", two.application)).await;
+    assert_eq!(filtered["data"], json!([]));
+    assert_eq!(two.everything().await, before, "nothing was changed");
+}
+
+/// `ApiKey …` of a key of A that may issue keys.
+async fn issuer(a: &World) -> String {
+    as_key(text(&a.create(&json!({ "name": "issuer", "scopes": ["keystile.keys:issue"] })).await, "secret"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn anothers_key_is_not_found_and_tells_nothing() {
     let two = Two::start().await;
     let theirs = text(&two.key, "secret");

@@ -27,11 +27,15 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    pub(super) const fn rotation_days(self) -> u16 {
+        self.rotation_days
+    }
+
     pub(super) async fn to(app: &App, caller: &Caller) -> Answer<Self> {
         Ok(Self { rotation_days: app.control.rotation_days(caller).await? })
     }
 
-    fn view(self, key: ApiKey, now: Timestamp) -> KeyView {
+    pub(super) fn view(self, key: ApiKey, now: Timestamp) -> KeyView {
         KeyView::of(key, now, self.rotation_days)
     }
 
@@ -116,7 +120,7 @@ pub(crate) async fn list_keys(
     Ok(json(StatusCode::OK, &listing(keys, limit, |key| key.id.to_string(), |key| shown.view(key, now))))
 }
 
-fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) -> Answer<KeyQuery> {
+pub(super) fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) -> Answer<KeyQuery> {
     let KeyListQuery { q, source_id, tag, kind, unused_days, .. } = query;
     if kind.as_deref().is_some_and(|kind| !KeyKind::NAMES.contains(&kind)) {
         let rule = format!("must be one of `{}`", KeyKind::NAMES.join("` `"));

@@ -4,6 +4,7 @@ mod answer;
 pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod health;
+pub(crate) mod integration;
 pub(crate) mod keys;
 pub(crate) mod sessions;
 pub(crate) mod tenants;
