@@ -35,6 +35,9 @@ pub enum Refused {
         /// Where it is.
         current: i64,
     },
+    /// The caller must take another idempotency key for another request.
+    #[error("this Idempotency-Key was sent with another request; take a new one for a new request")]
+    IdempotencyKeyReused,
     /// An operator must act: the store is away or broken.
     #[error("the store does not answer")]
     Store(#[source] StoreError),
@@ -73,6 +76,14 @@ pub enum Conflict {
     /// A rotated key has one successor at a time.
     #[error("the key was rotated already, to {0}; rotate that one, or revoke it first")]
     AlreadyRotated(KeyId),
+    /// An earlier attempt of the same request has not ended.
+    #[error("a request with this Idempotency-Key is being carried out; repeat it in a moment")]
+    IdempotencyInProgress,
+    /// An earlier attempt of the same request committed, but its answer is gone.
+    #[error(
+        "a request with this Idempotency-Key was carried out, but its answer was lost; look at what is there"
+    )]
+    IdempotencyAnswerLost,
 }
 
 impl Refused {

@@ -18,6 +18,8 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const ISSUER: &str = "keystile";
 const AUDIENCE: &str = "keystile";
 const TYPE: &str = "at+jwt";
+/// Tells what is sealed from what is signed.
+const SEALING: &[u8] = b"keystile sealing\0";
 
 /// The private key that signs access tokens. Whoever holds it can act as anybody; it is kept in a file of
 /// its own, never in the database.
@@ -25,6 +27,7 @@ pub struct SigningKey {
     key_id: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
+    sealing: Digest,
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -131,7 +134,13 @@ impl SigningKey {
             key_id,
             encoding: EncodingKey::from_ed_der(der),
             decoding: DecodingKey::from_ed_der(public),
+            sealing: Digest::of(&[SEALING, der].concat()),
         })
+    }
+
+    /// What else is derived from the key that is never in the database.
+    pub(crate) const fn sealing(&self) -> &[u8; 32] {
+        self.sealing.as_bytes()
     }
 
     pub(crate) fn issue(&self, bearer: Bearer, now: Timestamp, random: u128) -> Result<AccessToken, Refused> {

@@ -10,3 +10,16 @@ CREATE TABLE key_tags (
 ) {strict};
 
 CREATE INDEX key_tags_tag ON key_tags (tenant_id, tag, key_id);
+
+-- Requests that carry an idempotency key. `scope` and `request` are digests; `answer` is sealed with a key that is not here.
+CREATE TABLE idempotent_requests (
+    scope {blob} NOT NULL PRIMARY KEY,
+    request {blob} NOT NULL,
+    owner {blob} NOT NULL,
+    begun_at {int} NOT NULL,
+    committed {int} NOT NULL,
+    answer {blob},
+    expires_at {int} NOT NULL
+) {strict};
+
+CREATE INDEX idempotent_requests_expired ON idempotent_requests (expires_at);

@@ -106,6 +106,14 @@ impl Row {
             .map_err(|_| corrupt(column, "has an entry without known form"))
     }
 
+    pub(crate) fn opt_blob(&mut self, column: &str) -> Read<Option<Vec<u8>>> {
+        match self.next(column)? {
+            Value::Null => Ok(None),
+            Value::Blob(bytes) => Ok(Some(bytes)),
+            Value::Int(_) | Value::Text(_) => Err(corrupt(column, "is not a blob")),
+        }
+    }
+
     pub(crate) fn digest(&mut self, column: &str) -> Read<Digest> {
         let Value::Blob(bytes) = self.next(column)? else { return Err(corrupt(column, "is not a blob")) };
         let bytes = bytes.try_into().map_err(|_| corrupt(column, "is not 32 bytes long"))?;

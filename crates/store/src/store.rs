@@ -6,7 +6,8 @@ use tokio::sync::Notify;
 
 use crate::engine::Engine;
 use crate::migrate::{self, Migration};
-use crate::tx::Work;
+use crate::once::{self, Receipt};
+use crate::tx::{Tx, Work};
 use crate::{Location, OpenError, StoreError};
 
 /// The rows. Clones share the connections.
@@ -14,6 +15,7 @@ use crate::{Location, OpenError, StoreError};
 pub struct Store {
     engine: Arc<Engine>,
     changed: Arc<Notify>,
+    receipt: Option<Receipt>,
 }
 
 impl std::fmt::Debug for Store {
@@ -28,7 +30,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached or is too old, or another process serves from the data file.
     pub async fn open(location: Location) -> Result<Self, OpenError> {
-        Ok(Self { engine: Arc::new(Engine::open(&location).await?), changed: Arc::default() })
+        let engine = Arc::new(Engine::open(&location).await?);
+        Ok(Self { engine, changed: Arc::default(), receipt: None })
     }
 
     /// Brings the schema up to date and says what that took; nothing when it was.
@@ -45,6 +48,18 @@ impl Store {
     /// Says which it has and which is needed.
     pub async fn check_schema(&self) -> Result<(), OpenError> {
         self.read((), |(), tx| Box::pin(migrate::read_schema(tx))).await?.check_current()
+    }
+
+    /// The same rows, where each transaction that writes commits together with the receipt, or not at all.
+    #[must_use]
+    pub fn signing(&self, receipt: Receipt) -> Self {
+        Self { receipt: Some(receipt), ..self.clone() }
+    }
+
+    /// The same rows without any receipt.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        Self { receipt: None, ..self.clone() }
     }
 
     /// Asks the database for a sign of life.
@@ -74,7 +89,14 @@ impl Store {
         A: Send + 'static,
         R: Send + 'static,
     {
-        let written = self.engine.write(args, work).await;
+        let written = match self.receipt {
+            None => self.engine.write(args, work).await,
+            Some(receipt) => {
+                let signed: Work<(A, Work<A, R>, Receipt), R> =
+                    |(args, work, receipt), tx| Box::pin(sign(args, *work, *receipt, tx));
+                self.engine.write((args, work, receipt), signed).await
+            }
+        };
         self.changed.notify_one();
         written
     }
@@ -95,4 +117,15 @@ impl Store {
     {
         self.engine.read(args, work).await
     }
+}
+
+async fn sign<A: Send, R: Send>(
+    args: &mut A,
+    work: Work<A, R>,
+    receipt: Receipt,
+    tx: &mut Tx<'_>,
+) -> Result<R, StoreError> {
+    let result = work(args, tx).await?;
+    once::sign(receipt, tx).await?;
+    Ok(result)
 }

@@ -17,7 +17,7 @@ use crate::problem::ApiProblem;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Longest body that is read.
+/// Longest body that is read, but for those that say otherwise.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// Most of a longer body that is read only to be dropped: enough for honest mistakes.
 const MAX_DROPPED: usize = 8 * MAX_BODY;
@@ -31,28 +31,43 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    require_json(headers)?;
-    let bytes = read_bytes(headers, body, within).await?;
-    parse_json(&bytes)
+    read_whole(headers, body, within, MAX_BODY).await.map(|(value, _)| value)
 }
 
-/// Like [`read_json`], but a body that is left out stands for the default.
-pub(crate) async fn read_optional_json<T, B>(
+/// Reads a whole JSON body of at most `longest` bytes into `T`, and gives its bytes, too.
+pub(crate) async fn read_whole<T, B>(
     headers: &HeaderMap,
     body: B,
     within: Duration,
-) -> Result<T, ApiProblem>
+    longest: usize,
+) -> Result<(T, Bytes), ApiProblem>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    require_json(headers)?;
+    let bytes = read_bytes(headers, body, within, longest).await?;
+    parse_json(&bytes).map(|value| (value, bytes))
+}
+
+/// Like [`read_whole`], but a body that is left out stands for the default.
+pub(crate) async fn read_optional<T, B>(
+    headers: &HeaderMap,
+    body: B,
+    within: Duration,
+) -> Result<(T, Bytes), ApiProblem>
 where
     T: DeserializeOwned + Default,
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let bytes = read_bytes(headers, body, within).await?;
+    let bytes = read_bytes(headers, body, within, MAX_BODY).await?;
     if bytes.is_empty() {
-        return Ok(T::default());
+        return Ok((T::default(), bytes));
     }
     require_json(headers)?;
-    parse_json(&bytes)
+    parse_json(&bytes).map(|value| (value, bytes))
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), ApiProblem> {
@@ -71,14 +86,19 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiProblem> {
     ))
 }
 
-async fn read_bytes<B>(headers: &HeaderMap, body: B, within: Duration) -> Result<Bytes, ApiProblem>
+async fn read_bytes<B>(
+    headers: &HeaderMap,
+    body: B,
+    within: Duration,
+    longest: usize,
+) -> Result<Bytes, ApiProblem>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
     let mut body = pin!(body);
-    if body.size_hint().lower() <= MAX_BODY as u64 {
-        let mut whole = pin!(gather(Limited::new(body.as_mut(), MAX_BODY)));
+    if body.size_hint().lower() <= longest as u64 {
+        let mut whole = pin!(gather(Limited::new(body.as_mut(), longest)));
         let gathered = match look_twice(whole.as_mut()).await {
             Some(gathered) => gathered,
             None => tokio::time::timeout(within, whole).await.map_err(|_| took_too_long())?,
@@ -92,7 +112,7 @@ where
     if !headers.contains_key(EXPECT) {
         Box::pin(drop_rest(body)).await;
     }
-    Err(too_large())
+    Err(too_large(longest))
 }
 
 /// Takes a body that is one frame, as nearly all are, without copying it.
@@ -148,11 +168,11 @@ fn took_too_long() -> ApiProblem {
     ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body took too long")
 }
 
-fn too_large() -> ApiProblem {
+fn too_large(longest: usize) -> ApiProblem {
     ApiProblem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "body_too_large",
-        format!("a body has at most {MAX_BODY} bytes"),
+        format!("a body has at most {longest} bytes"),
     )
 }
 
@@ -295,7 +315,7 @@ mod tests {
     async fn pieces_of_a_body_are_put_together_and_a_silent_client_is_not_waited_for() {
         let read = async |ends| {
             let body = Pieces { left: vec!["c", "", "ab"], ends };
-            read_bytes(&HeaderMap::new(), body, Duration::from_millis(1)).await
+            read_bytes(&HeaderMap::new(), body, Duration::from_millis(1), MAX_BODY).await
         };
         assert_eq!(read(true).await.unwrap(), "abc");
         let silent = read(false).await.unwrap_err().into_response();

@@ -12,7 +12,7 @@ use keystile_manage::{Bearer, Caller, Lacking, Origin, Refused, SignedIn, Versio
 use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
 
-use crate::body::{broken_rule, read_json, read_optional_json};
+use crate::body::{broken_rule, read_json, read_optional};
 use crate::credential::{self, Credential, Unreadable};
 use crate::problem::ApiProblem;
 use crate::request_id::RequestId;
@@ -42,7 +42,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
         let (parts, body) = request.into_parts();
-        read_optional_json(&parts.headers, body, app.settings.body_timeout).await.map(Self)
+        read_optional(&parts.headers, body, app.settings.body_timeout).await.map(|(value, _)| Self(value))
     }
 }
 

@@ -11,6 +11,7 @@ mod body;
 mod client_ip;
 mod credential;
 mod extract;
+mod once;
 mod problem;
 mod request_id;
 mod router;

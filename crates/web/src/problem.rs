@@ -17,6 +17,10 @@ const CHALLENGE_AGAIN: HeaderValue = HeaderValue::from_static(
     r#"ApiKey realm="keystile", error="invalid_token", Bearer realm="keystile", error="invalid_token""#,
 );
 
+const IN_PROGRESS: &str = "idempotency_in_progress";
+const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+const INTERNAL: &str = "internal";
+
 /// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiProblem {
@@ -56,6 +60,11 @@ impl ApiProblem {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", rule)
     }
 
+    /// Whether what was asked for may have happened all the same.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        [OUTCOME_UNKNOWN, INTERNAL].contains(&self.code)
+    }
+
     /// No credential where one is needed.
     pub(crate) fn unauthenticated() -> Self {
         Self::decision(&Refusal::Plain(Code::KeyMissing))
@@ -70,6 +79,7 @@ impl ApiProblem {
     /// The response, with the id that finds the request in the logs.
     pub(crate) fn render(self, request_id: &RequestId) -> http::Response<Vec<u8>> {
         let missing = self.code == Code::KeyMissing.as_str();
+        let again_soon = self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == IN_PROGRESS;
         let problem = Problem {
             kind: format!("urn:keystile:problem:{}", self.code),
             title: title(self.code),
@@ -89,7 +99,7 @@ impl ApiProblem {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, if missing { CHALLENGE } else { CHALLENGE_AGAIN });
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            _ if again_soon => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -185,6 +195,9 @@ impl From<Refused> for ApiProblem {
                     format!("{detail}; read it again and repeat the change"),
                 )
             },
+            Refused::IdempotencyKeyReused => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+            }
             Refused::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store does not answer");
                 Self::new(
@@ -197,13 +210,13 @@ impl From<Refused> for ApiProblem {
                 tracing::error!(error = &source as &dyn std::error::Error, "a change is in doubt");
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "outcome_unknown",
+                    OUTCOME_UNKNOWN,
                     "the store was lost while it saved this; read what is there before you try again",
                 )
             }
             Refused::Internal(cause) => {
                 tracing::error!(cause, "a request failed");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is our fault and was logged")
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "this is our fault and was logged")
             }
         }
     }
@@ -216,6 +229,8 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::KeyRevoked => "key_revoked",
         Conflict::KeyExpired => "key_expired",
         Conflict::AlreadyRotated(_) => "already_rotated",
+        Conflict::IdempotencyInProgress => IN_PROGRESS,
+        Conflict::IdempotencyAnswerLost => "idempotency_answer_lost",
     }
 }
 

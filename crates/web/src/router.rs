@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{applications, audit, health, integration, keys, sessions, tenants, verification};
+use crate::api::{applications, audit, health, integration, issuing, keys, sessions, tenants, verification};
 use crate::authz;
 use crate::problem::ApiProblem;
 use crate::service::VERIFY_PATH;
@@ -81,10 +81,10 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(tenants::show_tenant))
         .routes(routes!(applications::list_applications, applications::create_application))
         .routes(routes!(applications::show_application))
-        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::list_keys, issuing::create_key))
         .routes(routes!(keys::show_key, keys::patch_key, keys::delete_key))
-        .routes(routes!(keys::regenerate_key))
-        .routes(routes!(keys::rotate_key))
+        .routes(routes!(issuing::regenerate_key))
+        .routes(routes!(issuing::rotate_key))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(keys::disable_key))
         .routes(routes!(keys::enable_key))

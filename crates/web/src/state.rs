@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
-use keystile_manage::{Committed, ControlPlane, Refused};
+use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
 use keystile_store::Store;
 use keystile_verify::Verifier;
 
@@ -27,12 +27,13 @@ pub struct HttpSettings {
 pub struct App(Arc<Parts>);
 
 /// The parts by name.
+#[derive(Clone)]
 pub struct Parts {
     pub(crate) control: ControlPlane,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) store: Store,
     pub(crate) settings: HttpSettings,
-    pub(crate) request_ids: RequestIds,
+    pub(crate) request_ids: Arc<RequestIds>,
 }
 
 impl App {
@@ -44,7 +45,13 @@ impl App {
         settings: HttpSettings,
         seed: u64,
     ) -> Self {
-        Self(Arc::new(Parts { control, verifier, store, settings, request_ids: RequestIds::new(seed) }))
+        let request_ids = Arc::new(RequestIds::new(seed));
+        Self(Arc::new(Parts { control, verifier, store, settings, request_ids }))
+    }
+
+    /// The same server, where what is changed is part of this attempt.
+    pub(crate) fn within(&self, attempt: &Attempt) -> Self {
+        Self(Arc::new(Parts { control: self.control.within(attempt), ..Parts::clone(&self.0) }))
     }
 
     /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone

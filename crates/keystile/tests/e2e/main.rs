@@ -18,6 +18,7 @@ mod dev;
 mod doubt;
 mod durability;
 mod full_disk;
+mod idempotency;
 mod integration;
 mod isolation;
 mod keys_fields;

@@ -80,7 +80,7 @@ impl ControlPlane {
     /// committed or undone it, and only then does a read tell which.
     pub(super) async fn wait_out(&self, tenant_id: TenantId, id: KeyId) {
         let nothing = |_: &mut ApiKey| Ok::<_, Infallible>(None);
-        if let Err(error) = self.store.change_key(tenant_id, id, nothing).await {
+        if let Err(error) = self.store.plain().change_key(tenant_id, id, nothing).await {
             tracing::warn!(error = &error as &dyn std::error::Error, key_id = %id, "a lost change may still happen");
         }
     }

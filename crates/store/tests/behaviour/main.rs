@@ -9,6 +9,7 @@ mod conflicts;
 mod facts;
 mod keys;
 mod lists;
+mod once;
 mod rotation;
 mod sample;
 mod schema;
@@ -68,6 +69,11 @@ on_both_engines! {
         deleted_keys_are_listed_only_when_asked_for,
         pages_of_filtered_keys_have_no_gaps_and_no_repeats,
         rotation_is_due_for_keys_that_live_only;
+    once:
+        a_request_is_begun_once_and_its_answer_kept,
+        an_attempt_that_is_taken_over_writes_nothing,
+        a_change_and_its_receipt_commit_together,
+        requests_are_forgotten_when_they_expire;
     rotation:
         a_rotation_writes_both_keys_and_both_entries,
         a_rotation_is_told_of_a_successor_that_lives,

@@ -66,5 +66,5 @@ pub(crate) async fn a_key_that_was_there_before_is_found_by_its_tags(bed: &Bed) 
 }
 
 /// Takes back the latest migration, `keys`.
-const UNDO_KEYS: &str = "DROP TABLE key_tags; DROP INDEX api_keys_successor;
+const UNDO_KEYS: &str = "DROP TABLE key_tags; DROP TABLE idempotent_requests; DROP INDEX api_keys_successor;
     DELETE FROM schema_migrations WHERE name LIKE '%_keys'";

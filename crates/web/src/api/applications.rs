@@ -3,14 +3,16 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::ApplicationId;
+use keystile_manage::Right;
 use keystile_wire::{ApplicationView, CreateApplication, Listing, PageQuery, Problem};
 
 use super::{Answer, json, listing, page_of, with_location};
-use crate::extract::{Json, Member, PathId, Query};
+use crate::extract::{Member, PathId, Query};
+use crate::once::{Making, once};
 use crate::state::App;
 
 /// Make an application.
-#[utoipa::path(post, path = "/applications", tag = "applications", params(("tenant_id" = String, Path)),
+#[utoipa::path(post, path = "/applications", tag = "applications", params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateApplication, responses(
     (status = 201, body = ApplicationView, description = "The application."),
     (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
@@ -19,12 +21,15 @@ use crate::state::App;
 pub(crate) async fn create_application(
     State(app): State<App>,
     Member(caller): Member,
-    Json(request): Json<CreateApplication>,
+    Making(request, asked): Making<CreateApplication>,
 ) -> Answer {
     let name = request.parse()?;
-    let application = app.control.create_application(&caller, name).await?;
-    let path = format!("/api/v1/tenants/{}/applications/{}", application.tenant_id, application.id);
-    Ok(with_location(json(StatusCode::CREATED, &ApplicationView::from(application)), path))
+    once(&app, caller.asker(Right::ManageApplications)?, asked, move |app| async move {
+        let application = app.control.create_application(&caller, name).await?;
+        let path = format!("/api/v1/tenants/{}/applications/{}", application.tenant_id, application.id);
+        Ok(with_location(json(StatusCode::CREATED, &ApplicationView::from(application)), path))
+    })
+    .await
 }
 
 /// List applications, newest first.

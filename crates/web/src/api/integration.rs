@@ -4,15 +4,17 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keystile_core::{ApiKey, Environment, KeyId, KeyStatus};
-use keystile_manage::KeyQuery;
+use keystile_manage::{KeyQuery, Right};
 use keystile_wire::{
     CreateIntegrationKey, CreatedIntegrationKey, IntegrationKey, IntegrationListQuery, IntegrationStatus,
     KeyListQuery, Listing, PatchIntegrationKey, Problem, RevokeKey,
 };
 
-use super::keys::{Shown, filter};
+use super::keys::filter;
+use super::shown::Shown;
 use super::{Answer, json, listing, page_of, secret_json, with_location, with_version};
 use crate::extract::{IfMatch, InOwnTenant, Json, OptionalJson, PathId, Query};
+use crate::once::{Making, once};
 use crate::problem::ApiProblem;
 use crate::state::App;
 
@@ -22,7 +24,7 @@ fn record(app: &App, shown: Shown, key: ApiKey) -> Response {
 }
 
 /// Create an API key in the caller's tenant. The raw key and its hash are in this answer and nowhere else.
-#[utoipa::path(post, path = "/api-keys", tag = "integration", request_body = CreateIntegrationKey, responses(
+#[utoipa::path(post, path = "/api-keys", tag = "integration", params(("Idempotency-Key" = Option<String>, Header)), request_body = CreateIntegrationKey, responses(
     (status = 201, body = CreatedIntegrationKey, description = "The key and its raw text, shown this once."),
     (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
     (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
@@ -30,16 +32,19 @@ fn record(app: &App, shown: Shown, key: ApiKey) -> Response {
 pub(crate) async fn create_integration_key(
     State(app): State<App>,
     InOwnTenant(caller): InOwnTenant,
-    Json(request): Json<CreateIntegrationKey>,
+    Making(request, asked): Making<CreateIntegrationKey>,
 ) -> Answer {
     let environment = caller.environment().unwrap_or(Environment::Production);
     let draft = request.parse(environment).map_err(ApiProblem::invalid)?;
-    let shown = Shown::to(&app, &caller).await?;
-    let issued = app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await?;
-    let path = format!("/api/v1/integration/api-keys/{}", issued.key.id);
-    let (version, now) = (issued.key.version, app.control.present());
-    let created = CreatedIntegrationKey::of(shown.view(issued.key, now), issued.secret);
-    Ok(with_location(with_version(secret_json(StatusCode::CREATED, &created), version), path))
+    once(&app, caller.asker(Right::ManageKeys)?, asked, move |app| async move {
+        let shown = Shown::to(&app, &caller).await?;
+        let issued = app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await?;
+        let path = format!("/api/v1/integration/api-keys/{}", issued.key.id);
+        let (version, now) = (issued.key.version, app.control.present());
+        let created = CreatedIntegrationKey::of(shown.view(issued.key, now), issued.secret);
+        Ok(with_location(with_version(secret_json(StatusCode::CREATED, &created), version), path))
+    })
+    .await
 }
 
 /// List the API keys of the caller's tenant, and of its application when it is one, newest first.

@@ -3,58 +3,20 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use http::StatusCode;
 use keystile_core::{ApiKey, Invalid, KeyId, KeyKind, Timestamp};
-use keystile_manage::{Caller, Committed, Issued, KeyQuery, Refused, VersionGuard};
-use keystile_wire::{
-    BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, Problem, RegenerateKey,
-    RevokeKey, RotateKey,
-};
+use keystile_manage::{Caller, Committed, KeyQuery, Refused, VersionGuard};
+use keystile_wire::{BlockKey, KeyListQuery, KeyView, Listing, PatchKey, Problem, RevokeKey};
 
-use super::{Answer, json, listing, page_of, secret_json, with_location, with_version};
+use super::shown::Shown;
+use super::{Answer, json, listing, page_of};
 use crate::extract::{IfMatch, Json, Member, OptionalJson, PathId, Query};
 use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// Longest that a key can be asked to have been unused: ten years.
 const MAX_UNUSED_DAYS: u16 = 3650;
-
-/// How keys of a tenant are shown. It is read before a change, so that nothing can fail between the change and its answer.
-#[derive(Clone, Copy)]
-pub(super) struct Shown {
-    rotation_days: u16,
-}
-
-impl Shown {
-    pub(super) const fn rotation_days(self) -> u16 {
-        self.rotation_days
-    }
-
-    pub(super) async fn to(app: &App, caller: &Caller) -> Answer<Self> {
-        Ok(Self { rotation_days: app.control.rotation_days(caller).await? })
-    }
-
-    pub(super) fn view(self, key: ApiKey, now: Timestamp) -> KeyView {
-        KeyView::of(key, now, self.rotation_days)
-    }
-
-    fn record(self, app: &App, key: ApiKey) -> Response {
-        let version = key.version;
-        with_version(json(StatusCode::OK, &self.view(key, app.control.present())), version)
-    }
-
-    fn with_secret(self, app: &App, status: StatusCode, issued: Issued) -> Response {
-        let version = issued.key.version;
-        let created = CreatedKey::of(self.view(issued.key, app.control.present()), issued.secret);
-        with_version(secret_json(status, &created), version)
-    }
-}
-
-/// Where a key is.
-fn path_of(key: &ApiKey) -> String {
-    format!("/api/v1/tenants/{}/api-keys/{}", key.tenant_id, key.id)
-}
 
 /// The key that the path names, who wants to change it, and the version they read.
 type OneKey = (State<App>, Member, PathId<KeyId>, IfMatch);
@@ -85,24 +47,6 @@ enum Changed {
     Failed(Problem),
 }
 
-/// Create an API key. The secret is in this answer and nowhere else.
-#[utoipa::path(post, path = "/api-keys", tag = "keys", params(("tenant_id" = String, Path)), request_body = CreateKey, responses(
-    (status = 201, body = CreatedKey, description = "The key and its secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
-))]
-pub(crate) async fn create_key(
-    State(app): State<App>,
-    Member(caller): Member,
-    Json(request): Json<CreateKey>,
-) -> Answer {
-    let draft = request.parse().map_err(ApiProblem::invalid)?;
-    let shown = Shown::to(&app, &caller).await?;
-    let issued = app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await?;
-    let path = path_of(&issued.key);
-    Ok(with_location(shown.with_secret(&app, StatusCode::CREATED, issued), path))
-}
-
 /// List API keys, newest first.
 #[utoipa::path(get, path = "/api-keys", tag = "keys", params(("tenant_id" = String, Path), KeyListQuery), responses(
     (status = 200, body = Listing<KeyView>, description = "A page of them."),
@@ -116,7 +60,7 @@ pub(crate) async fn list_keys(
 ) -> Answer {
     let (page, limit) = page_of::<KeyId>(query.limit, query.cursor.as_deref())?;
     let (now, shown) = (app.control.present(), Shown::to(&app, &caller).await?);
-    let keys = app.control.keys(&caller, &filter(query, now, shown.rotation_days)?, page).await?;
+    let keys = app.control.keys(&caller, &filter(query, now, shown.rotation_days())?, page).await?;
     Ok(json(StatusCode::OK, &listing(keys, limit, |key| key.id.to_string(), |key| shown.view(key, now))))
 }
 
@@ -208,54 +152,6 @@ pub(crate) async fn delete_key(
 ) -> Answer {
     app.commit(|app| async move { app.control.delete_key(&caller, id, guard).await }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// Give an API key a new secret. The old one is dead when this answers.
-#[utoipa::path(post, path = "/api-keys/{api_key_id}/regenerate", tag = "keys",
-    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-    request_body = Option<RegenerateKey>, responses(
-    (status = 200, body = CreatedKey, description = "The record and the new secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
-))]
-pub(crate) async fn regenerate_key(
-    State(app): State<App>,
-    Member(caller): Member,
-    PathId(id): PathId<KeyId>,
-    IfMatch(guard): IfMatch,
-    OptionalJson(request): OptionalJson<RegenerateKey>,
-) -> Answer {
-    let (brought, shown) = (request.secret, Shown::to(&app, &caller).await?);
-    let issued = app
-        .commit(|app| async move { app.control.regenerate_key(&caller, id, brought, guard).await })
-        .await?;
-    Ok(shown.with_secret(&app, StatusCode::OK, issued))
-}
-
-/// Give an API key a successor with the same settings, lineage and limits. The old one lives on for the overlap, then
-/// it has expired; with an overlap of 0 it is dead when this answers. A key that was rotated can be rotated again only
-/// when its successor has ended.
-#[utoipa::path(post, path = "/api-keys/{api_key_id}/rotate", tag = "keys",
-    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-    request_body = RotateKey, responses(
-    (status = 200, body = CreatedKey, description = "The record of the new key and its secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `already_rotated` names the successor that lives."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
-))]
-pub(crate) async fn rotate_key(
-    State(app): State<App>,
-    Member(caller): Member,
-    PathId(id): PathId<KeyId>,
-    IfMatch(guard): IfMatch,
-    Json(request): Json<RotateKey>,
-) -> Answer {
-    let overlap = request.overlap()?;
-    let (brought, shown) = (request.secret, Shown::to(&app, &caller).await?);
-    let issued = app
-        .commit(|app| async move { app.control.rotate_key(&caller, id, overlap, brought, guard).await })
-        .await?;
-    let path = path_of(&issued.key);
-    Ok(with_location(shown.with_secret(&app, StatusCode::OK, issued), path))
 }
 
 /// Revoke an API key for good. It is refused everywhere when this answers.

@@ -5,8 +5,10 @@ pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod health;
 pub(crate) mod integration;
+pub(crate) mod issuing;
 pub(crate) mod keys;
 pub(crate) mod sessions;
+mod shown;
 pub(crate) mod tenants;
 pub(crate) mod verification;
 

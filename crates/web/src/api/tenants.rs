@@ -8,13 +8,14 @@ use keystile_manage::{Lacking, Origin, Refused};
 use keystile_wire::{CreateTenant, Listing, Problem, TenantView};
 
 use super::{Answer, json, with_location};
-use crate::extract::{ClientIp, Json, Member, Person};
+use crate::extract::{ClientIp, Member, Person};
+use crate::once::{Making, once};
 use crate::problem::ApiProblem;
 use crate::request_id::RequestId;
 use crate::state::App;
 
 /// Make a tenant; the caller becomes its owner. It comes with a first application of the same name.
-#[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", request_body = CreateTenant, responses(
+#[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", params(("Idempotency-Key" = Option<String>, Header)), request_body = CreateTenant, responses(
     (status = 201, body = TenantView, description = "The tenant."),
     (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
     (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
@@ -24,13 +25,16 @@ pub(crate) async fn create_tenant(
     Person(signed_in): Person,
     Extension(ClientIp(ip)): Extension<ClientIp>,
     Extension(request_id): Extension<RequestId>,
-    Json(request): Json<CreateTenant>,
+    Making(request, asked): Making<CreateTenant>,
 ) -> Answer {
     let (name, label) = request.parse().map_err(ApiProblem::invalid)?;
     let origin = Origin { ip: Some(ip), request_id: Some(request_id.as_str().to_owned()) };
-    let founded = app.control.create_tenant(&signed_in, name, label, &origin).await?;
-    let path = format!("/api/v1/tenants/{}", founded.tenant.id);
-    Ok(with_location(json(StatusCode::CREATED, &TenantView::of(founded.tenant, Role::Owner)), path))
+    once(&app, signed_in.asker(), asked, move |app| async move {
+        let founded = app.control.create_tenant(&signed_in, name, label, &origin).await?;
+        let path = format!("/api/v1/tenants/{}", founded.tenant.id);
+        Ok(with_location(json(StatusCode::CREATED, &TenantView::of(founded.tenant, Role::Owner)), path))
+    })
+    .await
 }
 
 /// The tenants the caller is a member of.

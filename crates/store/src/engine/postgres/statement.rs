@@ -20,6 +20,7 @@ const WORDS: &Words = &[
     ("{blob}", "BYTEA"),
     ("{strict}", ""),
     ("{for_update}", "FOR UPDATE"),
+    ("{skip_locked}", "SKIP LOCKED"),
     ("{tables}", "(SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema())"),
 ];
 
