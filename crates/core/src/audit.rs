@@ -73,6 +73,28 @@ text_enum!(
     Action {
         /// A tenant was made.
         TenantCreate = "tenant.create",
+        /// A person signed in.
+        SessionStart = "session.start",
+        /// Somebody tried to sign in as a person, in vain.
+        SessionRefuse = "session.refuse",
+        /// A session was ended by its person.
+        SessionEnd = "session.end",
+        /// A used refresh token was shown again, which ended its session.
+        SessionReuse = "session.reuse",
+        /// A person changed their password.
+        PasswordChange = "password.change",
+        /// Somebody made a token to set a person's password anew.
+        PasswordOffer = "password.offer",
+        /// A password was set anew with such a token.
+        PasswordReset = "password.reset",
+        /// A person has a second factor from now on.
+        TotpConfirm = "totp.confirm",
+        /// A person has no second factor any more.
+        TotpRemove = "totp.remove",
+        /// A person may not sign in any more.
+        PersonDisable = "person.disable",
+        /// A person may sign in again.
+        PersonEnable = "person.enable",
         /// An application was made.
         ApplicationCreate = "application.create",
         /// A key was made.

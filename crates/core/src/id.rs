@@ -90,6 +90,10 @@ typed_id!(
     KeyId, "key_"
 );
 typed_id!(
+    /// Names a session of a person.
+    SessionId, "ses_"
+);
+typed_id!(
     /// Names an audit entry.
     AuditId, "aud_"
 );

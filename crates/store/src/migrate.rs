@@ -37,9 +37,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(3, "0003_tenant_settings", include_str!("../migrations/0003_tenant_settings.sql")),
     Migration {
         then: Then::FillTags,
-        ..Migration::sql(4, "0004_keys", include_str!("../migrations/0008_keys.sql"))
+        ..Migration::sql(4, "0004_keys", include_str!("../migrations/0004_keys.sql"))
     },
-    Migration::sql(5, "0005_audit_chain", include_str!("../migrations/0007_audit_chain.sql")),
+    Migration::sql(5, "0005_audit_chain", include_str!("../migrations/0005_audit_chain.sql")),
+    Migration::sql(6, "0006_sessions", include_str!("../migrations/0006_sessions.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -127,7 +127,7 @@ pub(crate) fn join_values(membership: &Membership) -> [Value; 4] {
     ]
 }
 
-fn read(row: &mut Row) -> Read<Person> {
+pub(crate) fn read(row: &mut Row) -> Read<Person> {
     Ok(Person {
         id: row.parsed("id")?,
         email: row.parsed("email")?,

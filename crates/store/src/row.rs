@@ -114,9 +114,12 @@ impl Row {
         }
     }
 
+    pub(crate) fn blob(&mut self, column: &str) -> Read<Vec<u8>> {
+        required(column, self.opt_blob(column)?)
+    }
+
     pub(crate) fn digest(&mut self, column: &str) -> Read<Digest> {
-        let Value::Blob(bytes) = self.next(column)? else { return Err(corrupt(column, "is not a blob")) };
-        let bytes = bytes.try_into().map_err(|_| corrupt(column, "is not 32 bytes long"))?;
+        let bytes = self.blob(column)?.try_into().map_err(|_| corrupt(column, "is not 32 bytes long"))?;
         Ok(Digest::from_bytes(bytes))
     }
 }
