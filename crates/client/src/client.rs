@@ -50,7 +50,8 @@ impl Client {
         tenant: Option<TenantId>,
     ) -> Result<(Self, TokenAnswer), ClientError> {
         let nobody = Self::anonymous(base_url)?;
-        let request = TokenRequest { email: email.to_owned(), password, tenant_id: tenant };
+        let (email, tenant_id) = (email.to_owned(), tenant);
+        let request = TokenRequest { email, password, tenant_id, code: None, recovery_code: None };
         let answer: TokenAnswer = nobody.post("/api/v1/auth/token", &request).await?;
         let token = Credential::Token(Secret::new(answer.access_token.expose()));
         Ok((Self { authorization: Some(token.to_header()?), ..nobody }, answer))

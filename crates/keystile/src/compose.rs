@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::failure::Failure;
 use crate::key_source::StoredKeys;
 use crate::sealer::Sealer;
+use crate::sealing;
 use crate::signing;
 use crate::stop;
 use crate::system::{SystemClock, SystemEntropy};
@@ -33,9 +34,7 @@ impl Running {
         let store = open_store(settings).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let signing = signing::load(&settings.signing_key_file())?;
-        let control = ControlPlane::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), signing)
-            .map_err(|error| Failure::because("the control plane did not start", &error))?;
+        let control = control_plane(settings, &store, &clock, &entropy).await?;
         let verifier = Verifier::new(Arc::new(StoredKeys(store.clone())), clock, settings.bounds());
         let background = verifier.start();
         let mut seed = [0; 8];
@@ -65,6 +64,19 @@ impl Running {
         self.sealer.stop().await;
         self.store.close().await;
     }
+}
+
+/// Brings the control plane together with its keys.
+pub(crate) async fn control_plane(
+    settings: &Settings,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<ControlPlane, Failure> {
+    let signing = signing::load(&settings.signing_key_file())?;
+    let vault = sealing::load(&settings.encryption_key_file(), store, entropy.as_ref()).await?;
+    ControlPlane::new(store.clone(), Arc::clone(clock), Arc::clone(entropy), signing, vault)
+        .map_err(|error| Failure::because("the control plane did not start", &error))
 }
 
 /// Opens the database and brings it to the form this version needs.

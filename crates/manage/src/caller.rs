@@ -139,18 +139,26 @@ pub enum Lacking {
     /// No key can do this.
     #[error("an API key cannot do this; sign in as a person")]
     Person,
+    /// The other has a higher role, or is in a tenant where the member administers nothing.
+    #[error(
+        "this person has a higher role, or belongs to tenants that you do not administer; an operator can help"
+    )]
+    OverPerson,
+    /// What is offered to others is not for oneself.
+    #[error("change your own password with `POST /api/v1/auth/password`")]
+    Oneself,
     /// A key cannot give what it does not have.
     #[error("the API key does not have {0}, so it cannot give it")]
     Own(String),
 }
 
 impl ControlPlane {
-    /// Lets whom a token was made for act in a tenant. Membership or key are read anew each time, so that
-    /// whatever ends them takes effect with the next request.
+    /// Lets whom a token was made for act in a tenant. Session, person and membership, or the key, are read anew each
+    /// time, so that whatever ends them takes effect with the next request.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] for a tenant that is not the caller's, [`Refused::SessionEnded`] for a disabled
-    /// person, [`Refused::Key`] when the key cannot be used now or from there.
+    /// [`Refused::NotFound`] for a tenant that is not the caller's, [`Refused::SessionEnded`] for a session that has
+    /// ended or a disabled person, [`Refused::SecondFactorRequired`] when the tenant wants one, [`Refused::Key`] when the key cannot be used now or from there.
     pub async fn enter(
         &self,
         bearer: &Bearer,
@@ -171,13 +179,13 @@ impl ControlPlane {
         tenant_id: TenantId,
         origin: Origin,
     ) -> Result<Caller, Refused> {
-        let member = self.store.member(tenant_id, signed_in.person_id).await?;
-        let (person, membership) = member.ok_or(Refused::NotFound("tenant"))?;
-        if person.disabled_at.is_some() {
-            return Err(Refused::SessionEnded);
+        let entrance = self.entrance(signed_in, Some(tenant_id)).await?;
+        let (role, factor_required) = entrance.place.ok_or(Refused::NotFound("tenant"))?;
+        if factor_required && !entrance.session.second_factor {
+            return Err(Refused::SecondFactorRequired);
         }
-        let standing = Standing::Member(membership.role);
-        Ok(Caller { tenant_id, actor: Actor::Person(person.id), origin, standing })
+        let standing = Standing::Member(role);
+        Ok(Caller { tenant_id, actor: Actor::Person(entrance.person.id), origin, standing })
     }
 
     /// Lets automation act in the tenant of its key, which the data plane found good.

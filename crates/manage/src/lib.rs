@@ -12,11 +12,17 @@ mod caller;
 mod keys;
 mod once;
 mod password;
+mod password_change;
 mod people;
+mod presence;
 mod refused;
 mod rights;
+mod second_factor;
 mod session;
+mod sign_in;
 mod tenants;
+mod totp;
+mod vault;
 
 use std::sync::Arc;
 
@@ -27,10 +33,15 @@ pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
 pub use keys::{Issued, KeyQuery, VersionGuard};
 pub use once::{Asked, Asker, Attempt, Repeated};
+pub use password_change::ResetOffer;
+pub use presence::{Me, Present};
 pub use refused::{Conflict, Refused};
 pub use rights::Right;
+pub use second_factor::Enrolment;
 pub use session::{AccessToken, Automation, Bearer, SignedIn, SigningKey, TOKEN_LIFETIME, TokenRefused};
+pub use sign_in::{ShownFactor, SignIn, Tokens};
 pub use tenants::Founded;
+pub use vault::Vault;
 
 use password::Passwords;
 
@@ -41,6 +52,7 @@ pub struct ControlPlane {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     signing: Arc<SigningKey>,
+    vault: Arc<Vault>,
     passwords: Arc<Passwords>,
 }
 
@@ -54,9 +66,10 @@ impl ControlPlane {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         signing: SigningKey,
+        vault: Vault,
     ) -> Result<Self, Refused> {
         let passwords = Arc::new(Passwords::new(entropy.as_ref())?);
-        Ok(Self { store, clock, entropy, signing: Arc::new(signing), passwords })
+        Ok(Self { store, clock, entropy, signing: Arc::new(signing), vault: Arc::new(vault), passwords })
     }
 
     fn now(&self) -> Timestamp {

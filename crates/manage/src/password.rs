@@ -1,10 +1,11 @@
 //! Hashing and checking passwords.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use keystile_core::{Entropy, Invalid, Secret};
+use keystile_core::{Email, Entropy, Invalid, Secret};
 use tokio::sync::Semaphore;
 
 use crate::Refused;
@@ -15,6 +16,8 @@ const LEAST_CHARS: usize = 12;
 const MOST_BYTES: usize = 1024;
 /// A password must need at least 10^this guesses.
 const LEAST_GUESSES_LOG10: f64 = 8.0;
+/// A shorter local part of an address may stand in a password by chance.
+const LEAST_LOCAL_PART: usize = 4;
 /// Hashes computed at the same time. Each takes 19 MiB and a core for some 20 ms; more would let a flood of
 /// sign-ins starve verification.
 const MOST_AT_ONCE: usize = 2;
@@ -24,6 +27,7 @@ pub(crate) struct Passwords {
     places: Semaphore,
     /// Checked when an account does not exist, so that the answer takes as long.
     nobody: Arc<str>,
+    checked: AtomicU64,
 }
 
 impl Passwords {
@@ -31,18 +35,29 @@ impl Passwords {
         let mut random = [0; 32];
         entropy.fill(&mut random)?;
         let nobody = compute(&random, salt(entropy)?)?.into();
-        Ok(Self { places: Semaphore::new(MOST_AT_ONCE), nobody })
+        Ok(Self { places: Semaphore::new(MOST_AT_ONCE), nobody, checked: AtomicU64::new(0) })
     }
 
-    /// The hash of an acceptable password, in PHC string form.
-    pub(crate) async fn hash(&self, password: Secret, entropy: &dyn Entropy) -> Result<String, Refused> {
-        check(&password).map_err(|invalid| invalid.at("password"))?;
+    /// The hash, in PHC string form, of a password that is acceptable for somebody with this address. `field` names it in a refusal.
+    pub(crate) async fn hash_for(
+        &self,
+        email: &Email,
+        (field, password): (&str, Secret),
+        entropy: &dyn Entropy,
+    ) -> Result<String, Refused> {
+        check_for(email, &password).map_err(|invalid| invalid.at(field))?;
         let salt = salt(entropy)?;
         self.in_turn(move || compute(password.expose().as_bytes(), salt)).await?
     }
 
+    /// How many passwords were compared since the start.
+    pub(crate) fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
+    }
+
     /// Whether the password is the one that was hashed; never true without a hash, but just as slow.
     pub(crate) async fn matches(&self, password: Secret, hash: Option<String>) -> Result<bool, Refused> {
+        self.checked.fetch_add(1, Ordering::Relaxed);
         let exists = hash.is_some();
         let hash: Arc<str> = hash.map_or_else(|| self.nobody.clone(), Into::into);
         let verified = self.in_turn(move || verify(&password, &hash)).await?;
@@ -91,6 +106,15 @@ fn check(password: &Secret) -> Result<(), Invalid> {
     Ok(())
 }
 
+fn check_for(email: &Email, password: &Secret) -> Result<(), Invalid> {
+    check(password)?;
+    let local = email.as_str().split('@').next().unwrap_or_default();
+    if local.len() >= LEAST_LOCAL_PART && password.expose().to_lowercase().contains(local) {
+        return Err(Invalid::rule("must not contain the name in your email address"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,12 +131,56 @@ mod tests {
     #[tokio::test]
     async fn only_the_hashed_password_matches_and_nothing_matches_no_account() {
         let passwords = Passwords::new(&Counting).unwrap();
-        let hash = passwords.hash(Secret::new("rusty-otter-41-lamp"), &Counting).await.unwrap();
+        let hash = passwords
+            .hash_for(
+                &"ada@example.com".parse().unwrap(),
+                ("password", Secret::new("rusty-otter-41-lamp")),
+                &Counting,
+            )
+            .await
+            .unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let matches = async |text: &str, hash| passwords.matches(Secret::new(text), hash).await.unwrap();
         assert!(matches("rusty-otter-41-lamp", Some(hash.clone())).await);
         assert!(!matches("rusty-otter-41-lamb", Some(hash)).await);
         assert!(!matches("rusty-otter-41-lamp", None).await);
+        assert_eq!(passwords.checked(), 3, "a missing account costs what a wrong password does");
+    }
+
+    /// The longest of the lists of passwords that leaks are full of; shorter ones are refused for their length.
+    #[test]
+    fn the_most_common_passwords_are_refused() {
+        for common in [
+            "123456789012",
+            "1234567890123456",
+            "passwordpassword",
+            "password123456",
+            "qwertyuiop123",
+            "1q2w3e4r5t6y7u8i",
+            "qwertyuiopasdfghjkl",
+            "iloveyouiloveyou",
+            "unbelievable",
+            "administrator1",
+            "letmeinletmein",
+            "abcdefghijkl",
+            "111111111111",
+            "1qaz2wsx3edc",
+            "zaq12wsxcde3",
+            "football1234",
+        ] {
+            assert!(check(&Secret::new(common)).is_err(), "{common}");
+        }
+    }
+
+    #[test]
+    fn the_name_in_the_address_is_no_part_of_a_password() {
+        let check = |email: &str, text| check_for(&email.parse().unwrap(), &Secret::new(text));
+        assert!(check("lovelace@example.com", "rusty-Lovelace-41-lamp").is_err());
+        assert!(check("lovelace@example.com", "rusty-otter-41-lamp").is_ok());
+        assert!(
+            check("ot@example.com", "rusty-otter-41-lamp").is_ok(),
+            "two letters may stand there by chance"
+        );
     }
 
     #[test]

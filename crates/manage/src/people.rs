@@ -1,64 +1,41 @@
-//! Signing in: persons with a password, automation with a key.
+//! Disabling persons and letting them in again: the operator's.
 
-use keystile_core::{Email, KeyId, Person, Secret, TenantId};
+use keystile_core::{Action, Actor, Email};
+use keystile_store::Factor;
 
-use crate::{AccessToken, Automation, Bearer, ControlPlane, Origin, Refused, SignedIn};
+use crate::{ControlPlane, Origin, Refused};
 
 impl ControlPlane {
-    /// Signs a person in for a tenant of theirs, by default the first.
+    /// Disables a person: all their sessions end, and they cannot sign in. False when they were disabled before.
     ///
     /// # Errors
-    /// [`Refused::WrongCredentials`], after the same time, for an unknown address, a wrong password, a disabled
-    /// person, or a tenant the person is no member of.
-    pub async fn sign_in(
-        &self,
-        email: Option<Email>,
-        password: Secret,
-        tenant_id: Option<TenantId>,
-    ) -> Result<(AccessToken, Option<TenantId>), Refused> {
-        let known = match &email {
-            Some(email) => self.store.person_by_email(email).await?,
-            None => None,
-        };
-        let hash = known.as_ref().map(|person| person.password_hash.clone());
-        let matches = self.passwords.matches(password, hash).await?;
-        let person = known
-            .filter(|person| matches && person.disabled_at.is_none())
-            .ok_or(Refused::WrongCredentials)?;
-        let tenant_id = self.tenant_to_enter(&person, tenant_id).await?;
-        let random = self.fresh(|_, random| random)?;
-        let bearer = Bearer::Person(SignedIn { person_id: person.id, tenant_id });
-        Ok((self.signing.issue(bearer, self.now(), random)?, tenant_id))
+    /// [`Refused::NotFound`] when nobody has this address.
+    pub async fn disable_person(&self, email: &Email) -> Result<bool, Refused> {
+        let id = self.known(email).await?.id;
+        let (by, from) = (Actor::System, Origin::default());
+        let audit = self.entries_everywhere(id, by, &from, Action::PersonDisable).await?;
+        Ok(self.store.disable_person(id, self.now(), audit).await?)
     }
 
-    /// Exchanges an application's key, which was checked, for a token that acts with the key's rights and dies with it.
+    /// Lets a person sign in again. False when they were not disabled.
     ///
     /// # Errors
-    /// [`Refused::Key`] when the key cannot be used now or from there.
-    pub async fn exchange_key(
-        &self,
-        tenant_id: TenantId,
-        key_id: KeyId,
-        origin: &Origin,
-    ) -> Result<AccessToken, Refused> {
-        let key = self.usable_key(tenant_id, key_id, origin).await?;
-        let automation = Automation { tenant_id, application_id: key.application_id, key_id };
-        let random = self.fresh(|_, random| random)?;
-        self.signing.issue(Bearer::Automation(automation), self.now(), random)
+    /// [`Refused::NotFound`] when nobody has this address.
+    pub async fn enable_person(&self, email: &Email) -> Result<bool, Refused> {
+        let id = self.known(email).await?.id;
+        let (by, from) = (Actor::System, Origin::default());
+        let audit = self.entries_everywhere(id, by, &from, Action::PersonEnable).await?;
+        Ok(self.store.enable_person(id, audit).await?)
     }
 
-    async fn tenant_to_enter(
-        &self,
-        person: &Person,
-        wanted: Option<TenantId>,
-    ) -> Result<Option<TenantId>, Refused> {
-        let tenants = self.store.tenants_of(person.id).await?;
-        let ids = tenants.iter().map(|(tenant, _)| tenant.id);
-        match wanted {
-            Some(wanted) => {
-                ids.into_iter().find(|id| *id == wanted).map(Some).ok_or(Refused::WrongCredentials)
-            }
-            None => Ok(ids.min()),
-        }
+    /// Takes the second factor away from a person who has lost it. False when they have none.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] when nobody has this address.
+    pub async fn remove_factor_as_operator(&self, email: &Email) -> Result<bool, Refused> {
+        let id = self.known(email).await?.id;
+        let (by, from) = (Actor::System, Origin::default());
+        let audit = self.entries_everywhere(id, by, &from, Action::TotpRemove).await?;
+        Ok(self.store.remove_factor(id, Factor::Nothing, audit).await?)
     }
 }

@@ -15,9 +15,25 @@ pub enum Refused {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// The email address or the password is wrong, or the person may not sign in.
-    #[error("the email address or the password is wrong")]
+    #[error(
+        "the email address, the password or the code is wrong; after many wrong attempts, wait before the next"
+    )]
     WrongCredentials,
-    /// The person was disabled since the token was made.
+    /// The password is right, and the person has a second factor, which was not shown.
+    #[error("a second factor is needed: send `code` from your authenticator, or a `recovery_code`")]
+    SecondFactorMissing,
+    /// The tenant wants a second factor, and the session has none.
+    #[error(
+        "this tenant requires a second factor: enrol one with `POST /api/v1/auth/totp`, or sign in with it"
+    )]
+    SecondFactorRequired,
+    /// Not a refresh token of ours, or one that was swept.
+    #[error("the refresh token is unknown or has expired; sign in again")]
+    RefreshToken,
+    /// Not a token to set a password anew, or one that is over.
+    #[error("this token to set a password was used, replaced or has expired; ask for a new one")]
+    ResetToken,
+    /// The session was ended, or the person disabled, since the token was made.
     #[error("the session has ended")]
     SessionEnded,
     /// The caller may not do this.
@@ -67,6 +83,9 @@ pub enum Conflict {
     /// A person has this address.
     #[error("a person with this email address exists already")]
     Email,
+    /// A confirmed second factor is removed before another is enrolled.
+    #[error("you have a second factor; remove it before you enrol another")]
+    SecondFactor,
     /// A revoked key stays as it is.
     #[error("the key is revoked, which is final; create a new one")]
     KeyRevoked,

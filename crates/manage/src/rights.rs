@@ -39,6 +39,8 @@ rights! {
     ReadAudit = Viewer, [READ_AUDIT];
     /// Make and change applications.
     ManageApplications = Admin, [];
+    /// Let members set their password anew.
+    ResetPasswords = Admin, [];
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use keystile_core::{Actor, ApplicationId, Digest, KeyId, PersonId, Secret, TenantId, Timestamp};
+use keystile_core::{Actor, ApplicationId, Digest, KeyId, PersonId, Secret, SessionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{ControlPlane, Refused};
@@ -40,10 +41,11 @@ impl std::fmt::Debug for SigningKey {
 #[derive(Debug)]
 pub struct AccessToken(pub Secret);
 
-/// Proof that a person signed in less than an hour ago.
+/// Proof that a person had a session less than an hour ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedIn {
     pub(crate) person_id: PersonId,
+    pub(crate) session_id: SessionId,
     pub(crate) tenant_id: Option<TenantId>,
 }
 
@@ -99,6 +101,8 @@ struct Claims {
     aud: String,
     sub: Actor,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<TenantId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     app_id: Option<ApplicationId>,
@@ -147,17 +151,19 @@ impl SigningKey {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(self.key_id.clone());
-        let (sub, tenant_id, app_id) = match bearer {
-            Bearer::Person(person) => (Actor::Person(person.person_id), person.tenant_id, None),
-            Bearer::Automation(automation) => {
-                let Automation { tenant_id, application_id, key_id } = automation;
-                (Actor::Key(key_id), Some(tenant_id), Some(application_id))
+        let (sub, sid, tenant_id, app_id) = match bearer {
+            Bearer::Person(SignedIn { person_id, session_id, tenant_id }) => {
+                (Actor::Person(person_id), Some(session_id), tenant_id, None)
+            }
+            Bearer::Automation(Automation { tenant_id, application_id, key_id }) => {
+                (Actor::Key(key_id), None, Some(tenant_id), Some(application_id))
             }
         };
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             sub,
+            sid,
             tenant_id,
             app_id,
             iat: now.as_seconds(),
@@ -168,6 +174,15 @@ impl SigningKey {
         let signed = jsonwebtoken::encode(&header, &claims, &self.encoding);
         let failed = |error| Refused::Internal(format!("no token could be signed: {error}"));
         signed.map(|token| AccessToken(Secret::new(token))).map_err(failed)
+    }
+
+    /// The public half, as others need it to check our tokens (RFC 7517, RFC 8037).
+    fn public(&self) -> Result<Jwk, Refused> {
+        let failed = |error| Refused::Internal(format!("the signing key cannot be shown: {error}"));
+        let mut jwk = Jwk::from_decoding_key(&self.decoding, Some(Algorithm::EdDSA)).map_err(failed)?;
+        jwk.common.key_id = Some(self.key_id.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        Ok(jwk)
     }
 
     fn check(&self, token: &str, now: Timestamp) -> Result<Bearer, TokenRefused> {
@@ -194,11 +209,11 @@ impl SigningKey {
 
 impl Claims {
     fn bearer(&self) -> Option<Bearer> {
-        match (self.sub, self.tenant_id, self.app_id) {
-            (Actor::Person(person_id), tenant_id, None) => {
-                Some(Bearer::Person(SignedIn { person_id, tenant_id }))
+        match (self.sub, self.sid, self.tenant_id, self.app_id) {
+            (Actor::Person(person_id), Some(session_id), tenant_id, None) => {
+                Some(Bearer::Person(SignedIn { person_id, session_id, tenant_id }))
             }
-            (Actor::Key(key_id), Some(tenant_id), Some(application_id)) => {
+            (Actor::Key(key_id), None, Some(tenant_id), Some(application_id)) => {
                 Some(Bearer::Automation(Automation { tenant_id, application_id, key_id }))
             }
             _ => None,
@@ -225,6 +240,14 @@ impl ControlPlane {
     pub fn check_token(&self, token: &str) -> Result<Bearer, TokenRefused> {
         self.signing.check(token, self.now())
     }
+
+    /// The keys that tokens are signed with, as a JWK set (RFC 7517).
+    ///
+    /// # Errors
+    /// When the key cannot be written so.
+    pub fn public_keys(&self) -> Result<serde_json::Value, Refused> {
+        Ok(serde_json::json!({ "keys": [self.signing.public()?] }))
+    }
 }
 
 #[cfg(test)]
@@ -245,7 +268,8 @@ mod tests {
 
     fn person() -> SignedIn {
         let tenant_id = Some(TenantId::from_parts(at(0), 2));
-        SignedIn { person_id: PersonId::from_parts(at(0), 1), tenant_id }
+        let (person_id, session_id) = (PersonId::from_parts(at(0), 1), SessionId::from_parts(at(0), 5));
+        SignedIn { person_id, session_id, tenant_id }
     }
 
     #[test]
@@ -256,6 +280,20 @@ mod tests {
         assert!(key.check(&token, at(1000 + 3600 + 29)).is_ok());
         assert_eq!(key.check(&token, at(1000 + 3600 + 30)), Err(TokenRefused::Expired));
         assert_eq!(key.check(&token, at(1000 - 31)), Err(TokenRefused::Invalid));
+    }
+
+    #[test]
+    fn the_public_key_is_shown_without_the_private_one() {
+        let key = key();
+        let jwk = serde_json::to_value(key.public().unwrap()).unwrap();
+        let members: Vec<_> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
+        assert_eq!(
+            (&jwk["kty"], &jwk["crv"], &jwk["alg"]),
+            (&"OKP".into(), &"Ed25519".into(), &"EdDSA".into())
+        );
+        let shown = DecodingKey::from_ed_components(jwk["x"].as_str().unwrap()).unwrap();
+        assert!(jsonwebtoken::decode::<Claims>(&token(&key), &shown, &rules()).is_ok());
     }
 
     #[test]

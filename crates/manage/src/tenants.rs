@@ -51,7 +51,8 @@ impl ControlPlane {
         if self.store.has_persons().await? {
             return Ok(None);
         }
-        let password_hash = self.passwords.hash(password, self.entropy.as_ref()).await?;
+        let password_hash =
+            self.passwords.hash_for(&email, ("password", password), self.entropy.as_ref()).await?;
         let id = self.fresh(PersonId::from_parts)?;
         let person = Person { id, email, password_hash, created_at: self.now(), disabled_at: None };
         let founded = self

@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::header::IF_MATCH;
 use http::request::Parts;
 use keystile_core::{Ask, Invalid, TenantId};
-use keystile_manage::{Bearer, Caller, Lacking, Origin, Refused, SignedIn, VersionGuard};
+use keystile_manage::{Bearer, Caller, Lacking, Origin, Present, Refused, SignedIn, VersionGuard};
 use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
 
@@ -61,22 +61,51 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// A person who signed in.
+/// A person who signed in, and whose session lasts.
 pub(crate) struct Person(pub(crate) SignedIn);
 
 impl FromRequestParts<App> for Person {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
-        match read_credential(parts, app)? {
-            Credential::Token(token) => match app.control.check_token(token)? {
-                Bearer::Person(signed_in) => Ok(Self(signed_in)),
-                Bearer::Automation(_) => Err(Refused::Forbidden(Lacking::Person).into()),
-            },
-            Credential::Key(key) => {
-                check_key(app, key, ip_of(parts)).await?;
-                Err(Refused::Forbidden(Lacking::Person).into())
-            }
+        let signed_in = read_person(parts, app).await?;
+        app.control.arrive(&signed_in, origin(parts)).await?;
+        Ok(Self(signed_in))
+    }
+}
+
+/// The same, who acts for themselves.
+pub(crate) struct Here(pub(crate) Present);
+
+impl FromRequestParts<App> for Here {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let signed_in = read_person(parts, app).await?;
+        Ok(Self(app.control.arrive(&signed_in, origin(parts)).await?))
+    }
+}
+
+/// Where a request came from.
+pub(crate) struct CameFrom(pub(crate) Origin);
+
+impl FromRequestParts<App> for CameFrom {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self(origin(parts)))
+    }
+}
+
+async fn read_person(parts: &Parts, app: &App) -> Result<SignedIn, ApiProblem> {
+    match read_credential(parts, app)? {
+        Credential::Token(token) => match app.control.check_token(token)? {
+            Bearer::Person(signed_in) => Ok(signed_in),
+            Bearer::Automation(_) => Err(Refused::Forbidden(Lacking::Person).into()),
+        },
+        Credential::Key(key) => {
+            check_key(app, key, ip_of(parts)).await?;
+            Err(Refused::Forbidden(Lacking::Person).into())
         }
     }
 }
@@ -165,6 +194,8 @@ path_ids! {
     keystile_core::KeyId, "api_key_id", "API key";
     keystile_core::ApplicationId, "application_id", "application";
     keystile_core::AuditId, "audit_id", "audit entry";
+    keystile_core::PersonId, "person_id", "member";
+    keystile_core::SessionId, "session_id", "session";
 }
 
 async fn path_id<Id: FromStr>(

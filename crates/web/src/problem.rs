@@ -181,6 +181,14 @@ impl From<Refused> for ApiProblem {
             Refused::Invalid(broken) => Self::invalid(broken),
             Refused::NotFound(what) => Self::not_found(what),
             Refused::WrongCredentials => Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", detail),
+            Refused::SecondFactorMissing => {
+                Self::new(StatusCode::UNAUTHORIZED, "second_factor_required", detail)
+            }
+            Refused::SecondFactorRequired => {
+                Self::new(StatusCode::FORBIDDEN, "second_factor_required", detail)
+            }
+            Refused::RefreshToken => Self::new(StatusCode::UNAUTHORIZED, "refresh_token_invalid", detail),
+            Refused::ResetToken => Self::new(StatusCode::UNAUTHORIZED, "reset_token_invalid", detail),
             Refused::SessionEnded => {
                 Self::new(StatusCode::UNAUTHORIZED, "session_ended", format!("{detail}; sign in again"))
             }
@@ -226,6 +234,7 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
     match conflict {
         Conflict::SecretExists => "secret_exists",
         Conflict::ApplicationName | Conflict::Email => "name_taken",
+        Conflict::SecondFactor => "second_factor_exists",
         Conflict::KeyRevoked => "key_revoked",
         Conflict::KeyExpired => "key_expired",
         Conflict::AlreadyRotated(_) => "already_rotated",

@@ -9,7 +9,10 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{applications, audit, health, integration, issuing, keys, sessions, tenants, verification};
+use crate::api::{
+    applications, audit, health, integration, issuing, keys, passwords, second_factor, sessions, sign_in,
+    tenants, verification,
+};
 use crate::authz;
 use crate::problem::ApiProblem;
 use crate::service::VERIFY_PATH;
@@ -45,7 +48,7 @@ pub fn openapi() -> Document {
     paths(verification::verify_key, authz::authorize),
     modifiers(&Credentials),
     tags(
-        (name = "sessions", description = "Signing in."),
+        (name = "sessions", description = "Signing in, and what a person does for themselves."),
         (name = "tenants", description = "Workspaces; everything belongs to exactly one."),
         (name = "applications", description = "Products and services that keys are issued to."),
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
@@ -61,7 +64,17 @@ fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
-        .routes(routes!(sessions::create_token))
+        .routes(routes!(sign_in::create_token))
+        .routes(routes!(sign_in::refresh_token))
+        .routes(routes!(sign_in::public_keys))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(sessions::show_me))
+        .routes(routes!(sessions::list_sessions))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(passwords::change_password))
+        .routes(routes!(passwords::reset_password))
+        .routes(routes!(second_factor::enrol_totp, second_factor::remove_totp))
+        .routes(routes!(second_factor::confirm_totp))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
         .nest("/api/v1/integration", in_own_tenant())
@@ -79,6 +92,7 @@ fn in_own_tenant() -> OpenApiRouter<App> {
 fn in_tenant() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(tenants::show_tenant))
+        .routes(routes!(passwords::offer_reset))
         .routes(routes!(applications::list_applications, applications::create_application))
         .routes(routes!(applications::show_application))
         .routes(routes!(keys::list_keys, issuing::create_key))

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use keystile_core::{ApplicationId, AuditId, KeyId, TenantId};
+use keystile_core::{ApplicationId, AuditId, KeyId, PersonId, SessionId, TenantId};
 use tower::ServiceExt;
 
 use crate::api::verification::verify_key;
@@ -109,6 +109,8 @@ fn loggable(path: &str) -> String {
             || part.parse::<KeyId>().is_ok()
             || part.parse::<ApplicationId>().is_ok()
             || part.parse::<AuditId>().is_ok()
+            || part.parse::<PersonId>().is_ok()
+            || part.parse::<SessionId>().is_ok()
     };
     let shown = |part| if str::len(part) < SHORTEST_SECRET || is_id(part) { part } else { "…" };
     path.split('/').map(shown).collect::<Vec<_>>().join("/")

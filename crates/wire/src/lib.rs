@@ -11,9 +11,11 @@ mod key;
 mod key_request;
 mod object;
 mod page;
+mod password;
 mod patch;
 mod problem;
 pub mod schema;
+mod second_factor;
 mod secret;
 mod session;
 mod tenant;
@@ -29,8 +31,12 @@ pub use key::{CreatedKey, KeyView};
 pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey, RotateKey};
 pub use object::Object;
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
+pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
-pub use session::{Nothing, TokenAnswer, TokenRequest};
+pub use second_factor::{ConfirmTotp, EnrolmentView, RecoveryCodes, RemoveTotp};
+pub use session::{
+    Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenRequest,
+};
 pub use tenant::{CreateTenant, TenantView};
 pub use verification::{PermissionsAsked, VerifyAnswer, VerifyRequest};

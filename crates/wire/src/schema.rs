@@ -48,6 +48,7 @@ schemas! {
     tenant_id / maybe_tenant_id = id("ten_"); "a tenant's id"
     person_id / maybe_person_id = id("per_"); "a person's id"
     application_id / maybe_application_id = id("app_"); "an application's id"
+    session_id / maybe_session_id = id("ses_"); "a session's id"
     customer_id / maybe_customer_id = id("cus_"); "a customer's id"
     key_id / maybe_key_id = id("key_"); "an API key's id"
     audit_id / maybe_audit_id = id("aud_"); "an audit entry's id"

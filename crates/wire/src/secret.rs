@@ -13,3 +13,7 @@ pub(crate) fn send_optional<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(Secret::expose).serialize(serializer)
 }
+
+pub(crate) fn send_all<S: Serializer>(secrets: &[Secret], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter().map(Secret::expose))
+}

@@ -42,7 +42,7 @@ macro_rules! settings {
 settings! {
     /// Address to listen on [default: 127.0.0.1:7878].
     listen: SocketAddr, "KEYSTILE_LISTEN", "ADDRESS";
-    /// Folder for the database, the signing key and the lock file [default: keystile-data].
+    /// Folder for the database, the keys of the server and the lock file [default: keystile-data].
     data_dir: PathBuf, "KEYSTILE_DATA_DIR", "FOLDER";
     /// Database to use instead of the file in the data folder: `postgres://user:password@host/database`. Encrypted with `?sslmode=verify-full`; add `&sslrootcert=FILE` to name the certificates that are trusted, in PEM, instead of those of this system.
     database_url: DatabaseUrl, "KEYSTILE_DATABASE_URL", "URL";
@@ -50,6 +50,8 @@ settings! {
     database_connections: usize, "KEYSTILE_DATABASE_CONNECTIONS", "N";
     /// File with the key that signs access tokens; nodes of one installation share it [default: signing-key.der in the data folder].
     signing_key_file: PathBuf, "KEYSTILE_SIGNING_KEY_FILE", "FILE";
+    /// File with the key that encrypts secrets in the database; nodes of one installation share it. Keep a copy: without it, people with a second factor cannot sign in [default: encryption-key in the data folder].
+    encryption_key_file: PathBuf, "KEYSTILE_ENCRYPTION_KEY_FILE", "FILE";
     /// Networks of proxies whose X-Forwarded-For is believed, separated by commas [default: 127.0.0.0/8,::1/128].
     trusted_proxies: Commas<IpNet>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
     /// Headers beside Authorization that may carry a key, separated by commas [default: x-api-key].
@@ -94,6 +96,10 @@ impl Settings {
 
     pub(crate) fn signing_key_file(&self) -> PathBuf {
         self.signing_key_file.clone().unwrap_or_else(|| self.data_dir().join("signing-key.der"))
+    }
+
+    pub(crate) fn encryption_key_file(&self) -> PathBuf {
+        self.encryption_key_file.clone().unwrap_or_else(|| self.data_dir().join("encryption-key"))
     }
 
     /// Where the rows are.

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::compose::Running;
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::signing::write_private;
+use crate::private_file::write_private;
 use crate::stop;
 use workspace::{Opened, Workspace};
 

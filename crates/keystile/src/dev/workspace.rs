@@ -4,12 +4,12 @@ use std::path::Path;
 
 use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{Email, Entropy, Environment, Grants, Invalid, KeyKind, Secret};
-use keystile_manage::{Caller, ControlPlane, Founded, Issued, Origin};
+use keystile_manage::{Caller, ControlPlane, Founded, Issued, Origin, SignIn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::signing::write_private;
+use crate::private_file::write_private;
 use crate::system::SystemEntropy;
 
 const EMAIL: &str = "owner@localhost";
@@ -119,8 +119,15 @@ async fn sign_in(
     password: &Secret,
     founded: &Founded,
 ) -> Result<Caller, Box<dyn std::error::Error>> {
-    let (token, _) = control.sign_in(Some(email), Secret::new(password.expose()), None).await?;
-    let signed_in = control.check_token(token.0.expose())?;
+    let attempt = SignIn {
+        email: Some(email),
+        password: Secret::new(password.expose()),
+        tenant_id: None,
+        factor: None,
+        user_agent: Some("keystile dev".to_owned()),
+    };
+    let tokens = control.sign_in(attempt, &Origin::default()).await?;
+    let signed_in = control.check_token(tokens.access.0.expose())?;
     Ok(control.enter(&signed_in, founded.tenant.id, Origin::default()).await?)
 }
 

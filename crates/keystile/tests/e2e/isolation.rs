@@ -110,6 +110,7 @@ async fn nothing_of_another_tenant_is_found(two: &Two) {
             ("api_key_id", text(&two.key, "id")),
             ("application_id", two.application.as_str()),
             ("audit_id", two.entry.as_str()),
+            ("person_id", STRANGER.0),
         ]
     };
     for call in calls_in_a_tenant(&two.a).await {
@@ -256,6 +257,7 @@ async fn a_role_may_do_what_it_may_do_and_nothing_more() {
         ("api_key_id", text(&key, "id")),
         ("application_id", a.credentials.application_id.as_str()),
         ("audit_id", text(&log["data"][0], "id")),
+        ("person_id", MEMBERS[1].0),
     ];
     let calls = calls_in_a_tenant(&a).await;
     let viewer = sign_in(&a.http, MEMBERS[0].1, &a.credentials.password).await;
@@ -295,6 +297,7 @@ async fn a_key_can_manage_nothing_and_verify_only_when_it_may() {
             ("api_key_id", text(&plain, "id")),
             ("application_id", world.credentials.application_id.as_str()),
             ("audit_id", text(&log["data"][0], "id")),
+            ("person_id", MEMBERS[1].0),
         ];
         let answer = world.http.json(&call.method, &call.path_with(&ids), &key, &call.body()).await;
         answer.expect_problem(403, "forbidden");

@@ -28,4 +28,5 @@ mod nginx;
 mod revocation;
 mod rotation;
 mod secrets;
+mod sessions;
 mod world;

@@ -28,7 +28,8 @@ impl Call {
             ("POST", "block") => json!({ "reason": "by the matrix" }),
             ("POST", "api-keys" | "applications") | ("PATCH", _) => json!({ "name": "by the matrix" }),
             ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
-            ("GET" | "DELETE", _) | ("POST", "regenerate" | "revoke" | "disable" | "enable" | "unblock") => {
+            ("GET" | "DELETE", _)
+            | ("POST", "password-reset" | "regenerate" | "revoke" | "disable" | "enable" | "unblock") => {
                 NOTHING
             }
             _ => panic!("say which body {self:?} takes"),

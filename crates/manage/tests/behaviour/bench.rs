@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{
-    Application, ApplicationId, AuditEntry, Clock, Email, Entropy, Environment, KeyKind, KeyLabel,
+    Action, Application, ApplicationId, AuditEntry, Clock, Email, Entropy, Environment, KeyKind, KeyLabel,
     Membership, NoEntropy, Person, PersonId, Role, Secret, Tenant, TenantId, Timestamp,
 };
-use keystile_manage::{Bearer, Caller, ControlPlane, Issued, Origin, SigningKey};
+use keystile_manage::{
+    Bearer, Caller, ControlPlane, Issued, Origin, Present, Refused, ShownFactor, SignIn, SigningKey, Tokens,
+    Vault,
+};
 use keystile_store::{AuditFilter, Founding, Location, Page, Sealing, Store};
 
 pub(crate) const PASSWORD: &str = "rusty-otter-41-lamp";
@@ -51,8 +54,9 @@ impl Bench {
         let clock = Arc::new(Turned(AtomicI64::new(1_800_000_000_000)));
         let signing = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
         let entropy = Arc::new(Counted(AtomicU64::new(0)));
+        let vault = Vault::from_key(&[7; 32]).unwrap();
         let shared: Arc<dyn Clock> = Arc::<Turned>::clone(&clock);
-        let control = ControlPlane::new(store.clone(), shared, entropy, signing).unwrap();
+        let control = ControlPlane::new(store.clone(), shared, entropy, signing, vault).unwrap();
         Self { control, store, clock, tenants: AtomicU64::new(1), _folder: folder }
     }
 
@@ -93,27 +97,61 @@ impl Bench {
             audit: Vec::new(),
         };
         self.store.found_tenant(founding).await.unwrap();
-        let (token, _) = self.control.sign_in(Some(email), Secret::new(PASSWORD), None).await.unwrap();
-        (self.control.check_token(token.0.expose()).unwrap(), tenant_id)
+        let tokens = self.sign_in(email.as_str(), PASSWORD, None).await.unwrap();
+        (self.control.check_token(tokens.access.0.expose()).unwrap(), tenant_id)
+    }
+
+    /// An attempt to sign in; an address that is none stands for itself.
+    pub(crate) async fn sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        factor: Option<ShownFactor>,
+    ) -> Result<Tokens, Refused> {
+        let attempt = SignIn {
+            email: email.parse().ok(),
+            password: Secret::new(password),
+            tenant_id: None,
+            factor,
+            user_agent: Some("bench".to_owned()),
+        };
+        self.control.sign_in(attempt, &origin()).await
+    }
+
+    /// The person who has these tokens.
+    pub(crate) async fn arrive(&self, tokens: &Tokens) -> Result<Present, Refused> {
+        let Ok(Bearer::Person(signed_in)) = self.control.check_token(tokens.access.0.expose()) else {
+            return Err(Refused::SessionEnded);
+        };
+        self.control.arrive(&signed_in, origin()).await
     }
 
     pub(crate) async fn caller(&self, role: Role) -> Caller {
         let (signed_in, tenant_id) = self.signed_in(role).await;
-        let origin = Origin { ip: Some([192, 0, 2, 7].into()), request_id: Some("req_7".to_owned()) };
-        self.control.enter(&signed_in, tenant_id, origin).await.unwrap()
+        self.control.enter(&signed_in, tenant_id, origin()).await.unwrap()
     }
 
     pub(crate) async fn key(&self, caller: &Caller) -> Issued {
         self.control.create_key(caller, draft("Reports")).await.unwrap().value
     }
 
-    /// The tenant's audit log, newest first.
+    /// The tenant's audit log, newest first, without what signing in left.
     pub(crate) async fn log(&self, caller: &Caller) -> Vec<AuditEntry> {
-        while self.store.seal(caller.tenant_id()).await.unwrap() == Sealing::Partial {}
-        let (all, page) = (AuditFilter::default(), Page { after: None, limit: 100 });
-        let sealed = self.store.audit(caller.tenant_id(), &all, page).await.unwrap();
+        let log = self.whole_log(caller.tenant_id()).await;
+        log.into_iter().filter(|entry| entry.action != Action::SessionStart).collect()
+    }
+
+    /// The tenant's audit log, newest first.
+    pub(crate) async fn whole_log(&self, tenant_id: TenantId) -> Vec<AuditEntry> {
+        while self.store.seal(tenant_id).await.unwrap() == Sealing::Partial {}
+        let (all, page) = (AuditFilter::default(), Page { after: None, limit: 1000 });
+        let sealed = self.store.audit(tenant_id, &all, page).await.unwrap();
         sealed.into_iter().map(|sealed| sealed.entry.into_value().unwrap()).collect()
     }
+}
+
+pub(crate) fn origin() -> Origin {
+    Origin { ip: Some([192, 0, 2, 7].into()), request_id: Some("req_7".to_owned()) }
 }
 
 pub(crate) fn draft(name: &str) -> KeyDraft {

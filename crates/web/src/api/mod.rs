@@ -7,8 +7,11 @@ pub(crate) mod health;
 pub(crate) mod integration;
 pub(crate) mod issuing;
 pub(crate) mod keys;
+pub(crate) mod passwords;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 mod shown;
+pub(crate) mod sign_in;
 pub(crate) mod tenants;
 pub(crate) mod verification;
 

@@ -1,53 +1,76 @@
-//! Signing in.
+//! What a person can see of themselves, and the end of sessions.
 
-use axum::extract::{FromRequest, Request, State};
-use axum::response::Response;
+use axum::extract::State;
 use http::StatusCode;
-use keystile_core::TenantId;
-use keystile_manage::{AccessToken, TOKEN_LIFETIME};
-use keystile_wire::{Nothing, Problem, TokenAnswer, TokenRequest};
+use keystile_core::SessionId;
+use keystile_wire::{Listing, Logout, MeView, MyTenant, Problem, SessionView};
 
-use super::{Answer, secret_json};
-use crate::credential::Credential;
-use crate::extract::{Json, OptionalJson, check_key, find_credential, origin};
+use super::{Answer, json};
+use crate::extract::{Here, OptionalJson, PathId};
 use crate::state::App;
 
-/// Sign in with email address and password; or, with `Authorization: ApiKey …` and no body, exchange an application's
-/// API key for a token that acts for the application and dies with the key.
-#[utoipa::path(post, path = "/api/v1/auth/token", tag = "sessions", security((), ("bearer" = []), ("api_key" = [])),
-    request_body = Option<TokenRequest>, responses(
-    (status = 200, body = TokenAnswer, description = "A token for an hour."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `wrong_credentials`, a key that is refused, or a request that breaks a rule."),
+/// End this session, or all of yours. No token of it works any more.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "sessions", request_body = Option<Logout>, responses(
+    (status = 204, description = "It has ended."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
     (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
-pub(crate) async fn create_token(State(app): State<App>, request: Request) -> Answer {
-    let (parts, body) = request.into_parts();
-    let key = match find_credential(&parts.headers, &app)? {
-        Some(Credential::Key(presented)) => {
-            let origin = origin(&parts);
-            Some((check_key(&app, presented, origin.ip).await?, origin))
-        }
-        Some(Credential::Token(_)) | None => None,
-    };
-    let request = Request::from_parts(parts, body);
-    if let Some((key, origin)) = key {
-        OptionalJson::<Nothing>::from_request(request, &app).await?;
-        let token = app.control.exchange_key(key.tenant_id(), key.id(), &origin).await?;
-        return Ok(answer(token, Some(key.tenant_id())));
+pub(crate) async fn logout(
+    State(app): State<App>,
+    Here(present): Here,
+    OptionalJson(request): OptionalJson<Logout>,
+) -> Answer<StatusCode> {
+    if request.everywhere {
+        app.control.end_sessions(&present).await?;
+    } else {
+        app.control.end_session(&present, present.session().id).await?;
     }
-    let Json(request) = Json::<TokenRequest>::from_request(request, &app).await?;
-    // An address that cannot be one is answered like one that is not known.
-    let email = request.email.parse().ok();
-    let (token, tenant_id) = app.control.sign_in(email, request.password, request.tenant_id).await?;
-    Ok(answer(token, tenant_id))
+    Ok(StatusCode::NO_CONTENT)
 }
 
-fn answer(token: AccessToken, tenant_id: Option<TenantId>) -> Response {
-    let answer = TokenAnswer {
-        access_token: token.0,
-        token_type: "Bearer".to_owned(),
-        expires_in: TOKEN_LIFETIME.as_secs(),
-        tenant_id,
+/// Who you are, in which session, and in which tenants.
+#[utoipa::path(get, path = "/api/v1/auth/me", tag = "sessions", responses(
+    (status = 200, body = MeView, description = "You."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn show_me(State(app): State<App>, Here(present): Here) -> Answer {
+    let me = app.control.me(present).await?;
+    let view = MeView {
+        id: me.person.id,
+        email: me.person.email,
+        created_at: me.person.created_at,
+        second_factor: me.second_factor,
+        session: SessionView::of(me.session.clone(), me.session.id),
+        tenants: me.tenants.into_iter().map(|(tenant, role)| MyTenant::of(tenant, role)).collect(),
     };
-    secret_json(StatusCode::OK, &answer)
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// List your sessions that last, newest first.
+#[utoipa::path(get, path = "/api/v1/auth/sessions", tag = "sessions", responses(
+    (status = 200, body = Listing<SessionView>, description = "All of them: at most 100, as signing in once more ends the one that was refreshed longest ago."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn list_sessions(State(app): State<App>, Here(present): Here) -> Answer {
+    let sessions = app.control.sessions(&present).await?;
+    let current = present.session().id;
+    let data = sessions.into_iter().map(|session| SessionView::of(session, current)).collect();
+    Ok(json(StatusCode::OK, &Listing { data, next_cursor: None }))
+}
+
+/// End one of your sessions.
+#[utoipa::path(delete, path = "/api/v1/auth/sessions/{session_id}", tag = "sessions", params(("session_id" = String, Path)), responses(
+    (status = 204, description = "It has ended."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn end_session(
+    State(app): State<App>,
+    Here(present): Here,
+    PathId(id): PathId<SessionId>,
+) -> Answer<StatusCode> {
+    app.control.end_session(&present, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,169 @@
+//! Sessions: using, refreshing, showing and ending them.
+
+use keystile_core::{
+    Action, Actor, AuditEntry, Person, PersonId, Role, Secret, Session, SessionEnd, SessionId, Tenant,
+    TenantId,
+};
+use keystile_store::{Entrance, Refreshed, Refresh};
+use serde_json::{Value, json};
+
+use crate::{ControlPlane, Origin, Refused, SignedIn, Tokens};
+
+/// Proof that a person's session can be used now. Only [`ControlPlane::arrive`] makes one.
+#[derive(Debug, Clone)]
+pub struct Present {
+    pub(crate) person: Person,
+    pub(crate) session: Session,
+    pub(crate) origin: Origin,
+}
+
+impl Present {
+    /// The person.
+    pub const fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// The session.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+/// What a person can know of themselves.
+#[derive(Debug)]
+pub struct Me {
+    /// The person.
+    pub person: Person,
+    /// The session that asks.
+    pub session: Session,
+    /// Whether the person has a second factor.
+    pub second_factor: bool,
+    /// The person's tenants, with the role in each.
+    pub tenants: Vec<(Tenant, Role)>,
+}
+
+impl ControlPlane {
+    /// Lets a person act for themselves. Session and person are read anew each time, so that whatever ends them takes
+    /// effect with the next request.
+    ///
+    /// # Errors
+    /// [`Refused::SessionEnded`].
+    pub async fn arrive(&self, signed_in: &SignedIn, origin: Origin) -> Result<Present, Refused> {
+        let Entrance { session, person, place: _ } = self.entrance(signed_in, None).await?;
+        Ok(Present { person, session, origin })
+    }
+
+    /// What the session opens, if it can be used now.
+    pub(crate) async fn entrance(
+        &self,
+        signed_in: &SignedIn,
+        tenant_id: Option<TenantId>,
+    ) -> Result<Entrance, Refused> {
+        let entrance = self.store.entrance(tenant_id, signed_in.person_id, signed_in.session_id).await?;
+        let now = self.now();
+        let can_be_used =
+            |entrance: &Entrance| entrance.session.is_live(now) && entrance.person.disabled_at.is_none();
+        entrance.filter(can_be_used).ok_or(Refused::SessionEnded)
+    }
+
+    /// Exchanges a refresh token for the next pair. A token that was exchanged before ends the session: either it or
+    /// the pair that it was exchanged for is in the wrong hands.
+    ///
+    /// # Errors
+    /// [`Refused::RefreshToken`] for one that is unknown, [`Refused::SessionEnded`] for one of a session that has
+    /// ended, this exchange being what ended it or not.
+    pub async fn refresh(&self, token: &Secret, origin: &Origin) -> Result<Tokens, Refused> {
+        let used = token.digest();
+        let session = self.store.session_of_token(used).await?.ok_or(Refused::RefreshToken)?;
+        let now = self.now();
+        if !session.is_live(now) {
+            return Err(Refused::SessionEnded);
+        }
+        let tokens = self.tokens_for(&session)?;
+        let if_reused = self.reuse_entry(&session, origin)?;
+        let rotation = Refresh { session, used, next: tokens.refresh.digest(), at: now, if_reused };
+        match self.store.refresh(rotation).await? {
+            Refreshed::Yes => Ok(tokens),
+            Refreshed::Ended | Refreshed::Reused => Err(Refused::SessionEnded),
+        }
+    }
+
+    /// Whoever shows a used token has not proven to be its person.
+    fn reuse_entry(&self, session: &Session, origin: &Origin) -> Result<Option<AuditEntry>, Refused> {
+        let (action, target) = (Action::SessionReuse, session.id.to_string());
+        let details = json!({ "person_id": session.person_id });
+        let entry = |tenant| self.entry_by(tenant, Actor::System, origin, action, target, details);
+        session.tenant_id.map(entry).transpose()
+    }
+
+    /// What a person can know of themselves.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn me(&self, present: Present) -> Result<Me, Refused> {
+        let Present { person, session, .. } = present;
+        let enrolled = self.store.enrolled(person.id).await?;
+        let second_factor = enrolled.is_some_and(|enrolled| enrolled.confirmed_at.is_some());
+        let tenants = self.store.tenants_of(person.id).await?;
+        Ok(Me { person, session, second_factor, tenants })
+    }
+
+    /// The person's sessions that last, newest first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn sessions(&self, present: &Present) -> Result<Vec<Session>, Refused> {
+        Ok(self.store.live_sessions(present.person.id, self.now()).await?)
+    }
+
+    /// Ends one of the person's sessions; which may be the one that asks.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] when the person has no such session that lasts.
+    pub async fn end_session(&self, present: &Present, id: SessionId) -> Result<(), Refused> {
+        let entry = self.entry_of(present, Action::SessionEnd, id.to_string(), json!({}))?;
+        let why = (self.now(), SessionEnd::Logout);
+        let ended = self.store.end_session(present.person.id, id, why, entry).await?;
+        if ended { Ok(()) } else { Err(Refused::NotFound("session")) }
+    }
+
+    /// Ends all of the person's sessions, the one that asks included.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn end_sessions(&self, present: &Present) -> Result<(), Refused> {
+        let target = present.person.id.to_string();
+        let entry = self.entry_of(present, Action::SessionEnd, target, json!({ "everywhere": true }))?;
+        let why = (self.now(), SessionEnd::Logout);
+        Ok(self.store.end_sessions(present.person.id, why, entry).await?)
+    }
+
+    /// The entry for what a person does to themselves, in the log of the session's tenant.
+    pub(crate) fn entry_of(
+        &self,
+        present: &Present,
+        action: Action,
+        target: String,
+        changes: Value,
+    ) -> Result<Option<AuditEntry>, Refused> {
+        let actor = Actor::Person(present.person.id);
+        let entry = |tenant| self.entry_by(tenant, actor, &present.origin, action, target, changes);
+        present.session.tenant_id.map(entry).transpose()
+    }
+
+    /// The entries for what concerns a person, in the logs of all their tenants.
+    pub(crate) async fn entries_everywhere(
+        &self,
+        person_id: PersonId,
+        actor: Actor,
+        origin: &Origin,
+        action: Action,
+    ) -> Result<Vec<AuditEntry>, Refused> {
+        let tenants = self.store.tenants_of(person_id).await?;
+        let target = person_id.to_string();
+        let entry = |(tenant, _): &(Tenant, Role)| {
+            self.entry_by(tenant.id, actor, origin, action, target.clone(), json!({}))
+        };
+        tenants.iter().map(entry).collect()
+    }
+}

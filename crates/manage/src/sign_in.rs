@@ -1,0 +1,222 @@
+//! Signing in: persons with a password and perhaps a second factor, automation with a key.
+
+use std::time::Duration;
+
+use keystile_core::{
+    Action, Actor, Digest, Email, KeyId, Person, PersonId, Role, Secret, Session, SessionId, Tenant, TenantId,
+};
+use keystile_store::{Factor, NewSession, Patience, SignInFacts, Started};
+use serde_json::json;
+
+use crate::{AccessToken, Automation, Bearer, ControlPlane, Origin, Refused, SignedIn, second_factor, totp};
+
+/// Ten attempts in vain are free; from then on each is followed by a pause, 10 s longer each time; the hundredth in a
+/// row locks the account until its password is set anew. At this pace a hundred take twelve hours.
+pub(crate) const PATIENCE: Patience = Patience { free: 10, pause: Duration::from_secs(10), most: 100 };
+/// Longest name of a program that is kept, in characters.
+const MAX_USER_AGENT: usize = 200;
+
+/// An attempt to sign in.
+#[derive(Debug)]
+pub struct SignIn {
+    /// As whom; `None` for an address that cannot be one, which is answered like one that is not known.
+    pub email: Option<Email>,
+    /// The password.
+    pub password: Secret,
+    /// For which tenant; by default the person's first.
+    pub tenant_id: Option<TenantId>,
+    /// What is shown beside the password.
+    pub factor: Option<ShownFactor>,
+    /// With which program, as that calls itself.
+    pub user_agent: Option<String>,
+}
+
+/// A second factor.
+#[derive(Debug)]
+pub enum ShownFactor {
+    /// The code that the authenticator shows now.
+    Code(Secret),
+    /// One of the codes for the loss of the authenticator.
+    RecoveryCode(Secret),
+}
+
+/// What a session is carried on with.
+#[derive(Debug)]
+pub struct Tokens {
+    /// For the API, for an hour.
+    pub access: AccessToken,
+    /// For the next pair, once.
+    pub refresh: Secret,
+    /// The tenant they are for.
+    pub tenant_id: Option<TenantId>,
+}
+
+impl ControlPlane {
+    /// Signs a person in.
+    ///
+    /// # Errors
+    /// [`Refused::WrongCredentials`], after the same work, for an unknown address, a wrong password or code, a
+    /// disabled person, a tenant the person is no member of, and during the pause after many attempts in vain;
+    /// [`Refused::SecondFactorMissing`].
+    pub async fn sign_in(&self, attempt: SignIn, origin: &Origin) -> Result<Tokens, Refused> {
+        let SignIn { email, password, tenant_id, factor, user_agent } = attempt;
+        let known = match &email {
+            Some(email) => self.store.sign_in_facts(email).await?,
+            None => None,
+        };
+        let known = known.map(|facts| facts.person);
+        let facts = self.prove(known.as_ref(), password, origin).await?;
+        let factor = self.read_factor(&facts, factor, origin).await?;
+        let tenants = self.store.tenants_of(facts.person.id).await?;
+        let tenant_id = tenant_to_enter(&tenants, tenant_id)?;
+        let now = self.now();
+        let session = Session {
+            id: self.fresh(SessionId::from_parts)?,
+            person_id: facts.person.id,
+            tenant_id,
+            created_at: now,
+            refreshed_at: now,
+            ended: None,
+            ip: origin.ip,
+            user_agent: user_agent.and_then(shortened),
+            second_factor: factor != Factor::Nothing,
+        };
+        self.start(facts, session, factor, origin).await
+    }
+
+    async fn start(
+        &self,
+        facts: SignInFacts,
+        session: Session,
+        factor: Factor,
+        origin: &Origin,
+    ) -> Result<Tokens, Refused> {
+        let tokens = self.tokens_for(&session)?;
+        let details = json!({ "second_factor": session.second_factor });
+        let actor = Actor::Person(session.person_id);
+        let entry = |tenant_id| {
+            self.entry_by(tenant_id, actor, origin, Action::SessionStart, session.id.to_string(), details)
+        };
+        let audit = session.tenant_id.map(entry).transpose()?;
+        let (token, password_hash) = (tokens.refresh.digest(), facts.person.password_hash.clone());
+        let new = NewSession { session, token, password_hash, factor, audit };
+        match self.store.start_session(new, PATIENCE).await? {
+            Started::Yes => Ok(tokens),
+            Started::No => Err(self.failed(Some(&facts.person), origin).await),
+        }
+    }
+
+    /// What the person may be believed on, now that the password is right. Whether attempts are looked at is read
+    /// after the password was compared, so that many at once gain nothing.
+    pub(crate) async fn prove(
+        &self,
+        known: Option<&Person>,
+        password: Secret,
+        origin: &Origin,
+    ) -> Result<SignInFacts, Refused> {
+        let hash = known.map(|person| person.password_hash.clone());
+        let matches = self.passwords.matches(password, hash).await?;
+        let facts = match known.filter(|_| matches) {
+            Some(person) => self.store.sign_in_facts_of(person.id).await?,
+            None => None,
+        };
+        let now = self.now();
+        match facts.filter(|facts| facts.may_try(PATIENCE, now) && facts.person.disabled_at.is_none()) {
+            Some(facts) => Ok(facts),
+            None => Err(self.failed(known, origin).await),
+        }
+    }
+
+    /// What has to be spent for the second factor that was shown; nothing when the person has none.
+    pub(crate) async fn read_factor(
+        &self,
+        facts: &SignInFacts,
+        shown: Option<ShownFactor>,
+        origin: &Origin,
+    ) -> Result<Factor, Refused> {
+        let Some(enrolled) = &facts.factor else { return Ok(Factor::Nothing) };
+        match shown.ok_or(Refused::SecondFactorMissing)? {
+            ShownFactor::RecoveryCode(code) => {
+                Ok(Factor::RecoveryCode(second_factor::recovery_digest(code.expose())))
+            }
+            ShownFactor::Code(code) => {
+                let secret = self.vault.open(&totp::context(facts.person.id), &enrolled.secret)?;
+                match totp::matching_step(&secret, code.expose(), self.now()) {
+                    Some(step) => Ok(Factor::Step(step)),
+                    None => Err(self.failed(Some(&facts.person), origin).await),
+                }
+            }
+        }
+    }
+
+    /// Counts an attempt in vain. Whether the person exists does not change what that costs.
+    pub(crate) async fn failed(&self, known: Option<&Person>, origin: &Origin) -> Refused {
+        self.note_failure(known, origin).await.err().unwrap_or(Refused::WrongCredentials)
+    }
+
+    async fn note_failure(&self, known: Option<&Person>, origin: &Origin) -> Result<(), Refused> {
+        let id = known.map_or_else(|| self.fresh(PersonId::from_parts), |person| Ok(person.id))?;
+        let tenants = self.store.tenants_of(id).await?;
+        let first = tenants.iter().map(|(tenant, _)| tenant.id).min();
+        let (action, details) = (Action::SessionRefuse, json!({}));
+        let entry =
+            |tenant_id| self.entry_by(tenant_id, Actor::System, origin, action, id.to_string(), details);
+        let audit = first.map(entry).transpose()?;
+        let counted = known.map(|person| person.id);
+        Ok(self.store.count_failure(counted, PATIENCE, self.now(), audit).await?)
+    }
+
+    /// A pair of tokens for a session. The refresh token works once the store knows its digest.
+    pub(crate) fn tokens_for(&self, session: &Session) -> Result<Tokens, Refused> {
+        let Session { person_id, id: session_id, tenant_id, .. } = *session;
+        let random = self.fresh(|_, random| random)?;
+        let bearer = Bearer::Person(SignedIn { person_id, session_id, tenant_id });
+        let access = self.signing.issue(bearer, self.now(), random)?;
+        Ok(Tokens { access, refresh: self.random_token("rt_")?, tenant_id })
+    }
+
+    /// `prefix` and 256 random bits.
+    pub(crate) fn random_token(&self, prefix: &str) -> Result<Secret, Refused> {
+        let mut random = [0; 32];
+        self.entropy.fill(&mut random)?;
+        Ok(Secret::new(format!("{prefix}{}", Digest::from_bytes(random).to_hex())))
+    }
+
+    /// How many passwords were compared since the start, those of unknown accounts included.
+    pub fn passwords_compared(&self) -> u64 {
+        self.passwords.checked()
+    }
+
+    /// Exchanges an application's key, which was checked, for a token that acts with the key's rights and dies with it.
+    ///
+    /// # Errors
+    /// [`Refused::Key`] when the key cannot be used now or from there.
+    pub async fn exchange_key(
+        &self,
+        tenant_id: TenantId,
+        key_id: KeyId,
+        origin: &Origin,
+    ) -> Result<AccessToken, Refused> {
+        let key = self.usable_key(tenant_id, key_id, origin).await?;
+        let automation = Automation { tenant_id, application_id: key.application_id, key_id };
+        let random = self.fresh(|_, random| random)?;
+        self.signing.issue(Bearer::Automation(automation), self.now(), random)
+    }
+}
+
+fn tenant_to_enter(
+    tenants: &[(Tenant, Role)],
+    wanted: Option<TenantId>,
+) -> Result<Option<TenantId>, Refused> {
+    let mut ids = tenants.iter().map(|(tenant, _)| tenant.id);
+    match wanted {
+        Some(wanted) => ids.find(|id| *id == wanted).map(Some).ok_or(Refused::WrongCredentials),
+        None => Ok(ids.min()),
+    }
+}
+
+/// The name of a program as it may stand in a list; none when nothing is left of it.
+fn shortened(user_agent: String) -> Option<String> {
+    let kept: String = user_agent.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect();
+    Some(kept.trim().to_owned()).filter(|kept| !kept.is_empty())
+}

@@ -1,0 +1,57 @@
+//! TOTP as a second factor.
+
+use axum::extract::State;
+use http::StatusCode;
+use keystile_wire::{ConfirmTotp, EnrolmentView, Nothing, Problem, RecoveryCodes, RemoveTotp};
+
+use super::sign_in::shown_factor;
+use super::{Answer, secret_json};
+use crate::extract::{Here, Json, OptionalJson};
+use crate::state::App;
+
+/// Make a TOTP secret for your authenticator. It is asked for once you have confirmed it.
+#[utoipa::path(post, path = "/api/v1/auth/totp", tag = "sessions", responses(
+    (status = 201, body = EnrolmentView, description = "The secret, shown this once."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in; 409 `second_factor_exists`."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn enrol_totp(
+    State(app): State<App>,
+    Here(present): Here,
+    OptionalJson(Nothing {}): OptionalJson<Nothing>,
+) -> Answer {
+    let enrolment = app.control.enrol_totp(&present).await?;
+    let view = EnrolmentView { secret: enrolment.secret, uri: enrolment.uri };
+    Ok(secret_json(StatusCode::CREATED, &view))
+}
+
+/// Confirm the secret with a code. From now on signing in takes one.
+#[utoipa::path(post, path = "/api/v1/auth/totp/confirm", tag = "sessions", request_body = ConfirmTotp, responses(
+    (status = 200, body = RecoveryCodes, description = "Codes for the loss of the authenticator, shown this once."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in; 404 when there is nothing to confirm; a wrong code."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn confirm_totp(
+    State(app): State<App>,
+    Here(present): Here,
+    Json(request): Json<ConfirmTotp>,
+) -> Answer {
+    let recovery_codes = app.control.confirm_totp(&present, &request.code).await?;
+    Ok(secret_json(StatusCode::OK, &RecoveryCodes { recovery_codes }))
+}
+
+/// Remove your second factor, which takes the password and a code or a recovery code.
+#[utoipa::path(delete, path = "/api/v1/auth/totp", tag = "sessions", request_body = RemoveTotp, responses(
+    (status = 204, description = "It is removed."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `wrong_credentials`, 401 `second_factor_required`, 404 when you have none."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn remove_totp(
+    State(app): State<App>,
+    Here(present): Here,
+    Json(request): Json<RemoveTotp>,
+) -> Answer<StatusCode> {
+    let shown = shown_factor(request.code, request.recovery_code)?;
+    app.control.remove_totp(&present, request.password, shown).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
