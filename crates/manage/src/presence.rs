@@ -4,7 +4,7 @@ use keystile_core::{
     Action, Actor, AuditEntry, Person, PersonId, Role, Secret, Session, SessionEnd, SessionId, Tenant,
     TenantId,
 };
-use keystile_store::{Entrance, Refreshed, Refresh};
+use keystile_store::{Entrance, Refresh, Refreshed};
 use serde_json::{Value, json};
 
 use crate::{ControlPlane, Origin, Refused, SignedIn, Tokens};

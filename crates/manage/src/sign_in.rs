@@ -78,7 +78,7 @@ impl ControlPlane {
             refreshed_at: now,
             ended: None,
             ip: origin.ip,
-            user_agent: user_agent.and_then(shortened),
+            user_agent: user_agent.as_deref().and_then(shortened),
             second_factor: factor != Factor::Nothing,
         };
         self.start(facts, session, factor, origin).await
@@ -216,7 +216,7 @@ fn tenant_to_enter(
 }
 
 /// The name of a program as it may stand in a list; none when nothing is left of it.
-fn shortened(user_agent: String) -> Option<String> {
+fn shortened(user_agent: &str) -> Option<String> {
     let kept: String = user_agent.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect();
     Some(kept.trim().to_owned()).filter(|kept| !kept.is_empty())
 }

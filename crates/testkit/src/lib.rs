@@ -10,6 +10,8 @@
     )
 )]
 
+#[cfg(feature = "authenticator")]
+pub mod authenticator;
 pub mod certificate;
 #[cfg(feature = "server")]
 pub mod http;

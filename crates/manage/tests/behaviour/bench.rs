@@ -14,6 +14,8 @@ use keystile_manage::{
 };
 use keystile_store::{AuditFilter, Founding, Location, Page, Sealing, Store};
 
+/// The address of the first person that [`Bench::signed_in`] makes, when that is an owner.
+pub(crate) const OWNER: &str = "owner-1@example.com";
 pub(crate) const PASSWORD: &str = "rusty-otter-41-lamp";
 
 pub(crate) struct Turned(AtomicI64);
@@ -43,7 +45,7 @@ pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) clock: Arc<Turned>,
     tenants: AtomicU64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -57,7 +59,7 @@ impl Bench {
         let vault = Vault::from_key(&[7; 32]).unwrap();
         let shared: Arc<dyn Clock> = Arc::<Turned>::clone(&clock);
         let control = ControlPlane::new(store.clone(), shared, entropy, signing, vault).unwrap();
-        Self { control, store, clock, tenants: AtomicU64::new(1), _folder: folder }
+        Self { control, store, clock, tenants: AtomicU64::new(1), folder }
     }
 
     pub(crate) fn turn(&self, seconds: i64) {
@@ -116,6 +118,23 @@ impl Bench {
             user_agent: Some("bench".to_owned()),
         };
         self.control.sign_in(attempt, &origin()).await
+    }
+
+    /// A person who signed in with [`PASSWORD`] as the owner of the first tenant.
+    pub(crate) async fn owner(&self) -> Tokens {
+        self.sign_in(OWNER, PASSWORD, None).await.unwrap()
+    }
+
+    /// Puts the owner of one tenant into another, with this role.
+    pub(crate) fn join(&self, person_id: PersonId, tenant_id: TenantId, role: Role) {
+        let sql = "INSERT INTO memberships (person_id, tenant_id, role, created_at) VALUES (?1, ?2, ?3, 0)";
+        let values = [person_id.to_string(), tenant_id.to_string(), role.to_string()];
+        self.sql().execute(sql, values).unwrap();
+    }
+
+    /// The data file, for what the control plane cannot do yet.
+    pub(crate) fn sql(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("keystile.db")).unwrap()
     }
 
     /// The person who has these tokens.

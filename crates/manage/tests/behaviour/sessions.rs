@@ -1,0 +1,124 @@
+//! What ends a session, and what is left in the log.
+
+use keystile_core::{Action, Role};
+use keystile_manage::{Bearer, Origin, Refused, Tokens};
+
+use crate::bench::{Bench, OWNER, PASSWORD, origin};
+
+const DAY: i64 = 24 * 60 * 60;
+
+fn has_ended<T>(result: &Result<T, Refused>) -> bool {
+    matches!(result, Err(Refused::SessionEnded))
+}
+
+async fn refresh(bench: &Bench, tokens: &Tokens) -> Result<Tokens, Refused> {
+    bench.control.refresh(&tokens.refresh, &origin()).await
+}
+
+async fn with_owner() -> (Bench, Tokens) {
+    let bench = Bench::new().await;
+    bench.signed_in(Role::Owner).await;
+    let tokens = bench.owner().await;
+    (bench, tokens)
+}
+
+#[tokio::test]
+async fn a_session_that_is_left_alone_ends_after_two_weeks() {
+    let (bench, tokens) = with_owner().await;
+    bench.turn(14 * DAY - 1);
+    let next = refresh(&bench, &tokens).await.unwrap();
+    bench.turn(14 * DAY);
+    assert!(has_ended(&refresh(&bench, &next).await));
+}
+
+#[tokio::test]
+async fn a_session_ends_after_thirty_days_however_often_it_is_refreshed() {
+    let (bench, mut tokens) = with_owner().await;
+    for _ in 0..3 {
+        bench.turn(9 * DAY);
+        tokens = refresh(&bench, &tokens).await.unwrap();
+    }
+    bench.turn(3 * DAY);
+    assert!(has_ended(&refresh(&bench, &tokens).await));
+}
+
+#[tokio::test]
+async fn signing_in_sweeps_what_is_over() {
+    let (bench, _) = with_owner().await;
+    bench.turn(30 * DAY);
+    let tokens = bench.owner().await;
+    refresh(&bench, &tokens).await.unwrap();
+    let count = |table: &str| -> i64 {
+        bench.sql().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("sessions"), count("refresh_tokens")), (1, 2));
+}
+
+#[tokio::test]
+async fn the_hundred_and_first_session_ends_the_one_refreshed_longest_ago() {
+    let (bench, first) = with_owner().await;
+    bench.turn(1);
+    let first = refresh(&bench, &first).await.unwrap();
+    for _ in 0..99 {
+        bench.owner().await;
+    }
+    let present = bench.arrive(&first).await.unwrap();
+    assert_eq!(bench.control.sessions(&present).await.unwrap().len(), 100);
+    bench.turn(1);
+    bench.owner().await;
+    assert_eq!(
+        bench.control.sessions(&bench.arrive(&bench.owner().await).await.unwrap()).await.unwrap().len(),
+        100
+    );
+}
+
+#[tokio::test]
+async fn a_disabled_person_can_do_nothing_from_the_next_request_on() {
+    let bench = Bench::new().await;
+    let (bearer, tenant_id) = bench.signed_in(Role::Owner).await;
+    let tokens = bench.owner().await;
+    let email = OWNER.parse().unwrap();
+    assert!(bench.control.disable_person(&email).await.unwrap());
+    assert!(!bench.control.disable_person(&email).await.unwrap(), "once is enough");
+    assert!(has_ended(&bench.control.enter(&bearer, tenant_id, Origin::default()).await));
+    assert!(has_ended(&bench.arrive(&tokens).await));
+    assert!(has_ended(&refresh(&bench, &tokens).await));
+    let refused = bench.sign_in(OWNER, PASSWORD, None).await;
+    assert!(matches!(refused, Err(Refused::WrongCredentials)));
+    assert!(bench.control.enable_person(&email).await.unwrap());
+    assert!(has_ended(&bench.arrive(&tokens).await), "what has ended stays so");
+    bench.owner().await;
+    let nobody = bench.control.disable_person(&"nobody@example.com".parse().unwrap()).await;
+    assert!(matches!(nobody, Err(Refused::NotFound("person"))));
+}
+
+#[tokio::test]
+async fn a_token_of_another_persons_session_is_no_session() {
+    let bench = Bench::new().await;
+    let (Bearer::Person(one), _) = bench.signed_in(Role::Owner).await else { return };
+    let (Bearer::Person(other), _) = bench.signed_in(Role::Owner).await else { return };
+    let present = bench.control.arrive(&one, origin()).await.unwrap();
+    let theirs = bench.control.arrive(&other, origin()).await.unwrap().session().id;
+    let refused = bench.control.end_session(&present, theirs).await;
+    assert!(matches!(refused, Err(Refused::NotFound("session"))));
+    assert!(bench.control.arrive(&other, origin()).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_happens_to_a_session_stands_in_the_log_of_its_tenant() {
+    let bench = Bench::new().await;
+    let (_, tenant_id) = bench.signed_in(Role::Owner).await;
+    let first = bench.owner().await;
+    bench.turn(1);
+    let second = refresh(&bench, &first).await.unwrap();
+    assert!(has_ended(&refresh(&bench, &first).await));
+    assert!(has_ended(&refresh(&bench, &first).await));
+    assert!(has_ended(&refresh(&bench, &second).await));
+    bench.turn(1);
+    let present = bench.arrive(&bench.owner().await).await.unwrap();
+    bench.turn(1);
+    bench.control.end_session(&present, present.session().id).await.unwrap();
+    let actions: Vec<_> = bench.whole_log(tenant_id).await.iter().map(|entry| entry.action).collect();
+    use Action::{SessionEnd, SessionReuse, SessionStart};
+    assert_eq!(actions, [SessionEnd, SessionStart, SessionReuse, SessionStart, SessionStart]);
+}
