@@ -49,10 +49,21 @@ impl Client {
         password: Secret,
         tenant: Option<TenantId>,
     ) -> Result<(Self, TokenAnswer), ClientError> {
-        let nobody = Self::anonymous(base_url)?;
         let (email, tenant_id) = (email.to_owned(), tenant);
         let request = TokenRequest { email, password, tenant_id, code: None, recovery_code: None };
-        let answer: TokenAnswer = nobody.post("/api/v1/auth/token", &request).await?;
+        Self::sign_in_with(base_url, &request).await
+    }
+
+    /// Signs in with all that a person may have to show, such as a second factor.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `wrong_credentials` or `second_factor_required`, and any other [`ClientError`].
+    pub async fn sign_in_with(
+        base_url: &str,
+        request: &TokenRequest,
+    ) -> Result<(Self, TokenAnswer), ClientError> {
+        let nobody = Self::anonymous(base_url)?;
+        let answer: TokenAnswer = nobody.post("/api/v1/auth/token", request).await?;
         let token = Credential::Token(Secret::new(answer.access_token.expose()));
         Ok((Self { authorization: Some(token.to_header()?), ..nobody }, answer))
     }
@@ -67,7 +78,7 @@ impl Client {
         self.address.is_readable_on_the_way()
     }
 
-    fn anonymous(base_url: &str) -> Result<Self, ClientError> {
+    pub(crate) fn anonymous(base_url: &str) -> Result<Self, ClientError> {
         let address = Address::parse(base_url)?;
         let builder = reqwest::Client::builder()
             .user_agent(concat!("keystile-client/", env!("CARGO_PKG_VERSION")))
@@ -110,6 +121,12 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<A, ClientError> {
         answer::read(self.send(self.request(Method::POST, path).json(body)).await?, self.base_url()).await
+    }
+
+    /// A POST that is answered without a body.
+    pub(crate) async fn tell(&self, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
+        let response = self.send(self.request(Method::POST, path).json(body)).await?;
+        answer::read_nothing(response, self.base_url()).await
     }
 
     pub(crate) async fn patch<A: DeserializeOwned>(

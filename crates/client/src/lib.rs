@@ -29,6 +29,7 @@ mod client;
 mod credential;
 mod error;
 mod keys;
+mod sessions;
 mod tenants;
 
 pub use audit::{AuditExport, EXPORT_TIMEOUT};

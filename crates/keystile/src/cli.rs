@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{AuditCommand, KeyCommand, KeysCommand};
+use crate::admin::AdminCommand;
+use crate::commands::{
+    AuditCommand, KeyCommand, KeysCommand, LoginCommand, LogoutCommand, PasswordCommand, WhoamiCommand,
+};
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
 use crate::serve::ServeOptions;
@@ -28,6 +31,16 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Bring the database to the form this version needs, without serving.
     Migrate(MigrateOptions),
+    /// Sign in at a server that runs, and stay signed in.
+    Login(LoginCommand),
+    /// End the session of `login`.
+    Logout(LogoutCommand),
+    /// Tell as whom the server knows you.
+    Whoami(WhoamiCommand),
+    /// Change your password.
+    Password(PasswordCommand),
+    /// Help persons in or keep them out, on the server's own database.
+    Admin(Box<AdminCommand>),
     /// Manage the API keys of a server that runs.
     Keys(KeysCommand),
     /// Look at the text of an API key, without any server.

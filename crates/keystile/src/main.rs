@@ -1,5 +1,6 @@
 //! The binary: configuration, composition, command line.
 
+mod admin;
 mod cli;
 mod commands;
 mod compose;
@@ -39,6 +40,11 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::run(options).await,
         Command::Dev(options) => dev::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::Login(command) => command.run(&SystemClock).await,
+        Command::Logout(command) => command.run(&SystemClock).await,
+        Command::Whoami(command) => command.run(&SystemClock).await,
+        Command::Password(command) => command.run(&SystemClock).await,
+        Command::Admin(command) => admin::run(*command).await,
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),
         Command::Audit(command) => commands::audit::run(command).await,

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use keystile_client::Client;
-use keystile_core::TenantId;
+use keystile_client::{Client, Credential};
+use keystile_core::{Clock, TenantId};
 use keystile_wire::TenantView;
 
 use super::credentials::{CredentialsFile, SignIn, Variables, file_to_read};
 use super::output::{plain, tell};
+use super::stored::{LoginFile, StoredLogin};
 use crate::failure::Failure;
 
-const DEFAULT_URL: &str = "http://127.0.0.1:7878";
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 
 /// Where and as whom to ask. Flags come first, then the credentials file, then environment variables.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,7 +25,7 @@ pub(crate) struct Connection {
     #[arg(long, global = true, value_name = "TENANT_ID")]
     tenant: Option<TenantId>,
     /// File that `keystile dev --credentials-file` wrote [env: KEYSTILE_CREDENTIALS_FILE]. Without one, KEYSTILE_TOKEN
-    /// or KEYSTILE_EMAIL and KEYSTILE_PASSWORD say who asks; there are no flags for them, as flags can be seen by
+    /// or KEYSTILE_EMAIL and KEYSTILE_PASSWORD say who asks, and without these the session of `keystile login`; there are no flags for them, as flags can be seen by
     /// others on the machine.
     #[arg(long, global = true, value_name = "FILE")]
     credentials_file: Option<PathBuf>,
@@ -32,11 +33,18 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Signs in, if there is anything to sign in with.
-    pub(super) async fn open(&self) -> Result<Session, Failure> {
+    pub(super) async fn open(&self, clock: &dyn Clock) -> Result<Session, Failure> {
         let variables = Variables::read();
         let path = file_to_read(self.credentials_file.as_deref(), &variables)?;
-        let file = path.as_deref().map(CredentialsFile::read).transpose()?;
-        let session = self.target(file.as_ref(), variables)?.enter().await?;
+        let stored =
+            if path.is_none() && !variables.say_who() { self.stored(&variables, clock).await? } else { None };
+        let session = match stored {
+            Some(session) => session,
+            None => {
+                let file = path.as_deref().map(CredentialsFile::read).transpose()?;
+                self.target(file.as_ref(), variables)?.enter().await?
+            }
+        };
         if session.client.is_readable_on_the_way() {
             let url = session.client.base_url();
             tell(&format!(
@@ -46,13 +54,38 @@ impl Connection {
         Ok(session)
     }
 
+    /// The session of `keystile login`, when there is one. Its tokens go to its own server only.
+    async fn stored(&self, variables: &Variables, clock: &dyn Clock) -> Result<Option<Session>, Failure> {
+        let Some(file) = LoginFile::find() else { return Ok(None) };
+        let Some(StoredLogin { base_url, .. }) = file.read()? else { return Ok(None) };
+        let wanted = self.url.as_ref().or(variables.url.as_ref());
+        if let Some(wanted) = wanted.filter(|wanted| wanted.trim_end_matches('/') != base_url) {
+            let wanted = plain(wanted);
+            return Err(Failure::new(format!(
+                "you are signed in at {base_url}, not at {wanted}: `keystile login --url {wanted}`"
+            )));
+        }
+        let Some(login) = file.fresh(clock).await? else { return Ok(None) };
+        let tenant = match self.tenant {
+            Some(tenant) => Some(tenant),
+            None => variables.tenant()?.or(login.tenant_id),
+        };
+        let client = Client::new(&login.base_url, &Credential::Token(login.token()))?;
+        Ok(Some(Session { client, tenant }))
+    }
+
+    /// The address of the server, for what nobody has to be signed in for.
+    pub(super) fn address(&self) -> String {
+        self.url.clone().or_else(|| Variables::read().url).unwrap_or_else(|| DEFAULT_URL.to_owned())
+    }
+
     /// A file's address goes with its password: a variable set for another server does not change it.
     fn target(&self, file: Option<&CredentialsFile>, variables: Variables) -> Result<Target, Failure> {
         let url = self.url.clone().or_else(|| file.map(|file| file.base_url.clone()));
         let tenant = self.tenant.or_else(|| file.and_then(|file| file.tenant_id));
-        let tenant = match (tenant, &variables.tenant) {
-            (None, Some(text)) => Some(tenant_variable(text)?),
-            (tenant, _) => tenant,
+        let tenant = match tenant {
+            Some(tenant) => Some(tenant),
+            None => variables.tenant()?,
         };
         Ok(Target {
             url: url.or_else(|| variables.url.clone()).unwrap_or_else(|| DEFAULT_URL.to_owned()),
@@ -60,10 +93,6 @@ impl Connection {
             sign_in: SignIn::choose(file, variables)?,
         })
     }
-}
-
-fn tenant_variable(text: &str) -> Result<TenantId, Failure> {
-    text.parse().map_err(|invalid| Failure::new(format!("KEYSTILE_TENANT {invalid}")))
 }
 
 /// All that is needed to ask.
@@ -109,7 +138,7 @@ impl Session {
 impl Session {
     /// A session that asks nobody.
     pub(super) fn nowhere() -> Self {
-        let credential = keystile_client::Credential::of(keystile_core::Secret::new("nobody"));
+        let credential = Credential::of(keystile_core::Secret::new("nobody"));
         Self { client: Client::new(DEFAULT_URL, &credential).unwrap(), tenant: None }
     }
 }

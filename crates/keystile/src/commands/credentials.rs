@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use keystile_client::Credential;
-use keystile_core::{Secret, TenantId};
+use keystile_core::{Invalid, Secret, TenantId};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// Longest credentials file that is read: many times what `keystile dev` writes.
 const FILE_MAX: u64 = 64 * 1024;
 
-const NONE: &str = "who is asking? Give one of these:
+const NONE: &str = "who is asking? Sign in with `keystile login`, or give one of these:
 
   a person's email address and password
       export KEYSTILE_EMAIL=ada@example.com
@@ -36,6 +36,19 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
+    /// Whether any of them says who asks.
+    pub(crate) fn say_who(&self) -> bool {
+        self.token.is_some() || self.email.is_some() || self.password.is_some()
+    }
+
+    /// The tenant, when one is set.
+    pub(crate) fn tenant(&self) -> Result<Option<TenantId>, Failure> {
+        let parse = |text: &String| {
+            text.parse().map_err(|invalid: Invalid| Failure::new(format!("KEYSTILE_TENANT {invalid}")))
+        };
+        self.tenant.as_ref().map(parse).transpose()
+    }
+
     /// Reads them from the process.
     pub(crate) fn read() -> Self {
         Self {
@@ -55,6 +68,12 @@ impl Variables {
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The person's folder of settings (XDG Base Directory Specification).
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    let set = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    set.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")))
 }
 
 /// What `keystile dev --credentials-file` writes, as far as it is needed to ask.
@@ -126,7 +145,7 @@ impl SignIn {
 
 /// The file to read: the flag's, or the variable's if nothing else says who asks.
 pub(crate) fn file_to_read(flag: Option<&Path>, variables: &Variables) -> Result<Option<PathBuf>, Failure> {
-    let others = variables.token.is_some() || variables.email.is_some() || variables.password.is_some();
+    let others = variables.say_who();
     match (flag, &variables.credentials_file) {
         (Some(path), _) => Ok(Some(path.to_owned())),
         (None, Some(_)) if others => {

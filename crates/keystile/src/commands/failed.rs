@@ -46,6 +46,10 @@ fn advice(error: &ClientError) -> Option<&'static str> {
             {
                 Some("This is about KEYSTILE_TOKEN, which says who asks.")
             }
+            "session_ended" => {
+                Some("Sign in again: `keystile login`, or put a new token into KEYSTILE_TOKEN.")
+            }
+            "second_factor_required" => Some("`keystile login` asks for the code of your authenticator."),
             "token_expired" | "token_invalid" => Some(
                 "Put a new token into KEYSTILE_TOKEN, or set KEYSTILE_EMAIL and KEYSTILE_PASSWORD instead.",
             ),

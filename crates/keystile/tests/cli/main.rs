@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its surroundings has failed")]
 
+mod account;
 mod audit;
 mod completions;
 mod key_inspect;

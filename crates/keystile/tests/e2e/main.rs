@@ -27,6 +27,7 @@ mod matrix;
 mod nginx;
 mod revocation;
 mod rotation;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod world;

@@ -72,7 +72,7 @@ enum Action {
 
 /// Runs `keystile keys …`.
 pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitCode, Failure> {
-    let session = command.connection.open().await?;
+    let session = command.connection.open(clock).await?;
     let context = Context { session, form: Form::of(command.json), now: clock.now() };
     let report = match command.action {
         Action::Create(create) => create.run(&context).await,
