@@ -47,7 +47,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Admin(command) => admin::run(*command).await,
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),
-        Command::Audit(command) => commands::audit::run(command).await,
+        Command::Audit(command) => commands::audit::run(command, &SystemClock).await,
         Command::Openapi => commands::print::openapi(),
         Command::Completions { shell } => Ok(commands::print::completions(shell)),
     }

@@ -8,6 +8,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use keystile_core::Clock;
 
 use super::connection::Connection;
 use super::output::Form;
@@ -45,13 +46,13 @@ enum Action {
 }
 
 /// Runs `keystile audit …`.
-pub(crate) async fn run(command: AuditCommand) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(command: AuditCommand, clock: &dyn Clock) -> Result<ExitCode, Failure> {
     let AuditCommand { action, json, connection } = command;
     let form = Form::of(json);
     match action {
-        Action::List(list) => list.run(&connection.open().await?, form).await?.print(),
-        Action::Export(export) => export.run(&connection.open().await?).await?.print(),
-        Action::Proof(proof) => proof.run(&connection.open().await?, form).await?.print(),
+        Action::List(list) => list.run(&connection.open(clock).await?, form).await?.print(),
+        Action::Export(export) => export.run(&connection.open(clock).await?).await?.print(),
+        Action::Proof(proof) => proof.run(&connection.open(clock).await?, form).await?.print(),
         Action::Verify(verify) => verify.run(form)?.print(),
     }
 }
