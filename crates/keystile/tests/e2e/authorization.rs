@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::isolation::Two;
 use crate::matrix::{Call, documented_calls};
-use crate::world::{as_key, sign_in, text};
+use crate::world::{as_key, last_entry, sign_in, text};
 
 /// What somebody must be to be let in.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,7 @@ use Role::{Admin, Developer, Viewer};
 const PERSONS_ONLY: &[&str] = &[];
 const READ_KEYS: &[&str] = &["keystile.keys:read", "keystile.keys:issue"];
 const ISSUE: &[&str] = &["keystile.keys:issue"];
+const READ_AUDIT: &[&str] = &["keystile.audit:read"];
 const VERIFY: &[&str] = &["keystile.keys:verify"];
 
 /// Paths inside a tenant stand here without `/api/v1/tenants/{tenant_id}`, as they begin with `…`.
@@ -61,6 +62,10 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "…/api-keys/{api_key_id}/enable", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/block", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/unblock", Tenant(Developer, ISSUE)),
+    ("GET", "…/audit", Tenant(Viewer, READ_AUDIT)),
+    ("GET", "…/audit/{audit_id}", Tenant(Viewer, READ_AUDIT)),
+    ("GET", "…/audit/proof", Tenant(Viewer, READ_AUDIT)),
+    ("GET", "…/audit/export", Tenant(Viewer, READ_AUDIT)),
     ("POST", "/api/v1/keys/verify", OwnTenant(Developer, VERIFY)),
     ("GET", "/api/v1/authz/{application_id}", Key),
 ];
@@ -134,7 +139,8 @@ async fn everybody(two: &Two) -> Vec<(Persona, String)> {
     ] {
         all.push((Persona::Member(role), sign_in(&world.http, email, password).await));
     }
-    let permissions = ["keystile.keys:read", "keystile.keys:issue", "keystile.keys:verify"];
+    let permissions =
+        ["keystile.keys:read", "keystile.keys:issue", "keystile.keys:verify", "keystile.audit:read"];
     for permission in permissions.map(Some).into_iter().chain([None]) {
         let body = json!({ "name": "automation", "scopes": [permission.unwrap_or("*")] });
         let secret = as_key(text(&world.create(&body).await, "secret"));
@@ -157,6 +163,7 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
     let world = &two.a;
     let everybody = everybody(&two).await;
     let calls = documented_calls(world).await;
+    let entry = last_entry(world).await;
     for (method, path, _) in ROWS {
         let path = path.replace('…', "/api/v1/tenants/{tenant_id}");
         assert!(calls.contains(&Call { method: (*method).to_owned(), path }), "a row of nothing: {method}");
@@ -169,6 +176,7 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
                 ("tenant_id", world.credentials.tenant_id.as_str()),
                 ("application_id", &world.credentials.application_id),
                 ("api_key_id", text(&subject, "id")),
+                ("audit_id", entry.as_str()),
             ];
             let path = call.path_with(&ids);
             let query = if matches!(needs, Key) { "?environment=production" } else { "" };

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::world::World;
+use crate::world::{World, last_entry};
 
 /// Names the program; `cargo xtask test` installs it and sets this.
 const VARIABLE: &str = "KEYSTILE_SCHEMATHESIS";
@@ -28,10 +28,14 @@ fn schemathesis() -> Command {
 }
 
 /// Real ids for the places in paths, so that requests get past the look-up.
-fn configuration(world: &World, key: &str) -> String {
+fn configuration(world: &World, key: &str, entry: &str) -> String {
     let own = &world.credentials;
-    let ids =
-        [("tenant_id", own.tenant_id.as_str()), ("application_id", &own.application_id), ("api_key_id", key)];
+    let ids = [
+        ("tenant_id", own.tenant_id.as_str()),
+        ("application_id", &own.application_id),
+        ("api_key_id", key),
+        ("audit_id", entry),
+    ];
     let lines = ids.map(|(name, id)| format!("\"path.{name}\" = \"{id}\"\n"));
     format!("[parameters]\n{}\n{METHODS}", lines.concat())
 }
@@ -40,8 +44,9 @@ fn configuration(world: &World, key: &str) -> String {
 async fn no_request_gets_an_answer_that_the_document_does_not_describe() {
     let world = World::start().await;
     let staging = world.credentials.keys["staging"].id.clone();
+    let entry = last_entry(&world).await;
     let folder = world.server.plan().folder().to_owned();
-    std::fs::write(folder.join("schemathesis.toml"), configuration(&world, &staging)).unwrap();
+    std::fs::write(folder.join("schemathesis.toml"), configuration(&world, &staging, &entry)).unwrap();
     let mut command = schemathesis();
     command.current_dir(&folder).args(["run", &format!("http://{}/openapi.json", world.server.address())]);
     command.args(["--header", &format!("Authorization: {}", world.owner), "--continue-on-failure"]);

@@ -103,6 +103,12 @@ pub(crate) async fn verify(http: &Http, asker: &str, question: &Value) -> Value 
     http.json("POST", "/api/v1/keys/verify", asker, question).await.expect(200)
 }
 
+/// The id of the last entry of the tenant's audit log.
+pub(crate) async fn last_entry(world: &World) -> String {
+    let log = world.read(&format!("{}/audit?limit=1", world.tenant())).await;
+    text(&log["data"][0], "id").to_owned()
+}
+
 /// `ApiKey …`
 pub(crate) fn as_key(secret: &str) -> String {
     format!("ApiKey {secret}")
