@@ -1,4 +1,5 @@
-//! Measures the store: durable creations by 64 concurrent tasks, and gathered look-ups of cold keys.
+//! Measures the store: durable creations by 64 concurrent tasks, without and with the sealing of their audit entries,
+//! and gathered look-ups of cold keys.
 //!
 //! `cargo run --release -p keystile-store --example throughput -- sqlite:/path/keystile.db`, or with the URL
 //! of an empty PostgreSQL database, or with `private` for a PostgreSQL server of its own.
@@ -14,12 +15,14 @@ use keystile_core::{
     Action, Actor, ApiKey, Application, ApplicationId, AuditEntry, AuditId, Digest, Environment, Grants,
     KeyId, KeyKind, Limits, Membership, Person, PersonId, Role, Tenant, TenantId, Timestamp, TrustLevel,
 };
-use keystile_store::{Founding, Location, Store};
+use keystile_store::{Founding, Location, Sealing, Store};
 use keystile_testkit::postgres::{Durability, Postgres};
 
 const TASKS: usize = 64;
 const TIME: Duration = Duration::from_secs(5);
 const BATCH: usize = 64;
+/// Between two rounds of sealing, as in the server.
+const PAUSE: Duration = Duration::from_millis(100);
 
 fn moment() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
@@ -40,8 +43,20 @@ async fn measure(location: Location) {
     store.found_tenant(founding.clone()).await.unwrap();
     let template = Arc::new(founding);
     let count = Arc::new(AtomicU32::new(0));
-    let creations = run(|| create(store.clone(), Arc::clone(&template), Arc::clone(&count))).await;
-    println!("durable creations, {TASKS} tasks: {creations:.0} /s");
+    for sealer in [None, Some(PAUSE)] {
+        let sealing = sealer.map(|pause| tokio::spawn(seal(store.clone(), template.tenant.id, pause)));
+        let creations = run(|| create(store.clone(), Arc::clone(&template), Arc::clone(&count))).await;
+        let how = if sealing.is_some() { "sealed meanwhile" } else { "not sealed" };
+        println!("durable creations, {TASKS} tasks, {how}: {creations:.0} /s");
+        if let Some(sealing) = sealing {
+            sealing.abort();
+        }
+        let head = async || store.chain_head(template.tenant.id).await.unwrap().seq.as_u64();
+        let (begun, before) = (Instant::now(), head().await);
+        while store.seal(template.tenant.id).await.unwrap() == Sealing::Partial {}
+        let rest = head().await - before;
+        println!("the remaining {rest} entries: sealed in {:.2} s", begun.elapsed().as_secs_f64());
+    }
     let made = count.load(Ordering::Relaxed);
     for tasks in [1, 4] {
         let lookups = run_tasks(tasks, || look_up(store.clone(), made)).await;
@@ -50,6 +65,14 @@ async fn measure(location: Location) {
     let single = run_tasks(1, || look_up_one(store.clone(), made)).await;
     println!("single look-ups, one at a time: {single:.0} /s, {:.0} µs each", 1e6 / single);
     store.close().await;
+}
+
+/// What the server does beside the changes.
+async fn seal(store: Store, tenant: TenantId, pause: Duration) {
+    loop {
+        while store.seal(tenant).await.unwrap() == Sealing::Partial {}
+        tokio::time::sleep(pause).await;
+    }
 }
 
 async fn run<F: Future<Output = u32> + Send + 'static>(task: impl Fn() -> F) -> f64 {
