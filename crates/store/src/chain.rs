@@ -1,10 +1,11 @@
 //! Sealing the audit log.
 //!
 //! An entry commits with its change and without a place in the chain: a chain that grew within each change would
-//! make all changes of a tenant wait for each other's commit. Places are given afterwards, many at a time, under
-//! the lock of the chain's row; whatever ends the process in between is made up for by the next who seals.
+//! make all changes of a tenant wait for each other's commit. Places are given afterwards, many at a time: hashes are
+//! calculated outside of any transaction, and count only if the chain still ends where they begin. Whatever ends
+//! the process in between is made up for by the next who seals.
 
-use keystile_core::{ChainHead, SealedEntry, TenantId};
+use keystile_core::{ChainHead, RecordedEntry, SealedEntry, TenantId};
 
 use crate::row::Row;
 use crate::tx::{Statement, Tx};
@@ -16,14 +17,12 @@ use crate::{Store, StoreError, audit};
 const MAX_BATCH: usize = 128;
 
 const HEAD: &str = "SELECT seq, hash FROM audit_chains WHERE tenant_id = $1";
-const HEAD_LOCKED: &str = "SELECT seq, hash FROM audit_chains WHERE tenant_id = $1 {for_update}";
 const BEGIN: &str =
     "INSERT INTO audit_chains (tenant_id, seq, hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-const ADVANCE: &str = "UPDATE audit_chains SET seq = $2, hash = $3 WHERE tenant_id = $1";
+const ADVANCE: &str =
+    "UPDATE audit_chains SET seq = $2, hash = $3 WHERE tenant_id = $1 AND seq = $4 AND hash = $5";
 const NEXT_TENANT: &str = "SELECT tenant_id FROM audit_entries
     WHERE seq IS NULL AND tenant_id > $1 ORDER BY tenant_id LIMIT 1";
-const HAS_UNSEALED: &str =
-    "SELECT 1 AS found FROM audit_entries WHERE tenant_id = $1 AND seq IS NULL LIMIT 1";
 const UNSEALED: &str = "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes
     FROM audit_entries WHERE tenant_id = $1 AND seq IS NULL ORDER BY id LIMIT $2";
 const SEAL: &str = "UPDATE audit_entries SET seq = $3, previous = $4, hash = $5
@@ -34,7 +33,7 @@ const SEAL: &str = "UPDATE audit_entries SET seq = $3, previous = $4, hash = $5
 pub enum Sealing {
     /// Nothing that was committed before it began.
     Complete,
-    /// Perhaps more: as many were sealed as one transaction takes.
+    /// Perhaps more: as many were sealed as one transaction takes, or somebody else sealed meanwhile.
     Partial,
 }
 
@@ -45,12 +44,22 @@ impl Store {
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
     pub async fn seal(&self, tenant_id: TenantId) -> Result<Sealing, StoreError> {
-        // Nearly always there is nothing to do, which a read tells without waiting for a commit.
-
-        if !self.read([Value::text(tenant_id)], |tenant, tx| Box::pin(has_unsealed(tenant, tx))).await? {
+        let (behind, entries) =
+            self.read(tenant_id, |tenant_id, tx| Box::pin(unsealed(*tenant_id, tx))).await?;
+        if entries.is_empty() {
             return Ok(Sealing::Complete);
         }
-        self.write_quietly(tenant_id, |tenant_id, tx| Box::pin(seal(*tenant_id, tx))).await
+        let is_all = entries.len() < MAX_BATCH;
+        let mut head = behind;
+        let seal = |entry| {
+            let sealed = head.seal(entry);
+            head = sealed.head();
+            place(&sealed)
+        };
+        let places = entries.into_iter().map(seal).collect();
+        let batch = Batch { tenant_id, behind, places, head };
+        let is_taken = self.write_quietly(batch, |batch, tx| Box::pin(append(batch, tx))).await?;
+        Ok(if is_taken && is_all { Sealing::Complete } else { Sealing::Partial })
     }
 
     /// The next tenant, by id, whose log has unsealed entries.
@@ -67,53 +76,55 @@ impl Store {
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
     pub async fn chain_head(&self, tenant_id: TenantId) -> Result<ChainHead, StoreError> {
-        let head = self.read(tenant_id, |tenant_id, tx| Box::pin(read_head(HEAD, *tenant_id, tx))).await?;
+        let head = self.read(tenant_id, |tenant_id, tx| Box::pin(read_head(*tenant_id, tx))).await?;
         Ok(head.unwrap_or_else(|| ChainHead::empty(tenant_id)))
     }
-}
-
-async fn has_unsealed(tenant: &[Value; 1], tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-    Ok(tx.query_opt(HAS_UNSEALED, tenant).await?.is_some())
 }
 
 async fn next_tenant(after: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<TenantId>, StoreError> {
     tx.query_opt(NEXT_TENANT, after).await?.map(|mut row| row.parsed("tenant_id")).transpose()
 }
 
-async fn read_head(sql: &str, tenant_id: TenantId, tx: &mut Tx<'_>) -> Result<Option<ChainHead>, StoreError> {
+async fn read_head(tenant_id: TenantId, tx: &mut Tx<'_>) -> Result<Option<ChainHead>, StoreError> {
     let read = |mut row: Row| Ok(ChainHead { seq: row.seq("seq")?, hash: row.digest("hash")? });
-    tx.query_opt(sql, &[Value::text(tenant_id)]).await?.map(read).transpose()
+    tx.query_opt(HEAD, &[Value::text(tenant_id)]).await?.map(read).transpose()
 }
 
-async fn seal(tenant_id: TenantId, tx: &mut Tx<'_>) -> Result<Sealing, StoreError> {
-    let mut head = lock_head(tenant_id, tx).await?;
+/// The end of the chain first: if somebody seals between the two reads, the end has moved when it is compared.
+async fn unsealed(
+    tenant_id: TenantId,
+    tx: &mut Tx<'_>,
+) -> Result<(ChainHead, Vec<RecordedEntry>), StoreError> {
+    let head = read_head(tenant_id, tx).await?.unwrap_or_else(|| ChainHead::empty(tenant_id));
     let most = i64::try_from(MAX_BATCH).unwrap_or(i64::MAX);
-    // Read under the lock: what another process sealed meanwhile is no longer among them.
     let rows = tx.query(UNSEALED, &[Value::text(tenant_id), most.into()]).await?;
-    let mut places = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        let sealed = head.seal(audit::read(&mut row)?);
-        head = sealed.head();
-        places.push(place(&sealed));
-    }
-    if places.is_empty() {
-        return Ok(Sealing::Complete);
-    }
-    let end = [Value::text(tenant_id), head.seq.into(), head.hash.into()];
-    let mut batch: Vec<Statement<'_>> = places.iter().map(|place| (SEAL, place.as_slice())).collect();
-    batch.push((ADVANCE, &end));
-    tx.pipeline(&batch).await?;
-    Ok(if places.len() < MAX_BATCH { Sealing::Complete } else { Sealing::Partial })
+    let entries = rows.into_iter().map(|mut row| audit::read(&mut row)).collect::<Result<_, _>>()?;
+    Ok((head, entries))
 }
 
-/// The end of the chain, which nobody else moves until the transaction is over.
-async fn lock_head(tenant_id: TenantId, tx: &mut Tx<'_>) -> Result<ChainHead, StoreError> {
-    if let Some(head) = read_head(HEAD_LOCKED, tenant_id, tx).await? {
-        return Ok(head);
+/// Entries with their places behind an end of the chain.
+struct Batch {
+    tenant_id: TenantId,
+    behind: ChainHead,
+    places: Vec<[Value; 5]>,
+    head: ChainHead,
+}
+
+/// Writes the places down if the chain still ends where they begin, and says whether it does. From the first statement
+/// on nobody else moves the end.
+async fn append(batch: &Batch, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    let Batch { tenant_id, behind, places, head } = batch;
+    let (tenant, empty) = (Value::text(tenant_id), ChainHead::empty(*tenant_id));
+    if *behind == empty {
+        tx.execute(BEGIN, &[tenant.clone(), empty.seq.into(), empty.hash.into()]).await?;
     }
-    let empty = ChainHead::empty(tenant_id);
-    tx.execute(BEGIN, &[Value::text(tenant_id), empty.seq.into(), empty.hash.into()]).await?;
-    Ok(read_head(HEAD_LOCKED, tenant_id, tx).await?.unwrap_or(empty))
+    let ends = [tenant, head.seq.into(), head.hash.into(), behind.seq.into(), behind.hash.into()];
+    if tx.execute(ADVANCE, &ends).await? == 0 {
+        return Ok(false);
+    }
+    let statements: Vec<Statement<'_>> = places.iter().map(|place| (SEAL, place.as_slice())).collect();
+    tx.pipeline(&statements).await?;
+    Ok(true)
 }
 
 fn place(sealed: &SealedEntry) -> [Value; 5] {
