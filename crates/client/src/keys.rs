@@ -2,8 +2,8 @@
 
 use keystile_core::{KeyId, TenantId};
 use keystile_wire::{
-    BlockKey, CreateKey, CreatedKey, KeyListQuery, KeyView, Listing, PatchKey, RegenerateKey, RevokeKey,
-    RotateKey, VerifyAnswer, VerifyRequest,
+    BlockKey, CreateKey, CreatedKey, ImportKeys, ImportedKeys, KeyListQuery, KeyView, Listing, PatchKey,
+    RegenerateKey, RevokeKey, RotateKey, VerifyAnswer, VerifyRequest,
 };
 
 use crate::{Client, ClientError};
@@ -129,6 +129,19 @@ impl Client {
         request: &RotateKey,
     ) -> Result<CreatedKey, ClientError> {
         self.post(&act(tenant, id, "rotate"), request).await
+    }
+
+    /// Takes over keys of another system by the hashes of their secrets: all of them, or none.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] names each key that breaks a rule or whose hash is taken, and any other [`ClientError`];
+    /// after [`ClientError::Interrupted`] import the same keys again, which does no harm.
+    pub async fn import_keys(
+        &self,
+        tenant: TenantId,
+        request: &ImportKeys,
+    ) -> Result<ImportedKeys, ClientError> {
+        self.post(&format!("{}/import", keys(tenant)), request).await
     }
 
     /// Takes a key out of the lists; it is revoked, too.

@@ -99,6 +99,10 @@ text_enum!(
         ApplicationCreate = "application.create",
         /// A key was made.
         KeyCreate = "key.create",
+        /// A key was taken over from another system, by its hash.
+        KeyImport = "key.import",
+        /// Keys were taken over from another system, together.
+        KeysImport = "keys.import",
         /// Settings of a key were changed.
         KeyUpdate = "key.update",
         /// A key was switched off for a while.

@@ -31,7 +31,7 @@ use keystile_store::Store;
 
 pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
-pub use keys::{Issued, KeyQuery, VersionGuard};
+pub use keys::{Imported, Issued, KeyQuery, VersionGuard};
 pub use once::{Asked, Asker, Attempt, Repeated};
 pub use password_change::ResetOffer;
 pub use presence::{Me, Present};

@@ -45,6 +45,9 @@ pub enum Refused {
     /// Something else stands in the way.
     #[error("{0}")]
     Conflict(Conflict),
+    /// Keys cannot be imported, because other keys have or had their hashes.
+    #[error("{} hash(es) cannot be imported", .0.len())]
+    HashesTaken(Vec<Invalid>),
     /// The record has moved on since the caller read it.
     #[error("the record is at version {current} by now")]
     VersionConflict {

@@ -69,7 +69,7 @@ pub(crate) async fn create(key: &ApiKey, entry: &AuditEntry, tx: &mut Tx<'_>) ->
     let (row, entry) = (record::insert_values(key), audit::values(entry));
     let batch: [Statement<'_>; 3] = [(&record::INSERT, &row), (IS_RETIRED, &digest), (audit::INSERT, &entry)];
     refuse_retired(tx.pipeline(&batch).await?.get(1))?;
-    tags::add(key, tx).await
+    tags::add(std::slice::from_ref(key), tx).await
 }
 
 pub(crate) async fn read_one(

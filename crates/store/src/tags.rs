@@ -28,9 +28,11 @@ pub(crate) fn digest(tag: &str) -> Digest {
     Digest::of(tag.as_bytes())
 }
 
-/// Adds the rows of a new key.
-pub(crate) async fn add(key: &ApiKey, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    insert(&Value::text(key.tenant_id), &Value::text(key.id), &key.tags, tx).await
+/// Adds the rows of new keys.
+pub(crate) async fn add(keys: &[ApiKey], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let rows =
+        keys.iter().flat_map(|key| rows_of(&Value::text(key.tenant_id), &Value::text(key.id), &key.tags));
+    insert(&rows.collect::<Vec<_>>(), tx).await
 }
 
 /// Brings the rows of a changed key up to date.
@@ -39,7 +41,7 @@ pub(crate) async fn change(before: &ApiKey, after: &ApiKey, tx: &mut Tx<'_>) -> 
         return Ok(());
     }
     tx.execute(REMOVE, &[Value::text(after.tenant_id), Value::text(after.id)]).await?;
-    add(after, tx).await
+    add(std::slice::from_ref(after), tx).await
 }
 
 /// Adds the rows of all keys that were there before there were any.
@@ -52,28 +54,26 @@ pub(crate) async fn fill(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         }
         for mut row in rows {
             let (tenant_id, key_id) = (row.text("tenant_id")?, row.text("id")?);
-            insert(&Value::text(tenant_id), &Value::text(&key_id), &row.json("tags")?, tx).await?;
+            let tags = row.json("tags")?;
+            insert(&rows_of(&Value::text(tenant_id), &Value::text(&key_id), &tags), tx).await?;
             after = key_id;
         }
     }
 }
 
-async fn insert(
-    tenant_id: &Value,
-    key_id: &Value,
-    tags: &Map<String, Json>,
-    tx: &mut Tx<'_>,
-) -> Result<(), StoreError> {
-    let digests: Vec<Digest> = tags.iter().flat_map(questions).collect();
-    for chunk in digests.chunks(SIZES[SIZES.len() - 1]) {
+async fn insert(rows: &[[Value; 3]], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    for chunk in rows.chunks(SIZES[SIZES.len() - 1]) {
         let index = SIZES.iter().position(|size| *size >= chunk.len()).unwrap_or(SIZES.len() - 1);
         let repeats = std::iter::repeat_n(&chunk[0], SIZES[index] - chunk.len());
-        let rows = chunk.iter().chain(repeats);
-        let values: Vec<Value> =
-            rows.flat_map(|tag| [tenant_id.clone(), key_id.clone(), (*tag).into()]).collect();
+        let values: Vec<Value> = chunk.iter().chain(repeats).flatten().cloned().collect();
         tx.execute(&STATEMENTS[index], &values).await?;
     }
     Ok(())
+}
+
+fn rows_of(tenant_id: &Value, key_id: &Value, tags: &Map<String, Json>) -> Vec<[Value; 3]> {
+    let digests = tags.iter().flat_map(questions);
+    digests.map(|tag| [tenant_id.clone(), key_id.clone(), tag.into()]).collect()
 }
 
 /// The questions that a tag is an answer to.

@@ -18,6 +18,7 @@ const CHALLENGE_AGAIN: HeaderValue = HeaderValue::from_static(
 );
 
 const IN_PROGRESS: &str = "idempotency_in_progress";
+const SECRET_EXISTS: &str = "secret_exists";
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 const INTERNAL: &str = "internal";
 
@@ -195,6 +196,9 @@ impl From<Refused> for ApiProblem {
             Refused::Key(refusal) => Self::decision(&refusal),
             Refused::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
             Refused::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict_code(conflict), detail),
+            Refused::HashesTaken(taken) => {
+                Self { status: StatusCode::CONFLICT, code: SECRET_EXISTS, ..Self::invalid(taken) }
+            }
             Refused::VersionConflict { current } => Self {
                 current_version: Some(current),
                 ..Self::new(
@@ -232,7 +236,7 @@ impl From<Refused> for ApiProblem {
 
 const fn conflict_code(conflict: Conflict) -> &'static str {
     match conflict {
-        Conflict::SecretExists => "secret_exists",
+        Conflict::SecretExists => SECRET_EXISTS,
         Conflict::ApplicationName | Conflict::Email => "name_taken",
         Conflict::SecondFactor => "second_factor_exists",
         Conflict::KeyRevoked => "key_revoked",

@@ -96,6 +96,7 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(applications::list_applications, applications::create_application))
         .routes(routes!(applications::show_application))
         .routes(routes!(keys::list_keys, issuing::create_key))
+        .routes(routes!(issuing::import_keys))
         .routes(routes!(keys::show_key, keys::patch_key, keys::delete_key))
         .routes(routes!(issuing::regenerate_key))
         .routes(routes!(issuing::rotate_key))

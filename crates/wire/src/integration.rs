@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::key_request::{check_reason, never_null};
+use crate::key_action::check_reason;
+use crate::key_request::never_null;
 use crate::patch::Setting;
 use crate::{CreateKey, KeyView, Patch, PatchKey, schema};
 

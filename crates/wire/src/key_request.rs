@@ -1,13 +1,12 @@
 //! API keys in requests.
 
 use std::str::FromStr;
-use std::time::Duration;
 
-use keystile_core::key::{KeyDraft, KeyPatch, MAX_OVERLAP, ModelPattern, ObjectPatch};
+use keystile_core::key::{KeyDraft, KeyImport, KeyPatch, ModelPattern, ObjectPatch, SecretFacts};
 use keystile_core::text::{check_line, check_word};
 use keystile_core::{
-    AllowedIps, BudgetPeriod, Environment, Grants, Invalid, KeyKind, NanoUsd, RateLimit, Secret, SourceType,
-    TrustLevel,
+    AllowedIps, BudgetPeriod, Digest, Environment, Grants, Invalid, KeyKind, NanoUsd, RateLimit, Secret,
+    SourceType, TrustLevel,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -20,8 +19,11 @@ use crate::{Object, Patch, schema};
 
 /// Longest `source_id`, in bytes.
 const SOURCE_ID_MAX: usize = 128;
+/// Most that may be told of the beginning and of the end of an imported secret, in bytes.
+const PREFIX_MAX: usize = 8;
+const LAST_MAX: usize = 4;
 /// Longest free line (`source`, `issued_to_…`, reasons), in characters.
-const LINE_MAX: usize = 200;
+pub(crate) const LINE_MAX: usize = 200;
 /// Most models on one key.
 const MODELS_MAX: usize = 200;
 
@@ -171,6 +173,38 @@ key_request!(
 );
 
 key_request!(
+    /// An API key of another system to take over. Only `hash` and `name` are needed.
+    #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+    ImportKey, Option, ObjectPatch::Replace, {
+        /// SHA-256 of the secret, in the encoding of the request.
+        hash: String,
+        /// The first characters of the secret, 1–8, for people to recognise it.
+        #[schema(schema_with = schema::maybe_word)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prefix: Option<String>,
+        /// The last characters of the secret, 1–4.
+        #[schema(schema_with = schema::maybe_word)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last4: Option<String>,
+        /// What operators call it.
+        #[schema(schema_with = schema::name)]
+        name: String,
+        /// The only environment it will work in; `production` by default.
+        #[schema(schema_with = schema::maybe_environment)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<String>,
+        /// The application it is issued to; the tenant's first by default.
+        #[schema(schema_with = schema::maybe_application_id)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        application_id: Option<String>,
+        /// What it is for; `service` by default, or `ingest` with a `source_id`.
+        #[schema(schema_with = schema::maybe_kind)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
+    }
+);
+
+key_request!(
     /// Settings of an API key to change, as a JSON merge patch: `null` clears a setting. `tags` and `metadata` are merged
     /// member by member; lists are replaced as a whole.
     #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -194,22 +228,62 @@ impl CreateKey {
     pub fn parse(mut self) -> Result<KeyDraft, Vec<Invalid>> {
         let mut broken = Broken::default();
         let settings = self.settings(&mut broken);
-        let name = broken.required("name", self.name.parse());
-        let environment = broken.optional("environment", self.environment.as_deref());
-        let application_id = broken.optional("application_id", self.application_id.as_deref());
-        let kind = broken.required("kind", parse_kind(self.kind.as_deref(), settings.source_id.as_ref()));
-        match (name, kind) {
-            (Some(name), Some(kind)) if broken.0.is_empty() => Ok(KeyDraft {
-                name,
-                environment: environment.unwrap_or(Environment::Production),
-                application_id,
-                kind,
-                secret: self.secret,
-                settings,
-            }),
+        let Self { name, environment, application_id, kind, secret, .. } = self;
+        let draft = draft(&name, [environment, application_id, kind], settings, &mut broken);
+        match draft {
+            Some(draft) if broken.0.is_empty() => Ok(KeyDraft { secret, ..draft }),
             _ => Err(broken.0),
         }
     }
+}
+
+impl ImportKey {
+    /// Checks every field; `hash` is read by `digest`.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn parse(
+        mut self,
+        digest: impl FnOnce(&str) -> Result<Digest, Invalid>,
+    ) -> Result<KeyImport, Vec<Invalid>> {
+        let mut broken = Broken::default();
+        let settings = self.settings(&mut broken);
+        let Self { hash, prefix, last4, name, environment, application_id, kind, .. } = self;
+        let digest = broken.required("hash", digest(&hash));
+        let shown =
+            |text: Option<String>, most| text.map_or(Ok(String::new()), |text| check_word(&text, most));
+        let prefix = broken.required("prefix", shown(prefix, PREFIX_MAX));
+        let last4 = broken.required("last4", shown(last4, LAST_MAX));
+        let draft = draft(&name, [environment, application_id, kind], settings, &mut broken);
+        match (draft, digest, prefix, last4) {
+            (Some(draft), Some(digest), Some(prefix), Some(last4)) if broken.0.is_empty() => {
+                let secret = SecretFacts { digest, key_prefix: prefix.clone(), prefix, last4 };
+                Ok(KeyImport { draft, secret })
+            }
+            _ => Err(broken.0),
+        }
+    }
+}
+
+/// What the requests for a key have in common: its name, and its environment, application and kind.
+fn draft(
+    name: &str,
+    [environment, application_id, kind]: [Option<String>; 3],
+    settings: KeyPatch,
+    broken: &mut Broken,
+) -> Option<KeyDraft> {
+    let name = broken.required("name", name.parse());
+    let environment = broken.optional("environment", environment.as_deref());
+    let application_id = broken.optional("application_id", application_id.as_deref());
+    let kind = broken.required("kind", parse_kind(kind.as_deref(), settings.source_id.as_ref()));
+    Some(KeyDraft {
+        name: name?,
+        environment: environment.unwrap_or(Environment::Production),
+        application_id,
+        kind: kind?,
+        secret: None,
+        settings,
+    })
 }
 
 impl PatchKey {
@@ -225,89 +299,9 @@ impl PatchKey {
     }
 }
 
-/// Why a key is ended for good.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RevokeKey {
-    /// For the record; 1–200 characters.
-    #[schema(schema_with = schema::maybe_line)]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-impl RevokeKey {
-    /// The checked reason.
-    ///
-    /// # Errors
-    /// The broken rule.
-    pub fn parse(&self) -> Result<Option<String>, Invalid> {
-        self.reason.as_deref().map(check_reason).transpose()
-    }
-}
-
-/// Why a key is barred.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BlockKey {
-    /// Shown to operators; 1–200 characters.
-    #[schema(schema_with = schema::line)]
-    pub reason: String,
-}
-
-impl BlockKey {
-    /// The checked reason.
-    ///
-    /// # Errors
-    /// The broken rule.
-    pub fn parse(&self) -> Result<String, Invalid> {
-        check_reason(&self.reason)
-    }
-}
-
-/// How a key gets its new secret.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RegenerateKey {
-    /// A secret of your own: 24–512 visible ASCII characters that nobody can guess. Made for you if left out.
-    #[schema(value_type = Option<String>, min_length = 24, max_length = 512)]
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "send_optional")]
-    pub secret: Option<Secret>,
-}
-
-/// How a key is replaced by another.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RotateKey {
-    /// How long the old key lives on beside the new one: 0 seconds to 30 days.
-    #[schema(minimum = 0, maximum = 2_592_000)]
-    pub overlap_seconds: u64,
-    /// A secret of your own: 24–512 visible ASCII characters that nobody can guess. Made for you if left out.
-    #[schema(value_type = Option<String>, min_length = 24, max_length = 512)]
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "send_optional")]
-    pub secret: Option<Secret>,
-}
-
-impl RotateKey {
-    /// The checked overlap.
-    ///
-    /// # Errors
-    /// The broken rule.
-    pub fn overlap(&self) -> Result<Duration, Invalid> {
-        let most = MAX_OVERLAP.as_secs();
-        if self.overlap_seconds > most {
-            return Err(Invalid::new("overlap_seconds", format!("must be from 0 to {most}")));
-        }
-        Ok(Duration::from_secs(self.overlap_seconds))
-    }
-}
-
 /// For a setting that can be left out but not cleared.
 pub(crate) fn never_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
-}
-
-pub(crate) fn check_reason(reason: &str) -> Result<String, Invalid> {
-    check_line(reason, LINE_MAX).map_err(|invalid| invalid.at("reason"))
 }
 
 fn parse_kind(kind: Option<&str>, source_id: Option<&Option<String>>) -> Result<KeyKind, Invalid> {

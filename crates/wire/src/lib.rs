@@ -6,8 +6,10 @@
 
 mod application;
 mod audit;
+mod import;
 mod integration;
 mod key;
+mod key_action;
 mod key_request;
 mod object;
 mod page;
@@ -23,12 +25,14 @@ mod verification;
 
 pub use application::{ApplicationView, CreateApplication};
 pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
+pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
 pub use integration::{
     CreateIntegrationKey, CreatedIntegrationKey, IntegrationKey, IntegrationListQuery, IntegrationStatus,
     PatchIntegrationKey,
 };
 pub use key::{CreatedKey, KeyView};
-pub use key_request::{BlockKey, CreateKey, PatchKey, RegenerateKey, RevokeKey, RotateKey};
+pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};
+pub use key_request::{CreateKey, ImportKey, PatchKey};
 pub use object::Object;
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};

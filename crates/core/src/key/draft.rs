@@ -1,6 +1,6 @@
 //! A key before it is made.
 
-use crate::key::{KeyKind, KeyPatch};
+use crate::key::{KeyKind, KeyPatch, SecretFacts};
 use crate::{ApplicationId, Environment, Name, Secret};
 
 /// A checked request for a new key.
@@ -18,4 +18,13 @@ pub struct KeyDraft {
     pub secret: Option<Secret>,
     /// All other settings.
     pub settings: KeyPatch,
+}
+
+/// A checked request to take over a key of another system, whose secret is known by its hash only.
+#[derive(Debug)]
+pub struct KeyImport {
+    /// The key, without a secret.
+    pub draft: KeyDraft,
+    /// The hash, and what else the other system tells of the secret.
+    pub secret: SecretFacts,
 }

@@ -8,7 +8,7 @@ mod record;
 mod rotation;
 mod text;
 
-pub use draft::KeyDraft;
+pub use draft::{KeyDraft, KeyImport};
 pub use object::ObjectPatch;
 pub use patch::KeyPatch;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};

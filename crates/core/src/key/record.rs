@@ -163,6 +163,12 @@ impl SecretFacts {
     }
 }
 
+impl From<&Secret> for SecretFacts {
+    fn from(secret: &Secret) -> Self {
+        Self::of(secret)
+    }
+}
+
 /// The final end of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
@@ -257,7 +263,7 @@ impl ApiKey {
         tenant_id: TenantId,
         application_id: ApplicationId,
         name: Name,
-        secret: &Secret,
+        secret: impl Into<SecretFacts>,
         made_by: Actor,
         made_at: Timestamp,
     ) -> Self {
@@ -281,7 +287,7 @@ impl ApiKey {
             expires_at: None,
             last_used_at: None,
             last_used_ip: None,
-            secret: SecretFacts::of(secret),
+            secret: secret.into(),
             secret_created_at: made_at,
             rotated_from_key_id: None,
             lineage_id: id,

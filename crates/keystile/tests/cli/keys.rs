@@ -191,3 +191,36 @@ fn what_is_missing_is_taught() {
     assert!(nowhere.notes.contains("http://127.0.0.1:1") && nowhere.notes.contains("--url"), "{nowhere:?}");
     assert_eq!((nowhere.status, nowhere.out.as_str()), (Some(2), ""));
 }
+
+#[test]
+fn a_key_is_rotated_and_keys_are_imported() {
+    let server = Server::start("rotated");
+    let created = json(&ran(&mut server.keys(&["create", "web", "--tag", "team=web", "--json"])).ok());
+    let (id, old) = (created["id"].as_str().unwrap(), created["secret"].as_str().unwrap());
+    let rotated = ran(&mut server.keys(&["rotate", id, "--overlap", "1h"]));
+    assert!(rotated.notes.contains("is refused in 3600 s") && rotated.notes.contains(id), "{rotated:?}");
+    let new = rotated.ok();
+    assert_eq!((verified(&server, &[], old).status, verified(&server, &[], &new).status), (Some(0), Some(0)));
+    let again = ran(&mut server.keys(&["rotate", id, "--overlap", "0"]));
+    assert_eq!(again.status, Some(2));
+    assert!(again.notes.contains("already_rotated"), "{again:?}");
+    let tagged = json(&ran(&mut server.keys(&["list", "--tag", "team:web", "--json"])).ok());
+    assert_eq!(tagged["data"].as_array().unwrap().len(), 2);
+    assert!(ran(&mut server.keys(&["list", "--rotation-due"])).notes.contains("No key is like that"));
+
+    // SHA-256 of "hello-world".
+    let hash = "afa27b44d43b02a9fea41d13cedc2e4016cfcf87c5dbf990e593669aa8ce286d";
+    let file = server.file("keys.ndjson");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, format!("{{\"hash\": \"{hash}\", \"name\": \"moved\"}}\n")).unwrap();
+    assert_eq!(ran(&mut server.keys(&["import", path])).ok(), "1 imported, 0 there before\n");
+    assert_eq!(verified(&server, &[], "hello-world").status, Some(0));
+    assert_eq!(ran(&mut server.keys(&["import", path])).ok(), "0 imported, 1 there before\n");
+    let other = format!("\n{{\"hash\": \"{hash}\", \"name\": \"renamed\"}}\n");
+    let refused = ran_with_input(&mut server.keys(&["import", "-"]), &other);
+    assert_eq!(refused.status, Some(2));
+    assert!(
+        refused.notes.contains("nothing was imported") && refused.notes.contains("line 2, hash:"),
+        "{refused:?}"
+    );
+}

@@ -19,6 +19,7 @@ mod doubt;
 mod durability;
 mod full_disk;
 mod idempotency;
+mod import;
 mod integration;
 mod isolation;
 mod keys_fields;

@@ -1,7 +1,7 @@
 //! Making a key.
 
-use keystile_core::key::KeyDraft;
-use keystile_core::{Action, ApiKey, Change, KeyId, Secret, Timestamp};
+use keystile_core::key::{KeyDraft, SecretFacts};
+use keystile_core::{Action, ApiKey, ApplicationId, Change, KeyId, Secret, Timestamp};
 use serde_json::Value;
 
 use crate::audit::describe;
@@ -40,16 +40,35 @@ impl ControlPlane {
     }
 
     async fn draw_up(&self, caller: &Caller, draft: KeyDraft, secret: &Secret) -> Result<ApiKey, Refused> {
-        let own = caller.reach().map(|reach| reach.application_id);
-        let application = match draft.application_id.or(own) {
+        let application = self.application_for(caller, draft.application_id).await?;
+        self.drawn(caller, draft, application, SecretFacts::of(secret))
+    }
+
+    /// The application that is named, or the caller's own, or the tenant's first.
+    pub(super) async fn application_for(
+        &self,
+        caller: &Caller,
+        named: Option<ApplicationId>,
+    ) -> Result<ApplicationId, Refused> {
+        let application = match named.or(caller.reach().map(|reach| reach.application_id)) {
             Some(id) => self.store.application(caller.tenant_id, id).await?,
             None => self.store.first_application(caller.tenant_id).await?,
         };
-        let application_id = application.ok_or(Refused::NotFound("application"))?.id;
+        Ok(application.ok_or(Refused::NotFound("application"))?.id)
+    }
+
+    /// A key as it is asked for, if the caller could give all that it has.
+    pub(super) fn drawn(
+        &self,
+        caller: &Caller,
+        draft: KeyDraft,
+        application_id: ApplicationId,
+        secret: SecretFacts,
+    ) -> Result<ApiKey, Refused> {
         let (id, now) = (self.fresh(KeyId::from_parts)?, self.now());
         let tenant_id = caller.tenant_id;
         let mut key = ApiKey {
-            app_id: own,
+            app_id: caller.reach().map(|reach| reach.application_id),
             customer_id: caller.reach().and_then(|reach| reach.customer_id),
             environment: draft.environment,
             kind: draft.kind,

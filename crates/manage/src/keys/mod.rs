@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod import;
 mod life;
 mod read;
 mod rotate;
@@ -9,4 +10,5 @@ mod secret;
 
 pub use change::VersionGuard;
 pub use create::Issued;
+pub use import::Imported;
 pub use read::KeyQuery;

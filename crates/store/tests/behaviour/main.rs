@@ -7,6 +7,7 @@ mod bed;
 mod changes;
 mod conflicts;
 mod facts;
+mod import;
 mod keys;
 mod lists;
 mod once;
@@ -69,6 +70,10 @@ on_both_engines! {
         deleted_keys_are_listed_only_when_asked_for,
         pages_of_filtered_keys_have_no_gaps_and_no_repeats,
         rotation_is_due_for_keys_that_live_only;
+    import:
+        many_keys_are_imported_with_their_entries_and_tags,
+        an_import_is_told_what_is_there,
+        an_import_that_fails_writes_nothing;
     once:
         a_request_is_begun_once_and_its_answer_kept,
         an_attempt_that_is_taken_over_writes_nothing,

@@ -3,11 +3,13 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::{ApiKey, KeyId};
-use keystile_manage::Right;
-use keystile_wire::{CreateKey, CreatedKey, Problem, RegenerateKey, RotateKey};
+use keystile_manage::{Imported, Right};
+use keystile_wire::{
+    CreateKey, CreatedKey, ImportKeys, ImportedKey, ImportedKeys, Problem, RegenerateKey, RotateKey,
+};
 
 use super::shown::Shown;
-use super::{Answer, with_location};
+use super::{Answer, json, with_location};
 use crate::extract::{IfMatch, Member, PathId};
 use crate::once::{Making, MakingOptional, once};
 use crate::problem::ApiProblem;
@@ -91,4 +93,41 @@ pub(crate) async fn rotate_key(
         Ok(with_location(shown.with_secret(&app, StatusCode::OK, issued), path))
     })
     .await
+}
+
+/// Longest body of an import: 10,000 keys with long names and some settings each.
+const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
+
+/// Take over API keys of another system by the SHA-256 of their secrets: all of them, or none. They work when this
+/// answers, with the secrets their holders have: any text of 8 to 512 visible ASCII characters that does not begin like
+/// a Keystile key. A key that is there with the same settings stays as it is, so that an import can be repeated.
+#[utoipa::path(post, path = "/api-keys/import", tag = "keys",
+    params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = ImportKeys, responses(
+    (status = 200, body = ImportedKeys, description = "What became of each key."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was imported; 409 `secret_exists` names the hashes that other keys have or had."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn import_keys(
+    State(app): State<App>,
+    Member(caller): Member,
+    Making(request, asked): Making<ImportKeys, MAX_IMPORT_BODY>,
+) -> Answer {
+    let imports = request.parse().map_err(ApiProblem::invalid)?;
+    once(&app, caller.asker(Right::ManageKeys)?, asked, move |app| async move {
+        let imported =
+            app.commit(|app| async move { app.control.import_keys(&caller, imports).await }).await?;
+        Ok(json(StatusCode::OK, &view(imported)))
+    })
+    .await
+}
+
+fn view(imported: Vec<Imported>) -> ImportedKeys {
+    let existing = imported.iter().filter(|key| key.was_there).count();
+    let one = |key: Imported| ImportedKey { id: key.id, status: key.status, created: !key.was_there };
+    ImportedKeys {
+        created: imported.len() - existing,
+        existing,
+        keys: imported.into_iter().map(one).collect(),
+    }
 }

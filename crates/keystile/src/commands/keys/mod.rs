@@ -4,6 +4,7 @@ mod amend;
 mod block;
 mod create;
 mod delete;
+mod import;
 mod list;
 mod own_secret;
 mod refused;
@@ -55,6 +56,7 @@ pub(crate) struct KeysCommand {
 #[derive(Debug, Subcommand)]
 enum Action {
     Create(Box<create::Create>),
+    Import(import::Import),
     List(list::List),
     Show(show::Show),
     #[command(visible_alias = "patch")]
@@ -76,6 +78,7 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
     let context = Context { session, form: Form::of(command.json), now: clock.now() };
     let report = match command.action {
         Action::Create(create) => create.run(&context).await,
+        Action::Import(import) => import.run(&context).await,
         Action::List(list) => list.run(&context).await,
         Action::Show(show) => show.run(&context).await,
         Action::Update(update) => update.run(&context).await,
