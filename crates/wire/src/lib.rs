@@ -8,6 +8,7 @@ mod application;
 mod audit;
 mod import;
 mod integration;
+mod integration_request;
 mod key;
 mod key_action;
 mod key_request;
@@ -26,10 +27,8 @@ mod verification;
 pub use application::{ApplicationView, CreateApplication};
 pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
 pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
-pub use integration::{
-    CreateIntegrationKey, CreatedIntegrationKey, IntegrationKey, IntegrationListQuery, IntegrationStatus,
-    PatchIntegrationKey,
-};
+pub use integration::{CreatedIntegrationKey, IntegrationKey, IntegrationStatus};
+pub use integration_request::{CreateIntegrationKey, IntegrationListQuery, PatchIntegrationKey};
 pub use key::{CreatedKey, KeyView};
 pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};
 pub use key_request::{CreateKey, ImportKey, PatchKey};
