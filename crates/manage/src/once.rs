@@ -92,7 +92,7 @@ impl ControlPlane {
             Begun::Other => Err(Refused::IdempotencyKeyReused),
             // A server with another key of its own has sealed it.
             Begun::Done(sealed) => seal
-                .open(sealed)
+                .open(&sealed)
                 .map(Repeated::With)
                 .ok_or(Refused::Conflict(Conflict::IdempotencyAnswerLost)),
         }
@@ -158,7 +158,7 @@ impl Seal {
         Some([nonce.as_ref().as_slice(), &answer].concat())
     }
 
-    fn open(&self, sealed: Vec<u8>) -> Option<Vec<u8>> {
+    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut rest = rest.to_vec();
@@ -179,13 +179,13 @@ mod tests {
     fn only_both_keys_together_open_an_answer() {
         let sealed = seal(b"server", "k", b"scope").close(b"secret".to_vec()).unwrap();
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
-        assert_eq!(seal(b"server", "k", b"scope").open(sealed.clone()).unwrap(), b"secret");
+        assert_eq!(seal(b"server", "k", b"scope").open(&sealed).unwrap(), b"secret");
         for other in
             [seal(b"other", "k", b"scope"), seal(b"server", "l", b"scope"), seal(b"server", "k", b"other")]
         {
-            assert!(other.open(sealed.clone()).is_none());
+            assert!(other.open(&sealed).is_none());
         }
-        assert!(seal(b"server", "k", b"scope").open(vec![1]).is_none());
+        assert!(seal(b"server", "k", b"scope").open(&[1]).is_none());
         assert_eq!(format!("{:?}", seal(b"server", "k", b"scope")), "Seal(…)");
     }
 }

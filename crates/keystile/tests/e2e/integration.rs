@@ -187,7 +187,8 @@ async fn automation_is_stamped_with_its_application_and_sees_no_other() {
     }
 }
 
-async fn refused(answer: Answer, field: &str) {
+#[track_caller]
+fn refused(answer: &Answer, field: &str) {
     answer.expect_problem(400, "invalid_request");
     assert_eq!(answer.fields(), [field]);
 }
@@ -213,7 +214,7 @@ async fn bad_input_is_refused_with_its_field() {
     ] {
         let mut body = json!({ "name": "bad" });
         body[field] = value;
-        refused(world.ask("POST", KEYS, &body).await, field).await;
+        refused(&world.ask("POST", KEYS, &body).await, field);
     }
     for (field, body) in [
         ("blocked_reason", json!({ "blocked": true })),
@@ -226,7 +227,7 @@ async fn bad_input_is_refused_with_its_field() {
         ("is_deleted", json!({ "is_deleted": true })),
         ("tenant_id", json!({ "tenant_id": "ten_01J00000000000000000000001" })),
     ] {
-        refused(world.ask("PATCH", &path, &body).await, field).await;
+        refused(&world.ask("PATCH", &path, &body).await, field);
     }
     for (field, query) in [
         ("status", "status=inactive"),
@@ -234,7 +235,7 @@ async fn bad_input_is_refused_with_its_field() {
         ("tag", "tag="),
         ("tenant_id", "tenant_id=ten_1"),
     ] {
-        refused(world.ask("GET", &format!("{KEYS}?{query}"), &NOTHING).await, field).await;
+        refused(&world.ask("GET", &format!("{KEYS}?{query}"), &NOTHING).await, field);
     }
     world.http.json("GET", KEYS, "", &NOTHING).await.expect_problem(401, "key_missing");
     assert_eq!(world.read(&path).await["version"], 1);

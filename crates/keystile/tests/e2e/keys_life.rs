@@ -228,15 +228,15 @@ async fn keys_are_found_by_tag_by_disuse_and_by_their_need_of_rotation() {
     for query in
         ["tag=team:payments", "tag=regions", "tag=regions:us", "tag=tier:1", "tag=live:true", "tag=a:b:c"]
     {
-        assert_eq!(found(&world, query).await, [tagged.clone()], "{query}");
+        assert_eq!(found(&world, query).await, [tagged.as_str()], "{query}");
     }
-    assert_eq!(found(&world, "tag=team").await, [other.clone(), tagged.clone()]);
+    assert_eq!(found(&world, "tag=team").await, [other.as_str(), tagged.as_str()]);
     for query in ["tag=Team", "tag=team:pay", "tag=team:payments&q=other", "tag=tier:2", "tag=payments"] {
         assert_eq!(found(&world, query).await, [""; 0], "{query}");
     }
     let patch = json!({ "tags": { "team": "ops", "tier": null } });
     world.change("PATCH", &tagged, "", &patch).await.expect(200);
-    assert_eq!(found(&world, "tag=team:ops").await, [tagged.clone()]);
+    assert_eq!(found(&world, "tag=team:ops").await, [tagged.as_str()]);
     for query in ["tag=team:payments", "tag=tier"] {
         assert_eq!(found(&world, query).await, [""; 0], "{query}");
     }
@@ -255,9 +255,9 @@ async fn keys_are_found_by_tag_by_disuse_and_by_their_need_of_rotation() {
         days(120)
     ));
     world.start_again();
-    assert_eq!(found(&world, "rotation_due=true").await, [tagged.clone()]);
+    assert_eq!(found(&world, "rotation_due=true").await, [tagged.as_str()]);
     assert!(!found(&world, "rotation_due=false").await.contains(&tagged));
-    assert_eq!(found(&world, "unused_days=119&rotation_due=true&tag=live").await, [tagged.clone()]);
+    assert_eq!(found(&world, "unused_days=119&rotation_due=true&tag=live").await, [tagged.as_str()]);
     assert_eq!(found(&world, "unused_days=121").await, [""; 0]);
     let shown = world.change("GET", &tagged, "", &NOTHING).await.expect(200);
     assert_eq!(shown["rotation_due"], true);
