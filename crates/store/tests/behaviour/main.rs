@@ -14,6 +14,7 @@ mod once;
 mod rotation;
 mod sample;
 mod schema;
+mod sessions;
 mod tenancy;
 
 /// Makes two tests of every case: `sqlite::case` and `postgres::case`.
@@ -101,6 +102,17 @@ on_both_engines! {
         any_number_of_digests_is_asked_at_once,
         facts_are_those_of_the_last_commit,
         a_replaced_secret_finds_nothing;
+    sessions:
+        every_field_of_a_session_comes_back,
+        a_session_opens_the_tenants_of_its_person_only,
+        a_refresh_token_is_used_once_and_shown_again_ends_its_session,
+        of_many_exchanges_of_one_token_one_succeeds,
+        a_session_that_is_over_is_not_refreshed,
+        attempts_in_vain_are_counted_exactly,
+        a_password_that_was_changed_meanwhile_starts_nothing,
+        a_second_factor_is_spent_once,
+        a_token_for_a_password_works_once,
+        a_session_whose_audit_entry_fails_does_not_start;
     schema:
         migrations_run_once,
         an_empty_database_is_not_served,
