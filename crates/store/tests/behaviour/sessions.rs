@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keystile_core::{Action, Digest, PersonId, Role, Session, SessionEnd, SessionId, TenantId, Timestamp};
 use keystile_store::{
-    Factor, NewSession, Patience, Refreshed, Reset, Rotation, Sealed, Started, Store, StoreError,
+    Factor, NewSession, Patience, Refresh, Refreshed, Reset, Sealed, Started, Store, StoreError,
 };
 
 use crate::bed::Bed;
@@ -60,9 +60,9 @@ async fn read(store: &Store, session: &Session) -> Session {
     store.entrance(None, session.person_id, session.id).await.unwrap().unwrap().session
 }
 
-fn rotation(world: &World, session: &Session, used: Digest, next: Digest, at: Timestamp) -> Rotation {
+fn rotation(world: &World, session: &Session, used: Digest, next: Digest, at: Timestamp) -> Refresh {
     let if_reused = Some(told(world, Action::SessionReuse));
-    Rotation { session: session.clone(), used, next, at, if_reused }
+    Refresh { session: session.clone(), used, next, at, if_reused }
 }
 
 pub(crate) async fn every_field_of_a_session_comes_back(bed: &Bed) {
