@@ -12,13 +12,26 @@ fn verify(arguments: &[&str]) -> Ran {
     ran(&mut keystile(&[&["audit", "verify"], arguments].concat()))
 }
 
+/// Asks in one session: signing in anew each time would add an entry to the log.
 fn audit(server: &Server, arguments: &[&str]) -> Command {
-    server.ask("audit", arguments)
+    let mut command = keystile(&["audit"]);
+    command.args(arguments).env("XDG_CONFIG_HOME", server.file("config"));
+    command
+}
+
+fn signed_in(name: &str) -> Server {
+    let server = Server::start(name);
+    let credentials = server.credentials();
+    let said = |member: &str| credentials[member].as_str().unwrap();
+    let arguments = ["login", "--url", said("base_url"), "--email", said("email"), "--password-stdin"];
+    let mut login = keystile(&arguments);
+    ran_with_input(login.env("XDG_CONFIG_HOME", server.file("config")), said("password")).ok();
+    server
 }
 
 #[test]
 fn a_log_is_listed_exported_and_checked_offline() {
-    let server = Server::start("audit");
+    let server = signed_in("audit");
     ran(&mut server.keys(&["create", "web"])).ok();
     let table = ran(&mut audit(&server, &["list", "--action", "key.create", "--limit", "1"]));
     assert!(table.notes.contains("There are more entries"), "{table:?}");
@@ -58,7 +71,7 @@ fn a_log_is_listed_exported_and_checked_offline() {
 
 #[test]
 fn what_was_done_to_an_export_is_told_with_its_line() {
-    let server = Server::start("audit-forged");
+    let server = signed_in("audit-forged");
     let export = ran(&mut audit(&server, &["export"])).ok();
     let lines: Vec<&str> = export.lines().collect();
     let told = |lines: &[&str]| {
