@@ -48,7 +48,7 @@ impl ControlPlane {
     pub async fn confirm_totp(&self, present: &Present, code: &Secret) -> Result<Vec<Secret>, Refused> {
         let id = present.person.id;
         let enrolled = self.store.enrolled(id).await?.filter(|enrolled| enrolled.confirmed_at.is_none());
-        let sealed = enrolled.ok_or(Refused::NotFound("enrolment to confirm"))?.secret;
+        let sealed = enrolled.ok_or(Refused::NotFound("enrolment"))?.secret;
         let secret = self.vault.open(&totp::context(id), &sealed)?;
         let now = self.now();
         let step = totp::matching_step(&secret, code.expose(), now)
@@ -58,7 +58,7 @@ impl ControlPlane {
         let entry = self.entry_of(present, Action::TotpConfirm, id.to_string(), json!({}))?;
         let who = (id, present.session.id);
         if !self.store.confirm_factor(who, (sealed, step, now), digests, entry).await? {
-            return Err(Refused::NotFound("enrolment to confirm"));
+            return Err(Refused::NotFound("enrolment"));
         }
         Ok(codes)
     }

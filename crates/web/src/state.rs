@@ -54,6 +54,17 @@ impl App {
         Self(Arc::new(Parts { control: self.control.within(attempt), ..Parts::clone(&self.0) }))
     }
 
+    /// Carries out `work` to its end even when the client goes away: an attempt to sign in counts, whether its answer is
+    /// waited for or not.
+    pub(crate) async fn finish<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Refused>> + Send + 'static,
+    {
+        let task = tokio::spawn(work(self.clone()));
+        task.await.map_err(|_| Refused::Internal("a request was interrupted".to_owned()))?
+    }
+
     /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
     /// is answered.
     /// Runs to its end even when the client goes away: a commit whose change was not applied would leave a

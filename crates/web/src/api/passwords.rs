@@ -21,7 +21,10 @@ pub(crate) async fn change_password(
     Json(request): Json<ChangePassword>,
 ) -> Answer<StatusCode> {
     let ChangePassword { current_password, new_password } = request;
-    app.control.change_password(&present, current_password, new_password).await?;
+    app.finish(|app: App| async move {
+        app.control.change_password(&present, current_password, new_password).await
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

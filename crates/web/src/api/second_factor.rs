@@ -52,6 +52,7 @@ pub(crate) async fn remove_totp(
     Json(request): Json<RemoveTotp>,
 ) -> Answer<StatusCode> {
     let shown = shown_factor(request.code, request.recovery_code)?;
-    app.control.remove_totp(&present, request.password, shown).await?;
+    let password = request.password;
+    app.finish(|app: App| async move { app.control.remove_totp(&present, password, shown).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -48,7 +48,8 @@ pub(crate) async fn create_token(State(app): State<App>, request: Request) -> An
         factor: shown_factor(request.code, request.recovery_code)?,
         user_agent,
     };
-    Ok(pair(app.control.sign_in(attempt, &origin).await?))
+    let tokens = app.finish(|app: App| async move { app.control.sign_in(attempt, &origin).await }).await?;
+    Ok(pair(tokens))
 }
 
 /// Exchange a refresh token for the next pair of tokens. Each works once: one that is shown again ends the session, as it,
@@ -63,7 +64,9 @@ pub(crate) async fn refresh_token(
     CameFrom(origin): CameFrom,
     Json(request): Json<RefreshRequest>,
 ) -> Answer {
-    Ok(pair(app.control.refresh(&request.refresh_token, &origin).await?))
+    let token = request.refresh_token;
+    let tokens = app.finish(|app: App| async move { app.control.refresh(&token, &origin).await }).await?;
+    Ok(pair(tokens))
 }
 
 /// The public keys that tokens are checked with (RFC 7517).
