@@ -13,8 +13,9 @@ use crate::world::{KEYSTILE, World, text};
 const TOTP: &str = "/api/v1/auth/totp";
 const NEW: &str = "amber-walrus-77-kite";
 
+/// What the authenticator shows so many seconds later.
 #[expect(clippy::disallowed_methods, reason = "the real server has the real time")]
-fn code(secret: &str, later: i64) -> String {
+pub(crate) fn code(secret: &str, later: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     authenticator::code(secret, i64::try_from(now).unwrap() + later)
 }

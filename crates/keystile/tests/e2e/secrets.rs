@@ -62,6 +62,29 @@ impl Canary {
         self.world.change("DELETE", text(&own, "id"), "", &NOTHING).await.expect(204);
     }
 
+    /// Carries a session on, and has a second factor for a while.
+    async fn sessions(&mut self) {
+        let (owner, password) = (self.world.owner.clone(), self.world.credentials.password.clone());
+        let body = json!({ "email": self.world.credentials.email, "password": password });
+        let http = self.world.http.clone();
+        let mut tokens = http.json("POST", "/api/v1/auth/token", "", &body).await.expect(200);
+        for _ in 0..2 {
+            let refresh = json!({ "refresh_token": self.learn(text(&tokens, "refresh_token")) });
+            tokens = http.json("POST", "/api/v1/auth/token/refresh", "", &refresh).await.expect(200);
+        }
+        self.learn(text(&tokens, "refresh_token"));
+        let totp = "/api/v1/auth/totp";
+        let enrolment = http.json("POST", totp, &owner, &NOTHING).await.expect(201);
+        let secret = self.learn(text(&enrolment, "secret"));
+        let code = json!({ "code": crate::second_factor::code(&secret, 0) });
+        let codes = http.json("POST", &format!("{totp}/confirm"), &owner, &code).await.expect(200);
+        for code in codes["recovery_codes"].as_array().unwrap() {
+            self.learn(code.as_str().unwrap());
+        }
+        let remove = json!({ "password": password, "recovery_code": codes["recovery_codes"][0] });
+        http.json("DELETE", totp, &owner, &remove).await.expect(204);
+    }
+
     /// Puts secrets where they do not belong.
     async fn bad_places(&mut self) {
         let (keys, authz, owner) =
@@ -99,6 +122,17 @@ impl Canary {
             self.keep(&answer);
             let sign_in = json!({ "email": secret, "password": secret });
             self.refused("POST", "/api/v1/auth/token", "", &sign_in).await;
+            for (path, body) in [
+                ("token/refresh", json!({ "refresh_token": [secret] })),
+                ("token/refresh", json!({ "refresh_token": "x", "code": secret })),
+                ("password", json!({ "current_password": {}, "new_password": secret })),
+                ("password/reset", json!({ "token": secret, "new_password": secret })),
+                ("totp", json!({ "secret": secret })),
+                ("totp/confirm", json!({ "code": secret })),
+                ("logout", json!({ "everywhere": secret })),
+            ] {
+                self.refused("POST", &format!("/api/v1/auth/{path}"), &owner, &body).await;
+            }
             let url = url_encoded(secret);
             for query in [format!("q={url}"), format!("cursor={url}"), format!("environment={url}")] {
                 let _answer = self.world.ask("GET", &format!("{keys}?{query}"), &NOTHING).await;
@@ -157,6 +191,7 @@ async fn no_secret_is_in_files_logs_or_errors() {
     let token = canary.world.owner.trim_start_matches("Bearer ").to_owned();
     canary.learn(&token);
     canary.good_places().await;
+    canary.sessions().await;
     let first_out = canary.world.server.plan().folder().join("start-1.stdout");
     canary.world.server.stop();
     canary.world.start_again();
