@@ -3,7 +3,7 @@
 use keystile_testkit::http::{Answer, NOTHING};
 use serde_json::json;
 
-use crate::isolation::Two;
+use crate::isolation::{MEMBERS, Two};
 use crate::matrix::{Call, documented_calls};
 use crate::world::{as_key, last_entry, sign_in, text};
 
@@ -44,9 +44,21 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),
     ("POST", "/api/v1/auth/token", Nothing),
+    ("POST", "/api/v1/auth/token/refresh", Nothing),
+    ("GET", "/.well-known/jwks.json", Nothing),
+    ("POST", "/api/v1/auth/logout", Person),
+    ("GET", "/api/v1/auth/me", Person),
+    ("GET", "/api/v1/auth/sessions", Person),
+    ("DELETE", "/api/v1/auth/sessions/{session_id}", Person),
+    ("POST", "/api/v1/auth/password", Person),
+    ("POST", "/api/v1/auth/password/reset", Nothing),
+    ("POST", "/api/v1/auth/totp", Person),
+    ("DELETE", "/api/v1/auth/totp", Person),
+    ("POST", "/api/v1/auth/totp/confirm", Person),
     ("GET", "/api/v1/tenants", Person),
     ("POST", "/api/v1/tenants", Person),
     ("GET", "…", Tenant(Viewer, PERSONS_ONLY)),
+    ("POST", "…/memberships/{person_id}/password-reset", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/applications", Tenant(Viewer, PERSONS_ONLY)),
     ("POST", "…/applications", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/applications/{application_id}", Tenant(Viewer, PERSONS_ONLY)),
@@ -176,6 +188,8 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
                 ("tenant_id", world.credentials.tenant_id.as_str()),
                 ("application_id", &world.credentials.application_id),
                 ("api_key_id", text(&subject, "id")),
+                ("person_id", MEMBERS[1].0),
+                ("session_id", "ses_01J00000000000000000000001"),
                 ("audit_id", entry.as_str()),
             ];
             let path = call.path_with(&ids);

@@ -9,7 +9,7 @@ use crate::world::{World, as_key, last_entry, sign_in, text, verify};
 
 /// Somebody of another tenant; the tenant is made through the API.
 const STRANGER: (&str, &str) = ("per_01J00000000000000000000001", "stranger@example.com");
-const MEMBERS: [(&str, &str, &str); 3] = [
+pub(crate) const MEMBERS: [(&str, &str, &str); 3] = [
     ("per_01J00000000000000000000002", "viewer@example.com", "viewer"),
     ("per_01J00000000000000000000003", "developer@example.com", "developer"),
     ("per_01J00000000000000000000004", "admin@example.com", "admin"),
