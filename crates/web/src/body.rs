@@ -19,7 +19,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Longest body that is read, but for those that say otherwise.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
-/// Most of a longer body that is read only to be dropped: enough for honest mistakes.
+/// How much longer than that a body may be that is read only to be dropped: enough for honest mistakes.
 const MAX_DROPPED: usize = 8 * MAX_BODY;
 /// Longest that is spent on it.
 const MAX_DROPPING: Duration = Duration::from_secs(5);
@@ -110,7 +110,7 @@ where
         }
     }
     if !headers.contains_key(EXPECT) {
-        Box::pin(drop_rest(body)).await;
+        Box::pin(drop_rest(body, longest + MAX_DROPPED)).await;
     }
     Err(too_large(longest))
 }
@@ -146,12 +146,12 @@ async fn look_twice<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
 }
 
 /// Reads what a client is still sending: if the connection were closed under it, it might not see the answer.
-async fn drop_rest<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
+async fn drop_rest<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, most: usize) {
     let drop_frames = async {
         let mut dropped = 0;
         while let Some(Ok(frame)) = body.frame().await {
             dropped += frame.data_ref().map_or(0, Bytes::len);
-            if dropped > MAX_DROPPED {
+            if dropped > most {
                 break;
             }
         }
