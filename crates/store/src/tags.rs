@@ -97,3 +97,35 @@ fn statement(size: usize) -> String {
     let rows: Vec<_> = (0..size).map(row).collect();
     format!("INSERT INTO key_tags (tenant_id, key_id, tag) VALUES {} ON CONFLICT DO NOTHING", rows.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    const BEFORE: &str = "CREATE TABLE api_keys (tenant_id TEXT, id TEXT, tags TEXT);
+        CREATE TABLE key_tags (tenant_id TEXT, key_id TEXT, tag BLOB, PRIMARY KEY (tenant_id, key_id, tag));
+        WITH RECURSIVE n(n) AS (SELECT 10000 UNION ALL SELECT n + 1 FROM n WHERE n < 12499)
+        INSERT INTO api_keys SELECT 't', n, iif(n % 2, '{\"odd\":[true,\"yes\"]}', '{}') FROM n;";
+
+    /// On SQLite nothing waits.
+    fn at_once<T>(work: impl Future<Output = T>) -> T {
+        match std::pin::pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => done,
+            Poll::Pending => panic!("it waited"),
+        }
+    }
+
+    #[test]
+    fn keys_that_were_there_before_get_their_rows() {
+        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(BEFORE).unwrap();
+        at_once(fill(&mut Tx::Sqlite(&mut connection))).unwrap();
+        for (tag, found) in [("odd", 1250), ("odd:true", 1250), ("odd:yes", 1250), ("odd:no", 0)] {
+            let count = "SELECT count(*) FROM key_tags WHERE tag = ?1";
+            let rows: i64 = connection.query_row(count, [digest(tag).as_bytes()], |row| row.get(0)).unwrap();
+            assert_eq!(rows, found, "{tag}");
+        }
+    }
+}

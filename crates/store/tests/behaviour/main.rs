@@ -117,6 +117,5 @@ on_both_engines! {
         migrations_run_once,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
-        concurrent_migrations_run_once,
-        a_key_that_was_there_before_is_found_by_its_tags;
+        concurrent_migrations_run_once;
 }

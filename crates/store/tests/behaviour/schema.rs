@@ -4,12 +4,7 @@ use std::error::Error as _;
 
 use keystile_store::{Location, OpenError, Store};
 
-use keystile_core::ApiKey;
-use keystile_store::KeyFilter;
-use serde_json::json;
-
 use crate::bed::Bed;
-use crate::sample::{World, at, object};
 
 pub(crate) async fn migrations_run_once(bed: &Bed) {
     let store = bed.open().await;
@@ -49,22 +44,3 @@ pub(crate) async fn concurrent_migrations_run_once(bed: &Bed) {
     let applied = [one.unwrap(), other.unwrap()].concat();
     assert!(applied.iter().map(|migration| migration.version).eq(1..=i64::try_from(applied.len()).unwrap()));
 }
-
-pub(crate) async fn a_key_that_was_there_before_is_found_by_its_tags(bed: &Bed) {
-    let store = bed.store().await;
-    let world = World::founded(&store).await;
-    let tagged = ApiKey { tags: object(&json!({ "team": "web", "n": 1 })), ..world.key() };
-    world.create(&store, &tagged).await;
-    world.created(&store).await;
-    store.close().await;
-    bed.run_sql(UNDO_KEYS);
-    let store = bed.store().await;
-    for tag in ["team", "team:web", "n:1"] {
-        let filter = KeyFilter { tag: Some(tag.into()), ..KeyFilter::all(at(0)) };
-        assert_eq!(world.listed(&store, &filter).await, [tagged.id], "{tag}");
-    }
-}
-
-/// Takes back the latest migration, `keys`.
-const UNDO_KEYS: &str = "DROP TABLE key_tags; DROP TABLE idempotent_requests; DROP INDEX api_keys_successor;
-    DELETE FROM schema_migrations WHERE name LIKE '%_keys'";
