@@ -1,6 +1,7 @@
 //! Audit entries: who did what, and what it changed.
 
-use keystile_core::{Action, Actor, ApiKey, AuditEntry, AuditId, TenantId};
+use keystile_core::{Action, Actor, ApiKey, AuditEntry, AuditId, TenantId, Timestamp};
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use crate::{Caller, ControlPlane, Origin, Refused};
@@ -27,12 +28,33 @@ impl ControlPlane {
         target: String,
         changes: Value,
     ) -> Result<AuditEntry, Refused> {
-        let id = self.fresh(AuditId::from_parts)?;
+        let id = self.told.follow(self.fresh(|at, random| (at, random))?);
         let at = self.now();
         let request_id = origin.request_id.clone();
         Ok(AuditEntry { id, tenant_id, at, actor, action, target, ip: origin.ip, request_id, changes })
     }
 }
+
+/// The id that was given last. Each is greater than the one before, so that the log tells the changes of one millisecond,
+/// and those of one transaction, in the order in which they were made.
+#[derive(Debug)]
+pub(crate) struct Told(Mutex<(Timestamp, u128)>);
+
+impl Told {
+    pub(crate) fn nothing() -> Self {
+        Self(Mutex::new((Timestamp::from_millis(0), 0)))
+    }
+
+    fn follow(&self, (at, random): (Timestamp, u128)) -> AuditId {
+        let mut last = self.0.lock();
+        // Half of the room is left for those that follow.
+        *last = if at > last.0 { (at, random & (RANDOM >> 1)) } else { (last.0, (last.1 + 1) & RANDOM) };
+        AuditId::from_parts(last.0, last.1)
+    }
+}
+
+/// The random bits of an id.
+const RANDOM: u128 = (1 << 80) - 1;
 
 /// Everything about a key that a person could have changed, by its JSON name. Of the secret only what the
 /// lists show, too.

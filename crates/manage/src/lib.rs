@@ -43,6 +43,7 @@ pub use sign_in::{ShownFactor, SignIn, Tokens};
 pub use tenants::Founded;
 pub use vault::Vault;
 
+use audit::Told;
 use password::Passwords;
 
 /// All use cases that change or show what the store holds.
@@ -54,6 +55,7 @@ pub struct ControlPlane {
     signing: Arc<SigningKey>,
     vault: Arc<Vault>,
     passwords: Arc<Passwords>,
+    told: Arc<Told>,
 }
 
 impl ControlPlane {
@@ -69,7 +71,8 @@ impl ControlPlane {
         vault: Vault,
     ) -> Result<Self, Refused> {
         let passwords = Arc::new(Passwords::new(entropy.as_ref())?);
-        Ok(Self { store, clock, entropy, signing: Arc::new(signing), vault: Arc::new(vault), passwords })
+        let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
+        Ok(Self { store, clock, entropy, signing, vault, passwords, told })
     }
 
     fn now(&self) -> Timestamp {

@@ -105,7 +105,7 @@ pub struct AuditEntryView {
     /// The request that asked for it.
     #[schema(required)]
     pub request_id: Option<String>,
-    /// What was changed; of what was there before: field by field, the value before and after. Never a secret.
+    /// What was changed: the fields of what is new, else field by field the value before and after. Never a secret.
     #[schema(schema_with = schema::object)]
     pub changes: Box<RawValue>,
     /// Hash of the entry before it.

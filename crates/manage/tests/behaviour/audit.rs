@@ -28,6 +28,19 @@ async fn each_change_leaves_one_entry_that_says_who_where_and_what() {
 }
 
 #[tokio::test]
+async fn what_was_done_in_one_moment_is_told_in_its_order() {
+    let bench = Bench::new().await;
+    let caller = bench.caller(Role::Developer).await;
+    let mut made = Vec::new();
+    for turned in [0, 0, 0, 0, -1, 0, 0, 1, 0, 0] {
+        bench.turn(turned);
+        made.insert(0, bench.key(&caller).await.key.id.to_string());
+    }
+    let told: Vec<_> = bench.log(&caller).await.into_iter().map(|entry| entry.target).collect();
+    assert_eq!(told, made);
+}
+
+#[tokio::test]
 async fn what_changes_nothing_leaves_no_entry() {
     let bench = Bench::new().await;
     let caller = bench.caller(Role::Developer).await;
