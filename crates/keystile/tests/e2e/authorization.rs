@@ -3,7 +3,7 @@
 use keystile_testkit::http::{Answer, NOTHING};
 use serde_json::json;
 
-use crate::isolation::{MEMBERS, Two};
+use crate::isolation::{BYSTANDER, Two};
 use crate::matrix::{Call, documented_calls};
 use crate::world::{as_key, last_entry, sign_in, text};
 
@@ -194,7 +194,7 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
                 ("tenant_id", world.credentials.tenant_id.as_str()),
                 ("application_id", &world.credentials.application_id),
                 ("api_key_id", text(&subject, "id")),
-                ("person_id", MEMBERS[1].0),
+                ("person_id", BYSTANDER),
                 ("session_id", "ses_01J00000000000000000000001"),
                 ("audit_id", entry.as_str()),
             ];
