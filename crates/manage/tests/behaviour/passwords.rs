@@ -16,7 +16,7 @@ async fn member(bench: &Bench, caller: &Caller, role: Role) -> PersonId {
     id
 }
 
-fn is_forbidden<T: std::fmt::Debug>(result: Result<T, Refused>) {
+fn is_forbidden<T: std::fmt::Debug>(result: &Result<T, Refused>) {
     assert!(matches!(result, Err(Refused::Forbidden(Lacking::OverPerson))), "{result:?}");
 }
 
@@ -29,7 +29,7 @@ async fn an_admin_lets_members_of_no_higher_role_set_their_password() {
         bench.control.offer_reset(&admin, person).await.unwrap();
     }
     let owner = member(&bench, &admin, Role::Owner).await;
-    is_forbidden(bench.control.offer_reset(&admin, owner).await);
+    is_forbidden(&bench.control.offer_reset(&admin, owner).await);
 }
 
 #[tokio::test]
@@ -39,8 +39,8 @@ async fn nobody_takes_over_somebody_of_another_tenant() {
     let other = bench.caller(Role::Owner).await;
     let person = member(&bench, &admin, Role::Viewer).await;
     bench.join(person, other.tenant_id(), Role::Owner);
-    is_forbidden(bench.control.offer_reset(&admin, person).await);
-    is_forbidden(bench.control.offer_reset(&other, person).await);
+    is_forbidden(&bench.control.offer_reset(&admin, person).await);
+    is_forbidden(&bench.control.offer_reset(&other, person).await);
     let missing = member(&bench, &other, Role::Viewer).await;
     let refused = bench.control.offer_reset(&admin, missing).await;
     assert!(matches!(refused, Err(Refused::NotFound("member"))), "{refused:?}");

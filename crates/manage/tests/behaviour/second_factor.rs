@@ -43,7 +43,7 @@ impl Enrolled {
     }
 }
 
-fn is_wrong<T: std::fmt::Debug>(result: Result<T, Refused>) {
+fn is_wrong<T: std::fmt::Debug>(result: &Result<T, Refused>) {
     assert!(matches!(result, Err(Refused::WrongCredentials)), "{result:?}");
 }
 
@@ -52,10 +52,10 @@ async fn signing_in_takes_a_code_which_works_once() {
     let person = Enrolled::new().await;
     let missing = person.sign_in(None).await;
     assert!(matches!(missing, Err(Refused::SecondFactorMissing)), "{missing:?}");
-    is_wrong(person.bench.sign_in(OWNER, "wrong-otter-41-lamp", person.code()).await);
-    is_wrong(person.sign_in(Some(ShownFactor::Code(Secret::new("000000")))).await);
+    is_wrong(&person.bench.sign_in(OWNER, "wrong-otter-41-lamp", person.code()).await);
+    is_wrong(&person.sign_in(Some(ShownFactor::Code(Secret::new("000000")))).await);
     assert!(person.sign_in(person.code()).await.unwrap());
-    is_wrong(person.sign_in(person.code()).await);
+    is_wrong(&person.sign_in(person.code()).await);
     person.bench.turn(30);
     assert!(person.sign_in(person.code()).await.unwrap());
 }
@@ -81,7 +81,7 @@ async fn each_recovery_code_works_once() {
     let person = Enrolled::new().await;
     assert_eq!(person.recovery_codes.len(), 10);
     assert!(person.sign_in(person.recovery(0)).await.unwrap());
-    is_wrong(person.sign_in(person.recovery(0)).await);
+    is_wrong(&person.sign_in(person.recovery(0)).await);
     let shouted = person.recovery_codes[9].expose().to_uppercase().replace('-', " ");
     assert!(person.sign_in(Some(ShownFactor::RecoveryCode(Secret::new(shouted)))).await.unwrap());
 }
@@ -111,10 +111,10 @@ async fn removing_it_takes_the_password_and_the_factor() {
     let remove = async |password: &str, shown| {
         person.bench.control.remove_totp(&person.present, Secret::new(password), shown).await
     };
-    is_wrong(remove("wrong-otter-41-lamp", person.code()).await);
+    is_wrong(&remove("wrong-otter-41-lamp", person.code()).await);
     let missing = remove(PASSWORD, None).await;
     assert!(matches!(missing, Err(Refused::SecondFactorMissing)), "{missing:?}");
-    is_wrong(remove(PASSWORD, Some(ShownFactor::Code(Secret::new("000000")))).await);
+    is_wrong(&remove(PASSWORD, Some(ShownFactor::Code(Secret::new("000000")))).await);
     remove(PASSWORD, person.code()).await.unwrap();
     assert!(!person.sign_in(None).await.unwrap());
     let gone = remove(PASSWORD, None).await;

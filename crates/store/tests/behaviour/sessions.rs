@@ -27,7 +27,7 @@ fn session(world: &World, created_at: Timestamp) -> Session {
         ended: None,
         ip: Some("192.0.2.7".parse().unwrap()),
         user_agent: Some(format!("browser {n} “ü”")),
-        second_factor: n % 2 == 0,
+        second_factor: n.is_multiple_of(2),
     }
 }
 
