@@ -125,6 +125,32 @@ impl Limits {
         }
         Ok(())
     }
+
+    /// The first of these limits, by its JSON name, that `other` lacks or has wider.
+    pub fn first_beyond(&self, other: &Self) -> Option<&'static str> {
+        let exceeds = |own: Option<u64>, other: Option<u64>| {
+            own.is_some_and(|own| other.is_none_or(|other| other > own))
+        };
+        let kept = |own: &RateLimit| {
+            let as_tight = |rate: &RateLimit| {
+                rate.window_seconds == own.window_seconds
+                    && rate.limit <= own.limit
+                    && rate.burst.unwrap_or(rate.limit) <= own.burst.unwrap_or(own.limit)
+            };
+            other.rates.iter().any(as_tight)
+        };
+        let dearer = self.max_budget.is_some_and(|own| {
+            other.max_budget.is_none_or(|budget| budget > own) || other.budget_period != self.budget_period
+        });
+        [
+            ("rpm_limit", exceeds(self.rpm, other.rpm)),
+            ("tpm_limit", exceeds(self.tpm, other.tpm)),
+            ("rate_limits", !self.rates.iter().all(kept)),
+            ("max_budget_usd", dearer),
+        ]
+        .into_iter()
+        .find_map(|(field, beyond)| beyond.then_some(field))
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +163,29 @@ mod tests {
 
     fn refused_field(limits: &Limits) -> String {
         limits.check().unwrap_err().field.into_owned()
+    }
+
+    #[test]
+    fn what_is_missing_or_wider_goes_beyond() {
+        let own = Limits {
+            rpm: Some(60),
+            rates: vec![rate("hourly", 10, 3600, None)],
+            max_budget: Some(NanoUsd::from_nanos(5)),
+            ..Limits::default()
+        };
+        assert_eq!(own.first_beyond(&own), None);
+        assert_eq!(Limits::default().first_beyond(&own), None);
+        let tighter = Limits { rates: vec![rate("other name", 9, 3600, Some(1))], ..own.clone() };
+        assert_eq!(own.first_beyond(&tighter), None);
+        for (field, wider) in [
+            ("rpm_limit", Limits { rpm: None, ..own.clone() }),
+            ("rpm_limit", Limits { rpm: Some(61), ..own.clone() }),
+            ("rate_limits", Limits { rates: vec![rate("hourly", 10, 60, None)], ..own.clone() }),
+            ("max_budget_usd", Limits { max_budget: Some(NanoUsd::from_nanos(6)), ..own.clone() }),
+            ("max_budget_usd", Limits { budget_period: BudgetPeriod::Day, ..own.clone() }),
+        ] {
+            assert_eq!(own.first_beyond(&wider), Some(field));
+        }
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl AllowedIps {
             || address.is_some_and(|ip| self.0.iter().any(|network| network.contains(&ip.to_canonical())))
     }
 
+    /// Whether every address that `other` allows is allowed here, too.
+    pub fn include(&self, other: &Self) -> bool {
+        let inside = |network: &IpNet| self.0.iter().any(|own| own.contains(network));
+        self.is_any() || (!other.is_any() && other.0.iter().all(inside))
+    }
+
     /// The networks in their text form.
     pub fn iter(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(ToString::to_string)

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use keystile_core::{
-    Actor, ApiKey, ApplicationId, Ask, CustomerId, Environment, Grants, KeyFacts, KeyId, Role, TenantId,
-    TrustLevel, decide,
+    Actor, AllowedIps, ApiKey, ApplicationId, Ask, CustomerId, Environment, Grants, KeyFacts, KeyId, Limits,
+    NanoUsd, Role, TenantId, Timestamp, TrustLevel, decide,
 };
 
 use crate::{Bearer, ControlPlane, Refused, Right, SignedIn};
@@ -39,9 +39,13 @@ enum Standing {
 pub(crate) struct Reach {
     pub(crate) application_id: ApplicationId,
     pub(crate) customer_id: Option<CustomerId>,
-    environment: Environment,
+    pub(crate) environment: Environment,
+    key_id: KeyId,
     trust_level: TrustLevel,
     scopes: Grants,
+    allowed_ips: AllowedIps,
+    limits: Limits,
+    expires_at: Option<Timestamp>,
 }
 
 impl Caller {
@@ -94,22 +98,41 @@ impl Reach {
             application_id: key.application_id,
             customer_id: key.customer_id,
             environment: key.environment,
+            key_id: key.id,
             trust_level: key.trust_level,
             scopes: key.scopes.clone(),
+            allowed_ips: key.allowed_ips.clone(),
+            limits: Limits { spend: NanoUsd::ZERO, ..key.limits.clone() },
+            expires_at: key.expires_at,
         }
     }
 
-    /// Whether `key` exists for this caller: keys of its application, and of its customer if it has one.
+    /// Bounds a key that is about to be made as the caller itself is bounded, where nothing else is asked for.
+    pub(crate) fn bound(&self, key: &mut ApiKey) {
+        key.app_id = Some(self.application_id);
+        key.customer_id = self.customer_id;
+        key.allowed_ips = self.allowed_ips.clone();
+        key.limits = self.limits.clone();
+        key.expires_at = self.expires_at;
+    }
+
+    /// Whether `key` exists for this caller: keys of its application and environment, and of its customer if it has
+    /// one.
     pub(crate) fn sees(&self, key: &ApiKey) -> bool {
         self.application_id == key.application_id
+            && self.environment == key.environment
             && self.customer_id.is_none_or(|own| key.customer_id == Some(own))
     }
 
-    /// Whether this caller could hand out all that `key` has.
+    /// Whether this caller could hand out all that `key` has. Itself it cannot: else whoever holds its secret could
+    /// keep it for ever.
     ///
     /// # Errors
     /// [`Refused::Forbidden`], naming the first thing that it lacks.
     pub(crate) fn covers(&self, key: &ApiKey) -> Result<(), Refused> {
+        if self.key_id == key.id {
+            return Err(Refused::Forbidden(Lacking::OverItself));
+        }
         let lacking = if self.application_id != key.application_id {
             "the application".to_owned()
         } else if self.environment != key.environment {
@@ -120,11 +143,22 @@ impl Reach {
             format!("the trust level `{}`", key.trust_level)
         } else if let Some(beyond) = self.scopes.first_beyond(&key.scopes) {
             format!("the permission `{beyond}`")
+        } else if !within(key.expires_at, self.expires_at) {
+            "a time beyond its own end".to_owned()
+        } else if !self.allowed_ips.include(&key.allowed_ips) {
+            "addresses beyond its own".to_owned()
+        } else if let Some(field) = self.limits.first_beyond(&key.limits) {
+            format!("more than its own `{field}`")
         } else {
             return Ok(());
         };
         Err(Refused::Forbidden(Lacking::Own(lacking)))
     }
+}
+
+/// Whether a bound is there and no wider than one's own, if one has any.
+fn within<T: PartialOrd>(bound: Option<T>, own: Option<T>) -> bool {
+    own.is_none_or(|own| bound.is_some_and(|bound| bound <= own))
 }
 
 /// What a caller lacks.
@@ -147,6 +181,9 @@ pub enum Lacking {
     /// What is offered to others is not for oneself.
     #[error("change your own password with `POST /api/v1/auth/password`")]
     Oneself,
+    /// A key would change or renew itself.
+    #[error("an API key cannot change, renew or rotate itself; it can be ended with itself")]
+    OverItself,
     /// A key cannot give what it does not have.
     #[error("the API key does not have {0}, so it cannot give it")]
     Own(String),

@@ -68,12 +68,13 @@ impl ControlPlane {
         let (id, now) = (self.fresh(KeyId::from_parts)?, self.now());
         let tenant_id = caller.tenant_id;
         let mut key = ApiKey {
-            app_id: caller.reach().map(|reach| reach.application_id),
-            customer_id: caller.reach().and_then(|reach| reach.customer_id),
             environment: draft.environment,
             kind: draft.kind,
             ..ApiKey::new(id, tenant_id, application_id, draft.name, secret, caller.actor, now)
         };
+        if let Some(reach) = caller.reach() {
+            reach.bound(&mut key);
+        }
         draft.settings.apply(&mut key).map_err(Refused::Invalid)?;
         refuse_past_expiry(&key, now)?;
         caller.reach().map_or(Ok(()), |reach| reach.covers(&key))?;

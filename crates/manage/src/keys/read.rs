@@ -36,10 +36,13 @@ impl ControlPlane {
         };
         let application = narrowed(query.application_id, Some(reach.application_id));
         let customer = narrowed(query.customer_id, reach.customer_id);
-        let (Some(application_id), Some(customer_id)) = (application, customer) else {
+        let environment = narrowed(query.environment, Some(reach.environment));
+        let (Some(application_id), Some(customer_id), Some(environment)) =
+            (application, customer, environment)
+        else {
             return Ok(Vec::new());
         };
-        let within = KeyQuery { application_id, customer_id, ..query.clone() };
+        let within = KeyQuery { application_id, customer_id, environment, ..query.clone() };
         Ok(self.store.keys(caller.tenant_id, &within, page).await?)
     }
 

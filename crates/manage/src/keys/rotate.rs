@@ -46,6 +46,7 @@ impl ControlPlane {
             let mut successor = key.successor(next, facts, actor, now);
             successor.app_id = reach.as_ref().map(|reach| reach.application_id);
             if let Some(reach) = &reach {
+                reach.covers(key)?;
                 reach.covers(&successor)?;
             }
             let before = key.clone();

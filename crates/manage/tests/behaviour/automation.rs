@@ -1,7 +1,9 @@
 //! Keys that manage keys: they never give more than they have, and see their application only.
 
+use std::time::Duration;
+
 use keystile_core::key::{KeyDraft, KeyPatch};
-use keystile_core::{Actor, ApiKey, Code, Environment, Grants, Role, TrustLevel};
+use keystile_core::{Actor, AllowedIps, ApiKey, Code, Environment, Grants, Role, TrustLevel};
 use keystile_manage::{Bearer, Caller, KeyQuery, Lacking, Origin, Refused, VersionGuard};
 use keystile_store::Page;
 
@@ -61,6 +63,84 @@ async fn nobody_gives_more_than_they_have() {
     let application = bench.control.create_application(&owner, "Other".parse().unwrap()).await.unwrap();
     let foreign = KeyDraft { application_id: Some(application.id), ..draft("Foreign") };
     lacks_own(create(foreign).await, "the application");
+}
+
+/// What bounds the issuer bounds what it makes, unless that is bounded more tightly still.
+#[tokio::test]
+async fn a_bounded_key_makes_keys_that_are_bounded_as_it_is() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    let end = |days: u64| bench.control.present().plus(Duration::from_secs(days * 24 * 60 * 60));
+    let ips = |list: &[&str]| Some(AllowedIps::parse(list).unwrap());
+    let settings = KeyPatch {
+        scopes: Some(Grants::parse(&["keystile.keys:issue"]).unwrap()),
+        expires_at: Some(Some(end(30))),
+        allowed_ips: ips(&["10.0.0.0/8"]),
+        rpm_limit: Some(Some(60)),
+        ..KeyPatch::default()
+    };
+    let made = bench.control.create_key(&owner, KeyDraft { settings, ..draft("Issuer") }).await.unwrap();
+    let (issuing, origin) = (made.value.key, Origin { ip: Some([10, 1, 2, 3].into()), ..Origin::default() });
+    let own = (issuing.tenant_id, issuing.id);
+    let caller = bench.control.enter_with_key(own, issuing.tenant_id, origin).await.unwrap();
+    let create = async |settings: KeyPatch| {
+        bench.control.create_key(&caller, KeyDraft { settings, ..draft("Made") }).await
+    };
+    let plain = create(KeyPatch::default()).await.unwrap().value.key;
+    assert_eq!(
+        (plain.expires_at, &plain.allowed_ips, plain.limits.rpm),
+        (issuing.expires_at, &issuing.allowed_ips, Some(60))
+    );
+    let tighter = KeyPatch {
+        expires_at: Some(Some(end(29))),
+        allowed_ips: ips(&["10.9.0.0/16"]),
+        rpm_limit: Some(Some(59)),
+        ..KeyPatch::default()
+    };
+    assert_eq!(create(tighter).await.unwrap().value.key.limits.rpm, Some(59));
+    let (for_ever, later) = (Some(None), Some(Some(end(31))));
+    for expires_at in [for_ever, later] {
+        lacks_own(create(KeyPatch { expires_at, ..KeyPatch::default() }).await, "beyond its own end");
+    }
+    for allowed_ips in [ips(&[]), ips(&["10.0.0.0/8", "192.0.2.1"])] {
+        lacks_own(create(KeyPatch { allowed_ips, ..KeyPatch::default() }).await, "beyond its own");
+    }
+    for rpm_limit in [Some(None), Some(Some(61))] {
+        lacks_own(create(KeyPatch { rpm_limit, ..KeyPatch::default() }).await, "`rpm_limit`");
+    }
+}
+
+/// Else whoever finds its secret could keep it alive when its owner lets it run out.
+#[tokio::test]
+async fn a_key_cannot_change_or_renew_itself_but_can_end_itself() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    let (own, caller) = issuer(&bench, &owner).await;
+    let over_itself = |refused: Refused| {
+        assert!(matches!(refused, Refused::Forbidden(Lacking::OverItself)), "{refused:?}");
+    };
+    let renamed = KeyPatch { name: Some("Mine".parse().unwrap()), ..KeyPatch::default() };
+    over_itself(bench.control.patch_key(&caller, own.id, renamed, ANY).await.unwrap_err());
+    over_itself(bench.control.regenerate_key(&caller, own.id, None, ANY).await.unwrap_err());
+    let overlap = Duration::from_secs(60);
+    over_itself(bench.control.rotate_key(&caller, own.id, overlap, None, ANY).await.unwrap_err());
+    let ended = bench.control.revoke_key(&caller, own.id, None, ANY).await.unwrap();
+    assert!(ended.value.revoked.is_some());
+}
+
+#[tokio::test]
+async fn a_key_of_one_environment_neither_sees_nor_ends_keys_of_another() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    let (_, caller) = issuer(&bench, &owner).await;
+    let live = KeyDraft { environment: Environment::Production, ..draft("Live") };
+    let live = bench.control.create_key(&owner, live).await.unwrap().value.key.id;
+    let hidden = bench.control.revoke_key(&caller, live, None, ANY).await.unwrap_err();
+    assert!(matches!(hidden, Refused::NotFound("API key")), "{hidden:?}");
+    let page = Page { after: None, limit: 10 };
+    let production =
+        KeyQuery { environment: Some(Environment::Production), ..KeyQuery::all(bench.control.present()) };
+    assert!(bench.control.keys(&caller, &production, page).await.unwrap().is_empty());
 }
 
 /// Else a weak key could get a strong secret by regenerating it.
