@@ -48,13 +48,25 @@ fn merge(object: &mut Map<String, Value>, members: Map<String, Value>) {
 /// Holds an object to its bounds, and says which rule it breaks.
 pub(super) fn check((field, object): (&'static str, &Map<String, Value>)) -> Option<Invalid> {
     let bytes = serde_json::to_vec(object).map_or(usize::MAX, |text| text.len());
+    let deep = object.values().any(|value| depth(value) >= ApiKey::MAX_OBJECT_DEPTH);
     let nul = object.iter().any(|(name, value)| name.contains('\0') || holds_nul(value));
-    match (bytes > ApiKey::MAX_OBJECT_BYTES, nul) {
-        (true, _) => {
-            Some(Invalid::new(field, format!("must be at most {} bytes of JSON", ApiKey::MAX_OBJECT_BYTES)))
-        }
-        (false, true) => Some(Invalid::new(field, "must not contain the character U+0000")),
-        (false, false) => None,
+    if bytes > ApiKey::MAX_OBJECT_BYTES {
+        Some(Invalid::new(field, format!("must be at most {} bytes of JSON", ApiKey::MAX_OBJECT_BYTES)))
+    } else if deep {
+        Some(Invalid::new(field, format!("must be at most {} levels deep", ApiKey::MAX_OBJECT_DEPTH)))
+    } else if nul {
+        Some(Invalid::new(field, "must not contain the character U+0000"))
+    } else {
+        None
+    }
+}
+
+/// Lists and objects inside one another. What is read has at most 127 levels, by the reader's own bound.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
 

@@ -254,6 +254,8 @@ pub struct ApiKey {
 impl ApiKey {
     /// Most bytes of `tags` and of `metadata`, each as JSON text.
     pub const MAX_OBJECT_BYTES: usize = 16 * 1024;
+    /// Most levels of lists and objects in `tags` and in `metadata`, so that whatever they are shown in can be read.
+    pub const MAX_OBJECT_DEPTH: usize = 32;
     /// The present form of the record.
     pub const SCHEMA_VERSION: i64 = 1;
 

@@ -18,6 +18,9 @@ use crate::state::App;
 /// Longest that a key can be asked to have been unused: ten years.
 const MAX_UNUSED_DAYS: u16 = 3650;
 
+/// Longest text to look for, in bytes; no name, source or tag that a key usually has is longer.
+const MAX_FILTER: usize = 800;
+
 /// The key that the path names, who wants to change it, and the version they read.
 type OneKey = (State<App>, Member, PathId<KeyId>, IfMatch);
 
@@ -71,6 +74,9 @@ pub(super) fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) ->
         return Err(Invalid::new("kind", rule).into());
     }
     for (field, text) in [("q", &q), ("source_id", &source_id), ("tag", &tag)] {
+        if text.as_ref().is_some_and(|text| text.len() > MAX_FILTER) {
+            return Err(Invalid::new(field, format!("must be at most {MAX_FILTER} bytes")).into());
+        }
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
             return Err(Invalid::new(field, "must not contain the character U+0000").into());
         }
