@@ -55,6 +55,9 @@ impl Tx<'_> {
                 batch.iter().map(|(sql, values)| sqlite::query(connection, sql, values)).collect()
             }
             Self::Postgres(client) => {
+                for (sql, _) in batch {
+                    postgres::prepare(client, sql).await?;
+                }
                 let all = batch.iter().map(|(sql, values)| postgres::query(client, sql, values));
                 futures_util::future::try_join_all(all).await
             }

@@ -13,7 +13,7 @@ use crate::tx::{Tx, Work};
 use crate::{OpenError, StoreError};
 use session::Session;
 
-pub(crate) use statement::{execute, lock_schema, query, script};
+pub(crate) use statement::{execute, lock_schema, prepare, query, script};
 
 /// How often a transaction is tried that PostgreSQL ended for the sake of another one, or whose connection
 /// was found dead before its commit. One that fails so often meets more than bad luck.

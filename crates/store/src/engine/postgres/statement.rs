@@ -109,6 +109,13 @@ pub(super) fn is_silence(error: &StoreError) -> bool {
     }
 }
 
+/// Makes sure that the connection knows the statement. The statements of a pipeline are all known before the first is
+/// sent, because one that has to be prepared first would be overtaken.
+pub(crate) async fn prepare(client: &ClientWrapper, sql: &str) -> Result<(), StoreError> {
+    let known = async { client.prepare_cached(&translate(sql, WORDS)).await.map(drop) };
+    in_time(known).await.map_err(Trouble::of_statement)
+}
+
 /// Runs a text of several statements, however long it takes.
 pub(crate) async fn script(client: &ClientWrapper, sql: &str) -> Result<(), StoreError> {
     client.batch_execute(&translate(sql, WORDS)).await.map_err(store_error)
@@ -116,7 +123,9 @@ pub(crate) async fn script(client: &ClientWrapper, sql: &str) -> Result<(), Stor
 
 /// Keeps other processes from migrating until the transaction ends.
 pub(crate) async fn lock_schema(client: &ClientWrapper) -> Result<(), StoreError> {
-    script(client, &format!("SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")).await
+    // Building an index over a large table takes as long as it takes, and so does waiting for who builds it.
+    let patiently = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+    script(client, &format!("{patiently}; SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")).await
 }
 
 /// Whether the transaction came to nothing through no fault of its own: it was ended for the sake of
