@@ -95,8 +95,30 @@ text_enum!(
         PersonDisable = "person.disable",
         /// A person may sign in again.
         PersonEnable = "person.enable",
+        /// Name or settings of a tenant were changed.
+        TenantUpdate = "tenant.update",
+        /// Somebody was invited into a tenant.
+        InvitationCreate = "invitation.create",
+        /// An invitation was taken back.
+        InvitationRevoke = "invitation.revoke",
+        /// Somebody became a member.
+        MembershipCreate = "membership.create",
+        /// A member got another role.
+        MembershipUpdate = "membership.update",
+        /// A member left or was removed.
+        MembershipDelete = "membership.delete",
         /// An application was made.
         ApplicationCreate = "application.create",
+        /// An application was changed or archived.
+        ApplicationUpdate = "application.update",
+        /// A permission was put into an application's catalogue, or described anew.
+        PermissionSet = "permission.set",
+        /// A permission was taken out of an application's catalogue.
+        PermissionDelete = "permission.delete",
+        /// A customer was made.
+        CustomerCreate = "customer.create",
+        /// A customer was changed or archived.
+        CustomerUpdate = "customer.update",
         /// A key was made.
         KeyCreate = "key.create",
         /// A key was taken over from another system, by its hash.

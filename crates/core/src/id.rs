@@ -86,6 +86,10 @@ typed_id!(
     CustomerId, "cus_"
 );
 typed_id!(
+    /// Names an invitation into a tenant.
+    InvitationId, "inv_"
+);
+typed_id!(
     /// Names an API key record, and the lineage that began with it.
     KeyId, "key_"
 );

@@ -5,11 +5,14 @@
 //! layers hand them down. It must never know a database, HTTP or JSON request shapes.
 
 pub mod audit;
+pub mod catalogue;
 pub mod change;
+pub mod customer;
 pub mod decision;
 pub mod environment;
 pub mod id;
 pub mod invalid;
+pub mod invitation;
 pub mod key;
 pub mod limit;
 pub mod money;
@@ -24,11 +27,14 @@ pub mod time;
 
 pub use audit::chain::{ChainHead, RecordedEntry, SealedEntry, Seq};
 pub use audit::{Action, Actor, AuditEntry};
+pub use catalogue::{CatalogueEntry, PermissionName};
 pub use change::Change;
+pub use customer::{Customer, CustomerPatch};
 pub use decision::{Ask, Code, KeyFacts, Refusal, decide};
 pub use environment::Environment;
-pub use id::{ApplicationId, AuditId, CustomerId, KeyId, PersonId, SessionId, TenantId};
+pub use id::{ApplicationId, AuditId, CustomerId, InvitationId, KeyId, PersonId, SessionId, TenantId};
 pub use invalid::Invalid;
+pub use invitation::Invitation;
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
 pub use limit::{BudgetPeriod, Limits, RateLimit};
 pub use money::NanoUsd;
@@ -37,7 +43,9 @@ pub use permission::{Grant, Grants, Permission, Requirement};
 pub use role::Role;
 pub use secret::{Digest, Secret};
 pub use session::{Session, SessionEnd};
-pub use tenancy::{Application, Membership, Person, Tenant, TenantSettings};
+pub use tenancy::{
+    Application, ApplicationPatch, Member, Membership, Person, Tenant, TenantPatch, TenantSettings,
+};
 pub use text::{Email, KeyLabel, Name};
 pub use time::{Clock, Timestamp};
 

@@ -24,6 +24,12 @@ impl<'a> Permission<'a> {
     pub const READ_KEYS: Permission<'static> = Permission("keystile.keys:read");
     /// May read the audit log of its whole tenant.
     pub const READ_AUDIT: Permission<'static> = Permission("keystile.audit:read");
+    /// May see who is a member of the tenant.
+    pub const READ_MEMBERSHIPS: Permission<'static> = Permission("keystile.memberships:read");
+    /// May see customers.
+    pub const READ_CUSTOMERS: Permission<'static> = Permission("keystile.customers:read");
+    /// May make, change and see customers.
+    pub const WRITE_CUSTOMERS: Permission<'static> = Permission("keystile.customers:write");
     /// May ask for verifications.
     pub const VERIFY_KEYS: Permission<'static> = Permission("keystile.keys:verify");
 
@@ -42,6 +48,11 @@ impl<'a> Permission<'a> {
     /// The text.
     pub const fn as_str(self) -> &'a str {
         self.0
+    }
+
+    /// Whether it governs Keystile itself.
+    pub fn is_reserved(self) -> bool {
+        self.0.starts_with(RESERVED_PREFIX)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tenants, the people in them, and the applications keys are issued to.
 
-use crate::{ApplicationId, Email, KeyLabel, Name, PersonId, Role, TenantId, Timestamp, TrustLevel};
+use crate::key::write;
+use crate::{ApplicationId, Email, Invalid, KeyLabel, Name, PersonId, Role, TenantId, Timestamp, TrustLevel};
 
 /// A workspace. Everything but persons belongs to exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,41 @@ pub struct TenantSettings {
 impl Default for TenantSettings {
     fn default() -> Self {
         Self { rotation_days: 90, mfa_required: false, default_trust_level: TrustLevel::External }
+    }
+}
+
+impl TenantSettings {
+    /// Fewest and most days after which a rotation can be due.
+    pub const ROTATION_DAYS: std::ops::RangeInclusive<u16> = 1..=3650;
+}
+
+/// What to write of a tenant; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the field of `Tenant` or its settings with the same name")]
+pub struct TenantPatch {
+    pub name: Option<Name>,
+    pub key_label: Option<KeyLabel>,
+    pub rotation_days: Option<u16>,
+    pub mfa_required: Option<bool>,
+    pub default_trust_level: Option<TrustLevel>,
+}
+
+impl TenantPatch {
+    /// Writes it into `tenant`.
+    ///
+    /// # Errors
+    /// For days outside [`TenantSettings::ROTATION_DAYS`]; nothing is written then.
+    pub fn apply(self, tenant: &mut Tenant) -> Result<(), Invalid> {
+        let (least, most) = TenantSettings::ROTATION_DAYS.into_inner();
+        if self.rotation_days.is_some_and(|days| !(least..=most).contains(&days)) {
+            return Err(Invalid::new("rotation_days", format!("must be from {least} to {most}")));
+        }
+        write(&mut tenant.name, self.name);
+        write(&mut tenant.key_label, self.key_label);
+        write(&mut tenant.settings.rotation_days, self.rotation_days);
+        write(&mut tenant.settings.mfa_required, self.mfa_required);
+        write(&mut tenant.settings.default_trust_level, self.default_trust_level);
+        Ok(())
     }
 }
 
@@ -71,6 +107,15 @@ pub struct Membership {
     pub created_at: Timestamp,
 }
 
+/// A member of a tenant, as its other members see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The place.
+    pub membership: Membership,
+    /// The person's address.
+    pub email: Email,
+}
+
 /// A product or service of a tenant, to which keys are issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
@@ -80,6 +125,48 @@ pub struct Application {
     pub tenant_id: TenantId,
     /// Unique within the tenant.
     pub name: Name,
+    /// What it is, in the tenant's own words.
+    pub description: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when it takes no new keys; those it has stay good.
+    pub archived_at: Option<Timestamp>,
+    /// Counts the writes, from 1.
+    pub version: i64,
+}
+
+impl Application {
+    /// A new application.
+    pub const fn new(id: ApplicationId, tenant_id: TenantId, name: Name, created_at: Timestamp) -> Self {
+        Self { id, tenant_id, name, description: None, created_at, archived_at: None, version: 1 }
+    }
+}
+
+/// What to write of an application; `None` leaves it as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApplicationPatch {
+    /// What people call it.
+    pub name: Option<Name>,
+    /// What it is.
+    pub description: Option<Option<String>>,
+    /// Whether it takes no new keys.
+    pub archived: Option<bool>,
+}
+
+impl ApplicationPatch {
+    /// Writes it into `application`, at `now`.
+    pub fn apply(self, application: &mut Application, now: Timestamp) {
+        write(&mut application.name, self.name);
+        write(&mut application.description, self.description);
+        archive(&mut application.archived_at, self.archived, now);
+    }
+}
+
+/// Archives at `now`, or brings back. What is archived already keeps its moment.
+pub(crate) fn archive(since: &mut Option<Timestamp>, archived: Option<bool>, now: Timestamp) {
+    match archived {
+        Some(true) => drop(since.get_or_insert(now)),
+        Some(false) => *since = None,
+        None => {}
+    }
 }

@@ -1,24 +1,55 @@
-//! Making and showing applications.
+//! Making, changing and showing applications.
 
-use keystile_core::{Action, Application, ApplicationId, Name};
+use keystile_core::{Action, Application, ApplicationId, ApplicationPatch, Name};
 use keystile_store::Page;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::{Caller, ControlPlane, Refused, Right};
+use crate::audit::object;
+use crate::edit::{Edited, edit};
+use crate::{Caller, ControlPlane, Refused, Right, VersionGuard};
 
 impl ControlPlane {
     /// Makes an application in the caller's tenant.
     ///
     /// # Errors
     /// Without [`Right::ManageApplications`], or when the name is taken.
-    pub async fn create_application(&self, caller: &Caller, name: Name) -> Result<Application, Refused> {
+    pub async fn create_application(
+        &self,
+        caller: &Caller,
+        name: Name,
+        description: Option<String>,
+    ) -> Result<Application, Refused> {
         caller.require(Right::ManageApplications)?;
         let id = self.fresh(ApplicationId::from_parts)?;
-        let application = Application { id, tenant_id: caller.tenant_id, name, created_at: self.now() };
-        let changes = json!({ "name": application.name });
+        let application = Application::new(id, caller.tenant_id, name, self.now());
+        let application = Application { description, ..application };
+        let changes = Value::Object(application.describe());
         let entry = self.entry(caller, Action::ApplicationCreate, id.to_string(), changes)?;
         self.store.create_application(application.clone(), entry).await?;
         Ok(application)
+    }
+
+    /// Changes an application of the caller's tenant. One that is archived takes no new keys; those it has stay good.
+    ///
+    /// # Errors
+    /// Without [`Right::ManageApplications`]; for a name that is taken, or a stale version.
+    pub async fn patch_application(
+        &self,
+        caller: &Caller,
+        id: ApplicationId,
+        patch: ApplicationPatch,
+        guard: VersionGuard,
+    ) -> Result<Application, Refused> {
+        caller.require(Right::ManageApplications)?;
+        let entry = self.entry(caller, Action::ApplicationUpdate, id.to_string(), Value::Null)?;
+        let change = move |application: &mut Application| {
+            edit(application, guard, entry, |application, now| {
+                patch.apply(application, now);
+                Ok(())
+            })
+        };
+        let changed = self.store.change_application(caller.tenant_id, id, change).await?;
+        changed.ok_or(Refused::NotFound("application"))?
     }
 
     /// One application of the caller's tenant.
@@ -31,16 +62,31 @@ impl ControlPlane {
         self.store.application(caller.tenant_id, id).await?.ok_or(Refused::NotFound("application"))
     }
 
-    /// A page of the tenant's applications, newest first.
+    /// A page of the tenant's applications, newest first, with those that are archived or without.
     ///
     /// # Errors
     /// Without [`Right::ReadTenant`].
     pub async fn applications(
         &self,
         caller: &Caller,
+        include_archived: bool,
         page: Page<ApplicationId>,
     ) -> Result<Vec<Application>, Refused> {
         caller.require(Right::ReadTenant)?;
-        Ok(self.store.applications(caller.tenant_id, page).await?)
+        Ok(self.store.applications(caller.tenant_id, include_archived, page).await?)
+    }
+}
+
+impl Edited for Application {
+    fn version(&mut self) -> &mut i64 {
+        &mut self.version
+    }
+
+    fn describe(&self) -> Map<String, Value> {
+        object(json!({
+            "name": self.name,
+            "description": self.description,
+            "archived_at": self.archived_at,
+        }))
     }
 }

@@ -88,7 +88,12 @@ pub(crate) fn describe(key: &ApiKey) -> Map<String, Value> {
         "tags": key.tags,
         "metadata": key.metadata,
     });
-    match fields {
+    object(fields)
+}
+
+/// The fields of an object.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
         Value::Object(fields) => fields,
         _ => Map::new(),
     }
@@ -108,8 +113,12 @@ fn kind_settings(key: &ApiKey) -> Value {
 
 /// `{field: {before, after}}` for each field that differs.
 pub(crate) fn difference(before: &ApiKey, after: &ApiKey) -> Value {
-    let after = describe(after);
-    let differing = describe(before).into_iter().filter_map(|(field, before)| {
+    changed(describe(before), &describe(after))
+}
+
+/// `{field: {before, after}}` for each of these fields that differs.
+pub(crate) fn changed(before: Map<String, Value>, after: &Map<String, Value>) -> Value {
+    let differing = before.into_iter().filter_map(|(field, before)| {
         let after = after.get(&field).cloned().unwrap_or_default();
         (before != after).then(|| (field, json!({ "before": before, "after": after })))
     });

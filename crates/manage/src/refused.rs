@@ -83,6 +83,27 @@ pub enum Conflict {
     /// The tenant has an application of that name.
     #[error("an application of this name exists already")]
     ApplicationName,
+    /// The application takes no new keys.
+    #[error("the application is archived and takes no new keys; bring it back, or choose another")]
+    ApplicationArchived,
+    /// The catalogue is as long as it can be.
+    #[error(
+        "the application has {} permissions, which is as many as it can have",
+        keystile_core::catalogue::MAX_ENTRIES
+    )]
+    CatalogueFull,
+    /// The tenant has a customer with that external id.
+    #[error("a customer with this external id exists already")]
+    ExternalId,
+    /// The tenant would have nobody left who owns it.
+    #[error("this is the last owner; make another member an owner first")]
+    LastOwner,
+    /// The address is a member's.
+    #[error("this person is a member already")]
+    MemberAlready,
+    /// The address has an open invitation.
+    #[error("this address is invited already; revoke that invitation to make another")]
+    InvitedAlready,
     /// A person has this address.
     #[error("a person with this email address exists already")]
     Email,
@@ -123,6 +144,8 @@ impl From<StoreError> for Refused {
         match error {
             StoreError::Conflict(Unique::Secret) => Self::Conflict(Conflict::SecretExists),
             StoreError::Conflict(Unique::ApplicationName) => Self::Conflict(Conflict::ApplicationName),
+            StoreError::Conflict(Unique::Invitation) => Self::Conflict(Conflict::InvitedAlready),
+            StoreError::Conflict(Unique::ExternalId) => Self::Conflict(Conflict::ExternalId),
             StoreError::Conflict(Unique::Email) => Self::Conflict(Conflict::Email),
             StoreError::Refused(why) => Self::Internal(format!("the store refused: {why}")),
             source @ StoreError::InDoubt(_) => Self::InDoubt { change: Change::of([]), source },

@@ -37,10 +37,22 @@ rights! {
     VerifyKeys = Developer, [VERIFY_KEYS];
     /// Read the audit log.
     ReadAudit = Viewer, [READ_AUDIT];
-    /// Make and change applications.
-    ManageApplications = Admin, [];
     /// Let members set their password anew.
     ResetPasswords = Admin, [];
+    /// Make and change applications and their permission catalogues.
+    ManageApplications = Admin, [];
+    /// See customers.
+    ReadCustomers = Viewer, [READ_CUSTOMERS, WRITE_CUSTOMERS];
+    /// Make and change customers.
+    ManageCustomers = Developer, [WRITE_CUSTOMERS];
+    /// See members, and who is invited.
+    ReadMembers = Viewer, [READ_MEMBERSHIPS];
+    /// Invite people, change the roles of members and remove them, all but owners.
+    ManageMembers = Admin, [];
+    /// Make, demote and remove owners.
+    ManageOwners = Owner, [];
+    /// Change the tenant's name and settings.
+    ManageTenant = Owner, [];
 }
 
 #[cfg(test)]

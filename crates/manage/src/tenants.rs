@@ -2,12 +2,14 @@
 
 use keystile_core::{
     Action, Actor, Application, ApplicationId, Email, KeyLabel, Membership, Name, Person, PersonId, Role,
-    Secret, Tenant, TenantId, TenantSettings,
+    Secret, Tenant, TenantId, TenantPatch, TenantSettings,
 };
 use keystile_store::Founding;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::{Caller, ControlPlane, Origin, Refused, Right, SignedIn};
+use crate::audit::object;
+use crate::edit::{Edited, edit};
+use crate::{Caller, ControlPlane, Origin, Refused, Right, SignedIn, VersionGuard};
 
 /// A new tenant, with the application that keys are issued to unless another is named.
 #[derive(Debug)]
@@ -80,7 +82,7 @@ impl ControlPlane {
     ) -> Result<Founded, Refused> {
         let (tenant_id, created_at) = (self.fresh(TenantId::from_parts)?, self.now());
         let application_id = self.fresh(ApplicationId::from_parts)?;
-        let application = Application { id: application_id, tenant_id, name: name.clone(), created_at };
+        let application = Application::new(application_id, tenant_id, name.clone(), created_at);
         let tenant = Tenant {
             id: tenant_id,
             name,
@@ -127,5 +129,40 @@ impl ControlPlane {
     pub async fn tenant(&self, caller: &Caller) -> Result<Tenant, Refused> {
         caller.require(Right::ReadTenant)?;
         self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))
+    }
+
+    /// Changes name and settings of the caller's tenant. Another key label is for keys made from now on.
+    ///
+    /// # Errors
+    /// Without [`Right::ManageTenant`]; for a setting that breaks a rule, or a stale version.
+    pub async fn patch_tenant(
+        &self,
+        caller: &Caller,
+        patch: TenantPatch,
+        guard: VersionGuard,
+    ) -> Result<Tenant, Refused> {
+        caller.require(Right::ManageTenant)?;
+        let id = caller.tenant_id;
+        let entry = self.entry(caller, Action::TenantUpdate, id.to_string(), Value::Null)?;
+        let change = move |tenant: &mut Tenant| {
+            edit(tenant, guard, entry, |tenant, _| patch.apply(tenant).map_err(Refused::from))
+        };
+        self.store.change_tenant(id, change).await?.ok_or(Refused::NotFound("tenant"))?
+    }
+}
+
+impl Edited for Tenant {
+    fn version(&mut self) -> &mut i64 {
+        &mut self.version
+    }
+
+    fn describe(&self) -> Map<String, Value> {
+        object(json!({
+            "name": self.name,
+            "key_label": self.key_label,
+            "rotation_days": self.settings.rotation_days,
+            "mfa_required": self.settings.mfa_required,
+            "default_trust_level": self.settings.default_trust_level,
+        }))
     }
 }

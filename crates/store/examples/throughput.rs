@@ -155,7 +155,7 @@ fn founding() -> Founding {
         person: Some(person),
         tenant,
         owner: Membership { tenant_id, person_id, role, created_at },
-        application: Application { id, tenant_id, name: "Main".parse().unwrap(), created_at },
+        application: Application::new(id, tenant_id, "Main".parse().unwrap(), created_at),
         audit: vec![],
     }
 }

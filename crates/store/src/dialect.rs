@@ -16,7 +16,7 @@ use std::borrow::Cow;
 /// A word and what stands for it.
 pub(crate) type Words = [(&'static str, &'static str)];
 
-/// Puts an engine's own words in. SQL holds neither `{` nor `$` for any other purpose.
+/// Puts an engine's own words in. SQL holds neither such a word nor `$` for any other purpose.
 pub(crate) fn translate<'s>(sql: &'s str, words: &Words) -> Cow<'s, str> {
     words.iter().fold(Cow::Borrowed(sql), |sql, (word, own)| {
         if sql.contains(word) { Cow::Owned(sql.replace(word, own)) } else { sql }

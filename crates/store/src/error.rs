@@ -13,15 +13,21 @@ pub enum Unique {
     Email,
     /// An application's name, in its tenant.
     ApplicationName,
+    /// The address of an open invitation, in its tenant.
+    Invitation,
+    /// What a tenant's own systems call a customer, in the tenant.
+    ExternalId,
     /// A key's secret, in the installation and for all time: a replaced secret stays taken.
     Secret,
 }
 
 impl Unique {
     /// Each rule with the name of its index and with SQLite's words for its columns.
-    const RULES: [(Self, &'static str, &'static str); 3] = [
+    const RULES: [(Self, &'static str, &'static str); 5] = [
         (Self::Email, "persons_email", "persons.email"),
         (Self::ApplicationName, "applications_name", "applications.tenant_id, applications.name"),
+        (Self::Invitation, "invitations_email", "invitations.tenant_id, invitations.email"),
+        (Self::ExternalId, "customers_external_id", "customers.tenant_id, customers.external_id"),
         (Self::Secret, "api_keys_digest", "api_keys.digest"),
     ];
 

@@ -107,7 +107,7 @@ impl KeyFilter {
 }
 
 /// A pattern for texts with `part` in them. What `LIKE` would take for a wildcard stands for itself.
-fn containing(part: &str) -> String {
+pub(crate) fn containing(part: &str) -> String {
     let mut pattern = String::from("%");
     for character in record::fold(part).chars() {
         if matches!(character, '%' | '_' | '\\') {

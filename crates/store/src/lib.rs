@@ -11,16 +11,21 @@
 
 mod applications;
 mod audit;
+mod catalogue;
 mod chain;
+mod customers;
 mod dialect;
+mod edit;
 mod engine;
 mod error;
 mod facts;
 mod filter;
 mod import;
+mod invitations;
 mod keys;
 mod listing;
 mod location;
+mod members;
 mod migrate;
 mod once;
 mod page;
@@ -40,12 +45,16 @@ mod tx;
 mod value;
 
 pub use audit::AuditFilter;
+pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
+pub use customers::CustomerFilter;
 pub use error::{OpenError, StoreError, Unique};
 pub use filter::KeyFilter;
 pub use import::{Held, Import};
+pub use invitations::Accepted;
 pub use keys::Changed;
 pub use location::Location;
+pub use members::{Place, PlaceChange};
 pub use migrate::Migration;
 pub use once::{Begun, Once, Receipt};
 pub use page::Page;

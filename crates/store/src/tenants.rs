@@ -2,6 +2,7 @@
 
 use keystile_core::{Application, AuditEntry, Membership, Person, Tenant, TenantId, TenantSettings};
 
+use crate::edit::Editable;
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
@@ -12,6 +13,11 @@ const INSERT: &str = "INSERT INTO tenants
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at,
     version FROM tenants WHERE id = $1";
+
+const ONE_LOCKED: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level,
+    created_at, version FROM tenants WHERE id = $1 {for_update}";
+const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_days = $4, mfa_required = $5,
+    default_trust_level = $6, created_at = $7, version = $8 WHERE id = $1";
 
 /// A new tenant with what it cannot be without.
 #[derive(Debug, Clone)]
@@ -43,6 +49,32 @@ impl Store {
     /// When the database is unavailable or holds what cannot be read.
     pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
         self.read([Value::text(id)], |id, tx| Box::pin(read_one(id, tx))).await
+    }
+
+    /// Changes a tenant: reads it, applies `change`, and writes it with the audit entry, while nobody else changes
+    /// it. When `change` fails, or returns no entry because there is nothing to change, nothing is written.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn change_tenant<E: Send + 'static>(
+        &self,
+        id: TenantId,
+        change: impl FnOnce(&mut Tenant) -> Result<Option<AuditEntry>, E> + Send + 'static,
+    ) -> Result<Option<Result<Tenant, E>>, StoreError> {
+        self.edit(vec![Value::text(id)], change).await
+    }
+}
+
+impl Editable for Tenant {
+    const ONE_LOCKED: &str = ONE_LOCKED;
+    const UPDATE: &str = UPDATE;
+
+    fn read(mut row: Row) -> Read<Self> {
+        read(&mut row)
+    }
+
+    fn update_values(&self) -> Vec<Value> {
+        values(self).into()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::header::IF_MATCH;
 use http::request::Parts;
-use keystile_core::{Ask, Invalid, TenantId};
+use keystile_core::{Ask, Invalid, PermissionName, TenantId};
 use keystile_manage::{Bearer, Caller, Lacking, Origin, Present, Refused, SignedIn, VersionGuard};
 use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
@@ -196,6 +196,23 @@ path_ids! {
     keystile_core::AuditId, "audit_id", "audit entry";
     keystile_core::PersonId, "person_id", "member";
     keystile_core::SessionId, "session_id", "session";
+    keystile_core::CustomerId, "customer_id", "customer";
+    keystile_core::InvitationId, "invitation_id", "invitation";
+}
+
+/// The name of a permission in the path. Unlike an id it is chosen by the caller, who is told what is wrong with it.
+pub(crate) struct PathPermission(pub(crate) PermissionName);
+
+impl FromRequestParts<App> for PathPermission {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let parameters = RawPathParams::from_request_parts(parts, app).await;
+        let parameters = parameters.map_err(|_| ApiProblem::not_found("permission"))?;
+        let text = parameters.iter().find_map(|(name, text)| (name == "permission").then_some(text));
+        let name = text.unwrap_or_default().parse();
+        name.map(Self).map_err(|invalid: Invalid| invalid.at("permission").into())
+    }
 }
 
 async fn path_id<Id: FromStr>(

@@ -244,6 +244,12 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::AlreadyRotated(_) => "already_rotated",
         Conflict::IdempotencyInProgress => IN_PROGRESS,
         Conflict::IdempotencyAnswerLost => "idempotency_answer_lost",
+        Conflict::ApplicationArchived => "application_archived",
+        Conflict::CatalogueFull => "catalogue_full",
+        Conflict::ExternalId => "external_id_taken",
+        Conflict::LastOwner => "last_owner",
+        Conflict::MemberAlready => "already_member",
+        Conflict::InvitedAlready => "already_invited",
     }
 }
 

@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    applications, audit, health, integration, issuing, keys, passwords, second_factor, sessions, sign_in,
-    tenants, verification,
+    applications, audit, catalogue, customers, health, integration, invitations, issuing, keys, members,
+    passwords, second_factor, sessions, sign_in, tenants, verification,
 };
 use crate::authz;
 use crate::problem::ApiProblem;
@@ -51,6 +51,8 @@ pub fn openapi() -> Document {
         (name = "sessions", description = "Signing in, and what a person does for themselves."),
         (name = "tenants", description = "Workspaces; everything belongs to exactly one."),
         (name = "applications", description = "Products and services that keys are issued to."),
+        (name = "members", description = "Who is in a tenant, and who is invited."),
+        (name = "customers", description = "Customers of a tenant, to whom keys can be restricted."),
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
         (name = "integration", description = "API keys under the names that integrations know, in the caller's own tenant."),
         (name = "verification", description = "May this key do this, here, now?"),
@@ -75,6 +77,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(passwords::reset_password))
         .routes(routes!(second_factor::enrol_totp, second_factor::remove_totp))
         .routes(routes!(second_factor::confirm_totp))
+        .routes(routes!(invitations::accept_invitation))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
         .nest("/api/v1/integration", in_own_tenant())
@@ -91,10 +94,19 @@ fn in_own_tenant() -> OpenApiRouter<App> {
 /// What belongs to one tenant.
 fn in_tenant() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(tenants::show_tenant))
+        .routes(routes!(tenants::show_tenant, tenants::patch_tenant))
         .routes(routes!(passwords::offer_reset))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::show_member, members::patch_member, members::delete_member))
+        .routes(routes!(invitations::list_invitations, invitations::create_invitation))
+        .routes(routes!(invitations::delete_invitation))
+        .routes(routes!(customers::list_customers, customers::create_customer))
+        .routes(routes!(customers::show_customer, customers::patch_customer))
         .routes(routes!(applications::list_applications, applications::create_application))
-        .routes(routes!(applications::show_application))
+        .routes(routes!(applications::show_application, applications::patch_application))
+        .routes(routes!(catalogue::list_permissions))
+        .routes(routes!(catalogue::list_application_permissions))
+        .routes(routes!(catalogue::show_permission, catalogue::set_permission, catalogue::delete_permission))
         .routes(routes!(keys::list_keys, issuing::create_key))
         .routes(routes!(issuing::import_keys))
         .routes(routes!(keys::show_key, keys::patch_key, keys::delete_key))

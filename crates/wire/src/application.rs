@@ -1,10 +1,16 @@
 //! Applications.
 
-use keystile_core::{Application, ApplicationId, Invalid, Name, TenantId, Timestamp};
+use keystile_core::text::check_line;
+use keystile_core::{Application, ApplicationId, ApplicationPatch, Invalid, Name, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::schema;
+use crate::broken::Broken;
+use crate::patch::{Setting, never_null};
+use crate::{Patch, schema};
+
+/// Longest description, in characters.
+pub(crate) const DESCRIPTION_MAX: usize = 500;
 
 /// An application to make.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -13,16 +19,78 @@ pub struct CreateApplication {
     /// What people call it; unique in the tenant.
     #[schema(schema_with = schema::name)]
     pub name: String,
+    /// What it is: 1–500 characters.
+    #[schema(min_length = 1, max_length = 500)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 impl CreateApplication {
-    /// The checked name.
+    /// The checked name and description.
     ///
     /// # Errors
-    /// The broken rule.
-    pub fn parse(&self) -> Result<Name, Invalid> {
-        self.name.parse::<Name>().map_err(|invalid| invalid.at("name"))
+    /// Every broken rule.
+    pub fn parse(&self) -> Result<(Name, Option<String>), Vec<Invalid>> {
+        let mut broken = Broken::default();
+        let name = broken.required("name", self.name.parse());
+        let description =
+            self.description.as_deref().map(|text| check_line(text, DESCRIPTION_MAX)).transpose();
+        let description = broken.required("description", description);
+        broken.or(name.zip(description))
     }
+}
+
+/// Settings of an application to change, as a JSON merge patch: `null` clears a setting.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchApplication {
+    /// What people call it; unique in the tenant.
+    #[schema(schema_with = schema::name)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "never_null")]
+    pub name: Option<String>,
+    /// What it is: 1–500 characters.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub description: Patch<String>,
+    /// Whether it takes no new keys. Those it has stay good.
+    #[schema(value_type = bool)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "never_null")]
+    pub archived: Option<bool>,
+    /// The version the change was made for; refused with 409 when the record has moved on.
+    #[schema(minimum = 1)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+}
+
+impl PatchApplication {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn parse(self) -> Result<ApplicationPatch, Vec<Invalid>> {
+        let mut broken = Broken::default();
+        let name = broken.optional("name", self.name.as_deref());
+        let description = self.description.try_map(|text| check_line(&text, DESCRIPTION_MAX));
+        let description = broken.keep("description", description).clearable();
+        broken.or(Some(ApplicationPatch { name, description, archived: self.archived }))
+    }
+}
+
+/// Which applications to list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationListQuery {
+    /// Items on the page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Those that are archived, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include_archived: Option<bool>,
 }
 
 /// An application.
@@ -37,14 +105,26 @@ pub struct ApplicationView {
     /// What people call it.
     #[schema(schema_with = schema::name)]
     pub name: Name,
+    /// What it is.
+    #[schema(required)]
+    pub description: Option<String>,
     /// When it was made.
     #[schema(schema_with = schema::time)]
     pub created_at: Timestamp,
+    /// Whether it takes no new keys.
+    pub archived: bool,
+    /// Since when it takes no new keys.
+    #[schema(schema_with = schema::maybe_time)]
+    pub archived_at: Option<Timestamp>,
+    /// Counts the writes, from 1.
+    #[schema(minimum = 1)]
+    pub version: i64,
 }
 
 impl From<Application> for ApplicationView {
     fn from(application: Application) -> Self {
-        let Application { id, tenant_id, name, created_at } = application;
-        Self { id, tenant_id, name, created_at }
+        let Application { id, tenant_id, name, description, created_at, archived_at, version } = application;
+        let archived = archived_at.is_some();
+        Self { id, tenant_id, name, description, created_at, archived, archived_at, version }
     }
 }

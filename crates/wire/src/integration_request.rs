@@ -8,8 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::integration::SOURCE;
 use crate::key_action::check_reason;
-use crate::key_request::never_null;
-use crate::patch::Setting;
+use crate::patch::{Setting, never_null};
 use crate::{CreateKey, IntegrationStatus, Patch, PatchKey, schema};
 
 /// An API key to make. Only `name` is needed. It works where the caller's own key works; a person makes keys for

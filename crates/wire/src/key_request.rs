@@ -1,19 +1,18 @@
 //! API keys in requests.
 
-use std::str::FromStr;
-
 use keystile_core::key::{KeyDraft, KeyImport, KeyPatch, ModelPattern, ObjectPatch, SecretFacts};
 use keystile_core::text::{check_line, check_word};
 use keystile_core::{
     AllowedIps, BudgetPeriod, Digest, Environment, Grants, Invalid, KeyKind, NanoUsd, RateLimit, Secret,
     SourceType, TrustLevel,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::broken::Broken;
 use crate::key::RateLimitView;
-use crate::patch::Setting;
+use crate::patch::{Setting, never_null};
 use crate::secret::send_optional;
 use crate::{Object, Patch, schema};
 
@@ -53,7 +52,7 @@ macro_rules! key_request {
             #[schema(schema_with = schema::maybe_word)]
             #[serde(default, skip_serializing_if = "Setting::is_absent")]
             pub source_id: $wrap<String>,
-            /// How that system should be treated; `external` by default.
+            /// How that system should be treated; by default as the tenant says.
             #[schema(schema_with = schema::maybe_trust_level)]
             #[serde(default, skip_serializing_if = "Setting::is_absent")]
             pub trust_level: $wrap<String>,
@@ -230,10 +229,7 @@ impl CreateKey {
         let settings = self.settings(&mut broken);
         let Self { name, environment, application_id, kind, secret, .. } = self;
         let draft = draft(&name, [environment, application_id, kind], settings, &mut broken);
-        match draft {
-            Some(draft) if broken.0.is_empty() => Ok(KeyDraft { secret, ..draft }),
-            _ => Err(broken.0),
-        }
+        broken.or(draft.map(|draft| KeyDraft { secret, ..draft }))
     }
 }
 
@@ -256,11 +252,11 @@ impl ImportKey {
         let last4 = broken.required("last4", shown(last4, LAST_MAX));
         let draft = draft(&name, [environment, application_id, kind], settings, &mut broken);
         match (draft, digest, prefix, last4) {
-            (Some(draft), Some(digest), Some(prefix), Some(last4)) if broken.0.is_empty() => {
+            (Some(draft), Some(digest), Some(prefix), Some(last4)) if broken.is_empty() => {
                 let secret = SecretFacts { digest, key_prefix: prefix.clone(), prefix, last4 };
                 Ok(KeyImport { draft, secret })
             }
-            _ => Err(broken.0),
+            _ => Err(broken.into()),
         }
     }
 }
@@ -295,13 +291,8 @@ impl PatchKey {
         let mut broken = Broken::default();
         let settings = self.settings(&mut broken);
         let name = broken.optional("name", self.name.as_deref());
-        if broken.0.is_empty() { Ok(KeyPatch { name, ..settings }) } else { Err(broken.0) }
+        if broken.is_empty() { Ok(KeyPatch { name, ..settings }) } else { Err(broken.into()) }
     }
-}
-
-/// For a setting that can be left out but not cleared.
-pub(crate) fn never_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
 }
 
 fn parse_kind(kind: Option<&str>, source_id: Option<&Option<String>>) -> Result<KeyKind, Invalid> {
@@ -323,22 +314,4 @@ fn models(list: &[String]) -> Result<Vec<ModelPattern>, Invalid> {
         text.parse().map_err(|invalid: Invalid| invalid.at(&format!("[{index}]")))
     };
     list.iter().enumerate().map(parse).collect()
-}
-
-/// Collects the broken rules of a request.
-#[derive(Default)]
-struct Broken(Vec<Invalid>);
-
-impl Broken {
-    fn keep<T>(&mut self, field: &str, parsed: Result<Patch<T>, Invalid>) -> Patch<T> {
-        self.required(field, parsed).unwrap_or_default()
-    }
-
-    fn required<T>(&mut self, field: &str, parsed: Result<T, Invalid>) -> Option<T> {
-        parsed.map_err(|invalid| self.0.push(invalid.at(field))).ok()
-    }
-
-    fn optional<T: FromStr<Err = Invalid>>(&mut self, field: &str, text: Option<&str>) -> Option<T> {
-        text.and_then(|text| self.required(field, text.parse()))
-    }
 }

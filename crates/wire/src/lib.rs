@@ -6,12 +6,17 @@
 
 mod application;
 mod audit;
+mod broken;
+mod catalogue;
+mod customer;
 mod import;
 mod integration;
 mod integration_request;
+mod invitation;
 mod key;
 mod key_action;
 mod key_request;
+mod membership;
 mod object;
 mod page;
 mod password;
@@ -24,14 +29,20 @@ mod session;
 mod tenant;
 mod verification;
 
-pub use application::{ApplicationView, CreateApplication};
+pub use application::{ApplicationListQuery, ApplicationView, CreateApplication, PatchApplication};
 pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
+pub use catalogue::{CatalogueCursor, PermissionView, SetPermission};
+pub use customer::{CreateCustomer, CustomerListQuery, CustomerView, PatchCustomer};
 pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
 pub use integration::{CreatedIntegrationKey, IntegrationKey, IntegrationStatus};
 pub use integration_request::{CreateIntegrationKey, IntegrationListQuery, PatchIntegrationKey};
+pub use invitation::{
+    AcceptInvitation, AcceptedInvitation, CreateInvitation, CreatedInvitation, InvitationView,
+};
 pub use key::{CreatedKey, KeyView};
 pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};
 pub use key_request::{CreateKey, ImportKey, PatchKey};
+pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use object::Object;
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
@@ -41,5 +52,5 @@ pub use second_factor::{ConfirmTotp, EnrolmentView, RecoveryCodes, RemoveTotp};
 pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenRequest,
 };
-pub use tenant::{CreateTenant, TenantView};
+pub use tenant::{CreateTenant, PatchTenant, TenantView};
 pub use verification::{PermissionsAsked, VerifyAnswer, VerifyRequest};

@@ -64,6 +64,13 @@ impl<T> Setting for Option<T> {
     }
 }
 
+/// For a setting that can be left out but not cleared.
+pub(crate) fn never_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// On creation an absent field and `null` both leave the default.
 impl<T> From<Option<T>> for Patch<T> {
     fn from(value: Option<T>) -> Self {

@@ -1,10 +1,14 @@
 //! Tenants.
 
-use keystile_core::{Invalid, KeyLabel, Name, Role, Tenant, TenantId, Timestamp};
+use keystile_core::{
+    Invalid, KeyLabel, Name, Role, Tenant, TenantId, TenantPatch, TenantSettings, Timestamp, TrustLevel,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::schema;
+use crate::broken::Broken;
+use crate::patch::{Setting, never_null};
+use crate::{Patch, schema};
 
 /// A tenant to make.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -34,6 +38,59 @@ impl CreateTenant {
     }
 }
 
+/// Name and settings of a tenant to change, as a JSON merge patch: `null` brings a default back.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchTenant {
+    /// What people call it.
+    #[schema(schema_with = schema::name)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "never_null")]
+    pub name: Option<String>,
+    /// The tenant's part of the text of keys made from now on.
+    #[schema(schema_with = schema::maybe_label)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub key_label: Patch<String>,
+    /// Days after which the rotation of a secret is due; 90 by default.
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 3650)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub rotation_days: Patch<u16>,
+    /// Whether its people need a second factor; they do not by default.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub mfa_required: Patch<bool>,
+    /// How sources are treated whose key does not say; `external` by default.
+    #[schema(schema_with = schema::maybe_trust_level)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub default_trust_level: Patch<String>,
+    /// The version the change was made for; refused with 409 when the record has moved on.
+    #[schema(minimum = 1)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+}
+
+impl PatchTenant {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn parse(self) -> Result<TenantPatch, Vec<Invalid>> {
+        let mut broken = Broken::default();
+        let defaults = TenantSettings::default();
+        let name = broken.optional("name", self.name.as_deref());
+        let label = broken.keep("key_label", self.key_label.try_map(|text| text.parse()));
+        let trust = self.default_trust_level.try_map(|text| text.parse());
+        let trust = broken.keep("default_trust_level", trust);
+        let patch = TenantPatch {
+            name,
+            key_label: label.or_default(KeyLabel::default),
+            rotation_days: self.rotation_days.or_default(|| defaults.rotation_days),
+            mfa_required: self.mfa_required.or_default(|| defaults.mfa_required),
+            default_trust_level: trust.or_default(|| defaults.default_trust_level),
+        };
+        broken.or(Some(patch))
+    }
+}
+
 /// A tenant, as its members see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TenantView {
@@ -46,12 +103,23 @@ pub struct TenantView {
     /// The tenant's part of its keys' text.
     #[schema(schema_with = schema::label)]
     pub key_label: KeyLabel,
+    /// Days after which the rotation of a secret is due.
+    #[schema(minimum = 1, maximum = 3650)]
+    pub rotation_days: u16,
+    /// Whether its people need a second factor.
+    pub mfa_required: bool,
+    /// How sources are treated whose key does not say.
+    #[schema(schema_with = schema::trust_level)]
+    pub default_trust_level: TrustLevel,
     /// The caller's role in it.
     #[schema(schema_with = schema::role)]
     pub role: Role,
     /// When it was made.
     #[schema(schema_with = schema::time)]
     pub created_at: Timestamp,
+    /// Counts the writes, from 1.
+    #[schema(minimum = 1)]
+    pub version: i64,
 }
 
 impl TenantView {
@@ -61,8 +129,12 @@ impl TenantView {
             id: tenant.id,
             name: tenant.name,
             key_label: tenant.key_label,
+            rotation_days: tenant.settings.rotation_days,
+            mfa_required: tenant.settings.mfa_required,
+            default_trust_level: tenant.settings.default_trust_level,
             role,
             created_at: tenant.created_at,
+            version: tenant.version,
         }
     }
 }

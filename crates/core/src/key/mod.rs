@@ -10,7 +10,9 @@ mod text;
 
 pub use draft::{KeyDraft, KeyImport};
 pub use object::ObjectPatch;
+pub(crate) use object::check as check_object;
 pub use patch::KeyPatch;
+pub(crate) use patch::write;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
 pub use rotation::MAX_OVERLAP;
 pub use text::{KeyText, MalformedKey, Presented, check_brought_secret, mint};

@@ -46,7 +46,7 @@ fn merge(object: &mut Map<String, Value>, members: Map<String, Value>) {
 }
 
 /// Holds an object to its bounds, and says which rule it breaks.
-pub(super) fn check((field, object): (&'static str, &Map<String, Value>)) -> Option<Invalid> {
+pub(crate) fn check((field, object): (&'static str, &Map<String, Value>)) -> Option<Invalid> {
     let bytes = serde_json::to_vec(object).map_or(usize::MAX, |text| text.len());
     let deep = object.values().any(|value| depth(value) >= ApiKey::MAX_OBJECT_DEPTH);
     let nul = object.iter().any(|(name, value)| name.contains('\0') || holds_nul(value));

@@ -79,7 +79,7 @@ impl KeyPatch {
     }
 }
 
-fn write<T>(place: &mut T, value: Option<T>) {
+pub(crate) fn write<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }

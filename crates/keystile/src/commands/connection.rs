@@ -162,7 +162,7 @@ fn only_one(tenants: &[TenantView]) -> Result<TenantId, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::{Role, Secret, Timestamp};
+    use keystile_core::{Role, Secret, Timestamp, TrustLevel};
 
     use super::*;
 
@@ -218,6 +218,10 @@ mod tests {
             id: id.parse().unwrap(),
             name: name.parse().unwrap(),
             key_label: "ks".parse().unwrap(),
+            rotation_days: 90,
+            mfa_required: false,
+            default_trust_level: TrustLevel::External,
+            version: 1,
             role: Role::Owner,
             created_at: Timestamp::from_millis(0),
         };

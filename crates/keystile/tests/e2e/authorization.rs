@@ -31,13 +31,16 @@ enum Role {
 }
 
 use Needs::{Key, Nothing, OwnTenant, Person, Tenant};
-use Role::{Admin, Developer, Viewer};
+use Role::{Admin, Developer, Owner, Viewer};
 
 const PERSONS_ONLY: &[&str] = &[];
 const READ_KEYS: &[&str] = &["keystile.keys:read", "keystile.keys:issue"];
 const ISSUE: &[&str] = &["keystile.keys:issue"];
 const READ_AUDIT: &[&str] = &["keystile.audit:read"];
 const VERIFY: &[&str] = &["keystile.keys:verify"];
+const READ_MEMBERS: &[&str] = &["keystile.memberships:read"];
+const READ_CUSTOMERS: &[&str] = &["keystile.customers:read", "keystile.customers:write"];
+const WRITE_CUSTOMERS: &[&str] = &["keystile.customers:write"];
 
 /// Paths inside a tenant stand here without `/api/v1/tenants/{tenant_id}`, as they begin with `…`.
 const ROWS: &[(&str, &str, Needs)] = &[
@@ -59,6 +62,25 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/tenants", Person),
     ("GET", "…", Tenant(Viewer, PERSONS_ONLY)),
     ("POST", "…/memberships/{person_id}/password-reset", Tenant(Admin, PERSONS_ONLY)),
+    ("PATCH", "…", Tenant(Owner, PERSONS_ONLY)),
+    ("POST", "/api/v1/auth/invitations/accept", Nothing),
+    ("GET", "…/memberships", Tenant(Viewer, READ_MEMBERS)),
+    ("GET", "…/memberships/{person_id}", Tenant(Viewer, READ_MEMBERS)),
+    ("PATCH", "…/memberships/{person_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("DELETE", "…/memberships/{person_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/invitations", Tenant(Viewer, READ_MEMBERS)),
+    ("POST", "…/invitations", Tenant(Admin, PERSONS_ONLY)),
+    ("DELETE", "…/invitations/{invitation_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/customers", Tenant(Viewer, READ_CUSTOMERS)),
+    ("POST", "…/customers", Tenant(Developer, WRITE_CUSTOMERS)),
+    ("GET", "…/customers/{customer_id}", Tenant(Viewer, READ_CUSTOMERS)),
+    ("PATCH", "…/customers/{customer_id}", Tenant(Developer, WRITE_CUSTOMERS)),
+    ("GET", "…/permissions", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/applications/{application_id}/permissions", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/applications/{application_id}/permissions/{permission}", Tenant(Viewer, PERSONS_ONLY)),
+    ("PUT", "…/applications/{application_id}/permissions/{permission}", Tenant(Admin, PERSONS_ONLY)),
+    ("DELETE", "…/applications/{application_id}/permissions/{permission}", Tenant(Admin, PERSONS_ONLY)),
+    ("PATCH", "…/applications/{application_id}", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/applications", Tenant(Viewer, PERSONS_ONLY)),
     ("POST", "…/applications", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/applications/{application_id}", Tenant(Viewer, PERSONS_ONLY)),
@@ -153,13 +175,12 @@ async fn everybody(two: &Two) -> Vec<(Persona, String)> {
         (Viewer, "viewer@example.com"),
         (Developer, "developer@example.com"),
         (Admin, "admin@example.com"),
-        (Role::Owner, world.credentials.email.as_str()),
+        (Owner, world.credentials.email.as_str()),
     ] {
         all.push((Persona::Member(role), sign_in(&world.http, email, password).await));
     }
-    let permissions =
-        ["keystile.keys:read", "keystile.keys:issue", "keystile.keys:verify", "keystile.audit:read"];
-    for permission in permissions.map(Some).into_iter().chain([None]) {
+    let permissions = [READ_KEYS, VERIFY, READ_AUDIT, READ_MEMBERS, READ_CUSTOMERS].concat();
+    for permission in permissions.into_iter().map(Some).chain([None]) {
         let body = json!({ "name": "automation", "scopes": [permission.unwrap_or("*")] });
         let secret = as_key(text(&world.create(&body).await, "secret"));
         let persona = || permission.map_or(Persona::Unentitled, Persona::Automation);
@@ -194,9 +215,13 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
                 ("tenant_id", world.credentials.tenant_id.as_str()),
                 ("application_id", &world.credentials.application_id),
                 ("api_key_id", text(&subject, "id")),
-                ("person_id", BYSTANDER),
                 ("session_id", "ses_01J00000000000000000000001"),
                 ("audit_id", entry.as_str()),
+                // Nobody and nothing, so that no call takes anything away from those who call later.
+                ("person_id", "per_01J00000000000000000000009"),
+                ("invitation_id", "inv_01J00000000000000000000009"),
+                ("customer_id", "cus_01J00000000000000000000009"),
+                ("permission", "nothing:read"),
             ];
             let path = call.path_with(&ids);
             let query = if matches!(needs, Key) { "?environment=production" } else { "" };

@@ -15,7 +15,8 @@ async fn everything(world: &World) -> Value {
         key["last_used_ip"].take();
     }
     let applications = world.read(&format!("{}/applications", world.tenant())).await;
-    json!([keys, applications, world.read("/api/v1/tenants").await])
+    let customers = world.read(&format!("{}/customers", world.tenant())).await;
+    json!([keys, applications, customers, world.read("/api/v1/tenants").await])
 }
 
 async fn subject(world: &World) -> Subject {

@@ -131,6 +131,7 @@ pub(crate) fn on_create(subject: &Subject) -> Vec<Case> {
         with("application_id", json!("app_1")),
         with("customer_id", json!("cus_1")),
         with("customer_id", json!("key_01J00000000000000000000001")),
+        with("customer_id", json!("cus_01J00000000000000000000001")),
         with("issued_to_user_id", json!("ada")),
         with("issued_to_service", json!("a\u{0}")),
         with("allowed_models", json!(["gpt-*"])),

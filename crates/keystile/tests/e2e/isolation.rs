@@ -4,8 +4,8 @@ use keystile_testkit::http::{Answer, NOTHING};
 use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
-use crate::matrix::calls_in_a_tenant;
-use crate::world::{World, as_key, last_entry, sign_in, text, verify};
+use crate::matrix::{Things, calls_in_a_tenant};
+use crate::world::{World, as_key, sign_in, text, verify};
 
 /// Somebody of another tenant; the tenant is made through the API.
 const STRANGER: (&str, &str) = ("per_01J00000000000000000000001", "stranger@example.com");
@@ -26,8 +26,7 @@ pub(crate) struct Two {
     tenant: String,
     application: String,
     key: Value,
-    /// An entry of B's log.
-    entry: String,
+    things: Things,
 }
 
 /// Makes people, with the owner's password, before the API can.
@@ -71,10 +70,8 @@ impl Two {
             json!({ "name": "B's key", "source_id": "b", "scopes": ["b:read", "keystile.keys:verify"] });
         let key = a.http.json("POST", &keys, &stranger, &body).await.expect(201);
         let application = text(&key, "application_id").to_owned();
-        let path = format!("/api/v1/tenants/{tenant}/audit");
-        let log = a.http.json("GET", &path, &stranger, &NOTHING).await.expect(200);
-        let entry = text(&log["data"][0], "id").to_owned();
-        Self { a, stranger, tenant, application, key, entry }
+        let things = Things::make(&a.http, &stranger, &tenant).await;
+        Self { a, stranger, tenant, application, key, things }
     }
 
     async fn as_stranger(&self, path: &str) -> Value {
@@ -85,14 +82,18 @@ impl Two {
     /// Everything there is in B.
     async fn everything(&self) -> Value {
         let keys = self.as_stranger("/api-keys?include_deleted=true").await;
-        let log = self.as_stranger("/audit").await;
-        json!([self.as_stranger("").await, keys, self.as_stranger("/applications").await, log])
+        let mut everything = vec![self.as_stranger("").await, keys];
+        for list in ["/applications", "/customers", "/permissions", "/memberships", "/invitations", "/audit"]
+        {
+            everything.push(self.as_stranger(list).await);
+        }
+        json!(everything)
     }
 
     /// Everything that could tell something about B.
     fn traces(&self) -> Vec<&str> {
         let key = ["id", "secret", "key_fingerprint", "prefix", "name"].map(|member| text(&self.key, member));
-        [&key[..4], &[self.tenant.as_str(), self.application.as_str(), self.entry.as_str()]].concat()
+        [&key[..4], &[self.tenant.as_str(), self.application.as_str(), self.things.id("audit_id")]].concat()
     }
 
     fn assert_tells_nothing(&self, answer: &Answer) {
@@ -107,20 +108,11 @@ impl Two {
 async fn nothing_of_another_tenant_is_found(two: &Two) {
     let before = two.everything().await;
     let own = two.a.credentials.tenant_id.as_str();
-    let ids = |tenant| {
-        [
-            ("tenant_id", tenant),
-            ("api_key_id", text(&two.key, "id")),
-            ("application_id", two.application.as_str()),
-            ("audit_id", two.entry.as_str()),
-            ("person_id", STRANGER.0),
-        ]
-    };
     for call in calls_in_a_tenant(&two.a).await {
         let in_theirs = Some(two.tenant.as_str());
         let in_ours = call.names_an_item().then_some(own);
         for tenant in [in_theirs, in_ours].into_iter().flatten() {
-            let path = call.path_with(&ids(tenant));
+            let path = call.path_with(&two.things.ids_in(tenant));
             let answer = two.a.ask(&call.method, &path, &call.body()).await;
             assert_eq!(
                 (answer.status, &answer.json["code"]),
@@ -252,16 +244,10 @@ async fn a_key_works_in_its_own_environment_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_may_do_what_it_may_do_and_nothing_more() {
     let a = populated().await;
-    let key = a.create(&json!({ "name": "subject" })).await;
+    let key = a.create(&json!({ "name": "to verify" })).await;
+    let things = Things::make(&a.http, &a.owner, &a.credentials.tenant_id).await;
+    let ids = things.ids_in(&a.credentials.tenant_id);
     let before = a.read(&a.keys()).await;
-    let entry = last_entry(&a).await;
-    let ids = [
-        ("tenant_id", a.credentials.tenant_id.as_str()),
-        ("api_key_id", text(&key, "id")),
-        ("application_id", a.credentials.application_id.as_str()),
-        ("person_id", MEMBERS[1].0),
-        ("audit_id", entry.as_str()),
-    ];
     let calls = calls_in_a_tenant(&a).await;
     let viewer = sign_in(&a.http, MEMBERS[0].1, &a.credentials.password).await;
     for call in &calls {
@@ -293,15 +279,9 @@ async fn a_key_can_manage_nothing_and_verify_only_when_it_may() {
     let world = World::start().await;
     let plain = world.create(&json!({ "name": "plain", "scopes": ["*"] })).await;
     let key = as_key(text(&plain, "secret"));
-    let entry = last_entry(&world).await;
+    let things = Things::make(&world.http, &world.owner, &world.credentials.tenant_id).await;
+    let ids = things.ids_in(&world.credentials.tenant_id);
     for call in calls_in_a_tenant(&world).await {
-        let ids = [
-            ("tenant_id", world.credentials.tenant_id.as_str()),
-            ("api_key_id", text(&plain, "id")),
-            ("application_id", world.credentials.application_id.as_str()),
-            ("person_id", MEMBERS[1].0),
-            ("audit_id", entry.as_str()),
-        ];
         let answer = world.http.json(&call.method, &call.path_with(&ids), &key, &call.body()).await;
         answer.expect_problem(403, "forbidden");
     }

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::world::{World, as_key, text};
 
 /// Settings that any kind of key can have, each unlike its default.
-fn settings() -> Value {
+fn settings(customer: &str) -> Value {
     json!({
         "name": "Checkout – Kasse ✓",
-        "customer_id": "cus_01J00000000000000000000001",
+        "customer_id": customer,
         "source_id": "checkout-service",
         "trust_level": "trusted",
         "scopes": ["customers:read", "orders:*"],
@@ -33,10 +33,10 @@ fn settings() -> Value {
 }
 
 /// Other values for the same settings.
-fn other_settings() -> Value {
+fn other_settings(customer: &str) -> Value {
     json!({
         "name": "Refunds",
-        "customer_id": "cus_01J00000000000000000000002",
+        "customer_id": customer,
         "source_id": "refunds",
         "trust_level": "internal",
         "scopes": ["*"],
@@ -55,12 +55,12 @@ fn other_settings() -> Value {
 }
 
 /// What those make of [`settings`]: objects are merged member by member.
-fn after_other_settings() -> Value {
+fn after_other_settings(customer: &str) -> Value {
     let objects = json!({
         "tags": { "team": "payments", "owner": { "team": "ops" } },
         "metadata": { "plan": "silver", "quote": "\"\\'; DROP TABLE api_keys; --" },
     });
-    merged(&other_settings(), &objects)
+    merged(&other_settings(customer), &objects)
 }
 
 /// What null brings back.
@@ -109,10 +109,12 @@ fn kinds() -> [(&'static str, Value); 4] {
 
 async fn every_field_comes_back(world: &World) {
     let tenant = &world.credentials.tenant_id;
+    let (first, second) = (world.customer("First").await, world.customer("Second").await);
+    let (settings, other_settings) = (settings(&first), other_settings(&second));
     for mount in [format!("/api/v1/tenants/{tenant}/api-keys"), format!("/tenants/{tenant}/api-keys")] {
         for (kind, own) in kinds() {
             let fixed = json!({ "environment": "staging", "kind": kind });
-            let given = merged(&merged(&settings(), &own), &fixed);
+            let given = merged(&merged(&settings, &own), &fixed);
             let answer = world.ask("POST", &mount, &given).await;
             assert_eq!(answer.header("cache-control"), "no-store");
             let created = answer.expect(201);
@@ -127,8 +129,8 @@ async fn every_field_comes_back(world: &World) {
             let listed = world.read(&format!("{mount}?limit=1")).await;
             assert_eq!(listed["data"][0], shown);
 
-            let changed = world.ask("PATCH", &path, &other_settings()).await.expect(200);
-            has(&changed, &merged(&merged(&own, &fixed), &after_other_settings()));
+            let changed = world.ask("PATCH", &path, &other_settings).await.expect(200);
+            has(&changed, &merged(&merged(&own, &fixed), &after_other_settings(&second)));
             assert_eq!((&changed["version"], &shown["version"]), (&json!(2), &json!(1)));
             assert_eq!(world.read(&path).await, changed);
 
@@ -212,13 +214,14 @@ async fn the_console_of_seed_000_brings_its_own_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_tells_what_the_key_is() {
     let world = World::start().await;
-    let mut body = settings();
+    let customer = world.customer("Globex").await;
+    let mut body = settings(&customer);
     body["environment"] = json!("development");
     body["source_id"] = json!("crm\\\"west");
     let key = world.create(&body).await;
     let question = json!({ "key": key["secret"], "environment": "development", "ip": "2001:db8::1",
         "application_id": world.credentials.application_id, "permissions": { "any": ["no:no", "orders:write"] },
-        "customer_id": "cus_01J00000000000000000000001" });
+        "customer_id": customer });
     let verified = world.verify(&question).await;
     assert_eq!(text(&verified, "code"), "allowed");
     let told = [

@@ -187,7 +187,7 @@ async fn each_filter_finds_what_it_names_and_nothing_else() {
     let application = json!({ "name": "other" });
     let application =
         world.ask("POST", &format!("{}/applications", world.tenant()), &application).await.expect(201);
-    let customer = "cus_01J00000000000000000000001";
+    let customer = world.customer("Globex").await;
     let special = json!({ "name": "50%_ off ÄÖ", "environment": "staging", "kind": "virtual_llm",
         "application_id": application["id"], "customer_id": customer, "source_id": "shop", "trust_level": "trusted" });
     let special = world.create(&special).await;

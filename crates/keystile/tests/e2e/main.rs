@@ -31,4 +31,5 @@ mod rotation;
 mod second_factor;
 mod secrets;
 mod sessions;
+mod tenancy;
 mod world;

@@ -1,9 +1,9 @@
 //! Every call that the OpenAPI document names, to be made with other people's ids.
 
-use keystile_testkit::http::NOTHING;
+use keystile_testkit::http::{Http, NOTHING};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, text};
 
 /// One documented call, with places for ids in its path.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +25,13 @@ impl Call {
     pub(crate) fn body(&self) -> Value {
         let end = self.path.rsplit('/').next().unwrap_or_default();
         match (self.method.as_str(), end) {
+            ("PATCH", "{person_id}") => json!({ "role": "admin" }),
+            ("POST", "invitations") => json!({ "email": "matrix@example.com", "role": "viewer" }),
+            ("PUT", "{permission}") => json!({ "label": "By the matrix" }),
             ("POST", "block") => json!({ "reason": "by the matrix" }),
-            ("POST", "api-keys" | "applications") | ("PATCH", _) => json!({ "name": "by the matrix" }),
+            ("POST", "api-keys" | "applications" | "customers") | ("PATCH", _) => {
+                json!({ "name": "by the matrix" })
+            }
             ("POST", "import") => {
                 let key = json!({ "hash": "00".repeat(32), "name": "by the matrix" });
                 json!({ "algorithm": "sha256", "encoding": "hex", "keys": [key] })
@@ -44,6 +49,7 @@ impl Call {
     pub(crate) fn body_about(&self, subject: &Value) -> Value {
         match self.path.as_str() {
             "/api/v1/auth/token" => NOTHING,
+            "/api/v1/auth/invitations/accept" => json!({ "token": "nobody's" }),
             "/api/v1/tenants" if self.method == "POST" => json!({ "name": "by the matrix" }),
             "/api/v1/keys/verify" => json!({ "key": subject["secret"] }),
             // Signing out would end the persona.
@@ -83,7 +89,52 @@ pub(crate) async fn calls_in_a_tenant(world: &World) -> Vec<Call> {
     calls.retain(|call| call.path.contains("{tenant_id}"));
     let alias = |call: &Call| Call { path: call.path.replacen("/api/v1", "", 1), ..call.clone() };
     calls.extend(calls.iter().map(alias).collect::<Vec<_>>());
-    // One tenant, two applications, nine calls on keys at least, each on two mounts.
-    assert!(calls.len() >= 28, "the document is not what it was: {calls:?}");
+    // Two on the tenant, nine on applications, ten on keys, eleven on members, invitations and customers at least, each
+    // on two mounts.
+    assert!(calls.len() >= 60, "the document is not what it was: {calls:?}");
     calls
+}
+
+/// One of each thing below a tenant, for calls that name it.
+pub(crate) struct Things {
+    ids: Vec<(&'static str, String)>,
+}
+
+impl Things {
+    /// Makes them in a tenant that has an application.
+    pub(crate) async fn make(http: &Http, owner: &str, tenant_id: &str) -> Self {
+        let path = |below: &str| format!("/api/v1/tenants/{tenant_id}{below}");
+        let post =
+            async |below: &str, body: Value| http.json("POST", &path(below), owner, &body).await.expect(201);
+        let key = post("/api-keys", json!({ "name": "subject" })).await;
+        let customer = post("/customers", json!({ "name": "Subject Inc." })).await;
+        let invited = json!({ "email": format!("{tenant_id}@example.com"), "role": "viewer" });
+        let invitation = post("/invitations", invited).await;
+        let application = text(&key, "application_id").to_owned();
+        let permission = path(&format!("/applications/{application}/permissions/subject:read"));
+        http.json("PUT", &permission, owner, &json!({ "label": "Subject Read" })).await.expect(201);
+        let log = http.json("GET", &path("/audit"), owner, &NOTHING).await.expect(200);
+        let ids = [
+            ("tenant_id", tenant_id),
+            ("api_key_id", text(&key, "id")),
+            ("application_id", &application),
+            ("customer_id", text(&customer, "id")),
+            ("invitation_id", text(&invitation, "id")),
+            ("person_id", text(&key, "created_by")),
+            ("permission", "subject:read"),
+            ("audit_id", text(&log["data"][0], "id")),
+        ];
+        Self { ids: ids.map(|(name, id)| (name, id.to_owned())).into() }
+    }
+
+    /// The id of one of them.
+    pub(crate) fn id(&self, name: &str) -> &str {
+        self.ids.iter().find_map(|(own, id)| (*own == name).then_some(id.as_str())).unwrap()
+    }
+
+    /// Their ids, in this tenant.
+    pub(crate) fn ids_in<'t>(&'t self, tenant_id: &'t str) -> Vec<(&'static str, &'t str)> {
+        let own = self.ids.iter().map(|(name, id)| (*name, id.as_str()));
+        own.map(|(name, id)| if name == "tenant_id" { (name, tenant_id) } else { (name, id) }).collect()
+    }
 }

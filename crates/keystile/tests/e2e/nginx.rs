@@ -68,7 +68,7 @@ impl Guarded {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_key_reaches_the_api_as_who_it_is_and_nobody_else() {
     let guarded = Guarded::start().await;
-    let customer = "cus_01J00000000000000000000001";
+    let customer = guarded.world.customer("Globex").await;
     let full = json!({ "name": "full", "customer_id": customer, "source_id": "checkout-service",
         "trust_level": "trusted", "scopes": ["orders:*", "customers:read"] });
     let bare = json!({ "name": "bare" });

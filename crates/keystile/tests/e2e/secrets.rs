@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::world::{KEYSTILE, World, as_key, sign_in, text, verify};
 
+const ACCEPT: &str = "/api/v1/auth/invitations/accept";
+
 /// What was used, and everything that was answered since.
 struct Canary {
     world: World,
@@ -85,6 +87,21 @@ impl Canary {
         http.json("DELETE", totp, &owner, &remove).await.expect(204);
     }
 
+    /// Invites two, of whom one chooses a password and joins.
+    async fn invitations(&mut self) {
+        for (email, joins) in [("first@example.com", true), ("second@example.com", false)] {
+            let body = json!({ "email": email, "role": "viewer" });
+            let path = format!("{}/invitations", self.world.tenant());
+            let invited = self.world.ask("POST", &path, &body).await.expect(201);
+            let token = self.learn(text(&invited, "token"));
+            if joins {
+                let password = self.learn("lamp-41-otter-rusty-third");
+                let body = json!({ "token": token, "password": password });
+                self.world.http.json("POST", ACCEPT, "", &body).await.expect(200);
+            }
+        }
+    }
+
     /// Puts secrets where they do not belong.
     async fn bad_places(&mut self) {
         let (keys, authz, owner) =
@@ -133,6 +150,9 @@ impl Canary {
             ] {
                 self.refused("POST", &format!("/api/v1/auth/{path}"), &owner, &body).await;
             }
+            self.refused("POST", ACCEPT, "", &json!({ "token": secret, "password": [secret] })).await;
+            self.refused("POST", ACCEPT, "", &json!({ "token": format!("{secret}x"), "password": secret }))
+                .await;
             let url = url_encoded(secret);
             for query in [format!("q={url}"), format!("cursor={url}"), format!("environment={url}")] {
                 let _answer = self.world.ask("GET", &format!("{keys}?{query}"), &NOTHING).await;
@@ -192,6 +212,7 @@ async fn no_secret_is_in_files_logs_or_errors() {
     canary.learn(&token);
     canary.good_places().await;
     canary.sessions().await;
+    canary.invitations().await;
     let first_out = canary.world.server.plan().folder().join("start-1.stdout");
     canary.world.server.stop();
     canary.world.start_again();

@@ -70,6 +70,13 @@ impl World {
         self.ask("POST", &self.keys(), body).await.expect(201)
     }
 
+    /// Makes a customer as the owner, and gives its id.
+    pub(crate) async fn customer(&self, name: &str) -> String {
+        let body = json!({ "name": name });
+        let made = self.ask("POST", &format!("{}/customers", self.tenant()), &body).await.expect(201);
+        text(&made, "id").to_owned()
+    }
+
     /// What happens to a key, as the owner; `what` is such as `/revoke`, or empty for the key itself.
     pub(crate) async fn change(&self, method: &str, id: &str, what: &str, body: &Value) -> Answer {
         self.ask(method, &format!("{}/{id}{what}", self.keys()), body).await

@@ -20,10 +20,13 @@ impl VersionGuard {
         if key.deleted.is_some() || reach.is_some_and(|reach| !reach.sees(key)) {
             return Err(Refused::NotFound("API key"));
         }
+        self.check(key.version)
+    }
+
+    /// Goes on with a record at the version that is meant.
+    pub(crate) fn check(self, current: i64) -> Result<(), Refused> {
         match self.0 {
-            Some(expected) if expected != key.version => {
-                Err(Refused::VersionConflict { current: key.version })
-            }
+            Some(expected) if expected != current => Err(Refused::VersionConflict { current }),
             _ => Ok(()),
         }
     }

@@ -1,11 +1,11 @@
 //! Making a key.
 
 use keystile_core::key::{KeyDraft, SecretFacts};
-use keystile_core::{Action, ApiKey, ApplicationId, Change, KeyId, Secret, Timestamp};
+use keystile_core::{Action, ApiKey, ApplicationId, Change, KeyId, Secret, Timestamp, TrustLevel};
 use serde_json::Value;
 
 use crate::audit::describe;
-use crate::{Caller, Committed, ControlPlane, Refused, Right};
+use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
 /// A key together with its secret, which exists nowhere else.
 #[derive(Debug)]
@@ -41,7 +41,10 @@ impl ControlPlane {
 
     async fn draw_up(&self, caller: &Caller, draft: KeyDraft, secret: &Secret) -> Result<ApiKey, Refused> {
         let application = self.application_for(caller, draft.application_id).await?;
-        self.drawn(caller, draft, application, SecretFacts::of(secret))
+        let trust_level = self.default_trust_level(caller).await?;
+        let key = self.drawn(caller, draft, (application, trust_level), SecretFacts::of(secret))?;
+        self.require_customer(caller.tenant_id, key.customer_id).await?;
+        Ok(key)
     }
 
     /// The application that is named, or the caller's own, or the tenant's first.
@@ -54,15 +57,19 @@ impl ControlPlane {
             Some(id) => self.store.application(caller.tenant_id, id).await?,
             None => self.store.first_application(caller.tenant_id).await?,
         };
-        Ok(application.ok_or(Refused::NotFound("application"))?.id)
+        let application = application.ok_or(Refused::NotFound("application"))?;
+        if application.archived_at.is_some() {
+            return Err(Refused::Conflict(Conflict::ApplicationArchived));
+        }
+        Ok(application.id)
     }
 
-    /// A key as it is asked for, if the caller could give all that it has.
+    /// A key as it is asked for, if the caller could give all that it has. Whether its customer is one is left to ask.
     pub(super) fn drawn(
         &self,
         caller: &Caller,
         draft: KeyDraft,
-        application_id: ApplicationId,
+        (application_id, trust_level): (ApplicationId, TrustLevel),
         secret: SecretFacts,
     ) -> Result<ApiKey, Refused> {
         let (id, now) = (self.fresh(KeyId::from_parts)?, self.now());
@@ -70,6 +77,7 @@ impl ControlPlane {
         let mut key = ApiKey {
             environment: draft.environment,
             kind: draft.kind,
+            trust_level,
             ..ApiKey::new(id, tenant_id, application_id, draft.name, secret, caller.actor, now)
         };
         if let Some(reach) = caller.reach() {
@@ -79,6 +87,13 @@ impl ControlPlane {
         refuse_past_expiry(&key, now)?;
         caller.reach().map_or(Ok(()), |reach| reach.covers(&key))?;
         Ok(key)
+    }
+
+    /// The tenant's, as far as the caller itself is trusted.
+    pub(super) async fn default_trust_level(&self, caller: &Caller) -> Result<TrustLevel, Refused> {
+        let tenant = self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))?;
+        let default = tenant.settings.default_trust_level;
+        Ok(caller.reach().map_or(default, |reach| default.min(reach.trust_level)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Import: keys of another system are taken over by the hashes of their secrets, so that nobody needs a new one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use keystile_core::key::KeyImport;
 use keystile_core::{Action, ApiKey, AuditEntry, Change, Digest, Invalid, KeyId, KeyStatus, Timestamp};
@@ -57,7 +57,8 @@ impl ControlPlane {
 
     /// The keys as they are asked for.
     async fn wanted(&self, caller: &Caller, imports: Vec<KeyImport>) -> Result<Vec<ApiKey>, Refused> {
-        let (mut applications, mut first) = (HashMap::new(), HashMap::new());
+        let (mut applications, mut first, mut customers) = (HashMap::new(), HashMap::new(), HashSet::new());
+        let trust_level = self.default_trust_level(caller).await?;
         let (mut wanted, mut broken) = (Vec::with_capacity(imports.len()), Vec::new());
         for (index, KeyImport { draft, secret }) in imports.into_iter().enumerate() {
             let named = draft.application_id;
@@ -78,8 +79,18 @@ impl ControlPlane {
             if let Some(earlier) = first.insert(secret.digest, index) {
                 broken.push(at(index, Invalid::new("hash", format!("is that of keys[{earlier}], too"))));
             }
-            match self.drawn(caller, draft, application, secret) {
-                Ok(key) => wanted.push(key),
+            match self.drawn(caller, draft, (application, trust_level), secret) {
+                Ok(key) if customers.contains(&key.customer_id) => wanted.push(key),
+                Ok(key) => match self.require_customer(caller.tenant_id, key.customer_id).await {
+                    Ok(()) => {
+                        customers.insert(key.customer_id);
+                        wanted.push(key);
+                    }
+                    Err(Refused::Invalid(rules)) => {
+                        broken.extend(rules.into_iter().map(|rule| at(index, rule)));
+                    }
+                    Err(refused) => return Err(refused),
+                },
                 Err(Refused::Invalid(rules)) => broken.extend(rules.into_iter().map(|rule| at(index, rule))),
                 Err(Refused::Forbidden(Lacking::Own(lacking))) => {
                     let named = Lacking::Own(format!("{lacking} of keys[{index}]"));

@@ -19,10 +19,15 @@ impl ControlPlane {
         patch: KeyPatch,
         guard: VersionGuard,
     ) -> Result<Committed<ApiKey>, Refused> {
+        let customer = self.require_customer(caller.tenant_id, patch.customer_id.flatten()).await;
         self.change_key(caller, id, Action::KeyUpdate, guard, move |key, now| {
             refuse_revoked(key)?;
             let sets_expiry = matches!(patch.expires_at, Some(Some(_)));
+            let customer_before = key.customer_id;
             patch.apply(key).map_err(Refused::Invalid)?;
+            if key.customer_id != customer_before {
+                customer?;
+            }
             if sets_expiry { refuse_past_expiry(key, now) } else { Ok(()) }
         })
         .await

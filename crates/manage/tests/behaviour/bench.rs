@@ -90,12 +90,12 @@ impl Bench {
                 version: 1,
             },
             owner: Membership { tenant_id, person_id, role, created_at: now },
-            application: Application {
-                id: ApplicationId::from_parts(now, count),
+            application: Application::new(
+                ApplicationId::from_parts(now, count),
                 tenant_id,
-                name: "A".parse().unwrap(),
-                created_at: now,
-            },
+                "A".parse().unwrap(),
+                now,
+            ),
             audit: Vec::new(),
         };
         self.store.found_tenant(founding).await.unwrap();

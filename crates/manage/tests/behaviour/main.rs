@@ -1,12 +1,13 @@
 //! Who may change what, and what a change leaves behind.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
 mod audit;
 mod automation;
 mod bench;
 mod life;
 mod lockout;
+mod members;
 mod passwords;
 mod people;
 mod roles;

@@ -19,7 +19,7 @@ async fn a_viewer_reads_and_changes_nothing() {
     assert!(control.tenant(&viewer).await.is_ok());
     let id = keystile_core::KeyId::from_parts(control.present(), 1);
     let forbidden = |refused| {
-        assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Developer))), "{refused:?}")
+        assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Developer))), "{refused:?}");
     };
     forbidden(control.create_key(&viewer, draft("a")).await.unwrap_err());
     forbidden(control.patch_key(&viewer, id, KeyPatch::default(), ANY).await.unwrap_err());
@@ -39,10 +39,10 @@ async fn a_developer_manages_keys_but_not_applications() {
     let developer = bench.caller(Role::Developer).await;
     let issued = bench.key(&developer).await;
     assert!(bench.control.revoke_key(&developer, issued.key.id, None, ANY).await.is_ok());
-    let refused = bench.control.create_application(&developer, "B".parse().unwrap()).await.unwrap_err();
+    let refused = bench.control.create_application(&developer, "B".parse().unwrap(), None).await.unwrap_err();
     assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Admin))), "{refused:?}");
     let admin = bench.caller(Role::Admin).await;
-    assert!(bench.control.create_application(&admin, "B".parse().unwrap()).await.is_ok());
+    assert!(bench.control.create_application(&admin, "B".parse().unwrap(), None).await.is_ok());
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn another_tenants_things_do_not_exist() {
     let (ours, theirs) = (bench.caller(Role::Owner).await, bench.caller(Role::Owner).await);
     let id = bench.key(&theirs).await.key.id;
     let application =
-        bench.control.applications(&theirs, Page { after: None, limit: 1 }).await.unwrap()[0].id;
+        bench.control.applications(&theirs, false, Page { after: None, limit: 1 }).await.unwrap()[0].id;
     let missing = |refused| assert!(matches!(refused, Refused::NotFound(_)), "{refused:?}");
     missing(bench.control.key(&ours, id).await.unwrap_err());
     missing(bench.control.revoke_key(&ours, id, None, ANY).await.unwrap_err());

@@ -27,6 +27,7 @@ pub(crate) async fn a_change_is_written_with_its_audit_entry(bed: &Bed) {
     let world = World::founded(&store).await;
     let before = world.created(&store).await;
     let after = refill(&before, world.full_key());
+    world.know_customer_of(&store, &after).await;
     let told = world.entry(Action::KeyUpdate, before.id);
     let (wanted, entry) = (after.clone(), told.clone());
     let changed = store.change_key::<()>(world.tenant.id, before.id, move |key| {

@@ -4,12 +4,16 @@
 
 mod audit;
 mod bed;
+mod catalogue;
 mod changes;
 mod conflicts;
+mod customers;
 mod facts;
 mod import;
+mod invitations;
 mod keys;
 mod lists;
+mod members;
 mod once;
 mod rotation;
 mod sample;
@@ -43,7 +47,27 @@ on_both_engines! {
         another_tenants_rows_do_not_exist,
         a_key_needs_an_application_of_its_own_tenant,
         applications_are_listed_newest_first,
+        a_tenant_is_changed_with_its_audit_entry_or_not_at_all,
+        an_application_is_changed_and_archived,
         an_installation_is_new_until_somebody_is_there;
+    members:
+        members_are_listed_with_their_addresses,
+        a_place_is_changed_with_its_audit_entry,
+        two_owners_who_demote_each_other_leave_one,
+        an_owner_who_cannot_sign_in_does_not_count;
+    invitations:
+        an_invitation_is_kept_until_it_is_revoked_or_expires,
+        an_address_is_invited_once_in_a_tenant,
+        an_invitation_makes_a_member_once,
+        of_many_who_accept_one_joins;
+    customers:
+        every_field_of_a_customer_comes_back,
+        each_filter_finds_its_customers_only,
+        an_external_id_is_taken_once_in_a_tenant,
+        a_key_needs_a_customer_of_its_own_tenant;
+    catalogue:
+        permissions_are_listed_by_name,
+        a_catalogue_has_a_bound;
     conflicts:
         an_email_address_is_taken_once,
         an_application_name_is_taken_once_in_a_tenant,
@@ -115,6 +139,7 @@ on_both_engines! {
         a_session_whose_audit_entry_fails_does_not_start;
     schema:
         migrations_run_once,
+        customers_that_keys_named_exist_after_the_migration,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
         concurrent_migrations_run_once;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use keystile_core::key::mint;
 use keystile_core::{
     Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
-    CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, Person, PersonId,
+    Customer, CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, Person, PersonId,
     RateLimit, Role, SealedEntry, SourceType, Tenant, TenantId, TenantSettings, Timestamp, TrustLevel,
 };
 use keystile_store::{AuditFilter, Founding, KeyFilter, Page, Sealing, Store};
@@ -127,7 +127,33 @@ impl World {
         entry(self.tenant.id, action, &target.to_string())
     }
 
+    /// Makes the customer of a key, unless it is there.
+    pub(crate) async fn know_customer_of(&self, store: &Store, key: &ApiKey) {
+        let Some(id) = key.customer_id else { return };
+        if store.customer(self.tenant.id, id).await.unwrap().is_none() {
+            let customer = Customer { id, ..self.customer("Globex") };
+            let told = entry(self.tenant.id, Action::CustomerCreate, &id.to_string());
+            store.create_customer(customer, told).await.unwrap();
+        }
+    }
+
+    /// A customer with only what every customer has.
+    pub(crate) fn customer(&self, name: &str) -> Customer {
+        let n = number();
+        Customer {
+            id: CustomerId::from_parts(at(n.into()), n.into()),
+            tenant_id: self.tenant.id,
+            name: name.parse().unwrap(),
+            external_id: None,
+            metadata: serde_json::Map::new(),
+            created_at: at(n.into()),
+            archived_at: None,
+            version: 1,
+        }
+    }
+
     pub(crate) async fn create(&self, store: &Store, key: &ApiKey) {
+        self.know_customer_of(store, key).await;
         store.create_key(key.clone(), self.entry(Action::KeyCreate, key.id)).await.unwrap();
     }
 
@@ -178,12 +204,8 @@ pub(crate) fn person(email: &str) -> Person {
 
 pub(crate) fn application(tenant_id: TenantId, name: &str) -> Application {
     let n = number();
-    Application {
-        id: ApplicationId::from_parts(at(n.into()), n.into()),
-        tenant_id,
-        name: name.parse().unwrap(),
-        created_at: at(n.into()),
-    }
+    let id = ApplicationId::from_parts(at(n.into()), n.into());
+    Application::new(id, tenant_id, name.parse().unwrap(), at(n.into()))
 }
 
 pub(crate) fn entry(tenant_id: TenantId, action: Action, target: &str) -> AuditEntry {

@@ -2,9 +2,10 @@
 
 use std::error::Error as _;
 
-use keystile_store::{Location, OpenError, Store};
+use keystile_store::{CustomerFilter, KeyFilter, Location, OpenError, Store};
 
 use crate::bed::Bed;
+use crate::sample::{at, page};
 
 pub(crate) async fn migrations_run_once(bed: &Bed) {
     let store = bed.open().await;
@@ -43,4 +44,64 @@ pub(crate) async fn concurrent_migrations_run_once(bed: &Bed) {
     let (one, other) = tokio::join!(first.migrate(), second.migrate());
     let applied = [one.unwrap(), other.unwrap()].concat();
     assert!(applied.iter().map(|migration| migration.version).eq(1..=i64::try_from(applied.len()).unwrap()));
+}
+
+/// The schema before customers were known, with a key that names one.
+fn before_customers(location: &Location) -> String {
+    let (words, digest) = match location {
+        Location::Sqlite(_) => (["TEXT", "INTEGER", "BLOB", "STRICT"], "zeroblob(32)"),
+        Location::Postgres { .. } => {
+            (["TEXT COLLATE \"C\"", "BIGINT", "BYTEA", ""], "decode(repeat('00', 32), 'hex')")
+        }
+    };
+    let migrations = [
+        include_str!("../../migrations/0001_first.sql"),
+        include_str!("../../migrations/0002_app_stamp.sql"),
+        include_str!("../../migrations/0003_tenant_settings.sql"),
+        "CREATE TABLE schema_migrations (version {int} NOT NULL PRIMARY KEY, name TEXT NOT NULL) {strict};
+         INSERT INTO schema_migrations (version, name) VALUES (3, '0003_tenant_settings');",
+    ];
+    let schema = ["{id}", "{int}", "{blob}", "{strict}"]
+        .into_iter()
+        .zip(words)
+        .fold(migrations.concat(), |sql, (word, own)| sql.replace(word, own));
+    format!(
+        "{schema}
+        INSERT INTO tenants (id, name, key_label, created_at) VALUES ('{TENANT}', 'Acme', 'ks', 1);
+        INSERT INTO applications (id, tenant_id, name, created_at) VALUES ('{APPLICATION}', '{TENANT}', 'Main', 1);
+        INSERT INTO api_keys (id, tenant_id, application_id, customer_id, name, name_search, environment, kind,
+            trust_level, scopes, allowed_ips, rate_limits, budget_period, spend_nano_usd, enabled, digest, prefix,
+            key_prefix, last4, secret_created_at, lineage_id, created_by, updated_by, created_at, updated_at,
+            source_type, tags, metadata, version, schema_version)
+        VALUES ('{KEY}', '{TENANT}', '{APPLICATION}', '{CUSTOMER}', 'Web', 'web', 'staging', 'ingest', 'trusted', '[]',
+            '[]', '[]', 'month', 7, 1, {digest}, 'sk_ks_st', 'sk_ks_stage_aB3d', '9xYz', 5, '{KEY}', 'system',
+            'system', 5, 6, 'api', '{{\"a\":1}}', '{{}}', 3, 1);"
+    )
+}
+
+const TENANT: &str = "ten_01J00000000000000000000001";
+const APPLICATION: &str = "app_01J00000000000000000000001";
+const CUSTOMER: &str = "cus_01J00000000000000000000001";
+const KEY: &str = "key_01J00000000000000000000001";
+
+/// The store after the migrations since.
+async fn migrated(bed: &Bed) -> Store {
+    let store = bed.open().await;
+    store.close().await;
+    bed.run_sql(&before_customers(&bed.location()));
+    let store = bed.open().await;
+    assert_eq!(store.migrate().await.unwrap()[0].version, 4);
+    store
+}
+
+pub(crate) async fn customers_that_keys_named_exist_after_the_migration(bed: &Bed) {
+    let store = migrated(bed).await;
+    let tenant = TENANT.parse().unwrap();
+    let customers = store.customers(tenant, &CustomerFilter::default(), page(10)).await.unwrap();
+    let [customer] = &customers[..] else { panic!("{customers:?}") };
+    assert_eq!((customer.id.to_string().as_str(), customer.name.as_str()), (CUSTOMER, CUSTOMER));
+    let keys = store.keys(tenant, &KeyFilter::all(at(0)), page(10)).await.unwrap();
+    let [key] = &keys[..] else { panic!("{keys:?}") };
+    assert_eq!((key.id.to_string().as_str(), key.customer_id), (KEY, Some(customer.id)));
+    assert_eq!((key.version, key.tags["a"].as_i64(), key.secret.last4.as_str()), (3, Some(1), "9xYz"));
 }

@@ -1,7 +1,7 @@
 //! Tenants, their people and applications, and the walls between them.
 
-use keystile_core::{Action, Role};
-use keystile_store::{KeyFilter, StoreError};
+use keystile_core::{Action, Application, Role, Tenant, TenantSettings};
+use keystile_store::{KeyFilter, StoreError, Unique};
 
 use crate::bed::Bed;
 use crate::sample::{World, application, at, entry, page, person};
@@ -70,11 +70,11 @@ pub(crate) async fn applications_are_listed_newest_first(bed: &Bed) {
         expected.insert(0, next);
     }
     let tenant = world.tenant.id;
-    assert_eq!(store.applications(tenant, page(10)).await.unwrap(), expected);
-    let first = store.applications(tenant, page(2)).await.unwrap();
+    assert_eq!(store.applications(tenant, false, page(10)).await.unwrap(), expected);
+    let first = store.applications(tenant, false, page(2)).await.unwrap();
     assert_eq!(first, expected[..2]);
     let rest = keystile_store::Page { after: Some(first[1].id), limit: 2 };
-    assert_eq!(store.applications(tenant, rest).await.unwrap(), expected[2..]);
+    assert_eq!(store.applications(tenant, false, rest).await.unwrap(), expected[2..]);
     assert_eq!(store.application(tenant, expected[1].id).await.unwrap().as_ref(), Some(&expected[1]));
     assert_eq!(store.first_application(tenant).await.unwrap(), Some(world.application));
 }
@@ -89,4 +89,71 @@ pub(crate) async fn an_installation_is_new_until_somebody_is_there(bed: &Bed) {
     assert_eq!(store.person(somebody.id).await.unwrap(), Some(somebody.clone()));
     assert_eq!(store.tenants_of(somebody.id).await.unwrap(), []);
     assert_eq!(store.person_by_email(&"bob@example.com".parse().unwrap()).await.unwrap(), None);
+}
+
+pub(crate) async fn a_tenant_is_changed_with_its_audit_entry_or_not_at_all(bed: &Bed) {
+    let store = bed.store().await;
+    let (world, other) = (World::founded(&store).await, World::founded(&store).await);
+    let id = world.tenant.id;
+    let after = Tenant {
+        name: "Renamed".parse().unwrap(),
+        key_label: "globex".parse().unwrap(),
+        settings: TenantSettings { rotation_days: 3650, ..TenantSettings::default() },
+        version: 2,
+        ..world.tenant.clone()
+    };
+    let (wanted, told) = (after.clone(), entry(id, Action::TenantUpdate, &id.to_string()));
+    let said = told.clone();
+    let changed = store.change_tenant::<()>(id, move |tenant| {
+        *tenant = wanted;
+        Ok(Some(said))
+    });
+    assert_eq!(changed.await.unwrap(), Some(Ok(after.clone())));
+    let refused = store.change_tenant(id, |tenant| {
+        tenant.version = 9;
+        Err("no")
+    });
+    assert_eq!(refused.await.unwrap(), Some(Err("no")));
+    let nothing = store.change_tenant::<()>(id, |tenant| {
+        tenant.version = 9;
+        Ok(None)
+    });
+    assert_eq!(nothing.await.unwrap(), Some(Ok(after.clone())));
+    assert_eq!(store.tenant(id).await.unwrap(), Some(after));
+    assert_eq!((world.log(&store).await.len(), &world.log(&store).await[0]), (2, &told));
+    assert_eq!(store.tenant(other.tenant.id).await.unwrap(), Some(other.tenant));
+    let nowhere = store.change_tenant::<()>(World::new().tenant.id, |_| Ok(None));
+    assert_eq!(nowhere.await.unwrap(), None);
+}
+
+pub(crate) async fn an_application_is_changed_and_archived(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let (tenant, first) = (world.tenant.id, world.application.clone());
+    let second = application(tenant, "Second");
+    let told = || entry(tenant, Action::ApplicationUpdate, &first.id.to_string());
+    store.create_application(second.clone(), told()).await.unwrap();
+    let archived = Application {
+        name: "Old".parse().unwrap(),
+        description: Some("no more".into()),
+        archived_at: Some(at(5)),
+        version: 2,
+        ..first.clone()
+    };
+    let (wanted, said) = (archived.clone(), told());
+    let changed = store.change_application::<()>(tenant, first.id, move |application| {
+        *application = wanted;
+        Ok(Some(said))
+    });
+    assert_eq!(changed.await.unwrap(), Some(Ok(archived.clone())));
+    assert_eq!(store.application(tenant, first.id).await.unwrap(), Some(archived.clone()));
+    assert_eq!(store.applications(tenant, false, page(10)).await.unwrap(), std::slice::from_ref(&second));
+    assert_eq!(store.applications(tenant, true, page(10)).await.unwrap(), [second.clone(), archived]);
+    assert_eq!(store.first_application(tenant).await.unwrap(), Some(second));
+    let said = told();
+    let taken = store.change_application::<()>(tenant, first.id, |application| {
+        application.name = "Second".parse().unwrap();
+        Ok(Some(said))
+    });
+    assert!(matches!(taken.await, Err(StoreError::Conflict(Unique::ApplicationName))));
 }

@@ -3,10 +3,14 @@
 mod answer;
 pub(crate) mod applications;
 pub(crate) mod audit;
+pub(crate) mod catalogue;
+pub(crate) mod customers;
 pub(crate) mod health;
 pub(crate) mod integration;
+pub(crate) mod invitations;
 pub(crate) mod issuing;
 pub(crate) mod keys;
+pub(crate) mod members;
 pub(crate) mod passwords;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
@@ -58,6 +62,16 @@ fn with_location(mut response: Response, path: String) -> Response {
         response.headers_mut().insert(LOCATION, path);
     }
     response
+}
+
+/// A text to look for, as it may stand in a query.
+fn sought(field: &'static str, text: Option<String>) -> Answer<Option<String>> {
+    match text {
+        Some(text) if text.contains('\0') => {
+            Err(Invalid::new(field, "must not contain the character U+0000").into())
+        }
+        text => Ok(text),
+    }
 }
 
 /// The page a caller asks for. One item more is read, to know whether there is a next page.

@@ -3,12 +3,12 @@
 use axum::Extension;
 use axum::extract::State;
 use http::StatusCode;
-use keystile_core::Role;
-use keystile_manage::{Lacking, Origin, Refused};
-use keystile_wire::{CreateTenant, Listing, Problem, TenantView};
+use keystile_core::{Role, Tenant};
+use keystile_manage::{Caller, Lacking, Origin, Refused};
+use keystile_wire::{CreateTenant, Listing, PatchTenant, Problem, TenantView};
 
-use super::{Answer, json, with_location};
-use crate::extract::{ClientIp, Member, Person};
+use super::{Answer, json, with_location, with_version};
+use crate::extract::{ClientIp, IfMatch, Json, Member, Person};
 use crate::once::{Making, once};
 use crate::problem::ApiProblem;
 use crate::request_id::RequestId;
@@ -56,7 +56,29 @@ pub(crate) async fn list_tenants(State(app): State<App>, Person(signed_in): Pers
     (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_tenant(State(app): State<App>, Member(caller): Member) -> Answer {
-    let tenant = app.control.tenant(&caller).await?;
+    record(app.control.tenant(&caller).await?, &caller)
+}
+
+/// Change name and settings of a tenant (JSON merge patch). Another key label is for keys made from now on.
+#[utoipa::path(patch, path = "", tag = "tenants",
+    params(("tenant_id" = String, Path), ("If-Match" = Option<String>, Header)), request_body = PatchTenant, responses(
+    (status = 200, body = TenantView, description = "The tenant as it is now."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `version_conflict` when the record has moved on."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn patch_tenant(
+    State(app): State<App>,
+    Member(caller): Member,
+    if_match: IfMatch,
+    Json(request): Json<PatchTenant>,
+) -> Answer {
+    let guard = if_match.or_body(request.version)?;
+    let patch = request.parse().map_err(ApiProblem::invalid)?;
+    record(app.control.patch_tenant(&caller, patch, guard).await?, &caller)
+}
+
+fn record(tenant: Tenant, caller: &Caller) -> Answer {
     let role = caller.role().ok_or(Refused::Forbidden(Lacking::Person))?;
-    Ok(json(StatusCode::OK, &TenantView::of(tenant, role)))
+    let version = tenant.version;
+    Ok(with_version(json(StatusCode::OK, &TenantView::of(tenant, role)), version))
 }

@@ -1,0 +1,198 @@
+//! Inviting people into a tenant.
+
+use keystile_core::{
+    Action, Actor, Digest, Email, Invalid, Invitation, InvitationId, Membership, Person, PersonId, Role,
+    Secret, TenantId,
+};
+use keystile_store::{Accepted, Page};
+use serde_json::{Value, json};
+
+use crate::{Bearer, Caller, Conflict, ControlPlane, Lacking, Origin, Refused, Right};
+
+/// How a token begins, so that a scanner can find one that leaked.
+const TOKEN_PREFIX: &str = "ksinv_";
+const INVITATION: Refused = Refused::NotFound("invitation");
+
+/// An invitation together with its token, which exists nowhere else.
+#[derive(Debug)]
+pub struct Invited {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// To be shown once.
+    pub token: Secret,
+}
+
+/// Somebody who accepts an invitation.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// The invitation's token.
+    pub token: Secret,
+    /// A new person's password to be, or that of a person who is known.
+    pub password: Option<Secret>,
+    /// Who has signed in, if anybody.
+    pub bearer: Option<Bearer>,
+}
+
+impl ControlPlane {
+    /// Invites the owner of an address into the caller's tenant.
+    ///
+    /// # Errors
+    /// Without [`Right::ManageMembers`], or [`Right::ManageOwners`] for an owner; when the address is a member's, or
+    /// is invited already.
+    pub async fn invite(&self, caller: &Caller, email: Email, role: Role) -> Result<Invited, Refused> {
+        caller.require(right_to_give(role))?;
+        let Actor::Person(invited_by) = caller.actor else { return Err(Refused::Forbidden(Lacking::Person)) };
+        let token = self.token()?;
+        let created_at = self.now();
+        let invitation = Invitation {
+            id: self.fresh(InvitationId::from_parts)?,
+            tenant_id: caller.tenant_id,
+            email,
+            role,
+            digest: token.digest(),
+            invited_by,
+            created_at,
+            expires_at: created_at.plus(Invitation::LIFETIME),
+        };
+        let changes = describe(&invitation);
+        let entry = self.entry(caller, Action::InvitationCreate, invitation.id.to_string(), changes)?;
+        if !self.store.create_invitation(invitation.clone(), entry).await? {
+            return Err(Refused::Conflict(Conflict::MemberAlready));
+        }
+        Ok(Invited { invitation, token })
+    }
+
+    /// A page of the tenant's open invitations, newest first.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadMembers`].
+    pub async fn invitations(
+        &self,
+        caller: &Caller,
+        page: Page<InvitationId>,
+    ) -> Result<Vec<Invitation>, Refused> {
+        caller.require(Right::ReadMembers)?;
+        Ok(self.store.invitations(caller.tenant_id, self.now(), page).await?)
+    }
+
+    /// Takes an invitation back.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is unknown, used or another tenant's; without [`Right::ManageMembers`].
+    pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Result<(), Refused> {
+        caller.require(Right::ManageMembers)?;
+        let entry = self.entry(caller, Action::InvitationRevoke, id.to_string(), json!({}))?;
+        let found = self.store.revoke_invitation(caller.tenant_id, id, entry).await?;
+        if found { Ok(()) } else { Err(INVITATION) }
+    }
+
+    /// Makes whoever holds an invitation's token a member. Somebody new gets the password that comes with it; somebody
+    /// who is known must have signed in, or give the password they have, which stays as it is.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for a token that is unknown, used, expired, or whose inviter could not give the role any
+    /// more; [`Refused::WrongCredentials`] for a wrong password; for a new password that breaks a rule.
+    pub async fn accept_invitation(
+        &self,
+        acceptance: Acceptance,
+        origin: &Origin,
+    ) -> Result<(Membership, Email), Refused> {
+        let Acceptance { token, password, bearer } = acceptance;
+        let invitation = self.open_invitation(token.digest()).await?;
+        let known = self.store.person_by_email(&invitation.email).await?;
+        let person = match &known {
+            Some(person) => {
+                self.recognise(person, password, bearer, origin).await?;
+                None
+            }
+            None => Some(self.newcomer(invitation.email.clone(), password).await?),
+        };
+        let id =
+            known.as_ref().or(person.as_ref()).map_or_else(|| Err(INVITATION), |person| Ok(person.id))?;
+        self.join(invitation, id, person, origin).await
+    }
+
+    async fn open_invitation(&self, digest: Digest) -> Result<Invitation, Refused> {
+        let found = self.store.invitation_by_digest(digest).await?;
+        let invitation = found.filter(|found| found.is_open(self.now())).ok_or(INVITATION)?;
+        let inviter = self.store.member(invitation.tenant_id, invitation.invited_by).await?;
+        let needed = right_to_give(invitation.role).role();
+        let could_give =
+            inviter.is_some_and(|(person, place)| person.disabled_at.is_none() && place.role >= needed);
+        if could_give { Ok(invitation) } else { Err(INVITATION) }
+    }
+
+    /// An attempt with a wrong password counts as one to sign in.
+    async fn recognise(
+        &self,
+        person: &Person,
+        password: Option<Secret>,
+        bearer: Option<Bearer>,
+        origin: &Origin,
+    ) -> Result<(), Refused> {
+        match (password, bearer) {
+            (Some(password), _) => self.prove(Some(person), password, origin).await.map(drop),
+            (None, Some(Bearer::Person(signed_in))) if signed_in.person_id() == person.id => {
+                self.entrance(&signed_in, None).await.map(drop)
+            }
+            (None, _) => Err(password_needed()),
+        }
+    }
+
+    async fn newcomer(&self, email: Email, password: Option<Secret>) -> Result<Person, Refused> {
+        let password = password.ok_or_else(password_needed)?;
+        let password_hash =
+            self.passwords.hash_for(&email, ("password", password), self.entropy.as_ref()).await?;
+        let id = self.fresh(PersonId::from_parts)?;
+        Ok(Person { id, email, password_hash, created_at: self.now(), disabled_at: None })
+    }
+
+    async fn join(
+        &self,
+        invitation: Invitation,
+        person_id: PersonId,
+        person: Option<Person>,
+        origin: &Origin,
+    ) -> Result<(Membership, Email), Refused> {
+        let Invitation { id, tenant_id, email, role, .. } = invitation;
+        let place = Membership { tenant_id, person_id, role, created_at: self.now() };
+        let changes = json!({ "role": role, "email": email, "invitation_id": id });
+        let (actor, target) = (Actor::Person(person_id), person_id.to_string());
+        let entry = self.entry_by(tenant_id, actor, origin, Action::MembershipCreate, target, changes)?;
+        match self.store.accept_invitation(id, person, place.clone(), entry).await? {
+            Accepted::Joined => Ok((place, email)),
+            Accepted::MemberBefore => Err(Refused::Conflict(Conflict::MemberAlready)),
+            Accepted::Gone => Err(INVITATION),
+        }
+    }
+
+    fn token(&self) -> Result<Secret, Refused> {
+        let mut random = [0; 32];
+        self.entropy.fill(&mut random)?;
+        Ok(Secret::new(format!("{TOKEN_PREFIX}{}", Digest::from_bytes(random).to_hex())))
+    }
+
+    /// What a tenant is called, for one who was invited into it.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn tenant_name(&self, id: TenantId) -> Result<keystile_core::Name, Refused> {
+        self.store.tenant(id).await?.map(|tenant| tenant.name).ok_or(Refused::NotFound("tenant"))
+    }
+}
+
+/// Nobody gives a role above their own.
+const fn right_to_give(role: Role) -> Right {
+    match role {
+        Role::Owner => Right::ManageOwners,
+        Role::Viewer | Role::Developer | Role::Admin => Right::ManageMembers,
+    }
+}
+
+fn password_needed() -> Refused {
+    Invalid::new("password", "is required, unless the person who is invited has signed in").into()
+}
+
+fn describe(invitation: &Invitation) -> Value {
+    json!({ "email": invitation.email, "role": invitation.role, "expires_at": invitation.expires_at })
+}
