@@ -27,8 +27,10 @@ mod answer;
 mod audit;
 mod client;
 mod credential;
+mod customers;
 mod error;
 mod keys;
+mod members;
 mod sessions;
 mod tenants;
 

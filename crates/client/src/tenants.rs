@@ -1,7 +1,10 @@
 //! Tenants and their applications.
 
-use keystile_core::TenantId;
-use keystile_wire::{ApplicationView, Listing, TenantView};
+use keystile_core::{ApplicationId, TenantId};
+use keystile_wire::{
+    ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, PatchApplication,
+    PatchTenant, TenantView,
+};
 
 use crate::{Client, ClientError};
 
@@ -14,11 +17,86 @@ impl Client {
         self.get("/api/v1/tenants").await
     }
 
-    /// The newest applications of a tenant: the first page.
+    /// One tenant with its settings.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
+    pub async fn tenant(&self, tenant: TenantId) -> Result<TenantView, ClientError> {
+        self.get(&path(tenant)).await
+    }
+
+    /// Makes a tenant, whose owner is the person who signed in.
     ///
     /// # Errors
     /// Any [`ClientError`].
-    pub async fn applications(&self, tenant: TenantId) -> Result<Listing<ApplicationView>, ClientError> {
-        self.get(&format!("/api/v1/tenants/{tenant}/applications")).await
+    pub async fn create_tenant(&self, request: &CreateTenant) -> Result<TenantView, ClientError> {
+        self.post("/api/v1/tenants", request).await
     }
+
+    /// Changes name and settings of a tenant.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `version_conflict` when the record has moved on since `request.version`, and
+    /// any other [`ClientError`].
+    pub async fn patch_tenant(
+        &self,
+        tenant: TenantId,
+        request: &PatchTenant,
+    ) -> Result<TenantView, ClientError> {
+        self.patch(&path(tenant), request).await
+    }
+
+    /// One page of applications, newest first.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn applications(
+        &self,
+        tenant: TenantId,
+        query: &ApplicationListQuery,
+    ) -> Result<Listing<ApplicationView>, ClientError> {
+        self.get_with(&format!("{}/applications", path(tenant)), query).await
+    }
+
+    /// One application.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
+    pub async fn application(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+    ) -> Result<ApplicationView, ClientError> {
+        self.get(&format!("{}/applications/{id}", path(tenant))).await
+    }
+
+    /// Makes an application.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `name_taken`, and any other [`ClientError`].
+    pub async fn create_application(
+        &self,
+        tenant: TenantId,
+        request: &CreateApplication,
+    ) -> Result<ApplicationView, ClientError> {
+        self.post(&format!("{}/applications", path(tenant)), request).await
+    }
+
+    /// Changes settings of an application.
+    ///
+    /// # Errors
+    /// As [`Self::patch_tenant`].
+    pub async fn patch_application(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        request: &PatchApplication,
+    ) -> Result<ApplicationView, ClientError> {
+        self.patch(&format!("{}/applications/{id}", path(tenant)), request).await
+    }
+}
+
+/// Where a tenant is.
+pub(crate) fn path(tenant: TenantId) -> String {
+    format!("/api/v1/tenants/{tenant}")
 }

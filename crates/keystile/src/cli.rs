@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::AdminCommand;
 use crate::commands::{
-    AuditCommand, KeyCommand, KeysCommand, LoginCommand, LogoutCommand, PasswordCommand, WhoamiCommand,
+    AppsCommand, AuditCommand, CustomersCommand, InvitationsCommand, KeyCommand, KeysCommand, LoginCommand,
+    LogoutCommand, MembersCommand, PasswordCommand, TenantsCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -43,6 +44,16 @@ pub(crate) enum Command {
     Admin(Box<AdminCommand>),
     /// Manage the API keys of a server that runs.
     Keys(KeysCommand),
+    /// Manage tenants and their settings.
+    Tenants(TenantsCommand),
+    /// Manage the applications that keys are issued to.
+    Apps(AppsCommand),
+    /// Manage the customers that keys can be restricted to.
+    Customers(CustomersCommand),
+    /// Manage who is in a tenant.
+    Members(MembersCommand),
+    /// Invite people into a tenant.
+    Invitations(InvitationsCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
     /// Show, export and check the audit log of a tenant.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, TrustLevel};
+use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, Role, TrustLevel};
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
 
@@ -30,6 +30,11 @@ pub(crate) fn trust_level() -> impl TypedValueParser<Value = TrustLevel> {
 /// One of the kinds of change that the audit log tells of.
 pub(crate) fn action() -> impl TypedValueParser<Value = Action> {
     member(Action::ALL.iter().map(|a| a.as_str()))
+}
+
+/// One of the roles.
+pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
+    member(Role::ALL.iter().map(|role| role.as_str()))
 }
 
 fn member<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>

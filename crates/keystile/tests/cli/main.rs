@@ -10,3 +10,4 @@ mod keys;
 mod keys_settings;
 mod run;
 mod server;
+mod tenancy;
