@@ -3,7 +3,7 @@
 use keystile_testkit::http::{Answer, NOTHING};
 use serde_json::json;
 
-use crate::isolation::{BYSTANDER, Two};
+use crate::isolation::Two;
 use crate::matrix::{Call, documented_calls};
 use crate::world::{as_key, last_entry, sign_in, text};
 

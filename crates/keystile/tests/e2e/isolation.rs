@@ -9,14 +9,11 @@ use crate::world::{World, as_key, sign_in, text, verify};
 
 /// Somebody of another tenant; the tenant is made through the API.
 const STRANGER: (&str, &str) = ("per_01J00000000000000000000001", "stranger@example.com");
-const MEMBERS: [(&str, &str, &str); 4] = [
+const MEMBERS: [(&str, &str, &str); 3] = [
     ("per_01J00000000000000000000002", "viewer@example.com", "viewer"),
     ("per_01J00000000000000000000003", "developer@example.com", "developer"),
     ("per_01J00000000000000000000004", "admin@example.com", "admin"),
-    (BYSTANDER, "bystander@example.com", "viewer"),
 ];
-/// A member who does nothing, and so is in no tenant of their own.
-pub(crate) const BYSTANDER: &str = "per_01J00000000000000000000005";
 
 /// Tenant A is the world's; B is the stranger's.
 pub(crate) struct Two {
