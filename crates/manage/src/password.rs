@@ -24,7 +24,7 @@ const MOST_AT_ONCE: usize = 2;
 
 /// Argon2id with the parameters of OWASP's recommendation (19 MiB, t=2, p=1), a few at a time.
 pub(crate) struct Passwords {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// Checked when an account does not exist, so that the answer takes as long.
     nobody: Arc<str>,
     checked: AtomicU64,
@@ -35,7 +35,7 @@ impl Passwords {
         let mut random = [0; 32];
         entropy.fill(&mut random)?;
         let nobody = compute(&random, salt(entropy)?)?.into();
-        Ok(Self { places: Semaphore::new(MOST_AT_ONCE), nobody, checked: AtomicU64::new(0) })
+        Ok(Self { places: Arc::new(Semaphore::new(MOST_AT_ONCE)), nobody, checked: AtomicU64::new(0) })
     }
 
     /// The hash, in PHC string form, of a password that is acceptable for somebody with this address. `field` names it in a refusal.
@@ -69,9 +69,15 @@ impl Passwords {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
         let stopped = |_| Refused::Internal("password hashing has stopped".to_owned());
-        let _place =
-            self.places.acquire().await.map_err(|_| Refused::Internal("shutting down".to_owned()))?;
-        tokio::task::spawn_blocking(work).await.map_err(stopped)
+        let places = Arc::clone(&self.places);
+        let place =
+            places.acquire_owned().await.map_err(|_| Refused::Internal("shutting down".to_owned()))?;
+        // The place is kept until the work is done, also when nobody waits for it any more.
+        let in_place = move || {
+            let _place = place;
+            work()
+        };
+        tokio::task::spawn_blocking(in_place).await.map_err(stopped)
     }
 }
 
