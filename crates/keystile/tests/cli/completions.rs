@@ -1,6 +1,7 @@
 //! `keystile completions`.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use crate::run::{keystile, ran};
 
@@ -13,8 +14,12 @@ fn offered(script: &str, words: &[&str]) -> Vec<String> {
         words[last],
         words[last - 1],
     );
-    let output = Command::new("bash").args(["--norc", "-c", &asked]).output().unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Longer than one argument may be.
+    let mut bash =
+        Command::new("bash").arg("--norc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(asked.as_bytes()).unwrap();
+    let output = bash.wait_with_output().unwrap();
+    assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap().split_whitespace().map(ToOwned::to_owned).collect()
 }
 
