@@ -84,7 +84,7 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store, Failure> {
     stop::not_by_large_files()?;
     let data_dir = settings.data_dir();
     make_private_folder(&data_dir)?;
-    let store = Store::open(settings.location())
+    let store = Store::open(settings.location()?)
         .await
         .map_err(|error| Failure::because("the database cannot be opened", &error))?;
     let applied = store

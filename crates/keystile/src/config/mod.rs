@@ -4,7 +4,7 @@ mod list;
 mod url;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ipnet::{IpNet, Ipv4Net};
@@ -82,7 +82,7 @@ impl Settings {
             Failure::because(format!("the configuration {}", path.display()), error)
         };
         let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-        let from_file = toml::from_str::<Self>(&text).map_err(|error| failed(&error))?;
+        let from_file = toml::from_str::<Self>(&text).map_err(|error| in_file(path, &text, &error))?;
         Ok(self.or(from_file))
     }
 
@@ -103,15 +103,18 @@ impl Settings {
     }
 
     /// Where the rows are.
-    pub(crate) fn location(&self) -> Location {
-        match self.database_url.clone() {
-            None => Location::Sqlite(self.data_dir().join("keystile.db")),
-            Some(DatabaseUrl(Location::Postgres { url, max_connections })) => {
+    pub(crate) fn location(&self) -> Result<Location, Failure> {
+        let Some(url) = &self.database_url else {
+            return Ok(Location::Sqlite(self.data_dir().join("keystile.db")));
+        };
+        let wrong = |error| Failure::because("KEYSTILE_DATABASE_URL (--database-url) cannot be used", &error);
+        Ok(match url.location().map_err(wrong)? {
+            Location::Postgres { url, max_connections } => {
                 let max_connections = self.database_connections.unwrap_or(max_connections).max(1);
                 Location::Postgres { url, max_connections }
             }
-            Some(DatabaseUrl(file @ Location::Sqlite(_))) => file,
-        }
+            file @ Location::Sqlite(_) => file,
+        })
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
@@ -152,4 +155,11 @@ impl Settings {
             self.log_format.unwrap_or(LogFormat::Text),
         )
     }
+}
+
+/// What is wrong in a file of settings, with the line but without its text, which may hold a password.
+fn in_file(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    Failure::new(format!("the configuration {}, line {line}: {}", path.display(), error.message()))
 }

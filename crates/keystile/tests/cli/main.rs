@@ -10,4 +10,5 @@ mod keys;
 mod keys_settings;
 mod run;
 mod server;
+mod settings;
 mod tenancy;

@@ -1,0 +1,32 @@
+//! Settings that cannot be used.
+
+use crate::run::{Ran, keystile, ran};
+
+const URL: &str = "postgresql+psycopg://ks:hunter2secret@db/ks";
+
+#[track_caller]
+fn told_without_password(ran: &Ran, what: &str) {
+    assert_ne!(ran.status, Some(0));
+    assert!(ran.notes.contains(what), "{ran:?}");
+    assert!(!ran.notes.contains("hunter2"), "{ran:?}");
+}
+
+#[test]
+fn a_wrong_database_url_is_told_without_its_password() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("settings");
+    std::fs::create_dir_all(&folder).unwrap();
+    let data = folder.join("data").display().to_string();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data];
+    let rule = "must begin with `sqlite:` or `postgres://`";
+    told_without_password(&ran(keystile(&serve).env("KEYSTILE_DATABASE_URL", URL)), rule);
+    told_without_password(&ran(keystile(&serve).args(["--database-url", URL])), rule);
+    let file = folder.join("keystile.toml");
+    for (text, what) in [
+        (format!("database_url = \"{URL}\"\n"), rule),
+        (format!("log = \"info\"\ndatabase_url = [\"{URL}\"]\n"), "line 2"),
+        (format!("log = \"info\"\n\ndatabase_url = \"{URL}\n"), "line 3"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        told_without_password(&ran(keystile(&serve).arg("--config").arg(&file)), what);
+    }
+}
