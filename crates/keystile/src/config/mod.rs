@@ -56,7 +56,7 @@ settings! {
     trusted_proxies: Commas<IpNet>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
     /// Headers beside Authorization that may carry a key, separated by commas [default: x-api-key].
     key_headers: Commas<HeaderText>, "KEYSTILE_KEY_HEADERS", "NAMES";
-    /// Keys kept in memory at most; about 250 bytes each [default: 1000000].
+    /// Keys kept in memory at most; about 250 bytes each, and the metadata that a key has [default: 1000000].
     cache_keys: usize, "KEYSTILE_CACHE_KEYS", "N";
     /// Unknown keys remembered at most, so that a flood of them does not reach the database [default: 100000].
     cache_unknown: usize, "KEYSTILE_CACHE_UNKNOWN", "N";
