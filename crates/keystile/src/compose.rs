@@ -10,10 +10,10 @@ use keystile_verify::{Background, Verifier};
 use keystile_web::{App, Server};
 
 use crate::config::Settings;
+use crate::encryption_key;
 use crate::failure::Failure;
 use crate::key_source::StoredKeys;
 use crate::sealer::Sealer;
-use crate::sealing;
 use crate::signing;
 use crate::stop;
 use crate::system::{SystemClock, SystemEntropy};
@@ -74,7 +74,7 @@ pub(crate) async fn control_plane(
     entropy: &Arc<dyn Entropy>,
 ) -> Result<ControlPlane, Failure> {
     let signing = signing::load(&settings.signing_key_file())?;
-    let vault = sealing::load(&settings.encryption_key_file(), store, entropy.as_ref()).await?;
+    let vault = encryption_key::load(&settings.encryption_key_file(), store, entropy.as_ref()).await?;
     ControlPlane::new(store.clone(), Arc::clone(clock), Arc::clone(entropy), signing, vault)
         .map_err(|error| Failure::because("the control plane did not start", &error))
 }
