@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::http::Http;
+use crate::postgres::{Database, Postgres};
 use crate::process::Process;
 use crate::wait::until;
 
@@ -23,12 +24,15 @@ pub struct Plan {
     flags: Vec<String>,
     variables: Vec<(String, String)>,
     folder: TempDir,
+    database: Option<Database<'static>>,
 }
 
 impl Plan {
-    /// `keystile dev` on SQLite in a folder of its own. `program` is `env!("CARGO_BIN_EXE_keystile")`.
+    /// `keystile dev` in a folder of its own, on the engine that [`crate::postgres::ENGINE`] chooses. `program` is
+    /// `env!("CARGO_BIN_EXE_keystile")`.
     pub fn dev(program: &str) -> Self {
-        let plan = Self::new(program, "dev");
+        let mut plan = Self::new(program, "dev");
+        plan.database = Postgres::is_chosen().then(|| Postgres::shared().database());
         let credentials = plan.folder.path().join("credentials.json");
         plan.flag("--credentials-file", &credentials.display().to_string())
     }
@@ -40,11 +44,24 @@ impl Plan {
 
     fn new(program: &str, command: &'static str) -> Self {
         let folder = TempDir::with_prefix("keystile-test-").unwrap();
-        let plan =
-            Self { program: program.into(), command, flags: Vec::new(), variables: Vec::new(), folder };
+        let plan = Self {
+            program: program.into(),
+            command,
+            flags: Vec::new(),
+            variables: Vec::new(),
+            folder,
+            database: None,
+        };
         let data = plan.data_dir().display().to_string();
         // The system chooses a port that is free; a chosen one might be taken by the time it is bound.
         plan.flag("--listen", "127.0.0.1:0").flag("--data-dir", &data)
+    }
+
+    /// Uses SQLite, or the database that a flag names, whatever [`crate::postgres::ENGINE`] says.
+    #[must_use]
+    pub fn own_database(mut self) -> Self {
+        self.database = None;
+        self
     }
 
     /// Adds a flag with its value.
@@ -74,7 +91,11 @@ impl Plan {
     /// Runs it, without waiting for anything.
     pub fn run(&self, name: &str) -> Process {
         let mut command = Command::new(&self.program);
-        command.arg(self.command).args(&self.flags).env_clear().envs(self.variables.iter().cloned());
+        command.arg(self.command).args(&self.flags);
+        if let Some(database) = &self.database {
+            command.args(["--database-url", &database.url()]);
+        }
+        command.env_clear().envs(self.variables.iter().cloned());
         Process::start(&mut command, self.folder.path(), name)
     }
 
@@ -189,12 +210,15 @@ impl Server {
         self.plan.folder().join("credentials.json")
     }
 
-    /// Runs SQL in the SQLite file of a server that is stopped.
+    /// Runs SQL in the database of a server that is stopped: its SQLite file, or its database on PostgreSQL.
     ///
     /// # Panics
     /// When it runs, or the database refuses.
     pub fn sql(&self, statements: &str) {
         assert!(self.process.is_none(), "stop the server first");
+        if let Some(database) = &self.plan.database {
+            return database.run(statements).unwrap();
+        }
         let file = self.plan.data_dir().join("keystile.db");
         rusqlite::Connection::open(file).unwrap().execute_batch(statements).unwrap();
     }

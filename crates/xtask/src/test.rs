@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use keystile_testkit::postgres::{Durability, Postgres, VARIABLE};
+use keystile_testkit::postgres::{Durability, ENGINE, Postgres, VARIABLE};
 
 use crate::run::{cargo, program, quiet, root, shown, works};
 use crate::schemathesis;
@@ -35,9 +35,17 @@ pub(crate) fn run(flags: &[String]) -> Result<()> {
     let runner = Runner::provide();
     let documented = if flags.is_empty() { doc_tests() } else { Ok(()) };
     // The runner comes last, so that its summary ends the output.
-    with_postgres(|url| runner.run(flags, url, &schemathesis))?;
+    with_postgres(|url| {
+        let all = runner.run(flags, url, &schemathesis);
+        let once_more = if flags.is_empty() { runner.run_on_postgres(url, &schemathesis) } else { Ok(()) };
+        all.and(once_more)
+    })?;
     documented
 }
+
+/// Parts of the names of tests over HTTP that choose an engine themselves, or are about one.
+const OWN_ENGINE: &[&str] =
+    &["on_postgres", "revocation::", "database_away::", "doubt::", "full_disk::", "dev::"];
 
 fn doc_tests() -> Result<()> {
     shown(&mut cargo(&["test", "--doc", "--workspace", "--quiet"]))
@@ -77,6 +85,26 @@ impl Runner {
     fn fall_back(reason: &str) -> Self {
         println!("cargo-nextest could not be installed, so `cargo test` runs the tests: {reason}");
         Self::Cargo
+    }
+
+    /// Runs the tests over HTTP once more, with servers on PostgreSQL.
+    fn run_on_postgres(&self, postgres: &str, schemathesis: &Path) -> Result<()> {
+        let http = ["--package", "keystile", "--test", "e2e"];
+        let mut command = match self {
+            Self::Nextest => {
+                let left_out: Vec<_> = OWN_ENGINE.iter().map(|part| format!("not test({part})")).collect();
+                let mut command = cargo(&["nextest", "run"]);
+                command.args(http).args(["-E", &left_out.join(" and ")]);
+                command
+            }
+            Self::Cargo => {
+                let mut command = cargo(&["test"]);
+                command.args(http).arg("--").args(OWN_ENGINE.iter().flat_map(|part| ["--skip", part]));
+                command
+            }
+        };
+        command.env(ENGINE, "postgres");
+        shown(command.env(VARIABLE, postgres).env(schemathesis::VARIABLE, schemathesis))
     }
 
     fn run(&self, flags: &[String], postgres: &str, schemathesis: &Path) -> Result<()> {

@@ -44,7 +44,7 @@ async fn assert_full(world: &World, known: &Value, unknown: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_changes_only_and_all_goes_on_when_there_is_room() {
-    let mut world = World::start().await;
+    let mut world = World::on_sqlite().await;
     let known = world.create(&json!({ "name": "known" })).await;
     let unknown = world.create(&json!({ "name": "unknown" })).await;
     assert_eq!(code(&world, &known).await, "allowed");
@@ -74,7 +74,7 @@ async fn a_full_disk_stops_changes_only_and_all_goes_on_when_there_is_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_ends_without_room_keeps_what_it_answered() {
-    let mut world = World::start().await;
+    let mut world = World::on_sqlite().await;
     let known = world.create(&json!({ "name": "known" })).await;
     fill_disk(&world);
     let id = text(&known, "id");

@@ -134,7 +134,7 @@ async fn a_refused_request_can_be_tried_again_and_each_caller_has_keys_of_its_ow
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_kept_cannot_be_read_in_the_database() {
-    let mut world = World::start().await;
+    let mut world = World::on_sqlite().await;
     let (name, own) = ("unreadable-idempotency-key", "c41f8a07d93be6525af0917d-brought");
     let body = json!({ "name": "sealed", "secret": own });
     let made = post(&world, &world.keys(), name, &body).await.expect(201);

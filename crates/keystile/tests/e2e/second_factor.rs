@@ -84,7 +84,7 @@ async fn a_tenant_that_wants_a_second_factor_says_so_and_lets_one_enrol() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_encryption_key_the_server_does_not_start() {
-    let mut world = World::start().await;
+    let mut world = World::on_sqlite().await;
     let (secret, _) = enrol(&world).await;
     world.server.stop();
     let file = world.server.plan().data_dir().join("encryption-key");

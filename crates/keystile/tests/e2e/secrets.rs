@@ -201,7 +201,7 @@ fn url_encoded(text: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_files_logs_or_errors() {
     // A first start shows secrets on standard output. All later output, and everything logged, is searched.
-    let server = Plan::dev(KEYSTILE).flag("--log", "trace").start();
+    let server = Plan::dev(KEYSTILE).own_database().flag("--log", "trace").start();
     let mut canary = Canary { world: World::of(server).await, secrets: Vec::new(), errors: Vec::new() };
     let credentials = canary.world.credentials.clone();
     canary.learn(&credentials.password);

@@ -18,9 +18,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// On SQLite.
+    /// On the engine that is chosen, or on SQLite.
     pub(crate) async fn start() -> Self {
         Self::of(Plan::dev(KEYSTILE).start()).await
+    }
+
+    /// On SQLite, for tests that look into its files.
+    pub(crate) async fn on_sqlite() -> Self {
+        Self::of(Plan::dev(KEYSTILE).own_database().start()).await
     }
 
     /// On PostgreSQL.
@@ -30,7 +35,7 @@ impl World {
 
     /// On the database at this URL.
     pub(crate) async fn at(url: &str) -> Self {
-        Self::of(Plan::dev(KEYSTILE).flag("--database-url", url).start()).await
+        Self::of(Plan::dev(KEYSTILE).own_database().flag("--database-url", url).start()).await
     }
 
     pub(crate) async fn of(server: Server) -> Self {

@@ -18,6 +18,10 @@ use crate::run::finish;
 use cluster::{initialize, make_folder, programs};
 use supervisor::{Order, Supervisor};
 
+/// The variable that chooses the engine of servers to which no test gives a database of its own: `postgres`, or else
+/// SQLite.
+pub const ENGINE: &str = "KEYSTILE_TEST_ENGINE";
+
 /// The environment variable with the URL of a superuser on a private server.
 pub const VARIABLE: &str = "KEYSTILE_TEST_POSTGRES";
 
@@ -49,6 +53,16 @@ impl Postgres {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(|| settled(Self::find()))
+    }
+
+    /// Whether [`ENGINE`] chooses it.
+    pub fn is_chosen() -> bool {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where tests learn of the runner's engine"
+        )]
+        let chosen = std::env::var(ENGINE);
+        chosen.as_deref() == Ok("postgres")
     }
 
     fn find() -> Result<Self, String> {
