@@ -59,7 +59,8 @@ impl Tx<'_> {
                     postgres::prepare(client, sql).await?;
                 }
                 let all = batch.iter().map(|(sql, values)| postgres::query(client, sql, values));
-                futures_util::future::try_join_all(all).await
+                // All are waited for: what follows an error fails, too, and may be seen to do so first.
+                futures_util::future::join_all(all).await.into_iter().collect()
             }
         }
     }
