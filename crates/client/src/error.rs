@@ -65,6 +65,7 @@ mod tests {
             request_id: "req_1".into(),
             errors: Vec::new(),
             current_version: None,
+            limited_by: None,
         };
         assert_eq!(
             ClientError::Problem(Box::new(problem)).to_string(),

@@ -122,6 +122,7 @@ async fn a_refused_key_is_an_answer() {
         customer_id: None,
         ip: None,
         model: None,
+        cost: None,
     };
     let answer = server.client().verify(&request).await.unwrap();
     assert!(!answer.valid);

@@ -1,6 +1,6 @@
 //! What the control plane tells the data plane after a commit.
 
-use crate::Digest;
+use crate::{ApplicationId, CustomerId, Digest, TenantId};
 
 /// A committed change of keys. Whoever keeps facts of keys forgets those of these digests before the
 /// change is answered; the next question reads them anew. Forgetting can be done in any order and any
@@ -9,16 +9,38 @@ use crate::Digest;
 #[must_use = "a change that is not applied leaves old facts in use"]
 pub struct Change {
     digests: Vec<Digest>,
+    limited: Vec<LimitedId>,
+}
+
+/// Somebody whose limits many keys share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitedId {
+    /// A customer.
+    Customer(CustomerId),
+    /// An application.
+    Application(ApplicationId),
+    /// A tenant.
+    Tenant(TenantId),
 }
 
 impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
-        Self { digests: digests.into_iter().collect() }
+        Self { digests: digests.into_iter().collect(), limited: Vec::new() }
+    }
+
+    /// The change touched the limits of `limited`, and of no key.
+    pub fn of_limits(limited: LimitedId) -> Self {
+        Self { digests: Vec::new(), limited: vec![limited] }
     }
 
     /// The digests to forget.
     pub fn digests(&self) -> &[Digest] {
         &self.digests
+    }
+
+    /// Whose limits to read anew.
+    pub fn limited(&self) -> &[LimitedId] {
+        &self.limited
     }
 }

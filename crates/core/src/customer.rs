@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::key::{ObjectPatch, check_object, write};
 use crate::tenancy::archive;
-use crate::{CustomerId, Invalid, Name, TenantId, Timestamp};
+use crate::{CustomerId, Invalid, Name, RequestLimits, RequestLimitsPatch, TenantId, Timestamp};
 
 /// A customer of a tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Customer {
     pub external_id: Option<String>,
     /// Free-form facts: a JSON object of at most 16 KiB.
     pub metadata: Map<String, Value>,
+    /// How often all keys that are restricted to it may be used together.
+    pub limits: RequestLimits,
     /// When it was made.
     pub created_at: Timestamp,
     /// Since when no new keys are restricted to it; those that are stay good.
@@ -36,6 +38,8 @@ pub struct CustomerPatch {
     pub external_id: Option<Option<String>>,
     /// Free-form facts.
     pub metadata: Option<ObjectPatch>,
+    /// How often all its keys together may be used.
+    pub limits: RequestLimitsPatch,
     /// Whether no new keys are restricted to it.
     pub archived: Option<bool>,
 }
@@ -44,8 +48,9 @@ impl CustomerPatch {
     /// Writes it into `customer`, at `now`.
     ///
     /// # Errors
-    /// For metadata that is too long or holds U+0000. The customer may then be half written and must be thrown away.
+    /// For a limit that breaks a rule, and for metadata that is too long or holds U+0000. The customer may then be half written and must be thrown away.
     pub fn apply(self, customer: &mut Customer, now: Timestamp) -> Result<(), Invalid> {
+        self.limits.apply(&mut customer.limits)?;
         write(&mut customer.name, self.name);
         write(&mut customer.external_id, self.external_id);
         if let Some(metadata) = self.metadata {

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use crate::invalid::text_enum;
 use crate::permission::Requirement;
+use crate::rate::Exceeded;
 use crate::{
-    AllowedIps, ApiKey, ApplicationId, CustomerId, Environment, Grants, KeyId, KeyKind, KeyStatus, TenantId,
-    Timestamp, TrustLevel,
+    AllowedIps, ApiKey, ApplicationId, CustomerId, Digest, Environment, Grants, KeyId, KeyKind, KeyStatus,
+    Rates, SharedRates, TenantId, Timestamp, TrustLevel,
 };
 
 text_enum!(
@@ -63,6 +64,8 @@ pub enum Refusal {
         /// The first permission that is missing.
         missing: String,
     },
+    /// One of the limits on requests is used up.
+    RateLimited(Box<Exceeded>),
 }
 
 impl Refusal {
@@ -71,6 +74,7 @@ impl Refusal {
         match self {
             Self::Plain(code) => *code,
             Self::PermissionDenied { .. } => Code::PermissionDenied,
+            Self::RateLimited(_) => Code::RateLimited,
         }
     }
 }
@@ -106,6 +110,41 @@ pub struct KeyFacts {
     pub expires_at: Option<Timestamp>,
     /// Whether it is barred.
     pub blocked: bool,
+    /// How often it may be used; `None` is as often as one likes.
+    pub limits: Option<LineageRates>,
+}
+
+/// Limits on the requests of a key, which are counted together with those of the keys it was rotated from and into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineageRates {
+    /// The first of these keys.
+    pub lineage_id: KeyId,
+    /// The limits.
+    pub rates: Rates,
+}
+
+/// All that is read of a key when it is not in memory.
+#[derive(Debug, Clone)]
+pub struct KeyReading {
+    /// What it is recognised by.
+    pub digest: Digest,
+    /// The key.
+    pub facts: KeyFacts,
+    /// The limits it shares with other keys of its customer, application and tenant. They are not among the facts,
+    /// because they change without the key.
+    pub shared_rates: SharedRates,
+}
+
+impl LineageRates {
+    /// The limits of a record on requests, if it has any.
+    pub fn of(key: &ApiKey) -> Option<Self> {
+        Self::new(key.lineage_id, key.limits.request_rates())
+    }
+
+    /// `rates`, if there are any.
+    pub fn new(lineage_id: KeyId, rates: Rates) -> Option<Self> {
+        (!rates.is_empty()).then_some(Self { lineage_id, rates })
+    }
 }
 
 impl KeyFacts {
@@ -127,6 +166,7 @@ impl KeyFacts {
             standing: key.status(before_any_expiry),
             expires_at: key.expires_at,
             blocked: key.blocked.is_some(),
+            limits: LineageRates::of(key),
         }
     }
 
@@ -161,6 +201,8 @@ pub struct Ask<'a> {
     pub permissions: Requirement<'a>,
     /// With this model.
     pub model: Option<&'a str>,
+    /// How many requests it counts as against limits; 0 is counted nowhere.
+    pub cost: u32,
 }
 
 impl Ask<'_> {
@@ -173,10 +215,12 @@ impl Ask<'_> {
         customer_id: None,
         permissions: Requirement::NONE,
         model: None,
+        cost: 1,
     };
 }
 
-/// Decides in the documented order; the first check that fails is the answer.
+/// Decides in the documented order; the first check that fails is the answer. Limits come after it: what is
+/// refused here is counted against none.
 ///
 /// # Errors
 /// The refusal, when there is one.

@@ -25,6 +25,11 @@ macro_rules! typed_id {
                 Self(Ulid::from_parts(millis, random))
             }
 
+            /// The identifier with these bits, as [`Self::as_u128`] gave them.
+            pub const fn from_u128(bits: u128) -> Self {
+                Self(Ulid(bits))
+            }
+
             /// The 128 bits without the prefix.
             pub const fn as_u128(self) -> u128 {
                 self.0.0

@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::invalid::text_enum;
+use crate::key::write;
 use crate::text::check_line;
-use crate::{Invalid, NanoUsd};
+use crate::{Invalid, NanoUsd, Rates};
 
 /// Largest count any limit may name.
 pub const MAX_COUNT: u64 = 1_000_000_000;
 /// Longest window of a rate limit: 31 days.
 pub const MAX_WINDOW_SECONDS: u64 = 31 * 24 * 60 * 60;
+/// What `rpm_limit` and `tpm_limit` are called in answers.
+const RESERVED_NAMES: [&str; 2] = [crate::rate::RPM, "tpm"];
 /// Most rate limits beside `rpm_limit` on one key.
 pub const MAX_RATE_LIMITS: usize = 10;
 
@@ -49,6 +52,12 @@ impl RateLimit {
     /// Names the first field that breaks one.
     pub fn check(&self) -> Result<(), Invalid> {
         check_line(&self.name, 64).map_err(|invalid| invalid.at("name"))?;
+        if RESERVED_NAMES.contains(&self.name.as_str()) {
+            return Err(Invalid::new(
+                "name",
+                "must not be `rpm` or `tpm`: these name `rpm_limit` and `tpm_limit`",
+            ));
+        }
         check_count(self.limit).map_err(|invalid| invalid.at("limit"))?;
         if !(1..=MAX_WINDOW_SECONDS).contains(&self.window_seconds) {
             return Err(Invalid::new("window_seconds", format!("must be from 1 to {MAX_WINDOW_SECONDS}")));
@@ -71,6 +80,61 @@ pub fn check_count(count: u64) -> Result<(), Invalid> {
         Ok(())
     } else {
         Err(Invalid::rule(format!("must be from 1 to {MAX_COUNT}")))
+    }
+}
+
+fn check_rates(rates: &[RateLimit]) -> Result<(), Invalid> {
+    if rates.len() > MAX_RATE_LIMITS {
+        return Err(Invalid::new("rate_limits", format!("must have at most {MAX_RATE_LIMITS} entries")));
+    }
+    for (index, rate) in rates.iter().enumerate() {
+        let in_list = |invalid: Invalid| invalid.at(&format!("[{index}]")).at("rate_limits");
+        rate.check().map_err(in_list)?;
+        if rates[..index].iter().any(|earlier| earlier.name == rate.name) {
+            return Err(in_list(Invalid::new("name", "must differ from the names before it")));
+        }
+    }
+    Ok(())
+}
+
+/// What bounds the requests of all keys of a customer, an application or a tenant together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Further windows, each with its own name.
+    pub rates: Vec<RateLimit>,
+}
+
+impl RequestLimits {
+    /// The limits, ready to be applied.
+    pub fn request_rates(&self) -> Rates {
+        Rates::new(self.rpm, &self.rates)
+    }
+}
+
+/// What to write of [`RequestLimits`]; `None` leaves it as it is, `Some(None)` takes it away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestLimitsPatch {
+    /// Requests per minute.
+    pub rpm: Option<Option<u64>>,
+    /// All further windows.
+    pub rates: Option<Vec<RateLimit>>,
+}
+
+impl RequestLimitsPatch {
+    /// Writes it into `limits`.
+    ///
+    /// # Errors
+    /// Names the first field that breaks a rule, by its JSON name; nothing is written then.
+    pub fn apply(self, limits: &mut RequestLimits) -> Result<(), Invalid> {
+        if let Some(Some(rpm)) = self.rpm {
+            check_count(rpm).map_err(|invalid| invalid.at("rpm_limit"))?;
+        }
+        check_rates(self.rates.as_deref().unwrap_or_default())?;
+        write(&mut limits.rpm, self.rpm);
+        write(&mut limits.rates, self.rates);
+        Ok(())
     }
 }
 
@@ -113,17 +177,12 @@ impl Limits {
         for (field, count) in [("rpm_limit", self.rpm), ("tpm_limit", self.tpm)] {
             count.map_or(Ok(()), check_count).map_err(|invalid| invalid.at(field))?;
         }
-        if self.rates.len() > MAX_RATE_LIMITS {
-            return Err(Invalid::new("rate_limits", format!("must have at most {MAX_RATE_LIMITS} entries")));
-        }
-        for (index, rate) in self.rates.iter().enumerate() {
-            let in_list = |invalid: Invalid| invalid.at(&format!("[{index}]")).at("rate_limits");
-            rate.check().map_err(in_list)?;
-            if self.rates[..index].iter().any(|earlier| earlier.name == rate.name) {
-                return Err(in_list(Invalid::new("name", "must differ from the names before it")));
-            }
-        }
-        Ok(())
+        check_rates(&self.rates)
+    }
+
+    /// The limits on requests, ready to be applied.
+    pub fn request_rates(&self) -> Rates {
+        Rates::new(self.rpm, &self.rates)
     }
 
     /// The first of these limits, by its JSON name, that `other` lacks or has wider.
@@ -194,6 +253,7 @@ mod tests {
         assert!(with_rates(vec![rate("hourly", 10, 3600, Some(10))]).check().is_ok());
         assert_eq!(refused_field(&Limits { rpm: Some(0), ..Limits::default() }), "rpm_limit");
         assert_eq!(refused_field(&with_rates(vec![rate("", 1, 1, None)])), "rate_limits[0].name");
+        assert_eq!(refused_field(&with_rates(vec![rate("rpm", 1, 1, None)])), "rate_limits[0].name");
         assert_eq!(refused_field(&with_rates(vec![rate("a", 1, 0, None)])), "rate_limits[0].window_seconds");
         assert_eq!(refused_field(&with_rates(vec![rate("a", 5, 1, Some(6))])), "rate_limits[0].burst");
         let twice = vec![rate("a", 1, 1, None), rate("a", 2, 2, None)];

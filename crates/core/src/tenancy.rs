@@ -1,7 +1,10 @@
 //! Tenants, the people in them, and the applications keys are issued to.
 
 use crate::key::write;
-use crate::{ApplicationId, Email, Invalid, KeyLabel, Name, PersonId, Role, TenantId, Timestamp, TrustLevel};
+use crate::{
+    ApplicationId, Email, Invalid, KeyLabel, Name, PersonId, RequestLimits, RequestLimitsPatch, Role,
+    TenantId, Timestamp, TrustLevel,
+};
 
 /// A workspace. Everything but persons belongs to exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Tenant {
     pub key_label: KeyLabel,
     /// What holds for all its people and keys.
     pub settings: TenantSettings,
+    /// How often all its keys together may be used.
+    pub limits: RequestLimits,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts the writes, from 1.
@@ -51,18 +56,20 @@ pub struct TenantPatch {
     pub rotation_days: Option<u16>,
     pub mfa_required: Option<bool>,
     pub default_trust_level: Option<TrustLevel>,
+    pub limits: RequestLimitsPatch,
 }
 
 impl TenantPatch {
     /// Writes it into `tenant`.
     ///
     /// # Errors
-    /// For days outside [`TenantSettings::ROTATION_DAYS`]; nothing is written then.
+    /// For days outside [`TenantSettings::ROTATION_DAYS`], or a limit that breaks a rule; nothing is written then.
     pub fn apply(self, tenant: &mut Tenant) -> Result<(), Invalid> {
         let (least, most) = TenantSettings::ROTATION_DAYS.into_inner();
         if self.rotation_days.is_some_and(|days| !(least..=most).contains(&days)) {
             return Err(Invalid::new("rotation_days", format!("must be from {least} to {most}")));
         }
+        self.limits.apply(&mut tenant.limits)?;
         write(&mut tenant.name, self.name);
         write(&mut tenant.key_label, self.key_label);
         write(&mut tenant.settings.rotation_days, self.rotation_days);
@@ -127,6 +134,8 @@ pub struct Application {
     pub name: Name,
     /// What it is, in the tenant's own words.
     pub description: Option<String>,
+    /// How often all its keys together may be used.
+    pub limits: RequestLimits,
     /// When it was made.
     pub created_at: Timestamp,
     /// Since when it takes no new keys; those it has stay good.
@@ -137,8 +146,9 @@ pub struct Application {
 
 impl Application {
     /// A new application.
-    pub const fn new(id: ApplicationId, tenant_id: TenantId, name: Name, created_at: Timestamp) -> Self {
-        Self { id, tenant_id, name, description: None, created_at, archived_at: None, version: 1 }
+    pub fn new(id: ApplicationId, tenant_id: TenantId, name: Name, created_at: Timestamp) -> Self {
+        let limits = RequestLimits::default();
+        Self { id, tenant_id, name, description: None, limits, created_at, archived_at: None, version: 1 }
     }
 }
 
@@ -149,16 +159,23 @@ pub struct ApplicationPatch {
     pub name: Option<Name>,
     /// What it is.
     pub description: Option<Option<String>>,
+    /// How often all its keys together may be used.
+    pub limits: RequestLimitsPatch,
     /// Whether it takes no new keys.
     pub archived: Option<bool>,
 }
 
 impl ApplicationPatch {
     /// Writes it into `application`, at `now`.
-    pub fn apply(self, application: &mut Application, now: Timestamp) {
+    ///
+    /// # Errors
+    /// For a limit that breaks a rule; nothing is written then.
+    pub fn apply(self, application: &mut Application, now: Timestamp) -> Result<(), Invalid> {
+        self.limits.apply(&mut application.limits)?;
         write(&mut application.name, self.name);
         write(&mut application.description, self.description);
         archive(&mut application.archived_at, self.archived, now);
+        Ok(())
     }
 }
 

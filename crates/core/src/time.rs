@@ -99,6 +99,10 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds since a moment of the process's own, by a clock that nobody sets and that never goes back.
+    /// Limits use it, so that a correction of the time gives nothing away.
+    fn elapsed_millis(&self) -> u64;
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keystile_core::{Clock, Entropy};
 use keystile_manage::ControlPlane;
 use keystile_store::Store;
-use keystile_verify::{Background, Verifier};
+use keystile_verify::{Background, OneNode, Verifier};
 use keystile_web::{App, Server};
 
 use crate::config::Settings;
@@ -35,7 +35,8 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let control = control_plane(settings, &store, &clock, &entropy).await?;
-        let verifier = Verifier::new(Arc::new(StoredKeys(store.clone())), clock, settings.bounds());
+        let limiter = OneNode::new(Arc::clone(&clock));
+        let verifier = Verifier::new(Arc::new(StoredKeys(store.clone())), limiter, clock, settings.bounds());
         let background = verifier.start();
         let mut seed = [0; 8];
         entropy.fill(&mut seed).map_err(|error| Failure::because("request ids cannot be made", &error))?;

@@ -1,6 +1,6 @@
 //! The store, as verification sees it.
 
-use keystile_core::{Digest, KeyFacts};
+use keystile_core::{Digest, KeyReading};
 use keystile_store::{Store, StoreError, Touch};
 use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
 
@@ -8,10 +8,7 @@ use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
 pub(crate) struct StoredKeys(pub(crate) Store);
 
 impl KeySource for StoredKeys {
-    fn facts(
-        &self,
-        digests: Vec<Digest>,
-    ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>> {
+    fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
         Box::pin(async move { self.0.facts_by_digest(digests).await.map_err(logged) })
     }
 

@@ -1,5 +1,8 @@
 //! The one place that asks the operating system for the time and for random bytes.
 
+use std::sync::LazyLock;
+use std::time::Instant;
+
 use keystile_core::{Clock, Entropy, NoEntropy, Timestamp};
 
 /// The system's clock.
@@ -10,6 +13,12 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+    fn elapsed_millis(&self) -> u64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

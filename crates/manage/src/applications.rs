@@ -1,28 +1,29 @@
 //! Making, changing and showing applications.
 
-use keystile_core::{Action, Application, ApplicationId, ApplicationPatch, Name};
+use keystile_core::{Action, Application, ApplicationId, ApplicationPatch, LimitedId, Name};
 use keystile_store::Page;
 use serde_json::{Map, Value, json};
 
 use crate::audit::object;
-use crate::edit::{Edited, edit};
-use crate::{Caller, ControlPlane, Refused, Right, VersionGuard};
+use crate::edit::{Edited, edit, edited};
+use crate::{Caller, Committed, ControlPlane, Refused, Right, VersionGuard};
 
 impl ControlPlane {
     /// Makes an application in the caller's tenant.
     ///
     /// # Errors
-    /// Without [`Right::ManageApplications`], or when the name is taken.
+    /// Without [`Right::ManageApplications`]; when the name is taken, or a limit breaks a rule.
     pub async fn create_application(
         &self,
         caller: &Caller,
         name: Name,
-        description: Option<String>,
+        settings: ApplicationPatch,
     ) -> Result<Application, Refused> {
         caller.require(Right::ManageApplications)?;
         let id = self.fresh(ApplicationId::from_parts)?;
-        let application = Application::new(id, caller.tenant_id, name, self.now());
-        let application = Application { description, ..application };
+        let mut application = Application::new(id, caller.tenant_id, name, self.now());
+        let made = application.created_at;
+        settings.apply(&mut application, made)?;
         let changes = Value::Object(application.describe());
         let entry = self.entry(caller, Action::ApplicationCreate, id.to_string(), changes)?;
         self.store.create_application(application.clone(), entry).await?;
@@ -39,17 +40,16 @@ impl ControlPlane {
         id: ApplicationId,
         patch: ApplicationPatch,
         guard: VersionGuard,
-    ) -> Result<Application, Refused> {
+    ) -> Result<Committed<Application>, Refused> {
         caller.require(Right::ManageApplications)?;
         let entry = self.entry(caller, Action::ApplicationUpdate, id.to_string(), Value::Null)?;
         let change = move |application: &mut Application| {
             edit(application, guard, entry, |application, now| {
-                patch.apply(application, now);
-                Ok(())
+                patch.apply(application, now).map_err(Refused::from)
             })
         };
-        let changed = self.store.change_application(caller.tenant_id, id, change).await?;
-        changed.ok_or(Refused::NotFound("application"))?
+        let changed = self.store.change_application(caller.tenant_id, id, change).await;
+        edited(changed, LimitedId::Application(id), Refused::NotFound("application"))
     }
 
     /// One application of the caller's tenant.
@@ -86,6 +86,8 @@ impl Edited for Application {
         object(json!({
             "name": self.name,
             "description": self.description,
+            "rpm_limit": self.limits.rpm,
+            "rate_limits": self.limits.rates,
             "archived_at": self.archived_at,
         }))
     }

@@ -1,12 +1,14 @@
 //! Customers, to whom keys can be restricted.
 
-use keystile_core::{Action, Customer, CustomerId, CustomerPatch, Invalid, Name, TenantId};
+use keystile_core::{
+    Action, Customer, CustomerId, CustomerPatch, Invalid, LimitedId, Name, RequestLimits, TenantId,
+};
 use keystile_store::{CustomerFilter, Page};
 use serde_json::{Map, Value, json};
 
 use crate::audit::object;
-use crate::edit::{Edited, edit};
-use crate::{Caller, ControlPlane, Lacking, Refused, Right, VersionGuard};
+use crate::edit::{Edited, edit, edited};
+use crate::{Caller, Committed, ControlPlane, Lacking, Refused, Right, VersionGuard};
 
 /// Which customers to list.
 pub type CustomerQuery = CustomerFilter;
@@ -41,6 +43,7 @@ impl ControlPlane {
             name: draft.name,
             external_id: None,
             metadata: Map::new(),
+            limits: RequestLimits::default(),
             created_at,
             archived_at: None,
             version: 1,
@@ -63,14 +66,15 @@ impl ControlPlane {
         id: CustomerId,
         patch: CustomerPatch,
         guard: VersionGuard,
-    ) -> Result<Customer, Refused> {
+    ) -> Result<Committed<Customer>, Refused> {
         caller.require(Right::ManageCustomers)?;
         require_seen(caller, id)?;
         let entry = self.entry(caller, Action::CustomerUpdate, id.to_string(), Value::Null)?;
         let change = move |customer: &mut Customer| {
             edit(customer, guard, entry, |customer, now| patch.apply(customer, now).map_err(Refused::from))
         };
-        self.store.change_customer(caller.tenant_id, id, change).await?.ok_or(CUSTOMER)?
+        let changed = self.store.change_customer(caller.tenant_id, id, change).await;
+        edited(changed, LimitedId::Customer(id), CUSTOMER)
     }
 
     /// One customer of the caller's tenant.
@@ -133,6 +137,8 @@ impl Edited for Customer {
             "name": self.name,
             "external_id": self.external_id,
             "metadata": self.metadata,
+            "rpm_limit": self.limits.rpm,
+            "rate_limits": self.limits.rates,
             "archived_at": self.archived_at,
         }))
     }

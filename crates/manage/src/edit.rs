@@ -1,10 +1,11 @@
 //! Changing a record that counts its versions.
 
-use keystile_core::{AuditEntry, Timestamp};
+use keystile_core::{AuditEntry, Change, LimitedId, Timestamp};
+use keystile_store::StoreError;
 use serde_json::{Map, Value};
 
 use crate::audit::changed;
-use crate::{Refused, VersionGuard};
+use crate::{Committed, Refused, VersionGuard};
 
 /// A record that counts its versions.
 pub(crate) trait Edited: Clone + PartialEq {
@@ -32,4 +33,15 @@ pub(crate) fn edit<T: Edited>(
     *record.version() += 1;
     let changes = changed(before.describe(), &record.describe());
     Ok(Some(AuditEntry { changes, ..entry }))
+}
+
+/// What came of a change of somebody whose limits many keys share; `missing` if there is no such record.
+pub(crate) fn edited<T>(
+    outcome: Result<Option<Result<T, Refused>>, StoreError>,
+    limited: LimitedId,
+    missing: Refused,
+) -> Result<Committed<T>, Refused> {
+    let change = Change::of_limits(limited);
+    let found = outcome.map_err(|error| Refused::from(error).concerning(change.clone()))?;
+    Ok(Committed { value: found.ok_or(missing)??, change })
 }

@@ -1,15 +1,15 @@
 //! Making and showing tenants.
 
 use keystile_core::{
-    Action, Actor, Application, ApplicationId, Email, KeyLabel, Membership, Name, Person, PersonId, Role,
-    Secret, Tenant, TenantId, TenantPatch, TenantSettings,
+    Action, Actor, Application, ApplicationId, Email, KeyLabel, LimitedId, Membership, Name, Person,
+    PersonId, RequestLimits, Role, Secret, Tenant, TenantId, TenantPatch, TenantSettings,
 };
 use keystile_store::Founding;
 use serde_json::{Map, Value, json};
 
 use crate::audit::object;
-use crate::edit::{Edited, edit};
-use crate::{Caller, ControlPlane, Origin, Refused, Right, SignedIn, VersionGuard};
+use crate::edit::{Edited, edit, edited};
+use crate::{Caller, Committed, ControlPlane, Origin, Refused, Right, SignedIn, VersionGuard};
 
 /// A new tenant, with the application that keys are issued to unless another is named.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ impl ControlPlane {
             name,
             key_label,
             settings: TenantSettings::default(),
+            limits: RequestLimits::default(),
             created_at,
             version: 1,
         };
@@ -140,14 +141,14 @@ impl ControlPlane {
         caller: &Caller,
         patch: TenantPatch,
         guard: VersionGuard,
-    ) -> Result<Tenant, Refused> {
+    ) -> Result<Committed<Tenant>, Refused> {
         caller.require(Right::ManageTenant)?;
         let id = caller.tenant_id;
         let entry = self.entry(caller, Action::TenantUpdate, id.to_string(), Value::Null)?;
         let change = move |tenant: &mut Tenant| {
             edit(tenant, guard, entry, |tenant, _| patch.apply(tenant).map_err(Refused::from))
         };
-        self.store.change_tenant(id, change).await?.ok_or(Refused::NotFound("tenant"))?
+        edited(self.store.change_tenant(id, change).await, LimitedId::Tenant(id), Refused::NotFound("tenant"))
     }
 }
 
@@ -163,6 +164,8 @@ impl Edited for Tenant {
             "rotation_days": self.settings.rotation_days,
             "mfa_required": self.settings.mfa_required,
             "default_trust_level": self.settings.default_trust_level,
+            "rpm_limit": self.limits.rpm,
+            "rate_limits": self.limits.rates,
         }))
     }
 }

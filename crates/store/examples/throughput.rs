@@ -141,6 +141,7 @@ fn founding() -> Founding {
         key_label: "ks".parse().unwrap(),
         created_at,
         settings: keystile_core::TenantSettings::default(),
+        limits: keystile_core::RequestLimits::default(),
         version: 1,
     };
     let person = Person {

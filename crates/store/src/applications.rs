@@ -6,22 +6,26 @@ use crate::edit::{Editable, tell};
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Page, Store, StoreError};
+use crate::{Page, Store, StoreError, record};
 
 pub(crate) const INSERT: &str = "INSERT INTO applications
-    (tenant_id, id, name, description, created_at, archived_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    (tenant_id, id, name, description, created_at, archived_at, version, rpm_limit, rate_limits)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const UPDATE: &str = "UPDATE applications SET name = $3, description = $4, created_at = $5, archived_at = $6,
-    version = $7 WHERE tenant_id = $1 AND id = $2";
+    version = $7, rpm_limit = $8, rate_limits = $9 WHERE tenant_id = $1 AND id = $2";
 const ONE: &str =
-    "SELECT tenant_id, id, name, description, created_at, archived_at, version FROM applications
+    "SELECT tenant_id, id, name, description, created_at, archived_at, version, rpm_limit, rate_limits
+    FROM applications
     WHERE tenant_id = $1 AND id = $2";
-const ONE_LOCKED: &str = "SELECT tenant_id, id, name, description, created_at, archived_at, version
-    FROM applications WHERE tenant_id = $1 AND id = $2 {for_update}";
+const ONE_LOCKED: &str =
+    "SELECT tenant_id, id, name, description, created_at, archived_at, version, rpm_limit,
+    rate_limits FROM applications WHERE tenant_id = $1 AND id = $2 {for_update}";
 const PAGE: &str =
-    "SELECT tenant_id, id, name, description, created_at, archived_at, version FROM applications
+    "SELECT tenant_id, id, name, description, created_at, archived_at, version, rpm_limit, rate_limits
+    FROM applications
     WHERE tenant_id = $1 AND id < $2 AND (archived_at IS NULL OR CAST($4 AS {int}) = 1) ORDER BY id DESC LIMIT $3";
-const FIRST: &str = "SELECT tenant_id, id, name, description, created_at, archived_at, version
-    FROM applications WHERE tenant_id = $1 AND archived_at IS NULL ORDER BY id LIMIT 1";
+const FIRST: &str = "SELECT tenant_id, id, name, description, created_at, archived_at, version, rpm_limit,
+    rate_limits FROM applications WHERE tenant_id = $1 AND archived_at IS NULL ORDER BY id LIMIT 1";
 
 impl Store {
     /// Adds an application, and tells the audit log.
@@ -85,7 +89,7 @@ impl Store {
     }
 }
 
-async fn create((values, entry): &([Value; 7], AuditEntry), tx: &mut Tx<'_>) -> Result<(), StoreError> {
+async fn create((values, entry): &([Value; 9], AuditEntry), tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tell(&[(INSERT, values)], entry, tx).await
 }
 
@@ -97,7 +101,8 @@ async fn read_page(args: &[Value; 4], tx: &mut Tx<'_>) -> Result<Vec<Application
     tx.query(PAGE, args).await?.into_iter().map(Application::read).collect()
 }
 
-pub(crate) fn values(application: &Application) -> [Value; 7] {
+pub(crate) fn values(application: &Application) -> [Value; 9] {
+    let [rpm_limit, rate_limits] = record::request_limits(&application.limits);
     [
         Value::text(application.tenant_id),
         Value::text(application.id),
@@ -106,6 +111,8 @@ pub(crate) fn values(application: &Application) -> [Value; 7] {
         application.created_at.into(),
         application.archived_at.into(),
         application.version.into(),
+        rpm_limit,
+        rate_limits,
     ]
 }
 
@@ -122,6 +129,7 @@ impl Editable for Application {
             created_at: row.time("created_at")?,
             archived_at: row.opt_time("archived_at")?,
             version: row.int("version")?,
+            limits: record::read_request_limits(&mut row)?,
         })
     }
 

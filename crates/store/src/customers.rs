@@ -11,16 +11,17 @@ use crate::value::Value;
 use crate::{Page, Store, StoreError, record};
 
 const INSERT: &str = "INSERT INTO customers
-    (tenant_id, id, name, name_search, external_id, metadata, created_at, archived_at, version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    (tenant_id, id, name, name_search, external_id, metadata, created_at, archived_at, version, rpm_limit, rate_limits)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 const UPDATE: &str = "UPDATE customers SET name = $3, name_search = $4, external_id = $5, metadata = $6,
-    created_at = $7, archived_at = $8, version = $9 WHERE tenant_id = $1 AND id = $2";
-const ONE: &str = "SELECT tenant_id, id, name, external_id, metadata, created_at, archived_at, version
-    FROM customers WHERE tenant_id = $1 AND id = $2";
-const ONE_LOCKED: &str = "SELECT tenant_id, id, name, external_id, metadata, created_at, archived_at, version
-    FROM customers WHERE tenant_id = $1 AND id = $2 {for_update}";
-const PAGE: &str = r"SELECT tenant_id, id, name, external_id, metadata, created_at, archived_at, version
-    FROM customers WHERE tenant_id = $1 AND id < $2
+    created_at = $7, archived_at = $8, version = $9, rpm_limit = $10, rate_limits = $11 WHERE tenant_id = $1 AND id = $2";
+const ONE: &str = "SELECT tenant_id, id, name, external_id, metadata, created_at, archived_at, version,
+    rpm_limit, rate_limits FROM customers WHERE tenant_id = $1 AND id = $2";
+const ONE_LOCKED: &str =
+    "SELECT tenant_id, id, name, external_id, metadata, created_at, archived_at, version,
+    rpm_limit, rate_limits FROM customers WHERE tenant_id = $1 AND id = $2 {for_update}";
+const PAGE: &str = r"SELECT tenant_id, id, name, external_id, metadata, created_at, archived_at, version,
+    rpm_limit, rate_limits FROM customers WHERE tenant_id = $1 AND id < $2
         AND (archived_at IS NULL OR CAST($4 AS {int}) = 1)
         AND (name_search LIKE $5 ESCAPE '\' OR $5 IS NULL)
         AND (external_id = $6 OR $6 IS NULL)
@@ -98,7 +99,7 @@ impl Store {
     }
 }
 
-async fn create((values, entry): &([Value; 9], AuditEntry), tx: &mut Tx<'_>) -> Result<(), StoreError> {
+async fn create((values, entry): &([Value; 11], AuditEntry), tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tell(&[(INSERT, values)], entry, tx).await
 }
 
@@ -110,7 +111,8 @@ async fn read_page(args: &[Value; 7], tx: &mut Tx<'_>) -> Result<Vec<Customer>, 
     tx.query(PAGE, args).await?.into_iter().map(Customer::read).collect()
 }
 
-fn values(customer: &Customer) -> [Value; 9] {
+fn values(customer: &Customer) -> [Value; 11] {
+    let [rpm_limit, rate_limits] = record::request_limits(&customer.limits);
     [
         Value::text(customer.tenant_id),
         Value::text(customer.id),
@@ -121,6 +123,8 @@ fn values(customer: &Customer) -> [Value; 9] {
         customer.created_at.into(),
         customer.archived_at.into(),
         customer.version.into(),
+        rpm_limit,
+        rate_limits,
     ]
 }
 
@@ -138,6 +142,7 @@ impl Editable for Customer {
             created_at: row.time("created_at")?,
             archived_at: row.opt_time("archived_at")?,
             version: row.int("version")?,
+            limits: record::read_request_limits(&mut row)?,
         })
     }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use keystile_core::{AllowedIps, Digest, Grants, KeyFacts, KeyStatus};
+use keystile_core::{
+    AllowedIps, Digest, Grants, KeyFacts, KeyReading, KeyStatus, LineageRates, RateLimit, Rates, SharedRates,
+};
 
 use crate::row::{Read, Row};
 use crate::tx::Tx;
@@ -14,20 +16,30 @@ use crate::{Store, StoreError, record};
 /// many statements to keep prepared; the largest bounds the text of one.
 const SIZES: [usize; 4] = [1, 8, 64, 256];
 
+const SELECT: &str = "SELECT k.digest, k.id, k.tenant_id, k.application_id, k.customer_id, k.environment, k.kind,
+    k.issued_to_service, k.issued_to_user_id, k.allowed_models, k.source_id, k.trust_level, k.scopes, k.allowed_ips,
+    k.metadata, k.enabled, k.blocked_reason, k.revoked_at, k.deleted_at, k.expires_at, k.lineage_id, k.rpm_limit,
+    k.rate_limits, c.rpm_limit, c.rate_limits, a.rpm_limit, a.rate_limits, t.rpm_limit, t.rate_limits
+    FROM api_keys k
+    JOIN tenants t ON t.id = k.tenant_id
+    JOIN applications a ON a.tenant_id = k.tenant_id AND a.id = k.application_id
+    LEFT JOIN customers c ON c.tenant_id = k.tenant_id AND c.id = k.customer_id
+    WHERE k.digest IN ($1";
+
 static STATEMENTS: LazyLock<[String; 4]> = LazyLock::new(|| SIZES.map(statement));
 
 impl Store {
-    /// The facts of every key that one of `digests` belongs to; digests nobody has are left out. The only
+    /// The facts and shared limits of every key that one of `digests` belongs to; digests nobody has are left out. The only
     /// look-up that knows no tenant. Sees everything that was committed before the call.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
-    pub async fn facts_by_digest(&self, digests: Vec<Digest>) -> Result<Vec<(Digest, KeyFacts)>, StoreError> {
+    pub async fn facts_by_digest(&self, digests: Vec<Digest>) -> Result<Vec<KeyReading>, StoreError> {
         self.read(digests, |digests, tx| Box::pin(find(digests, tx))).await
     }
 }
 
-async fn find(digests: &[Digest], tx: &mut Tx<'_>) -> Result<Vec<(Digest, KeyFacts)>, StoreError> {
+async fn find(digests: &[Digest], tx: &mut Tx<'_>) -> Result<Vec<KeyReading>, StoreError> {
     let mut found = Vec::with_capacity(digests.len());
     for chunk in digests.chunks(SIZES[SIZES.len() - 1]) {
         let (size, statement) = fitting(chunk.len());
@@ -47,11 +59,7 @@ fn fitting(count: usize) -> (usize, &'static str) {
 }
 
 fn statement(size: usize) -> String {
-    let mut sql =
-        "SELECT digest, id, tenant_id, application_id, customer_id, environment, kind, issued_to_service, \
-         issued_to_user_id, allowed_models, source_id, trust_level, scopes, allowed_ips, metadata, enabled, \
-         blocked_reason, revoked_at, deleted_at, expires_at FROM api_keys WHERE digest IN ($1"
-            .to_owned();
+    let mut sql = SELECT.to_owned();
     for place in 2..=size {
         // Writing to a text cannot fail.
         let _written = write!(sql, ", ${place}");
@@ -60,7 +68,7 @@ fn statement(size: usize) -> String {
     sql
 }
 
-fn read(mut row: Row) -> Read<(Digest, KeyFacts)> {
+fn read(mut row: Row) -> Read<KeyReading> {
     let row = &mut row;
     let digest = row.digest("digest")?;
     let facts = KeyFacts {
@@ -78,6 +86,7 @@ fn read(mut row: Row) -> Read<(Digest, KeyFacts)> {
         standing: KeyStatus::Active,
         expires_at: None,
         blocked: false,
+        limits: None,
     };
     let enabled = row.truth("enabled")?;
     let blocked = row.opt_text("blocked_reason")?.is_some();
@@ -87,5 +96,21 @@ fn read(mut row: Row) -> Read<(Digest, KeyFacts)> {
         (false, true) => KeyStatus::Active,
         (false, false) => KeyStatus::Inactive,
     };
-    Ok((digest, KeyFacts { blocked, standing, expires_at: row.opt_time("expires_at")?, ..facts }))
+    let expires_at = row.opt_time("expires_at")?;
+    let limits = LineageRates::new(row.parsed("lineage_id")?, read_rates(row)?);
+    let facts = KeyFacts { blocked, standing, expires_at, limits, ..facts };
+    let (customer, application, tenant) = (read_rates(row)?, read_rates(row)?, read_rates(row)?);
+    Ok(KeyReading { digest, facts, shared_rates: SharedRates { customer, application, tenant } })
+}
+
+/// Reads two columns, both of which are empty where nobody is joined. Nearly nobody has a list.
+fn read_rates(row: &mut Row) -> Read<Rates> {
+    let rpm = row.opt_count("rpm_limit")?;
+    match row.opt_text("rate_limits")?.as_deref() {
+        None | Some("[]") => Ok(Rates::new(rpm, &[])),
+        Some(list) => {
+            let corrupt = |_| StoreError::Corrupt("column `rate_limits` is not a list of limits".to_owned());
+            Ok(Rates::new(rpm, &serde_json::from_str::<Vec<RateLimit>>(list).map_err(corrupt)?))
+        }
+    }
 }

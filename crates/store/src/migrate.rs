@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(5, "0005_audit_chain", include_str!("../migrations/0005_audit_chain.sql")),
     Migration::sql(6, "0006_sessions", include_str!("../migrations/0006_sessions.sql")),
     Migration::sql(7, "0007_tenancy", include_str!("../migrations/0007_tenancy.sql")),
+    Migration::sql(8, "0008_shared_limits", include_str!("../migrations/0008_shared_limits.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

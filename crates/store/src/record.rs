@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use keystile_core::key::{ModelPattern, Revocation, SecretFacts};
-use keystile_core::{AllowedIps, ApiKey, Grants, KeyKind, Limits, NanoUsd};
+use keystile_core::{AllowedIps, ApiKey, Grants, KeyKind, Limits, NanoUsd, RequestLimits};
 use serde_json::json;
 
 use crate::StoreError;
@@ -216,6 +216,16 @@ fn read_limits(row: &mut Row) -> Read<Limits> {
         budget_period: row.parsed("budget_period")?,
         spend: NanoUsd::from_nanos(row.int("spend_nano_usd")?),
     })
+}
+
+/// Reads the two columns of limits on requests.
+pub(crate) fn read_request_limits(row: &mut Row) -> Read<RequestLimits> {
+    Ok(RequestLimits { rpm: row.opt_count("rpm_limit")?, rates: row.json("rate_limits")? })
+}
+
+/// The two columns of limits on requests.
+pub(crate) fn request_limits(limits: &RequestLimits) -> [Value; 2] {
+    [Value::count(limits.rpm), Value::json(&json!(limits.rates))]
 }
 
 fn read_revocation(row: &mut Row) -> Read<Option<Revocation>> {

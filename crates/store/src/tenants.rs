@@ -6,18 +6,19 @@ use crate::edit::Editable;
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Store, StoreError, applications, audit, people};
+use crate::{Store, StoreError, applications, audit, people, record};
 
 const INSERT: &str = "INSERT INTO tenants
-    (id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at, version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    (id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at, version, rpm_limit,
+    rate_limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at,
-    version FROM tenants WHERE id = $1";
+    version, rpm_limit, rate_limits FROM tenants WHERE id = $1";
 
 const ONE_LOCKED: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level,
-    created_at, version FROM tenants WHERE id = $1 {for_update}";
+    created_at, version, rpm_limit, rate_limits FROM tenants WHERE id = $1 {for_update}";
 const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_days = $4, mfa_required = $5,
-    default_trust_level = $6, created_at = $7, version = $8 WHERE id = $1";
+    default_trust_level = $6, created_at = $7, version = $8, rpm_limit = $9,
+    rate_limits = $10 WHERE id = $1";
 
 /// A new tenant with what it cannot be without.
 #[derive(Debug, Clone)]
@@ -95,8 +96,9 @@ async fn read_one(id: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenant>, St
     tx.query_opt(ONE, id).await?.map(|mut row| read(&mut row)).transpose()
 }
 
-fn values(tenant: &Tenant) -> [Value; 8] {
+fn values(tenant: &Tenant) -> [Value; 10] {
     let settings = &tenant.settings;
+    let [rpm_limit, rate_limits] = record::request_limits(&tenant.limits);
     [
         Value::text(tenant.id),
         Value::text(&tenant.name),
@@ -106,6 +108,8 @@ fn values(tenant: &Tenant) -> [Value; 8] {
         Value::text(settings.default_trust_level),
         tenant.created_at.into(),
         tenant.version.into(),
+        rpm_limit,
+        rate_limits,
     ]
 }
 
@@ -121,5 +125,6 @@ pub(crate) fn read(row: &mut Row) -> Read<Tenant> {
         },
         created_at: row.time("created_at")?,
         version: row.int("version")?,
+        limits: record::read_request_limits(row)?,
     })
 }

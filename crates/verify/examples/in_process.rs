@@ -5,15 +5,15 @@
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a measurement, not a part of the product")]
 
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use keystile_core::key::{KeyStatus, Presented, TrustLevel, mint};
 use keystile_core::{
     AllowedIps, ApplicationId, Ask, Clock, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, KeyLabel,
-    Permission, Requirement, TenantId, Timestamp,
+    KeyReading, Permission, Requirement, SharedRates, TenantId, Timestamp,
 };
-use keystile_verify::{Bounds, BoxFuture, KeySource, SourceUnavailable, Use, Verifier};
+use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, Use, Verifier};
 
 const VERIFICATIONS: usize = 2_000_000;
 const RUNS: usize = 5;
@@ -27,7 +27,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     let mut texts: Vec<Box<str>> = (0..count).map(text).collect();
     let bounds = Bounds { keys: count * 5 / 4, ..Bounds::default() };
-    let verifier = Verifier::new(Arc::new(Anything), Arc::new(SystemClock), bounds);
+    let limiter = OneNode::new(Arc::new(SystemClock));
+    let verifier = Verifier::new(Arc::new(Anything), limiter, Arc::new(SystemClock), bounds);
     let background = runtime.block_on(async { verifier.start() });
 
     let (memory, start) = (resident_bytes(), Instant::now());
@@ -143,17 +144,23 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(since.as_millis() as i64)
     }
+
+    fn elapsed_millis(&self) -> u64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed().as_millis() as u64
+    }
 }
 
 /// Knows every digest as a typical key: a source and three short scopes, no metadata.
 struct Anything;
 
 impl KeySource for Anything {
-    fn facts(
-        &self,
-        digests: Vec<Digest>,
-    ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>> {
-        let facts = digests.into_iter().map(|digest| (digest, typical(&digest))).collect();
+    fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
+        let reading = |digest| {
+            let facts = typical(&digest);
+            KeyReading { digest, facts, shared_rates: SharedRates::default() }
+        };
+        let facts = digests.into_iter().map(reading).collect();
         Box::pin(async move { Ok(facts) })
     }
 
@@ -181,5 +188,6 @@ fn typical(digest: &Digest) -> KeyFacts {
         standing: KeyStatus::Active,
         expires_at: None,
         blocked: false,
+        limits: None,
     }
 }

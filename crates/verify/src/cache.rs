@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use keystile_core::Digest;
+use keystile_core::{Clock, Digest, SharedRates};
 use parking_lot::RwLock;
 
 use crate::bounds::Bounds;
@@ -23,7 +23,11 @@ const KEYS_PER_SHARD: usize = 64;
 
 pub(crate) struct Cache {
     shards: Box<[Padded]>,
+    clock: Arc<dyn Clock>,
 }
+
+/// What a flight brings back: a key and the limits it shares with others, or that there is none.
+pub(crate) type FlightRead = Result<Option<(Arc<CachedKey>, SharedRates)>, SourceUnavailable>;
 
 /// Two cache lines, as processors fetch them in pairs; shards do not disturb each other.
 #[repr(align(128))]
@@ -69,7 +73,7 @@ pub(crate) struct Census {
 }
 
 impl Cache {
-    pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
+    pub(crate) fn new(bounds: Bounds, clock: Arc<dyn Clock>) -> Arc<Self> {
         let count = (bounds.keys / KEYS_PER_SHARD).clamp(1, MOST_SHARDS);
         let count = if count.is_power_of_two() { count } else { count.next_power_of_two() / 2 };
         let count = count.min(bounds.absent.max(1).next_power_of_two() / 2).max(1);
@@ -80,13 +84,13 @@ impl Cache {
                 flights: HashTable::new(),
             }))
         };
-        Arc::new(Self { shards: (0..count).map(shard).collect() })
+        Arc::new(Self { shards: (0..count).map(shard).collect(), clock })
     }
 
     /// What is known of `digest` now. Takes one uncontended lock for reading and waits for nothing.
     pub(crate) fn look_up(&self, digest: &Digest) -> Look {
         let shard = self.shard(digest).read();
-        if let Some(slot) = shard.keys.find(digest) {
+        if let Some(slot) = shard.known(digest) {
             slot.key.warm();
             return Look::Known(Arc::clone(&slot.key));
         }
@@ -96,7 +100,7 @@ impl Cache {
     /// Joins the read of `digest` that is under way, or opens one.
     pub(crate) fn board(self: &Arc<Self>, digest: &Digest) -> Boarding {
         let mut shard = self.shard(digest).write();
-        if let Some(slot) = shard.keys.find(digest) {
+        if let Some(slot) = shard.known(digest) {
             return Boarding::Landed(Landing::Found(Arc::clone(&slot.key)));
         }
         if shard.absent.find(digest).is_some() {
@@ -113,19 +117,15 @@ impl Cache {
         Boarding::Opened(Ticket::new(Arc::clone(self), *digest, Arc::clone(&flight)), flight)
     }
 
-    /// Keeps what `flight` read, unless the key was changed since the flight was opened.
-    pub(crate) fn settle(
-        &self,
-        digest: &Digest,
-        flight: &Arc<Flight>,
-        read: Result<Option<Arc<CachedKey>>, SourceUnavailable>,
-    ) -> Landing {
+    /// Keeps what `flight` read, unless something of it was changed since the flight was opened.
+    pub(crate) fn settle(&self, digest: &Digest, flight: &Arc<Flight>, read: FlightRead) -> Landing {
         let mut shard = self.shard(digest).write();
         let attached = shard.detach(digest, |own| Arc::ptr_eq(own, flight));
         match read {
             Err(SourceUnavailable) => Landing::Unavailable,
             Ok(_) if !attached => Landing::Overtaken,
-            Ok(Some(key)) => {
+            Ok(Some((key, shared_rates))) => {
+                key.shared_meters().set(&shared_rates, self.clock.elapsed_millis());
                 let slot = Slot { hash: digest.leading_bits(), key: Arc::clone(&key) };
                 let gone = shard.keys.insert(digest, slot);
                 drop(shard);
@@ -147,6 +147,11 @@ impl Cache {
         shard.detach(digest, |_| true);
         drop(shard);
         drop(known);
+    }
+
+    /// Detaches all reads under way, as something that many keys share was changed.
+    pub(crate) fn detach_flights(&self) {
+        self.shards.iter().for_each(|shard| shard.0.write().flights.clear());
     }
 
     /// Forgets every digest.
@@ -180,6 +185,11 @@ impl Cache {
 }
 
 impl Shard {
+    /// A key whose facts are here, and whose shared limits are known as well.
+    fn known(&self, digest: &Digest) -> Option<&Slot> {
+        self.keys.find(digest).filter(|slot| !slot.key.shared_meters().are_unknown())
+    }
+
     /// Takes the flight of `digest` out if it is the one meant; tells whether it was.
     fn detach(&mut self, digest: &Digest, meant: impl Fn(&Arc<Flight>) -> bool) -> bool {
         let same = |entry: &(Digest, Arc<Flight>)| entry.0 == *digest && meant(&entry.1);
@@ -219,7 +229,21 @@ impl Entrant for Digest {
 
 #[cfg(test)]
 mod tests {
+    use keystile_core::Timestamp;
+
     use super::*;
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+
+        fn elapsed_millis(&self) -> u64 {
+            0
+        }
+    }
 
     /// Digests that differ in their very middle only.
     fn near_twins() -> (Digest, Digest) {
@@ -232,7 +256,7 @@ mod tests {
     #[test]
     fn nothing_is_found_by_a_part_of_its_digest() {
         let (own, twin) = near_twins();
-        let cache = Cache::new(Bounds::default());
+        let cache = Cache::new(Bounds::default(), Arc::new(Stopped));
         let Boarding::Opened(ticket, flight) = cache.board(&own) else { panic!("nothing is known yet") };
         let Boarding::Opened(twin_ticket, _) = cache.board(&twin) else { panic!("joined another's flight") };
         cache.forget(&twin);
@@ -245,10 +269,11 @@ mod tests {
     #[test]
     fn a_key_is_not_found_by_a_part_of_its_digest() {
         let (own, twin) = near_twins();
-        let cache = Cache::new(Bounds::default());
+        let cache = Cache::new(Bounds::default(), Arc::new(Stopped));
         let Boarding::Opened(ticket, _) = cache.board(&own) else { panic!("nothing is known yet") };
-        let key = CachedKey::new(own, &crate::cached_key::tests::key(1), &crate::profile::Profiles::new());
-        ticket.land(Ok(Some(Arc::new(key))));
+        let key =
+            CachedKey::new(own, &crate::cached_key::tests::key(1), &crate::cached_key::Shared::new(), 0);
+        ticket.land(Ok(Some((Arc::new(key), SharedRates::default()))));
         assert!(matches!(cache.look_up(&own), Look::Known(_)));
         assert!(matches!(cache.look_up(&twin), Look::Unknown));
     }

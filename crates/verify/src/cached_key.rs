@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use keystile_core::{
-    ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, Refusal, TenantId,
-    Timestamp, TrustLevel, decide,
+    ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, LineageRates,
+    Rates, Refusal, TenantId, Timestamp, TrustLevel, decide,
 };
+use smallvec::SmallVec;
 
-use crate::profile::Profiles;
+use crate::limiter::Demand;
+use crate::meter::{Meter, Meters, OwnerId, SharedMeters};
+use crate::profile::{Profile, Profiles};
 use crate::texts::Texts;
 
 /// The facts of one key, as they were when they were read. They do not follow later changes: use a key for
@@ -16,15 +19,30 @@ use crate::texts::Texts;
 pub struct CachedKey {
     digest: Digest,
     id: KeyId,
-    profile: Arc<KeyFacts>,
+    profile: Arc<Profile>,
     texts: Texts,
-    customer_id: Option<Box<CustomerId>>,
+    /// The customer it is restricted to is the owner of this meter's limits.
+    customer: Option<Arc<Meter>>,
+    /// What its lineage has used, if it has limits.
+    lineage: Option<Arc<Meter>>,
     /// Milliseconds, or [`NEVER`]; half the size of an `Option<Timestamp>`.
     expires_at: i64,
     /// The slice of time in which the last noted use fell; see `last_use`.
     pub(crate) noted: AtomicU32,
     /// How often it was asked for lately; see [`Self::warm`].
     heat: AtomicU8,
+}
+
+/// What keys have in common, each thing kept once.
+pub(crate) struct Shared {
+    pub(crate) profiles: Profiles,
+    pub(crate) meters: Meters,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self { profiles: Profiles::new(), meters: Meters::new() }
+    }
 }
 
 /// Beyond every [`Timestamp`], which end with the year 9999.
@@ -34,13 +52,15 @@ const NEVER: i64 = i64::MAX;
 const HOTTEST: u8 = 3;
 
 impl CachedKey {
-    pub(crate) fn new(digest: Digest, facts: &KeyFacts, profiles: &Profiles) -> Self {
+    pub(crate) fn new(digest: Digest, facts: &KeyFacts, shared: &Shared, now: u64) -> Self {
+        let meter = |owner| shared.meters.of(owner, now);
         Self {
             digest,
             id: facts.id,
-            profile: profiles.of(facts),
+            profile: shared.profiles.of(facts, &shared.meters, now),
+            customer: facts.customer_id.map(|id| meter(OwnerId::customer(id))),
+            lineage: facts.limits.as_ref().map(|limits| meter(OwnerId::lineage(limits.lineage_id))),
             texts: Texts::new(facts.source_id.as_deref(), issued_to(&facts.kind), &facts.metadata),
-            customer_id: facts.customer_id.map(Box::new),
             expires_at: facts.expires_at.map_or(NEVER, Timestamp::as_millis),
             noted: AtomicU32::new(0),
             heat: AtomicU8::new(0),
@@ -54,27 +74,27 @@ impl CachedKey {
 
     /// Whose it is.
     pub fn tenant_id(&self) -> TenantId {
-        self.profile.tenant_id
+        self.profile.facts.tenant_id
     }
 
     /// The application it was issued to.
     pub fn application_id(&self) -> ApplicationId {
-        self.profile.application_id
+        self.profile.facts.application_id
     }
 
     /// The customer it is restricted to.
     pub fn customer_id(&self) -> Option<CustomerId> {
-        self.customer_id.as_deref().copied()
+        self.customer.as_deref().and_then(|meter| meter.owner().as_customer())
     }
 
     /// The only environment it works in.
     pub fn environment(&self) -> Environment {
-        self.profile.environment
+        self.profile.facts.environment
     }
 
     /// The name of its kind: `service`, `user`, `ingest` or `virtual_llm`.
     pub fn kind(&self) -> &'static str {
-        self.profile.kind.as_str()
+        self.profile.facts.kind.as_str()
     }
 
     /// The service or user it was issued to.
@@ -89,12 +109,12 @@ impl CachedKey {
 
     /// How that system should be treated.
     pub fn trust_level(&self) -> TrustLevel {
-        self.profile.trust_level
+        self.profile.facts.trust_level
     }
 
     /// What it may do.
     pub fn scopes(&self) -> &Grants {
-        &self.profile.scopes
+        &self.profile.facts.scopes
     }
 
     /// Free-form facts for the tenant's services: the text of a JSON object.
@@ -110,8 +130,10 @@ impl CachedKey {
     /// All facts together, for what looks at more than the decision, such as an explanation of it. Copies
     /// every text; not for the hot path.
     pub fn facts(&self) -> KeyFacts {
-        let profile = KeyFacts::clone(&self.profile);
+        let profile = self.profile.facts.clone();
+        let lineage_id = self.lineage.as_deref().and_then(|meter| meter.owner().as_lineage());
         KeyFacts {
+            limits: lineage_id.and_then(|id| LineageRates::new(id, self.rates().clone())),
             id: self.id,
             customer_id: self.customer_id(),
             kind: issued(profile.kind, self.issued_to()),
@@ -130,7 +152,7 @@ impl CachedKey {
         if self.own_facts_matter(ask, now) {
             decide(&self.facts(), ask, now)
         } else {
-            decide(&self.profile, ask, now)
+            decide(&self.profile.facts, ask, now)
         }
     }
 
@@ -138,8 +160,29 @@ impl CachedKey {
     /// customers. Then the facts are put together, at the price of a few allocations, instead of
     /// repeating here in which order [`decide`] looks at them.
     fn own_facts_matter(&self, ask: &Ask<'_>, now: Timestamp) -> bool {
-        let of_another = |own: &CustomerId| ask.customer_id.is_some_and(|asked| asked != *own);
-        self.expires_at <= now.as_millis() || self.customer_id.as_deref().is_some_and(of_another)
+        let of_another = |asked| self.customer_id().is_some_and(|own| own != asked);
+        self.expires_at <= now.as_millis() || ask.customer_id.is_some_and(of_another)
+    }
+
+    /// The limits on requests that came with it.
+    pub fn rates(&self) -> &Rates {
+        static NONE: Rates = Rates::NONE;
+        self.profile.facts.limits.as_ref().map_or(&NONE, |limits| &limits.rates)
+    }
+
+    /// All meters on which a request is to be counted; most keys have none.
+    pub(crate) fn demands(&self) -> SmallVec<[Demand<'_>; 4]> {
+        let own = self.lineage.as_deref().map(|meter| Demand { meter, rates: Some(self.rates()) });
+        let shared = self.shared_meters();
+        let others = [shared.customer, Some(shared.application), Some(shared.tenant)];
+        let limited = others.into_iter().flatten().filter(|meter| meter.is_limited());
+        own.into_iter().chain(limited.map(|meter| Demand { meter, rates: None })).collect()
+    }
+
+    /// The meters of its customer, application and tenant.
+    pub(crate) fn shared_meters(&self) -> SharedMeters<'_> {
+        let (application, tenant) = (&*self.profile.application, &*self.profile.tenant);
+        SharedMeters { customer: self.customer.as_deref(), application, tenant }
     }
 
     pub(crate) const fn digest(&self) -> &Digest {
@@ -204,8 +247,8 @@ pub(crate) mod tests {
         KeyFacts::of(&ApiKey { scopes: Grants::parse(&["a:read"]).unwrap(), ..key })
     }
 
-    fn cached(facts: &KeyFacts, profiles: &Profiles) -> CachedKey {
-        CachedKey::new(Digest::of(b"key"), facts, profiles)
+    fn cached(facts: &KeyFacts, shared: &Shared) -> CachedKey {
+        CachedKey::new(Digest::of(b"key"), facts, shared, 0)
     }
 
     /// Keys that differ in everything a decision looks at, in all combinations.
@@ -221,6 +264,7 @@ pub(crate) mod tests {
         vary(&|key| key.standing = KeyStatus::Inactive);
         vary(&|key| key.standing = KeyStatus::Revoked);
         vary(&|key| key.blocked = true);
+        vary(&|key| key.limits = LineageRates::new(key.id, Rates::new(Some(60), &[])));
         vary(&|key| key.allowed_ips = AllowedIps::parse(&["192.0.2.0/24"]).unwrap());
         vary(&|key| {
             let allowed_models = vec!["gpt-*".parse().unwrap()];
@@ -231,7 +275,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_cached_key_decides_as_its_facts_do() {
-        let profiles = Profiles::new();
+        let shared = Shared::new();
         let needed = [Permission::parse("a:write").unwrap()];
         let customer = |number| Some(CustomerId::from_parts(moment(0), number));
         let any = Ask::ANYTHING;
@@ -246,7 +290,7 @@ pub(crate) mod tests {
             Ask { model: Some("gpt-4o"), ..any },
         ];
         for facts in keys() {
-            let cached = cached(&facts, &profiles);
+            let cached = cached(&facts, &shared);
             for (ask, now) in asks.iter().flat_map(|ask| [9, 10, 11].map(|now| (ask, moment(now)))) {
                 assert_eq!(cached.decide(ask, now), decide(&facts, ask, now), "{facts:?} {ask:?} {now}");
             }
@@ -255,41 +299,41 @@ pub(crate) mod tests {
 
     #[test]
     fn every_fact_comes_back() {
-        let profiles = Profiles::new();
+        let shared = Shared::new();
         let mut all = keys();
         let to = |text: &str| Some(text.to_owned());
         all.push(KeyFacts { kind: KeyKind::Service { issued_to_service: to("billing") }, ..key(2) });
         all.push(KeyFacts { kind: KeyKind::User { issued_to_user_id: to("u1") }, ..key(3) });
         all.push(KeyFacts { source_id: Some("shop".into()), metadata: r#"{"a":1}"#.into(), ..key(4) });
         for facts in all {
-            assert_eq!(format!("{:?}", cached(&facts, &profiles).facts()), format!("{facts:?}"));
+            assert_eq!(format!("{:?}", cached(&facts, &shared).facts()), format!("{facts:?}"));
         }
     }
 
     #[test]
     fn keys_that_differ_in_their_own_facts_share_a_profile_and_others_do_not() {
-        let profiles = Profiles::new();
-        let first = cached(&key(1), &profiles);
+        let shared = Shared::new();
+        let first = cached(&key(1), &shared);
         let own = KeyFacts {
             customer_id: Some(CustomerId::from_parts(moment(0), 9)),
             source_id: Some("shop".into()),
             expires_at: Some(moment(1)),
             ..key(2)
         };
-        assert!(Arc::ptr_eq(&first.profile, &cached(&own, &profiles).profile));
+        assert!(Arc::ptr_eq(&first.profile, &cached(&own, &shared).profile));
         let other = KeyFacts { tenant_id: TenantId::from_parts(moment(0), 2), ..key(3) };
-        assert!(!Arc::ptr_eq(&first.profile, &cached(&other, &profiles).profile));
-        assert_eq!(profiles.len(), 2);
+        assert!(!Arc::ptr_eq(&first.profile, &cached(&other, &shared).profile));
+        assert_eq!(shared.profiles.len(), 2);
     }
 
     #[test]
     fn profiles_no_key_uses_any_more_are_let_go() {
-        let profiles = Profiles::new();
+        let shared = Shared::new();
         for number in 0..10_000 {
             let scopes = Grants::parse(&[format!("a:{number}")]).unwrap();
-            drop(cached(&KeyFacts { scopes, ..key(number) }, &profiles));
+            drop(cached(&KeyFacts { scopes, ..key(number) }, &shared));
         }
-        assert!(profiles.len() < 500, "{} are left", profiles.len());
+        assert!(shared.profiles.len() < 500, "{} are left", shared.profiles.len());
     }
 
     #[test]

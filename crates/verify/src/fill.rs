@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keystile_core::{Digest, KeyFacts};
+use keystile_core::{Clock, Digest, KeyReading};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use crate::cache::{Boarding, Cache};
-use crate::cached_key::CachedKey;
+use crate::cached_key::{CachedKey, Shared};
 use crate::flight::{Landing, Ticket};
-use crate::profile::Profiles;
+use crate::meter::OwnerId;
 use crate::source::KeySource;
 
 /// Most digests in one query. Beyond this a query gains little per key, and its answer is held up by it.
@@ -37,7 +37,8 @@ const LOOKS: usize = 4;
 pub(crate) struct Fills {
     cache: Arc<Cache>,
     source: Arc<dyn KeySource>,
-    profiles: Profiles,
+    clock: Arc<dyn Clock>,
+    shared: Shared,
     queue: Mutex<Queue>,
     queries: AtomicU64,
 }
@@ -49,9 +50,9 @@ struct Queue {
 }
 
 impl Fills {
-    pub(crate) fn new(cache: Arc<Cache>, source: Arc<dyn KeySource>) -> Arc<Self> {
-        let queue = Mutex::default();
-        Arc::new(Self { cache, source, profiles: Profiles::new(), queue, queries: AtomicU64::new(0) })
+    pub(crate) fn new(cache: Arc<Cache>, source: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let (shared, queue) = (Shared::new(), Mutex::default());
+        Arc::new(Self { cache, source, clock, shared, queue, queries: AtomicU64::new(0) })
     }
 
     /// The key with this digest, read by this caller or another. Never says [`Landing::Overtaken`].
@@ -98,13 +99,25 @@ impl Fills {
         let digests = tickets.iter().map(|ticket| *ticket.digest()).collect();
         let answer = tokio::time::timeout(FILL_TIMEOUT, self.source.facts(digests)).await;
         let Ok(Ok(found)) = answer else { return drop(tickets) };
-        let found: HashMap<Digest, KeyFacts> = found.into_iter().collect();
+        let found: HashMap<Digest, KeyReading> =
+            found.into_iter().map(|reading| (reading.digest, reading)).collect();
+        let now = self.clock.elapsed_millis();
         for ticket in tickets {
-            let key = found
-                .get(ticket.digest())
-                .map(|facts| Arc::new(CachedKey::new(*ticket.digest(), facts, &self.profiles)));
-            ticket.land(Ok(key));
+            let read = found.get(ticket.digest()).map(|reading| {
+                let key = CachedKey::new(*ticket.digest(), &reading.facts, &self.shared, now);
+                (Arc::new(key), reading.shared_rates.clone())
+            });
+            ticket.land(Ok(read));
         }
+    }
+
+    /// The limits of `owner` were changed: what is read from now on, and only that, counts.
+    ///
+    /// Reads under way come first. One that lands before it is detached may still say what the limits were; they
+    /// are forgotten after it. One that lands later says nothing.
+    pub(crate) fn forget_limits(&self, owner: OwnerId) {
+        self.cache.detach_flights();
+        self.shared.meters.forget_limits(owner);
     }
 
     /// Queries made so far.
@@ -117,8 +130,12 @@ impl Fills {
         self.queue.lock().waiting.len()
     }
 
+    pub(crate) fn meters(&self) -> usize {
+        self.shared.meters.len()
+    }
+
     pub(crate) fn profiles(&self) -> usize {
-        self.profiles.len()
+        self.shared.profiles.len()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keystile_core::Digest;
 use tokio::sync::watch;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, FlightRead};
 use crate::cached_key::CachedKey;
 use crate::source::SourceUnavailable;
 
@@ -66,11 +66,11 @@ impl Ticket {
     }
 
     /// Ends the flight with what was read: a key, or that there is none.
-    pub(crate) fn land(mut self, read: Result<Option<Arc<CachedKey>>, SourceUnavailable>) {
+    pub(crate) fn land(mut self, read: FlightRead) {
         self.finish(read);
     }
 
-    fn finish(&mut self, read: Result<Option<Arc<CachedKey>>, SourceUnavailable>) {
+    fn finish(&mut self, read: FlightRead) {
         if let Some(flight) = self.flight.take() {
             let landing = self.cache.settle(&self.digest, &flight, read);
             flight.land(landing);

@@ -8,51 +8,53 @@
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use keystile_core::key::ModelPattern;
-use keystile_core::{KeyFacts, KeyId, KeyKind, Timestamp};
-use parking_lot::Mutex;
+use keystile_core::{KeyFacts, KeyId, KeyKind, LineageRates, Rates, Timestamp};
 
-/// Independent parts, so that growing one holds up few fills and only for a moment.
-const PARTS: usize = 16;
-/// Buckets looked at for unused profiles whenever one is added: more than one, so that what is unused
-/// goes faster than it comes.
-const SWEPT_PER_ADDITION: usize = 4;
+use crate::meter::{Meter, Meters, OwnerId};
+use crate::pool::{Pool, Pooled};
+
+/// What many keys have in common.
+pub(crate) struct Profile {
+    /// With everything that is a key's own left blank.
+    pub(crate) facts: KeyFacts,
+    /// What all keys of the application have used.
+    pub(crate) application: Arc<Meter>,
+    /// What all keys of the tenant have used.
+    pub(crate) tenant: Arc<Meter>,
+}
+
+impl Pooled for Profile {
+    /// It is facts only.
+    fn is_spent(&self, _now: u64) -> bool {
+        true
+    }
+}
 
 /// All profiles in use, each once.
 pub(crate) struct Profiles {
-    parts: [Mutex<Part>; PARTS],
+    pool: Pool<Profile>,
     hasher: RandomState,
-}
-
-#[derive(Default)]
-struct Part {
-    table: HashTable<(u64, Arc<KeyFacts>)>,
-    hand: usize,
 }
 
 impl Profiles {
     pub(crate) fn new() -> Self {
-        Self { parts: Default::default(), hasher: RandomState::new() }
+        Self { pool: Pool::new(), hasher: RandomState::new() }
     }
 
     /// The profile of a key with these facts.
-    pub(crate) fn of(&self, facts: &KeyFacts) -> Arc<KeyFacts> {
-        let hash = self.hash(facts);
-        let mut part = self.parts[part_of(hash)].lock();
-        let known = part.table.find(hash, |(_, profile)| same_profile(profile, facts));
-        if let Some((_, profile)) = known {
-            return Arc::clone(profile);
-        }
-        part.sweep();
-        let profile = Arc::new(blank(facts));
-        part.table.insert_unique(hash, (hash, Arc::clone(&profile)), |(hash, _)| *hash);
-        profile
+    pub(crate) fn of(&self, facts: &KeyFacts, meters: &Meters, now: u64) -> Arc<Profile> {
+        let same = |profile: &Profile| same_profile(&profile.facts, facts);
+        self.pool.get(self.hash(facts), now, same, || Profile {
+            facts: blank(facts),
+            application: meters.of(OwnerId::application(facts.application_id), now),
+            tenant: meters.of(OwnerId::tenant(facts.tenant_id), now),
+        })
     }
 
     /// How many there are, some of them perhaps no longer used.
     pub(crate) fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.lock().table.len()).sum()
+        self.pool.len()
     }
 
     fn hash(&self, facts: &KeyFacts) -> u64 {
@@ -62,35 +64,15 @@ impl Profiles {
         models(&facts.kind).iter().for_each(|model| model.as_str().hash(&mut hasher));
         facts.scopes.iter().for_each(|grant| grant.as_str().hash(&mut hasher));
         facts.allowed_ips.iter().for_each(|network| network.hash(&mut hasher));
+        rates(facts).hash(&mut hasher);
         hasher.finish()
     }
-}
-
-impl Part {
-    /// Lets go of profiles no key uses any more, a few at a time. The only other owners are keys, and a new
-    /// one is handed out only under the lock that is held here.
-    fn sweep(&mut self) {
-        for _ in 0..SWEPT_PER_ADDITION.min(self.table.num_buckets()) {
-            self.hand = (self.hand + 1) % self.table.num_buckets();
-            let unused = |entry: &(u64, Arc<KeyFacts>)| Arc::strong_count(&entry.1) == 1;
-            if self.table.get_bucket(self.hand).is_some_and(unused)
-                && let Ok(entry) = self.table.get_bucket_entry(self.hand)
-            {
-                entry.remove();
-            }
-        }
-    }
-}
-
-/// Bits the hash table itself uses neither for its buckets nor for its tags.
-fn part_of(hash: u64) -> usize {
-    usize::from((hash >> 40).to_le_bytes()[0]) % PARTS
 }
 
 /// The facts without what is a key's own. Names every field, so that a new one needs a choice.
 fn blank(facts: &KeyFacts) -> KeyFacts {
     KeyFacts {
-        id: KeyId::from_parts(Timestamp::from_millis(0), 0),
+        id: nobody(),
         tenant_id: facts.tenant_id,
         application_id: facts.application_id,
         customer_id: None,
@@ -104,7 +86,16 @@ fn blank(facts: &KeyFacts) -> KeyFacts {
         standing: facts.standing,
         expires_at: None,
         blocked: facts.blocked,
+        limits: LineageRates::new(nobody(), rates(facts)),
     }
+}
+
+fn nobody() -> KeyId {
+    KeyId::from_parts(Timestamp::from_millis(0), 0)
+}
+
+fn rates(facts: &KeyFacts) -> Rates {
+    facts.limits.as_ref().map_or(Rates::NONE, |limits| limits.rates.clone())
 }
 
 fn same_profile(profile: &KeyFacts, facts: &KeyFacts) -> bool {
@@ -118,6 +109,7 @@ fn same_profile(profile: &KeyFacts, facts: &KeyFacts) -> bool {
         && profile.blocked == facts.blocked
         && profile.scopes == facts.scopes
         && profile.allowed_ips == facts.allowed_ips
+        && rates(profile) == rates(facts)
 }
 
 fn models(kind: &KeyKind) -> &[ModelPattern] {

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use keystile_core::{Digest, KeyFacts, KeyId, TenantId, Timestamp};
+use keystile_core::{Digest, KeyId, KeyReading, TenantId, Timestamp};
 
 /// A future behind a pointer, so that [`KeySource`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Reads the facts of keys and writes down their use.
 pub trait KeySource: Send + Sync + 'static {
-    /// The facts of the keys with these digests, in any order; a digest without a key is left out. At most
+    /// The facts and shared limits of the keys with these digests, in any order; a digest without a key is left out. At most
     /// [`crate::DIGESTS_PER_QUERY`] digests; now and then one appears twice.
     ///
     /// Every read must see all changes committed before the call: it may not be served by a replica
@@ -18,10 +18,7 @@ pub trait KeySource: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the keys cannot be read now. The verifications that wait are refused, and nothing is kept.
-    fn facts(
-        &self,
-        digests: Vec<Digest>,
-    ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>>;
+    fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>>;
 
     /// Writes down that keys were used; at most [`crate::USES_PER_WRITE`] uses. A key may appear more than
     /// once, and a use may come late or twice, so the latest moment wins and none moves the last use back.

@@ -12,6 +12,9 @@ pub struct Stats {
     pub absent: usize,
     /// Sets of facts shared by the keys in memory now, some of them perhaps no longer used.
     pub profiles: usize,
+    /// Owners of limits in memory now: of those that were used lately, and of the customers, applications and tenants of
+    /// the keys in memory.
+    pub meters: usize,
     /// Verifications answered from memory, whatever the answer; malformed texts are not among them.
     pub hits: u64,
     /// Verifications that had to wait for a read.

@@ -12,6 +12,7 @@ use crate::cached_key::CachedKey;
 use crate::fill::Fills;
 use crate::flight::Landing;
 use crate::last_use::{Background, LastUses};
+use crate::limiter::{Left, LimitLeft, Limiter};
 use crate::source::{KeySource, SourceUnavailable};
 use crate::stats::{Stats, Striped};
 
@@ -20,6 +21,7 @@ pub struct Verifier {
     cache: Arc<Cache>,
     fills: Arc<Fills>,
     uses: Arc<LastUses>,
+    limiter: Arc<dyn Limiter>,
     clock: Arc<dyn Clock>,
     hits: Striped,
     misses: AtomicU64,
@@ -33,12 +35,19 @@ pub struct Verdict {
     pub key: Option<Arc<CachedKey>>,
     /// Whether it may, or why not.
     pub outcome: Result<(), Refusal>,
+    /// With a yes: what is left of the limits that bore on it.
+    left: Left,
 }
 
 impl Verdict {
     /// A refusal without a key.
     pub const fn refused(code: Code) -> Self {
-        Self { key: None, outcome: Err(Refusal::Plain(code)) }
+        Self { key: None, outcome: Err(Refusal::Plain(code)), left: Left::NONE }
+    }
+
+    /// With a yes: what is left of each limit that bore on it.
+    pub fn limits(&self) -> impl Iterator<Item = LimitLeft<'_>> {
+        self.key.iter().flat_map(|key| self.left.iter(key.rates()))
     }
 
     /// The one code of the decision.
@@ -61,11 +70,17 @@ pub struct Cold {
 
 impl Verifier {
     /// A verifier with nothing in memory.
-    pub fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>, bounds: Bounds) -> Arc<Self> {
-        let cache = Cache::new(bounds);
+    pub fn new(
+        source: Arc<dyn KeySource>,
+        limiter: Arc<dyn Limiter>,
+        clock: Arc<dyn Clock>,
+        bounds: Bounds,
+    ) -> Arc<Self> {
+        let cache = Cache::new(bounds, Arc::clone(&clock));
         Arc::new(Self {
-            fills: Fills::new(Arc::clone(&cache), Arc::clone(&source)),
+            fills: Fills::new(Arc::clone(&cache), Arc::clone(&source), Arc::clone(&clock)),
             uses: LastUses::new(source),
+            limiter,
             cache,
             clock,
             hits: Striped::default(),
@@ -129,6 +144,7 @@ impl Verifier {
     /// no verification. Changes may be applied in any order and more than once.
     pub fn apply(&self, change: &Change) {
         change.digests().iter().for_each(|digest| self.cache.forget(digest));
+        change.limited().iter().for_each(|owner| self.fills.forget_limits(owner.into()));
     }
 
     /// Forgets every key, as [`Self::apply`] does for some: for when changes may have been missed.
@@ -151,6 +167,7 @@ impl Verifier {
             keys: census.keys,
             absent: census.absent,
             profiles: self.fills.profiles(),
+            meters: self.fills.meters(),
             hits: self.hits.sum(),
             misses: self.misses.load(Ordering::Relaxed),
             evictions: census.evictions,
@@ -165,12 +182,23 @@ impl Verifier {
 
     fn judge(&self, key: Arc<CachedKey>, ask: &Ask<'_>) -> Verdict {
         let now = self.clock.now();
-        let outcome = key.decide(ask, now);
-        match &outcome {
-            Ok(()) => self.uses.note(&key, now, ask.ip),
-            Err(Refusal::Plain(Code::KeyNotFound)) => return Verdict::refused(Code::KeyNotFound),
-            Err(_) => {}
+        let judged = key.decide(ask, now).and_then(|()| self.take(&key, ask.cost));
+        match judged {
+            Ok(left) => {
+                self.uses.note(&key, now, ask.ip);
+                Verdict { key: Some(key), outcome: Ok(()), left }
+            }
+            Err(Refusal::Plain(Code::KeyNotFound)) => Verdict::refused(Code::KeyNotFound),
+            Err(refusal) => Verdict { key: Some(key), outcome: Err(refusal), left: Left::NONE },
         }
-        Verdict { key: Some(key), outcome }
+    }
+
+    /// Counts the request against all limits that bear on it.
+    fn take(&self, key: &CachedKey, cost: u32) -> Result<Left, Refusal> {
+        let demands = key.demands();
+        if demands.is_empty() {
+            return Ok(Left::NONE);
+        }
+        self.limiter.take(&demands, cost).map_err(|exceeded| Refusal::RateLimited(Box::new(exceeded)))
     }
 }

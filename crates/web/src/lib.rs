@@ -13,6 +13,7 @@ mod credential;
 mod extract;
 mod once;
 mod problem;
+mod rate_fields;
 mod request_id;
 mod router;
 mod server;

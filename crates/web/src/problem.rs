@@ -2,11 +2,13 @@
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
-use keystile_core::{Code, Invalid, Refusal};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use keystile_core::rate::Exceeded;
+use keystile_core::{Code, Invalid, Owner, Refusal};
 use keystile_manage::{Conflict, Refused, TokenRefused};
-use keystile_wire::{FieldProblem, Problem};
+use keystile_wire::{FieldProblem, LimitState, Problem};
 
+use crate::rate_fields::{RATE_LIMIT, RATE_LIMIT_POLICY, refusal_fields};
 use crate::request_id::RequestId;
 use crate::service::{MAX_HEAD, MAX_LINES};
 
@@ -30,11 +32,19 @@ pub(crate) struct ApiProblem {
     detail: String,
     errors: Vec<FieldProblem>,
     current_version: Option<i64>,
+    exceeded: Option<Box<Exceeded>>,
 }
 
 impl ApiProblem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), current_version: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            current_version: None,
+            exceeded: None,
+        }
     }
 
     /// A request whose values break rules.
@@ -74,7 +84,11 @@ impl ApiProblem {
     /// What the bearer of a key is told.
     pub(crate) fn decision(refusal: &Refusal) -> Self {
         let (status, detail) = bearer_sees(refusal);
-        Self::new(status, refusal.code().as_str(), detail)
+        let exceeded = match refusal {
+            Refusal::RateLimited(exceeded) => Some(exceeded.clone()),
+            Refusal::Plain(_) | Refusal::PermissionDenied { .. } => None,
+        };
+        Self { exceeded, ..Self::new(status, refusal.code().as_str(), detail) }
     }
 
     /// The response, with the id that finds the request in the logs.
@@ -90,12 +104,16 @@ impl ApiProblem {
             request_id: request_id.as_str().to_owned(),
             errors: self.errors,
             current_version: self.current_version,
+            limited_by: self.exceeded.as_deref().and_then(LimitState::refusing),
         };
         let mut response = http::Response::new(serde_json::to_vec(&problem).unwrap_or_default());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(exceeded) = &self.exceeded {
+            limit_fields(headers, exceeded);
+        }
         match self.status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, if missing { CHALLENGE } else { CHALLENGE_AGAIN });
@@ -106,6 +124,17 @@ impl ApiProblem {
             _ => {}
         }
         response
+    }
+}
+
+/// Says which limit it was and when to come back.
+fn limit_fields(headers: &mut HeaderMap, exceeded: &Exceeded) {
+    if let Some((policy, left)) = refusal_fields(exceeded) {
+        headers.insert(RATE_LIMIT_POLICY, policy);
+        headers.insert(RATE_LIMIT, left);
+    }
+    if let Some(seconds) = exceeded.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 
@@ -165,8 +194,25 @@ fn bearer_sees(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::PermissionDenied { missing } => {
             (status, format!("this API key lacks the permission `{missing}`"))
         }
+        Refusal::RateLimited(exceeded) => (status, limited(exceeded)),
         Refusal::Plain(_) => (status, detail.to_owned()),
     }
+}
+
+fn limited(exceeded: &Exceeded) -> String {
+    let Some(rate) = exceeded.rate() else { return "too many requests".to_owned() };
+    let whose = match exceeded.owner {
+        Owner::Key => "this API key".to_owned(),
+        owner @ (Owner::Customer | Owner::Application | Owner::Tenant) => {
+            format!("all API keys of its {owner} together")
+        }
+    };
+    let (name, limit, window) = (rate.name(), rate.limit(), rate.window_seconds());
+    let again = exceeded.retry_after_seconds().map_or_else(
+        || format!("it costs more than the {} that may come at once", rate.burst()),
+        |seconds| format!("try again in {seconds} s"),
+    );
+    format!("{whose} may make {limit} requests in {window} s (limit `{name}`); {again}")
 }
 
 impl From<Invalid> for ApiProblem {

@@ -1,13 +1,17 @@
 //! Applications.
 
 use keystile_core::text::check_line;
-use keystile_core::{Application, ApplicationId, ApplicationPatch, Invalid, Name, TenantId, Timestamp};
+use keystile_core::{
+    Application, ApplicationId, ApplicationPatch, Invalid, Name, RateLimit, TenantId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::broken::Broken;
+use crate::key::RateLimitView;
 use crate::patch::{Setting, never_null};
-use crate::{Patch, schema};
+use crate::request_limits::limits_patch;
+use crate::{Object, Patch, schema};
 
 /// Longest description, in characters.
 pub(crate) const DESCRIPTION_MAX: usize = 500;
@@ -23,20 +27,29 @@ pub struct CreateApplication {
     #[schema(min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Requests per minute of all its keys together.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpm_limit: Option<u64>,
+    /// Further rate limits for them together, each with its own name.
+    #[schema(value_type = Option<Vec<RateLimitView>>, max_items = 10)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limits: Option<Vec<Object<RateLimit>>>,
 }
 
 impl CreateApplication {
-    /// The checked name and description.
+    /// The checked name and settings.
     ///
     /// # Errors
     /// Every broken rule.
-    pub fn parse(&self) -> Result<(Name, Option<String>), Vec<Invalid>> {
+    pub fn parse(self) -> Result<(Name, ApplicationPatch), Vec<Invalid>> {
         let mut broken = Broken::default();
         let name = broken.required("name", self.name.parse());
-        let description =
-            self.description.as_deref().map(|text| check_line(text, DESCRIPTION_MAX)).transpose();
-        let description = broken.required("description", description);
-        broken.or(name.zip(description))
+        let description = Patch::from(self.description).try_map(|text| check_line(&text, DESCRIPTION_MAX));
+        let description = broken.keep("description", description).clearable();
+        let limits = limits_patch(self.rpm_limit.into(), self.rate_limits.into());
+        let settings = ApplicationPatch { description, limits, ..ApplicationPatch::default() };
+        broken.or(name.map(|name| (name, settings)))
     }
 }
 
@@ -52,6 +65,14 @@ pub struct PatchApplication {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
     pub description: Patch<String>,
+    /// Requests per minute of all its keys together.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub rpm_limit: Patch<u64>,
+    /// Further rate limits for them together, each with its own name.
+    #[schema(value_type = Option<Vec<RateLimitView>>, max_items = 10)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub rate_limits: Patch<Vec<Object<RateLimit>>>,
     /// Whether it takes no new keys. Those it has stay good.
     #[schema(value_type = bool)]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "never_null")]
@@ -72,7 +93,8 @@ impl PatchApplication {
         let name = broken.optional("name", self.name.as_deref());
         let description = self.description.try_map(|text| check_line(&text, DESCRIPTION_MAX));
         let description = broken.keep("description", description).clearable();
-        broken.or(Some(ApplicationPatch { name, description, archived: self.archived }))
+        let limits = limits_patch(self.rpm_limit, self.rate_limits);
+        broken.or(Some(ApplicationPatch { name, description, limits, archived: self.archived }))
     }
 }
 
@@ -108,6 +130,12 @@ pub struct ApplicationView {
     /// What it is.
     #[schema(required)]
     pub description: Option<String>,
+    /// Requests per minute of all its keys together.
+    #[schema(required, minimum = 1, maximum = 1_000_000_000)]
+    pub rpm_limit: Option<u64>,
+    /// Further rate limits for them together.
+    #[schema(value_type = Vec<RateLimitView>)]
+    pub rate_limits: Vec<RateLimit>,
     /// When it was made.
     #[schema(schema_with = schema::time)]
     pub created_at: Timestamp,
@@ -123,8 +151,17 @@ pub struct ApplicationView {
 
 impl From<Application> for ApplicationView {
     fn from(application: Application) -> Self {
-        let Application { id, tenant_id, name, description, created_at, archived_at, version } = application;
-        let archived = archived_at.is_some();
-        Self { id, tenant_id, name, description, created_at, archived, archived_at, version }
+        Self {
+            id: application.id,
+            tenant_id: application.tenant_id,
+            name: application.name,
+            description: application.description,
+            rpm_limit: application.limits.rpm,
+            rate_limits: application.limits.rates,
+            created_at: application.created_at,
+            archived: application.archived_at.is_some(),
+            archived_at: application.archived_at,
+            version: application.version,
+        }
     }
 }

@@ -2,14 +2,16 @@
 
 use keystile_core::key::ObjectPatch;
 use keystile_core::text::check_line;
-use keystile_core::{Customer, CustomerId, CustomerPatch, Invalid, Name, TenantId, Timestamp};
+use keystile_core::{Customer, CustomerId, CustomerPatch, Invalid, Name, RateLimit, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::broken::Broken;
+use crate::key::RateLimitView;
 use crate::patch::{Setting, never_null};
-use crate::{Patch, schema};
+use crate::request_limits::limits_patch;
+use crate::{Object, Patch, schema};
 
 /// Longest external id, in characters.
 const EXTERNAL_ID_MAX: usize = 200;
@@ -29,6 +31,14 @@ pub struct CreateCustomer {
     #[schema(schema_with = schema::maybe_object)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
+    /// Requests per minute of all keys that are restricted to it together.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpm_limit: Option<u64>,
+    /// Further rate limits for them together, each with its own name.
+    #[schema(value_type = Option<Vec<RateLimitView>>, max_items = 10)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limits: Option<Vec<Object<RateLimit>>>,
 }
 
 impl CreateCustomer {
@@ -44,6 +54,7 @@ impl CreateCustomer {
         let settings = CustomerPatch {
             external_id,
             metadata: self.metadata.map(ObjectPatch::Replace),
+            limits: limits_patch(self.rpm_limit.into(), self.rate_limits.into()),
             ..CustomerPatch::default()
         };
         broken.or(name.map(|name| (name, settings)))
@@ -66,6 +77,14 @@ pub struct PatchCustomer {
     #[schema(schema_with = schema::maybe_object)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
     pub metadata: Patch<Map<String, Value>>,
+    /// Requests per minute of all keys that are restricted to it together.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub rpm_limit: Patch<u64>,
+    /// Further rate limits for them together, each with its own name.
+    #[schema(value_type = Option<Vec<RateLimitView>>, max_items = 10)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub rate_limits: Patch<Vec<Object<RateLimit>>>,
     /// Whether no new keys are restricted to it. Those that are stay good.
     #[schema(value_type = bool)]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "never_null")]
@@ -91,7 +110,8 @@ impl PatchCustomer {
             Patch::Clear => Some(ObjectPatch::Replace(Map::new())),
             Patch::Write(members) => Some(ObjectPatch::Merge(members)),
         };
-        broken.or(Some(CustomerPatch { name, external_id, metadata, archived: self.archived }))
+        let limits = limits_patch(self.rpm_limit, self.rate_limits);
+        broken.or(Some(CustomerPatch { name, external_id, metadata, limits, archived: self.archived }))
     }
 }
 
@@ -136,6 +156,12 @@ pub struct CustomerView {
     /// Free-form facts.
     #[schema(schema_with = schema::object)]
     pub metadata: Map<String, Value>,
+    /// Requests per minute of all keys that are restricted to it together.
+    #[schema(required, minimum = 1, maximum = 1_000_000_000)]
+    pub rpm_limit: Option<u64>,
+    /// Further rate limits for them together.
+    #[schema(value_type = Vec<RateLimitView>)]
+    pub rate_limits: Vec<RateLimit>,
     /// When it was made.
     #[schema(schema_with = schema::time)]
     pub created_at: Timestamp,
@@ -151,9 +177,18 @@ pub struct CustomerView {
 
 impl From<Customer> for CustomerView {
     fn from(customer: Customer) -> Self {
-        let Customer { id, tenant_id, name, external_id, metadata, created_at, archived_at, version } =
-            customer;
-        let archived = archived_at.is_some();
-        Self { id, tenant_id, name, external_id, metadata, created_at, archived, archived_at, version }
+        Self {
+            id: customer.id,
+            tenant_id: customer.tenant_id,
+            name: customer.name,
+            external_id: customer.external_id,
+            metadata: customer.metadata,
+            rpm_limit: customer.limits.rpm,
+            rate_limits: customer.limits.rates,
+            created_at: customer.created_at,
+            archived: customer.archived_at.is_some(),
+            archived_at: customer.archived_at,
+            version: customer.version,
+        }
     }
 }

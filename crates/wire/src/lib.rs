@@ -22,6 +22,7 @@ mod page;
 mod password;
 mod patch;
 mod problem;
+mod request_limits;
 pub mod schema;
 mod second_factor;
 mod secret;
@@ -53,4 +54,4 @@ pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenRequest,
 };
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
-pub use verification::{PermissionsAsked, VerifyAnswer, VerifyRequest};
+pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::LimitState;
+
 /// What went wrong, for programs (`code`) and for people (`detail`).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -25,6 +27,9 @@ pub struct Problem {
     /// With `version_conflict`: the version the record has now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_version: Option<i64>,
+    /// With `rate_limited`: the limit that is used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<LimitState>,
 }
 
 /// A field and the rule it broke.

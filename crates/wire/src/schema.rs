@@ -1,7 +1,7 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
 use keystile_core::{
-    Action, BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Role, SourceType, TrustLevel,
+    Action, BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Owner, Role, SourceType, TrustLevel,
 };
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder};
@@ -68,6 +68,7 @@ schemas! {
     status / maybe_status = one_of(KeyStatus::ALL.iter().map(|s| s.as_str())); "a key's status"
     source_type / maybe_source_type = one_of(SourceType::ALL.iter().map(|s| s.as_str())); "where a write originated"
     budget_period / maybe_budget_period = one_of(BudgetPeriod::ALL.iter().map(|p| p.as_str())); "a budget period"
+    owner / maybe_owner = one_of(Owner::ALL.iter().map(|o| o.as_str())); "whose limit it is"
     role / maybe_role = one_of(Role::ALL.iter().map(|r| r.as_str())); "a member's role"
     code / maybe_code = one_of(Code::ALL.iter().map(|c| c.as_str())); "a decision's code"
     ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"

@@ -1,14 +1,17 @@
 //! Tenants.
 
 use keystile_core::{
-    Invalid, KeyLabel, Name, Role, Tenant, TenantId, TenantPatch, TenantSettings, Timestamp, TrustLevel,
+    Invalid, KeyLabel, Name, RateLimit, Role, Tenant, TenantId, TenantPatch, TenantSettings, Timestamp,
+    TrustLevel,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::broken::Broken;
+use crate::key::RateLimitView;
 use crate::patch::{Setting, never_null};
-use crate::{Patch, schema};
+use crate::request_limits::limits_patch;
+use crate::{Object, Patch, schema};
 
 /// A tenant to make.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -62,6 +65,14 @@ pub struct PatchTenant {
     #[schema(schema_with = schema::maybe_trust_level)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
     pub default_trust_level: Patch<String>,
+    /// Requests per minute of all its keys together.
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub rpm_limit: Patch<u64>,
+    /// Further rate limits for them together, each with its own name.
+    #[schema(value_type = Option<Vec<RateLimitView>>, max_items = 10)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub rate_limits: Patch<Vec<Object<RateLimit>>>,
     /// The version the change was made for; refused with 409 when the record has moved on.
     #[schema(minimum = 1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +97,7 @@ impl PatchTenant {
             rotation_days: self.rotation_days.or_default(|| defaults.rotation_days),
             mfa_required: self.mfa_required.or_default(|| defaults.mfa_required),
             default_trust_level: trust.or_default(|| defaults.default_trust_level),
+            limits: limits_patch(self.rpm_limit, self.rate_limits),
         };
         broken.or(Some(patch))
     }
@@ -111,6 +123,12 @@ pub struct TenantView {
     /// How sources are treated whose key does not say.
     #[schema(schema_with = schema::trust_level)]
     pub default_trust_level: TrustLevel,
+    /// Requests per minute of all its keys together.
+    #[schema(required, minimum = 1, maximum = 1_000_000_000)]
+    pub rpm_limit: Option<u64>,
+    /// Further rate limits for them together.
+    #[schema(value_type = Vec<RateLimitView>)]
+    pub rate_limits: Vec<RateLimit>,
     /// The caller's role in it.
     #[schema(schema_with = schema::role)]
     pub role: Role,
@@ -132,6 +150,8 @@ impl TenantView {
             rotation_days: tenant.settings.rotation_days,
             mfa_required: tenant.settings.mfa_required,
             default_trust_level: tenant.settings.default_trust_level,
+            rpm_limit: tenant.limits.rpm,
+            rate_limits: tenant.limits.rates,
             role,
             created_at: tenant.created_at,
             version: tenant.version,

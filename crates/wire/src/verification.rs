@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use keystile_core::limit::MAX_COUNT;
+use keystile_core::rate::Exceeded;
 use keystile_core::{
-    ApplicationId, Code, CustomerId, Environment, Grants, KeyId, Secret, TenantId, Timestamp, TrustLevel,
+    ApplicationId, Code, CustomerId, Environment, Grants, Invalid, KeyId, Owner, Secret, TenantId, Timestamp,
+    TrustLevel,
 };
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -46,6 +49,62 @@ pub struct VerifyRequest {
     /// The model the request wants to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// How many requests it counts as against limits; 1 by default. 0 asks without counting.
+    #[schema(maximum = 1_000_000_000)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
+}
+
+impl VerifyRequest {
+    /// The cost, checked.
+    ///
+    /// # Errors
+    /// For one that no limit could hold.
+    pub fn cost(&self) -> Result<u32, Invalid> {
+        let most = MAX_COUNT;
+        let cost = u32::try_from(self.cost.unwrap_or(1)).ok().filter(|cost| u64::from(*cost) <= most);
+        cost.ok_or_else(|| Invalid::new("cost", format!("must be from 0 to {most}")))
+    }
+}
+
+/// One limit on requests and what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitState {
+    /// Whose limit it is: the key's (and of the keys it was rotated from and into), or one it shares with the other keys
+    /// of its customer, application or tenant.
+    #[schema(schema_with = schema::owner)]
+    pub owner: Owner,
+    /// `rpm`, or the name of the rate limit.
+    pub name: String,
+    /// Requests per window.
+    pub limit: u64,
+    /// Length of the window.
+    pub window_seconds: u64,
+    /// Requests that would be admitted now.
+    pub remaining: u64,
+    /// Seconds until nothing of it is used any more, if no request comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_seconds: Option<u64>,
+    /// With a refusal: seconds until the same request fits; left out if it never will, because it costs more than can
+    /// ever come at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl LimitState {
+    /// The limit that refused a request; `None` never happens.
+    pub fn refusing(exceeded: &Exceeded) -> Option<Self> {
+        let rate = exceeded.rate()?;
+        Some(Self {
+            owner: exceeded.owner,
+            name: rate.name().to_owned(),
+            limit: rate.limit(),
+            window_seconds: rate.window_seconds(),
+            remaining: exceeded.remaining,
+            reset_seconds: None,
+            retry_after_seconds: exceeded.retry_after_seconds(),
+        })
+    }
 }
 
 /// Permissions a request needs: a list means all of them.
@@ -123,6 +182,12 @@ pub struct VerifyAnswer<'a> {
     /// With `permission_denied`: the permission that is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_permission: Option<Cow<'a, str>>,
+    /// With `rate_limited`: the limit that is used up, for the longest time if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<LimitState>,
+    /// With a yes: what is left of each limit, the key's own first; left out if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitState>,
     /// Which key.
     #[schema(schema_with = schema::key_id)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,6 +241,8 @@ impl VerifyAnswer<'_> {
             valid: false,
             code,
             missing_permission: None,
+            limited_by: None,
+            limits: Vec::new(),
             key_id: None,
             tenant_id: None,
             application_id: None,

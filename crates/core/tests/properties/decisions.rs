@@ -52,6 +52,7 @@ fn fitting_ask<'a>(permissions: &'a [Permission<'a>]) -> Ask<'a> {
         customer_id: key.customer_id,
         permissions: Requirement::All(permissions),
         model: Some("small-1"),
+        cost: 1,
     }
 }
 

@@ -7,4 +7,5 @@ mod key_text;
 mod key_text_laws;
 mod key_text_seeds;
 mod permissions;
+mod rates;
 mod values;

@@ -8,6 +8,7 @@ use keystile_wire::{ApplicationListQuery, ApplicationView, CreateApplication, Pa
 
 use super::context::{Common, Context, Pages};
 use super::output::Report;
+use super::shared_limits::{ClearFlags, LimitFlags, limit_lines};
 use super::table::{fields, table};
 use crate::failure::Failure;
 
@@ -60,6 +61,8 @@ struct Create {
     /// What it is; 1 to 500 characters.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 /// Changes an application. What you do not name stays as it is. For admins.
@@ -77,6 +80,10 @@ struct Update {
     /// Take the description away.
     #[arg(long, conflicts_with = "description")]
     clear_description: bool,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    clear: ClearFlags,
     /// Take no new keys for it; those it has stay good.
     #[arg(long)]
     archive: bool,
@@ -122,7 +129,9 @@ impl Show {
 impl Create {
     async fn run(self, context: &Context) -> Result<Report, Failure> {
         let tenant = context.session.tenant().await?;
-        let request = CreateApplication { name: self.name.to_string(), description: self.description };
+        let (rpm_limit, rate_limits) = self.limits.given();
+        let (name, description) = (self.name.to_string(), self.description);
+        let request = CreateApplication { name, description, rpm_limit, rate_limits };
         let application = context.session.client.create_application(tenant, &request).await?;
         context.record(&application, sheet, Some("It is made."))
     }
@@ -141,8 +150,11 @@ impl Update {
         let name = self.name.map(|name| name.to_string());
         let description = if self.clear_description { Patch::Clear } else { Patch::from(self.description) };
         let archived = (self.archive || self.restore).then_some(self.archive);
-        let changes = name.is_some() || description != Patch::Keep || archived.is_some();
-        changes.then_some(PatchApplication { name, description, archived, version: self.if_version })
+        let (rpm_limit, rate_limits) = self.limits.or(&self.clear);
+        let limits = rpm_limit != Patch::Keep || rate_limits != Patch::Keep;
+        let changes = limits || name.is_some() || description != Patch::Keep || archived.is_some();
+        let version = self.if_version;
+        changes.then_some(PatchApplication { name, description, rpm_limit, rate_limits, archived, version })
     }
 }
 
@@ -155,14 +167,16 @@ fn rows(applications: &[ApplicationView]) -> String {
 }
 
 fn sheet(application: &ApplicationView) -> String {
-    fields(&[
+    let mut pairs = vec![
         ("id", application.id.to_string()),
         ("name", application.name.to_string()),
         ("status", standing(application)),
         ("description", application.description.clone().unwrap_or_else(|| "none".to_owned())),
-        ("created", application.created_at.to_string()),
-        ("version", application.version.to_string()),
-    ])
+    ];
+    pairs.extend(limit_lines(application.rpm_limit, &application.rate_limits));
+    pairs.push(("created", application.created_at.to_string()));
+    pairs.push(("version", application.version.to_string()));
+    fields(&pairs)
 }
 
 fn standing(application: &ApplicationView) -> String {

@@ -220,6 +220,8 @@ mod tests {
             key_label: "ks".parse().unwrap(),
             rotation_days: 90,
             mfa_required: false,
+            rpm_limit: None,
+            rate_limits: Vec::new(),
             default_trust_level: TrustLevel::External,
             version: 1,
             role: Role::Owner,

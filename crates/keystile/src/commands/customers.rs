@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::context::{Common, Context, Pages};
 use super::output::Report;
+use super::shared_limits::{ClearFlags, LimitFlags, limit_lines};
 use super::table::{fields, table};
 use super::words::object;
 use crate::failure::Failure;
@@ -72,6 +73,8 @@ struct Create {
     /// Free-form facts: a JSON object of at most 16 KiB.
     #[arg(long, value_name = "OBJECT", value_parser = object)]
     metadata_json: Option<Map<String, Value>>,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 /// Changes a customer. What you do not name stays as it is. For developers.
@@ -92,6 +95,10 @@ struct Update {
     /// Free-form facts, instead of those there are: a JSON object of at most 16 KiB.
     #[arg(long, value_name = "OBJECT", value_parser = object)]
     metadata_json: Option<Map<String, Value>>,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    clear: ClearFlags,
     /// Restrict no new keys to it; those that are stay good.
     #[arg(long)]
     archive: bool,
@@ -142,10 +149,13 @@ impl Show {
 impl Create {
     async fn run(self, context: &Context) -> Result<Report, Failure> {
         let tenant = context.session.tenant().await?;
+        let (rpm_limit, rate_limits) = self.limits.given();
         let request = CreateCustomer {
             name: self.name.to_string(),
             external_id: self.external_id,
             metadata: self.metadata_json,
+            rpm_limit,
+            rate_limits,
         };
         let customer = context.session.client.create_customer(tenant, &request).await?;
         context.record(&customer, sheet, Some("It is made."))
@@ -166,10 +176,20 @@ impl Update {
         let external_id = if self.clear_external_id { Patch::Clear } else { Patch::from(self.external_id) };
         let metadata = Patch::from(self.metadata_json);
         let archived = (self.archive || self.restore).then_some(self.archive);
-        let changes =
-            name.is_some() || external_id != Patch::Keep || metadata != Patch::Keep || archived.is_some();
+        let (rpm_limit, rate_limits) = self.limits.or(&self.clear);
         let version = self.if_version;
-        changes.then_some(PatchCustomer { name, external_id, metadata, archived, version })
+        let named = name.is_some() || external_id != Patch::Keep;
+        let limited = rpm_limit != Patch::Keep || rate_limits != Patch::Keep;
+        let changes = named || limited || metadata != Patch::Keep || archived.is_some();
+        changes.then_some(PatchCustomer {
+            name,
+            external_id,
+            metadata,
+            rpm_limit,
+            rate_limits,
+            archived,
+            version,
+        })
     }
 }
 
@@ -188,6 +208,7 @@ fn sheet(customer: &CustomerView) -> String {
         ("external id", customer.external_id.clone().unwrap_or_else(|| "none".to_owned())),
         ("status", standing(customer)),
     ];
+    pairs.extend(limit_lines(customer.rpm_limit, &customer.rate_limits));
     pairs.extend(customer.metadata.iter().map(|(name, value)| ("metadata", format!("{name}={value}"))));
     pairs.push(("created", customer.created_at.to_string()));
     pairs.push(("version", customer.version.to_string()));

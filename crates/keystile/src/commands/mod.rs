@@ -19,6 +19,7 @@ pub(crate) mod print;
 mod prompt;
 mod rate;
 mod record;
+mod shared_limits;
 mod stored;
 mod table;
 pub(crate) mod tenants;

@@ -5,6 +5,7 @@ use keystile_wire::KeyView;
 use serde_json::{Map, Value};
 
 use super::moment::ago;
+use super::shared_limits::limit_lines;
 use super::table::{fields, table};
 
 /// Permissions that are told by name in a table.
@@ -58,13 +59,8 @@ fn scope(key: &KeyView) -> Vec<(&'static str, String)> {
 }
 
 fn limits(key: &KeyView) -> Vec<(&'static str, String)> {
-    let mut pairs = Vec::new();
-    push(&mut pairs, "requests", key.rpm_limit.map(|count| format!("{count} a minute")));
+    let mut pairs = limit_lines(key.rpm_limit, &key.rate_limits);
     push(&mut pairs, "tokens", key.tpm_limit.map(|count| format!("{count} a minute")));
-    for rate in &key.rate_limits {
-        let burst = rate.burst.map_or_else(String::new, |burst| format!(", {burst} at once"));
-        pairs.push(("limit", format!("{}: {} in {} s{burst}", rate.name, rate.limit, rate.window_seconds)));
-    }
     let budget = |most| format!("${most} ({}), ${} spent", key.budget_period, key.spend_usd);
     push(&mut pairs, "budget", key.max_budget_usd.map(budget));
     pairs

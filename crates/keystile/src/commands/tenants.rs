@@ -8,6 +8,7 @@ use keystile_wire::{CreateTenant, Patch, PatchTenant, TenantView};
 
 use super::context::{Common, Context};
 use super::output::Report;
+use super::shared_limits::{ClearFlags, LimitFlags, limit_lines};
 use super::table::{fields, table};
 use super::words::trust_level;
 use crate::failure::Failure;
@@ -66,6 +67,10 @@ struct Update {
     /// How sources are treated whose key does not say.
     #[arg(long, value_parser = trust_level())]
     default_trust_level: Option<TrustLevel>,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    clear: ClearFlags,
     /// Change it only if the record still has this version, as `keystile tenants show` tells it.
     #[arg(long, value_name = "VERSION")]
     if_version: Option<i64>,
@@ -104,12 +109,15 @@ impl Create {
 
 impl Update {
     async fn run(self, context: &Context) -> Result<Report, Failure> {
+        let (rpm_limit, rate_limits) = self.limits.or(&self.clear);
         let request = PatchTenant {
             name: self.name.map(|name| name.to_string()),
             key_label: self.key_label.map(|label| label.to_string()).into(),
             rotation_days: self.rotation_days.into(),
             mfa_required: self.mfa_required.into(),
             default_trust_level: self.default_trust_level.map(|level| level.to_string()).into(),
+            rpm_limit,
+            rate_limits,
             version: None,
         };
         if changes_nothing(&request) {
@@ -128,6 +136,8 @@ fn changes_nothing(request: &PatchTenant) -> bool {
         && request.rotation_days == Patch::Keep
         && request.mfa_required == Patch::Keep
         && request.default_trust_level == Patch::Keep
+        && request.rpm_limit == Patch::Keep
+        && request.rate_limits == Patch::Keep
 }
 
 fn rows(tenants: &[TenantView]) -> String {
@@ -143,7 +153,7 @@ fn rows(tenants: &[TenantView]) -> String {
 }
 
 fn sheet(tenant: &TenantView) -> String {
-    fields(&[
+    let mut pairs = vec![
         ("id", tenant.id.to_string()),
         ("name", tenant.name.to_string()),
         ("your role", tenant.role.to_string()),
@@ -151,7 +161,9 @@ fn sheet(tenant: &TenantView) -> String {
         ("rotation due", format!("after {} days", tenant.rotation_days)),
         ("second factor", if tenant.mfa_required { "required" } else { "not required" }.to_owned()),
         ("default trust level", tenant.default_trust_level.to_string()),
-        ("created", tenant.created_at.to_string()),
-        ("version", tenant.version.to_string()),
-    ])
+    ];
+    pairs.extend(limit_lines(tenant.rpm_limit, &tenant.rate_limits));
+    pairs.push(("created", tenant.created_at.to_string()));
+    pairs.push(("version", tenant.version.to_string()));
+    fields(&pairs)
 }

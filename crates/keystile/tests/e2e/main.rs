@@ -24,6 +24,7 @@ mod integration;
 mod isolation;
 mod keys_fields;
 mod keys_life;
+mod limits;
 mod matrix;
 mod nginx;
 mod revocation;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use keystile_core::key::{KeyDraft, KeyPatch};
-use keystile_core::{Actor, AllowedIps, ApiKey, Code, Environment, Grants, Role, TrustLevel};
+use keystile_core::{
+    Actor, AllowedIps, ApiKey, ApplicationPatch, Code, Environment, Grants, Role, TrustLevel,
+};
 use keystile_manage::{Bearer, Caller, KeyQuery, Lacking, Origin, Refused, VersionGuard};
 use keystile_store::Page;
 
@@ -60,7 +62,11 @@ async fn nobody_gives_more_than_they_have() {
     lacks_own(create(KeyDraft { settings: trusting.clone(), ..draft("Trusted") }).await, "`trusted`");
     let made = create(draft("Plain")).await.unwrap().value.key.id;
     lacks_own(bench.control.patch_key(&caller, made, trusting, ANY).await, "`trusted`");
-    let application = bench.control.create_application(&owner, "Other".parse().unwrap(), None).await.unwrap();
+    let application = bench
+        .control
+        .create_application(&owner, "Other".parse().unwrap(), ApplicationPatch::default())
+        .await
+        .unwrap();
     let foreign = KeyDraft { application_id: Some(application.id), ..draft("Foreign") };
     lacks_own(create(foreign).await, "the application");
 }
@@ -165,7 +171,11 @@ async fn a_key_sees_the_keys_of_its_application_and_customer() {
     let bench = Bench::new().await;
     let owner = bench.caller(Role::Owner).await;
     let (issuing, caller) = issuer(&bench, &owner).await;
-    let application = bench.control.create_application(&owner, "Other".parse().unwrap(), None).await.unwrap();
+    let application = bench
+        .control
+        .create_application(&owner, "Other".parse().unwrap(), ApplicationPatch::default())
+        .await
+        .unwrap();
     let foreign = KeyDraft { application_id: Some(application.id), ..draft("Foreign") };
     let foreign = bench.control.create_key(&owner, foreign).await.unwrap().value.key.id;
     let hidden = bench.control.key(&caller, foreign).await.unwrap_err();
@@ -197,7 +207,11 @@ async fn without_the_permission_a_key_manages_nothing() {
     assert_eq!(lacking(made), Lacking::Permission("keystile.keys:issue"));
     let seen = bench.control.key(&caller, key.id).await.unwrap_err();
     assert_eq!(lacking(seen), Lacking::Permission("keystile.keys:read"));
-    let founded = bench.control.create_application(&caller, "App".parse().unwrap(), None).await.unwrap_err();
+    let founded = bench
+        .control
+        .create_application(&caller, "App".parse().unwrap(), ApplicationPatch::default())
+        .await
+        .unwrap_err();
     assert_eq!(lacking(founded), Lacking::Person);
 }
 

@@ -24,6 +24,10 @@ impl Clock for Turned {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::Relaxed))
     }
+
+    fn elapsed_millis(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).unsigned_abs()
+    }
 }
 
 /// Different bytes every time, the same in every run.
@@ -87,6 +91,7 @@ impl Bench {
                 key_label: KeyLabel::default(),
                 created_at: now,
                 settings: keystile_core::TenantSettings::default(),
+                limits: keystile_core::RequestLimits::default(),
                 version: 1,
             },
             owner: Membership { tenant_id, person_id, role, created_at: now },

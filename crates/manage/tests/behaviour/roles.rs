@@ -1,7 +1,7 @@
 //! What each role may do.
 
 use keystile_core::key::KeyPatch;
-use keystile_core::{Role, TenantId};
+use keystile_core::{ApplicationPatch, Role, TenantId};
 use keystile_manage::{Lacking, Origin, Refused, VersionGuard};
 use keystile_store::{KeyFilter, Page};
 
@@ -39,10 +39,20 @@ async fn a_developer_manages_keys_but_not_applications() {
     let developer = bench.caller(Role::Developer).await;
     let issued = bench.key(&developer).await;
     assert!(bench.control.revoke_key(&developer, issued.key.id, None, ANY).await.is_ok());
-    let refused = bench.control.create_application(&developer, "B".parse().unwrap(), None).await.unwrap_err();
+    let refused = bench
+        .control
+        .create_application(&developer, "B".parse().unwrap(), ApplicationPatch::default())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Admin))), "{refused:?}");
     let admin = bench.caller(Role::Admin).await;
-    assert!(bench.control.create_application(&admin, "B".parse().unwrap(), None).await.is_ok());
+    assert!(
+        bench
+            .control
+            .create_application(&admin, "B".parse().unwrap(), ApplicationPatch::default())
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use keystile_store::{CustomerFilter, Store, StoreError, Unique};
 use serde_json::json;
 
 use crate::bed::Bed;
-use crate::sample::{World, at, entry, object, page};
+use crate::sample::{World, at, entry, limits, object, page};
 
 fn told(customer: &Customer) -> AuditEntry {
     entry(customer.tenant_id, Action::CustomerCreate, &customer.id.to_string())
@@ -19,6 +19,7 @@ fn full(world: &World) -> Customer {
     Customer {
         external_id: Some("crm/42 ü".into()),
         metadata: object(&json!({"plan": "gold", "deep": [1, 2.5, null]})),
+        limits: limits(),
         archived_at: Some(at(6)),
         version: 4,
         ..world.customer("Ägypten 50% GmbH")

@@ -1,19 +1,24 @@
 //! What verification reads.
 
 use keystile_core::key::Revocation;
-use keystile_core::{Action, Actor, ApiKey, Digest, KeyFacts};
+use keystile_core::{Action, Actor, ApiKey, Digest, KeyFacts, KeyReading, Rates, SharedRates};
 use keystile_store::Store;
 
 use crate::bed::Bed;
-use crate::sample::{World, at};
+use crate::sample::{World, at, limits};
+
+async fn reading(store: &Store, key: &ApiKey) -> Option<KeyReading> {
+    let found = store.facts_by_digest(vec![key.secret.digest]).await.unwrap();
+    assert!(found.len() <= 1 && found.iter().all(|reading| reading.digest == key.secret.digest));
+    found.into_iter().next()
+}
 
 async fn facts(store: &Store, key: &ApiKey) -> Option<KeyFacts> {
-    let found = store.facts_by_digest(vec![key.secret.digest]).await.unwrap();
-    assert!(found.len() <= 1);
-    found.into_iter().next().map(|(digest, facts)| {
-        assert!(digest == key.secret.digest);
-        facts
-    })
+    reading(store, key).await.map(|reading| reading.facts)
+}
+
+async fn shared_rates(store: &Store, key: &ApiKey) -> SharedRates {
+    reading(store, key).await.unwrap().shared_rates
 }
 
 pub(crate) async fn facts_are_those_of_the_record(bed: &Bed) {
@@ -45,11 +50,11 @@ pub(crate) async fn any_number_of_digests_is_asked_at_once(bed: &Bed) {
             keys.iter().map(|key| key.secret.digest).chain(strangers).take(count).collect();
         digests.reverse();
         let found = store.facts_by_digest(digests.clone()).await.unwrap();
-        let mut ids: Vec<_> = found.iter().map(|(_, facts)| facts.id).collect();
+        let mut ids: Vec<_> = found.iter().map(|read| read.facts.id).collect();
         ids.sort_unstable();
         assert_eq!(ids, keys.iter().take(count).map(|key| key.id).collect::<Vec<_>>(), "{count}");
-        assert!(found.iter().all(|(digest, facts)| {
-            keys.iter().any(|key| key.secret.digest == *digest && key.id == facts.id)
+        assert!(found.iter().all(|read| {
+            keys.iter().any(|key| key.secret.digest == read.digest && key.id == read.facts.id)
         }));
     }
 }
@@ -81,4 +86,31 @@ pub(crate) async fn a_replaced_secret_finds_nothing(bed: &Bed) {
     let after = changed.await.unwrap().unwrap().unwrap().after;
     assert!(facts(&store, &key).await.is_none());
     assert_eq!(facts(&store, &after).await.unwrap().id, key.id);
+}
+
+pub(crate) async fn limits_of_all_who_share_them_are_read_with_the_key(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let (alone, scoped) = (world.created(&store).await, world.full_key());
+    world.create(&store, &scoped).await;
+    let tenant = limits().request_rates();
+    assert_eq!(
+        shared_rates(&store, &alone).await,
+        SharedRates { tenant: tenant.clone(), ..SharedRates::default() }
+    );
+    let (tenant_id, customer_id) = (world.tenant.id, scoped.customer_id.unwrap());
+    let told = world.entry(Action::CustomerUpdate, scoped.id);
+    let changed = store.change_customer::<()>(tenant_id, customer_id, move |customer| {
+        customer.limits.rpm = Some(7);
+        Ok(Some(told))
+    });
+    changed.await.unwrap().unwrap().unwrap();
+    let told = world.entry(Action::ApplicationUpdate, scoped.id);
+    let changed = store.change_application::<()>(tenant_id, scoped.application_id, move |application| {
+        application.limits = limits();
+        Ok(Some(told))
+    });
+    changed.await.unwrap().unwrap().unwrap();
+    let (customer, application) = (Rates::new(Some(7), &[]), limits().request_rates());
+    assert_eq!(shared_rates(&store, &scoped).await, SharedRates { customer, application, tenant });
 }

@@ -31,7 +31,7 @@ pub(crate) async fn many_keys_are_imported_with_their_entries_and_tags(bed: &Bed
     let even = KeyFilter { tag: Some("even".into()), ..KeyFilter::all(at(0)) };
     assert_eq!(world.listed(&store, &even).await.len(), 300);
     let facts = store.facts_by_digest(digests(&keys[..1])).await.unwrap();
-    assert_eq!(facts[0].1.id, keys[0].id);
+    assert_eq!(facts[0].facts.id, keys[0].id);
 }
 
 pub(crate) async fn an_import_is_told_what_is_there(bed: &Bed) {

@@ -125,6 +125,7 @@ on_both_engines! {
         facts_are_those_of_the_record,
         any_number_of_digests_is_asked_at_once,
         facts_are_those_of_the_last_commit,
+        limits_of_all_who_share_them_are_read_with_the_key,
         a_replaced_secret_finds_nothing;
     sessions:
         every_field_of_a_session_comes_back,

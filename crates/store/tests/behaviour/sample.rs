@@ -6,7 +6,8 @@ use keystile_core::key::mint;
 use keystile_core::{
     Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
     Customer, CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, Person, PersonId,
-    RateLimit, Role, SealedEntry, SourceType, Tenant, TenantId, TenantSettings, Timestamp, TrustLevel,
+    RateLimit, RequestLimits, Role, SealedEntry, SourceType, Tenant, TenantId, TenantSettings, Timestamp,
+    TrustLevel,
 };
 use keystile_store::{AuditFilter, Founding, KeyFilter, Page, Sealing, Store};
 use serde_json::json;
@@ -32,6 +33,12 @@ pub(crate) struct World {
     pub(crate) application: Application,
 }
 
+/// Limits in every form.
+pub(crate) fn limits() -> RequestLimits {
+    let rate = |name: &str, burst| RateLimit { name: name.into(), limit: 90, window_seconds: 3_600, burst };
+    RequestLimits { rpm: Some(60), rates: vec![rate("hourly", None), rate("ü", Some(7))] }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let n = number();
@@ -46,6 +53,7 @@ impl World {
                 mfa_required: true,
                 default_trust_level: TrustLevel::Internal,
             },
+            limits: limits(),
             version: 1,
         };
         let person = person(&format!("ada{n}@example.com"));
@@ -146,6 +154,7 @@ impl World {
             name: name.parse().unwrap(),
             external_id: None,
             metadata: serde_json::Map::new(),
+            limits: RequestLimits::default(),
             created_at: at(n.into()),
             archived_at: None,
             version: 1,

@@ -6,6 +6,7 @@ mod caching;
 mod flights;
 mod forgetting;
 mod last_use;
+mod limits;
 mod source;
 mod stress;
 mod world;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keystile_core::{Digest, KeyFacts};
+use keystile_core::{Digest, KeyFacts, KeyReading, SharedRates};
 use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +20,8 @@ pub(crate) enum Mood {
 
 pub(crate) struct FakeSource {
     pub(crate) keys: Mutex<HashMap<Digest, KeyFacts>>,
+    /// The limits that all keys share.
+    pub(crate) shared_rates: Mutex<SharedRates>,
     pub(crate) written: Mutex<Vec<Use>>,
     pub(crate) mood: Mutex<Mood>,
     queries: Mutex<Vec<usize>>,
@@ -43,6 +45,7 @@ impl FakeSource {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             keys: Mutex::default(),
+            shared_rates: Mutex::default(),
             written: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             queries: Mutex::default(),
@@ -80,15 +83,16 @@ impl FakeSource {
 }
 
 impl KeySource for FakeSource {
-    fn facts(
-        &self,
-        digests: Vec<Digest>,
-    ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>> {
+    fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
         Box::pin(async move {
             self.queries.lock().push(digests.len());
             let read = {
-                let keys = self.keys.lock();
-                digests.iter().filter_map(|digest| Some((*digest, keys.get(digest)?.clone()))).collect()
+                let (keys, shared_rates) = (self.keys.lock(), self.shared_rates.lock());
+                let reading = |digest: &Digest| {
+                    let facts = keys.get(digest)?.clone();
+                    Some(KeyReading { digest: *digest, facts, shared_rates: shared_rates.clone() })
+                };
+                digests.iter().filter_map(reading).collect()
             };
             let announce = self.held.lock().clone();
             if let Some(announce) = announce {

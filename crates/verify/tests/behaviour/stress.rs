@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use keystile_core::key::KeyStatus;
-use keystile_core::{Ask, Digest, KeyFacts};
-use keystile_verify::{Bounds, BoxFuture, KeySource, SourceUnavailable, Use, Verifier};
+use keystile_core::{Ask, Digest, KeyReading};
+use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, Use, Verifier};
 
 use crate::source::FakeSource;
 use crate::world::{World, text};
@@ -20,10 +20,7 @@ const REVOCATIONS: usize = 100;
 struct Tardy(Arc<FakeSource>);
 
 impl KeySource for Tardy {
-    fn facts(
-        &self,
-        digests: Vec<Digest>,
-    ) -> BoxFuture<'_, Result<Vec<(Digest, KeyFacts)>, SourceUnavailable>> {
+    fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
         Box::pin(async move {
             let read = self.0.facts(digests).await;
             for _ in 0..TURNS {
@@ -65,7 +62,8 @@ impl Watched {
 async fn after_a_revocation_is_applied_there_is_not_one_yes() {
     let mut world = World::with_keys(KEYS);
     let tardy = Arc::new(Tardy(Arc::clone(&world.source)));
-    world.verifier = Verifier::new(tardy, Arc::clone(&world.clock) as _, Bounds::default());
+    let limiter = OneNode::new(Arc::clone(&world.clock) as _);
+    world.verifier = Verifier::new(tardy, limiter, Arc::clone(&world.clock) as _, Bounds::default());
     let watched: Arc<[Watched; KEYS]> = Arc::default();
     let done = Arc::new(AtomicBool::new(false));
     let callers: Vec<_> = (0..CALLERS)

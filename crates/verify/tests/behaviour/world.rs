@@ -9,7 +9,7 @@ use keystile_core::{
     Actor, ApiKey, ApplicationId, Ask, Change, Clock, Code, Digest, Environment, Grants, KeyFacts, KeyId,
     KeyLabel, Secret, TenantId, Timestamp,
 };
-use keystile_verify::{Bounds, KeySource, Verdict, Verifier};
+use keystile_verify::{Bounds, KeySource, OneNode, Verdict, Verifier};
 use tokio::task::JoinHandle;
 
 use crate::source::FakeSource;
@@ -25,6 +25,10 @@ pub(crate) struct TurnableClock(AtomicI64);
 impl Clock for TurnableClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn elapsed_millis(&self) -> u64 {
+        u64::try_from(self.0.load(Ordering::Relaxed) - start_of_time().as_millis()).unwrap()
     }
 }
 
@@ -74,7 +78,8 @@ impl World {
         let source = FakeSource::new();
         let clock = Arc::new(TurnableClock(AtomicI64::new(start_of_time().as_millis())));
         let port: Arc<dyn KeySource> = Arc::clone(&source) as _;
-        let verifier = Verifier::new(port, Arc::clone(&clock) as _, bounds);
+        let limiter = OneNode::new(Arc::clone(&clock) as _);
+        let verifier = Verifier::new(port, limiter, Arc::clone(&clock) as _, bounds);
         Self { source, clock, verifier }
     }
 

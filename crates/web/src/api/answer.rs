@@ -7,7 +7,8 @@
 use std::fmt::{self, Display, Write as _};
 
 use keystile_core::{Grant, Refusal};
-use keystile_verify::{CachedKey, Verdict};
+use keystile_verify::{CachedKey, LimitLeft, Verdict};
+use keystile_wire::LimitState;
 
 /// Room for an answer about a key with a few scopes and little metadata, so that it is not grown while written.
 const USUAL_LENGTH: usize = 512;
@@ -29,10 +30,34 @@ impl Answer {
         if let Err(Refusal::PermissionDenied { missing }) = &verdict.outcome {
             self.plain("missing_permission", missing)?;
         }
+        if let Err(Refusal::RateLimited(exceeded)) = &verdict.outcome {
+            self.name("limited_by");
+            self.0.push_str(&serde_json::to_string(&LimitState::refusing(exceeded)).map_err(|_| fmt::Error)?);
+        }
+        self.write_limits(verdict)?;
         if let Some(key) = verdict.key.as_deref() {
             self.write_key(key)?;
         }
         self.0.push('}');
+        Ok(())
+    }
+
+    fn write_limits(&mut self, verdict: &Verdict) -> fmt::Result {
+        let mut before = r#","limits":["#;
+        for LimitLeft { owner, rate, count } in verdict.limits() {
+            let (limit, window, remaining) = (rate.limit(), rate.window_seconds(), count.remaining);
+            let reset = count.reset_millis.div_ceil(1_000);
+            write!(self.0, r#"{before}{{"owner":"{owner}","name":"#)?;
+            self.text(rate.name());
+            write!(
+                self.0,
+                r#","limit":{limit},"window_seconds":{window},"remaining":{remaining},"reset_seconds":{reset}}}"#
+            )?;
+            before = ",";
+        }
+        if before == "," {
+            self.0.push(']');
+        }
         Ok(())
     }
 
@@ -47,7 +72,7 @@ impl Answer {
         self.plain("kind", key.kind())?;
         if let Some(source_id) = key.source_id() {
             self.name("source_id");
-            self.0.push_str(&serde_json::Value::from(source_id).to_string());
+            self.text(source_id);
         }
         self.plain("trust_level", key.trust_level().as_str())?;
         self.name("scopes");
@@ -61,6 +86,18 @@ impl Answer {
         self.0.push_str(",\"");
         self.0.push_str(name);
         self.0.push_str("\":");
+    }
+
+    /// Any text. Most have nothing to escape.
+    fn text(&mut self, text: &str) {
+        let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        if text.bytes().all(plain) {
+            self.0.push('"');
+            self.0.push_str(text);
+            self.0.push('"');
+        } else {
+            self.0.push_str(&serde_json::Value::from(text).to_string());
+        }
     }
 
     /// A text that by its rules has nothing to escape.

@@ -32,9 +32,9 @@ pub(crate) async fn create_application(
     Member(caller): Member,
     Making(request, asked): Making<CreateApplication>,
 ) -> Answer {
-    let (name, description) = request.parse().map_err(ApiProblem::invalid)?;
+    let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
     once(&app, caller.asker(Right::ManageApplications)?, asked, move |app| async move {
-        let application = app.control.create_application(&caller, name, description).await?;
+        let application = app.control.create_application(&caller, name, settings).await?;
         let path = format!("/api/v1/tenants/{}/applications/{}", application.tenant_id, application.id);
         Ok(with_location(record(StatusCode::CREATED, application), path))
     })
@@ -91,5 +91,7 @@ pub(crate) async fn patch_application(
 ) -> Answer {
     let guard = if_match.or_body(request.version)?;
     let patch = request.parse().map_err(ApiProblem::invalid)?;
-    Ok(record(StatusCode::OK, app.control.patch_application(&caller, id, patch, guard).await?))
+    let change =
+        move |app: App| async move { app.control.patch_application(&caller, id, patch, guard).await };
+    Ok(record(StatusCode::OK, app.commit(change).await?))
 }

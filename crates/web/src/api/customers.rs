@@ -96,5 +96,6 @@ pub(crate) async fn patch_customer(
 ) -> Answer {
     let guard = if_match.or_body(request.version)?;
     let patch = request.parse().map_err(ApiProblem::invalid)?;
-    Ok(record(StatusCode::OK, app.control.patch_customer(&caller, id, patch, guard).await?))
+    let change = move |app: App| async move { app.control.patch_customer(&caller, id, patch, guard).await };
+    Ok(record(StatusCode::OK, app.commit(change).await?))
 }

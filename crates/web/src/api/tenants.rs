@@ -74,7 +74,9 @@ pub(crate) async fn patch_tenant(
 ) -> Answer {
     let guard = if_match.or_body(request.version)?;
     let patch = request.parse().map_err(ApiProblem::invalid)?;
-    record(app.control.patch_tenant(&caller, patch, guard).await?, &caller)
+    let patching = caller.clone();
+    let change = move |app: App| async move { app.control.patch_tenant(&patching, patch, guard).await };
+    record(app.commit(change).await?, &caller)
 }
 
 fn record(tenant: Tenant, caller: &Caller) -> Answer {

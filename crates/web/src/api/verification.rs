@@ -96,6 +96,7 @@ async fn ask(app: &App, request: &VerifyRequest, tenant_id: TenantId) -> Result<
         customer_id: request.customer_id,
         permissions: needed,
         model: request.model.as_deref(),
+        cost: request.cost()?,
     };
     Ok(verdict(app, request.key.expose(), &ask).await)
 }

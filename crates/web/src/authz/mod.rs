@@ -7,13 +7,14 @@ use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use keystile_core::permission::{MAX_COUNT, Requirement};
 use keystile_core::{ApplicationId, Ask, Environment, Grant, Invalid, Permission};
-use keystile_verify::CachedKey;
+use keystile_verify::{CachedKey, Verdict};
 use keystile_wire::Problem;
 
 use crate::api::verification::verdict;
 use crate::credential::Credential;
 use crate::extract::read_headers;
 use crate::problem::ApiProblem;
+use crate::rate_fields::{LeftItem, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::state::App;
 
 /// Where this is mounted; the application's id follows.
@@ -69,9 +70,11 @@ pub(crate) async fn authorize(
         ..Ask::ANYTHING
     };
     let verdict = verdict(app, key, &ask).await;
-    verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
-    let key = verdict.key.ok_or_else(ApiProblem::unauthenticated)?;
-    Ok(identity(&key))
+    if let Err(refusal) = &verdict.outcome {
+        return Err(ApiProblem::decision(refusal));
+    }
+    let key = verdict.key.as_deref().ok_or_else(ApiProblem::unauthenticated)?;
+    Ok(identity(key, &verdict))
 }
 
 impl<'a> Place<'a> {
@@ -113,11 +116,11 @@ impl<'a> Place<'a> {
 }
 
 /// Every header is there on every yes, so that one the client forged is always overwritten.
-fn identity(key: &CachedKey) -> Response<()> {
+fn identity(key: &CachedKey, verdict: &Verdict) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
-    headers.reserve(10);
+    headers.reserve(12);
     headers.insert(ENVIRONMENT, HeaderValue::from_static(key.environment().as_str()));
     headers.insert(TRUST_LEVEL, HeaderValue::from_static(key.trust_level().as_str()));
     let mut values = Values(BytesMut::with_capacity(USUAL_VALUES));
@@ -126,7 +129,12 @@ fn identity(key: &CachedKey) -> Response<()> {
     headers.insert(APPLICATION_ID, values.take(key.application_id()));
     headers.insert(CUSTOMER_ID, key.customer_id().map_or(EMPTY, |id| values.take(id)));
     headers.insert(SOURCE_ID, key.source_id().map_or(EMPTY, |id| values.take(id)));
-    headers.insert(SCOPES, values.take_words(key.scopes().iter().map(Grant::as_str)));
+    headers.insert(SCOPES, values.take_list(" ", key.scopes().iter().map(Grant::as_str)));
+    if verdict.limits().next().is_some() {
+        let policies = verdict.limits().map(|left| PolicyItem(left.owner, left.rate));
+        headers.insert(RATE_LIMIT_POLICY, values.take_list(", ", policies));
+        headers.insert(RATE_LIMIT, values.take_list(", ", verdict.limits().map(LeftItem)));
+    }
     response
 }
 
@@ -135,15 +143,15 @@ struct Values(BytesMut);
 
 impl Values {
     fn take(&mut self, value: impl Display) -> HeaderValue {
-        self.take_words(std::iter::once(value))
+        self.take_list("", std::iter::once(value))
     }
 
-    /// The words with spaces between them. What cannot stand in a header is left out.
-    fn take_words(&mut self, words: impl Iterator<Item = impl Display>) -> HeaderValue {
-        let mut space = "";
-        let written = words.into_iter().try_for_each(|word| {
-            write!(self.0, "{space}{word}")?;
-            space = " ";
+    /// The items with `between` between them. What cannot stand in a header is left out.
+    fn take_list(&mut self, between: &str, items: impl Iterator<Item = impl Display>) -> HeaderValue {
+        let mut before = "";
+        let written = items.into_iter().try_for_each(|item| {
+            write!(self.0, "{before}{item}")?;
+            before = between;
             Ok(())
         });
         let value = HeaderValue::from_maybe_shared(self.0.split().freeze());

@@ -58,6 +58,7 @@ mod tests {
             request_id: "req_1".into(),
             errors: errors.iter().map(as_problem).collect(),
             current_version: None,
+            limited_by: None,
         };
         format!("{:?}", in_flags(ClientError::Problem(Box::new(problem))))
     }

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use clap::Args;
+use clap::{Args, value_parser};
+use keystile_core::limit::MAX_COUNT;
 use keystile_core::{ApplicationId, Code, CustomerId, Environment, Grant, Secret};
-use keystile_wire::{PermissionsAsked, VerifyAnswer, VerifyRequest};
+use keystile_wire::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};
 
 use super::Context;
 use crate::commands::input::{Given, given, secret_or_line};
@@ -50,6 +51,9 @@ pub(super) struct Verify {
     /// Model that the request wants to use.
     #[arg(long)]
     model: Option<String>,
+    /// How many requests it counts as against limits; 1 if nothing is said, and 0 asks without counting.
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u64).range(0..=MAX_COUNT))]
+    cost: Option<u64>,
 }
 
 impl Verify {
@@ -70,6 +74,7 @@ impl Verify {
             customer_id: self.customer,
             ip: self.ip,
             model: self.model,
+            cost: self.cost,
         }
     }
 }
@@ -92,6 +97,7 @@ fn facts(answer: &VerifyAnswer<'_>) -> String {
     let mut pairs = Vec::new();
     let mut push = |name, value: Option<String>| pairs.extend(value.map(|value| (name, value)));
     push("missing", answer.missing_permission.as_deref().map(str::to_owned));
+    push("limited by", answer.limited_by.as_ref().map(limited_by));
     push("key", answer.key_id.map(|id| id.to_string()));
     push("environment", answer.environment.map(|environment| environment.to_string()));
     push("application", answer.application_id.map(|id| id.to_string()));
@@ -102,7 +108,24 @@ fn facts(answer: &VerifyAnswer<'_>) -> String {
     let scopes = answer.scopes.as_deref();
     push("permissions", scopes.map(|scopes| listed(scopes.iter().map(Grant::as_str), "none")));
     push("expires", answer.expires_at.map(|at| at.to_string()));
+    pairs.extend(answer.limits.iter().map(|limit| ("left", left(limit))));
     fields(&pairs)
+}
+
+fn limited_by(limit: &LimitState) -> String {
+    let again = limit.retry_after_seconds.map_or_else(
+        || "it costs more than may ever come at once".to_owned(),
+        |seconds| format!("fits again in {seconds} s"),
+    );
+    format!("{} of the {}: {again}", named(limit), limit.owner)
+}
+
+fn left(limit: &LimitState) -> String {
+    format!("{} of {} requests, {} of the {}", limit.remaining, limit.limit, named(limit), limit.owner)
+}
+
+fn named(limit: &LimitState) -> String {
+    format!("limit `{}` ({} in {} s)", limit.name, limit.limit, limit.window_seconds)
 }
 
 /// What whoever asked can do about a refusal.

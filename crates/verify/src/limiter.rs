@@ -1,0 +1,142 @@
+//! Counting a request against all limits that bear on it, in one step or not at all.
+
+use std::sync::Arc;
+
+use keystile_core::rate::{Count, Counts, Exceeded, Full, Used};
+use keystile_core::{Clock, Owner, Rate, Rates};
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+
+use crate::meter::Meter;
+
+/// Who answers for limits: the process itself on one node, something shared by many nodes otherwise.
+pub trait Limiter: Send + Sync + 'static {
+    /// Counts a request of `cost` on every meter, or on none if one of its limits is full. However many do this at a
+    /// time, it is as if they came one after the other. `demands` are ordered by [`Owner`], each at most once, so
+    /// that two requests never wait for each other.
+    ///
+    /// # Errors
+    /// The limit that is full, for the longest time if several are.
+    fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Exceeded>;
+
+    /// What is left, without counting anything.
+    fn look(&self, demands: &[Demand<'_>]) -> Left;
+}
+
+/// One owner whose limits bear on a request.
+pub struct Demand<'a> {
+    /// What the owner has used.
+    pub meter: &'a Meter,
+    /// The limits, if they come with the key; else the meter knows them.
+    pub rates: Option<&'a Rates>,
+}
+
+/// What is left of all limits that bore on a request.
+#[derive(Debug, Clone, Default)]
+pub struct Left(SmallVec<[OwnerLeft; 1]>);
+
+/// What is left to one owner.
+#[derive(Debug, Clone)]
+struct OwnerLeft {
+    owner: Owner,
+    /// `None` for those that came with the key.
+    rates: Option<Rates>,
+    counts: Counts,
+}
+
+/// What is left of one limit.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitLeft<'a> {
+    /// Whose limit it is.
+    pub owner: Owner,
+    /// The limit.
+    pub rate: &'a Rate,
+    /// What is left of it.
+    pub count: Count,
+}
+
+impl Left {
+    pub(crate) const NONE: Self = Self(SmallVec::new_const());
+
+    /// Each limit, those of the key first; `own` are the limits that came with the key.
+    pub fn iter<'a>(&'a self, own: &'a Rates) -> impl Iterator<Item = LimitLeft<'a>> {
+        self.0.iter().flat_map(move |left| {
+            let rates = left.rates.as_ref().unwrap_or(own).as_slice();
+            rates.iter().zip(&left.counts).map(|(rate, count)| LimitLeft {
+                owner: left.owner,
+                rate,
+                count: *count,
+            })
+        })
+    }
+
+    /// Whether no limit bore on the request.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Limits whose authority is this process.
+pub struct OneNode {
+    clock: Arc<dyn Clock>,
+}
+
+impl OneNode {
+    /// Limits by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { clock })
+    }
+}
+
+/// What the limits of a few owners allow, while nobody else may count.
+type Held<'a> = SmallVec<[MutexGuard<'a, Used>; 4]>;
+
+impl OneNode {
+    /// Locks all meters in their order, then brings them up to one moment.
+    fn hold<'a>(&self, demands: &[Demand<'a>]) -> Held<'a> {
+        let mut held: Held<'a> = demands.iter().map(|demand| demand.meter.lock()).collect();
+        let now = self.clock.elapsed_millis();
+        for (used, demand) in held.iter_mut().zip(demands) {
+            match demand.rates {
+                Some(rates) => used.advance(rates, now),
+                None => used.pass(now),
+            }
+        }
+        held
+    }
+}
+
+impl Limiter for OneNode {
+    fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Exceeded> {
+        let mut held = self.hold(demands);
+        if let Some((place, full)) = longest(held.iter().map(|used| used.check(cost))) {
+            return Err(exceeded(&demands[place], &held[place], full));
+        }
+        held.iter_mut().for_each(|used| used.add(cost));
+        Ok(left(demands, &held))
+    }
+
+    fn look(&self, demands: &[Demand<'_>]) -> Left {
+        left(demands, &self.hold(demands))
+    }
+}
+
+/// Of those that are full the one that is so for the longest time.
+fn longest(checks: impl Iterator<Item = Result<(), Full>>) -> Option<(usize, Full)> {
+    let full = checks.enumerate().filter_map(|(place, check)| Some((place, check.err()?)));
+    full.max_by_key(|(_, full)| full.wait_millis.unwrap_or(u64::MAX))
+}
+
+fn exceeded(demand: &Demand<'_>, used: &Used, full: Full) -> Exceeded {
+    let remaining = used.counts().get(full.place).map_or(0, |count| count.remaining);
+    Exceeded { owner: demand.meter.owner().kind(), rates: used.rates().clone(), full, remaining }
+}
+
+fn left(demands: &[Demand<'_>], held: &Held<'_>) -> Left {
+    let of_one = |(demand, used): (&Demand<'_>, &MutexGuard<'_, Used>)| OwnerLeft {
+        owner: demand.meter.owner().kind(),
+        rates: if demand.rates.is_some() { None } else { Some(used.rates().clone()) },
+        counts: used.counts(),
+    };
+    Left(demands.iter().zip(held).map(of_one).collect())
+}

@@ -1,0 +1,179 @@
+//! How much of an owner's limits is used, for as long as it matters: longer than the facts of its keys are kept.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use keystile_core::rate::Used;
+use keystile_core::{ApplicationId, CustomerId, KeyId, LimitedId, Owner, Rates, SharedRates, TenantId};
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::pool::{Pool, Pooled};
+
+/// Whose limits a meter counts. Sixteen bytes without the alignment of an integer that large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OwnerId {
+    kind: Owner,
+    id: [u8; 16],
+}
+
+impl OwnerId {
+    /// The keys of one lineage, named by its first.
+    pub const fn lineage(id: KeyId) -> Self {
+        Self { kind: Owner::Key, id: id.as_u128().to_le_bytes() }
+    }
+
+    /// A customer.
+    pub const fn customer(id: CustomerId) -> Self {
+        Self { kind: Owner::Customer, id: id.as_u128().to_le_bytes() }
+    }
+
+    /// An application.
+    pub const fn application(id: ApplicationId) -> Self {
+        Self { kind: Owner::Application, id: id.as_u128().to_le_bytes() }
+    }
+
+    /// A tenant.
+    pub const fn tenant(id: TenantId) -> Self {
+        Self { kind: Owner::Tenant, id: id.as_u128().to_le_bytes() }
+    }
+
+    /// Which kind of owner.
+    pub const fn kind(&self) -> Owner {
+        self.kind
+    }
+
+    /// The customer, if it is one.
+    pub fn as_customer(&self) -> Option<CustomerId> {
+        (self.kind == Owner::Customer).then(|| CustomerId::from_u128(u128::from_le_bytes(self.id)))
+    }
+
+    /// The first key of the lineage, if it is one.
+    pub fn as_lineage(&self) -> Option<KeyId> {
+        (self.kind == Owner::Key).then(|| KeyId::from_u128(u128::from_le_bytes(self.id)))
+    }
+}
+
+impl From<&LimitedId> for OwnerId {
+    fn from(limited: &LimitedId) -> Self {
+        match *limited {
+            LimitedId::Customer(id) => Self::customer(id),
+            LimitedId::Application(id) => Self::application(id),
+            LimitedId::Tenant(id) => Self::tenant(id),
+        }
+    }
+}
+
+/// What is known of the limits of an owner that is not a lineage.
+const UNKNOWN: u8 = 0;
+const UNLIMITED: u8 = 1;
+const LIMITED: u8 = 2;
+
+/// What one owner has used of its limits. A lineage's limits come with each of its keys; those of other
+/// owners stand here, so that all their keys see a change of them at once.
+pub struct Meter {
+    owner: OwnerId,
+    known: AtomicU8,
+    used: Mutex<Used>,
+}
+
+impl Meter {
+    fn new(owner: OwnerId) -> Self {
+        Self { owner, known: AtomicU8::new(UNKNOWN), used: Mutex::default() }
+    }
+
+    /// Whose.
+    pub const fn owner(&self) -> OwnerId {
+        self.owner
+    }
+
+    /// What is used, for whoever holds this to count more.
+    pub fn lock(&self) -> MutexGuard<'_, Used> {
+        self.used.lock()
+    }
+
+    /// Whether requests are to be counted here.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.known.load(Ordering::Acquire) == LIMITED
+    }
+
+    /// Whether its limits must be read before anything is decided.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.known.load(Ordering::Acquire) == UNKNOWN
+    }
+
+    /// From now on its limits are `rates`, as read after the last change of them.
+    pub(crate) fn set(&self, rates: &Rates, now: u64) {
+        if rates.is_empty() && self.known.load(Ordering::Acquire) == UNLIMITED {
+            return;
+        }
+        let mut used = self.used.lock();
+        used.advance(rates, now);
+        self.known.store(if rates.is_empty() { UNLIMITED } else { LIMITED }, Ordering::Release);
+    }
+
+    /// Its limits were changed; what is used stays.
+    fn forget_limits(&self) {
+        self.known.store(UNKNOWN, Ordering::Release);
+    }
+}
+
+impl Pooled for Meter {
+    fn is_spent(&self, now: u64) -> bool {
+        self.used.lock().is_unused(now)
+    }
+}
+
+/// All meters in use.
+pub(crate) struct Meters {
+    pool: Pool<Meter>,
+    hasher: RandomState,
+}
+
+/// The meters of the owners a key shares with others.
+pub(crate) struct SharedMeters<'a> {
+    pub(crate) customer: Option<&'a Meter>,
+    pub(crate) application: &'a Meter,
+    pub(crate) tenant: &'a Meter,
+}
+
+impl Meters {
+    pub(crate) fn new() -> Self {
+        Self { pool: Pool::new(), hasher: RandomState::new() }
+    }
+
+    /// The meter of `owner`.
+    pub(crate) fn of(&self, owner: OwnerId, now: u64) -> Arc<Meter> {
+        let hash = self.hasher.hash_one(owner);
+        self.pool.get(hash, now, |meter| meter.owner == owner, || Meter::new(owner))
+    }
+
+    /// The limits of `owner` were changed. Its keys are read anew before they are used again.
+    pub(crate) fn forget_limits(&self, owner: OwnerId) {
+        let hash = self.hasher.hash_one(owner);
+        if let Some(meter) = self.pool.find(hash, |meter| meter.owner == owner) {
+            meter.forget_limits();
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pool.len()
+    }
+}
+
+impl SharedMeters<'_> {
+    /// Whether limits of one of them must be read first.
+    pub(crate) fn are_unknown(&self) -> bool {
+        self.customer.is_some_and(Meter::is_unknown)
+            || self.application.is_unknown()
+            || self.tenant.is_unknown()
+    }
+
+    pub(crate) fn set(&self, rates: &SharedRates, now: u64) {
+        if let Some(customer) = self.customer {
+            customer.set(&rates.customer, now);
+        }
+        self.application.set(&rates.application, now);
+        self.tenant.set(&rates.tenant, now);
+    }
+}
