@@ -60,8 +60,9 @@ impl AllowedIps {
     }
 }
 
-/// Host bits are dropped, and IPv4 mapped into IPv6 is IPv4, so that one network has one form.
-fn parse_network(entry: &str) -> Option<IpNet> {
+/// Reads a network or a single address. Host bits are dropped, and IPv4 mapped into IPv6 is IPv4, so that one network has
+/// one form, and addresses in their canonical form can be looked for in it.
+pub fn parse_network(entry: &str) -> Option<IpNet> {
     if let Ok(address) = IpAddr::from_str(entry) {
         return Some(IpNet::from(address.to_canonical()));
     }

@@ -1,26 +1,45 @@
 //! The client's address, as far as trusted proxies tell.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
+/// The client's address, or that it is unknown. No list of addresses allows an unknown one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientIp(pub(crate) Option<IpAddr>);
+
+impl fmt::Display for ClientIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}
+
 /// The address of whoever sent the request. A peer that is no trusted proxy is the client itself, whatever
 /// its headers say. Behind trusted proxies it is the last address in `X-Forwarded-For` that is not one of
 /// them, or the first when all are. Only without that header `X-Real-IP` tells: a proxy that writes the one may pass
-/// the other on as the client sent it. Where neither tells, it is the peer.
-pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// the other on as the client sent it; for the same reason `Forwarded` (RFC 7239), which hardly any proxy writes, is not
+/// read. A peer that sends neither is the client. Where a proxy tells of somebody, but not readably whom, the client is
+/// unknown: it must not pass for the proxy.
+pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientIp {
     let peer = peer.to_canonical();
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
-    if !is_trusted(&peer) {
-        return peer;
-    }
-    let told =
-        if headers.contains_key(X_FORWARDED_FOR) { forwarded(headers, is_trusted) } else { real_ip(headers) };
-    told.unwrap_or(peer)
+    ClientIp(if !is_trusted(&peer) {
+        Some(peer)
+    } else if headers.contains_key(X_FORWARDED_FOR) {
+        forwarded(headers, is_trusted)
+    } else if headers.contains_key(X_REAL_IP) {
+        real_ip(headers)
+    } else {
+        Some(peer)
+    })
 }
 
 /// Reads from the right, where the nearest proxy wrote; an entry that is no address ends what can be believed.
@@ -38,51 +57,125 @@ fn forwarded(headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Optio
     outermost
 }
 
+/// The one address; of two lines, nobody can tell which the proxy wrote.
 fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
-    parse(headers.get(X_REAL_IP)?.to_str().ok()?)
+    let mut lines = headers.get_all(X_REAL_IP).iter().map(HeaderValue::to_str);
+    match (lines.next(), lines.next()) {
+        (Some(Ok(line)), None) => parse(line),
+        _ => None,
+    }
 }
 
+/// An address as proxies write it: bare, in brackets, or with a port. `unknown` and obfuscated identifiers (RFC 7239,
+/// section 6) are none.
 fn parse(entry: &str) -> Option<IpAddr> {
-    entry.trim().parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    let entry = entry.trim();
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, forwarded: &[&'static str]) -> String {
-        let lines = forwarded.iter().map(|line| (X_FORWARDED_FOR, http::HeaderValue::from_static(line)));
-        let trusted = ["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
-        client_ip(peer.parse().unwrap(), &HeaderMap::from_iter(lines), &trusted).to_string()
+    const TRUSTED: [&str; 2] = ["127.0.0.0/8", "10.0.0.0/8"];
+
+    fn seen(peer: &str, lines: &[(HeaderName, &str)]) -> String {
+        let line = |(name, value): &(HeaderName, &str)| (name.clone(), value.parse().unwrap());
+        let headers: HeaderMap = lines.iter().map(line).collect();
+        let trusted = TRUSTED.map(|network| network.parse().unwrap());
+        client_ip(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    fn forwarded_seen(peer: &str, lines: &[&str]) -> String {
+        seen(peer, &lines.iter().map(|line| (X_FORWARDED_FOR, *line)).collect::<Vec<_>>())
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        assert_eq!(seen("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
-        assert_eq!(seen("127.0.0.1", &["203.0.113.9"]), "203.0.113.9");
-        assert_eq!(seen("127.0.0.1", &["1.2.3.4, 203.0.113.9, 10.0.0.7"]), "203.0.113.9");
-        assert_eq!(seen("::ffff:127.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        for (peer, lines, expected) in [
+            ("192.0.2.1", &["203.0.113.9"][..], "192.0.2.1"),
+            ("192.0.2.1", &["nonsense"], "192.0.2.1"),
+            ("127.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            ("127.0.0.1", &["1.2.3.4, 203.0.113.9, 10.0.0.7"], "203.0.113.9"),
+            ("::ffff:127.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            ("127.0.0.1", &["203.0.113.9, ::ffff:10.0.0.7"], "203.0.113.9"),
+            ("127.0.0.1", &["1.1.1.1", "203.0.113.9"], "203.0.113.9"),
+            ("127.0.0.1", &["10.0.0.3, 10.0.0.4"], "10.0.0.3"),
+            ("127.0.0.1", &[], "127.0.0.1"),
+        ] {
+            assert_eq!(forwarded_seen(peer, lines), expected, "{peer} {lines:?}");
+        }
     }
 
     #[test]
-    fn a_forged_entry_is_not_reached_and_nonsense_not_believed() {
-        assert_eq!(seen("127.0.0.1", &["1.1.1.1", "203.0.113.9"]), "203.0.113.9", "the later line is nearer");
-        assert_eq!(seen("127.0.0.1", &["203.0.113.9, nonsense"]), "127.0.0.1");
-        assert_eq!(seen("127.0.0.1", &[]), "127.0.0.1");
-        assert_eq!(seen("127.0.0.1", &["10.0.0.3, 10.0.0.4"]), "10.0.0.3");
+    fn an_address_may_have_brackets_and_a_port() {
+        for (entry, expected) in [
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("2001:db8::9", "2001:db8::9"),
+            ("[2001:db8::9]", "2001:db8::9"),
+            ("[2001:db8::9]:4711", "2001:db8::9"),
+            ("[::ffff:203.0.113.9]:4711", "203.0.113.9"),
+            ("  203.0.113.9\t", "203.0.113.9"),
+            ("203.0.113.9, 10.0.0.4:80", "203.0.113.9"),
+        ] {
+            assert_eq!(forwarded_seen("127.0.0.1", &[entry]), expected, "{entry}");
+        }
+    }
+
+    #[test]
+    fn whoever_cannot_be_read_is_unknown_and_never_the_proxy() {
+        for entry in [
+            "",
+            ",",
+            "unknown",
+            "_hidden",
+            "nonsense",
+            "203.0.113.9:",
+            "203.0.113.9:x",
+            "203.0.113.9:99999",
+            "[",
+            "[]",
+            "[203.0.113.9",
+            "2001:db8::9]",
+            "203.0.113.9/32",
+            "203.0.113.9 10.0.0.1",
+            "203.0.113.9, unknown",
+            "unknown, 10.0.0.4",
+            "203.0.113.9,",
+            "ä",
+        ] {
+            assert_eq!(forwarded_seen("127.0.0.1", &[entry]), "unknown", "{entry}");
+            assert_eq!(forwarded_seen("10.0.0.7", &["203.0.113.9", entry]), "unknown", "{entry}");
+            assert_eq!(seen("127.0.0.1", &[(X_REAL_IP, entry)]), "unknown", "{entry}");
+        }
+    }
+
+    #[test]
+    fn no_header_makes_a_proxy_of_the_client_unless_it_names_only_proxies() {
+        // Every list of up to three entries, where each may be a client, a proxy or unreadable.
+        let entries = ["203.0.113.9", "10.0.0.4", "unknown"];
+        let more = |lists: Vec<Vec<&'static str>>| -> Vec<Vec<&'static str>> {
+            let with = |list: &Vec<_>| entries.map(|entry| [&list[..], &[entry]].concat());
+            lists.iter().flat_map(with).collect()
+        };
+        let (one, two) = (more(vec![Vec::new()]), more(more(vec![Vec::new()])));
+        for list in one.into_iter().chain(two.clone()).chain(more(two)) {
+            let nearest = list.iter().rev().find(|entry| **entry != "10.0.0.4");
+            let expected = nearest.map_or("10.0.0.4", |entry| *entry);
+            assert_eq!(forwarded_seen("127.0.0.1", &[&list.join(", ")]), expected, "{list:?}");
+            assert_eq!(forwarded_seen("127.0.0.1", &list), expected, "in lines of their own: {list:?}");
+        }
     }
 
     #[test]
     fn x_real_ip_tells_only_where_x_forwarded_for_does_not_and_a_proxy_wrote_it() {
-        let real = |peer: &str, forwarded: Option<&'static str>| {
-            let real = (X_REAL_IP, http::HeaderValue::from_static("203.0.113.9"));
-            let forwarded = forwarded.map(|line| (X_FORWARDED_FOR, http::HeaderValue::from_static(line)));
-            let headers = HeaderMap::from_iter(forwarded.into_iter().chain([real]));
-            client_ip(peer.parse().unwrap(), &headers, &["127.0.0.0/8".parse().unwrap()]).to_string()
-        };
-        assert_eq!(real("127.0.0.1", None), "203.0.113.9");
-        assert_eq!(real("127.0.0.1", Some("192.0.2.1")), "192.0.2.1");
-        assert_eq!(real("127.0.0.1", Some("unknown")), "127.0.0.1");
-        assert_eq!(real("192.0.2.1", None), "192.0.2.1");
+        let real = (X_REAL_IP, "203.0.113.9");
+        assert_eq!(seen("127.0.0.1", &[real.clone()]), "203.0.113.9");
+        assert_eq!(seen("127.0.0.1", &[(X_FORWARDED_FOR, "192.0.2.1"), real.clone()]), "192.0.2.1");
+        assert_eq!(seen("127.0.0.1", &[(X_FORWARDED_FOR, "unknown"), real.clone()]), "unknown");
+        assert_eq!(seen("127.0.0.1", &[(X_REAL_IP, "192.0.2.1"), real.clone()]), "unknown");
+        assert_eq!(seen("192.0.2.1", &[real]), "192.0.2.1");
     }
 }

@@ -13,14 +13,11 @@ use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
 
 use crate::body::{broken_rule, read_json, read_optional};
+use crate::client_ip::ClientIp;
 use crate::credential::{self, Credential, Unreadable};
 use crate::problem::ApiProblem;
 use crate::request_id::RequestId;
 use crate::state::App;
-
-/// The client's address, put beside the request by the service.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClientIp(pub(crate) IpAddr);
 
 /// A JSON body.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -296,5 +293,5 @@ pub(crate) fn origin(parts: &Parts) -> Origin {
 }
 
 fn ip_of(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ClientIp>().map(|client| client.0)
+    parts.extensions.get::<ClientIp>().and_then(|client| client.0)
 }

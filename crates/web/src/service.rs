@@ -13,8 +13,7 @@ use tower::ServiceExt;
 
 use crate::api::verification::verify_key;
 use crate::authz;
-use crate::client_ip::client_ip;
-use crate::extract::ClientIp;
+use crate::client_ip::{ClientIp, client_ip};
 use crate::problem::ApiProblem;
 use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::state::App;
@@ -75,12 +74,12 @@ impl Service {
     async fn route(
         &self,
         mut request: Request<Incoming>,
-        client: IpAddr,
+        client: ClientIp,
         request_id: &RequestId,
     ) -> Response<AnyBody> {
         let started = Instant::now();
         let (method, path) = (request.method().clone(), loggable(request.uri().path()));
-        request.extensions_mut().insert(ClientIp(client));
+        request.extensions_mut().insert(client);
         request.extensions_mut().insert(request_id.clone());
         let Ok(mut response) = self.router.clone().oneshot(request.map(axum::body::Body::new)).await;
         let response = match response.extensions_mut().remove::<ApiProblem>() {

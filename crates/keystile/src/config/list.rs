@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use ipnet::IpNet;
+use keystile_core::Invalid;
+use keystile_core::network::parse_network;
 use serde::{Deserialize, Deserializer};
 
 /// A list as flags and variables write it (`a,b`); in the file it may also be a list of texts.
@@ -30,6 +33,19 @@ impl<'de, T: FromStr<Err: std::fmt::Display>> Deserialize<'de> for Commas<T> {
             Written::List(entries) => entries.join(","),
         };
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A network, or a single address as a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Network(pub(crate) IpNet);
+
+impl FromStr for Network {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let rule = "must be IP addresses or CIDR networks such as `10.0.0.0/8`";
+        parse_network(text).map(Self).ok_or_else(|| Invalid::rule(rule))
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::logging::LogFormat;
-use list::{Commas, HeaderText};
+use list::{Commas, HeaderText, Network};
 use url::DatabaseUrl;
 
 /// Declares every setting once: as a flag (`--data-dir`), an environment variable (`KEYSTILE_DATA_DIR`) and a
@@ -53,7 +53,7 @@ settings! {
     /// File with the key that encrypts secrets in the database; nodes of one installation share it. Keep a copy: without it, people with a second factor cannot sign in [default: encryption-key in the data folder].
     encryption_key_file: PathBuf, "KEYSTILE_ENCRYPTION_KEY_FILE", "FILE";
     /// Networks of proxies whose X-Forwarded-For is believed, separated by commas [default: 127.0.0.0/8,::1/128].
-    trusted_proxies: Commas<IpNet>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
+    trusted_proxies: Commas<Network>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
     /// Headers beside Authorization that may carry a key, separated by commas [default: x-api-key].
     key_headers: Commas<HeaderText>, "KEYSTILE_KEY_HEADERS", "NAMES";
     /// Keys kept in memory at most; about 250 bytes each, and the metadata that a key has [default: 1000000].
@@ -141,8 +141,10 @@ impl Settings {
         let key_header = || vec![http::HeaderName::from_static("x-api-key")];
         let header_names =
             |Commas(names): &Commas<HeaderText>| names.iter().map(|name| name.0.clone()).collect();
+        let networks =
+            |Commas(networks): &Commas<Network>| networks.iter().map(|network| network.0).collect();
         HttpSettings {
-            trusted_proxies: self.trusted_proxies.as_ref().map_or_else(loopback, |list| list.0.clone()),
+            trusted_proxies: self.trusted_proxies.as_ref().map_or_else(loopback, networks),
             key_headers: self.key_headers.as_ref().map_or_else(key_header, header_names),
             body_timeout: Duration::from_secs(self.body_timeout_seconds.unwrap_or(30)),
         }

@@ -11,6 +11,7 @@ mod authorization;
 mod automation;
 mod bad_input;
 mod bad_requests;
+mod client_address;
 mod connections;
 mod contract;
 mod database_away;

@@ -8,7 +8,8 @@ use keystile_manage::{Caller, Lacking, Origin, Refused};
 use keystile_wire::{CreateTenant, Listing, PatchTenant, Problem, TenantView};
 
 use super::{Answer, json, with_location, with_version};
-use crate::extract::{ClientIp, IfMatch, Json, Member, Person};
+use crate::client_ip::ClientIp;
+use crate::extract::{IfMatch, Json, Member, Person};
 use crate::once::{Making, once};
 use crate::problem::ApiProblem;
 use crate::request_id::RequestId;
@@ -28,7 +29,7 @@ pub(crate) async fn create_tenant(
     Making(request, asked): Making<CreateTenant>,
 ) -> Answer {
     let (name, label) = request.parse().map_err(ApiProblem::invalid)?;
-    let origin = Origin { ip: Some(ip), request_id: Some(request_id.as_str().to_owned()) };
+    let origin = Origin { ip, request_id: Some(request_id.as_str().to_owned()) };
     once(&app, signed_in.asker(), asked, move |app| async move {
         let founded = app.control.create_tenant(&signed_in, name, label, &origin).await?;
         let path = format!("/api/v1/tenants/{}", founded.tenant.id);

@@ -1,7 +1,5 @@
 //! May this key do this: the question of services that read the answer themselves.
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
@@ -15,6 +13,7 @@ use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
 
 use super::answer::written;
 use crate::body::read_json;
+use crate::client_ip::ClientIp;
 use crate::credential::Credential;
 use crate::extract::read_headers;
 use crate::problem::ApiProblem;
@@ -31,7 +30,7 @@ pub(crate) async fn verify_key<B>(
     app: &App,
     headers: &HeaderMap,
     body: B,
-    client: IpAddr,
+    client: ClientIp,
     request_id: &RequestId,
 ) -> Result<Response<Full<Bytes>>, ApiProblem>
 where
@@ -48,19 +47,19 @@ where
 async fn asking_tenant(
     app: &App,
     headers: &HeaderMap,
-    client: IpAddr,
+    client: ClientIp,
     request_id: &RequestId,
 ) -> Result<TenantId, ApiProblem> {
     match read_headers(headers, app)? {
         Credential::Key(key) => {
             let needed = Requirement::All(&[Permission::VERIFY_KEYS]);
-            let ask = Ask { ip: Some(client), permissions: needed, ..Ask::ANYTHING };
+            let ask = Ask { ip: client.0, permissions: needed, ..Ask::ANYTHING };
             let verdict = verdict(app, key, &ask).await;
             verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
             verdict.key.map(|key| key.tenant_id()).ok_or_else(ApiProblem::unauthenticated)
         }
         Credential::Token(token) => {
-            let origin = Origin { ip: Some(client), request_id: Some(request_id.as_str().to_owned()) };
+            let origin = Origin { ip: client.0, request_id: Some(request_id.as_str().to_owned()) };
             Box::pin(tenant_of_bearer(app, token, origin)).await
         }
     }

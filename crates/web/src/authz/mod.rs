@@ -1,7 +1,6 @@
 //! Forward authentication: a gateway passes the original request's headers and obeys the status.
 
 use std::fmt::{self, Display, Write as _};
-use std::net::IpAddr;
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -11,6 +10,7 @@ use keystile_verify::{CachedKey, Verdict};
 use keystile_wire::Problem;
 
 use crate::api::verification::verdict;
+use crate::client_ip::ClientIp;
 use crate::credential::Credential;
 use crate::extract::read_headers;
 use crate::problem::ApiProblem;
@@ -57,7 +57,7 @@ pub(crate) async fn authorize(
     path: &str,
     query: &str,
     headers: &HeaderMap,
-    client: IpAddr,
+    client: ClientIp,
 ) -> Result<Response<()>, ApiProblem> {
     let place = Place::parse(path, query)?;
     let (Credential::Key(key) | Credential::Token(key)) = read_headers(headers, app)?;
@@ -65,7 +65,7 @@ pub(crate) async fn authorize(
     let ask = Ask {
         application_id: Some(place.application_id),
         environment: Some(place.environment),
-        ip: Some(client),
+        ip: client.0,
         permissions: Requirement::All(&needed),
         ..Ask::ANYTHING
     };
