@@ -1,5 +1,6 @@
 //! The example for nginx, in the real nginx.
 
+use keystile_core::permission::{MAX_COUNT, MAX_LENGTH};
 use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::nginx::Nginx;
 use keystile_testkit::upstream::Upstream;
@@ -105,6 +106,18 @@ async fn a_good_key_reaches_the_api_as_who_it_is_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_as_many_scopes_as_can_be_passes() {
+    let guarded = Guarded::start().await;
+    let scope = |index: usize| format!("orders:{index:0>121}");
+    let scopes: Vec<_> = (0..MAX_COUNT).map(scope).collect();
+    assert_eq!(scopes[0].len(), MAX_LENGTH);
+    let key = guarded.world.create(&json!({ "name": "much", "scopes": scopes })).await;
+    let answer = guarded.ask(&[("authorization", &as_key(text(&key, "secret")))]).await;
+    assert_eq!(answer.status, 200, "{}\n{}", answer.text, guarded.nginx.log());
+    assert_eq!(answer.json["headers"]["x-keystile-scopes"], scopes.join(" "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_reaches_the_api_and_not_keystile() {
     let guarded = Guarded::start().await;
     let key = as_key(guarded.world.credentials.secret("production"));
@@ -155,7 +168,10 @@ async fn a_bad_key_does_not_reach_the_api() {
     guarded.is_refused("no key", &[], 401).await;
     let good = as_key(world.credentials.secret("production"));
     let two = [("authorization", good.as_str()), ("x-api-key", staging.trim_start_matches("ApiKey "))];
-    guarded.is_refused("two keys", &two, 500).await;
+    guarded.is_refused("two keys", &two, 400).await;
+    let names: Vec<_> = (0..120).map(|index| format!("x-filler-{index}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    guarded.is_refused("a head of many lines", &many, 431).await;
     let challenge = guarded.ask(&[]).await;
     assert!(challenge.header("www-authenticate").starts_with("ApiKey realm="), "{:?}", challenge.headers);
     let inside = guarded.http.json("GET", "/keystile", &good, &NOTHING).await;
