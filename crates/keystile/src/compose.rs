@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keystile_core::{Clock, Entropy};
 use keystile_manage::ControlPlane;
-use keystile_store::Store;
+use keystile_store::{Location, Store};
 use keystile_verify::{Background, OneNode, Verifier};
 use keystile_web::{App, Server};
 
@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::encryption_key;
 use crate::failure::Failure;
 use crate::key_source::StoredKeys;
+use crate::private_file::make_private;
 use crate::sealer::Sealer;
 use crate::signing;
 use crate::stop;
@@ -85,7 +86,15 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store, Failure> {
     stop::not_by_large_files()?;
     let data_dir = settings.data_dir();
     make_private_folder(&data_dir)?;
-    let store = Store::open(settings.location()?)
+    let location = settings.location()?;
+    if let Location::Sqlite(file) = &location {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = file.clone().into_os_string();
+            name.push(suffix);
+            make_private(name.as_ref());
+        }
+    }
+    let store = Store::open(location)
         .await
         .map_err(|error| Failure::because("the database cannot be opened", &error))?;
     let applied = store

@@ -18,6 +18,7 @@ mod database_away;
 mod dev;
 mod doubt;
 mod durability;
+mod file_modes;
 mod full_disk;
 mod idempotency;
 mod import;
