@@ -7,12 +7,13 @@ use keystile_core::{Clock, Entropy};
 use keystile_manage::ControlPlane;
 use keystile_store::{Location, Store};
 use keystile_verify::{Background, OneNode, Verifier};
-use keystile_web::{App, Server};
+use keystile_web::{App, Server, ServerLimits};
 
 use crate::config::Settings;
 use crate::encryption_key;
 use crate::failure::Failure;
 use crate::key_source::StoredKeys;
+use crate::open_files;
 use crate::private_file::make_private;
 use crate::sealer::Sealer;
 use crate::signing;
@@ -43,10 +44,10 @@ impl Running {
         entropy.fill(&mut seed).map_err(|error| Failure::because("request ids cannot be made", &error))?;
         let seed = u64::from_ne_bytes(seed);
         let app = App::new(control.clone(), Arc::clone(&verifier), store.clone(), settings.http(), seed);
-        let server =
-            Server::bind(settings.listen(), app, settings.server_limits()).await.map_err(|error| {
-                Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
-            })?;
+        let server = Server::bind(settings.listen(), app, server_limits(settings)?).await;
+        let server = server.map_err(|error| {
+            Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
+        })?;
         let sealer = Sealer::start(store.clone());
         Ok(Self { control, store, verifier, background, sealer, server })
     }
@@ -66,6 +67,18 @@ impl Running {
         self.sealer.stop().await;
         self.store.close().await;
     }
+}
+
+/// The settings, as far as the system lets us have them.
+fn server_limits(settings: &Settings) -> Result<ServerLimits, Failure> {
+    let database_connections = match settings.location()? {
+        Location::Sqlite(_) => 0,
+        Location::Postgres { max_connections, .. } => max_connections,
+    };
+    let limits = settings.server_limits();
+    let connections =
+        open_files::connections(limits.connections, open_files::raise_limit(), database_connections);
+    Ok(ServerLimits { connections, ..limits })
 }
 
 /// Brings the control plane together with its keys.

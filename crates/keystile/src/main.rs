@@ -11,6 +11,7 @@ mod failure;
 mod key_source;
 mod logging;
 mod migrate;
+mod open_files;
 mod private_file;
 mod sealer;
 mod serve;

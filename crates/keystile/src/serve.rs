@@ -10,7 +10,7 @@ use keystile_manage::ControlPlane;
 use crate::compose::Running;
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::stop;
+use crate::stop::{self, Hangup};
 
 /// Serves the API, on SQLite in the data folder or on PostgreSQL.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ impl std::fmt::Debug for OwnerPassword {
 pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     let settings = options.settings.with_file(options.config.as_ref())?;
     settings.start_logging()?;
-    let stop = stop::requested()?;
+    let stop = stop::requested(Hangup::IsNoReason)?;
     let running = Running::start(&settings).await?;
     make_owner(&running.control, options.owner).await?;
     let address = running.address()?;

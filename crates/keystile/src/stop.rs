@@ -13,13 +13,29 @@ pub(crate) fn not_by_large_files() -> Result<(), Failure> {
     listen(SignalKind::from_raw(FILE_TOO_LARGE)).map(drop)
 }
 
-/// Listens for SIGTERM and Ctrl-C from now on; the future ends with the first of them.
-pub(crate) fn requested() -> Result<impl Future<Output = ()>, Failure> {
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hangup {
+    /// The terminal is gone, and with it whoever tried things out.
+    Stops,
+    /// Somebody wants settings to be read again, as of other services: a server in production must not end of it.
+    IsNoReason,
+}
+
+/// Listens for SIGTERM, Ctrl-C and SIGHUP from now on; the future ends with the first that is a reason to stop.
+pub(crate) fn requested(hangup: Hangup) -> Result<impl Future<Output = ()>, Failure> {
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut hung_up = listen(SignalKind::hangup())?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hung_up.recv() => if hangup == Hangup::Stops { break },
+            }
+            tracing::warn!(
+                "SIGHUP changes nothing: settings are read at the start only; restart to apply others"
+            );
         }
         tracing::info!("stopping");
     })

@@ -61,9 +61,17 @@ impl Process {
     /// # Panics
     /// When the signal cannot be sent.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, such as `HUP`.
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    pub fn signal(&self, name: &str) {
         // Its id cannot be another's: it is not given back before the child was waited for.
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
-        assert!(sent.unwrap().success(), "SIGTERM could not be sent");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(sent.unwrap().success(), "SIG{name} could not be sent");
     }
 
     /// Lets no file that it writes grow beyond so many bytes; with nothing, they grow as they may again.

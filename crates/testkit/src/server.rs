@@ -25,6 +25,7 @@ pub struct Plan {
     variables: Vec<(String, String)>,
     folder: TempDir,
     database: Option<Database<'static>>,
+    open_files: Option<(u64, u64)>,
 }
 
 impl Plan {
@@ -51,6 +52,7 @@ impl Plan {
             variables: Vec::new(),
             folder,
             database: None,
+            open_files: None,
         };
         let data = plan.data_dir().display().to_string();
         // The system chooses a port that is free; a chosen one might be taken by the time it is bound.
@@ -78,6 +80,13 @@ impl Plan {
         self
     }
 
+    /// Limits the files it may have open, softly and hard.
+    #[must_use]
+    pub const fn open_files(mut self, soft: u64, hard: u64) -> Self {
+        self.open_files = Some((soft, hard));
+        self
+    }
+
     /// The folder of the server's data.
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -90,13 +99,20 @@ impl Plan {
 
     /// Runs it, without waiting for anything.
     pub fn run(&self, name: &str) -> Process {
-        let mut command = Command::new(&self.program);
+        let mut command = self.program();
         command.arg(self.command).args(&self.flags);
         if let Some(database) = &self.database {
             command.args(["--database-url", &database.url()]);
         }
         command.env_clear().envs(self.variables.iter().cloned());
         Process::start(&mut command, self.folder.path(), name)
+    }
+
+    fn program(&self) -> Command {
+        let Some((soft, hard)) = self.open_files else { return Command::new(&self.program) };
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={soft}:{hard}")).arg(&self.program);
+        command
     }
 
     /// Starts it and waits until it is ready.

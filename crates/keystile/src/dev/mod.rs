@@ -12,7 +12,7 @@ use crate::compose::Running;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::private_file::write_private;
-use crate::stop;
+use crate::stop::{self, Hangup};
 use workspace::{Opened, Workspace};
 
 /// Starts a server on loopback with everything in a local folder, and prints what to try.
@@ -37,7 +37,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     };
     settings.start_logging()?;
     refuse_public_address(&settings)?;
-    let stop = stop::requested()?;
+    let stop = stop::requested(Hangup::Stops)?;
     let running = Running::start(&settings).await?;
     let base_url = format!("http://{}", running.address()?);
     let opened = Workspace::open(&running.control, &settings.data_dir()).await?;

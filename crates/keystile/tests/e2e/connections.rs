@@ -120,6 +120,47 @@ async fn a_request_that_never_ends_does_not_keep_the_server_from_stopping() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_stops_what_tries_things_out_and_not_what_serves() {
+    let mut world = World::start().await;
+    let mut stream = begin_creation(&world);
+    world.server.process().signal("HUP");
+    until("the server to take no connections any more", || {
+        TcpStream::connect(world.server.address()).is_err().then_some(())
+    });
+    stream.write_all(b": \"last\"}").unwrap();
+    let answer = read_to_end(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    world.server.await_end();
+
+    let mut server = Plan::serve(KEYSTILE).start();
+    server.process().signal("HUP");
+    until("the hangup to be told", || server.process().stderr().contains("SIGHUP").then_some(()));
+    server.http().json("GET", "/healthz", "", &NOTHING).await.expect(200);
+    server.stop();
+}
+
+#[test]
+fn connections_are_bounded_by_the_files_that_may_be_open() {
+    let server = Plan::dev(KEYSTILE).open_files(40, 200).start();
+    let told = server.process().stderr();
+    assert!(told.contains("no more than 200 files") && told.contains("LimitNOFILE"), "{told}");
+    let connect = || {
+        let stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream
+    };
+    // More than were allowed at first; and then more than can be had.
+    let mut served: Vec<_> = (0..80).map(|_| connect()).collect();
+    served.iter_mut().for_each(ask);
+    let waiting: Vec<_> = (0..100).map(|_| connect()).collect();
+    served.iter_mut().for_each(ask);
+    drop((waiting, served));
+    ask(&mut connect());
+    let told = server.process().stderr();
+    assert!(!told.contains("cannot accept"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_more_connections_are_served_than_allowed() {
     const MOST: usize = 4;
     let server = Plan::dev(KEYSTILE).flag("--max-connections", &MOST.to_string()).start();
