@@ -19,6 +19,9 @@ use crate::logging::LogFormat;
 use list::{Commas, HeaderText, Network};
 use url::DatabaseUrl;
 
+/// The database in the data folder.
+pub(crate) const DATABASE: &str = "keystile.db";
+
 /// Declares every setting once: as a flag (`--data-dir`), an environment variable (`KEYSTILE_DATA_DIR`) and a
 /// line of the file (`data_dir = …`).
 macro_rules! settings {
@@ -105,7 +108,7 @@ impl Settings {
     /// Where the rows are.
     pub(crate) fn location(&self) -> Result<Location, Failure> {
         let Some(url) = &self.database_url else {
-            return Ok(Location::Sqlite(self.data_dir().join("keystile.db")));
+            return Ok(Location::Sqlite(self.data_dir().join(DATABASE)));
         };
         let wrong = |error| Failure::because("KEYSTILE_DATABASE_URL (--database-url) cannot be used", &error);
         Ok(match url.location().map_err(wrong)? {

@@ -6,16 +6,29 @@ mod workspace;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use crate::compose::Running;
-use crate::config::Settings;
+use crate::config::{DATABASE, Settings};
 use crate::failure::Failure;
 use crate::private_file::write_private;
 use crate::stop::{self, Hangup};
-use workspace::{Opened, Workspace};
+use workspace::{NOTES, Opened, Workspace};
+
+/// Settings that name other places than the local folder, and their variables. As flags they are meant; in the
+/// environment they are likely to be those of another server.
+const PLACES: [(&str, &str); 4] = [
+    ("database_url", "KEYSTILE_DATABASE_URL"),
+    ("data_dir", "KEYSTILE_DATA_DIR"),
+    ("signing_key_file", "KEYSTILE_SIGNING_KEY_FILE"),
+    ("encryption_key_file", "KEYSTILE_ENCRYPTION_KEY_FILE"),
+];
 
 /// Starts a server on loopback with everything in a local folder, and prints what to try.
+///
+/// What another server uses is not touched: KEYSTILE_DATABASE_URL, KEYSTILE_DATA_DIR and the variables that name files of
+/// keys are refused. Their flags are taken.
 ///
 /// The first start makes an owner with a random password, a tenant, an application and one key per environment, and
 /// prints them once. Later starts keep them.
@@ -29,6 +42,20 @@ pub(crate) struct DevOptions {
     settings: Settings,
 }
 
+/// Refuses to try things out on what the environment says of another server: an owner and keys would be made there.
+pub(crate) fn refuse_environment(matches: &ArgMatches) -> Result<(), Failure> {
+    let is_set = |(id, _): &&(&str, &str)| matches.value_source(id) == Some(ValueSource::EnvVariable);
+    let set: Vec<_> = PLACES.iter().filter(is_set).map(|(_, variable)| *variable).collect();
+    if set.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "`keystile dev` keeps everything in a local folder and does not use what {} names, which may be another server's: \
+         unset it, or give the flag if you mean it",
+        set.join(" and ")
+    )))
+}
+
 pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     let settings = Settings {
         data_dir: options.settings.data_dir.or_else(|| Some("keystile-dev".into())),
@@ -39,6 +66,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     refuse_public_address(&settings)?;
     let stop = stop::requested(Hangup::Stops)?;
     let running = Running::start(&settings).await?;
+    refuse_own_files(options.credentials_file.as_deref(), &settings)?;
     let base_url = format!("http://{}", running.address()?);
     let opened = Workspace::open(&running.control, &settings.data_dir()).await?;
     hand_over(&opened, options.credentials_file.as_deref(), &settings, &base_url)?;
@@ -71,6 +99,31 @@ fn refuse_public_address(settings: &Settings) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new("`keystile dev` listens on loopback only; use `keystile serve` for others to reach it"))
+}
+
+/// Credentials must not take the place of a file that the server needs.
+fn refuse_own_files(file: Option<&Path>, settings: &Settings) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let (folder, asked) = (settings.data_dir(), resolved(file));
+    let beside = |suffix: &str| folder.join(format!("{DATABASE}{suffix}"));
+    let databases = ["", "-wal", "-shm", ".lock"].map(beside);
+    let others = [folder.join(NOTES), settings.signing_key_file(), settings.encryption_key_file()];
+    if databases.iter().chain(&others).all(|own| resolved(own) != asked) {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} is a file of the server itself; write the credentials to another",
+        file.display()
+    )))
+}
+
+/// The one path of a file whose folder exists; the file itself need not.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 fn secrets_are_gone(file: &Path, settings: &Settings) -> Failure {

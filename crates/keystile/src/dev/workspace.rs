@@ -14,7 +14,7 @@ use crate::system::SystemEntropy;
 
 const EMAIL: &str = "owner@localhost";
 /// Where the facts are kept, in the data folder.
-const NOTES: &str = "dev.json";
+pub(super) const NOTES: &str = "dev.json";
 const TENANT_NAME: &str = "Playground";
 /// Everything in the application, and asking Keystile itself.
 const SCOPES: [&str; 2] = ["*", "keystile.keys:verify"];
@@ -57,7 +57,10 @@ impl Workspace {
         let workspace = Self::make(control).await?;
         let unfinished = || {
             let folder = folder.display();
-            Failure::new(format!("the first start in {folder} did not end; delete the folder to start anew"))
+            Failure::new(format!(
+                "the first start in {folder} did not end, or `keystile serve` made what is there: name another folder with \
+                 --data-dir; or, if nobody needs what is there, delete the folder to start anew"
+            ))
         };
         workspace.map(Opened::New).ok_or_else(unfinished)
     }

@@ -135,6 +135,51 @@ fn it_is_for_this_machine_only() {
 }
 
 #[test]
+fn what_the_environment_says_of_another_server_is_refused() {
+    let folder = empty_folder();
+    let elsewhere = folder.folder().join("elsewhere");
+    for name in [
+        "KEYSTILE_DATABASE_URL",
+        "KEYSTILE_DATA_DIR",
+        "KEYSTILE_SIGNING_KEY_FILE",
+        "KEYSTILE_ENCRYPTION_KEY_FILE",
+    ] {
+        let mut command = Command::new(KEYSTILE);
+        command.args(["dev", "--listen", "127.0.0.1:0"]).current_dir(folder.folder());
+        command.env_clear().env(name, &elsewhere);
+        explains(&command.output().unwrap(), &[name, "unset it", "flag"]);
+        assert!(!elsewhere.exists() && !folder.folder().join("keystile-dev").exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn credentials_do_not_replace_a_file_of_the_server() {
+    let plan = empty_folder();
+    let data = plan.data_dir();
+    for name in [
+        "dev.json",
+        "keystile.db",
+        "keystile.db-wal",
+        "keystile.db.lock",
+        "signing-key.der",
+        "encryption-key",
+    ] {
+        for file in [data.join(name), data.join("..").join("data").join(name)] {
+            let file = file.to_str().unwrap();
+            let output = run(plan.folder(), &["--listen", "127.0.0.1:0", "--credentials-file", file]);
+            explains(&output, &[file, "a file of the server itself"]);
+        }
+    }
+    let mut server = Plan::dev(KEYSTILE).start();
+    server.stop();
+    let notes = server.plan().data_dir().join("dev.json");
+    let before = fs::read(&notes).unwrap();
+    let again = ["--listen", "127.0.0.1:0", "--credentials-file", notes.to_str().unwrap()];
+    explains(&run(server.plan().folder(), &again), &["a file of the server itself"]);
+    assert_eq!(fs::read(&notes).unwrap(), before);
+}
+
+#[test]
 fn an_interrupted_first_start_is_explained() {
     let mut server = Server::dev(KEYSTILE);
     server.stop();
