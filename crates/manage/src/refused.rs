@@ -69,6 +69,9 @@ pub enum Refused {
         /// What the store said.
         source: StoreError,
     },
+    /// So much is being done already that the caller must come back later.
+    #[error("too many sign-ins at once; try again in a moment")]
+    Busy,
     /// An operator must act: the machine gives no random bytes or a computation failed.
     #[error("{0}")]
     Internal(String),

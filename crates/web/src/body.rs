@@ -13,32 +13,34 @@ use hyper::body::Body;
 use keystile_core::Invalid;
 use serde::de::DeserializeOwned;
 
-use crate::problem::ApiProblem;
+use crate::problem::{ApiProblem, BUSY};
+use crate::room::{NoRoom, Part, Room};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Longest body that is read, but for those that say otherwise.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// Longest body that is read of somebody who is not known yet: far more than signing in takes.
+pub(crate) const MAX_EARLY: usize = 64 * 1024;
 /// How much longer than that a body may be that is read only to be dropped: enough for honest mistakes.
 const MAX_DROPPED: usize = 8 * MAX_BODY;
 /// Longest that is spent on it.
 const MAX_DROPPING: Duration = Duration::from_secs(5);
 
-/// Reads a whole JSON body into `T`.
-pub(crate) async fn read_json<T, B>(headers: &HeaderMap, body: B, within: Duration) -> Result<T, ApiProblem>
-where
-    T: DeserializeOwned,
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    read_whole(headers, body, within, MAX_BODY).await.map(|(value, _)| value)
+/// How bodies are read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// Longest that one may take.
+    pub(crate) within: Duration,
+    /// Memory for all that are not there wholly.
+    pub(crate) room: Room,
 }
 
 /// Reads a whole JSON body of at most `longest` bytes into `T`, and gives its bytes, too.
 pub(crate) async fn read_whole<T, B>(
     headers: &HeaderMap,
     body: B,
-    within: Duration,
+    reading: &Reading,
     longest: usize,
 ) -> Result<(T, Bytes), ApiProblem>
 where
@@ -47,7 +49,8 @@ where
     B::Error: Into<BoxError>,
 {
     require_json(headers)?;
-    let bytes = read_bytes(headers, body, within, longest).await?;
+    let mut part = reading.room.part();
+    let bytes = read_bytes(headers, body, (reading.within, &mut part), longest).await?;
     parse_json(&bytes).map(|value| (value, bytes))
 }
 
@@ -55,14 +58,16 @@ where
 pub(crate) async fn read_optional<T, B>(
     headers: &HeaderMap,
     body: B,
-    within: Duration,
+    reading: &Reading,
+    longest: usize,
 ) -> Result<(T, Bytes), ApiProblem>
 where
     T: DeserializeOwned + Default,
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let bytes = read_bytes(headers, body, within, MAX_BODY).await?;
+    let mut part = reading.room.part();
+    let bytes = read_bytes(headers, body, (reading.within, &mut part), longest).await?;
     if bytes.is_empty() {
         return Ok((T::default(), bytes));
     }
@@ -89,7 +94,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiProblem> {
 async fn read_bytes<B>(
     headers: &HeaderMap,
     body: B,
-    within: Duration,
+    (within, part): (Duration, &mut Part<'_>),
     longest: usize,
 ) -> Result<Bytes, ApiProblem>
 where
@@ -97,8 +102,9 @@ where
     B::Error: Into<BoxError>,
 {
     let mut body = pin!(body);
+    let mut problem = too_large(longest);
     if body.size_hint().lower() <= longest as u64 {
-        let mut whole = pin!(gather(Limited::new(body.as_mut(), longest)));
+        let mut whole = pin!(gather(Limited::new(body.as_mut(), longest), part));
         let gathered = match look_twice(whole.as_mut()).await {
             Some(gathered) => gathered,
             None => tokio::time::timeout(within, whole).await.map_err(|_| took_too_long())?,
@@ -106,17 +112,22 @@ where
         match gathered {
             Ok(bytes) => return Ok(bytes),
             Err(error) if error.is::<LengthLimitError>() => {}
+            Err(error) if error.is::<NoRoom>() => problem = busy(),
             Err(_) => return Err(broke_off()),
         }
     }
     if !headers.contains_key(EXPECT) {
         Box::pin(drop_rest(body, longest + MAX_DROPPED)).await;
     }
-    Err(too_large(longest))
+    Err(problem)
 }
 
-/// Takes a body that is one frame, as nearly all are, without copying it.
-async fn gather(body: impl Body<Data = Bytes, Error = BoxError>) -> Result<Bytes, BoxError> {
+/// Takes a body that is one frame, as nearly all are, without copying it. What has to be kept until more comes takes
+/// its part of the memory.
+async fn gather(
+    body: impl Body<Data = Bytes, Error = BoxError>,
+    part: &mut Part<'_>,
+) -> Result<Bytes, BoxError> {
     let mut body = pin!(body);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -124,6 +135,7 @@ async fn gather(body: impl Body<Data = Bytes, Error = BoxError>) -> Result<Bytes
         if whole.is_empty() && body.is_end_stream() {
             return Ok(piece);
         }
+        part.grow(piece.len())?;
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
@@ -162,6 +174,10 @@ async fn drop_rest<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, most: usize) {
 
 fn broke_off() -> ApiProblem {
     ApiProblem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body broke off")
+}
+
+fn busy() -> ApiProblem {
+    ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, NoRoom.to_string())
 }
 
 fn took_too_long() -> ApiProblem {
@@ -315,7 +331,9 @@ mod tests {
     async fn pieces_of_a_body_are_put_together_and_a_silent_client_is_not_waited_for() {
         let read = async |ends| {
             let body = Pieces { left: vec!["c", "", "ab"], ends };
-            read_bytes(&HeaderMap::new(), body, Duration::from_millis(1), MAX_BODY).await
+            let room = Room::new(3);
+            let within = Duration::from_millis(1);
+            read_bytes(&HeaderMap::new(), body, (within, &mut room.part()), MAX_BODY).await
         };
         assert_eq!(read(true).await.unwrap(), "abc");
         let silent = read(false).await.unwrap_err().into_response();

@@ -12,24 +12,27 @@ use keystile_manage::{Bearer, Caller, Lacking, Origin, Present, Refused, SignedI
 use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
 
-use crate::body::{broken_rule, read_json, read_optional};
+use crate::body::{MAX_BODY, MAX_EARLY, broken_rule, read_optional, read_whole};
 use crate::client_ip::ClientIp;
 use crate::credential::{self, Credential, Unreadable};
 use crate::problem::ApiProblem;
 use crate::request_id::RequestId;
 use crate::state::App;
 
-/// A JSON body.
-pub(crate) struct Json<T>(pub(crate) T);
+/// A JSON body of at most `LONGEST` bytes.
+pub(crate) struct Json<T, const LONGEST: usize = MAX_BODY>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<App> for Json<T, LONGEST> {
     type Rejection = ApiProblem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
         let (parts, body) = request.into_parts();
-        read_json(&parts.headers, body, app.settings.body_timeout).await.map(Self)
+        read_whole(&parts.headers, body, &app.reading, LONGEST).await.map(|(value, _)| Self(value))
     }
 }
+
+/// The body of somebody who is not known yet.
+pub(crate) type EarlyJson<T> = Json<T, MAX_EARLY>;
 
 /// A JSON body that may be left out.
 pub(crate) struct OptionalJson<T>(pub(crate) T);
@@ -39,7 +42,8 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
         let (parts, body) = request.into_parts();
-        read_optional(&parts.headers, body, app.settings.body_timeout).await.map(|(value, _)| Self(value))
+        let read = read_optional(&parts.headers, body, &app.reading, MAX_BODY).await;
+        read.map(|(value, _)| Self(value))
     }
 }
 

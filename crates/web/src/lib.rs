@@ -15,6 +15,7 @@ mod once;
 mod problem;
 mod rate_fields;
 mod request_id;
+mod room;
 mod router;
 mod server;
 mod service;

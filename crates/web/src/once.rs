@@ -35,7 +35,7 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<App> for Making<T, L
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
         let (parts, body) = request.into_parts();
         let key = idempotency_key(&parts)?;
-        let (value, bytes) = read_whole(&parts.headers, body, app.settings.body_timeout, LONGEST).await?;
+        let (value, bytes) = read_whole(&parts.headers, body, &app.reading, LONGEST).await?;
         Ok(Self(value, key.map(|key| asked(key, &parts, &bytes))))
     }
 }
@@ -49,7 +49,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for MakingOptional<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
         let (parts, body) = request.into_parts();
         let key = idempotency_key(&parts)?;
-        let (value, bytes) = read_optional(&parts.headers, body, app.settings.body_timeout).await?;
+        let (value, bytes) = read_optional(&parts.headers, body, &app.reading, MAX_BODY).await?;
         Ok(Self(value, key.map(|key| asked(key, &parts, &bytes))))
     }
 }

@@ -22,6 +22,8 @@ const CHALLENGE_AGAIN: HeaderValue = HeaderValue::from_static(
 const IN_PROGRESS: &str = "idempotency_in_progress";
 const SECRET_EXISTS: &str = "secret_exists";
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+/// So much is being done already that this must come back later.
+pub(crate) const BUSY: &str = "busy";
 const INTERNAL: &str = "internal";
 
 /// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
@@ -272,6 +274,7 @@ impl From<Refused> for ApiProblem {
                     "the store was lost while it saved this; read what is there before you try again",
                 )
             }
+            Refused::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, detail),
             Refused::Internal(cause) => {
                 tracing::error!(cause, "a request failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "this is our fault and was logged")

@@ -9,7 +9,9 @@ use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
 use keystile_store::Store;
 use keystile_verify::Verifier;
 
+use crate::body::Reading;
 use crate::request_id::RequestIds;
+use crate::room::Room;
 
 /// How requests are read.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct HttpSettings {
     pub key_headers: Vec<HeaderName>,
     /// Longest a request may take from its first header to the last byte of its body.
     pub body_timeout: Duration,
+    /// Most bytes of bodies that are not there wholly; a body that would be too much is refused.
+    pub body_bytes: usize,
 }
 
 /// The parts of a running server, shared by all requests.
@@ -34,6 +38,7 @@ pub struct Parts {
     pub(crate) store: Store,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
+    pub(crate) reading: Arc<Reading>,
 }
 
 impl App {
@@ -46,7 +51,9 @@ impl App {
         seed: u64,
     ) -> Self {
         let request_ids = Arc::new(RequestIds::new(seed));
-        Self(Arc::new(Parts { control, verifier, store, settings, request_ids }))
+        let room = Room::new(settings.body_bytes);
+        let reading = Arc::new(Reading { within: settings.body_timeout, room });
+        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading }))
     }
 
     /// The same server, where what is changed is part of this attempt.

@@ -69,6 +69,8 @@ settings! {
     head_timeout_seconds: u64, "KEYSTILE_HEAD_TIMEOUT_SECONDS", "N";
     /// Seconds a client may take for a request's body [default: 30].
     body_timeout_seconds: u64, "KEYSTILE_BODY_TIMEOUT_SECONDS", "N";
+    /// Memory for the bodies of requests that are still being sent, in MiB; a body for which it has no room is answered 503 [default: 128].
+    body_memory_mib: usize, "KEYSTILE_BODY_MEMORY_MIB", "N";
     /// Seconds that open requests get to end when the server stops [default: 10].
     drain_seconds: u64, "KEYSTILE_DRAIN_SECONDS", "N";
     /// What to log, such as `info` or `warn,keystile_store=debug` [default: info].
@@ -149,6 +151,7 @@ impl Settings {
         HttpSettings {
             trusted_proxies: self.trusted_proxies.as_ref().map_or_else(loopback, networks),
             key_headers: self.key_headers.as_ref().map_or_else(key_header, header_names),
+            body_bytes: self.body_memory_mib.unwrap_or(128).saturating_mul(1024 * 1024),
             body_timeout: Duration::from_secs(self.body_timeout_seconds.unwrap_or(30)),
         }
     }

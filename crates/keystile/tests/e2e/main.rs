@@ -19,6 +19,7 @@ mod dev;
 mod doubt;
 mod durability;
 mod file_modes;
+mod floods;
 mod full_disk;
 mod idempotency;
 mod import;

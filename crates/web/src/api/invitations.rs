@@ -12,7 +12,7 @@ use keystile_wire::{
 
 use super::{Answer, json, listing, page_of, secret_json};
 use crate::credential::Credential;
-use crate::extract::{Json, Member, PathId, Query, find_credential, origin};
+use crate::extract::{EarlyJson, Json, Member, PathId, Query, find_credential, origin};
 use crate::once::{Making, once};
 use crate::problem::ApiProblem;
 use crate::state::App;
@@ -86,7 +86,7 @@ pub(crate) async fn accept_invitation(State(app): State<App>, request: Request) 
     };
     let origin = origin(&parts);
     let Json(request) =
-        Json::<AcceptInvitation>::from_request(Request::from_parts(parts, body), &app).await?;
+        EarlyJson::<AcceptInvitation>::from_request(Request::from_parts(parts, body), &app).await?;
     let acceptance = Acceptance { token: request.token, password: request.password, bearer };
     let (membership, email) = app.control.accept_invitation(acceptance, &origin).await?;
     let name = app.control.tenant_name(membership.tenant_id).await?;

@@ -6,7 +6,7 @@ use keystile_core::PersonId;
 use keystile_wire::{ChangePassword, Nothing, Problem, ResetOfferView, ResetPassword};
 
 use super::{Answer, secret_json};
-use crate::extract::{CameFrom, Here, Json, Member, OptionalJson, PathId};
+use crate::extract::{CameFrom, EarlyJson, Here, Json, Member, OptionalJson, PathId};
 use crate::state::App;
 
 /// Change your password. All your other sessions end.
@@ -37,7 +37,7 @@ pub(crate) async fn change_password(
 pub(crate) async fn reset_password(
     State(app): State<App>,
     CameFrom(origin): CameFrom,
-    Json(request): Json<ResetPassword>,
+    Json(request): EarlyJson<ResetPassword>,
 ) -> Answer<StatusCode> {
     app.control.reset_password(&request.token, request.new_password, &origin).await?;
     Ok(StatusCode::NO_CONTENT)

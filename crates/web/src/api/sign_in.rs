@@ -11,7 +11,7 @@ use keystile_wire::{Nothing, Problem, RefreshRequest, TokenAnswer, TokenRequest}
 
 use super::{Answer, json, secret_json};
 use crate::credential::Credential;
-use crate::extract::{CameFrom, Json, OptionalJson, check_key, find_credential, origin};
+use crate::extract::{CameFrom, EarlyJson, Json, OptionalJson, check_key, find_credential, origin};
 use crate::state::App;
 
 /// Sign in with email address and password, and a code if you have a second factor; or, with
@@ -40,7 +40,7 @@ pub(crate) async fn create_token(State(app): State<App>, request: Request) -> An
             &TokenAnswer { tenant_id: Some(key.tenant_id()), ..of(token) },
         ));
     }
-    let Json(request) = Json::<TokenRequest>::from_request(request, &app).await?;
+    let Json(request) = EarlyJson::<TokenRequest>::from_request(request, &app).await?;
     let attempt = SignIn {
         email: request.email.parse().ok(),
         password: request.password,
@@ -62,7 +62,7 @@ pub(crate) async fn create_token(State(app): State<App>, request: Request) -> An
 pub(crate) async fn refresh_token(
     State(app): State<App>,
     CameFrom(origin): CameFrom,
-    Json(request): Json<RefreshRequest>,
+    Json(request): EarlyJson<RefreshRequest>,
 ) -> Answer {
     let token = request.refresh_token;
     let tokens = app.finish(|app: App| async move { app.control.refresh(&token, &origin).await }).await?;

@@ -12,7 +12,7 @@ use keystile_verify::Verdict;
 use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
 
 use super::answer::written;
-use crate::body::read_json;
+use crate::body::{MAX_BODY, read_whole};
 use crate::client_ip::ClientIp;
 use crate::credential::Credential;
 use crate::extract::read_headers;
@@ -38,7 +38,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let tenant_id = asking_tenant(app, headers, client, request_id).await?;
-    let request: VerifyRequest = read_json(headers, body, app.settings.body_timeout).await?;
+    let (request, _): (VerifyRequest, _) = read_whole(headers, body, &app.reading, MAX_BODY).await?;
     let verdict = ask(app, &request, tenant_id).await?;
     Ok(answer(&verdict))
 }

@@ -1,0 +1,76 @@
+//! Memory for bodies that are on their way.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many bytes of unfinished bodies there are, and may be. Without it, many clients that send much and never end would
+/// fill the memory, each within its own bound.
+#[derive(Debug)]
+pub(crate) struct Room {
+    held: AtomicUsize,
+    most: usize,
+}
+
+impl Room {
+    pub(crate) const fn new(most: usize) -> Self {
+        Self { held: AtomicUsize::new(0), most }
+    }
+
+    /// The part of one body, empty at first. It is given back when the value is dropped.
+    pub(crate) const fn part(&self) -> Part<'_> {
+        Part { room: self, bytes: 0 }
+    }
+}
+
+/// What one body takes.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    room: &'a Room,
+    bytes: usize,
+}
+
+impl Part<'_> {
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before.saturating_add(bytes) > self.room.most { Err(NoRoom) } else { Ok(()) }
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// There are too many bodies at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("too many large requests at once; try again in a moment")
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_fit_into_the_room_and_give_back_what_they_took() {
+        let room = Room::new(10);
+        let (mut first, mut second) = (room.part(), room.part());
+        first.grow(4).unwrap();
+        first.grow(2).unwrap();
+        second.grow(4).unwrap();
+        assert!(second.grow(1).is_err());
+        drop(second);
+        room.part().grow(4).unwrap();
+        drop(first);
+        assert_eq!(room.held.load(Ordering::Relaxed), 0);
+        assert!(room.part().grow(11).is_err());
+    }
+}
