@@ -12,6 +12,7 @@ mod client_ip;
 mod credential;
 mod extract;
 mod once;
+mod pace;
 mod problem;
 mod rate_fields;
 mod request_id;

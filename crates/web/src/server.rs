@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, interval_at};
 
+use crate::pace::Pace;
 use crate::router::router;
 use crate::service::{MAX_HEAD, MAX_LINES, Service};
 use crate::state::App;
@@ -35,7 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ServerLimits {
     /// Connections open at once; further ones wait in the operating system's queue.
     pub connections: usize,
-    /// Longest a client may take for a request's head, or wait between two requests.
+    /// Longest a client may take for a request's head, or wait between two requests. It has between two and three times
+    /// as long to take an answer, or the next piece of one that is streamed.
     pub head_timeout: Duration,
     /// Longest that open requests may take when the server stops.
     pub drain: Duration,
@@ -76,7 +78,7 @@ impl Server {
     /// Serves until `stop` is done, then lets open requests end within the drain time.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(self.limits.connections));
-        let open = GracefulShutdown::new();
+        let (stopping, told) = watch::channel(());
         let http = self.http();
         tokio::pin!(stop);
         loop {
@@ -85,12 +87,14 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Some((stream, peer, place)) => self.connect(&http, &open, stream, peer, place),
+                Some((stream, peer, place)) => self.connect(&http, (stream, peer), told.clone(), place),
                 None => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
-        drop(self.listener);
-        if tokio::time::timeout(self.limits.drain, open.shutdown()).await.is_err() {
+        drop((self.listener, told));
+        // Nobody is left to be told when no connection is open.
+        let _told = stopping.send(());
+        if tokio::time::timeout(self.limits.drain, stopping.closed()).await.is_err() {
             tracing::warn!("stopped with requests still open");
         }
     }
@@ -109,36 +113,24 @@ impl Server {
     fn connect(
         &self,
         http: &Builder<TokioExecutor>,
-        open: &GracefulShutdown,
-        stream: TcpStream,
-        peer: SocketAddr,
+        (stream, peer): (TcpStream, SocketAddr),
+        told: watch::Receiver<()>,
         place: OwnedSemaphorePermit,
     ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
-        let service =
-            Arc::new(Service { app: self.app.clone(), router: self.router.clone(), peer: peer.ip() });
-        let asked = Arc::new(AtomicBool::new(false));
-        let has_asked = Arc::clone(&asked);
+        let (app, router, pace) = (self.app.clone(), self.router.clone(), Arc::<Pace>::default());
+        let service = Arc::new(Service { app, router, peer: peer.ip(), pace: Arc::clone(&pace) });
         let answer = service_fn(move |request| {
-            has_asked.store(true, Ordering::Relaxed);
             let service = Arc::clone(&service);
             async move { Ok::<_, Infallible>(service.answer(request).await) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), answer).into_owned();
-        let watched = open.watch(connection);
-        let head_timeout = self.limits.head_timeout;
+        let patience = self.limits.head_timeout;
         tokio::spawn(async move {
             let _place = place;
-            tokio::pin!(watched);
-            // hyper's own timeout begins when the version of HTTP is known, which a silent client never tells.
-            let ended = match tokio::time::timeout(head_timeout, &mut watched).await {
-                Err(_) if !asked.load(Ordering::Relaxed) => return,
-                Err(_) => watched.await,
-                Ok(ended) => ended,
-            };
-            if let Err(error) = ended {
+            if let Err(error) = attend(connection, &pace, told, patience).await {
                 tracing::debug!(error, %peer, "a connection broke off");
             }
         });
@@ -159,5 +151,40 @@ impl Server {
             .keep_alive_interval(self.limits.head_timeout)
             .keep_alive_timeout(self.limits.head_timeout);
         http
+    }
+}
+
+/// Carries a connection to its end: until the client ends it, the server stops, or the client leaves it idle. hyper's own
+/// timeouts are for the heads of HTTP/1; a client may also never tell its version, open no stream for long, or not take its
+/// answer.
+async fn attend<C>(
+    connection: C,
+    pace: &Pace,
+    mut told: watch::Receiver<()>,
+    patience: Duration,
+) -> Result<(), C::Error>
+where
+    C: GracefulConnection,
+{
+    tokio::pin!(connection);
+    let mut turns = interval_at(Instant::now() + patience, patience);
+    let (mut moves, mut is_ending, mut is_told) = (0, false, false);
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => return ended,
+            _ = told.changed(), if !is_told => {
+                is_told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = turns.tick() => match pace.is_idle(&mut moves) {
+                false => {}
+                true if is_ending => return Ok(()),
+                true => {
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
     }
 }

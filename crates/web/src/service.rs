@@ -1,6 +1,7 @@
 //! One request: its id, the client's address, and the way to whoever answers it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use tower::ServiceExt;
 use crate::api::verification::verify_key;
 use crate::authz;
 use crate::client_ip::{ClientIp, client_ip};
+use crate::pace::{Pace, paced};
 use crate::problem::ApiProblem;
 use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::state::App;
@@ -40,6 +42,7 @@ pub(crate) struct Service {
     pub(crate) app: App,
     pub(crate) router: Router,
     pub(crate) peer: IpAddr,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl Service {
@@ -47,6 +50,7 @@ impl Service {
     /// futures would cost them more than the verification itself. What is rare is boxed, because the future of
     /// a request is copied when it starts.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
+        let _open = self.pace.begin();
         let request_id = self.app.request_ids.of(request.headers());
         let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
         let path = request.uri().path();
@@ -84,7 +88,7 @@ impl Service {
         let Ok(mut response) = self.router.clone().oneshot(request.map(axum::body::Body::new)).await;
         let response = match response.extensions_mut().remove::<ApiProblem>() {
             Some(problem) => keep_allow(&response, render(problem, request_id)),
-            None => response.map(Either::Right),
+            None => response.map(|body| Either::Right(paced(body, &self.pace))),
         };
         let (status, micros) = (response.status().as_u16(), started.elapsed().as_micros());
         tracing::info!(%method, path, status, micros, %client, request_id = request_id.as_str(), "answered");

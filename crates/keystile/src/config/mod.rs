@@ -65,7 +65,7 @@ settings! {
     cache_unknown: usize, "KEYSTILE_CACHE_UNKNOWN", "N";
     /// Connections open at once at most [default: 10000].
     max_connections: usize, "KEYSTILE_MAX_CONNECTIONS", "N";
-    /// Seconds a client may take for a request's head, or stay silent between requests [default: 30].
+    /// Seconds a client may take for a request's head, or stay silent between requests; it has at least twice as long to take an answer [default: 30].
     head_timeout_seconds: u64, "KEYSTILE_HEAD_TIMEOUT_SECONDS", "N";
     /// Seconds a client may take for a request's body [default: 30].
     body_timeout_seconds: u64, "KEYSTILE_BODY_TIMEOUT_SECONDS", "N";

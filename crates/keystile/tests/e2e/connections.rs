@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use keystile_testkit::http::NOTHING;
-use keystile_testkit::server::Plan;
+use keystile_testkit::server::{Plan, Server};
 use keystile_testkit::wait::{DEADLINE, until};
 
 use crate::world::{KEYSTILE, World};
@@ -82,6 +82,52 @@ async fn a_head_that_does_not_come_is_cut() {
         assert!(!answer.contains(" 200 "), "{what}: {answer}");
     }
     world.server.http().json("GET", "/healthz", "", &NOTHING).await.expect(200);
+}
+
+/// A server with room for one connection, which is of little patience, and that connection.
+fn with_one_place() -> (Server, TcpStream) {
+    let plan = Plan::dev(KEYSTILE).flag("--head-timeout-seconds", "1").flag("--max-connections", "1");
+    let server = plan.start();
+    let stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    (server, stream)
+}
+
+/// Waits until the one place is free.
+fn place_is_given_back(server: &Server) {
+    let mut next = TcpStream::connect(server.address()).unwrap();
+    next.set_read_timeout(Some(DEADLINE)).unwrap();
+    ask(&mut next);
+}
+
+#[test]
+fn an_http2_connection_without_streams_gives_its_place_back() {
+    const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    /// Stream 1: `GET http://a/healthz`, from the static table of HPACK.
+    const REQUEST: &[u8] = b"\0\0\x0f\x01\x05\0\0\0\x01\x82\x86\x04\x08/healthz\x01\x01a";
+    let (server, mut stream) = with_one_place();
+    stream.write_all(&[BEGINNING, REQUEST].concat()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"{\"status\":\"ok\"}") {
+        let mut part = [0; 1024];
+        let length = stream.read(&mut part).unwrap();
+        assert!(length > 0, "closed after {answer:?}");
+        answer.extend_from_slice(&part[..length]);
+    }
+    place_is_given_back(&server);
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answers_gives_its_place_back() {
+    let (server, mut stream) = with_one_place();
+    // More than the buffers of the system hold.
+    let many = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
+    stream.write_all(&many).unwrap();
+    place_is_given_back(&server);
+    let mut answers = Vec::new();
+    let _reset = stream.read_to_end(&mut answers);
+    let whole = String::from_utf8_lossy(&answers).matches("HTTP/1.1 200 OK").count();
+    assert!((1..200).contains(&whole), "{whole} answers");
 }
 
 #[tokio::test(flavor = "multi_thread")]
