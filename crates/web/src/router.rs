@@ -2,9 +2,9 @@
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
+use utoipa::openapi::{OpenApi as Described, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,6 +14,7 @@ use crate::api::{
     passwords, second_factor, sessions, sign_in, tenants, verification,
 };
 use crate::authz;
+use crate::document::Document;
 use crate::problem::ApiProblem;
 use crate::service::VERIFY_PATH;
 use crate::state::App;
@@ -21,11 +22,11 @@ use crate::state::App;
 /// Everything but the hot paths, which the service serves itself.
 pub(crate) fn router(app: App) -> Router {
     let (router, document) = api().split_for_parts();
-    let document = axum::Json(document);
+    let document = Document::new(&document);
     let (aliases, _) = OpenApiRouter::new().nest("/tenants/{tenant_id}", in_tenant()).split_for_parts();
     router
         .merge(aliases)
-        .route("/openapi.json", axum::routing::get(async move || document.clone()))
+        .route("/openapi.json", axum::routing::get(async move |headers: HeaderMap| document.answer(&headers)))
         // The service answers what is sent there with POST; here it is only told apart from other methods.
         .route(VERIFY_PATH, axum::routing::post(no_such_path))
         .fallback(no_such_path)
@@ -34,7 +35,7 @@ pub(crate) fn router(app: App) -> Router {
 }
 
 /// The OpenAPI 3.1 document of everything that is served.
-pub fn openapi() -> Document {
+pub fn openapi() -> Described {
     api().into_openapi()
 }
 
@@ -136,7 +137,7 @@ async fn no_such_method() -> Response {
 struct Credentials;
 
 impl Modify for Credentials {
-    fn modify(&self, document: &mut Document) {
+    fn modify(&self, document: &mut Described) {
         let components = document.components.get_or_insert_with(Default::default);
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)

@@ -10,6 +10,7 @@ use keystile_store::Store;
 use keystile_verify::Verifier;
 
 use crate::body::Reading;
+use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::room::Room;
 
@@ -39,6 +40,7 @@ pub struct Parts {
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) reading: Arc<Reading>,
+    pub(crate) readiness: Arc<Readiness>,
 }
 
 impl App {
@@ -53,7 +55,8 @@ impl App {
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
-        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading }))
+        let readiness = Arc::new(Readiness::new());
+        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading, readiness }))
     }
 
     /// The same server, where what is changed is part of this attempt.

@@ -59,7 +59,9 @@ async fn assert_away(world: &World, keys: &Keys) {
     assert_eq!(code(world, &keys.known).await, "allowed");
 
     probe(world, "/healthz").await.expect(200);
-    probe(world, "/readyz").await.expect_problem(503, "unavailable");
+    // An answer is passed on for a second.
+    let away = async || Some(probe(world, "/readyz").await).filter(|answer| answer.status != 200);
+    eventually("the server not to be ready", away).await.expect_problem(503, "unavailable");
 }
 
 async fn assert_back(world: &World, keys: &Keys) {

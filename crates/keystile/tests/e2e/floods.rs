@@ -42,6 +42,20 @@ async fn bodies_that_never_end_take_no_more_memory_than_there_is_for_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_document_of_the_api_is_sent_to_those_who_do_not_have_it() {
+    let world = World::start().await;
+    let ask = async |known: &str| {
+        let request = world.http.request("GET", "/openapi.json").header("if-none-match", known);
+        world.http.send(request, "").await
+    };
+    let sent = ask("\"other\"").await;
+    assert_eq!((sent.status, sent.header("content-type")), (200, "application/json"));
+    assert_eq!(sent.json["info"]["title"], "Keystile");
+    let again = ask(sent.header("etag")).await;
+    assert_eq!((again.status, again.text.len(), again.header("etag")), (304, 0, sent.header("etag")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_not_known_yet_cannot_send_much() {
     let world = World::start().await;
     for path in ["auth/token", "auth/token/refresh", "auth/password/reset", "auth/invitations/accept"] {

@@ -14,17 +14,22 @@ pub(crate) async fn healthz() -> Response {
     json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))
 }
 
-/// Requests can be served: the store answers.
+/// Requests can be served: the store answers, or did within the last second.
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()), responses(
     (status = 200, description = "They can."),
     (status = 503, body = keystile_wire::Problem, content_type = "application/problem+json", description = "The store does not answer."),
 ))]
 pub(crate) async fn readyz(State(app): State<App>) -> Answer {
-    match app.store.ready().await {
-        Ok(()) => Ok(json(StatusCode::OK, &serde_json::json!({ "status": "ready" }))),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            Err(ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store does not answer"))
-        }
+    if app.readiness.of(is_ready(&app)).await {
+        return Ok(json(StatusCode::OK, &serde_json::json!({ "status": "ready" })));
     }
+    Err(ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store does not answer"))
+}
+
+async fn is_ready(app: &App) -> bool {
+    let ready = app.store.ready().await;
+    if let Err(error) = &ready {
+        tracing::warn!(error = error as &dyn std::error::Error, "not ready");
+    }
+    ready.is_ok()
 }
