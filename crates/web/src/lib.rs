@@ -12,6 +12,7 @@ mod client_ip;
 mod credential;
 mod document;
 mod extract;
+mod loggable;
 mod once;
 mod pace;
 mod problem;

@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header that carries it, both ways.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How our own secrets begin: keys, tokens to refresh and to reset, invitations, and tokens in the form of a JWT.
+const SECRET_PREFIXES: [&str; 5] = ["sk_", "rt_", "pr_", "ksinv_", "eyJ"];
 /// Longest id that is taken over from the client or a gateway.
 const MAX_LENGTH: usize = 64;
 
@@ -34,10 +37,10 @@ impl RequestIds {
         Self { next: AtomicU64::new(0), seed }
     }
 
-    /// The client's own id when it is a plain word, else a new one.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> RequestId {
+    /// The client's own id when it is a plain word and no secret, else a new one.
+    pub(crate) fn of(&self, headers: &HeaderMap, key_headers: &[HeaderName]) -> RequestId {
         match headers.get(X_REQUEST_ID) {
-            Some(own) if is_plain(own.as_bytes()) => RequestId(own.clone()),
+            Some(own) if is_plain(own) && !is_credential(own, headers, key_headers) => RequestId(own.clone()),
             _ => self.make(),
         }
     }
@@ -60,9 +63,20 @@ const fn scatter(mut number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-fn is_plain(id: &[u8]) -> bool {
-    (1..=MAX_LENGTH).contains(&id.len())
-        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+fn is_plain(id: &HeaderValue) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (1..=MAX_LENGTH).contains(&id.len()) && id.to_str().is_ok_and(|id| id.bytes().all(is_plain))
+}
+
+/// Whether the id is, or has in it, a credential: one in the form of ours, or the one that came with it, of whatever form.
+/// Ids are echoed and logged.
+fn is_credential(id: &HeaderValue, headers: &HeaderMap, key_headers: &[HeaderName]) -> bool {
+    let id = id.to_str().unwrap_or_default();
+    let begins = |at: usize| at == 0 || !id.as_bytes()[at - 1].is_ascii_alphanumeric();
+    let has_form = SECRET_PREFIXES.iter().any(|prefix| id.match_indices(prefix).any(|(at, _)| begins(at)));
+    let names = [AUTHORIZATION];
+    let mut sent = names.iter().chain(key_headers).flat_map(|name| headers.get_all(name));
+    has_form || sent.any(|value| value.as_bytes().windows(id.len()).any(|part| part == id.as_bytes()))
 }
 
 #[cfg(test)]
@@ -74,11 +88,34 @@ mod tests {
         let ids = RequestIds::new(42);
         let none = HeaderMap::new();
         let made: std::collections::HashSet<_> =
-            (0..1000).map(|_| ids.of(&none).as_str().to_owned()).collect();
+            (0..1000).map(|_| ids.of(&none, &[]).as_str().to_owned()).collect();
         assert_eq!(made.len(), 1000);
-        let with =
-            |value: &'static str| HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_static(value))]);
-        assert_eq!(ids.of(&with("trace-7.a_b")).as_str(), "trace-7.a_b");
-        assert!(ids.of(&with("two words")).as_str().starts_with("req_"));
+        let of = |lines: &[(HeaderName, &'static str)]| {
+            let line =
+                |(name, value): &(HeaderName, &'static str)| (name.clone(), HeaderValue::from_static(value));
+            ids.of(&lines.iter().map(line).collect(), &[X_API_KEY]).as_str().to_owned()
+        };
+        for own in ["trace-7.a_b", "task_7", "0af7651916cd43dd8448eb211c80319c", "part_2"] {
+            assert_eq!(of(&[(X_REQUEST_ID, own), (X_API_KEY, "another")]), own);
+        }
+        for secret in [
+            "two words",
+            "",
+            "sk_ks_live_x",
+            "a.sk_ks_live_x",
+            "rt_0123",
+            "ksinv_0123",
+            "eyJhbGci.e30.c2ln",
+            "a/b",
+        ] {
+            assert!(of(&[(X_REQUEST_ID, secret)]).starts_with("req_"), "{secret}");
+        }
+        let brought = "c41f8a07d93be6525af0917d";
+        assert_eq!(of(&[(X_REQUEST_ID, brought)]), brought, "nobody can tell");
+        assert!(of(&[(X_REQUEST_ID, brought), (X_API_KEY, brought)]).starts_with("req_"));
+        let bearer = (AUTHORIZATION, "Bearer c41f8a07d93be6525af0917d");
+        assert!(of(&[(X_REQUEST_ID, brought), bearer]).starts_with("req_"));
     }
+
+    const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 }

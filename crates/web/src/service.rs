@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use keystile_core::{ApplicationId, AuditId, KeyId, PersonId, SessionId, TenantId};
 use tower::ServiceExt;
 
 use crate::api::verification::verify_key;
@@ -33,10 +32,6 @@ pub(crate) const MAX_LINES: usize = 100;
 /// What a header line has beside name and value: a colon, a space and the end of the line.
 const AROUND_A_HEADER: usize = 4;
 
-/// Length from which on a part of a path may be a secret; our own words are shorter. Secrets of keys begin at 24
-/// characters, passwords at 12.
-const SHORTEST_SECRET: usize = 13;
-
 /// Answers requests of one connection.
 pub(crate) struct Service {
     pub(crate) app: App,
@@ -51,7 +46,7 @@ impl Service {
     /// a request is copied when it starts.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let _open = self.pace.begin();
-        let request_id = self.app.request_ids.of(request.headers());
+        let request_id = self.app.request_ids.of(request.headers(), &self.app.settings.key_headers);
         let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
         let path = request.uri().path();
         let mut response = if is_head_too_long(&request) {
@@ -82,7 +77,7 @@ impl Service {
         request_id: &RequestId,
     ) -> Response<AnyBody> {
         let started = Instant::now();
-        let (method, path) = (request.method().clone(), loggable(request.uri().path()));
+        let (method, path) = (request.method().clone(), self.app.words.shown(request.uri().path()));
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(request_id.clone());
         let Ok(mut response) = self.router.clone().oneshot(request.map(axum::body::Body::new)).await;
@@ -104,21 +99,6 @@ fn is_head_too_long<B>(request: &Request<B>) -> bool {
     headers.len() > MAX_LINES || target + headers.iter().map(line).sum::<usize>() > MAX_HEAD
 }
 
-/// The path as it may stand in a log. A part that is long enough may be a secret that somebody put there,
-/// unless it is an id.
-fn loggable(path: &str) -> String {
-    let is_id = |part: &str| {
-        part.parse::<TenantId>().is_ok()
-            || part.parse::<KeyId>().is_ok()
-            || part.parse::<ApplicationId>().is_ok()
-            || part.parse::<AuditId>().is_ok()
-            || part.parse::<PersonId>().is_ok()
-            || part.parse::<SessionId>().is_ok()
-    };
-    let shown = |part| if str::len(part) < SHORTEST_SECRET || is_id(part) { part } else { "…" };
-    path.split('/').map(shown).collect::<Vec<_>>().join("/")
-}
-
 fn render(problem: ApiProblem, request_id: &RequestId) -> Response<AnyBody> {
     problem.render(request_id).map(|body| Either::Left(Full::new(Bytes::from(body))))
 }
@@ -129,20 +109,4 @@ fn keep_allow(routed: &Response<axum::body::Body>, mut rendered: Response<AnyBod
         rendered.headers_mut().insert(http::header::ALLOW, allow.clone());
     }
     rendered
-}
-
-#[cfg(test)]
-mod tests {
-    use super::loggable;
-
-    #[test]
-    fn a_path_is_logged_without_what_may_be_a_secret() {
-        let id = "key_01J00000000000000000000001";
-        assert_eq!(
-            loggable(&format!("/tenants/a/api-keys/{id}/revoke")),
-            format!("/tenants/a/api-keys/{id}/revoke")
-        );
-        assert_eq!(loggable("/api-keys/c41f8a07d93be6525af0917d"), "/api-keys/…");
-        assert_eq!(loggable("/applications"), "/applications");
-    }
 }

@@ -10,9 +10,11 @@ use keystile_store::Store;
 use keystile_verify::Verifier;
 
 use crate::body::Reading;
+use crate::loggable::Words;
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::room::Room;
+use crate::router::openapi;
 
 /// How requests are read.
 #[derive(Debug, Clone)]
@@ -41,6 +43,7 @@ pub struct Parts {
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) reading: Arc<Reading>,
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) words: Arc<Words>,
 }
 
 impl App {
@@ -56,7 +59,8 @@ impl App {
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
         let readiness = Arc::new(Readiness::new());
-        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading, readiness }))
+        let words = Arc::new(Words::of(&openapi()));
+        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading, readiness, words }))
     }
 
     /// The same server, where what is changed is part of this attempt.

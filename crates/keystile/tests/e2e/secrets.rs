@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::world::{KEYSTILE, World, as_key, sign_in, text, verify};
 
+/// Of a secret with slashes, each shorter than a whole one may be.
+const PARTS: [&str; 3] = ["Zk3v9Qp1xT", "aB7cD4ef5G", "hJ6kL8mN0pQ"];
 const ACCEPT: &str = "/api/v1/auth/invitations/accept";
 
 /// What was used, and everything that was answered since.
@@ -41,6 +43,8 @@ impl Canary {
         let made = self.world.create(&json!({ "name": "made" })).await;
         let secret = self.learn(text(&made, "secret"));
         let brought = self.learn("c41f8a07d93be6525af0917d-first");
+        let parted = self.learn(&PARTS.join("/"));
+        self.world.create(&json!({ "name": "parted", "secret": parted })).await;
         let own = self.world.create(&json!({ "name": "own", "secret": brought })).await;
         assert_eq!(text(&own, "secret"), brought);
         let path = format!("/{}/regenerate", text(&made, "id"));
@@ -160,6 +164,9 @@ impl Canary {
             }
             self.refused("GET", &format!("{authz}&permission={url}"), &as_key(secret), &NOTHING).await;
             self.refused("GET", &keys, &format!("{owner}{secret}"), &NOTHING).await;
+            let named = self.world.http.request("GET", &keys).header("x-request-id", secret);
+            let answer = self.world.http.send(named.header("authorization", as_key(secret)), "").await;
+            assert!(!answer.header("x-request-id").contains(secret), "echoed: {secret}");
             for path in [format!("{keys}/{secret}"), format!("{keys}/{url}"), format!("/{secret}/api-keys")] {
                 self.refused("GET", &path, &owner, &NOTHING).await;
                 self.refused("GET", &path, "", &NOTHING).await;
@@ -240,4 +247,7 @@ async fn no_secret_is_in_files_logs_or_errors() {
     assert!(files >= 6, "only {files} files were searched");
     let log = fs::read_to_string(folder.join("start-2.stderr")).unwrap();
     assert!(log.contains("answered"), "there was a log to search");
+    for part in PARTS {
+        assert!(!log.contains(part), "a part of a secret is in the log: {part}");
+    }
 }
