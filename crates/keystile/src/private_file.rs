@@ -56,7 +56,7 @@ pub(crate) fn make_private(path: &Path) {
     match fs::set_permissions(path, Permissions::from_mode(0o600)) {
         Ok(()) => tracing::warn!("others could read or change {file} (mode {mode:o}); it has mode 600 now"),
         Err(error) => {
-            tracing::warn!(%error, "others can read or change {file} (mode {mode:o}); run `chmod 600 {file}`")
+            tracing::warn!(%error, "others can read or change {file} (mode {mode:o}); run `chmod 600 {file}`");
         }
     }
 }
