@@ -10,6 +10,7 @@ use keystile_verify::{Background, OneNode, Verifier};
 use keystile_web::{App, Server, ServerLimits};
 
 use crate::config::Settings;
+use crate::doubts::Settler;
 use crate::encryption_key;
 use crate::failure::Failure;
 use crate::key_source::StoredKeys;
@@ -27,6 +28,7 @@ pub(crate) struct Running {
     verifier: Arc<Verifier>,
     background: Background,
     sealer: Sealer,
+    settler: Settler,
     server: Server,
 }
 
@@ -43,13 +45,15 @@ impl Running {
         let mut seed = [0; 8];
         entropy.fill(&mut seed).map_err(|error| Failure::because("request ids cannot be made", &error))?;
         let seed = u64::from_ne_bytes(seed);
-        let app = App::new(control.clone(), Arc::clone(&verifier), store.clone(), settings.http(), seed);
+        let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
+        let app =
+            App::new(control.clone(), Arc::clone(&verifier), store.clone(), settings.http(), seed, doubts);
         let server = Server::bind(settings.listen(), app, server_limits(settings)?).await;
         let server = server.map_err(|error| {
             Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
         })?;
         let sealer = Sealer::start(store.clone());
-        Ok(Self { control, store, verifier, background, sealer, server })
+        Ok(Self { control, store, verifier, background, sealer, settler, server })
     }
 
     /// Where it listens.
@@ -60,6 +64,7 @@ impl Running {
     /// Serves until `stop`, then writes down what is only in memory.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
         self.server.serve(stop).await;
+        self.settler.stop().await;
         self.background.stop().await;
         if self.verifier.flush().await.is_err() {
             tracing::warn!("the last uses of some keys were not written");

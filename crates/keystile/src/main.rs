@@ -6,6 +6,7 @@ mod commands;
 mod compose;
 mod config;
 mod dev;
+mod doubts;
 mod encryption_key;
 mod failure;
 mod key_source;

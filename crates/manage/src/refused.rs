@@ -1,7 +1,7 @@
 //! Why a use case did not happen.
 
 use keystile_core::{Change, Invalid, KeyId, NoEntropy, Refusal};
-use keystile_store::{StoreError, Unique};
+use keystile_store::{Doubt, StoreError, Unique};
 
 use crate::Lacking;
 
@@ -60,12 +60,15 @@ pub enum Refused {
     /// An operator must act: the store is away or broken.
     #[error("the store does not answer")]
     Store(#[source] StoreError),
-    /// The store was lost while it committed: nobody knows whether the change happened. The data plane must forget
-    /// what it may have made untrue before this is told to anyone.
+    /// The store was lost while it committed: nobody knows whether the change happened. Before this is told
+    /// to anyone, the data plane must forget what it may have made untrue, and keep nothing of that until the
+    /// transaction has ended.
     #[error("the store was lost during the commit")]
     InDoubt {
         /// What verification may no longer believe.
         change: Change,
+        /// The transaction that may still happen.
+        doubt: Doubt,
         /// What the store said.
         source: StoreError,
     },
@@ -132,16 +135,6 @@ pub enum Conflict {
     IdempotencyAnswerLost,
 }
 
-impl Refused {
-    /// Says what verification may no longer believe if the change is in doubt.
-    pub(crate) fn concerning(self, change: Change) -> Self {
-        match self {
-            Self::InDoubt { source, .. } => Self::InDoubt { change, source },
-            other => other,
-        }
-    }
-}
-
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match error {
@@ -151,7 +144,9 @@ impl From<StoreError> for Refused {
             StoreError::Conflict(Unique::ExternalId) => Self::Conflict(Conflict::ExternalId),
             StoreError::Conflict(Unique::Email) => Self::Conflict(Conflict::Email),
             StoreError::Refused(why) => Self::Internal(format!("the store refused: {why}")),
-            source @ StoreError::InDoubt(_) => Self::InDoubt { change: Change::of([]), source },
+            StoreError::InDoubt { doubt, .. } => {
+                Self::InDoubt { change: Change::of([]), doubt, source: error }
+            }
             other @ (StoreError::Unavailable(_) | StoreError::Corrupt(_)) => Self::Store(other),
         }
     }

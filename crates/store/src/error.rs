@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use crate::Doubt;
+
 /// The cause of an error, for the log.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
@@ -51,7 +53,12 @@ pub enum StoreError {
     /// The database was lost while it committed: whether the write happened, or is still to happen, is not known.
     /// The caller must not rely on either, and may look before trying again.
     #[error("the database was lost during a commit")]
-    InDoubt(#[source] Cause),
+    InDoubt {
+        /// What [`crate::Store::has_ended`] can be asked about.
+        doubt: Doubt,
+        /// What the connection said.
+        source: Cause,
+    },
     /// The database would not take what it was given: an id that exists, a row that belongs to nothing, a
     /// text with U+0000. Whoever wrote the caller must act.
     #[error("the database refused what it was given: {0}")]

@@ -2,8 +2,8 @@
 //!
 //! Every method of [`Store`] is one transaction, takes the tenant first, and is written once: one SQL
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
-//! without a tenant are [`Store::facts_by_digest`], for verification, and [`Store::unsealed_tenant`], for the
-//! sealing of the log.
+//! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::unsealed_tenant`], for the
+//! sealing of the log, and [`Store::has_ended`], for transactions whose end was not learned.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never reads a clock. A
 //! future that is dropped does not undo its transaction: whoever must act after a commit has to keep
@@ -15,6 +15,7 @@ mod catalogue;
 mod chain;
 mod customers;
 mod dialect;
+mod doubt;
 mod edit;
 mod engine;
 mod error;
@@ -48,6 +49,7 @@ pub use audit::AuditFilter;
 pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
 pub use customers::CustomerFilter;
+pub use doubt::Doubt;
 pub use error::{OpenError, StoreError, Unique};
 pub use filter::KeyFilter;
 pub use import::{Held, Import};

@@ -7,11 +7,13 @@
 mod sample;
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::task::{Context, Waker};
 
 use keystile_core::Action;
-use keystile_store::{Location, OpenError, Store};
-use keystile_testkit::postgres::{Database, Postgres};
+use keystile_store::{Doubt, Location, OpenError, Store, StoreError};
+use keystile_testkit::postgres::{Database, Durability, Postgres};
+use keystile_testkit::proxy::{Fault, Hears, Proxy};
 use sample::World;
 
 async fn open(url: String, max_connections: usize) -> Result<Store, OpenError> {
@@ -115,4 +117,56 @@ async fn a_transaction_that_is_given_up_leaves_nothing_behind() {
 /// A round trip to the server by another connection: by then, ours has been answered, too.
 fn store_answers(database: &Database<'_>) {
     database.run("SELECT 1").unwrap();
+}
+
+/// A proxy before the server, and the database's URL through it.
+fn by_proxy(database: &Database<'_>) -> (Proxy, String) {
+    let url = database.url();
+    let address = url.split_once('@').unwrap().1.split('/').next().unwrap();
+    let proxy = Proxy::start(address.parse::<SocketAddr>().unwrap()).unwrap();
+    let url = url.replace(address, &proxy.address().to_string());
+    (proxy, url)
+}
+
+/// Loses the connection while the server commits a new key.
+async fn lost(world: &World, store: &Store, proxy: &Proxy) -> (keystile_core::ApiKey, Doubt) {
+    let key = world.key();
+    proxy.set(Fault::Cut { after: vec!["key.create", "COMMIT"], server: Hears::All });
+    match store.create_key(key.clone(), world.entry(Action::KeyCreate, key.id)).await {
+        Err(StoreError::InDoubt { doubt, .. }) => (key, doubt),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_in_doubt_has_ended_when_all_that_it_does_is_seen() {
+    let database = Postgres::shared().database();
+    let (proxy, url) = by_proxy(&database);
+    let store = open(url, 2).await.unwrap();
+    store.migrate().await.unwrap();
+    let world = World::founded(&store).await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON api_keys
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();";
+    database.run(slow).unwrap();
+    let (key, doubt) = lost(&world, &store, &proxy).await;
+    assert!(!store.has_ended(doubt).await.unwrap());
+    assert_eq!(store.key(world.tenant.id, key.id).await.unwrap(), None);
+    // The database ends it within seconds; a case that takes longer is ended by the runner.
+    while !store.has_ended(doubt).await.unwrap() {}
+    assert_eq!(world.read(&store, key.id).await, key);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_transaction_in_doubt_has_ended_for_a_database_in_the_place_of_its_own() {
+    let servers = [(), ()].map(|()| Postgres::start(Durability::Off).unwrap());
+    let [own, other] = servers.each_ref().map(Postgres::database);
+    let count = "DO 'BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END'";
+    own.run(count).unwrap();
+    let (proxy, url) = by_proxy(&own);
+    let store = open(url, 1).await.unwrap();
+    store.migrate().await.unwrap();
+    let (_, doubt) = lost(&World::founded(&store).await, &store, &proxy).await;
+    assert!(open(other.url(), 1).await.unwrap().has_ended(doubt).await.unwrap());
 }

@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 
 use crate::bounds::Bounds;
 use crate::cached_key::CachedKey;
+use crate::doubts::Doubts;
 use crate::flight::{Flight, Landing, Ticket};
 use crate::source::SourceUnavailable;
 use crate::swept::{Entrant, Swept};
@@ -37,6 +38,7 @@ struct Shard {
     keys: Swept<Slot>,
     absent: Swept<Digest>,
     flights: HashTable<(Digest, Arc<Flight>)>,
+    doubts: Doubts,
 }
 
 /// A key with its hash beside it, so that growing the table does not visit every key.
@@ -82,6 +84,7 @@ impl Cache {
                 keys: Swept::new(bounds.keys / count),
                 absent: Swept::new(bounds.absent / count),
                 flights: HashTable::new(),
+                doubts: Doubts::default(),
             }))
         };
         Arc::new(Self { shards: (0..count).map(shard).collect(), clock })
@@ -117,7 +120,8 @@ impl Cache {
         Boarding::Opened(Ticket::new(Arc::clone(self), *digest, Arc::clone(&flight)), flight)
     }
 
-    /// Keeps what `flight` read, unless something of it was changed since the flight was opened.
+    /// Keeps what `flight` read, unless something of it was changed since the flight was opened, or a change of it is in
+    /// doubt.
     pub(crate) fn settle(&self, digest: &Digest, flight: &Arc<Flight>, read: FlightRead) -> Landing {
         let mut shard = self.shard(digest).write();
         let attached = shard.detach(digest, |own| Arc::ptr_eq(own, flight));
@@ -126,6 +130,9 @@ impl Cache {
             Ok(_) if !attached => Landing::Overtaken,
             Ok(Some((key, shared_rates))) => {
                 key.shared_meters().set(&shared_rates, self.clock.elapsed_millis());
+                if shard.doubts.cover(digest) {
+                    return Landing::Found(key);
+                }
                 let slot = Slot { hash: digest.leading_bits(), key: Arc::clone(&key) };
                 let gone = shard.keys.insert(digest, slot);
                 drop(shard);
@@ -133,7 +140,9 @@ impl Cache {
                 Landing::Found(key)
             }
             Ok(None) => {
-                shard.absent.insert(digest, *digest);
+                if !shard.doubts.cover(digest) {
+                    shard.absent.insert(digest, *digest);
+                }
                 Landing::Absent
             }
         }
@@ -141,7 +150,22 @@ impl Cache {
 
     /// Forgets `digest`. Whoever asks after this has returned starts a new read.
     pub(crate) fn forget(&self, digest: &Digest) {
+        self.forget_and(digest, |_| {});
+    }
+
+    /// Forgets `digest`, and keeps nothing that is read of it until [`Self::settle_doubt`].
+    pub(crate) fn doubt(&self, digest: &Digest) {
+        self.forget_and(digest, |doubts| doubts.add(digest));
+    }
+
+    /// Ends one doubt about `digest`, and forgets what its last reads are about to bring.
+    pub(crate) fn settle_doubt(&self, digest: &Digest) {
+        self.forget_and(digest, |doubts| doubts.remove(digest));
+    }
+
+    fn forget_and(&self, digest: &Digest, then: impl FnOnce(&mut Doubts)) {
         let mut shard = self.shard(digest).write();
+        then(&mut shard.doubts);
         let known = shard.keys.remove(digest);
         shard.absent.remove(digest);
         shard.detach(digest, |_| true);

@@ -12,6 +12,7 @@
 mod bounds;
 mod cache;
 mod cached_key;
+mod doubts;
 mod fill;
 mod flight;
 mod last_use;

@@ -144,6 +144,23 @@ impl Verifier {
     /// no verification. Changes may be applied in any order and more than once.
     pub fn apply(&self, change: &Change) {
         change.digests().iter().for_each(|digest| self.cache.forget(digest));
+        self.forget_limits(change);
+    }
+
+    /// Forgets what a change made untrue that may have been committed, or still be, and keeps nothing of its keys: each
+    /// question about them is read anew, until [`Self::settle`] is called for the same change.
+    pub fn doubt(&self, change: &Change) {
+        change.digests().iter().for_each(|digest| self.cache.doubt(digest));
+        self.forget_limits(change);
+    }
+
+    /// Applies a change that was in doubt, whose transaction has ended.
+    pub fn settle(&self, change: &Change) {
+        change.digests().iter().for_each(|digest| self.cache.settle_doubt(digest));
+        self.forget_limits(change);
+    }
+
+    fn forget_limits(&self, change: &Change) {
         change.limited().iter().for_each(|owner| self.fills.forget_limits(owner.into()));
     }
 

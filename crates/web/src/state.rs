@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
+use keystile_core::Change;
 use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
-use keystile_store::Store;
+use keystile_store::{Doubt, Store};
 use keystile_verify::Verifier;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::body::Reading;
 use crate::loggable::Words;
@@ -44,23 +46,36 @@ pub struct Parts {
     pub(crate) reading: Arc<Reading>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) words: Arc<Words>,
+    doubts: UnboundedSender<Unsettled>,
+}
+
+/// A change in doubt: verification keeps nothing of its keys until [`Verifier::settle`] is called, which has to be when the
+/// transaction has ended.
+#[derive(Debug)]
+pub struct Unsettled {
+    /// What may still happen.
+    pub change: Change,
+    /// The transaction.
+    pub doubt: Doubt,
 }
 
 impl App {
-    /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
+    /// Brings the parts together. `seed` is a random number that makes this process's request ids its own; whoever
+    /// receives the `doubts` settles them.
     pub fn new(
         control: ControlPlane,
         verifier: Arc<Verifier>,
         store: Store,
         settings: HttpSettings,
         seed: u64,
+        doubts: UnboundedSender<Unsettled>,
     ) -> Self {
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
         let readiness = Arc::new(Readiness::new());
         let words = Arc::new(Words::of(&openapi()));
-        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading, readiness, words }))
+        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading, readiness, words, doubts }))
     }
 
     /// The same server, where what is changed is part of this attempt.
@@ -80,7 +95,7 @@ impl App {
     }
 
     /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
-    /// is answered.
+    /// is answered. A change in doubt is forgotten once more when its end is known.
     /// Runs to its end even when the client goes away: a commit whose change was not applied would leave a
     /// revoked key in use.
     pub(crate) async fn commit<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
@@ -91,12 +106,20 @@ impl App {
         let (app, work) = (self.clone(), work(self.clone()));
         let task = tokio::spawn(async move {
             let outcome = work.await;
-            if let Ok(Committed { change, .. }) | Err(Refused::InDoubt { change, .. }) = &outcome {
-                app.verifier.apply(change);
+            match &outcome {
+                Ok(Committed { change, .. }) => app.verifier.apply(change),
+                Err(Refused::InDoubt { change, doubt, .. }) => app.doubt(change, *doubt),
+                Err(_) => {}
             }
             outcome.map(|committed| committed.value)
         });
         task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
+    }
+
+    fn doubt(&self, change: &Change, doubt: Doubt) {
+        self.verifier.doubt(change);
+        // Nobody receives it only when the server has stopped.
+        let _stopped = self.doubts.send(Unsettled { change: change.clone(), doubt });
     }
 }
 

@@ -7,15 +7,21 @@ use std::time::{Duration, Instant};
 use keystile_testkit::http::{Answer, NOTHING};
 use keystile_testkit::postgres::{Durability, Postgres};
 use keystile_testkit::proxy::{Fault, Hears, Proxy};
+use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::world::{World, text};
 
-/// Makes the commit of a changed key take a second.
+/// How long [`SLOW_COMMIT`] takes: longer than a transaction may wait for a lock, and within what a statement may take.
+const SLOW: Duration = Duration::from_secs(8);
+
+/// Makes the commit of a revoked key, and of one that is made as `slow`, take [`SLOW`].
 const SLOW_COMMIT: &str = "
-    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(8); RETURN NULL; END';
     CREATE CONSTRAINT TRIGGER slow AFTER UPDATE OF revoked_at ON api_keys
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();";
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();
+    CREATE CONSTRAINT TRIGGER slow_too AFTER INSERT ON api_keys
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.name = 'slow') EXECUTE FUNCTION slow();";
 
 struct Bed {
     postgres: Postgres,
@@ -48,6 +54,11 @@ impl Bed {
         text(&self.world.verify(&question).await, "code").to_owned()
     }
 
+    /// Verifies the key until it is answered with `code`.
+    async fn becomes(&self, key: &Value, code: &str) {
+        eventually(code, async || (self.code(key).await == code).then_some(())).await;
+    }
+
     /// Makes a change whose audit entry says `action`, and cuts the connection at its commit.
     async fn cut(&self, action: &'static str, server: Hears, key: &Value, path: &str) -> Answer {
         // No other transaction of the server has this in it, so that it is this one which is cut.
@@ -78,13 +89,31 @@ async fn a_regenerated_secret_whose_answer_was_lost_leaves_the_old_one_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revocation_that_the_server_commits_after_the_cut_holds_when_it_is_answered() {
+async fn a_revocation_that_is_committed_long_after_the_cut_takes_effect_when_it_is() {
     let bed = Bed::new().await;
     bed.postgres.run(SLOW_COMMIT).unwrap();
     let key = bed.known().await;
+    let started = Instant::now();
     let answer = bed.cut("key.revoke", Hears::All, &key, "/revoke").await;
     answer.expect_problem(503, "outcome_unknown");
-    assert_eq!(bed.code(&key).await, "key_revoked");
+    // It has not happened yet, and what is read meanwhile must not be believed afterwards.
+    assert_eq!(bed.code(&key).await, "allowed");
+    assert!(started.elapsed() < SLOW / 2, "{:?}", started.elapsed());
+    bed.becomes(&key, "key_revoked").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_creation_is_committed_long_after_the_cut_works_when_it_is() {
+    let bed = Bed::new().await;
+    bed.postgres.run(SLOW_COMMIT).unwrap();
+    let brought = json!({ "name": "slow", "secret": "0c8d1f7ab2e94465a3d1fb27" });
+    let started = Instant::now();
+    bed.proxy.set(Fault::Cut { after: vec!["key.create", "COMMIT"], server: Hears::All });
+    let answer = bed.world.ask("POST", &bed.world.keys(), &brought).await;
+    answer.expect_problem(503, "outcome_unknown");
+    assert_eq!(bed.code(&brought).await, "key_not_found");
+    assert!(started.elapsed() < SLOW / 2, "{:?}", started.elapsed());
+    bed.becomes(&brought, "allowed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

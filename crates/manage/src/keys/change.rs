@@ -1,11 +1,9 @@
 //! The one path on which an existing key is changed.
 
-use std::convert::Infallible;
-use std::sync::{Arc, OnceLock};
+use keystile_core::{Action, ApiKey, Change, KeyId, Timestamp};
+use keystile_store::Changed;
 
-use keystile_core::{Action, ApiKey, Change, KeyId, TenantId, Timestamp};
-use keystile_store::{Changed, StoreError};
-
+use super::touched::Touched;
 use crate::audit::difference;
 use crate::caller::Reach;
 use crate::{Caller, Committed, ControlPlane, Refused, Right};
@@ -47,8 +45,8 @@ impl ControlPlane {
         let mut entry = self.entry(caller, action, id.to_string(), serde_json::Value::Null)?;
         let (actor, now) = (caller.actor, entry.at);
         let reach = caller.reach().cloned();
-        let touched = Arc::new(OnceLock::new());
-        let touches = Arc::clone(&touched);
+        let touched = Touched::default();
+        let touches = touched.clone();
         let rewrite = move |key: &mut ApiKey| {
             guard.enter(key, reach.as_ref())?;
             let before = key.clone();
@@ -66,26 +64,12 @@ impl ControlPlane {
             key.updated_at = now;
             key.updated_by = actor;
             entry.changes = difference(&before, key);
-            touches.get_or_init(|| change_of(&before, key));
+            touches.note(change_of(&before, key));
             Ok(Some(entry))
         };
         let changed = self.store.change_key::<Refused>(caller.tenant_id, id, rewrite).await;
-        if matches!(changed, Err(StoreError::InDoubt(_))) {
-            self.wait_out(caller.tenant_id, id).await;
-        }
-        let concerned = || touched.get().cloned().unwrap_or_else(|| Change::of([]));
-        let changed = changed.map_err(|error| Refused::from(error).concerning(concerned()))?;
-        let Changed { before, after } = changed.ok_or(Refused::NotFound("API key"))??;
+        let Changed { before, after } = touched.outcome(changed)?.ok_or(Refused::NotFound("API key"))??;
         Ok(Committed { change: change_of(&before, &after), value: after })
-    }
-
-    /// Waits for the end of a change of this key whose commit was lost: the row stays locked until the database has
-    /// committed or undone it, and only then does a read tell which.
-    pub(super) async fn wait_out(&self, tenant_id: TenantId, id: KeyId) {
-        let nothing = |_: &mut ApiKey| Ok::<_, Infallible>(None);
-        if let Err(error) = self.store.plain().change_key(tenant_id, id, nothing).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, key_id = %id, "a lost change may still happen");
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use keystile_core::key::{KeyDraft, SecretFacts};
 use keystile_core::{Action, ApiKey, ApplicationId, Change, KeyId, Secret, Timestamp, TrustLevel};
 use serde_json::Value;
 
+use super::touched::Touched;
 use crate::audit::describe;
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
@@ -35,7 +36,7 @@ impl ControlPlane {
         // The secret may have been asked for, in vain, before it was brought.
         let change = Change::of([key.secret.digest]);
         let created = self.store.create_key(key.clone(), entry).await;
-        created.map_err(|error| Refused::from(error).concerning(change.clone()))?;
+        Touched::known(change.clone()).outcome(created)?;
         Ok(Committed { change, value: Issued { key, secret } })
     }
 

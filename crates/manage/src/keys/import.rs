@@ -7,6 +7,7 @@ use keystile_core::{Action, ApiKey, AuditEntry, Change, Digest, Invalid, KeyId, 
 use keystile_store::{Held, Import};
 use serde_json::{Value, json};
 
+use super::touched::Touched;
 use crate::audit::describe;
 use crate::{Caller, Committed, ControlPlane, Lacking, Refused, Right};
 
@@ -51,8 +52,8 @@ impl ControlPlane {
         let change = Change::of(digests.iter().copied());
         let decide = move |held: &Held| decide(drawn, batch, held);
         let told = self.store.import_keys::<_, Refused>(caller.tenant_id, digests, decide).await;
-        let told = told.map_err(|error| Refused::from(error).concerning(change.clone()))?;
-        Ok(Committed { value: told?, change })
+        let told = Touched::known(change.clone()).outcome(told)??;
+        Ok(Committed { value: told, change })
     }
 
     /// The keys as they are asked for.

@@ -7,6 +7,7 @@ mod life;
 mod read;
 mod rotate;
 mod secret;
+mod touched;
 
 pub use change::VersionGuard;
 pub use create::Issued;

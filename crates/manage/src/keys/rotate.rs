@@ -1,16 +1,16 @@
 //! Rotation: a key gets a successor, and lives on beside it for a while.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keystile_core::key::SecretFacts;
 use keystile_core::{Action, ApiKey, Change, KeyId, KeyStatus, Secret, Timestamp};
-use keystile_store::{Rotated, Rotation, StoreError};
+use keystile_store::{Rotated, Rotation};
 use serde_json::{Value, json};
 
 use super::change::VersionGuard;
 use super::create::Issued;
 use super::life::refuse_revoked;
+use super::touched::Touched;
 use crate::audit::{describe, difference};
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
@@ -37,8 +37,8 @@ impl ControlPlane {
         let mut ended = self.entry(caller, Action::KeyRotate, id.to_string(), Value::Null)?;
         let mut made = self.entry(caller, Action::KeyCreate, next.to_string(), Value::Null)?;
         let (actor, now, reach) = (caller.actor, ended.at, caller.reach().cloned());
-        let touched = Arc::new(OnceLock::new());
-        let touches = Arc::clone(&touched);
+        let touched = Touched::default();
+        let touches = touched.clone();
         let rotate = move |key: &mut ApiKey, living: Option<KeyId>| {
             guard.enter(key, reach.as_ref())?;
             refuse_revoked(key)?;
@@ -57,16 +57,12 @@ impl ControlPlane {
             ended.changes = difference(&before, key);
             ended.changes["successor"] = json!({ "before": null, "after": next });
             made.changes = Value::Object(describe(&successor));
-            touches.get_or_init(|| change_of(&before, &successor));
+            touches.note(change_of(&before, &successor));
             Ok(Rotation { successor, ended, made })
         };
         let rotated = self.store.rotate_key::<Refused>(caller.tenant_id, id, now, rotate).await;
-        if matches!(rotated, Err(StoreError::InDoubt(_))) {
-            self.wait_out(caller.tenant_id, id).await;
-        }
-        let concerned = || touched.get().cloned().unwrap_or_else(|| Change::of([]));
-        let rotated = rotated.map_err(|error| Refused::from(error).concerning(concerned()))?;
-        let Rotated { before, successor, .. } = rotated.ok_or(Refused::NotFound("API key"))??;
+        let Rotated { before, successor, .. } =
+            touched.outcome(rotated)?.ok_or(Refused::NotFound("API key"))??;
         let change = change_of(&before, &successor);
         Ok(Committed { change, value: Issued { key: successor, secret } })
     }

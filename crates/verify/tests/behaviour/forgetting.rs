@@ -127,3 +127,32 @@ async fn when_changes_may_have_been_missed_everything_is_forgotten() {
     queries.recv().await.unwrap().release();
     assert_eq!(early.await.unwrap(), Code::Allowed);
 }
+
+#[tokio::test]
+async fn a_change_in_doubt_takes_effect_whenever_it_happens() {
+    let world = World::with_keys(2);
+    let (revoked, made) = (0, 7);
+    let change = Change::of([digest(revoked), digest(made)]);
+    assert_eq!((world.code(revoked).await, world.code(made).await), (Code::Allowed, Code::KeyNotFound));
+    world.code(1).await;
+
+    world.verifier.doubt(&change);
+    assert_eq!((world.known_code(revoked), world.known_code(made)), (None, None));
+    assert_eq!((world.code(revoked).await, world.code(made).await), (Code::Allowed, Code::KeyNotFound));
+    assert_eq!((world.known_code(revoked), world.known_code(made)), (None, None), "read, but not kept");
+    assert_eq!(world.known_code(1), Some(Code::Allowed), "nobody doubts it");
+
+    let mut queries = world.source.hold_queries();
+    let early = world.call(revoked);
+    let late = queries.recv().await.unwrap();
+    world.commit(revoked, |facts| facts.standing = KeyStatus::Revoked);
+    world.commit(made, |_| {});
+    world.verifier.settle(&change);
+    late.release();
+    queries.recv().await.expect("the read that began before is thrown away").release();
+    assert_eq!(early.await.unwrap(), Code::KeyRevoked);
+    assert_eq!(world.known_code(revoked), Some(Code::KeyRevoked), "it is kept again");
+    let made = world.call(made);
+    queries.recv().await.unwrap().release();
+    assert_eq!(made.await.unwrap(), Code::Allowed);
+}

@@ -10,7 +10,7 @@ use deadpool_postgres::{Object, Pool};
 use futures_util::future;
 
 use crate::tx::{Tx, Work};
-use crate::{OpenError, StoreError};
+use crate::{Doubt, OpenError, StoreError};
 use session::Session;
 
 pub(crate) use statement::{execute, lock_schema, prepare, query, script};
@@ -35,7 +35,7 @@ impl Engine {
             let client = pool::take(&self.pool).await?;
             let session = Session::on(&client);
             let outcome = match transact(&session, &mut args, work).await {
-                Ok(result) => session.commit().await.map(|()| result),
+                Ok((result, doubt)) => session.commit(doubt).await.map(|()| result),
                 Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => {
                     tracing::debug!(attempt, ?error, "a transaction is tried again");
                     attempt += 1;
@@ -76,10 +76,14 @@ fn keep<R>(client: Object, outcome: Result<R, StoreError>) -> Result<R, StoreErr
 }
 
 /// `BEGIN` travels together with the first statement.
-async fn transact<A, R>(session: &Session<'_>, args: &mut A, work: Work<A, R>) -> Result<R, StoreError> {
+async fn transact<A, R>(
+    session: &Session<'_>,
+    args: &mut A,
+    work: Work<A, R>,
+) -> Result<(R, Doubt), StoreError> {
     let mut tx = Tx::Postgres(session.client());
-    let begin = session.client().batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED");
+    let begin = statement::begin(session.client());
     let (begun, result) = future::join(begin, work(args, &mut tx)).await;
-    begun.map_err(statement::store_error)?;
-    result
+    let doubt = begun?;
+    Ok((result?, doubt))
 }

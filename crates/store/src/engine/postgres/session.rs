@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use deadpool_postgres::ClientWrapper;
 
 use super::statement;
-use crate::StoreError;
+use crate::{Doubt, StoreError};
 
 /// A connection with a transaction. Unless it is committed, it is rolled back when this is dropped, also
 /// with a future that is given up half way.
@@ -24,8 +24,8 @@ impl<'c> Session<'c> {
         self.client
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        statement::commit(self.client).await?;
+    pub(super) async fn commit(mut self, doubt: Doubt) -> Result<(), StoreError> {
+        statement::commit(self.client, doubt).await?;
         self.committed = true;
         Ok(())
     }

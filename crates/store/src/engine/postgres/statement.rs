@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use deadpool_postgres::ClientWrapper;
-use tokio_postgres::Error as PgError;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Error as PgError, SimpleQueryMessage};
 
+use crate::Doubt;
 use crate::dialect::{Words, translate};
+use crate::doubt::Transaction;
 use crate::error::{StoreError, Unique};
 use crate::row::Row;
 use crate::value::Value;
@@ -40,9 +42,21 @@ pub(crate) async fn execute(client: &ClientWrapper, sql: &str, values: &[Value])
     in_time(answer).await.map_err(Trouble::of_statement)
 }
 
-/// Commits the open transaction.
-pub(super) async fn commit(client: &ClientWrapper) -> Result<(), StoreError> {
-    in_time(client.batch_execute("COMMIT")).await.map_err(Trouble::of_commit)
+/// Begins a transaction and takes down its number, by which its end can be asked for when the connection is lost.
+pub(super) async fn begin(client: &ClientWrapper) -> Result<Doubt, StoreError> {
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id()";
+    let messages = in_time(client.simple_query(begin)).await.map_err(Trouble::of_statement)?;
+    let number = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    });
+    let number = number.ok_or_else(|| StoreError::Corrupt("a transaction has no number".to_owned()))?;
+    Ok(Doubt(Transaction::Number(number)))
+}
+
+/// Commits the open transaction, which is in doubt when that is not answered.
+pub(super) async fn commit(client: &ClientWrapper, doubt: Doubt) -> Result<(), StoreError> {
+    in_time(client.batch_execute("COMMIT")).await.map_err(|trouble| trouble.of_commit(doubt))
 }
 
 /// Runs a statement and gives all its rows.
@@ -85,13 +99,13 @@ impl Trouble {
     }
 
     /// Only an answer after which the session goes on says that the commit did not happen.
-    fn of_commit(self) -> StoreError {
+    fn of_commit(self, doubt: Doubt) -> StoreError {
         match self {
             Self::Answer(error) => match error.as_db_error().and_then(DbError::parsed_severity) {
                 Some(Severity::Error) => store_error(error),
-                _ => StoreError::InDoubt(error.into()),
+                _ => StoreError::InDoubt { doubt, source: error.into() },
             },
-            Self::Silence => StoreError::InDoubt(Silence.into()),
+            Self::Silence => StoreError::InDoubt { doubt, source: Silence.into() },
         }
     }
 }
@@ -104,7 +118,7 @@ struct Silence;
 /// Whether the server left us without an answer.
 pub(super) fn is_silence(error: &StoreError) -> bool {
     match error {
-        StoreError::Unavailable(cause) | StoreError::InDoubt(cause) => cause.is::<Silence>(),
+        StoreError::Unavailable(source) | StoreError::InDoubt { source, .. } => source.is::<Silence>(),
         StoreError::Conflict(_) | StoreError::Refused(_) | StoreError::Corrupt(_) => false,
     }
 }

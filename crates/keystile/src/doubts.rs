@@ -1,0 +1,98 @@
+//! Settles changes in doubt: asks the database, beside everything else and for as long as the server runs, whether their
+//! transactions have ended, and lets verification keep their keys again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystile_store::Store;
+use keystile_verify::Verifier;
+use keystile_web::Unsettled;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Pause before the first look. Most transactions that are lost have ended, or end with their connection.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// Longest pause between two looks.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The task that settles.
+pub(crate) struct Settler {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Settler {
+    /// Starts waiting for what is sent to the second part.
+    pub(crate) fn start(store: Store, verifier: Arc<Verifier>) -> (Self, UnboundedSender<Unsettled>) {
+        let (doubts, arriving) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
+        let mut settling = Settling { store, verifier, arriving, open: Vec::new() };
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = settling.run() => {}
+                _ = stopped => {}
+            }
+            if !settling.open.is_empty() {
+                tracing::warn!(changes = settling.open.len(), "some changes may still happen");
+            }
+        });
+        (Self { stop, task }, doubts)
+    }
+
+    /// Gives up what is open. What verification knows ends with the process, so that nothing is left to settle.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        if self.task.await.is_err() {
+            tracing::error!("the settling of changes in doubt ended with a panic");
+        }
+    }
+}
+
+struct Settling {
+    store: Store,
+    verifier: Arc<Verifier>,
+    arriving: UnboundedReceiver<Unsettled>,
+    open: Vec<Unsettled>,
+}
+
+impl Settling {
+    async fn run(&mut self) {
+        let (mut pause, mut next) = (SHORTEST, Instant::now());
+        loop {
+            tokio::select! {
+                arrived = self.arriving.recv() => {
+                    let Some(unsettled) = arrived else { return };
+                    self.open.push(unsettled);
+                    pause = SHORTEST;
+                    next = next.min(Instant::now() + pause);
+                }
+                () = tokio::time::sleep_until(next), if !self.open.is_empty() => {
+                    self.look().await;
+                    pause = LONGEST.min(pause * 2);
+                    next = Instant::now() + pause;
+                }
+            }
+        }
+    }
+
+    /// Settles what has ended. Beyond a question that is not answered no other is asked in this round.
+    async fn look(&mut self) {
+        let mut index = 0;
+        while let Some(Unsettled { change, doubt }) = self.open.get(index) {
+            match self.store.has_ended(*doubt).await {
+                Ok(true) => {
+                    self.verifier.settle(change);
+                    tracing::info!(?doubt, "a change in doubt has ended");
+                    self.open.swap_remove(index);
+                }
+                Ok(false) => index += 1,
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    return tracing::warn!(error, "whether a change has happened cannot be asked now");
+                }
+            }
+        }
+    }
+}
