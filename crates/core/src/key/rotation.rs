@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use crate::key::SecretFacts;
+use crate::key::{Revocation, SecretFacts};
 use crate::{Actor, ApiKey, KeyId, KeyStatus, Timestamp};
 
 /// Longest that a rotated key lives on beside its successor: 30 days.
 pub const MAX_OVERLAP: Duration = Duration::from_secs(30 * DAY);
+
+/// Why a key was revoked that gave way at once.
+const ROTATED: &str = "rotated";
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -32,9 +35,15 @@ impl ApiKey {
         }
     }
 
-    /// Lets the key live until `end`, unless its time is over before.
-    pub fn end_by(&mut self, end: Timestamp) {
-        self.expires_at = Some(self.expires_at.map_or(end, |own| own.min(end)));
+    /// Lets the key live on for `overlap` beside its successor, unless its time is over before. Without any it is revoked,
+    /// which no clock that is set back can undo.
+    pub fn give_way(&mut self, overlap: Duration, now: Timestamp) {
+        if overlap.is_zero() {
+            self.revoked.get_or_insert(Revocation { at: now, reason: Some(ROTATED.to_owned()) });
+        } else {
+            let end = now.plus(overlap);
+            self.expires_at = Some(self.expires_at.map_or(end, |own| own.min(end)));
+        }
     }
 
     /// When the present secret is `rotation_days` old; nothing for a key that has ended.
@@ -66,14 +75,24 @@ mod tests {
 
     #[test]
     fn an_overlap_never_makes_a_key_live_longer() {
-        let ended_by = |own: Option<Timestamp>, end| {
+        let ended_by = |own: Option<Timestamp>| {
             let mut key = ApiKey { expires_at: own, ..key() };
-            key.end_by(end);
+            key.give_way(Duration::from_secs(60), at(0));
+            assert_eq!(key.revoked, None);
             key.expires_at
         };
-        assert_eq!(ended_by(None, at(60)), Some(at(60)));
-        assert_eq!(ended_by(Some(at(30)), at(60)), Some(at(30)));
-        assert_eq!(ended_by(Some(at(90)), at(60)), Some(at(60)));
+        assert_eq!(ended_by(None), Some(at(60)));
+        assert_eq!(ended_by(Some(at(30))), Some(at(30)));
+        assert_eq!(ended_by(Some(at(90))), Some(at(60)));
+    }
+
+    #[test]
+    fn without_an_overlap_a_key_is_revoked_whatever_the_clock_says() {
+        let mut key = key();
+        key.give_way(Duration::ZERO, at(60));
+        assert_eq!(key.status(at(0)), KeyStatus::Revoked);
+        assert_eq!(key.revoked, Some(Revocation { at: at(60), reason: Some("rotated".to_owned()) }));
+        assert_eq!(key.expires_at, None);
     }
 
     #[test]

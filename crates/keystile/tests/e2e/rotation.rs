@@ -121,8 +121,10 @@ async fn without_an_overlap_the_old_key_is_dead_when_the_rotation_answers() {
         let old = world.create(&json!({ "name": "at once" })).await;
         assert_eq!(code(&world, &old["secret"]).await, "allowed");
         let new = rotated(&world, &old, &json!({ "overlap_seconds": 0 })).await;
-        assert_eq!(code(&world, &old["secret"]).await, "key_expired");
+        assert_eq!(code(&world, &old["secret"]).await, "key_revoked");
         assert_eq!(code(&world, &new["secret"]).await, "allowed");
+        let shown = world.read(&format!("{}/{}", world.keys(), text(&old, "id"))).await;
+        assert_eq!((text(&shown, "status"), text(&shown, "revoked_reason")), ("revoked", "rotated"));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
 impl ControlPlane {
     /// Makes a key with the same settings and lineage and a secret of its own. The old one lives on for `overlap`, or
-    /// until its own end when that comes earlier; without any, it is dead when this returns. It can be rotated again
+    /// until its own end when that comes earlier; without any, it is revoked when this returns. It can be rotated again
     /// only when its successor has ended.
     ///
     /// # Errors
@@ -41,7 +41,6 @@ impl ControlPlane {
         let touches = touched.clone();
         let rotate = move |key: &mut ApiKey, living: Option<KeyId>| {
             guard.enter(key, reach.as_ref())?;
-            refuse_revoked(key)?;
             refuse_second(key, living, now)?;
             let mut successor = key.successor(next, facts, actor, now);
             successor.app_id = reach.as_ref().map(|reach| reach.application_id);
@@ -50,7 +49,7 @@ impl ControlPlane {
                 reach.covers(&successor)?;
             }
             let before = key.clone();
-            key.end_by(now.plus(overlap));
+            key.give_way(overlap, now);
             key.version += 1;
             key.updated_at = now;
             key.updated_by = actor;
@@ -73,7 +72,7 @@ fn refuse_second(key: &ApiKey, living: Option<KeyId>, now: Timestamp) -> Result<
     match living {
         Some(successor) => Err(Refused::Conflict(Conflict::AlreadyRotated(successor))),
         None if key.status(now) == KeyStatus::Expired => Err(Refused::Conflict(Conflict::KeyExpired)),
-        None => Ok(()),
+        None => refuse_revoked(key),
     }
 }
 

@@ -15,7 +15,7 @@ fn rotation(world: &World, key: &mut ApiKey, now: Timestamp) -> Rotation {
     let secret = mint(&world.tenant.key_label, Environment::Production, &random);
     let id = KeyId::from_parts(at(n.into()), n.into());
     let successor = key.successor(id, SecretFacts::of(&secret), Actor::System, now);
-    key.end_by(now);
+    key.expires_at = Some(now);
     key.version += 1;
     Rotation {
         successor,

@@ -67,7 +67,7 @@ pub(crate) async fn regenerate_key(
 }
 
 /// Give an API key a successor with the same settings, lineage and limits. The old one lives on for the overlap, then
-/// it has expired; with an overlap of 0 it is dead when this answers. A key that was rotated can be rotated again only
+/// it has expired; with an overlap of 0 it is revoked when this answers. A key that was rotated can be rotated again only
 /// when its successor has ended.
 #[utoipa::path(post, path = "/api-keys/{api_key_id}/rotate", tag = "keys",
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),

@@ -46,7 +46,7 @@ impl Rotate {
             Form::Text | Form::Json => shown_once(&created, "made", context)?,
         };
         Ok(report.note(if self.overlap.is_zero() {
-            format!("The old key, {}, is refused everywhere.", self.which.id)
+            format!("The old key, {}, is revoked.", self.which.id)
         } else {
             format!("The old key, {}, is refused in {} s.", self.which.id, self.overlap.as_secs())
         }))
