@@ -9,12 +9,14 @@ mod sample;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use keystile_core::Action;
 use keystile_store::{Doubt, Location, OpenError, Store, StoreError};
 use keystile_testkit::postgres::{Database, Durability, Postgres};
 use keystile_testkit::proxy::{Fault, Hears, Proxy};
 use sample::World;
+use tokio::time::timeout;
 
 async fn open(url: String, max_connections: usize) -> Result<Store, OpenError> {
     Store::open(Location::Postgres { url, max_connections }).await
@@ -169,4 +171,31 @@ async fn a_transaction_in_doubt_has_ended_for_a_database_in_the_place_of_its_own
     store.migrate().await.unwrap();
     let (_, doubt) = lost(&World::founded(&store).await, &store, &proxy).await;
     assert!(open(other.url(), 1).await.unwrap().has_ended(doubt).await.unwrap());
+}
+
+/// Longer than anything here waits.
+const FROZEN: Fault = Fault::Delay(Duration::from_secs(30));
+
+#[tokio::test]
+async fn nobody_gets_a_connection_on_which_somebody_gave_up_waiting() {
+    let database = Postgres::shared().database();
+    let (proxy, url) = by_proxy(&database);
+    let store = open(url, 1).await.unwrap();
+    store.migrate().await.unwrap();
+    let world = World::founded(&store).await;
+    let key = world.key();
+    let patience = Duration::from_millis(200);
+    for writes in [false, true] {
+        proxy.set(FROZEN);
+        let given_up = if writes {
+            let creation = store.create_key(key.clone(), world.entry(Action::KeyCreate, key.id));
+            timeout(patience, creation).await.is_err()
+        } else {
+            timeout(patience, store.ready()).await.is_err()
+        };
+        assert!(given_up, "it was answered");
+        proxy.set(Fault::None);
+        timeout(Duration::from_secs(4), store.ready()).await.unwrap().unwrap();
+    }
+    assert_eq!(store.key(world.tenant.id, key.id).await.unwrap(), None);
 }

@@ -6,7 +6,7 @@ mod statement;
 mod tls;
 mod url;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Pool;
 use futures_util::future;
 
 use crate::tx::{Tx, Work};
@@ -32,31 +32,29 @@ impl Engine {
     pub(crate) async fn write<A: Send, R>(&self, mut args: A, work: Work<A, R>) -> Result<R, StoreError> {
         let mut attempt = 1;
         loop {
-            let client = pool::take(&self.pool).await?;
-            let session = Session::on(&client);
-            let outcome = match transact(&session, &mut args, work).await {
-                Ok((result, doubt)) => session.commit(doubt).await.map(|()| result),
+            let session = Session::writing(&self.pool).await?;
+            match transact(&session, &mut args, work).await {
+                Ok((result, doubt)) => return session.commit(doubt).await.map(|()| result),
                 Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => {
                     tracing::debug!(attempt, ?error, "a transaction is tried again");
                     attempt += 1;
-                    continue;
                 }
-                Err(error) => {
-                    drop(session);
-                    Err(error)
-                }
-            };
-            return keep(client, outcome);
+                Err(error) => return Err(error),
+            }
         }
     }
 
     pub(crate) async fn read<A: Send, R>(&self, mut args: A, work: Work<A, R>) -> Result<R, StoreError> {
         let mut attempt = 1;
         loop {
-            let client = pool::take(&self.pool).await?;
-            match work(&mut args, &mut Tx::Postgres(&client)).await {
+            let session = Session::reading(&self.pool).await?;
+            match work(&mut args, &mut Tx::Postgres(session.client())).await {
+                Ok(result) => {
+                    session.give_back();
+                    return Ok(result);
+                }
                 Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => attempt += 1,
-                outcome => return keep(client, outcome),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -66,21 +64,8 @@ impl Engine {
     }
 }
 
-/// Gives the connection back to the pool, unless the server left us without an answer on it: that may come at any
-/// time, or never, and nobody else should wait for it.
-fn keep<R>(client: Object, outcome: Result<R, StoreError>) -> Result<R, StoreError> {
-    if outcome.as_ref().is_err_and(statement::is_silence) {
-        drop(Object::take(client));
-    }
-    outcome
-}
-
 /// `BEGIN` travels together with the first statement.
-async fn transact<A, R>(
-    session: &Session<'_>,
-    args: &mut A,
-    work: Work<A, R>,
-) -> Result<(R, Doubt), StoreError> {
+async fn transact<A, R>(session: &Session, args: &mut A, work: Work<A, R>) -> Result<(R, Doubt), StoreError> {
     let mut tx = Tx::Postgres(session.client());
     let begin = statement::begin(session.client());
     let (begun, result) = future::join(begin, work(args, &mut tx)).await;

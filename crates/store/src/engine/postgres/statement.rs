@@ -115,14 +115,6 @@ impl Trouble {
 #[error("no answer within {} seconds", ANSWER_TIMEOUT.as_secs())]
 struct Silence;
 
-/// Whether the server left us without an answer.
-pub(super) fn is_silence(error: &StoreError) -> bool {
-    match error {
-        StoreError::Unavailable(source) | StoreError::InDoubt { source, .. } => source.is::<Silence>(),
-        StoreError::Conflict(_) | StoreError::Refused(_) | StoreError::Corrupt(_) => false,
-    }
-}
-
 /// Makes sure that the connection knows the statement. The statements of a pipeline are all known before the first is
 /// sent, because one that has to be prepared first would be overtaken.
 pub(crate) async fn prepare(client: &ClientWrapper, sql: &str) -> Result<(), StoreError> {
