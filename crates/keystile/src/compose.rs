@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::doubts::Settler;
 use crate::encryption_key;
 use crate::failure::Failure;
+use crate::helm::Watch;
 use crate::key_source::StoredKeys;
 use crate::open_files;
 use crate::private_file::make_private;
@@ -20,6 +21,8 @@ use crate::sealer::Sealer;
 use crate::signing;
 use crate::stop;
 use crate::system::{SystemClock, SystemEntropy};
+
+const UNOPENED: &str = "the database cannot be opened";
 
 /// A server that is bound but does not serve yet.
 pub(crate) struct Running {
@@ -29,18 +32,22 @@ pub(crate) struct Running {
     background: Background,
     sealer: Sealer,
     settler: Settler,
+    helm: Watch,
     server: Server,
 }
 
 impl Running {
-    /// Opens the store, brings it up to date, and binds the listener.
+    /// Opens the store, makes sure that no other server serves from it, brings it up to date, and binds the listener.
     pub(crate) async fn start(settings: &Settings) -> Result<Self, Failure> {
-        let store = open_store(settings).await?;
+        let store = connect(settings).await?;
+        let helm = store.take_helm().await.map_err(|error| Failure::because(UNOPENED, &error))?;
+        migrate(&store).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let control = control_plane(settings, &store, &clock, &entropy).await?;
         let limiter = OneNode::new(Arc::clone(&clock));
         let verifier = Verifier::new(Arc::new(StoredKeys(store.clone())), limiter, clock, settings.bounds());
+        let helm = Watch::start(helm, Arc::clone(&verifier));
         let background = verifier.start();
         let mut seed = [0; 8];
         entropy.fill(&mut seed).map_err(|error| Failure::because("request ids cannot be made", &error))?;
@@ -53,7 +60,7 @@ impl Running {
             Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
         })?;
         let sealer = Sealer::start(store.clone());
-        Ok(Self { control, store, verifier, background, sealer, settler, server })
+        Ok(Self { control, store, verifier, background, sealer, settler, helm, server })
     }
 
     /// Where it listens.
@@ -71,6 +78,7 @@ impl Running {
         }
         self.sealer.stop().await;
         self.store.close().await;
+        self.helm.stop();
     }
 }
 
@@ -99,8 +107,14 @@ pub(crate) async fn control_plane(
         .map_err(|error| Failure::because("the control plane did not start", &error))
 }
 
-/// Opens the database and brings it to the form this version needs.
+/// Opens the database, beside a server on PostgreSQL if need be, and brings it to the form this version needs.
 pub(crate) async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+    let store = connect(settings).await?;
+    migrate(&store).await?;
+    Ok(store)
+}
+
+async fn connect(settings: &Settings) -> Result<Store, Failure> {
     stop::not_by_large_files()?;
     let data_dir = settings.data_dir();
     make_private_folder(&data_dir)?;
@@ -112,9 +126,10 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store, Failure> {
             make_private(name.as_ref());
         }
     }
-    let store = Store::open(location)
-        .await
-        .map_err(|error| Failure::because("the database cannot be opened", &error))?;
+    Store::open(location).await.map_err(|error| Failure::because(UNOPENED, &error))
+}
+
+async fn migrate(store: &Store) -> Result<(), Failure> {
     let applied = store
         .migrate()
         .await
@@ -122,7 +137,7 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store, Failure> {
     for migration in applied {
         tracing::info!(version = migration.version, name = migration.name, "migrated the database");
     }
-    Ok(store)
+    Ok(())
 }
 
 fn make_private_folder(path: &std::path::Path) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod dev;
 mod doubts;
 mod encryption_key;
 mod failure;
+mod helm;
 mod key_source;
 mod logging;
 mod migrate;

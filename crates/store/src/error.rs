@@ -82,13 +82,19 @@ pub enum OpenError {
     Location(String),
     /// Another process serves from the data file.
     #[error(
-        "another Keystile process uses {}: stop it first (to run several at once, use PostgreSQL)",
+        "another Keystile process uses {}: stop it first",
         path.display()
     )]
     InUse {
         /// The data file.
         path: PathBuf,
     },
+    /// Another server serves from the database.
+    #[error(
+        "another Keystile server serves from this database: stop it first (several servers on one database are not \
+         possible yet: a revocation on one would not reach the memory of the others)"
+    )]
+    Served,
     /// The data file or its folder cannot be made or opened.
     #[error("cannot open {}: check that the folder exists and belongs to the user Keystile runs as", path.display())]
     File {

@@ -1,6 +1,7 @@
 //! The one handle to the rows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
@@ -15,6 +16,7 @@ use crate::{Location, OpenError, StoreError};
 pub struct Store {
     engine: Arc<Engine>,
     changed: Arc<Notify>,
+    adrift: Arc<AtomicBool>,
     receipt: Option<Receipt>,
 }
 
@@ -31,7 +33,7 @@ impl Store {
     /// When the database cannot be reached or is too old, or another process serves from the data file.
     pub async fn open(location: Location) -> Result<Self, OpenError> {
         let engine = Arc::new(Engine::open(&location).await?);
-        Ok(Self { engine, changed: Arc::default(), receipt: None })
+        Ok(Self { engine, changed: Arc::default(), adrift: Arc::default(), receipt: None })
     }
 
     /// Brings the schema up to date and says what that took; nothing when it was.
@@ -89,6 +91,7 @@ impl Store {
         A: Send + 'static,
         R: Send + 'static,
     {
+        self.refuse_adrift()?;
         let written = match self.receipt {
             None => self.engine.write(args, work).await,
             Some(receipt) => {
@@ -107,6 +110,7 @@ impl Store {
         A: Send + 'static,
         R: Send + 'static,
     {
+        self.refuse_adrift()?;
         self.engine.write(args, work).await
     }
 
@@ -115,7 +119,24 @@ impl Store {
         A: Send + 'static,
         R: Send + 'static,
     {
+        self.refuse_adrift()?;
         self.engine.read(args, work).await
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether the right to serve was lost.
+    pub(crate) const fn adrift(&self) -> &Arc<AtomicBool> {
+        &self.adrift
+    }
+
+    fn refuse_adrift(&self) -> Result<(), StoreError> {
+        if self.adrift.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("the right to serve from this database was lost"));
+        }
+        Ok(())
     }
 }
 

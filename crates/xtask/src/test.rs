@@ -45,7 +45,7 @@ pub(crate) fn run(flags: &[String]) -> Result<()> {
 
 /// Parts of the names of tests over HTTP that choose an engine themselves, or are about one.
 const OWN_ENGINE: &[&str] =
-    &["on_postgres", "revocation::", "database_away::", "doubt::", "full_disk::", "dev::"];
+    &["on_postgres", "revocation::", "database_away::", "doubt::", "one_server::", "full_disk::", "dev::"];
 
 fn doc_tests() -> Result<()> {
     shown(&mut cargo(&["test", "--doc", "--workspace", "--quiet"]))

@@ -30,6 +30,7 @@ mod keys_life;
 mod limits;
 mod matrix;
 mod nginx;
+mod one_server;
 mod revocation;
 mod rotation;
 mod second_factor;

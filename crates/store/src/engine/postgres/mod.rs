@@ -1,5 +1,6 @@
 //! PostgreSQL: a bounded pool, and transactions whose statements are sent together where they can.
 
+mod helm;
 mod pool;
 mod session;
 mod statement;
@@ -13,6 +14,7 @@ use crate::tx::{Tx, Work};
 use crate::{Doubt, OpenError, StoreError};
 use session::Session;
 
+pub(crate) use helm::Helm;
 pub(crate) use statement::{execute, lock_schema, prepare, query, script};
 
 /// How often a transaction is tried that PostgreSQL ended for the sake of another one, or whose connection
@@ -22,11 +24,13 @@ const MAX_ATTEMPTS: u32 = 3;
 /// Connections to one database.
 pub(crate) struct Engine {
     pool: Pool,
+    /// Makes the connection that holds the lock of a server.
+    aside: Pool,
 }
 
 impl Engine {
     pub(crate) async fn open(url: &str, max_connections: usize) -> Result<Self, OpenError> {
-        pool::open(url, max_connections).await.map(|pool| Self { pool })
+        Ok(Self { pool: pool::open(url, max_connections).await?, aside: pool::make(url, 1)? })
     }
 
     pub(crate) async fn write<A: Send, R>(&self, mut args: A, work: Work<A, R>) -> Result<R, StoreError> {
@@ -57,6 +61,10 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    pub(crate) fn helm(&self) -> Helm {
+        Helm::new(self.aside.clone())
     }
 
     pub(crate) fn close(&self) {

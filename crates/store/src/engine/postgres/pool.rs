@@ -29,7 +29,7 @@ const SETTINGS: &str = "SET statement_timeout = '10s';
 
 /// Makes the pool and the first connection, and looks at what it leads to.
 pub(super) async fn open(url: &str, max_connections: usize) -> Result<Pool, OpenError> {
-    let pool = build(url::read(url)?, max_connections)?;
+    let pool = make(url, max_connections)?;
     let client = pool.get().await.map_err(no_connection)?;
     let versions = "SELECT current_setting('server_version_num'), current_setting('server_version'),
         current_setting('server_encoding')";
@@ -45,6 +45,11 @@ pub(super) async fn open(url: &str, max_connections: usize) -> Result<Pool, Open
         return Err(OpenError::Encoding(encoding));
     }
     Ok(pool)
+}
+
+/// A pool of connections, of which it makes none yet.
+pub(super) fn make(url: &str, max_connections: usize) -> Result<Pool, OpenError> {
+    build(url::read(url)?, max_connections)
 }
 
 /// A free connection.
