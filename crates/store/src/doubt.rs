@@ -16,6 +16,9 @@ pub struct Doubt(pub(crate) Transaction);
 pub(crate) enum Transaction {
     /// PostgreSQL's number of it.
     Number(u64),
+    /// The last one of a file. Nobody sees it while the process lives, and the next commit writes over it; a process that
+    /// opens the file before that may find it committed.
+    OfFile,
 }
 
 impl Store {
@@ -24,7 +27,7 @@ impl Store {
     /// # Errors
     /// When the database cannot say so now.
     pub async fn has_ended(&self, doubt: Doubt) -> Result<bool, StoreError> {
-        let Transaction::Number(number) = doubt.0;
+        let Transaction::Number(number) = doubt.0 else { return Ok(true) };
         let work: Work<Value, bool> = |number, tx| Box::pin(ask(number, tx));
         match self.read(Value::text(number), work).await {
             // A database that has never counted so far is another one, put into the place of the one that was lost.

@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::StoreError;
+use crate::doubt::Transaction;
 use crate::tx::{Tx, Work};
+use crate::{Doubt, StoreError};
 
 /// How long a caller waits for room in a full queue before it is told that the store is unavailable.
 const QUEUE_WAIT: Duration = Duration::from_secs(5);
@@ -27,8 +28,27 @@ pub(super) trait Job: Send {
     /// Runs the body and says whether it succeeded.
     fn run(&mut self, connection: &mut Connection) -> bool;
 
-    /// Gives the result to the caller, or the reason why the whole transaction was lost.
-    fn answer(self: Box<Self>, lost: Option<&str>);
+    /// Gives the result to the caller, or tells how the whole transaction was lost.
+    fn answer(self: Box<Self>, lost: Option<&Lost>);
+}
+
+/// Why a transaction was lost.
+pub(super) enum Lost {
+    /// Nothing of it was written that could be taken for all of it.
+    Undone(String),
+    /// All of it may be in the file, but not for sure.
+    InDoubt(String),
+}
+
+impl Lost {
+    fn error(&self) -> StoreError {
+        match self {
+            Self::Undone(why) => StoreError::unavailable(why.clone()),
+            Self::InDoubt(why) => {
+                StoreError::InDoubt { doubt: Doubt(Transaction::OfFile), source: why.clone().into() }
+            }
+        }
+    }
 }
 
 struct Task<A, R> {
@@ -47,11 +67,11 @@ impl<A: Send, R: Send> Job for Task<A, R> {
         succeeded
     }
 
-    fn answer(self: Box<Self>, lost: Option<&str>) {
+    fn answer(self: Box<Self>, lost: Option<&Lost>) {
         let result = match (lost, self.result) {
             (None, Some(result)) => result,
             (None, None) => Err(refused("it was never run")),
-            (Some(why), _) => Err(StoreError::unavailable(why.to_owned())),
+            (Some(lost), _) => Err(lost.error()),
         };
         // Nobody to tell when the caller has gone away.
         let _gone = self.reply.send(result);

@@ -4,10 +4,10 @@
 //! in its own savepoint, so one that fails leaves the others alone; nobody is answered before the commit is
 //! on the disk.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::mpsc::Receiver;
 
-use super::job::{Job, Message};
+use super::job::{Job, Lost, Message};
 
 /// Most jobs in one transaction: far more than arrive during one commit, and few enough that the first of
 /// them is not kept waiting for long.
@@ -17,7 +17,7 @@ const MAX_BATCH: usize = 256;
 pub(super) fn serve(mut connection: Connection, mut queue: Receiver<Message>) {
     while let Some(message) = queue.blocking_recv() {
         match message {
-            Message::Job(job) => commit_batch(&mut connection, job, &mut queue),
+            Message::Job(job) => commit_batch(&mut connection, job, &mut queue, commit),
             Message::Close => queue.close(),
         }
     }
@@ -27,19 +27,37 @@ pub(super) fn serve(mut connection: Connection, mut queue: Receiver<Message>) {
     }
 }
 
-fn commit_batch(connection: &mut Connection, first: Box<dyn Job>, queue: &mut Receiver<Message>) {
+fn commit_batch(
+    connection: &mut Connection,
+    first: Box<dyn Job>,
+    queue: &mut Receiver<Message>,
+    commit: fn(&Connection) -> rusqlite::Result<()>,
+) {
     let mut jobs = vec![first];
-    let lost = match run_batch(connection, &mut jobs, queue) {
-        Ok(()) => None,
-        Err(error) => {
-            roll_back(connection);
-            tracing::error!(%error, jobs = jobs.len(), "a transaction was lost");
-            Some(error.to_string())
-        }
+    let done = match run_batch(connection, &mut jobs, queue) {
+        Ok(()) => commit(connection).map_err(|error| lost_in_commit(&error)),
+        Err(error) => Err(Lost::Undone(error.to_string())),
     };
-    for job in jobs {
-        job.answer(lost.as_deref());
+    if let Err(Lost::Undone(error) | Lost::InDoubt(error)) = &done {
+        roll_back(connection);
+        tracing::error!(error, jobs = jobs.len(), "a transaction was lost");
     }
+    for job in jobs {
+        job.answer(done.as_ref().err());
+    }
+}
+
+fn commit(connection: &Connection) -> rusqlite::Result<()> {
+    run(connection, "COMMIT")
+}
+
+/// The mark that makes a transaction count is written last. When writing fails, it is not in the file; when a later
+/// step fails, such as getting it all to the disk, it may be found there after a restart.
+fn lost_in_commit(error: &rusqlite::Error) -> Lost {
+    let unwritten = error.sqlite_error().is_some_and(|failure| {
+        failure.code != ErrorCode::SystemIoFailure || failure.extended_code == ffi::SQLITE_IOERR_WRITE
+    });
+    if unwritten { Lost::Undone(error.to_string()) } else { Lost::InDoubt(error.to_string()) }
 }
 
 fn run_batch(
@@ -56,7 +74,7 @@ fn run_batch(
             jobs.extend(waiting(queue));
         }
     }
-    run(connection, "COMMIT")
+    Ok(())
 }
 
 /// A serious failure, such as a full disk, makes SQLite roll the whole transaction back by itself.
@@ -65,7 +83,7 @@ fn run_in_savepoint(connection: &mut Connection, job: &mut dyn Job) -> rusqlite:
     let succeeded = job.run(connection);
     if connection.is_autocommit() {
         return Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
+            ffi::Error::new(ffi::SQLITE_ABORT_ROLLBACK),
             Some("the engine rolled the transaction back".to_owned()),
         ));
     }
@@ -97,4 +115,55 @@ fn roll_back(connection: &Connection) {
 
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::engine::sqlite::job::submit;
+    use crate::tx::{Tx, Work};
+    use crate::{Doubt, StoreError};
+
+    const INSERT: Work<(), u64> =
+        |(), tx: &mut Tx<'_>| Box::pin(tx.execute("INSERT INTO rows VALUES (1)", &[]));
+
+    fn fails_with(code: i32) -> rusqlite::Result<()> {
+        Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+    }
+
+    /// Commits one row by `commit`; gives the answer, and how many rows there are then.
+    async fn written(commit: fn(&Connection) -> rusqlite::Result<()>) -> (Result<u64, StoreError>, i64) {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE rows (one INTEGER)").unwrap();
+        let (sender, mut queue) = mpsc::channel(1);
+        let answer = tokio::spawn(async move { submit(&sender, (), INSERT).await });
+        let Some(Message::Job(job)) = queue.recv().await else { panic!("no job came") };
+        commit_batch(&mut connection, job, &mut queue, commit);
+        let rows = connection.query_row("SELECT count(*) FROM rows", [], |row| row.get(0)).unwrap();
+        (answer.await.unwrap(), rows)
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_may_have_reached_the_disk_is_in_doubt_and_no_other() {
+        assert!(matches!(written(commit).await, (Ok(1), 1)));
+        for fails in [
+            |_: &Connection| fails_with(ffi::SQLITE_IOERR_FSYNC),
+            |_: &Connection| fails_with(ffi::SQLITE_IOERR),
+        ] {
+            let (answer, rows) = written(fails).await;
+            let doubt = Doubt(crate::doubt::Transaction::OfFile);
+            assert!(matches!(answer, Err(StoreError::InDoubt { doubt: found, .. }) if found == doubt));
+            assert_eq!(rows, 0, "nobody sees it");
+        }
+        for fails in [
+            |_: &Connection| fails_with(ffi::SQLITE_FULL),
+            |_: &Connection| fails_with(ffi::SQLITE_IOERR_WRITE),
+        ] {
+            let (answer, rows) = written(fails).await;
+            assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+            assert_eq!(rows, 0);
+        }
+    }
 }
