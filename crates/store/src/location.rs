@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::OpenError;
+use crate::engine::postgres;
 
 /// Where a database is.
 ///
@@ -53,10 +54,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres { url, .. } => {
-                let host = url.rsplit_once('@').map_or("", |(_, host)| host);
-                write!(f, "postgres://…@{}", host.split('?').next().unwrap_or(host))
-            }
+            Self::Postgres { url, .. } => f.write_str(&postgres::shown(url)),
         }
     }
 }

@@ -16,6 +16,7 @@ use session::Session;
 
 pub(crate) use helm::Helm;
 pub(crate) use statement::{execute, lock_schema, prepare, query, script};
+pub(crate) use url::shown;
 
 /// How often a transaction is tried that PostgreSQL ended for the sake of another one, or whose connection
 /// was found dead before its commit. One that fails so often meets more than bad luck.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::OpenError;
 
@@ -15,6 +15,9 @@ pub(super) struct Server {
     pub(super) config: Config,
     pub(super) trust: Trust,
 }
+
+/// What is left after a password was taken for something else.
+const MISREAD: &str = "cannot be read: write `@`, `/` and `?` in a name or a password as `%40`, `%2F` and `%3F`, and parameters as `name=value`";
 
 /// Whom to trust.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,13 +31,16 @@ pub(super) enum Trust {
 /// Reads a URL. Without a word about `sslmode`, the connection is not encrypted. The names are those of libpq
 /// (PostgreSQL's manual, § 34.1.2); the two that tokio-postgres reads otherwise, or not at all, are taken here.
 pub(super) fn read(url: &str) -> Result<Server, OpenError> {
-    let (address, parameters) = split(url);
+    let (who, place, parameters) = split(url).ok_or_else(|| wrong("is none"))?;
     let (mut mode, mut file, mut others) = (SslMode::Disable, None, Vec::new());
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
             Some(("sslmode", value)) => mode = read_mode(value)?,
             Some(("sslrootcert", value)) => file = Some(decoded(value)?),
-            _ => others.push(parameter),
+            Some((name, _)) if name.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_') => {
+                others.push(parameter);
+            }
+            _ => return Err(wrong(MISREAD)),
         }
     }
     let trust = match file.as_deref() {
@@ -45,17 +51,43 @@ pub(super) fn read(url: &str) -> Result<Server, OpenError> {
         return Err(wrong("names `sslrootcert` without encryption: add `sslmode=verify-full`"));
     }
     // What is wrong is told without the URL, which holds the password.
-    let read = format!("{address}?{}", others.join("&")).parse::<Config>();
+    let rest = format!("{place}?{}", others.join("&")).replace('@', "%40");
+    let read = format!("{who}{rest}").parse::<Config>();
     let mut config = read.map_err(|error| wrong(&format!("is wrong: {error}")))?;
+    if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
+        return Err(wrong(MISREAD));
+    }
     config.ssl_mode(mode);
     Ok(Server { config, trust })
 }
 
-/// A question mark before the first `@` belongs to the password.
-fn split(url: &str) -> (&str, &str) {
-    let host = url.find('@').unwrap_or_default();
-    let mark = url.char_indices().find(|(at, letter)| *at >= host && *letter == '?');
-    mark.and_then(|(at, _)| Some((url.get(..at)?, url.get(at + 1..)?))).unwrap_or((url, ""))
+/// Who connects, where to, and the parameters. As in libpq, who connects ends with the first `@`, unless there is a slash
+/// before it: a question mark ahead of that `@` belongs to the password, and any other `@` to what it stands in.
+fn split(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let who = rest.find(['@', '/']).filter(|at| rest.get(*at..).is_some_and(|rest| rest.starts_with('@')));
+    let (who, rest) = url.split_at_checked(scheme.len() + 3 + who.map_or(0, |at| at + 1))?;
+    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    Some((who, place, parameters))
+}
+
+/// The URL as it may be shown: where it leads to, when that is beyond doubt.
+pub(crate) fn shown(url: &str) -> String {
+    let clear = split(url).is_some_and(|(who, _, _)| !who.contains('?'));
+    let server = if clear { read(url).ok() } else { None };
+    server.map_or_else(|| "postgres://…".to_owned(), |Server { config, .. }| place(&config))
+}
+
+fn place(config: &Config) -> String {
+    let host = |host: &Host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    let mut hosts: Vec<_> = config.get_hosts().iter().map(host).collect();
+    for (host, port) in hosts.iter_mut().zip(config.get_ports()) {
+        *host = format!("{host}:{port}");
+    }
+    format!("postgres://…@{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
 }
 
 fn read_mode(text: &str) -> Result<SslMode, OpenError> {
@@ -116,6 +148,55 @@ mod tests {
                 matches!(refused, OpenError::Location(_)) && !refused.to_string().contains("se?cret"),
                 "{refused}"
             );
+        }
+    }
+
+    #[test]
+    fn a_sign_counts_where_it_stands() {
+        let (tcp, unix) = (|name: &str| Host::Tcp(name.to_owned()), |path: &str| Host::Unix(path.into()));
+        for (url, user, password, host, mode) in [
+            (
+                "postgres:///db?host=/run/postgresql&user=a@b",
+                "a@b",
+                None,
+                unix("/run/postgresql"),
+                SslMode::Disable,
+            ),
+            ("postgres:///db?sslmode=require&host=h&user=a@b", "a@b", None, tcp("h"), SslMode::Require),
+            ("postgres:///db?user=a@b&host=h&sslmode=require", "a@b", None, tcp("h"), SslMode::Require),
+            ("postgres://h/db?user=a&password=p@q?r", "a", Some("p@q?r"), tcp("h"), SslMode::Disable),
+            ("postgres://a:p?q@h/db?sslmode=prefer", "a", Some("p?q"), tcp("h"), SslMode::Prefer),
+            ("postgres://a%40b:p%2Fq@h/db", "a@b", Some("p/q"), tcp("h"), SslMode::Disable),
+        ] {
+            let Server { config, .. } = super::read(url).unwrap();
+            assert_eq!((config.get_user(), config.get_dbname()), (Some(user), Some("db")), "{url}");
+            assert_eq!(config.get_password(), password.map(str::as_bytes), "{url}");
+            assert_eq!((config.get_hosts(), config.get_ssl_mode()), ([host].as_slice(), mode), "{url}");
+        }
+        for url in
+            ["postgres://a:sec@ret@h/db", "postgres://a:sec/ret@h/db", "postgres://a:sec/r?et@h/db?user=b"]
+        {
+            let refused = super::read(url).unwrap_err().to_string();
+            assert!(
+                !refused.contains("sec") && !refused.contains("et@") && !refused.contains("ret"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_url_is_shown_without_anything_that_could_be_a_password() {
+        for (url, expected) in [
+            ("postgres://a:s3cret@h:5433/db?password=s3cret", "postgres://…@h:5433/db"),
+            ("postgres://h/db?password=s3@cret", "postgres://…@h:5432/db"),
+            ("postgres:///db?host=/run/postgresql&password=s3@cret", "postgres://…@/run/postgresql/db"),
+            ("postgres://h?password=s3@cret", "postgres://…"),
+            ("postgres://h:5432?password=s3@cret", "postgres://…"),
+            ("postgres://a:s3?cret@h/db", "postgres://…"),
+            ("postgres://a:s3/cret@h/db", "postgres://…"),
+            ("postgres://a:s3@cret@h/db", "postgres://…"),
+        ] {
+            assert_eq!(shown(url), expected, "{url}");
         }
     }
 }
