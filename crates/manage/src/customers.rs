@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::audit::object;
 use crate::edit::{Edited, edit, edited};
 use crate::{Caller, Committed, ControlPlane, Lacking, Refused, Right, VersionGuard};
+use crate::refused::customer_archived;
 
 /// Which customers to list.
 pub type CustomerQuery = CustomerFilter;
@@ -109,12 +110,11 @@ impl ControlPlane {
         id: Option<CustomerId>,
     ) -> Result<(), Refused> {
         let Some(id) = id else { return Ok(()) };
-        let rule = match self.store.customer(tenant_id, id).await? {
-            Some(customer) if customer.archived_at.is_none() => return Ok(()),
-            Some(_) => "must not be an archived customer; bring it back, or choose another",
-            None => "must be a customer of this tenant",
-        };
-        Err(Invalid::new("customer_id", rule).into())
+        match self.store.customer(tenant_id, id).await? {
+            Some(customer) if customer.archived_at.is_none() => Ok(()),
+            Some(_) => Err(customer_archived().into()),
+            None => Err(Invalid::new("customer_id", "must be a customer of this tenant").into()),
+        }
     }
 }
 

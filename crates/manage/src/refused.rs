@@ -1,7 +1,7 @@
 //! Why a use case did not happen.
 
 use keystile_core::{Change, Invalid, KeyId, NoEntropy, Refusal};
-use keystile_store::{Doubt, StoreError, Unique};
+use keystile_store::{Archived, Doubt, StoreError, Unique};
 
 use crate::Lacking;
 
@@ -143,6 +143,8 @@ impl From<StoreError> for Refused {
             StoreError::Conflict(Unique::Invitation) => Self::Conflict(Conflict::InvitedAlready),
             StoreError::Conflict(Unique::ExternalId) => Self::Conflict(Conflict::ExternalId),
             StoreError::Conflict(Unique::Email) => Self::Conflict(Conflict::Email),
+            StoreError::Archived(Archived::Application) => Self::Conflict(Conflict::ApplicationArchived),
+            StoreError::Archived(Archived::Customer) => customer_archived().into(),
             StoreError::Refused(why) => Self::Internal(format!("the store refused: {why}")),
             StoreError::InDoubt { doubt, .. } => {
                 Self::InDoubt { change: Change::of([]), doubt, source: error }
@@ -150,6 +152,11 @@ impl From<StoreError> for Refused {
             other @ (StoreError::Unavailable(_) | StoreError::Corrupt(_)) => Self::Store(other),
         }
     }
+}
+
+/// What is wrong with the customer of a key that is made or changed.
+pub(crate) fn customer_archived() -> Invalid {
+    Invalid::new("customer_id", "must not be an archived customer; bring it back, or choose another")
 }
 
 impl From<NoEntropy> for Refused {

@@ -8,6 +8,7 @@
 //! | `{blob}` | `BLOB` | `BYTEA` |
 //! | `{strict}`: after a table's columns | `STRICT` | |
 //! | `{for_update}`: locks the rows that are read | | `FOR UPDATE` |
+//! | `{for_share}`: keeps them from being changed | | `FOR SHARE` |
 //! | `{skip_locked}`: behind it, passes over rows that others have locked | | `SKIP LOCKED` |
 //! | `{tables}`: the names of the tables | `sqlite_schema` | `pg_tables` |
 

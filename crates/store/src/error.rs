@@ -40,12 +40,24 @@ impl Unique {
     }
 }
 
+/// What takes no new keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archived {
+    /// An application.
+    Application,
+    /// A customer.
+    Customer,
+}
+
 /// Why a transaction did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Something like it exists already. The caller chooses another.
     #[error("{0:?} exists already")]
     Conflict(Unique),
+    /// What a key was to belong to is archived. The caller chooses another.
+    #[error("{0:?} is archived")]
+    Archived(Archived),
     /// The database cannot be reached or did not answer in time, and nothing was written. The operator must
     /// look at it; the caller may try again.
     #[error("the database is unavailable")]

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use keystile_core::{ApiKey, AuditEntry, Digest, TenantId};
 
+use crate::belonging::Belonging;
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError, audit, record, tags};
@@ -45,7 +46,8 @@ impl Store {
     /// it. When `decide` fails, nothing is written; it is held to what the closure of [`Self::change_key`] is.
     ///
     /// # Errors
-    /// `Conflict(Secret)` when a key with one of the digests was added meanwhile.
+    /// `Conflict(Secret)` when a key with one of the digests was added meanwhile; `Archived` when what a new key belongs to
+    /// is.
     pub async fn import_keys<T: Send + 'static, E: Send + 'static>(
         &self,
         tenant_id: TenantId,
@@ -75,6 +77,7 @@ where
         Ok(import) => import,
     };
     for chunk in keys.chunks(SENT) {
+        Belonging::of(chunk).hold(tx).await?;
         insert(&record::INSERT, &chunk.iter().map(record::insert_values).collect::<Vec<_>>(), tx).await?;
         tags::add(chunk, tx).await?;
     }

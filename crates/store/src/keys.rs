@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use keystile_core::{ApiKey, AuditEntry, KeyId, TenantId};
 
+use crate::belonging::Belonging;
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError, Unique, audit, record, tags};
@@ -28,6 +29,8 @@ impl Store {
     /// Adds a key, and tells the audit log. Its application must be the tenant's.
     ///
     /// # Errors
+    /// `Archived` when its application or its customer is.
+    ///
     /// `Conflict(Secret)` when any key of the installation has, or ever had, the same secret.
     pub async fn create_key(&self, key: ApiKey, entry: AuditEntry) -> Result<(), StoreError> {
         self.write((key, entry), |(key, entry), tx| Box::pin(create(key, entry, tx))).await
@@ -50,8 +53,8 @@ impl Store {
     /// last use; it must not block, and it may run once only.
     ///
     /// # Errors
-    /// `Conflict(Secret)` when another key has, or any ever had, the new secret; `Refused` when `change`
-    /// touched what it must not.
+    /// `Conflict(Secret)` when another key has, or any ever had, the new secret; `Archived` when its new customer is;
+    /// `Refused` when `change` touched what it must not.
     pub async fn change_key<E: Send + 'static>(
         &self,
         tenant_id: TenantId,
@@ -63,12 +66,25 @@ impl Store {
     }
 }
 
-/// The unique index is waited for first: what another transaction retires meanwhile is then seen.
-pub(crate) async fn create(key: &ApiKey, entry: &AuditEntry, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+async fn create(key: &ApiKey, entry: &AuditEntry, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    insert(key, entry, Belonging::of(std::slice::from_ref(key)), tx).await
+}
+
+/// Adds a key to what it must be able to belong to. The unique index is waited for before the retired secrets are read: what another transaction retires meanwhile is then seen.
+pub(crate) async fn insert(
+    key: &ApiKey,
+    entry: &AuditEntry,
+    belonging: Belonging,
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
     let digest = [key.secret.digest.into()];
     let (row, entry) = (record::insert_values(key), audit::values(entry));
     let batch: [Statement<'_>; 3] = [(&record::INSERT, &row), (IS_RETIRED, &digest), (audit::INSERT, &entry)];
-    refuse_retired(tx.pipeline(&batch).await?.get(1))?;
+    let batch: Vec<Statement<'_>> = belonging.statements().chain(batch).collect();
+    let mut answers = tx.pipeline(&batch).await?;
+    let written = answers.split_off(belonging.len());
+    belonging.check(answers)?;
+    refuse_retired(written.get(1))?;
     tags::add(std::slice::from_ref(key), tx).await
 }
 
@@ -109,6 +125,7 @@ pub(crate) async fn write(
     entry: &AuditEntry,
     tx: &mut Tx<'_>,
 ) -> Result<(), StoreError> {
+    Belonging::new_customer(before, after).hold(tx).await?;
     tags::change(before, after, tx).await?;
     let (row, entry) = (record::update_values(after), audit::values(entry));
     let (old, new) = (before.secret.digest, after.secret.digest);

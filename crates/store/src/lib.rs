@@ -11,6 +11,7 @@
 
 mod applications;
 mod audit;
+mod belonging;
 mod catalogue;
 mod chain;
 mod customers;
@@ -51,7 +52,7 @@ pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
 pub use customers::CustomerFilter;
 pub use doubt::Doubt;
-pub use error::{OpenError, StoreError, Unique};
+pub use error::{Archived, OpenError, StoreError, Unique};
 pub use filter::KeyFilter;
 pub use helm::Helm;
 pub use import::{Held, Import};

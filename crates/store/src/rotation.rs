@@ -2,7 +2,8 @@
 
 use keystile_core::{ApiKey, AuditEntry, KeyId, TenantId, Timestamp};
 
-use crate::keys::{ONE_LOCKED, create, read_one, write};
+use crate::belonging::Belonging;
+use crate::keys::{ONE_LOCKED, insert, read_one, write};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError, record};
@@ -78,6 +79,7 @@ where
     };
     record::check_change(&before, &after)?;
     write(&before, &after, &ended, tx).await?;
-    create(&successor, &made, tx).await?;
+    // It belongs to what the old key does, archived or not.
+    insert(&successor, &made, Belonging::default(), tx).await?;
     Ok(Some(Ok(Rotated { before, after, successor })))
 }

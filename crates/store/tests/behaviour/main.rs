@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a case that fails has to panic")]
 
+mod archiving;
 mod audit;
 mod bed;
 mod catalogue;
@@ -65,6 +66,9 @@ on_both_engines! {
         each_filter_finds_its_customers_only,
         an_external_id_is_taken_once_in_a_tenant,
         a_key_needs_a_customer_of_its_own_tenant;
+    archiving:
+        a_key_that_is_made_while_its_place_is_archived_is_refused,
+        what_is_archived_gets_no_keys_and_keeps_its_own;
     catalogue:
         permissions_are_listed_by_name,
         a_catalogue_has_a_bound;

@@ -22,6 +22,7 @@ const WORDS: &Words = &[
     ("{blob}", "BYTEA"),
     ("{strict}", ""),
     ("{for_update}", "FOR UPDATE"),
+    ("{for_share}", "FOR SHARE"),
     ("{skip_locked}", "SKIP LOCKED"),
     ("{tables}", "(SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema())"),
 ];

@@ -15,6 +15,7 @@ const WORDS: &Words = &[
     ("{blob}", "BLOB"),
     ("{strict}", "STRICT"),
     ("{for_update}", ""),
+    ("{for_share}", ""),
     ("{skip_locked}", ""),
     ("{tables}", "(SELECT name FROM sqlite_schema WHERE type = 'table')"),
 ];
