@@ -134,10 +134,12 @@ fn by_proxy(database: &Database<'_>) -> (Proxy, String) {
 async fn lost(world: &World, store: &Store, proxy: &Proxy) -> (keystile_core::ApiKey, Doubt) {
     let key = world.key();
     proxy.set(Fault::Cut { after: vec!["key.create", "COMMIT"], server: Hears::All });
-    match store.create_key(key.clone(), world.entry(Action::KeyCreate, key.id)).await {
-        Err(StoreError::InDoubt { doubt, .. }) => (key, doubt),
-        other => panic!("{other:?}"),
-    }
+    let created = store.create_key(key.clone(), world.entry(Action::KeyCreate, key.id)).await;
+    let doubt = created.map_err(|error| match error {
+        StoreError::InDoubt { doubt, .. } => Ok(doubt),
+        other => Err(other),
+    });
+    (key, doubt.unwrap_err().unwrap())
 }
 
 #[tokio::test]

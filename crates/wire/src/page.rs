@@ -1,6 +1,6 @@
 //! Lists that are read page by page.
 
-use keystile_core::{ApplicationId, CustomerId, Environment, KeyStatus, TrustLevel};
+use keystile_core::{ApplicationId, CustomerId, Environment, Invalid, KeyKind, KeyStatus, TrustLevel};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -90,4 +90,39 @@ pub struct KeyListQuery {
     /// Deleted keys, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_deleted: Option<bool>,
+}
+
+/// Longest that a key can be asked to have been unused: ten years.
+const MAX_UNUSED_DAYS: u16 = 3650;
+
+/// Longest text to look for, in bytes; no name, source or tag that a key usually has is longer.
+const MAX_FILTER: usize = 800;
+
+impl KeyListQuery {
+    /// Whether each filter can be looked for.
+    ///
+    /// # Errors
+    /// The first broken rule.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.kind.as_deref().is_some_and(|kind| !KeyKind::NAMES.contains(&kind)) {
+            let rule = format!("must be one of `{}`", KeyKind::NAMES.join("` `"));
+            return Err(Invalid::new("kind", rule));
+        }
+        for (field, text) in [("q", &self.q), ("source_id", &self.source_id), ("tag", &self.tag)] {
+            let Some(text) = text else { continue };
+            if text.len() > MAX_FILTER {
+                return Err(Invalid::new(field, format!("must be at most {MAX_FILTER} bytes")));
+            }
+            if text.contains('\0') {
+                return Err(Invalid::new(field, "must not contain the character U+0000"));
+            }
+        }
+        if self.tag.as_deref() == Some("") {
+            return Err(Invalid::new("tag", "must be a tag's name, or `name:value`"));
+        }
+        if self.unused_days.is_some_and(|days| !(1..=MAX_UNUSED_DAYS).contains(&days)) {
+            return Err(Invalid::new("unused_days", format!("must be from 1 to {MAX_UNUSED_DAYS}")));
+        }
+        Ok(())
+    }
 }

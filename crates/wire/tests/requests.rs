@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 use keystile_core::{Environment, KeyKind, TrustLevel};
-use keystile_wire::{CreateKey, PatchKey, PermissionsAsked, VerifyRequest};
+use keystile_wire::{CreateKey, KeyListQuery, PatchKey, PermissionsAsked, VerifyRequest};
 use serde_json::{Value, json};
 
 fn create(body: Value) -> Result<keystile_core::key::KeyDraft, Vec<String>> {
@@ -132,4 +132,23 @@ fn a_list_does_not_stand_for_an_object() {
     }
     let asked = json!({ "key": "x", "permissions": [["a:b"], ["c:d"]] });
     assert!(serde_json::from_value::<VerifyRequest>(asked).is_err());
+}
+
+#[test]
+fn a_filter_that_nothing_can_match_is_named() {
+    let long = "x".repeat(801);
+    for (filters, field) in [
+        (json!({ "kind": "robot" }), Some("kind")),
+        (json!({ "q": long }), Some("q")),
+        (json!({ "source_id": "a\u{0}" }), Some("source_id")),
+        (json!({ "tag": "" }), Some("tag")),
+        (json!({ "unused_days": 0 }), Some("unused_days")),
+        (json!({ "unused_days": 3651 }), Some("unused_days")),
+        (json!({ "kind": "service", "q": "", "tag": "a:", "unused_days": 3650 }), None),
+        (json!({}), None),
+    ] {
+        let query: KeyListQuery = serde_json::from_value(filters.clone()).unwrap();
+        let broken = query.check().err().map(|broken| broken.field.into_owned());
+        assert_eq!(broken.as_deref(), field, "{filters}");
+    }
 }

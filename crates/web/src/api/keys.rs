@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use keystile_core::{ApiKey, Invalid, KeyId, KeyKind, Timestamp};
+use keystile_core::{ApiKey, KeyId, Timestamp};
 use keystile_manage::{Caller, Committed, KeyQuery, Refused, VersionGuard};
 use keystile_wire::{BlockKey, KeyListQuery, KeyView, Listing, PatchKey, Problem, RevokeKey};
 
@@ -14,12 +14,6 @@ use super::{Answer, json, listing, page_of};
 use crate::extract::{IfMatch, Json, Member, OptionalJson, PathId, Query};
 use crate::problem::ApiProblem;
 use crate::state::App;
-
-/// Longest that a key can be asked to have been unused: ten years.
-const MAX_UNUSED_DAYS: u16 = 3650;
-
-/// Longest text to look for, in bytes; no name, source or tag that a key usually has is longer.
-const MAX_FILTER: usize = 800;
 
 /// The key that the path names, who wants to change it, and the version they read.
 type OneKey = (State<App>, Member, PathId<KeyId>, IfMatch);
@@ -68,25 +62,8 @@ pub(crate) async fn list_keys(
 }
 
 pub(super) fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) -> Answer<KeyQuery> {
+    query.check()?;
     let KeyListQuery { q, source_id, tag, kind, unused_days, .. } = query;
-    if kind.as_deref().is_some_and(|kind| !KeyKind::NAMES.contains(&kind)) {
-        let rule = format!("must be one of `{}`", KeyKind::NAMES.join("` `"));
-        return Err(Invalid::new("kind", rule).into());
-    }
-    for (field, text) in [("q", &q), ("source_id", &source_id), ("tag", &tag)] {
-        if text.as_ref().is_some_and(|text| text.len() > MAX_FILTER) {
-            return Err(Invalid::new(field, format!("must be at most {MAX_FILTER} bytes")).into());
-        }
-        if text.as_ref().is_some_and(|text| text.contains('\0')) {
-            return Err(Invalid::new(field, "must not contain the character U+0000").into());
-        }
-    }
-    if tag.as_deref() == Some("") {
-        return Err(Invalid::new("tag", "must be a tag's name, or `name:value`").into());
-    }
-    if unused_days.is_some_and(|days| !(1..=MAX_UNUSED_DAYS).contains(&days)) {
-        return Err(Invalid::new("unused_days", format!("must be from 1 to {MAX_UNUSED_DAYS}")).into());
-    }
     let days_ago = |days: u16| now.minus(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
     Ok(KeyQuery {
         environment: query.environment,
