@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::audit::object;
 use crate::edit::{Edited, edit, edited};
-use crate::{Caller, Committed, ControlPlane, Lacking, Refused, Right, VersionGuard};
 use crate::refused::customer_archived;
+use crate::{Caller, Committed, ControlPlane, Lacking, Refused, Right, VersionGuard};
 
 /// Which customers to list.
 pub type CustomerQuery = CustomerFilter;

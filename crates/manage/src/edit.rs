@@ -5,6 +5,7 @@ use keystile_store::StoreError;
 use serde_json::{Map, Value};
 
 use crate::audit::changed;
+use crate::touched::Touched;
 use crate::{Committed, Refused, VersionGuard};
 
 /// A record that counts its versions.
@@ -42,6 +43,6 @@ pub(crate) fn edited<T>(
     missing: Refused,
 ) -> Result<Committed<T>, Refused> {
     let change = Change::of_limits(limited);
-    let found = outcome.map_err(|error| Refused::from(error).concerning(change.clone()))?;
+    let found = Touched::known(change.clone()).outcome(outcome)?;
     Ok(Committed { value: found.ok_or(missing)??, change })
 }

@@ -27,6 +27,7 @@ mod session;
 mod sign_in;
 mod tenants;
 mod totp;
+mod touched;
 mod vault;
 
 use std::sync::Arc;

@@ -75,7 +75,17 @@ impl App {
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
         let readiness = Arc::new(Readiness::new());
         let words = Arc::new(Words::of(&openapi()));
-        Self(Arc::new(Parts { control, verifier, store, settings, request_ids, reading, readiness, words, doubts }))
+        Self(Arc::new(Parts {
+            control,
+            verifier,
+            store,
+            settings,
+            request_ids,
+            reading,
+            readiness,
+            words,
+            doubts,
+        }))
     }
 
     /// The same server, where what is changed is part of this attempt.

@@ -3,9 +3,9 @@
 use keystile_core::{Action, ApiKey, Change, KeyId, Timestamp};
 use keystile_store::Changed;
 
-use super::touched::Touched;
 use crate::audit::difference;
 use crate::caller::Reach;
+use crate::touched::Touched;
 use crate::{Caller, Committed, ControlPlane, Refused, Right};
 
 /// The version a change was made for, if the caller says so.

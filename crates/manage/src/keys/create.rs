@@ -4,8 +4,8 @@ use keystile_core::key::{KeyDraft, SecretFacts};
 use keystile_core::{Action, ApiKey, ApplicationId, Change, KeyId, Secret, Timestamp, TrustLevel};
 use serde_json::Value;
 
-use super::touched::Touched;
 use crate::audit::describe;
+use crate::touched::Touched;
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
 /// A key together with its secret, which exists nowhere else.

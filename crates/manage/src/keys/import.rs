@@ -7,8 +7,8 @@ use keystile_core::{Action, ApiKey, AuditEntry, Change, Digest, Invalid, KeyId, 
 use keystile_store::{Held, Import};
 use serde_json::{Value, json};
 
-use super::touched::Touched;
 use crate::audit::describe;
+use crate::touched::Touched;
 use crate::{Caller, Committed, ControlPlane, Lacking, Refused, Right};
 
 /// Most broken rules that are told of one import.

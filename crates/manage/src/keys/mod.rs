@@ -7,7 +7,6 @@ mod life;
 mod read;
 mod rotate;
 mod secret;
-mod touched;
 
 pub use change::VersionGuard;
 pub use create::Issued;

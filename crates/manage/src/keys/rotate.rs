@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::change::VersionGuard;
 use super::create::Issued;
 use super::life::refuse_revoked;
-use super::touched::Touched;
 use crate::audit::{describe, difference};
+use crate::touched::Touched;
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
 impl ControlPlane {

@@ -10,21 +10,21 @@ use crate::Refused;
 /// The keys that a transaction touches, known at the latest when it has decided what to write. The clone that goes into
 /// the transaction notes them, the other one tells them when the commit is in doubt.
 #[derive(Clone, Default)]
-pub(super) struct Touched(Arc<OnceLock<Change>>);
+pub(crate) struct Touched(Arc<OnceLock<Change>>);
 
 impl Touched {
     /// These, and no others.
-    pub(super) fn known(change: Change) -> Self {
+    pub(crate) fn known(change: Change) -> Self {
         Self(Arc::new(OnceLock::from(change)))
     }
 
     /// To be called before anything is written.
-    pub(super) fn note(&self, change: Change) {
+    pub(crate) fn note(&self, change: Change) {
         self.0.get_or_init(|| change);
     }
 
     /// The result of the transaction; one in doubt says what verification may no longer believe.
-    pub(super) fn outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, Refused> {
+    pub(crate) fn outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, Refused> {
         outcome.map_err(|error| match Refused::from(error) {
             Refused::InDoubt { change, doubt, source } => {
                 let change = self.0.get().cloned().unwrap_or(change);
