@@ -17,7 +17,7 @@ use crate::secret::send_optional;
 use crate::{Object, Patch, schema};
 
 /// Longest `source_id`, in bytes.
-const SOURCE_ID_MAX: usize = 128;
+pub(crate) const SOURCE_ID_MAX: usize = 128;
 /// Most that may be told of the beginning and of the end of an imported secret, in bytes.
 const PREFIX_MAX: usize = 8;
 const LAST_MAX: usize = 4;

@@ -51,7 +51,7 @@ pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
 pub use second_factor::{ConfirmTotp, EnrolmentView, RecoveryCodes, RemoveTotp};
 pub use session::{
-    Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenRequest,
+    Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenBody, TokenRequest,
 };
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
 pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};

@@ -1,9 +1,11 @@
 //! Lists that are read page by page.
 
+use keystile_core::text::check_word;
 use keystile_core::{ApplicationId, CustomerId, Environment, Invalid, KeyKind, KeyStatus, TrustLevel};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::key_request::SOURCE_ID_MAX;
 use crate::schema;
 
 /// Most items on one page.
@@ -108,7 +110,10 @@ impl KeyListQuery {
             let rule = format!("must be one of `{}`", KeyKind::NAMES.join("` `"));
             return Err(Invalid::new("kind", rule));
         }
-        for (field, text) in [("q", &self.q), ("source_id", &self.source_id), ("tag", &self.tag)] {
+        if let Some(source_id) = &self.source_id {
+            check_word(source_id, SOURCE_ID_MAX).map_err(|broken| broken.at("source_id"))?;
+        }
+        for (field, text) in [("q", &self.q), ("tag", &self.tag)] {
             let Some(text) = text else { continue };
             if text.len() > MAX_FILTER {
                 return Err(Invalid::new(field, format!("must be at most {MAX_FILTER} bytes")));

@@ -40,6 +40,16 @@ pub struct TokenRequest {
     pub recovery_code: Option<Secret>,
 }
 
+/// What is sent for a token, as the OpenAPI document tells it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum TokenBody {
+    /// By a person.
+    Person(TokenRequest),
+    /// Beside an API key.
+    Key(Nothing),
+}
+
 /// A refresh token to exchange.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +69,7 @@ pub struct Logout {
 }
 
 /// The body of a request that has nothing to say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 

@@ -277,6 +277,8 @@ pub(crate) fn on_lists(subject: &Subject) -> Vec<Case> {
         keys("unused_days=3651", "unused_days"),
         keys("unused_days=-1", "unused_days"),
         keys("source_id=a%00", "source_id"),
+        keys("source_id=a%0D", "source_id"),
+        keys("source_id=", "source_id"),
         keys("colour=red", "colour"),
         applications("limit=0", "limit"),
         applications("cursor=key_01J00000000000000000000001", "cursor"),

@@ -7,7 +7,7 @@ use http::header::USER_AGENT;
 use http::request::Parts;
 use keystile_core::{Invalid, Secret};
 use keystile_manage::{AccessToken, ShownFactor, SignIn, TOKEN_LIFETIME, Tokens};
-use keystile_wire::{Nothing, Problem, RefreshRequest, TokenAnswer, TokenRequest};
+use keystile_wire::{Nothing, Problem, RefreshRequest, TokenAnswer, TokenBody, TokenRequest};
 
 use super::{Answer, json, secret_json};
 use crate::credential::Credential;
@@ -18,7 +18,7 @@ use crate::state::App;
 /// `Authorization: ApiKey …` and no body, exchange an application's API key for a token that acts for the application and
 /// dies with the key.
 #[utoipa::path(post, path = "/api/v1/auth/token", tag = "sessions", security((), ("bearer" = []), ("api_key" = [])),
-    request_body = Option<TokenRequest>, responses(
+    request_body = Option<TokenBody>, responses(
     (status = 200, body = TokenAnswer, description = "A token for an hour, and for a person one to carry on with."),
     (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `wrong_credentials`, 401 `second_factor_required`, a key that is refused, or a request that breaks a rule."),
     (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
