@@ -27,7 +27,7 @@ async fn sign_in(world: &World, shown: Value) -> Answer {
 }
 
 /// Enrols the owner: the secret, and the recovery codes.
-async fn enrol(world: &World) -> (String, Value) {
+pub(crate) async fn enrol(world: &World) -> (String, Value) {
     let enrolment = world.ask("POST", TOTP, &NOTHING).await;
     assert_eq!(enrolment.header("cache-control"), "no-store");
     let enrolment = enrolment.expect(201);

@@ -8,6 +8,13 @@ use crate::world::{World, as_key, sign_in, text, verify};
 const PASSWORD: &str = "rusty-otter-41-lamp";
 const ACCEPT: &str = "/api/v1/auth/invitations/accept";
 
+/// Somebody who was invited.
+pub(crate) struct Joined {
+    pub(crate) id: String,
+    /// `Bearer …`
+    pub(crate) token: String,
+}
+
 impl World {
     fn below(&self, path: &str) -> String {
         format!("{}{path}", self.tenant())
@@ -28,12 +35,12 @@ impl World {
         self.http.json("POST", ACCEPT, credential, &body).await
     }
 
-    /// Invites somebody new, who accepts and signs in: the person's id and `Bearer …`.
-    async fn member(&self, email: &str, role: &str) -> (String, String) {
+    /// Invites somebody new, who accepts and signs in.
+    pub(crate) async fn member(&self, email: &str, role: &str) -> Joined {
         let invited = self.invite(email, role).await;
         let joined = self.accept("", text(&invited, "token"), Some(PASSWORD)).await.expect(200);
         let token = sign_in(&self.http, email, PASSWORD).await;
-        (text(&joined, "person_id").to_owned(), token)
+        Joined { id: text(&joined, "person_id").to_owned(), token }
     }
 }
 
@@ -123,7 +130,7 @@ async fn only_owners_touch_owners_and_the_last_one_stays() {
     let world = World::start().await;
     let list = world.read(&world.below("/memberships")).await;
     let owner = world.below(&format!("/memberships/{}", text(&list["data"][0], "person_id")));
-    let (admin_id, admin) = world.member("admin@example.com", "admin").await;
+    let Joined { id: admin_id, token: admin } = world.member("admin@example.com", "admin").await;
     let as_admin =
         async |method: &str, path: &str, body: Value| world.http.json(method, path, &admin, &body).await;
     as_admin("PATCH", &owner, json!({ "role": "viewer" })).await.expect_problem(403, "forbidden");
@@ -154,8 +161,8 @@ async fn only_owners_touch_owners_and_the_last_one_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_known_accepts_as_themselves_and_keeps_their_password() {
     let world = World::start().await;
-    let (_, bob) = world.member("bob@example.com", "viewer").await;
-    let (_, eve) = world.member("eve@example.com", "viewer").await;
+    let Joined { token: bob, .. } = world.member("bob@example.com", "viewer").await;
+    let Joined { token: eve, .. } = world.member("eve@example.com", "viewer").await;
     let made =
         world.http.json("POST", "/api/v1/tenants", &bob, &json!({ "name": "Bob's" })).await.expect(201);
     let invitations = format!("/api/v1/tenants/{}/invitations", text(&made, "id"));
