@@ -29,6 +29,8 @@ async fn the_same_answer_is_given_again(mut world: World) {
     let key = world.create(&json!({ "name": "subject" })).await;
     let one = format!("{}/{}", world.keys(), text(&key, "id"));
     let (applications, tenants) = (format!("{}/applications", world.tenant()), "/api/v1/tenants".to_owned());
+    let [customers, invitations] =
+        ["customers", "invitations"].map(|made| format!("{}/{made}", world.tenant()));
     let calls = [
         (world.keys(), json!({ "name": "made" })),
         (INTEGRATION.to_owned(), json!({ "name": "made" })),
@@ -36,6 +38,8 @@ async fn the_same_answer_is_given_again(mut world: World) {
         (format!("{one}/rotate"), json!({ "overlap_seconds": 60 })),
         (applications.clone(), json!({ "name": "made" })),
         (tenants.clone(), json!({ "name": "made" })),
+        (customers.clone(), json!({ "name": "made" })),
+        (invitations.clone(), json!({ "email": "made@example.com", "role": "viewer" })),
     ];
     let mut first = Vec::new();
     for (path, body) in &calls {
@@ -46,7 +50,11 @@ async fn the_same_answer_is_given_again(mut world: World) {
     }
     let everything = async |world: &World| {
         let keys = world.read(&format!("{}?limit=200", world.keys())).await;
-        json!([keys, world.read(&applications).await, world.read(&tenants).await])
+        let mut everything = vec![keys];
+        for path in [&applications, &tenants, &customers, &invitations] {
+            everything.push(world.read(path).await);
+        }
+        json!(everything)
     };
     let before = everything(&world).await;
     world.server.restart();
@@ -59,8 +67,12 @@ async fn the_same_answer_is_given_again(mut world: World) {
             post(&world, path, "the-same-key", &json!({ "name": "other", "overlap_seconds": 1 })).await;
         assert!([400, 422].contains(&other.status), "{path}: {}", other.text);
     }
-    let other = post(&world, &calls[0].0, "the-same-key", &json!({ "name": "other" })).await;
-    other.expect_problem(422, "idempotency_key_reused");
+    let keys = world.keys();
+    let others = [&keys, &applications, &tenants, &customers].map(|path| (path, json!({ "name": "other" })));
+    let invite = json!({ "email": "other@example.com", "role": "viewer" });
+    for (path, body) in others.into_iter().chain([(&invitations, invite)]) {
+        post(&world, path, "the-same-key", &body).await.expect_problem(422, "idempotency_key_reused");
+    }
     assert_eq!(everything(&world).await, before, "nothing was made twice");
     let secret = text(&first[0].json, "secret");
     assert_eq!(text(&world.verify(&json!({ "key": secret })).await, "code"), "allowed");
