@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal as _, Read as _, Stdin};
 
 use keystile_core::Secret;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use super::output::tell;
 use crate::failure::Failure;
@@ -21,9 +21,9 @@ pub(super) fn line(what: &str) -> Result<String, Failure> {
 /// Asks for a line without showing it.
 pub(super) fn hidden(what: &str) -> Result<Secret, Failure> {
     let stdin = terminal(what)?;
-    tell(&format!("{what}: "));
     let silent = Silent::new(&stdin)?;
-    let line = read_line(&mut stdin.lock(), what);
+    tell(&format!("{what}: "));
+    let line = silent.read_line(what);
     drop(silent);
     tell("\n");
     line.map(Secret::new)
@@ -55,7 +55,7 @@ fn terminal(what: &str) -> Result<Stdin, Failure> {
 fn read_line(input: &mut dyn BufRead, what: &str) -> Result<String, Failure> {
     let mut line = String::new();
     let read = input.take(LINE_MAX + 1).read_line(&mut line);
-    read.map_err(|error| Failure::because(format!("{what} cannot be read"), &error))?;
+    read.map_err(|error| cannot_be_read(what, &error))?;
     if line.len() as u64 > LINE_MAX {
         return Err(Failure::new(format!("{what}: the line is too long")));
     }
@@ -66,7 +66,12 @@ fn read_line(input: &mut dyn BufRead, what: &str) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+fn cannot_be_read(what: &str, error: &io::Error) -> Failure {
+    Failure::because(format!("{what} cannot be read"), error)
+}
+
+/// A terminal that does not show what is typed, until this is dropped. A signal from the keyboard would end the program
+/// before that, and leave the terminal silent: Ctrl-C ends the line in its place.
 struct Silent<'s> {
     stdin: &'s Stdin,
     before: Termios,
@@ -78,9 +83,21 @@ impl<'s> Silent<'s> {
             |error| Failure::because("the terminal cannot be kept from showing what you type", &error);
         let before = tcgetattr(stdin).map_err(failed)?;
         let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        silent.special_codes[SpecialCodeIndex::VEOL] = before.special_codes[SpecialCodeIndex::VINTR];
         tcsetattr(stdin, OptionalActions::Flush, &silent).map_err(failed)?;
         Ok(Self { stdin, before })
+    }
+
+    /// One line, unless it is broken off. The terminal hands out a line at a time.
+    fn read_line(&self, what: &str) -> Result<String, Failure> {
+        let mut input = self.stdin.lock();
+        let line = input.fill_buf().map_err(|error| cannot_be_read(what, &error))?;
+        let interrupt = self.before.special_codes[SpecialCodeIndex::VINTR];
+        if line.last() == Some(&interrupt) {
+            return Err(Failure::new("interrupted; nothing was done"));
+        }
+        read_line(&mut input, what)
     }
 }
 

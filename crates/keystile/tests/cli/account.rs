@@ -9,22 +9,22 @@ use serde_json::Value;
 use crate::run::{Ran, keystile, ran, ran_with_input};
 use crate::server::Server;
 
-const EMAIL: &str = "owner@localhost";
+pub(crate) const EMAIL: &str = "owner@localhost";
 
 /// Somebody with a folder of settings of their own.
-struct Person {
+pub(crate) struct Person {
     server: Server,
     config: PathBuf,
 }
 
 impl Person {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let server = Server::start(name);
         let config = server.file("config");
         Self { server, config }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = keystile(arguments);
         command.env("XDG_CONFIG_HOME", &self.config);
         command
@@ -35,17 +35,20 @@ impl Person {
     }
 
     fn login(&self, password: &str) -> Ran {
-        let credentials = self.server.credentials();
-        let url = credentials["base_url"].as_str().unwrap();
-        let arguments = ["login", "--url", url, "--email", EMAIL, "--password-stdin"];
+        let url = self.url();
+        let arguments = ["login", "--url", &url, "--email", EMAIL, "--password-stdin"];
         ran_with_input(&mut self.command(&arguments), password)
     }
 
-    fn password(&self) -> String {
+    pub(crate) fn url(&self) -> String {
+        self.server.credentials()["base_url"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn password(&self) -> String {
         self.server.credentials()["password"].as_str().unwrap().to_owned()
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.config.join("keystile/login.json")
     }
 

@@ -12,3 +12,4 @@ mod run;
 mod server;
 mod settings;
 mod tenancy;
+mod terminal;
