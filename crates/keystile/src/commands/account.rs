@@ -7,7 +7,7 @@ use keystile_client::{Client, ClientError, Credential};
 use keystile_core::{Clock, Secret, TenantId};
 use keystile_wire::{ChangePassword, Logout, MeView, ResetPassword, TokenRequest};
 
-use super::connection::{Connection, DEFAULT_URL};
+use super::connection::{Connection, DEFAULT_URL, Session};
 use super::credentials::Variables;
 use super::output::{Form, Report, plain};
 use super::prompt;
@@ -150,12 +150,14 @@ impl LogoutCommand {
 impl WhoamiCommand {
     /// Runs `keystile whoami`.
     pub(crate) async fn run(self, clock: &dyn Clock) -> Result<ExitCode, Failure> {
-        let session = self.connection.open(clock).await?;
-        let me = session.client.me().await?;
-        match Form::of(self.json) {
-            Form::Json => Report::json(&me)?.print(),
-            Form::Text => Report::default().data(&shown(&me, session.client.base_url())).print(),
-        }
+        let work = async |session: &Session| {
+            let me = session.client.me().await?;
+            match Form::of(self.json) {
+                Form::Json => Report::json(&me)?.print(),
+                Form::Text => Report::default().data(&shown(&me, session.client.base_url())).print(),
+            }
+        };
+        self.connection.with(clock, work).await
     }
 }
 
@@ -182,10 +184,12 @@ impl PasswordCommand {
         if self.reset {
             return self.set_anew().await;
         }
-        let session = self.connection.open(clock).await?;
-        let (current_password, new_password) = self.ask("Current password")?;
-        session.client.change_password(&ChangePassword { current_password, new_password }).await?;
-        Report::default().note("The password is changed. All your other sessions have ended.").print()
+        let work = async |session: &Session| {
+            let (current_password, new_password) = self.ask("Current password")?;
+            session.client.change_password(&ChangePassword { current_password, new_password }).await?;
+            Report::default().note("The password is changed. All your other sessions have ended.").print()
+        };
+        self.connection.with(clock, work).await
     }
 
     async fn set_anew(&self) -> Result<ExitCode, Failure> {

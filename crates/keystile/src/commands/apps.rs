@@ -104,7 +104,9 @@ pub(crate) async fn run(command: AppsCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Create(create) => create.run(&context).await,
         Action::Update(update) => update.run(&context).await,
     };
-    report?.print()
+    let printed = report.and_then(Report::print);
+    context.session.close().await;
+    printed
 }
 
 impl List {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keystile_client::{Client, Credential};
 use keystile_core::{Clock, TenantId};
-use keystile_wire::TenantView;
+use keystile_wire::{Logout, TenantView};
 
 use super::credentials::{CredentialsFile, SignIn, Variables, file_to_read};
 use super::output::{plain, tell};
@@ -54,6 +54,18 @@ impl Connection {
         Ok(session)
     }
 
+    /// Signs in, works, and ends the session again if it began here.
+    pub(super) async fn with<T>(
+        &self,
+        clock: &dyn Clock,
+        work: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let session = self.open(clock).await?;
+        let done = work(&session).await;
+        session.close().await;
+        done
+    }
+
     /// The session of `keystile login`, when there is one. Its tokens go to its own server only.
     async fn stored(&self, variables: &Variables, clock: &dyn Clock) -> Result<Option<Session>, Failure> {
         let Some(file) = LoginFile::find() else { return Ok(None) };
@@ -71,7 +83,7 @@ impl Connection {
             None => variables.tenant()?.or(login.tenant_id),
         };
         let client = Client::new(&login.base_url, &Credential::Token(login.token()))?;
-        Ok(Some(Session { client, tenant }))
+        Ok(Some(Session { client, tenant, is_own: false }))
     }
 
     /// The address of the server, for what nobody has to be signed in for.
@@ -108,10 +120,11 @@ impl Target {
         match self.sign_in {
             SignIn::Password { email, password } => {
                 let (client, answer) = Client::sign_in(&self.url, &email, password, self.tenant).await?;
-                Ok(Session { client, tenant: self.tenant.or(answer.tenant_id) })
+                Ok(Session { client, tenant: self.tenant.or(answer.tenant_id), is_own: true })
             }
             SignIn::Shown(credential) => {
-                Ok(Session { client: Client::new(&self.url, &credential)?, tenant: self.tenant })
+                let client = Client::new(&self.url, &credential)?;
+                Ok(Session { client, tenant: self.tenant, is_own: false })
             }
         }
     }
@@ -122,9 +135,21 @@ impl Target {
 pub(super) struct Session {
     pub(super) client: Client,
     tenant: Option<TenantId>,
+    /// Whether it began with this command, and ends with it.
+    is_own: bool,
 }
 
 impl Session {
+    /// Ends what began with this command: nobody keeps its tokens. When that fails, the command has done its work all
+    /// the same, and the session ends by itself.
+    pub(super) async fn close(self) {
+        if self.is_own && self.client.logout(&Logout::default()).await.is_err() {
+            tell(
+                "warning: the session of this command could not be ended; it ends by itself in two weeks.\n",
+            );
+        }
+    }
+
     /// The tenant to act in: the chosen one, or the caller's only one.
     pub(super) async fn tenant(&self) -> Result<TenantId, Failure> {
         match self.tenant {
@@ -139,7 +164,7 @@ impl Session {
     /// A session that asks nobody.
     pub(super) fn nowhere() -> Self {
         let credential = Credential::of(keystile_core::Secret::new("nobody"));
-        Self { client: Client::new(DEFAULT_URL, &credential).unwrap(), tenant: None }
+        Self { client: Client::new(DEFAULT_URL, &credential).unwrap(), tenant: None, is_own: false }
     }
 }
 

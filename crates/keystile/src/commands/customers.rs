@@ -119,7 +119,9 @@ pub(crate) async fn run(command: CustomersCommand, clock: &dyn Clock) -> Result<
         Action::Create(create) => create.run(&context).await,
         Action::Update(update) => update.run(&context).await,
     };
-    report?.print()
+    let printed = report.and_then(Report::print);
+    context.session.close().await;
+    printed
 }
 
 impl List {

@@ -67,7 +67,9 @@ pub(crate) async fn run(command: InvitationsCommand, clock: &dyn Clock) -> Resul
         Action::List(list) => list.run(&context).await,
         Action::Revoke(revoke) => revoke.run(&context).await,
     };
-    report?.print()
+    let printed = report.and_then(Report::print);
+    context.session.close().await;
+    printed
 }
 
 impl Create {

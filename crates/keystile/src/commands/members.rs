@@ -100,7 +100,9 @@ pub(crate) async fn run(command: MembersCommand, clock: &dyn Clock) -> Result<Ex
         Action::SetRole(set) => set.run(&context).await,
         Action::Remove(remove) => remove.run(&context).await,
     };
-    report?.print()
+    let printed = report.and_then(Report::print);
+    context.session.close().await;
+    printed
 }
 
 impl Who {

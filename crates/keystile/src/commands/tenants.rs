@@ -85,7 +85,9 @@ pub(crate) async fn run(command: TenantsCommand, clock: &dyn Clock) -> Result<Ex
         Action::Create(create) => create.run(&context).await,
         Action::Update(update) => update.run(&context).await,
     };
-    report?.print()
+    let printed = report.and_then(Report::print);
+    context.session.close().await;
+    printed
 }
 
 async fn list(context: &Context) -> Result<Report, Failure> {

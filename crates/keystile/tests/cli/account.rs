@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use keystile_testkit::http::{Http, NOTHING};
 use serde_json::Value;
 
 use crate::run::{Ran, keystile, ran, ran_with_input};
@@ -137,4 +138,33 @@ fn a_password_is_changed_from_two_lines() {
     assert_eq!(person.login("amber-walrus-77-kite").status, Some(0));
     let unasked = person.run(&["password"]);
     assert!(unasked.status == Some(2) && unasked.notes.contains("no terminal"), "{unasked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_ends_the_session_that_it_began_and_no_other() {
+    let person = Person::new("account-sessions");
+    assert_eq!(person.login(&person.password()).status, Some(0));
+    let http = Http::new(person.url().trim_start_matches("http://"));
+    let bearer = format!("Bearer {}", person.stored()["access_token"].as_str().unwrap());
+    let sessions = async || {
+        let listed = http.json("GET", "/api/v1/auth/sessions", &bearer, &NOTHING).await.expect(200);
+        listed["data"].as_array().unwrap().len()
+    };
+    let before = sessions().await;
+    for (command, arguments) in [
+        ("keys", &["list"][..]),
+        ("keys", &["show", "key_01HF7YAT000000000000000001"]),
+        ("audit", &["list"]),
+        ("apps", &["list"]),
+        ("tenants", &["list"]),
+        ("customers", &["list"]),
+        ("members", &["list"]),
+        ("invitations", &["list"]),
+        ("whoami", &[]),
+    ] {
+        ran(&mut person.server.ask(command, arguments));
+    }
+    assert_eq!(sessions().await, before);
+    person.run(&["whoami"]).ok();
+    assert_eq!(sessions().await, before, "that of `keystile login` goes on");
 }

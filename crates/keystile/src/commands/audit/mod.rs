@@ -50,9 +50,11 @@ pub(crate) async fn run(command: AuditCommand, clock: &dyn Clock) -> Result<Exit
     let AuditCommand { action, json, connection } = command;
     let form = Form::of(json);
     match action {
-        Action::List(list) => list.run(&connection.open(clock).await?, form).await?.print(),
-        Action::Export(export) => export.run(&connection.open(clock).await?).await?.print(),
-        Action::Proof(proof) => proof.run(&connection.open(clock).await?, form).await?.print(),
+        Action::List(list) => connection.with(clock, async |open| list.run(open, form).await?.print()).await,
+        Action::Export(export) => connection.with(clock, async |open| export.run(open).await?.print()).await,
+        Action::Proof(proof) => {
+            connection.with(clock, async |open| proof.run(open, form).await?.print()).await
+        }
         Action::Verify(verify) => verify.run(form)?.print(),
     }
 }

@@ -92,7 +92,9 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Delete(delete) => delete.run(&context).await,
         Action::Verify(verify) => verify.run(&context).await,
     };
-    report?.print()
+    let printed = report.and_then(Report::print);
+    context.session.close().await;
+    printed
 }
 
 /// What every action needs.
