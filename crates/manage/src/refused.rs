@@ -24,7 +24,7 @@ pub enum Refused {
     SecondFactorMissing,
     /// The tenant wants a second factor, and the session has none.
     #[error(
-        "this tenant requires a second factor: enrol one with `POST /api/v1/auth/totp`, or sign in with it"
+        "this tenant requires a second factor: enrol one with `POST /api/v1/auth/totp` and your password, or sign in with it"
     )]
     SecondFactorRequired,
     /// Not a refresh token of ours, or one that was swept.

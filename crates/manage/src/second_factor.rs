@@ -23,11 +23,13 @@ pub struct Enrolment {
 }
 
 impl ControlPlane {
-    /// Makes a TOTP secret for the person. It is not asked for before it is confirmed; one that never was is replaced.
+    /// Makes a TOTP secret for the person, which takes the password: whoever finds a session open must not put an
+    /// authenticator of theirs in its way. It is not asked for before it is confirmed; one that never was is replaced.
     ///
     /// # Errors
-    /// [`Conflict::SecondFactor`] when the person has one.
-    pub async fn enrol_totp(&self, present: &Present) -> Result<Enrolment, Refused> {
+    /// [`Refused::WrongCredentials`] for a wrong password, [`Conflict::SecondFactor`] when the person has one.
+    pub async fn enrol_totp(&self, present: &Present, password: Secret) -> Result<Enrolment, Refused> {
+        self.prove(Some(&present.person), password, &present.origin).await?;
         let mut secret = Zeroizing::new([0; SECRET_LEN]);
         self.entropy.fill(secret.as_mut())?;
         let id = present.person.id;

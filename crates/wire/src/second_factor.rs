@@ -4,6 +4,16 @@ use keystile_core::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// What it takes to get a TOTP secret: the password, as a session that was left open is not enough.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolTotp {
+    /// The password.
+    #[schema(value_type = String)]
+    #[serde(serialize_with = "crate::secret::send")]
+    pub password: Secret,
+}
+
 /// A TOTP secret to put into an authenticator. It is shown this once.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct EnrolmentView {

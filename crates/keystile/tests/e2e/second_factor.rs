@@ -28,7 +28,11 @@ async fn sign_in(world: &World, shown: Value) -> Answer {
 
 /// Enrols the owner: the secret, and the recovery codes.
 pub(crate) async fn enrol(world: &World) -> (String, Value) {
-    let enrolment = world.ask("POST", TOTP, &NOTHING).await;
+    let password = |password: &str| json!({ "password": password });
+    world.ask("POST", TOTP, &NOTHING).await.expect_problem(415, "unsupported_media_type");
+    let wrong = world.ask("POST", TOTP, &password("wrong-otter-41-lamp")).await;
+    wrong.expect_problem(401, "wrong_credentials");
+    let enrolment = world.ask("POST", TOTP, &password(&world.credentials.password)).await;
     assert_eq!(enrolment.header("cache-control"), "no-store");
     let enrolment = enrolment.expect(201);
     let secret = text(&enrolment, "secret").to_owned();
@@ -45,7 +49,8 @@ pub(crate) async fn enrol(world: &World) -> (String, Value) {
 async fn a_second_factor_is_enrolled_asked_for_and_removed() {
     let world = World::start().await;
     let (secret, recovery) = enrol(&world).await;
-    world.ask("POST", TOTP, &NOTHING).await.expect_problem(409, "second_factor_exists");
+    let password = json!({ "password": world.credentials.password });
+    world.ask("POST", TOTP, &password).await.expect_problem(409, "second_factor_exists");
     sign_in(&world, json!({})).await.expect_problem(401, "second_factor_required");
     sign_in(&world, json!({ "code": "123456789" })).await.expect_problem(401, "wrong_credentials");
     let both = json!({ "code": "1", "recovery_code": "2" });

@@ -80,7 +80,7 @@ impl Canary {
         }
         self.learn(text(&tokens, "refresh_token"));
         let totp = "/api/v1/auth/totp";
-        let enrolment = http.json("POST", totp, &owner, &NOTHING).await.expect(201);
+        let enrolment = http.json("POST", totp, &owner, &json!({ "password": password })).await.expect(201);
         let secret = self.learn(text(&enrolment, "secret"));
         let code = json!({ "code": crate::second_factor::code(&secret, 0) });
         let codes = http.json("POST", &format!("{totp}/confirm"), &owner, &code).await.expect(200);

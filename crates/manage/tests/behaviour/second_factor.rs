@@ -23,7 +23,14 @@ impl Enrolled {
         let bench = Bench::new().await;
         bench.signed_in(Role::Owner).await;
         let present = bench.arrive(&bench.owner().await).await.unwrap();
-        let secret = bench.control.enrol_totp(&present).await.unwrap().secret.expose().to_owned();
+        let secret = bench
+            .control
+            .enrol_totp(&present, Secret::new(PASSWORD))
+            .await
+            .unwrap()
+            .secret
+            .expose()
+            .to_owned();
         let recovery_codes = bench.control.confirm_totp(&present, &code(&bench, &secret)).await.unwrap();
         bench.turn(30);
         Self { bench, present, secret, recovery_codes }
@@ -93,16 +100,31 @@ async fn a_secret_is_not_asked_for_before_it_is_confirmed() {
     let present = bench.arrive(&bench.owner().await).await.unwrap();
     let early = bench.control.confirm_totp(&present, &Secret::new("000000")).await;
     assert!(matches!(early, Err(Refused::NotFound(_))), "{early:?}");
-    let first = bench.control.enrol_totp(&present).await.unwrap().secret.expose().to_owned();
-    let second = bench.control.enrol_totp(&present).await.unwrap();
+    let first =
+        bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await.unwrap().secret.expose().to_owned();
+    let second = bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await.unwrap();
     assert!(second.uri.expose().contains(second.secret.expose()));
     bench.owner().await;
     let replaced = bench.control.confirm_totp(&present, &code(&bench, &first)).await;
     assert!(matches!(replaced, Err(Refused::Invalid(broken)) if broken[0].field == "code"));
     let right = code(&bench, second.secret.expose());
     bench.control.confirm_totp(&present, &right).await.unwrap();
-    let again = bench.control.enrol_totp(&present).await;
+    let again = bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await;
     assert!(matches!(again, Err(Refused::Conflict(Conflict::SecondFactor))), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_session_without_the_password_enrols_nothing_and_its_attempts_are_counted() {
+    let bench = Bench::new().await;
+    bench.signed_in(Role::Owner).await;
+    let present = bench.arrive(&bench.owner().await).await.unwrap();
+    for _ in 0..10 {
+        is_wrong(&bench.control.enrol_totp(&present, Secret::new("wrong-otter-41-lamp")).await);
+    }
+    is_wrong(&bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await);
+    let enrolled: i64 =
+        bench.sql().query_row("SELECT COUNT(*) FROM second_factors", [], |row| row.get(0)).unwrap();
+    assert_eq!(enrolled, 0);
 }
 
 #[tokio::test]
@@ -140,7 +162,7 @@ async fn a_tenant_that_wants_a_second_factor_is_entered_with_one_only() {
     assert!(matches!(refused, Err(Refused::SecondFactorRequired)), "{refused:?}");
     let Bearer::Person(signed_in) = bearer else { return };
     let present = bench.control.arrive(&signed_in, Origin::default()).await.unwrap();
-    let secret = bench.control.enrol_totp(&present).await.unwrap().secret;
+    let secret = bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await.unwrap().secret;
     bench.control.confirm_totp(&present, &code(&bench, secret.expose())).await.unwrap();
     enter(&bearer).await.unwrap();
 }

@@ -2,25 +2,26 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use keystile_wire::{ConfirmTotp, EnrolmentView, Nothing, Problem, RecoveryCodes, RemoveTotp};
+use keystile_wire::{ConfirmTotp, EnrolTotp, EnrolmentView, Problem, RecoveryCodes, RemoveTotp};
 
 use super::sign_in::shown_factor;
 use super::{Answer, secret_json};
-use crate::extract::{Here, Json, OptionalJson};
+use crate::extract::{Here, Json};
 use crate::state::App;
 
-/// Make a TOTP secret for your authenticator. It is asked for once you have confirmed it.
-#[utoipa::path(post, path = "/api/v1/auth/totp", tag = "sessions", responses(
+/// Make a TOTP secret for your authenticator, which takes the password. It is asked for once you have confirmed it.
+#[utoipa::path(post, path = "/api/v1/auth/totp", tag = "sessions", request_body = EnrolTotp, responses(
     (status = 201, body = EnrolmentView, description = "The secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in; 409 `second_factor_exists`."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in; 401 `wrong_credentials`, 409 `second_factor_exists`."),
     (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn enrol_totp(
     State(app): State<App>,
     Here(present): Here,
-    OptionalJson(Nothing {}): OptionalJson<Nothing>,
+    Json(request): Json<EnrolTotp>,
 ) -> Answer {
-    let enrolment = app.control.enrol_totp(&present).await?;
+    let work = |app: App| async move { app.control.enrol_totp(&present, request.password).await };
+    let enrolment = app.finish(work).await?;
     let view = EnrolmentView { secret: enrolment.secret, uri: enrolment.uri };
     Ok(secret_json(StatusCode::CREATED, &view))
 }
