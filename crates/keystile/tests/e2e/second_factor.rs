@@ -191,7 +191,14 @@ async fn what_the_operator_does_takes_effect_with_the_next_request() {
     let world = World::on_postgres(&database).await;
     let url = database.url();
     admin(&world, &url, "disable-person");
-    world.ask("GET", &world.keys(), &NOTHING).await.expect_problem(401, "session_ended");
+    let tenants = "/api/v1/tenants";
+    for (method, path, body) in [
+        ("GET", &*world.keys(), NOTHING),
+        ("GET", tenants, NOTHING),
+        ("POST", tenants, json!({ "name": "x" })),
+    ] {
+        world.ask(method, path, &body).await.expect_problem(401, "session_ended");
+    }
     sign_in(&world, json!({})).await.expect_problem(401, "wrong_credentials");
     admin(&world, &url, "enable-person");
     sign_in(&world, json!({})).await.expect(200);
