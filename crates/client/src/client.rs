@@ -137,6 +137,14 @@ impl Client {
         answer::read(self.send(self.request(Method::PATCH, path).json(body)).await?, self.base_url()).await
     }
 
+    pub(crate) async fn put<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<A, ClientError> {
+        answer::read(self.send(self.request(Method::PUT, path).json(body)).await?, self.base_url()).await
+    }
+
     /// A POST that says all in its path.
     pub(crate) async fn command<A: DeserializeOwned>(&self, path: &str) -> Result<A, ClientError> {
         answer::read(self.send(self.request(Method::POST, path)).await?, self.base_url()).await

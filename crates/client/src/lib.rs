@@ -25,6 +25,7 @@
 mod address;
 mod answer;
 mod audit;
+mod catalogue;
 mod client;
 mod credential;
 mod customers;

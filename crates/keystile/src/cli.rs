@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, InvitationsCommand, KeyCommand, KeysCommand, LoginCommand,
-    LogoutCommand, MembersCommand, PasswordCommand, TenantsCommand, WhoamiCommand,
+    LogoutCommand, MembersCommand, PasswordCommand, PermissionsCommand, TenantsCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Tenants(TenantsCommand),
     /// Manage the applications that keys are issued to.
     Apps(AppsCommand),
+    /// Manage the permissions that applications know, in words for people.
+    Permissions(PermissionsCommand),
     /// Manage the customers that keys can be restricted to.
     Customers(CustomersCommand),
     /// Manage who is in a tenant.

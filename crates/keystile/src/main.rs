@@ -57,6 +57,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Tenants(command) => commands::tenants::run(command, &SystemClock).await,
         Command::Apps(command) => commands::apps::run(command, &SystemClock).await,
+        Command::Permissions(command) => commands::permissions::run(command, &SystemClock).await,
         Command::Customers(command) => commands::customers::run(command, &SystemClock).await,
         Command::Members(command) => commands::members::run(command, &SystemClock).await,
         Command::Invitations(command) => commands::invitations::run(command, &SystemClock).await,

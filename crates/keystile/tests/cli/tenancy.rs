@@ -81,6 +81,38 @@ fn applications_and_customers_are_made_changed_and_archived() {
 }
 
 #[test]
+fn permissions_are_described_listed_and_taken_out() {
+    let server = Server::start("permissions");
+    let shop = json(&server, "apps", &["create", "shop"]);
+    let application = ["--application", text(&shop, "id")];
+    let run = |arguments: &[&str]| told(&server, "permissions", &[arguments, &application].concat());
+    let none = run(&["list"]);
+    assert!(none.notes.contains("permissions set PERMISSION LABEL") && none.out.is_empty(), "{none:?}");
+    run(&["set", "customers:read", "Customer Read"]).ok();
+    let set = ["set", "customers:read", "Customer Reading", "--description", "Names and addresses"];
+    let described = run(&set).ok();
+    assert!(
+        described.contains("Customer Reading") && described.contains("Names and addresses"),
+        "{described}"
+    );
+    run(&["set", "orders:read", "Orders"]).ok();
+    let listed = run(&["list"]).ok();
+    assert!(listed.lines().count() == 3 && !listed.contains("Customer Read "), "{listed}");
+    let all = json(&server, "permissions", &["list", "--limit", "1"]);
+    assert_eq!((text(&all["data"][0], "name"), all["data"].as_array().unwrap().len()), ("customers:read", 1));
+    assert!(run(&["remove", "customers:read"]).notes.contains("no more"));
+    assert_eq!(run(&["list"]).ok().lines().count(), 2);
+    for (arguments, said) in [
+        (&["remove", "customers:read"][..], "not_found"),
+        (&["set", "keystile.keys:issue", "Issue"], "Keystile's own"),
+        (&["set", "customers:*", "All"], "permission"),
+    ] {
+        let refused = run(arguments);
+        assert!(refused.status == Some(2) && refused.notes.contains(said), "{refused:?}");
+    }
+}
+
+#[test]
 fn people_are_invited_checked_and_put_out() {
     let server = Server::start("members");
     let invited = told(&server, "invitations", &["create", "bob@example.com", "viewer"]);
