@@ -240,3 +240,35 @@ async fn ten_thousand_keys_are_imported_together_on_postgres() {
     let database = Postgres::shared().database();
     ten_thousand(World::on_postgres(&database).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_keys_are_restricted_to_customers_of_the_tenant() {
+    let world = World::start().await;
+    let (globex, initech) = (world.customer("Globex").await, world.customer("Initech").await);
+    let key = |secret: &str, customer: &str| json!({ "hash": hash(secret), "name": secret, "customer_id": customer });
+    let before = count(&world).await;
+    let nobody = "cus_01J00000000000000000000009";
+    let mixed = [
+        key("secret-of-globex", &globex),
+        key("secret-of-nobody", nobody),
+        key("other-secret-of-nobody", nobody),
+    ];
+    let refused = import(&world, &mixed).await;
+    refused.expect_problem(400, "invalid_request");
+    assert_eq!(refused.fields(), ["keys[1].customer_id", "keys[2].customer_id"]);
+    let archived = json!({ "archived": true });
+    world.ask("PATCH", &format!("{}/customers/{initech}", world.tenant()), &archived).await.expect(200);
+    let late = import(&world, &[key("secret-of-initech", &initech)]).await;
+    late.expect_problem(400, "invalid_request");
+    assert_eq!(late.fields(), ["keys[0].customer_id"]);
+    assert_eq!(count(&world).await, before, "nothing was imported");
+
+    let told = import(&world, &[key("secret-of-globex-one", &globex), key("secret-of-globex-two", &globex)])
+        .await
+        .expect(200);
+    assert_eq!(told["created"], 2);
+    let found = world.read(&format!("{}?customer_id={globex}", world.keys())).await;
+    assert_eq!(found["data"].as_array().unwrap().len(), 2);
+    let verified = world.verify(&json!({ "key": "secret-of-globex-one" })).await;
+    assert_eq!((text(&verified, "code"), text(&verified, "customer_id")), ("allowed", globex.as_str()));
+}
