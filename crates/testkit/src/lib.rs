@@ -14,9 +14,9 @@
 pub mod authenticator;
 pub mod certificate;
 #[cfg(feature = "server")]
-pub mod http;
+pub mod gateway;
 #[cfg(feature = "server")]
-pub mod nginx;
+pub mod http;
 pub mod postgres;
 #[cfg(feature = "server")]
 pub mod process;

@@ -18,6 +18,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "curl", package: "curl" },
     Needed { program: "postgres", package: "postgresql" },
     Needed { program: "nginx", package: "nginx" },
+    Needed { program: "caddy", package: "caddy" },
     Needed { program: "openssl", package: "openssl" },
     Needed { program: "setpriv", package: "util-linux" },
     Needed { program: "python3", package: "python3-venv" },
