@@ -21,6 +21,8 @@ pub enum Program {
     Nginx,
     /// Caddy.
     Caddy,
+    /// HAProxy, with Lua.
+    Haproxy,
 }
 
 impl Program {
@@ -28,6 +30,7 @@ impl Program {
         match self {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
+            Self::Haproxy => "haproxy",
         }
     }
 
@@ -43,6 +46,7 @@ impl Program {
                 command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
                 command.env("XDG_CONFIG_HOME", folder).env("XDG_DATA_HOME", folder)
             }
+            Self::Haproxy => command.arg("-db").arg("-f").arg(file),
         };
         command
     }

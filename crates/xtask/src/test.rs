@@ -19,6 +19,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "postgres", package: "postgresql" },
     Needed { program: "nginx", package: "nginx" },
     Needed { program: "caddy", package: "caddy" },
+    Needed { program: "haproxy", package: "haproxy" },
     Needed { program: "openssl", package: "openssl" },
     Needed { program: "setpriv", package: "util-linux" },
     Needed { program: "python3", package: "python3-venv" },

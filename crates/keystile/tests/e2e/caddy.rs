@@ -9,6 +9,7 @@ const EXAMPLE: Example = Example {
     config: include_str!("../../../../examples/caddy/Caddyfile"),
     two_keys: 400,
     away: 502,
+    files: &[],
 };
 
 #[tokio::test(flavor = "multi_thread")]

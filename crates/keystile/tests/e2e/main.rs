@@ -23,6 +23,7 @@ mod file_modes;
 mod floods;
 mod full_disk;
 mod guarded;
+mod haproxy;
 mod idempotency;
 mod import;
 mod integration;

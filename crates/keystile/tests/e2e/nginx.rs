@@ -13,6 +13,7 @@ const EXAMPLE: Example = Example {
     config: include_str!("../../../../examples/nginx/nginx.conf"),
     two_keys: 400,
     away: 500,
+    files: &[],
 };
 
 #[tokio::test(flavor = "multi_thread")]
