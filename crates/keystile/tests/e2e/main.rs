@@ -40,4 +40,5 @@ mod second_factor;
 mod secrets;
 mod sessions;
 mod tenancy;
+mod traefik;
 mod world;
