@@ -23,6 +23,11 @@ async fn a_body_reaches_the_api_and_not_keystile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_and_is_told() {
+    guarded::tells_of_limits(EXAMPLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_key_does_not_reach_the_api() {
     guarded::refuses_bad_keys(EXAMPLE).await;
 }
