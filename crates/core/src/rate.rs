@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::RateLimit;
@@ -195,6 +196,22 @@ pub struct Full {
     pub wait_millis: Option<u64>,
 }
 
+/// How much is used of one limit, to be kept over a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsedLimit {
+    /// What the limit is called.
+    pub name: Box<str>,
+    /// Requests per window.
+    pub limit: u64,
+    /// Length of the window.
+    pub window_seconds: u64,
+    /// Requests that may come at once.
+    pub burst: u64,
+    /// What is used, in parts of a request: as many as the window has milliseconds.
+    pub level: u64,
+}
+
 /// How much of each of an owner's limits is used. Begins with nothing used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Used {
@@ -274,6 +291,38 @@ impl Used {
     /// What is left, as of the last [`Self::advance`].
     pub fn counts(&self) -> Counts {
         self.levels.iter().zip(self.rates.as_slice()).map(|(level, rate)| rate.count(*level)).collect()
+    }
+
+    /// Each limit with how much of it is used, as of the last [`Self::advance`].
+    pub fn to_record(&self) -> Vec<UsedLimit> {
+        let record = |(level, rate): (&u64, &Rate)| UsedLimit {
+            name: rate.name.clone(),
+            limit: rate.limit,
+            window_seconds: rate.window_seconds,
+            burst: rate.burst,
+            level: *level,
+        };
+        self.levels.iter().zip(self.rates.as_slice()).map(record).collect()
+    }
+
+    /// What was recorded `elapsed` milliseconds ago, as of `now`. Levels that no limit could have reached are cut.
+    pub fn from_record(record: &[UsedLimit], elapsed: u64, now: u64) -> Self {
+        let rate =
+            |used: &UsedLimit| Rate::new(&used.name, used.limit, used.window_seconds, Some(used.burst));
+        let rates: Box<[Rate]> = record.iter().map(rate).collect();
+        let level = |(used, rate): (&UsedLimit, &Rate)| {
+            let most = MAX_COUNT * rate.parts();
+            used.level.min(most).saturating_sub(elapsed.saturating_mul(rate.limit))
+        };
+        let levels = record.iter().zip(&rates).map(level).collect();
+        let rates = if rates.is_empty() { Rates::NONE } else { Rates(Some(Arc::new(rates))) };
+        Self { rates, levels, as_of: now }
+    }
+
+    /// Milliseconds until nothing is used any more, as of the last [`Self::advance`], if no request comes.
+    pub fn reset_millis(&self) -> u64 {
+        let used = self.levels.iter().zip(self.rates.as_slice());
+        used.map(|(level, rate)| rate.millis_to_leak(*level)).max().unwrap_or(0)
     }
 
     /// Whether nothing is used at `now`, so that forgetting it changes no answer.
@@ -369,6 +418,23 @@ mod tests {
         used.advance(&rates(Some(3), &[]), 0);
         assert_eq!(used.counts()[0].remaining, 0);
         assert_eq!(used.check(1), Err(Full { place: 0, wait_millis: Some(40_000) }), "4 used, 3 allowed");
+    }
+
+    #[test]
+    fn what_was_kept_leaks_on_as_if_nothing_had_happened() {
+        let (rates, mut used) = (rates(Some(60), &[("daily", 1_000, 86_400, Some(9))]), Used::default());
+        used.advance(&rates, 500);
+        used.add(9);
+        let mut kept = Used::from_record(&used.to_record(), 3_000, 7);
+        used.pass(3_500);
+        assert_eq!((kept.counts(), kept.reset_millis()), (used.counts(), used.reset_millis()));
+        assert_eq!(used.reset_millis(), 9 * 86_400 - 3_000);
+        kept.advance(&rates, 8);
+        assert_eq!(kept.counts()[1].remaining, 0);
+        let nonsense = UsedLimit { name: "x".into(), limit: 0, window_seconds: 0, burst: 0, level: u64::MAX };
+        let mut cut = Used::from_record(&[nonsense], 0, 0);
+        cut.advance(&rates, 1);
+        assert_eq!(cut.counts()[0].remaining, 60);
     }
 
     #[test]

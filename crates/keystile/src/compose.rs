@@ -15,6 +15,7 @@ use crate::encryption_key;
 use crate::failure::Failure;
 use crate::helm::Watch;
 use crate::key_source::StoredKeys;
+use crate::limit_keeper::LimitKeeper;
 use crate::open_files;
 use crate::private_file::make_private;
 use crate::sealer::Sealer;
@@ -32,6 +33,7 @@ pub(crate) struct Running {
     background: Background,
     sealer: Sealer,
     settler: Settler,
+    limits: LimitKeeper,
     helm: Watch,
     server: Server,
 }
@@ -46,8 +48,16 @@ impl Running {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let control = control_plane(settings, &store, &clock, &entropy).await?;
         let limiter = OneNode::new(Arc::clone(&clock));
-        let verifier = Verifier::new(Arc::new(StoredKeys(store.clone())), limiter, clock, settings.bounds());
+        let verifier = Verifier::new(
+            Arc::new(StoredKeys(store.clone())),
+            limiter,
+            Arc::clone(&clock),
+            settings.bounds(),
+        );
         let helm = Watch::start(helm, Arc::clone(&verifier));
+        let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
+        let limits =
+            limits.map_err(|error| Failure::because("what is used of limits cannot be read", &error))?;
         let background = verifier.start();
         let mut seed = [0; 8];
         entropy.fill(&mut seed).map_err(|error| Failure::because("request ids cannot be made", &error))?;
@@ -60,7 +70,7 @@ impl Running {
             Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
         })?;
         let sealer = Sealer::start(store.clone());
-        Ok(Self { control, store, verifier, background, sealer, settler, helm, server })
+        Ok(Self { control, store, verifier, background, sealer, settler, limits, helm, server })
     }
 
     /// Where it listens.
@@ -73,6 +83,7 @@ impl Running {
         self.server.serve(stop).await;
         self.settler.stop().await;
         self.background.stop().await;
+        self.limits.stop().await;
         if self.verifier.flush().await.is_err() {
             tracing::warn!("the last uses of some keys were not written");
         }

@@ -11,6 +11,7 @@ mod encryption_key;
 mod failure;
 mod helm;
 mod key_source;
+mod limit_keeper;
 mod logging;
 mod migrate;
 mod open_files;

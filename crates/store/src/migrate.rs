@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(6, "0006_sessions", include_str!("../migrations/0006_sessions.sql")),
     Migration::sql(7, "0007_tenancy", include_str!("../migrations/0007_tenancy.sql")),
     Migration::sql(8, "0008_shared_limits", include_str!("../migrations/0008_shared_limits.sql")),
+    Migration::sql(9, "0009_limit_use", include_str!("../migrations/0009_limit_use.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use crate::cache::{Boarding, Cache};
 use crate::cached_key::{CachedKey, Shared};
 use crate::flight::{Landing, Ticket};
-use crate::meter::OwnerId;
+use crate::meter::{Meters, OwnerId};
 use crate::source::KeySource;
 
 /// Most digests in one query. Beyond this a query gains little per key, and its answer is held up by it.
@@ -130,8 +130,8 @@ impl Fills {
         self.queue.lock().waiting.len()
     }
 
-    pub(crate) fn meters(&self) -> usize {
-        self.shared.meters.len()
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     pub(crate) fn profiles(&self) -> usize {

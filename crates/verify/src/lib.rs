@@ -31,7 +31,7 @@ pub use cached_key::CachedKey;
 pub use fill::{DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGHT};
 pub use last_use::{Background, FLUSH_EVERY, TOUCH_TIMEOUT, USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
 pub use limiter::{Demand, Left, LimitLeft, Limiter, OneNode};
-pub use meter::{Meter, OwnerId};
+pub use meter::{Meter, OwnerId, OwnerUse};
 pub use source::{BoxFuture, KeySource, SourceUnavailable, Use};
 pub use stats::Stats;
 pub use verifier::{Cold, Verdict, Verifier};

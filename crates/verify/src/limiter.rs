@@ -113,6 +113,7 @@ impl Limiter for OneNode {
             return Err(exceeded(&demands[place], &held[place], full));
         }
         held.iter_mut().for_each(|used| used.add(cost));
+        demands.iter().for_each(|demand| demand.meter.note_use());
         Ok(left(demands, &held))
     }
 

@@ -1,11 +1,15 @@
 //! How much of an owner's limits is used, for as long as it matters: longer than the facts of its keys are kept.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use keystile_core::rate::Used;
-use keystile_core::{ApplicationId, CustomerId, KeyId, LimitedId, Owner, Rates, SharedRates, TenantId};
+use keystile_core::rate::{Used, UsedLimit};
+use keystile_core::{
+    ApplicationId, CustomerId, Invalid, KeyId, LimitedId, Owner, Rate, Rates, SharedRates, TenantId,
+};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::pool::{Pool, Pooled};
@@ -64,6 +68,34 @@ impl From<&LimitedId> for OwnerId {
     }
 }
 
+impl fmt::Display for OwnerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = u128::from_le_bytes(self.id);
+        match self.kind {
+            Owner::Key => KeyId::from_u128(bits).fmt(f),
+            Owner::Customer => CustomerId::from_u128(bits).fmt(f),
+            Owner::Application => ApplicationId::from_u128(bits).fmt(f),
+            Owner::Tenant => TenantId::from_u128(bits).fmt(f),
+        }
+    }
+}
+
+impl FromStr for OwnerId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            key if key.starts_with(KeyId::PREFIX) => key.parse().map(Self::lineage),
+            customer if customer.starts_with(CustomerId::PREFIX) => customer.parse().map(Self::customer),
+            app if app.starts_with(ApplicationId::PREFIX) => app.parse().map(Self::application),
+            tenant => tenant.parse().map(Self::tenant),
+        }
+    }
+}
+
+/// Windows from this length on are kept over a restart whatever ends the process: ten minutes.
+const LONG_WINDOW_SECONDS: u64 = 600;
+
 /// What is known of the limits of an owner that is not a lineage.
 const UNKNOWN: u8 = 0;
 const UNLIMITED: u8 = 1;
@@ -74,12 +106,25 @@ const LIMITED: u8 = 2;
 pub struct Meter {
     owner: OwnerId,
     known: AtomicU8,
+    /// Whether more was used since it was last kept.
+    unkept: AtomicBool,
     used: Mutex<Used>,
+}
+
+/// What an owner has used of its limits, to be kept over a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerUse {
+    /// Whose limits.
+    pub owner: OwnerId,
+    /// Each limit and how much of it is used.
+    pub used: Vec<UsedLimit>,
+    /// Milliseconds until nothing of it is used any more, if no request comes.
+    pub reset_millis: u64,
 }
 
 impl Meter {
     fn new(owner: OwnerId) -> Self {
-        Self { owner, known: AtomicU8::new(UNKNOWN), used: Mutex::default() }
+        Self { owner, known: AtomicU8::new(UNKNOWN), unkept: AtomicBool::new(false), used: Mutex::default() }
     }
 
     /// Whose.
@@ -90,6 +135,29 @@ impl Meter {
     /// What is used, for whoever holds this to count more.
     pub fn lock(&self) -> MutexGuard<'_, Used> {
         self.used.lock()
+    }
+
+    /// To be called by whoever counted more.
+    pub fn note_use(&self) {
+        if !self.unkept.load(Ordering::Relaxed) {
+            self.unkept.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What is to be kept, if more was used since the last time: for `all`, or only if one of the windows is long.
+    fn to_keep(&self, now: u64, all: bool) -> Option<OwnerUse> {
+        if !self.unkept.load(Ordering::Relaxed) && !all {
+            return None;
+        }
+        let mut used = self.used.lock();
+        let long = |rate: &Rate| rate.window_seconds() >= LONG_WINDOW_SECONDS;
+        if !all && !used.rates().as_slice().iter().any(long) {
+            return None;
+        }
+        self.unkept.store(false, Ordering::Relaxed);
+        used.pass(now);
+        let reset_millis = used.reset_millis();
+        (reset_millis > 0).then(|| OwnerUse { owner: self.owner, used: used.to_record(), reset_millis })
     }
 
     /// Whether requests are to be counted here.
@@ -154,6 +222,16 @@ impl Meters {
         if let Some(meter) = self.pool.find(hash, |meter| meter.owner == owner) {
             meter.forget_limits();
         }
+    }
+
+    /// What is to be kept; see [`crate::Verifier::limits_to_keep`].
+    pub(crate) fn to_keep(&self, now: u64, all: bool) -> Vec<OwnerUse> {
+        self.pool.pick(|meter| meter.to_keep(now, all))
+    }
+
+    /// Puts back what was kept of `owner` `elapsed` milliseconds ago.
+    pub(crate) fn restore(&self, owner: OwnerId, kept: &[UsedLimit], elapsed: u64, now: u64) {
+        *self.of(owner, now).used.lock() = Used::from_record(kept, elapsed, now);
     }
 
     pub(crate) fn len(&self) -> usize {

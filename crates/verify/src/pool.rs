@@ -57,6 +57,16 @@ impl<T: Pooled> Pool<T> {
         part.table.find(hash, |(_, known)| is_meant(known)).map(|(_, known)| Arc::clone(known))
     }
 
+    /// What `pick` takes of each.
+    pub(crate) fn pick<U>(&self, mut pick: impl FnMut(&T) -> Option<U>) -> Vec<U> {
+        let mut picked = Vec::new();
+        for part in &self.parts {
+            let part = part.lock();
+            picked.extend(part.table.iter().filter_map(|(_, one)| pick(one)));
+        }
+        picked
+    }
+
     /// How many there are, some of them perhaps no longer needed.
     pub(crate) fn len(&self) -> usize {
         self.parts.iter().map(|part| part.lock().table.len()).sum()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keystile_core::key::Presented;
+use keystile_core::rate::UsedLimit;
 use keystile_core::{Ask, Change, Clock, Code, Digest, Refusal};
 
 use crate::bounds::Bounds;
@@ -13,6 +14,7 @@ use crate::fill::Fills;
 use crate::flight::Landing;
 use crate::last_use::{Background, LastUses};
 use crate::limiter::{Left, LimitLeft, Limiter};
+use crate::meter::{OwnerId, OwnerUse};
 use crate::source::{KeySource, SourceUnavailable};
 use crate::stats::{Stats, Striped};
 
@@ -169,6 +171,23 @@ impl Verifier {
         self.cache.forget_all();
     }
 
+    /// What more was used of limits since the last call, for somebody to keep over a restart: of owners with a window of ten
+    /// minutes or more, or of `all`. Takes the lock of each meter for a moment.
+    pub fn limits_to_keep(&self, all: bool) -> Vec<OwnerUse> {
+        self.fills.meters().to_keep(self.clock.elapsed_millis(), all)
+    }
+
+    /// These could not be kept: they will be among the next.
+    pub fn keep_again(&self, owners: impl Iterator<Item = OwnerId>) {
+        let now = self.clock.elapsed_millis();
+        owners.for_each(|owner| self.fills.meters().of(owner, now).note_use());
+    }
+
+    /// Puts back what was kept `elapsed_millis` ago. Call it before the first verification.
+    pub fn restore_limits(&self, owner: OwnerId, kept: &[UsedLimit], elapsed_millis: u64) {
+        self.fills.meters().restore(owner, kept, elapsed_millis, self.clock.elapsed_millis());
+    }
+
     /// Writes the last uses that are pending; [`Background`] does it every [`crate::FLUSH_EVERY`].
     ///
     /// # Errors
@@ -184,7 +203,7 @@ impl Verifier {
             keys: census.keys,
             absent: census.absent,
             profiles: self.fills.profiles(),
-            meters: self.fills.meters(),
+            meters: self.fills.meters().len(),
             hits: self.hits.sum(),
             misses: self.misses.load(Ordering::Relaxed),
             evictions: census.evictions,

@@ -191,3 +191,38 @@ async fn limits_of_customers_applications_and_tenants_hold_for_all_their_keys_at
         assert_eq!((refused.status, &refused.json["errors"][0]["field"]), (400, &json!(field)));
     }
 }
+
+fn long() -> Value {
+    json!({ "name": "k", "rate_limits": [{ "name": "daily", "limit": 50, "window_seconds": 86_400 }] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_gives_no_limit_back() {
+    let mut world = World::start().await;
+    let (minutely, daily) =
+        (world.create(&json!({ "name": "m", "rpm_limit": 30 })).await, world.create(&long()).await);
+    for _ in 0..20 {
+        assert_eq!(
+            (world.code_of(&minutely).await, world.code_of(&daily).await),
+            ("allowed".into(), "allowed".into())
+        );
+    }
+    world.server.stop();
+    world.start_again();
+    assert_eq!(world.drain(&daily).await, 30);
+    let admitted = world.drain(&minutely).await;
+    assert!((10..=20).contains(&admitted), "{admitted}: 10 were left, and one comes back every 2 s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_gives_back_what_was_used_in_the_last_seconds_and_no_more() {
+    let mut world = World::start().await;
+    let daily = world.create(&long()).await;
+    for _ in 0..20 {
+        assert_eq!(world.code_of(&daily).await, "allowed");
+    }
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    world.server.kill();
+    world.start_again();
+    assert_eq!(world.drain(&daily).await, 30);
+}

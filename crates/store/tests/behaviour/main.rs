@@ -13,6 +13,7 @@ mod facts;
 mod import;
 mod invitations;
 mod keys;
+mod limit_use;
 mod lists;
 mod members;
 mod once;
@@ -131,6 +132,8 @@ on_both_engines! {
         facts_are_those_of_the_last_commit,
         limits_of_all_who_share_them_are_read_with_the_key,
         a_replaced_secret_finds_nothing;
+    limit_use:
+        the_last_use_of_each_owner_is_kept_until_it_is_spent;
     sessions:
         every_field_of_a_session_comes_back,
         a_session_opens_the_tenants_of_its_person_only,

@@ -9,6 +9,8 @@ use keystile_core::{
     Refusal, SharedRates,
 };
 
+use keystile_verify::OwnerId;
+
 use crate::world::{World, digest, start_of_time, tenant, text};
 
 const ALL: Ask<'_> = Ask::ANYTHING;
@@ -235,4 +237,33 @@ async fn what_is_used_is_remembered_only_as_long_as_it_matters() {
     }
     let left = world.verifier.stats().meters;
     assert!(left < 1_300, "{left} are kept");
+}
+
+#[tokio::test]
+async fn what_is_kept_of_limits_holds_in_another_process() {
+    let hourly = RateLimit { name: "hourly".into(), limit: 3_600, window_seconds: 3_600, burst: Some(10) };
+    let long = Rates::new(Some(60), &[hourly]);
+    let world = World::with_keys(3);
+    world.change(0, |facts| limited(facts, long.clone()));
+    world.change(1, |facts| limited(facts, per_minute(60)));
+    assert!(world.verifier.limits_to_keep(true).is_empty());
+    for _ in 0..8 {
+        assert_eq!((world.code(0).await, world.code(1).await), (Code::Allowed, Code::Allowed));
+    }
+    let kept = world.verifier.limits_to_keep(false);
+    assert_eq!(kept.iter().map(|of| (of.owner, of.reset_millis)).collect::<Vec<_>>(), [(owner(0), 8_000)]);
+    assert!(world.verifier.limits_to_keep(false).is_empty(), "it is kept already");
+    world.verifier.keep_again([owner(0)].into_iter());
+    assert_eq!(world.verifier.limits_to_keep(false), kept);
+    assert_eq!(world.verifier.limits_to_keep(true).len(), 2);
+
+    let next = World::with_keys(3);
+    next.change(0, |facts| limited(facts, long));
+    let read = kept[0].owner.to_string().parse().unwrap();
+    next.verifier.restore_limits(read, &kept[0].used, 3_000);
+    assert_eq!(next.drain(0).await, 5, "of ten eight were used, and three came back meanwhile");
+}
+
+fn owner(number: usize) -> OwnerId {
+    OwnerId::lineage(crate::world::facts(number).id)
 }
