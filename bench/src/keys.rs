@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use keystile_core::key::mint;
+use keystile_core::limit::MAX_COUNT;
 use keystile_core::{
     Action, Actor, ApiKey, ApplicationId, AuditEntry, AuditId, Digest, Environment, Grants, Invalid, KeyId,
-    KeyLabel, Secret, TenantId, Timestamp,
+    KeyLabel, Limits, RateLimit, Secret, TenantId, Timestamp,
 };
 use keystile_store::{Location, Store};
 
@@ -60,12 +61,14 @@ async fn write(store: Store, next: Arc<AtomicUsize>, owner: Owner, series: u32, 
     }
 }
 
-/// A typical key: a source and three short scopes, no metadata.
+/// A typical key: a source, three short scopes and two limits, which nobody reaches; no metadata.
 fn record(owner: Owner, series: u32, number: usize) -> Result<ApiKey, Invalid> {
     let now = Timestamp::from_millis(1_700_000_000_000 + number as i64 / 8);
     let id = KeyId::from_parts(now, number as u128);
     let (name, secret) = (format!("Key {number}").parse()?, text(series, number));
+    let daily = RateLimit { name: "daily".to_owned(), limit: MAX_COUNT, window_seconds: 86_400, burst: None };
     Ok(ApiKey {
+        limits: Limits { rpm: Some(MAX_COUNT), rates: vec![daily], ..Limits::default() },
         source_id: Some("checkout-service".to_owned()),
         scopes: Grants::parse(&["customers:read", "orders:read", "orders:write"])?,
         ..ApiKey::new(id, owner.tenant_id, owner.application_id, name, &secret, Actor::System, now)

@@ -1,7 +1,8 @@
 //! Measures verifications inside a Rust process: one hot key and random keys of a million, on one thread and
 //! on two, and the memory a cached key takes.
 //!
-//! `cargo run --release -p keystile-verify --example in_process [keys]`
+//! `cargo run --release -p keystile-verify --example in_process [keys] [limits]`: each key has so many limits, two by
+//! default.
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a measurement, not a part of the product")]
 
 use std::hint::black_box;
@@ -11,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use keystile_core::key::{KeyStatus, Presented, TrustLevel, mint};
 use keystile_core::{
     AllowedIps, ApplicationId, Ask, Clock, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, KeyLabel,
-    KeyReading, Permission, Requirement, SharedRates, TenantId, Timestamp,
+    KeyReading, LineageRates, Permission, RateLimit, Rates, Requirement, SharedRates, TenantId, Timestamp,
 };
 use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, Use, Verifier};
 
@@ -24,11 +25,13 @@ const APPLICATIONS: u64 = 100;
 
 fn main() {
     let count = std::env::args().nth(1).map_or(1_000_000, |text| text.parse().expect("a number of keys"));
+    let limits = std::env::args().nth(2).map_or(2, |text| text.parse().expect("a number of limits"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     let mut texts: Vec<Box<str>> = (0..count).map(text).collect();
     let bounds = Bounds { keys: count * 5 / 4, ..Bounds::default() };
     let limiter = OneNode::new(Arc::new(SystemClock));
-    let verifier = Verifier::new(Arc::new(Anything), limiter, Arc::new(SystemClock), bounds);
+    let verifier =
+        Verifier::new(Arc::new(Anything { limits: rates(limits) }), limiter, Arc::new(SystemClock), bounds);
     let background = runtime.block_on(async { verifier.start() });
 
     let (memory, start) = (resident_bytes(), Instant::now());
@@ -151,13 +154,28 @@ impl Clock for SystemClock {
     }
 }
 
-/// Knows every digest as a typical key: a source and three short scopes, no metadata.
-struct Anything;
+/// Knows every digest as a typical key: a source, three short scopes and some limits, no metadata.
+struct Anything {
+    limits: Rates,
+}
+
+/// Limits that nobody reaches.
+fn rates(count: usize) -> Rates {
+    let limit = |place: usize| RateLimit {
+        name: format!("limit {place}"),
+        limit: 1_000_000_000,
+        window_seconds: 60,
+        burst: None,
+    };
+    Rates::new(None, &(0..count).map(limit).collect::<Vec<_>>())
+}
 
 impl KeySource for Anything {
     fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
         let reading = |digest| {
             let facts = typical(&digest);
+            let limits = LineageRates::new(facts.id, self.limits.clone());
+            let facts = KeyFacts { limits, ..facts };
             KeyReading { digest, facts, shared_rates: SharedRates::default() }
         };
         let facts = digests.into_iter().map(reading).collect();
