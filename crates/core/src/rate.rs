@@ -77,7 +77,9 @@ impl Rate {
         parts.div_ceil(self.limit)
     }
 
-    const fn count(&self, level: u64) -> Count {
+    /// What is left of it where so much is used.
+    pub const fn count(&self, level: Level) -> Count {
+        let Level(level) = level;
         Count {
             remaining: self.room().saturating_sub(level) / self.parts(),
             reset_millis: self.millis_to_leak(level),
@@ -94,8 +96,12 @@ pub struct Count {
     pub reset_millis: u64,
 }
 
-/// What is left of each of some [`Rates`], in their order.
-pub type Counts = SmallVec<[Count; 2]>;
+/// How much of a limit is used, in its own small parts; [`Rate::count`] says what that leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level(u64);
+
+/// How much is used of each of some [`Rates`], in their order.
+pub type Levels = SmallVec<[Level; 2]>;
 
 /// All limits on the requests of one owner: a key's lineage, a customer, an application or a tenant. Shared by copies;
 /// one pointer in size.
@@ -288,9 +294,14 @@ impl Used {
         }
     }
 
-    /// What is left, as of the last [`Self::advance`].
-    pub fn counts(&self) -> Counts {
-        self.levels.iter().zip(self.rates.as_slice()).map(|(level, rate)| rate.count(*level)).collect()
+    /// How much is used, as of the last [`Self::advance`].
+    pub fn levels(&self) -> Levels {
+        self.levels.iter().copied().map(Level).collect()
+    }
+
+    /// What is left of the limit at `place`, as of the last [`Self::advance`].
+    pub fn count(&self, place: usize) -> Option<Count> {
+        Some(self.rates.as_slice().get(place)?.count(Level(*self.levels.get(place)?)))
     }
 
     /// Each limit with how much of it is used, as of the last [`Self::advance`].
@@ -413,10 +424,10 @@ mod tests {
         used.add(4);
         let next = rates(Some(20), &[("daily", 5, 86_400, None), ("hourly", 30, 1_800, None)]);
         used.advance(&next, 0);
-        let remaining: Vec<u64> = used.counts().iter().map(|count| count.remaining).collect();
+        let remaining: Vec<u64> = (0..3).map(|place| used.count(place).unwrap().remaining).collect();
         assert_eq!(remaining, [16, 5, 26]);
         used.advance(&rates(Some(3), &[]), 0);
-        assert_eq!(used.counts()[0].remaining, 0);
+        assert_eq!(used.count(0).unwrap().remaining, 0);
         assert_eq!(used.check(1), Err(Full { place: 0, wait_millis: Some(40_000) }), "4 used, 3 allowed");
     }
 
@@ -427,14 +438,14 @@ mod tests {
         used.add(9);
         let mut kept = Used::from_record(&used.to_record(), 3_000, 7);
         used.pass(3_500);
-        assert_eq!((kept.counts(), kept.reset_millis()), (used.counts(), used.reset_millis()));
+        assert_eq!((kept.levels(), kept.reset_millis()), (used.levels(), used.reset_millis()));
         assert_eq!(used.reset_millis(), 9 * 86_400 - 3_000);
         kept.advance(&rates, 8);
-        assert_eq!(kept.counts()[1].remaining, 0);
+        assert_eq!(kept.count(1).unwrap().remaining, 0);
         let nonsense = UsedLimit { name: "x".into(), limit: 0, window_seconds: 0, burst: 0, level: u64::MAX };
         let mut cut = Used::from_record(&[nonsense], 0, 0);
         cut.advance(&rates, 1);
-        assert_eq!(cut.counts()[0].remaining, 60);
+        assert_eq!(cut.count(0).unwrap().remaining, 60);
     }
 
     #[test]
@@ -446,6 +457,6 @@ mod tests {
         let every = longest * 1_000 / most + 1;
         assert_eq!(used.check(1), Err(Full { place: 0, wait_millis: Some(every) }));
         used.advance(&rates, u64::MAX);
-        assert_eq!(used.counts()[0], Count { remaining: most, reset_millis: 0 });
+        assert_eq!(used.count(0).unwrap(), Count { remaining: most, reset_millis: 0 });
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use keystile_core::rate::{Count, Counts, Exceeded, Full, Used};
+use keystile_core::rate::{Count, Exceeded, Full, Level, Levels, Used};
 use keystile_core::{Clock, Owner, Rate, Rates};
 use parking_lot::MutexGuard;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::meter::Meter;
 
@@ -41,7 +41,7 @@ struct OwnerLeft {
     owner: Owner,
     /// `None` for those that came with the key.
     rates: Option<Rates>,
-    counts: Counts,
+    levels: Levels,
 }
 
 /// What is left of one limit.
@@ -62,11 +62,12 @@ impl Left {
     pub fn iter<'a>(&'a self, own: &'a Rates) -> impl Iterator<Item = LimitLeft<'a>> {
         self.0.iter().flat_map(move |left| {
             let rates = left.rates.as_ref().unwrap_or(own).as_slice();
-            rates.iter().zip(&left.counts).map(|(rate, count)| LimitLeft {
+            let left_of = |(rate, level): (&'a Rate, &Level)| LimitLeft {
                 owner: left.owner,
                 rate,
-                count: *count,
-            })
+                count: rate.count(*level),
+            };
+            rates.iter().zip(&left.levels).map(left_of)
         })
     }
 
@@ -92,22 +93,39 @@ impl OneNode {
 type Held<'a> = SmallVec<[MutexGuard<'a, Used>; 4]>;
 
 impl OneNode {
+    /// What most keys with limits need, without the lists of what is held.
+    fn take_one(&self, demand: &Demand<'_>, cost: u32) -> Result<Left, Exceeded> {
+        let mut used = demand.meter.lock();
+        Self::advance(demand, &mut used, self.clock.elapsed_millis());
+        used.check(cost).map_err(|full| exceeded(demand, &used, full))?;
+        used.add(cost);
+        demand.meter.note_use();
+        Ok(Left(smallvec![owner_left(demand, &used)]))
+    }
+
     /// Locks all meters in their order, then brings them up to one moment.
     fn hold<'a>(&self, demands: &[Demand<'a>]) -> Held<'a> {
         let mut held: Held<'a> = demands.iter().map(|demand| demand.meter.lock()).collect();
         let now = self.clock.elapsed_millis();
         for (used, demand) in held.iter_mut().zip(demands) {
-            match demand.rates {
-                Some(rates) => used.advance(rates, now),
-                None => used.pass(now),
-            }
+            Self::advance(demand, used, now);
         }
         held
+    }
+
+    fn advance(demand: &Demand<'_>, used: &mut Used, now: u64) {
+        match demand.rates {
+            Some(rates) => used.advance(rates, now),
+            None => used.pass(now),
+        }
     }
 }
 
 impl Limiter for OneNode {
     fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Exceeded> {
+        if let [demand] = demands {
+            return self.take_one(demand, cost);
+        }
         let mut held = self.hold(demands);
         if let Some((place, full)) = longest(held.iter().map(|used| used.check(cost))) {
             return Err(exceeded(&demands[place], &held[place], full));
@@ -129,15 +147,18 @@ fn longest(checks: impl Iterator<Item = Result<(), Full>>) -> Option<(usize, Ful
 }
 
 fn exceeded(demand: &Demand<'_>, used: &Used, full: Full) -> Exceeded {
-    let remaining = used.counts().get(full.place).map_or(0, |count| count.remaining);
+    let remaining = used.count(full.place).map_or(0, |count| count.remaining);
     Exceeded { owner: demand.meter.owner().kind(), rates: used.rates().clone(), full, remaining }
 }
 
 fn left(demands: &[Demand<'_>], held: &Held<'_>) -> Left {
-    let of_one = |(demand, used): (&Demand<'_>, &MutexGuard<'_, Used>)| OwnerLeft {
+    Left(demands.iter().zip(held).map(|(demand, used)| owner_left(demand, used)).collect())
+}
+
+fn owner_left(demand: &Demand<'_>, used: &Used) -> OwnerLeft {
+    OwnerLeft {
         owner: demand.meter.owner().kind(),
         rates: if demand.rates.is_some() { None } else { Some(used.rates().clone()) },
-        counts: used.counts(),
-    };
-    Left(demands.iter().zip(held).map(of_one).collect())
+        levels: used.levels(),
+    }
 }

@@ -124,7 +124,7 @@ proptest! {
         let mut used = Used::default();
         for request in requests {
             take(&mut used, &rates, request);
-            let remaining = used.counts()[0].remaining;
+            let remaining = used.count(0).unwrap().remaining;
             let fits = |cost: u64| used.check(u32::try_from(cost).unwrap()).is_ok();
             prop_assert!(fits(remaining) && !fits(remaining + 1));
         }
