@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::deserialize_parsed;
 use crate::{ApplicationId, Grants, Invalid, Name, Permission, TenantId};
 
 /// Most permissions in the catalogue of one application.
@@ -16,6 +17,23 @@ impl PermissionName {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The permission.
+    pub const fn permission(&self) -> Permission<'_> {
+        Permission::known(&self.0)
+    }
+}
+
+impl serde::Serialize for PermissionName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for PermissionName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_parsed(deserializer)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod network;
 pub mod permission;
 pub mod rate;
 pub mod role;
+pub mod route;
 pub mod secret;
 pub mod session;
 pub mod tenancy;
@@ -43,6 +44,7 @@ pub use network::AllowedIps;
 pub use permission::{Grant, Grants, Permission, Requirement};
 pub use rate::{Owner, Rate, Rates, SharedRates};
 pub use role::Role;
+pub use route::Routing;
 pub use secret::{Digest, Secret};
 pub use session::{Session, SessionEnd};
 pub use tenancy::{

@@ -45,6 +45,11 @@ impl<'a> Permission<'a> {
         }
     }
 
+    /// The permission that such a text is known to be.
+    pub(crate) const fn known(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub const fn as_str(self) -> &'a str {
         self.0
@@ -176,11 +181,22 @@ pub enum Requirement<'a> {
     All(&'a [Permission<'a>]),
     /// At least one of them; an empty list can never be met.
     Any(&'a [Permission<'a>]),
+    /// Every one of both lists.
+    AllOf([&'a [Permission<'a>]; 2]),
+    /// At least one of the first list, and every one of the second.
+    AnyAndAll {
+        /// At least one of these; an empty list can never be met.
+        any: &'a [Permission<'a>],
+        /// Every one of these.
+        all: &'a [Permission<'a>],
+    },
 }
 
 impl<'a> Requirement<'a> {
     /// Needs no permission at all.
     pub const NONE: Self = Self::All(&[]);
+    /// Cannot be met, whatever a key has.
+    pub const IMPOSSIBLE: Self = Self::Any(&[]);
 
     /// Whether `grants` meet this requirement.
     ///
@@ -194,6 +210,12 @@ impl<'a> Requirement<'a> {
             },
             Self::Any(accepted) if accepted.iter().any(|permission| grants.cover(*permission)) => Ok(()),
             Self::Any(accepted) => Err(accepted.first().map_or("", |permission| permission.0)),
+            Self::AllOf([one, other]) => {
+                Self::All(one).check(grants).and_then(|()| Self::All(other).check(grants))
+            }
+            Self::AnyAndAll { any, all } => {
+                Self::Any(any).check(grants).and_then(|()| Self::All(all).check(grants))
+            }
         }
     }
 }
@@ -253,7 +275,13 @@ mod tests {
         assert_eq!(Requirement::All(&asked).check(&held), Err("a:write"));
         assert_eq!(Requirement::Any(&asked).check(&held), Ok(()));
         assert_eq!(Requirement::Any(&asked[1..]).check(&held), Err("a:write"));
+        assert_eq!(Requirement::AllOf([&asked[..1], &asked[..1]]).check(&held), Ok(()));
+        assert_eq!(Requirement::AllOf([&asked[1..], &asked[..1]]).check(&held), Err("a:write"));
+        assert_eq!(Requirement::AllOf([&asked[..1], &asked[1..]]).check(&held), Err("a:write"));
+        assert_eq!(Requirement::AnyAndAll { any: &asked, all: &asked[..1] }.check(&held), Ok(()));
+        assert_eq!(Requirement::AnyAndAll { any: &asked, all: &asked[1..] }.check(&held), Err("a:write"));
+        assert_eq!(Requirement::AnyAndAll { any: &asked[1..], all: &[] }.check(&held), Err("a:write"));
         assert_eq!(Requirement::NONE.check(&held), Ok(()));
-        assert!(Requirement::Any(&[]).check(&held).is_err());
+        assert!(Requirement::IMPOSSIBLE.check(&held).is_err());
     }
 }

@@ -1,6 +1,5 @@
 //! Short texts with rules: names, labels, addresses.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
@@ -30,27 +29,28 @@ macro_rules! checked_text {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
 
-        impl FromStr for $name {
-            type Err = Invalid;
+        impl std::str::FromStr for $name {
+            type Err = $crate::Invalid;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 $check(text).map(|kept: String| Self(kept.into_boxed_str()))
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserialize_parsed(deserializer)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::text::deserialize_parsed(deserializer)
             }
         }
     };
 }
+pub(crate) use checked_text;
 
 checked_text!(
     /// What people call a tenant, an application or a key: 1–200 characters, none of them a control

@@ -8,4 +8,5 @@ mod key_text_laws;
 mod key_text_seeds;
 mod permissions;
 mod rates;
+mod routes;
 mod values;
