@@ -111,6 +111,8 @@ text_enum!(
         ApplicationCreate = "application.create",
         /// An application was changed or archived.
         ApplicationUpdate = "application.update",
+        /// What an application needs of keys, by method and path, was changed.
+        RoutingUpdate = "routing.update",
         /// A permission was put into an application's catalogue, or described anew.
         PermissionSet = "permission.set",
         /// A permission was taken out of an application's catalogue.

@@ -10,6 +10,7 @@ use crate::{ApplicationId, CustomerId, Digest, TenantId};
 pub struct Change {
     digests: Vec<Digest>,
     limited: Vec<LimitedId>,
+    routed: Vec<ApplicationId>,
 }
 
 /// Somebody whose limits many keys share.
@@ -26,12 +27,17 @@ pub enum LimitedId {
 impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
-        Self { digests: digests.into_iter().collect(), limited: Vec::new() }
+        Self { digests: digests.into_iter().collect(), limited: Vec::new(), routed: Vec::new() }
     }
 
     /// The change touched the limits of `limited`, and of no key.
     pub fn of_limits(limited: LimitedId) -> Self {
-        Self { digests: Vec::new(), limited: vec![limited] }
+        Self { limited: vec![limited], ..Self::of([]) }
+    }
+
+    /// The change touched the routing of this application, and no key.
+    pub fn of_routing(routed: ApplicationId) -> Self {
+        Self { routed: vec![routed], ..Self::of([]) }
     }
 
     /// The digests to forget.
@@ -42,5 +48,10 @@ impl Change {
     /// Whose limits to read anew.
     pub fn limited(&self) -> &[LimitedId] {
         &self.limited
+    }
+
+    /// The applications whose routing to read anew.
+    pub fn routed(&self) -> &[ApplicationId] {
+        &self.routed
     }
 }

@@ -37,6 +37,7 @@ mod passwords;
 mod people;
 mod record;
 mod rotation;
+mod routings;
 mod row;
 mod second_factor;
 mod sessions;

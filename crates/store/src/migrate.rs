@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(7, "0007_tenancy", include_str!("../migrations/0007_tenancy.sql")),
     Migration::sql(8, "0008_shared_limits", include_str!("../migrations/0008_shared_limits.sql")),
     Migration::sql(9, "0009_limit_use", include_str!("../migrations/0009_limit_use.sql")),
+    Migration::sql(10, "0010_routing", include_str!("../migrations/0010_routing.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

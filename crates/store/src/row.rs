@@ -87,8 +87,13 @@ impl Row {
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&mut self, column: &str) -> Read<T> {
-        let text = self.text(column)?;
-        serde_json::from_str(&text).map_err(|_| corrupt(column, "is not the JSON it should be"))
+        required(column, self.opt_json(column)?)
+    }
+
+    pub(crate) fn opt_json<T: DeserializeOwned>(&mut self, column: &str) -> Read<Option<T>> {
+        let read = |text: String| serde_json::from_str(&text);
+        let read = self.opt_text(column)?.map(read).transpose();
+        read.map_err(|_| corrupt(column, "is not the JSON it should be"))
     }
 
     /// JSON, kept as the text that it is.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::invalid::text_enum;
 use crate::permission::Requirement;
 use crate::text::checked_text;
-use crate::{Environment, Invalid, Permission, PermissionName};
+use crate::{ApplicationId, Environment, Invalid, Permission, PermissionName, TenantId};
 
 pub use path::{PlainPath, Unclear};
 pub use table::{NoRoute, Table};
@@ -92,6 +92,19 @@ pub enum Needed {
     All(Vec<PermissionName>),
     /// At least one.
     Any(Vec<PermissionName>),
+}
+
+/// The routing of an application, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The application.
+    pub application_id: ApplicationId,
+    /// What it needs.
+    pub routing: Routing,
+    /// Counts the writes, from 1.
+    pub version: i64,
 }
 
 impl Routing {

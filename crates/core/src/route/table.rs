@@ -73,9 +73,19 @@ impl Table {
         &self.routing
     }
 
+    /// The same, without the table.
+    pub fn into_routing(self) -> Routing {
+        self.routing
+    }
+
     /// Whether it looks at the path of a request.
     pub fn has_routes(&self) -> bool {
-        !self.routing.routes.is_empty()
+        !self.routing.routes.is_empty() || self.routing.unmatched == Unmatched::Refuse
+    }
+
+    /// Whether it looks at the host of a request.
+    pub fn has_hosts(&self) -> bool {
+        !self.routing.hosts.is_empty()
     }
 
     /// The route of a request; none when any good key may make it.

@@ -18,6 +18,7 @@ mod lists;
 mod members;
 mod once;
 mod rotation;
+mod routings;
 mod sample;
 mod schema;
 mod sessions;
@@ -70,6 +71,8 @@ on_both_engines! {
     archiving:
         a_key_that_is_made_while_its_place_is_archived_is_refused,
         what_is_archived_gets_no_keys_and_keeps_its_own;
+    routings:
+        a_routing_is_kept_with_a_version_of_its_own;
     catalogue:
         permissions_are_listed_by_name,
         a_catalogue_has_a_bound;
