@@ -1,6 +1,7 @@
 //! The store, as verification sees it.
 
-use keystile_core::{Digest, KeyReading};
+use keystile_core::route::Table;
+use keystile_core::{ApplicationId, Digest, KeyReading};
 use keystile_store::{Store, StoreError, Touch};
 use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
 
@@ -10,6 +11,16 @@ pub(crate) struct StoredKeys(pub(crate) Store);
 impl KeySource for StoredKeys {
     fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
         Box::pin(async move { self.0.facts_by_digest(digests).await.map_err(logged) })
+    }
+
+    fn routing(&self, id: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
+        Box::pin(async move {
+            let routing = self.0.routing_of(id).await.map_err(logged)?;
+            routing.map(Table::new).transpose().map_err(|invalid| {
+                tracing::error!(application_id = %id, %invalid, "the routes of an application cannot be read");
+                SourceUnavailable
+            })
+        })
     }
 
     fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {

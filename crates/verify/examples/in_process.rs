@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use keystile_core::key::{KeyStatus, Presented, TrustLevel, mint};
+use keystile_core::route::Table;
 use keystile_core::{
     AllowedIps, ApplicationId, Ask, Clock, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, KeyLabel,
     KeyReading, LineageRates, Permission, RateLimit, Rates, Requirement, SharedRates, TenantId, Timestamp,
@@ -180,6 +181,10 @@ impl KeySource for Anything {
         };
         let facts = digests.into_iter().map(reading).collect();
         Box::pin(async move { Ok(facts) })
+    }
+
+    fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {

@@ -20,6 +20,7 @@ mod limiter;
 mod meter;
 mod pool;
 mod profile;
+mod routings;
 mod source;
 mod stats;
 mod swept;
@@ -32,6 +33,7 @@ pub use fill::{DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGH
 pub use last_use::{Background, FLUSH_EVERY, TOUCH_TIMEOUT, USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
 pub use limiter::{Demand, Left, LimitLeft, Limiter, OneNode};
 pub use meter::{Meter, OwnerId, OwnerUse};
+pub use routings::ROUTINGS_KEPT;
 pub use source::{BoxFuture, KeySource, SourceUnavailable, Use};
 pub use stats::Stats;
 pub use verifier::{Cold, Verdict, Verifier};

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 
-use keystile_core::{Digest, KeyId, KeyReading, TenantId, Timestamp};
+use keystile_core::route::Table;
+use keystile_core::{ApplicationId, Digest, KeyId, KeyReading, TenantId, Timestamp};
 
 /// A future behind a pointer, so that [`KeySource`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -19,6 +20,16 @@ pub trait KeySource: Send + Sync + 'static {
     /// # Errors
     /// When the keys cannot be read now. The verifications that wait are refused, and nothing is kept.
     fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>>;
+
+    /// What an application needs of keys, by method and path; none when it has no routing. Sees all changes, as
+    /// [`Self::facts`] does.
+    ///
+    /// # Errors
+    /// When it cannot be read now.
+    fn routing(
+        &self,
+        application_id: ApplicationId,
+    ) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>>;
 
     /// Writes down that keys were used; at most [`crate::USES_PER_WRITE`] uses. A key may appear more than
     /// once, and a use may come late or twice, so the latest moment wins and none moves the last use back.

@@ -10,6 +10,8 @@ pub struct Stats {
     pub keys: usize,
     /// Unknown digests in memory now.
     pub absent: usize,
+    /// Applications whose routes, or that they have none, are in memory now.
+    pub routings: usize,
     /// Sets of facts shared by the keys in memory now, some of them perhaps no longer used.
     pub profiles: usize,
     /// Owners of limits in memory now: of those that were used lately, and of the customers, applications and tenants of

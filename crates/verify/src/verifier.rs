@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use keystile_core::key::Presented;
 use keystile_core::rate::UsedLimit;
-use keystile_core::{Ask, Change, Clock, Code, Digest, Refusal};
+use keystile_core::route::Table;
+use keystile_core::{ApplicationId, Ask, Change, Clock, Code, Digest, Refusal};
 
 use crate::bounds::Bounds;
 use crate::cache::{Cache, Look};
@@ -15,6 +16,7 @@ use crate::flight::Landing;
 use crate::last_use::{Background, LastUses};
 use crate::limiter::{Left, LimitLeft, Limiter};
 use crate::meter::{OwnerId, OwnerUse};
+use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
 use crate::stats::{Stats, Striped};
 
@@ -22,6 +24,7 @@ use crate::stats::{Stats, Striped};
 pub struct Verifier {
     cache: Arc<Cache>,
     fills: Arc<Fills>,
+    routings: Routings,
     uses: Arc<LastUses>,
     limiter: Arc<dyn Limiter>,
     clock: Arc<dyn Clock>,
@@ -80,6 +83,7 @@ impl Verifier {
     ) -> Arc<Self> {
         let cache = Cache::new(bounds, Arc::clone(&clock));
         Arc::new(Self {
+            routings: Routings::new(Arc::clone(&source)),
             fills: Fills::new(Arc::clone(&cache), Arc::clone(&source), Arc::clone(&clock)),
             uses: LastUses::new(source),
             limiter,
@@ -141,11 +145,28 @@ impl Verifier {
         }
     }
 
+    /// The routes of an application, if that needs no read; `Some(None)` for one that has none. Makes no store call and
+    /// waits for nothing.
+    pub fn try_routing(&self, id: ApplicationId) -> Option<Option<Arc<Table>>> {
+        self.routings.look_up(id)
+    }
+
+    /// The routes of an application, read if they are not in memory; none for one that has none. It takes at most
+    /// [`crate::FILL_TIMEOUT`]. Meant for bearers of a good key of that application: the bound on what is kept holds
+    /// for anybody, but whoever invents applications would push others out.
+    ///
+    /// # Errors
+    /// When they cannot be read now; nothing may pass then.
+    pub async fn routing(&self, id: ApplicationId) -> Result<Option<Arc<Table>>, SourceUnavailable> {
+        self.routings.find(id).await
+    }
+
     /// Forgets what a committed change made untrue. Once this has returned, no verification that starts later
     /// uses facts read before the change, not even from a read that is under way now. Waits for no read and
     /// no verification. Changes may be applied in any order and more than once.
     pub fn apply(&self, change: &Change) {
         change.digests().iter().for_each(|digest| self.cache.forget(digest));
+        change.routed().iter().for_each(|id| self.routings.forget(*id));
         self.forget_limits(change);
     }
 
@@ -153,12 +174,14 @@ impl Verifier {
     /// question about them is read anew, until [`Self::settle`] is called for the same change.
     pub fn doubt(&self, change: &Change) {
         change.digests().iter().for_each(|digest| self.cache.doubt(digest));
+        change.routed().iter().for_each(|id| self.routings.doubt(*id));
         self.forget_limits(change);
     }
 
     /// Applies a change that was in doubt, whose transaction has ended.
     pub fn settle(&self, change: &Change) {
         change.digests().iter().for_each(|digest| self.cache.settle_doubt(digest));
+        change.routed().iter().for_each(|id| self.routings.settle(*id));
         self.forget_limits(change);
     }
 
@@ -169,6 +192,7 @@ impl Verifier {
     /// Forgets every key, as [`Self::apply`] does for some: for when changes may have been missed.
     pub fn forget_all(&self) {
         self.cache.forget_all();
+        self.routings.forget_all();
     }
 
     /// What more was used of limits since the last call, for somebody to keep over a restart: of owners with a window of ten
@@ -202,6 +226,7 @@ impl Verifier {
         Stats {
             keys: census.keys,
             absent: census.absent,
+            routings: self.routings.len(),
             profiles: self.fills.profiles(),
             meters: self.fills.meters().len(),
             hits: self.hits.sum(),

@@ -7,6 +7,7 @@ mod flights;
 mod forgetting;
 mod last_use;
 mod limits;
+mod routings;
 mod source;
 mod stress;
 mod world;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keystile_core::{Digest, KeyFacts, KeyReading, SharedRates};
+use keystile_core::route::Table;
+use keystile_core::{ApplicationId, Digest, KeyFacts, KeyReading, Routing, SharedRates};
 use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,7 @@ pub(crate) struct FakeSource {
     pub(crate) keys: Mutex<HashMap<Digest, KeyFacts>>,
     /// The limits that all keys share.
     pub(crate) shared_rates: Mutex<SharedRates>,
+    pub(crate) routings: Mutex<HashMap<ApplicationId, Routing>>,
     pub(crate) written: Mutex<Vec<Use>>,
     pub(crate) mood: Mutex<Mood>,
     queries: Mutex<Vec<usize>>,
@@ -46,6 +48,7 @@ impl FakeSource {
         Arc::new(Self {
             keys: Mutex::default(),
             shared_rates: Mutex::default(),
+            routings: Mutex::default(),
             written: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             queries: Mutex::default(),
@@ -71,6 +74,16 @@ impl FakeSource {
         self.writes.load(Ordering::Relaxed)
     }
 
+    async fn wait(&self, digests: Vec<Digest>) {
+        let announce = self.held.lock().clone();
+        if let Some(announce) = announce {
+            let (release, released) = oneshot::channel();
+            if announce.send(Held { digests, release }).is_ok() {
+                released.await.ok();
+            }
+        }
+    }
+
     async fn misbehave(&self) -> Result<(), SourceUnavailable> {
         let mood = *self.mood.lock();
         match mood {
@@ -94,15 +107,19 @@ impl KeySource for FakeSource {
                 };
                 digests.iter().filter_map(reading).collect()
             };
-            let announce = self.held.lock().clone();
-            if let Some(announce) = announce {
-                let (release, released) = oneshot::channel();
-                if announce.send(Held { digests, release }).is_ok() {
-                    released.await.ok();
-                }
-            }
+            self.wait(digests).await;
             self.misbehave().await?;
             Ok(read)
+        })
+    }
+
+    fn routing(&self, id: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
+        Box::pin(async move {
+            self.queries.lock().push(0);
+            let read = self.routings.lock().get(&id).cloned();
+            self.wait(Vec::new()).await;
+            self.misbehave().await?;
+            Ok(read.map(|routing| Table::new(routing).unwrap()))
         })
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use keystile_core::key::KeyStatus;
-use keystile_core::{Ask, Digest, KeyReading};
+use keystile_core::route::Table;
+use keystile_core::{ApplicationId, Ask, Digest, KeyReading};
 use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, Use, Verifier};
 
 use crate::source::FakeSource;
@@ -28,6 +29,10 @@ impl KeySource for Tardy {
             }
             read
         })
+    }
+
+    fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn touch(&self, _: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
