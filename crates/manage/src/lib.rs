@@ -22,6 +22,7 @@ mod people;
 mod presence;
 mod refused;
 mod rights;
+mod routing;
 mod second_factor;
 mod session;
 mod sign_in;

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::api::{
     applications, audit, catalogue, customers, health, integration, invitations, issuing, keys, members,
-    passwords, second_factor, sessions, sign_in, tenants, verification,
+    passwords, routing, second_factor, sessions, sign_in, tenants, verification,
 };
 use crate::authz;
 use crate::document::Document;
@@ -105,6 +105,7 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(customers::show_customer, customers::patch_customer))
         .routes(routes!(applications::list_applications, applications::create_application))
         .routes(routes!(applications::show_application, applications::patch_application))
+        .routes(routes!(routing::show_routing, routing::set_routing))
         .routes(routes!(catalogue::list_permissions))
         .routes(routes!(catalogue::list_application_permissions))
         .routes(routes!(catalogue::show_permission, catalogue::set_permission, catalogue::delete_permission))

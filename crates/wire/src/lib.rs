@@ -23,6 +23,7 @@ mod password;
 mod patch;
 mod problem;
 mod request_limits;
+mod routing;
 pub mod schema;
 mod second_factor;
 mod secret;
@@ -49,6 +50,7 @@ pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
+pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
 pub use second_factor::{ConfirmTotp, EnrolTotp, EnrolmentView, RecoveryCodes, RemoveTotp};
 pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenBody, TokenRequest,

@@ -1,5 +1,6 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
+use keystile_core::route::Unmatched;
 use keystile_core::{
     Action, BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Owner, Role, SourceType, TrustLevel,
 };
@@ -63,6 +64,7 @@ schemas! {
     word / maybe_word = text().pattern(Some("^[!-~]{1,128}$")).build(); "a word of visible ASCII characters"
     time / maybe_time = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build(); "an RFC 3339 time"
     environment / maybe_environment = one_of(Environment::ALL.iter().map(|e| e.as_str())); "an environment"
+    unmatched / maybe_unmatched = one_of(Unmatched::ALL.iter().map(|u| u.as_str())); "what becomes of requests that no route covers"
     kind / maybe_kind = one_of(KeyKind::NAMES); "a kind of key"
     trust_level / maybe_trust_level = one_of(TrustLevel::ALL.iter().map(|t| t.as_str())); "a trust level"
     status / maybe_status = one_of(KeyStatus::ALL.iter().map(|s| s.as_str())); "a key's status"

@@ -80,6 +80,8 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/applications/{application_id}/permissions/{permission}", Tenant(Viewer, PERSONS_ONLY)),
     ("PUT", "…/applications/{application_id}/permissions/{permission}", Tenant(Admin, PERSONS_ONLY)),
     ("DELETE", "…/applications/{application_id}/permissions/{permission}", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/applications/{application_id}/routing", Tenant(Viewer, PERSONS_ONLY)),
+    ("PUT", "…/applications/{application_id}/routing", Tenant(Admin, PERSONS_ONLY)),
     ("PATCH", "…/applications/{application_id}", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/applications", Tenant(Viewer, PERSONS_ONLY)),
     ("POST", "…/applications", Tenant(Admin, PERSONS_ONLY)),

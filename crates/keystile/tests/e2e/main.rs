@@ -36,6 +36,7 @@ mod nginx;
 mod one_server;
 mod revocation;
 mod rotation;
+mod routes;
 mod second_factor;
 mod secrets;
 mod sessions;

@@ -28,6 +28,7 @@ impl Call {
             ("PATCH", "{person_id}") => json!({ "role": "admin" }),
             ("POST", "invitations") => json!({ "email": "matrix@example.com", "role": "viewer" }),
             ("PUT", "{permission}") => json!({ "label": "By the matrix" }),
+            ("PUT", "routing") => json!({ "unmatched": "authenticate" }),
             ("POST", "block") => json!({ "reason": "by the matrix" }),
             ("POST", "api-keys" | "applications" | "customers") | ("PATCH", _) => {
                 json!({ "name": "by the matrix" })

@@ -12,6 +12,7 @@ pub(crate) mod issuing;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod passwords;
+pub(crate) mod routing;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
 mod shown;

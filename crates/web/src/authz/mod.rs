@@ -1,14 +1,19 @@
 //! Forward authentication: a gateway passes the original request's headers and obeys the status.
 
+mod original;
+
 use std::fmt::{self, Display, Write as _};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use keystile_core::permission::{MAX_COUNT, Requirement};
-use keystile_core::{ApplicationId, Ask, Environment, Grant, Invalid, Permission};
+use keystile_core::route::Table;
+use keystile_core::{ApplicationId, Ask, Code, Environment, Grant, Invalid, Permission, Refusal};
 use keystile_verify::{CachedKey, Verdict};
 use keystile_wire::Problem;
 
+use self::original::{Demand, Stop, demand, missing_environment};
 use crate::api::verification::verdict;
 use crate::client_ip::ClientIp;
 use crate::credential::Credential;
@@ -36,7 +41,7 @@ const USUAL_VALUES: usize = 256;
 /// What the gateway's configuration says of the protected place, in the URL.
 struct Place<'a> {
     application_id: ApplicationId,
-    environment: Environment,
+    environment: Option<Environment>,
     permissions: Vec<std::borrow::Cow<'a, str>>,
 }
 
@@ -44,7 +49,7 @@ struct Place<'a> {
 #[utoipa::path(method(get, head, post, put, patch, delete, options), path = "/api/v1/authz/{application_id}", tag = "verification",
     params(
         ("application_id" = String, Path, description = "The application that is protected."),
-        ("environment" = String, Query, description = "The environment that is protected."),
+        ("environment" = Option<String>, Query, description = "The environment that is protected. Required, unless the application's routing tells it."),
         ("permission" = Option<Vec<String>>, Query, description = "Permissions that are needed; may be repeated."),
     ),
     responses(
@@ -64,17 +69,69 @@ pub(crate) async fn authorize(
     let needed = place.needed()?;
     let ask = Ask {
         application_id: Some(place.application_id),
-        environment: Some(place.environment),
+        environment: place.environment,
         ip: client.0,
         permissions: Requirement::All(&needed),
         ..Ask::ANYTHING
     };
-    let verdict = verdict(app, key, &ask).await;
+    let table = match app.verifier.try_routing(place.application_id) {
+        Some(table) => table,
+        None => Box::pin(read_routing(app, key, &ask, place.application_id)).await?,
+    };
+    let verdict = match table {
+        Some(table) => routed(app, key, ask, &needed, &table, headers).await?,
+        None if place.environment.is_none() => return Err(missing_environment()),
+        None => verdict(app, key, &ask).await,
+    };
     if let Err(refusal) = &verdict.outcome {
         return Err(ApiProblem::decision(refusal));
     }
     let key = verdict.key.as_deref().ok_or_else(ApiProblem::unauthenticated)?;
     Ok(identity(key, &verdict))
+}
+
+/// Asks what the route of the original request needs, and what the gateway asks for besides.
+async fn routed(
+    app: &App,
+    key: &str,
+    ask: Ask<'_>,
+    needed: &[Permission<'_>],
+    table: &Table,
+    headers: &HeaderMap,
+) -> Result<Verdict, ApiProblem> {
+    let Demand { environment, route } = match demand(table, ask.environment, headers) {
+        Ok(demand) => demand,
+        Err(Stop::Untold(problem)) => return Err(problem),
+        Err(Stop::Barrier(barrier)) => {
+            check_all_else(app, key, &ask).await?;
+            return Err(ApiProblem::new(StatusCode::FORBIDDEN, "permission_denied", barrier.to_string()));
+        }
+    };
+    let own = route.map_or_else(Vec::new, |route| route.permissions.permissions());
+    let permissions = route.map_or(Requirement::All(needed), |route| route.permissions.and(&own, needed));
+    Ok(verdict(app, key, &Ask { environment: Some(environment), permissions, ..ask }).await)
+}
+
+/// Reads the routing, for the bearer of a good key only: nobody else makes us read, nor keep, what they invent.
+async fn read_routing(
+    app: &App,
+    key: &str,
+    ask: &Ask<'_>,
+    application_id: ApplicationId,
+) -> Result<Option<Arc<Table>>, ApiProblem> {
+    check_all_else(app, key, ask).await?;
+    let unavailable = |_| ApiProblem::decision(&Refusal::Plain(Code::EnforcementUnavailable));
+    app.verifier.routing(application_id).await.map_err(unavailable)
+}
+
+/// Whether the key could do what is asked if it had every permission. It counts against no limit, as a key that lacks
+/// a permission is refused before.
+async fn check_all_else(app: &App, key: &str, ask: &Ask<'_>) -> Result<(), ApiProblem> {
+    let ask = Ask { permissions: Requirement::IMPOSSIBLE, ..*ask };
+    match verdict(app, key, &ask).await.outcome {
+        Ok(()) | Err(Refusal::PermissionDenied { .. }) => Ok(()),
+        Err(refusal) => Err(ApiProblem::decision(&refusal)),
+    }
 }
 
 impl<'a> Place<'a> {
@@ -96,13 +153,7 @@ impl<'a> Place<'a> {
                 }
             }
         }
-        let missing = || {
-            Err(Invalid::new(
-                "environment",
-                "is required: add `?environment=production` to the gateway's URL",
-            ))
-        };
-        let environment = environment.unwrap_or_else(missing)?;
+        let environment = environment.transpose()?;
         Ok(Self { application_id, environment, permissions })
     }
 

@@ -1,0 +1,114 @@
+//! The request that the gateway asks about, and what the application's routes say of it.
+
+use http::{HeaderMap, HeaderName};
+use keystile_core::route::{NoRoute, PlainPath, Route, Table, Unclear};
+use keystile_core::{Environment, Invalid};
+
+use crate::problem::ApiProblem;
+
+/// Where gateways write what: nginx by hand, Caddy and Traefik by themselves. A client may send the names that its
+/// gateway does not write, so what differs is refused.
+const METHOD: Told = Told { what: "method", names: ["x-forwarded-method", "x-original-method"] };
+const TARGET: Told = Told { what: "URI", names: ["x-forwarded-uri", "x-original-uri"] };
+const HOST: Told = Told { what: "host", names: ["x-forwarded-host", "x-original-host"] };
+
+/// What a gateway tells of the original request.
+struct Told {
+    what: &'static str,
+    names: [&'static str; 2],
+}
+
+/// What the routes ask for.
+pub(super) struct Demand<'t> {
+    pub(super) environment: Environment,
+    pub(super) route: Option<&'t Route>,
+}
+
+/// Why no key may make the request.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Barrier {
+    #[error("{0}")]
+    NoRoute(#[from] NoRoute),
+    #[error("the path of this request {0}")]
+    Unclear(#[from] Unclear),
+    #[error("the headers of this request tell more than one {0}")]
+    Twice(&'static str),
+    #[error("no environment is known for this host")]
+    UnknownHost,
+    #[error("this path or host belongs to another environment than the gateway guards here")]
+    OtherEnvironment,
+}
+
+/// Either nobody may pass, or the gateway does not tell enough.
+pub(super) enum Stop {
+    Barrier(Barrier),
+    Untold(ApiProblem),
+}
+
+impl<E: Into<Barrier>> From<E> for Stop {
+    fn from(barrier: E) -> Self {
+        Self::Barrier(barrier.into())
+    }
+}
+
+/// What is needed where the gateway guards `guarded`.
+pub(super) fn demand<'t>(
+    table: &'t Table,
+    guarded: Option<Environment>,
+    headers: &HeaderMap,
+) -> Result<Demand<'t>, Stop> {
+    let route = if table.has_routes() { find(table, headers)? } else { None };
+    let hosted = if table.has_hosts() { hosted(table, headers)? } else { None };
+    let routed = route.and_then(|route| route.environment);
+    let mut known = [guarded, routed, hosted].into_iter().flatten();
+    let Some(environment) = known.next() else {
+        return Err(if table.has_hosts() {
+            Barrier::UnknownHost.into()
+        } else {
+            Stop::Untold(missing_environment())
+        });
+    };
+    if known.any(|other| other != environment) {
+        return Err(Barrier::OtherEnvironment.into());
+    }
+    Ok(Demand { environment, route })
+}
+
+pub(super) fn missing_environment() -> ApiProblem {
+    Invalid::new("environment", "is required: add `?environment=production` to the gateway's URL").into()
+}
+
+fn find<'t>(table: &'t Table, headers: &HeaderMap) -> Result<Option<&'t Route>, Stop> {
+    let (method, target) = (METHOD.required(headers)?, TARGET.required(headers)?);
+    let path = PlainPath::parse(target).map_err(Barrier::from)?;
+    // What is no text is no method that a route names.
+    let method = std::str::from_utf8(method).unwrap_or_default();
+    Ok(table.route(method, &path).map_err(Barrier::from)?)
+}
+
+fn hosted(table: &Table, headers: &HeaderMap) -> Result<Option<Environment>, Barrier> {
+    let host = HOST.read(headers)?.and_then(|host| std::str::from_utf8(host).ok());
+    Ok(host.and_then(|host| table.environment_of(host)))
+}
+
+impl Told {
+    fn required<'h>(&self, headers: &'h HeaderMap) -> Result<&'h [u8], Stop> {
+        self.read(headers)?.ok_or_else(|| {
+            let rule = format!(
+                "is required: the application has routes, and the gateway does not tell the {}",
+                self.what
+            );
+            Stop::Untold(Invalid::new(self.names[0], rule).into())
+        })
+    }
+
+    /// The one value of these headers, if they have any.
+    fn read<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, Barrier> {
+        let mut values = self.names.iter().flat_map(|name| headers.get_all(HeaderName::from_static(name)));
+        let Some(first) = values.next() else { return Ok(None) };
+        if values.any(|other| other != first) {
+            return Err(Barrier::Twice(self.what));
+        }
+        Ok(Some(first.as_bytes()))
+    }
+}
