@@ -3,7 +3,7 @@
 use keystile_core::{ApplicationId, TenantId};
 use keystile_wire::{
     ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, PatchApplication,
-    PatchTenant, TenantView,
+    PatchTenant, RoutingView, SetRouting, TenantView,
 };
 
 use crate::{Client, ClientError};
@@ -80,6 +80,27 @@ impl Client {
         request: &CreateApplication,
     ) -> Result<ApplicationView, ClientError> {
         self.post(&format!("{}/applications", path(tenant)), request).await
+    }
+
+    /// What an application needs of keys, by method and path.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
+    pub async fn routing(&self, tenant: TenantId, id: ApplicationId) -> Result<RoutingView, ClientError> {
+        self.get(&format!("{}/applications/{id}/routing", path(tenant))).await
+    }
+
+    /// Replaces what an application needs of keys.
+    ///
+    /// # Errors
+    /// As [`Self::patch_tenant`].
+    pub async fn set_routing(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        request: &SetRouting,
+    ) -> Result<RoutingView, ClientError> {
+        self.put(&format!("{}/applications/{id}/routing", path(tenant)), request).await
     }
 
     /// Changes settings of an application.

@@ -8,6 +8,7 @@ use keystile_wire::{ApplicationListQuery, ApplicationView, CreateApplication, Pa
 
 use super::context::{Common, Context, Pages};
 use super::output::Report;
+use super::routes::Routes;
 use super::shared_limits::{ClearFlags, LimitFlags, limit_lines};
 use super::table::{fields, table};
 use crate::failure::Failure;
@@ -33,6 +34,7 @@ enum Action {
     Show(Show),
     Create(Create),
     Update(Update),
+    Routes(Routes),
 }
 
 /// Lists applications, newest first.
@@ -103,6 +105,7 @@ pub(crate) async fn run(command: AppsCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Show(show) => show.run(&context).await,
         Action::Create(create) => create.run(&context).await,
         Action::Update(update) => update.run(&context).await,
+        Action::Routes(routes) => routes.run(&context).await,
     };
     let printed = report.and_then(Report::print);
     context.session.close().await;

@@ -20,6 +20,7 @@ pub(crate) mod print;
 mod prompt;
 mod rate;
 mod record;
+mod routes;
 mod shared_limits;
 mod stored;
 mod table;

@@ -81,6 +81,44 @@ fn applications_and_customers_are_made_changed_and_archived() {
 }
 
 #[test]
+fn routes_are_shown_and_set_from_a_file() {
+    let server = Server::start("routes");
+    let shop = json(&server, "apps", &["create", "shop"]);
+    let id = text(&shop, "id");
+    let file = format!("{}/routes.json", env!("CARGO_TARGET_TMPDIR"));
+    let set = |routes: &str| {
+        std::fs::write(&file, routes).unwrap();
+        told(&server, "apps", &["routes", "set", id, &file])
+    };
+    assert!(told(&server, "apps", &["routes", "show", id]).ok().contains("authenticate"));
+    let written = set(r#"{"hosts": [{"host": "a.example", "environment": "staging"}], "routes": [
+        {"methods": ["GET", "HEAD"], "path": "/orders/{id}", "permissions": {"any": ["orders:read", "orders:write"]}},
+        {"path": "/{*rest}", "permissions": ["a:b", "a:c"], "environment": "production"}]}"#)
+    .ok();
+    for part in
+        ["refuse", "a.example", "GET HEAD", "orders:read or orders:write", "any", "a:b and a:c", "production"]
+    {
+        assert!(written.contains(part), "{part}: {written}");
+    }
+    let shown = json(&server, "apps", &["routes", "show", id]);
+    assert_eq!((&shown["version"], shown["routes"].as_array().unwrap().len()), (&2.into(), 2));
+    assert_eq!(set(&shown.to_string()).ok(), written);
+    for (routes, said) in [
+        (r#"{"version": 1}"#, "version_conflict"),
+        (r#"{"routes": [{"path": "/a"}, {"path": "/a"}]}"#, "routes[1].path: covers the same as routes[0]"),
+        (r#"{"routes": [{"path": "a"}]}"#, "routes[0].path: must be a path"),
+        (r#"{"route": []}"#, "unknown field `route`"),
+        ("[]", "expected an object"),
+    ] {
+        let refused = set(routes);
+        assert!(refused.status == Some(2) && refused.notes.contains(said), "{said}: {refused:?}");
+    }
+    assert_eq!(json(&server, "apps", &["routes", "show", id]), shown);
+    let missing = told(&server, "apps", &["routes", "set", id, "/nowhere.json"]);
+    assert!(missing.notes.contains("/nowhere.json cannot be read"), "{missing:?}");
+}
+
+#[test]
 fn permissions_are_described_listed_and_taken_out() {
     let server = Server::start("permissions");
     let shop = json(&server, "apps", &["create", "shop"]);
