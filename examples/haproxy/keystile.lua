@@ -31,6 +31,7 @@ local function ask(txn, url)
         ["x-forwarded-for"] = { txn.f:src() },
         ["x-forwarded-method"] = { txn.f:method() },
         ["x-forwarded-uri"] = { txn.f:pathq() },
+        ["x-forwarded-host"] = { txn.f:req_fhdr("host") },
     }
     for _, name in ipairs(CREDENTIALS) do
         -- Every line of it, so that Keystile refuses two different keys.

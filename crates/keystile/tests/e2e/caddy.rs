@@ -41,3 +41,8 @@ async fn nothing_reaches_the_api_while_keystile_is_away() {
 async fn a_path_demands_its_permission() {
     guarded::demands_the_permission_of_a_path(EXAMPLE).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_needs_nothing_but_the_url() {
+    guarded::needs_nothing_but_the_url(EXAMPLE).await;
+}

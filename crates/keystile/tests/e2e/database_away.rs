@@ -24,6 +24,8 @@ impl Keys {
         let known = world.create(&json!({ "name": "known" })).await;
         let unknown = world.create(&json!({ "name": "unknown" })).await;
         assert_eq!(code(world, &known).await, "allowed");
+        // The routes of its application come into memory with the first request of a gateway.
+        pass(world, &known).await.expect(200);
         Self { known, unknown }
     }
 }

@@ -234,3 +234,59 @@ pub(crate) async fn demands_the_permission_of_a_path(example: Example) {
     }
     assert_eq!(guarded.ask(&[("authorization", &other)]).await.status, 200);
 }
+
+/// The application's routes say what a path needs and a host serves: the gateway names nothing but the application.
+pub(crate) async fn needs_nothing_but_the_url(mut example: Example) {
+    // Caddy passes the client's query on where its own has no question mark.
+    let asked = ["environment=production&permission=customers:read", "environment=production", "{args.0}"];
+    let bare = |config: &str| asked.iter().fold(config.to_owned(), |config, asked| config.replace(asked, ""));
+    assert_ne!(bare(example.config), example.config);
+    example.config = bare(example.config).leak();
+    let guarded = Guarded::start(example).await;
+    let world = &guarded.world;
+    let routes = json!([
+        { "methods": ["GET"], "path": "/customers/{id}", "permissions": ["customers:read"] },
+        { "path": "/orders/{*rest}", "permissions": ["orders:read"] },
+        { "path": "/open" },
+    ]);
+    let serving = |environment| json!({ "hosts": [{ "host": "127.0.0.1", "environment": environment }], "routes": routes });
+    world.route(&serving("production")).await;
+    let reader = world.key_with(&["customers:read"]).await;
+    let staging = as_key(world.credentials.secret("staging"));
+    for (key, path, status) in [
+        (&reader, "/customers/7", 200),
+        (&reader, "/customers/7/?x=/orders", 200),
+        (&reader, "/orders/7", 403),
+        (&reader, "/customers", 403),
+        (&reader, "/CUSTOMERS/7", 403),
+        (&staging, "/open", 401),
+    ] {
+        let answer = guarded.ask_for(path, &[("authorization", key)]).await;
+        assert_eq!(answer.status, status, "{path}: {}\n{}", answer.text, guarded.gateway.log());
+    }
+    for path in
+        ["//orders/7", "/open/../orders/7", "/orders%2f7", "/open/%2e%2e/orders/7", "/%6frders/7", "/open;/"]
+    {
+        let before = guarded.upstream.requests();
+        let status = guarded.ask_for(path, &[("authorization", &reader)]).await.status;
+        assert!(status == 403 || status == 400, "{path}: {status}");
+        assert_eq!(guarded.upstream.requests(), before, "{path} reached the API");
+    }
+    let put = guarded.http.json("PUT", "/customers/7", &reader, &json!({})).await;
+    assert_eq!(put.status, 403, "{}", put.text);
+    for (name, value) in [
+        ("x-original-uri", "/open"),
+        ("x-forwarded-uri", "/open"),
+        ("x-original-host", "other.example"),
+        ("x-forwarded-host", "other.example"),
+        ("x-original-method", "PUT"),
+        ("x-forwarded-method", "PUT"),
+    ] {
+        let before = guarded.upstream.requests();
+        let forged = guarded.ask_for("/orders/7", &[("authorization", &reader), (name, value)]).await;
+        assert_eq!((forged.status, guarded.upstream.requests()), (403, before), "{name}: {}", forged.text);
+    }
+    world.route(&serving("staging")).await;
+    assert_eq!(guarded.ask_for("/open", &[("authorization", &reader)]).await.status, 401);
+    assert_eq!(guarded.ask_for("/open", &[("authorization", &staging)]).await.status, 200);
+}

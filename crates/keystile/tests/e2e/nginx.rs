@@ -67,3 +67,8 @@ async fn the_way_to_keystile_is_for_nginx_alone() {
     let good = as_key(guarded.world.credentials.secret("production"));
     assert_eq!(guarded.http.json("GET", "/keystile", &good, &NOTHING).await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_needs_nothing_but_the_url() {
+    guarded::needs_nothing_but_the_url(EXAMPLE).await;
+}

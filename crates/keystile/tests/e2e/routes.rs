@@ -1,22 +1,20 @@
 //! The routes of an application: written once, obeyed from the next request on.
 
-use keystile_testkit::gateway::Program;
 use keystile_testkit::http::{Answer, NOTHING};
 use serde_json::{Value, json};
 
-use crate::guarded::{Example, Guarded};
 use crate::world::{World, as_key, text};
 
 impl World {
-    fn routing(&self) -> String {
+    pub(crate) fn routing(&self) -> String {
         format!("{}/applications/{}/routing", self.tenant(), self.credentials.application_id)
     }
 
-    async fn route(&self, routing: &Value) -> Value {
+    pub(crate) async fn route(&self, routing: &Value) -> Value {
         self.ask("PUT", &self.routing(), routing).await.expect(200)
     }
 
-    async fn key_with(&self, scopes: &[&str]) -> String {
+    pub(crate) async fn key_with(&self, scopes: &[&str]) -> String {
         as_key(text(&self.create(&json!({ "name": "one", "scopes": scopes })).await, "secret"))
     }
 
@@ -169,7 +167,11 @@ async fn the_next_request_obeys_a_new_routing() {
     assert_eq!(ask().await, 403);
     world.route(&json!({})).await;
     assert_eq!(ask().await, 200);
-    assert_eq!(world.gateway("", &key, &request).await.status, 400, "nothing tells the environment");
+    for routing in [json!({}), json!({ "routes": [{ "path": "/orders/7" }] })] {
+        world.route(&routing).await;
+        let untold = world.gateway("", &key, &request).await;
+        assert_eq!((untold.status, untold.fields()), (400, vec!["environment"]), "{}", untold.text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,43 +262,4 @@ async fn a_routing_is_written_as_a_whole_and_told_in_the_log() {
         world.routing().replace(&world.credentials.application_id, "app_01J00000000000000000000001");
     assert_eq!(world.ask("PUT", &nowhere, &shop()).await.status, 404);
     assert_eq!(world.ask("GET", &nowhere, &NOTHING).await.status, 404);
-}
-
-/// nginx as in the example, which tells Keystile nothing but the application and what was asked for.
-const NGINX: Example = Example {
-    program: Program::Nginx,
-    config: include_str!("../../../../examples/nginx/nginx.conf"),
-    two_keys: 500,
-    away: 500,
-    files: &[],
-};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nginx_needs_nothing_but_the_url() {
-    let config = NGINX.config.replace("APPLICATION_ID?environment=production", "APPLICATION_ID");
-    assert_ne!(config, NGINX.config);
-    let guarded = Guarded::start(Example { config: config.leak(), ..NGINX }).await;
-    let world = &guarded.world;
-    let mut routing = shop();
-    routing["hosts"] = json!([{ "host": "127.0.0.1", "environment": "production" }, { "host": "localhost", "environment": "production" }]);
-    world.route(&routing).await;
-    let reader = world.key_with(&["customers:read"]).await;
-    let staging = as_key(world.credentials.secret("staging"));
-    for (key, path, status) in [
-        (&reader, "/v1/customers/7", 200),
-        (&reader, "/v1/customers/7?x=1", 200),
-        (&reader, "/v1/orders/7", 403),
-        (&reader, "/nowhere", 403),
-        (&reader, "//v1/customers/7", 403),
-        (&reader, "/nowhere/../v1/customers/7", 403),
-        (&reader, "/v1/customers%2f7", 403),
-        (&staging, "/v1/customers/7", 401),
-    ] {
-        let answer = guarded.http.json("GET", path, key, &NOTHING).await;
-        assert_eq!(answer.status, status, "{path}: {}", answer.text);
-    }
-    assert_eq!(guarded.http.json("PUT", "/v1/customers/7", &reader, &json!({})).await.status, 403);
-    let forged = guarded.http.request("GET", "/nowhere").header("authorization", &reader);
-    let forged = guarded.http.send(forged.header("x-original-uri", "/health"), "").await;
-    assert_eq!(forged.status, 403, "{}", forged.text);
 }
