@@ -6,6 +6,8 @@ mod decisions;
 mod key_text;
 mod key_text_laws;
 mod key_text_seeds;
+mod path_laws;
+mod path_seeds;
 mod permissions;
 mod rates;
 mod routes;
