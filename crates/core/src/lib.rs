@@ -26,6 +26,7 @@ pub mod session;
 pub mod tenancy;
 pub mod text;
 pub mod time;
+pub mod usage;
 
 pub use audit::chain::{ChainHead, RecordedEntry, SealedEntry, Seq};
 pub use audit::{Action, Actor, AuditEntry};
@@ -52,6 +53,7 @@ pub use tenancy::{
 };
 pub use text::{Email, KeyLabel, Name};
 pub use time::{Clock, Timestamp};
+pub use usage::{KeyUsage, Minute};
 
 /// A source of unpredictable bytes; in production the operating system's.
 pub trait Entropy: Send + Sync {

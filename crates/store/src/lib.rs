@@ -47,6 +47,7 @@ mod tags;
 mod tenants;
 mod touch;
 mod tx;
+mod usage;
 mod value;
 
 pub use audit::AuditFilter;
@@ -74,3 +75,4 @@ pub use sign_in::{Factor, NewSession, Patience, SignInFacts, Started};
 pub use store::Store;
 pub use tenants::Founding;
 pub use touch::Touch;
+pub use usage::UsageSum;

@@ -23,6 +23,7 @@ mod sample;
 mod schema;
 mod sessions;
 mod tenancy;
+mod usage;
 
 /// Makes two tests of every case: `sqlite::case` and `postgres::case`.
 macro_rules! on_both_engines {
@@ -148,6 +149,11 @@ on_both_engines! {
         a_second_factor_is_spent_once,
         a_token_for_a_password_works_once,
         a_session_whose_audit_entry_fails_does_not_start;
+    usage:
+        counts_are_added_up,
+        a_batch_is_added_once,
+        batches_of_any_size_are_added,
+        old_counts_and_batches_are_swept_a_few_at_a_time;
     schema:
         migrations_run_once,
         customers_that_keys_named_exist_after_the_migration,

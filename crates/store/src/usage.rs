@@ -1,0 +1,135 @@
+//! How often keys were allowed and refused, minute by minute.
+
+use std::sync::LazyLock;
+
+use keystile_core::usage::Span;
+use keystile_core::{Code, KeyId, KeyUsage, TenantId, Timestamp};
+
+use crate::row::{Read, Row};
+use crate::tx::{Statement, Tx};
+use crate::value::Value;
+use crate::{Store, StoreError};
+
+/// How many rows one statement writes. A rest takes several, so that there are only as many to keep prepared.
+const SIZES: [usize; 3] = [128, 16, 1];
+
+static STATEMENTS: LazyLock<[String; 3]> = LazyLock::new(|| SIZES.map(statement));
+
+const BEGIN: &str = "INSERT INTO usage_batches (id, added_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+const SERIES: &str = "SELECT minute - minute % CAST($5 AS BIGINT) AS starts, code,
+        CAST(SUM(counted) AS BIGINT) AS counted
+    FROM key_usage WHERE tenant_id = $1 AND key_id = $2 AND minute >= $3 AND minute < $4 GROUP BY 1, 2";
+const SWEEP: &str = "DELETE FROM key_usage WHERE (tenant_id, key_id, minute, code) IN
+    (SELECT tenant_id, key_id, minute, code FROM key_usage WHERE minute < $1 ORDER BY minute LIMIT 1000)";
+const SWEEP_BATCHES: &str = "DELETE FROM usage_batches WHERE id IN
+    (SELECT id FROM usage_batches WHERE added_at < $1 ORDER BY added_at LIMIT 1000)";
+
+/// How often one decision was made in one step of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageSum {
+    /// The first minute of the step.
+    pub minute: i64,
+    /// The decision.
+    pub code: Code,
+    /// How often.
+    pub count: u64,
+}
+
+impl Store {
+    /// Adds to what was counted of keys. A batch that was added already, or is being added, is not added again: its `id` is
+    /// remembered until it is swept. No two counts are of the same key, minute and decision.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn add_usage(&self, id: u128, counts: Vec<KeyUsage>, now: Timestamp) -> Result<(), StoreError> {
+        let args = ([Value::Blob(id.to_be_bytes().to_vec()), now.into()], counts);
+        self.write_quietly(args, |(batch, counts), tx| Box::pin(add(batch, counts, tx))).await
+    }
+
+    /// What was counted of a key, step by step; steps without any count are left out.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn usage(
+        &self,
+        tenant_id: TenantId,
+        key_id: KeyId,
+        span: Span,
+    ) -> Result<Vec<UsageSum>, StoreError> {
+        let (first, end) = span.minutes();
+        let args = [
+            Value::text(tenant_id),
+            Value::text(key_id),
+            first.into(),
+            end.into(),
+            span.step().minutes().into(),
+        ];
+        self.read(args, |args, tx| Box::pin(read_series(args, tx))).await
+    }
+
+    /// Removes some of the counts that are older than `usage`, and of the batches that were added before `batches`; tells
+    /// how many, so that it can be called again until there are none.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn sweep_usage(&self, usage: Timestamp, batches: Timestamp) -> Result<u64, StoreError> {
+        let minute = usage.as_millis().div_euclid(60_000);
+        self.write_quietly([minute.into(), batches.into()], |args, tx| Box::pin(sweep(args, tx))).await
+    }
+}
+
+async fn add(batch: &[Value; 2], counts: &[KeyUsage], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    if tx.execute(BEGIN, batch).await? == 0 {
+        return Ok(());
+    }
+    let mut rest = counts;
+    let mut chunks = Vec::new();
+    for (size, sql) in SIZES.iter().zip(STATEMENTS.iter()) {
+        while let Some((chunk, others)) = rest.split_at_checked(*size) {
+            chunks.push((sql, chunk.iter().flat_map(values).collect::<Vec<_>>()));
+            rest = others;
+        }
+    }
+    let statements: Vec<Statement<'_>> =
+        chunks.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
+    tx.pipeline(&statements).await.map(drop)
+}
+
+fn values(counted: &KeyUsage) -> [Value; 5] {
+    [
+        Value::text(counted.tenant_id),
+        Value::text(counted.key_id),
+        Value::Int(counted.minute.number().into()),
+        Value::text(counted.code),
+        Value::count(Some(counted.count)),
+    ]
+}
+
+async fn read_series(args: &[Value; 5], tx: &mut Tx<'_>) -> Result<Vec<UsageSum>, StoreError> {
+    let read = |mut row: Row| -> Read<UsageSum> {
+        Ok(UsageSum {
+            minute: row.int("starts")?,
+            code: row.parsed("code")?,
+            count: u64::try_from(row.int("counted")?).unwrap_or(0),
+        })
+    };
+    tx.query(SERIES, args).await?.into_iter().map(read).collect()
+}
+
+async fn sweep(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    let counts = tx.execute(SWEEP, &args[..1]).await?;
+    Ok(counts + tx.execute(SWEEP_BATCHES, &args[1..]).await?)
+}
+
+fn statement(size: usize) -> String {
+    let row = |index: usize| {
+        let first = 5 * index + 1;
+        format!("(${first}, ${}, ${}, ${}, ${})", first + 1, first + 2, first + 3, first + 4)
+    };
+    let rows: Vec<_> = (0..size).map(row).collect();
+    format!(
+        "INSERT INTO key_usage (tenant_id, key_id, minute, code, counted) VALUES {}
+         ON CONFLICT (tenant_id, key_id, minute, code) DO UPDATE SET counted = key_usage.counted + excluded.counted",
+        rows.join(", ")
+    )
+}

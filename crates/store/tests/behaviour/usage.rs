@@ -1,0 +1,94 @@
+//! Counts of decisions about keys.
+
+use keystile_core::usage::{Span, Step};
+use keystile_core::{Code, KeyId, KeyUsage, Minute, TenantId, Timestamp};
+use keystile_store::{Store, UsageSum};
+
+use crate::bed::Bed;
+
+const HOUR: u32 = 60;
+
+fn tenant() -> TenantId {
+    TenantId::from_parts(Timestamp::from_millis(1), 1)
+}
+
+fn key(number: u128) -> KeyId {
+    KeyId::from_parts(Timestamp::from_millis(1), number)
+}
+
+/// The moment at which a minute begins.
+fn start(minute: u32) -> Timestamp {
+    Timestamp::from_millis(i64::from(minute) * 60_000)
+}
+
+fn counted(number: u128, minute: u32, code: Code, count: u64) -> KeyUsage {
+    KeyUsage { tenant_id: tenant(), key_id: key(number), minute: Minute::new(minute), code, count }
+}
+
+async fn series(store: &Store, number: u128, (from, to): (u32, u32), step: Step) -> Vec<(i64, Code, u64)> {
+    let span = Span::new(start(from), start(to), step).unwrap();
+    let sums = store.usage(tenant(), key(number), span).await.unwrap();
+    let mut sums: Vec<_> =
+        sums.into_iter().map(|UsageSum { minute, code, count }| (minute, code, count)).collect();
+    sums.sort_unstable();
+    sums
+}
+
+pub(crate) async fn counts_are_added_up(bed: &Bed) {
+    let store = bed.store().await;
+    let first = vec![
+        counted(1, 119, Code::Allowed, 5),
+        counted(1, 120, Code::Allowed, 7),
+        counted(1, 120, Code::RateLimited, 2),
+        counted(2, 120, Code::Allowed, 100),
+    ];
+    store.add_usage(1, first, start(0)).await.unwrap();
+    store.add_usage(2, vec![counted(1, 120, Code::Allowed, 3)], start(0)).await.unwrap();
+    store.add_usage(3, vec![counted(1, 179, Code::Allowed, 1)], start(0)).await.unwrap();
+    store.add_usage(4, vec![counted(1, 180, Code::Allowed, 1)], start(0)).await.unwrap();
+    let minutes = [(119, Code::Allowed, 5), (120, Code::RateLimited, 2), (120, Code::Allowed, 10)];
+    assert_eq!(series(&store, 1, (119, 121), Step::Minute).await, minutes);
+    let hours = [(60, Code::Allowed, 5), (120, Code::RateLimited, 2), (120, Code::Allowed, 11)];
+    assert_eq!(series(&store, 1, (HOUR, 3 * HOUR), Step::Hour).await, hours);
+    let day = [(0, Code::RateLimited, 2), (0, Code::Allowed, 17)];
+    assert_eq!(series(&store, 1, (0, 1), Step::Day).await, day);
+    let span = Span::new(start(0), start(1), Step::Day).unwrap();
+    let elsewhere = TenantId::from_parts(Timestamp::from_millis(1), 2);
+    assert!(store.usage(elsewhere, key(1), span).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_batch_is_added_once(bed: &Bed) {
+    let store = bed.store().await;
+    let batch = || vec![counted(1, 10, Code::Allowed, 5)];
+    let (one, two) =
+        tokio::join!(store.add_usage(7, batch(), start(0)), store.add_usage(7, batch(), start(0)));
+    one.and(two).unwrap();
+    store.add_usage(7, batch(), start(0)).await.unwrap();
+    assert_eq!(series(&store, 1, (10, 11), Step::Minute).await, [(10, Code::Allowed, 5)]);
+}
+
+pub(crate) async fn batches_of_any_size_are_added(bed: &Bed) {
+    let store = bed.store().await;
+    for (id, size) in [(1, 0), (2, 1), (3, 145), (4, 1_000)] {
+        let counts = (0..size).map(|number| counted(number, 10, Code::Allowed, 1)).collect();
+        store.add_usage(id, counts, start(0)).await.unwrap();
+    }
+    for (number, count) in [(0, 3), (1, 2), (144, 2), (145, 1), (999, 1)] {
+        assert_eq!(series(&store, number, (10, 11), Step::Minute).await, [(10, Code::Allowed, count)]);
+    }
+    assert!(series(&store, 1_000, (10, 11), Step::Minute).await.is_empty());
+}
+
+pub(crate) async fn old_counts_and_batches_are_swept_a_few_at_a_time(bed: &Bed) {
+    let store = bed.store().await;
+    let old = |from, to| (from..to).map(|minute| counted(1, minute, Code::Allowed, 1)).collect();
+    store.add_usage(1, old(0, 1_000), start(0)).await.unwrap();
+    store.add_usage(2, old(1_000, 1_200), start(5)).await.unwrap();
+    assert_eq!(store.sweep_usage(start(1_100), start(5)).await.unwrap(), 1_001);
+    assert_eq!(store.sweep_usage(start(1_100), start(5)).await.unwrap(), 100);
+    assert_eq!(store.sweep_usage(start(1_100), start(5)).await.unwrap(), 0);
+    assert_eq!(series(&store, 1, (0, 1_200), Step::Minute).await.len(), 100);
+    // The batch is still known that was not swept.
+    store.add_usage(2, old(1_100, 1_101), start(5)).await.unwrap();
+    assert_eq!(series(&store, 1, (1_100, 1_101), Step::Minute).await, [(1_100, Code::Allowed, 1)]);
+}
