@@ -96,7 +96,7 @@ impl Keeping {
                         self.verifier.restore_limits(owner, &kept.used, u64::try_from(elapsed).unwrap_or(0));
                     }
                     Err(_) => {
-                        tracing::warn!(owner = kept.owner, "limits are kept of an owner of no known kind")
+                        tracing::warn!(owner = kept.owner, "limits are kept of an owner of no known kind");
                     }
                 }
             }
