@@ -21,6 +21,7 @@ use crate::private_file::make_private;
 use crate::sealer::Sealer;
 use crate::signing;
 use crate::stop;
+use crate::sweeper::Sweeper;
 use crate::system::{SystemClock, SystemEntropy};
 
 const UNOPENED: &str = "the database cannot be opened";
@@ -32,6 +33,7 @@ pub(crate) struct Running {
     verifier: Arc<Verifier>,
     background: Background,
     sealer: Sealer,
+    sweeper: Sweeper,
     settler: Settler,
     limits: LimitKeeper,
     helm: Watch,
@@ -48,12 +50,9 @@ impl Running {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let control = control_plane(settings, &store, &clock, &entropy).await?;
         let limiter = OneNode::new(Arc::clone(&clock));
-        let verifier = Verifier::new(
-            Arc::new(StoredKeys(store.clone())),
-            limiter,
-            Arc::clone(&clock),
-            settings.bounds(),
-        );
+        let keys = Arc::new(StoredKeys { store: store.clone(), clock: Arc::clone(&clock) });
+        let sweeper = Sweeper::start(store.clone(), Arc::clone(&clock));
+        let verifier = Verifier::new(keys, limiter, Arc::clone(&clock), settings.bounds());
         let helm = Watch::start(helm, Arc::clone(&verifier));
         let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
         let limits =
@@ -70,7 +69,7 @@ impl Running {
             Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
         })?;
         let sealer = Sealer::start(store.clone());
-        Ok(Self { control, store, verifier, background, sealer, settler, limits, helm, server })
+        Ok(Self { control, store, verifier, background, sealer, sweeper, settler, limits, helm, server })
     }
 
     /// Where it listens.
@@ -85,8 +84,9 @@ impl Running {
         self.background.stop().await;
         self.limits.stop().await;
         if self.verifier.flush().await.is_err() {
-            tracing::warn!("the last uses of some keys were not written");
+            tracing::warn!("the last uses of some keys and some counts were not written");
         }
+        self.sweeper.stop();
         self.sealer.stop().await;
         self.store.close().await;
         self.helm.stop();

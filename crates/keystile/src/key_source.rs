@@ -1,21 +1,26 @@
 //! The store, as verification sees it.
 
-use keystile_core::route::Table;
-use keystile_core::{ApplicationId, Digest, KeyReading};
-use keystile_store::{Store, StoreError, Touch};
-use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
+use std::sync::Arc;
 
-/// Reads facts from the store and writes last uses to it.
-pub(crate) struct StoredKeys(pub(crate) Store);
+use keystile_core::route::Table;
+use keystile_core::{ApplicationId, Clock, Digest, KeyReading};
+use keystile_store::{Store, StoreError, Touch};
+use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, UsageBatch, Use};
+
+/// Reads facts from the store and writes last uses and counts to it.
+pub(crate) struct StoredKeys {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
 impl KeySource for StoredKeys {
     fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
-        Box::pin(async move { self.0.facts_by_digest(digests).await.map_err(logged) })
+        Box::pin(async move { self.store.facts_by_digest(digests).await.map_err(logged) })
     }
 
     fn routing(&self, id: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
         Box::pin(async move {
-            let routing = self.0.routing_of(id).await.map_err(logged)?;
+            let routing = self.store.routing_of(id).await.map_err(logged)?;
             routing.map(Table::new).transpose().map_err(|invalid| {
                 tracing::error!(application_id = %id, %invalid, "the routes of an application cannot be read");
                 SourceUnavailable
@@ -27,7 +32,12 @@ impl KeySource for StoredKeys {
         let touch =
             |used: Use| Touch { tenant_id: used.tenant_id, key_id: used.key_id, at: used.at, ip: used.ip };
         let touches = uses.into_iter().map(touch).collect();
-        Box::pin(async move { self.0.touch_keys(touches).await.map_err(logged) })
+        Box::pin(async move { self.store.touch_keys(touches).await.map_err(logged) })
+    }
+
+    fn count(&self, batch: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+        let now = self.clock.now();
+        Box::pin(async move { self.store.add_usage(batch.id, batch.counts, now).await.map_err(logged) })
     }
 }
 

@@ -20,6 +20,7 @@ mod sealer;
 mod serve;
 mod signing;
 mod stop;
+mod sweeper;
 mod system;
 
 use std::process::ExitCode;

@@ -15,7 +15,7 @@ use keystile_core::{
     AllowedIps, ApplicationId, Ask, Clock, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, KeyLabel,
     KeyReading, LineageRates, Permission, RateLimit, Rates, Requirement, SharedRates, TenantId, Timestamp,
 };
-use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, Use, Verifier};
+use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, UsageBatch, Use, Verifier};
 
 const VERIFICATIONS: usize = 2_000_000;
 const RUNS: usize = 5;
@@ -189,6 +189,11 @@ impl KeySource for Anything {
 
     fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
         drop(uses);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn count(&self, batch: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+        drop(batch);
         Box::pin(async { Ok(()) })
     }
 }

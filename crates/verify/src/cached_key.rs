@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::limiter::Demand;
 use crate::meter::{Meter, Meters, OwnerId, SharedMeters};
 use crate::profile::{Profile, Profiles};
+use crate::tally::Tally;
 use crate::texts::Texts;
 
 /// The facts of one key, as they were when they were read. They do not follow later changes: use a key for
@@ -21,6 +22,7 @@ pub struct CachedKey {
     id: KeyId,
     profile: Arc<Profile>,
     texts: Texts,
+    joined_texts: Box<str>,
     /// The customer it is restricted to is the owner of this meter's limits.
     customer: Option<Arc<Meter>>,
     /// What its lineage has used, if it has limits.
@@ -29,6 +31,8 @@ pub struct CachedKey {
     expires_at: i64,
     /// The slice of time in which the last noted use fell; see `last_use`.
     pub(crate) noted: AtomicU32,
+    /// How often it was allowed, and that is not gathered yet; see `usage`.
+    pub(crate) tally: Tally,
     /// How often it was asked for lately; see [`Self::warm`].
     heat: AtomicU8,
 }
@@ -54,15 +58,19 @@ const HOTTEST: u8 = 3;
 impl CachedKey {
     pub(crate) fn new(digest: Digest, facts: &KeyFacts, shared: &Shared, now: u64) -> Self {
         let meter = |owner| shared.meters.of(owner, now);
+        let (texts, joined_texts) =
+            Texts::join(facts.source_id.as_deref(), issued_to(&facts.kind), &facts.metadata);
         Self {
             digest,
             id: facts.id,
             profile: shared.profiles.of(facts, &shared.meters, now),
             customer: facts.customer_id.map(|id| meter(OwnerId::customer(id))),
             lineage: facts.limits.as_ref().map(|limits| meter(OwnerId::lineage(limits.lineage_id))),
-            texts: Texts::new(facts.source_id.as_deref(), issued_to(&facts.kind), &facts.metadata),
+            texts,
+            joined_texts,
             expires_at: facts.expires_at.map_or(NEVER, Timestamp::as_millis),
             noted: AtomicU32::new(0),
+            tally: Tally::default(),
             heat: AtomicU8::new(0),
         }
     }
@@ -99,12 +107,12 @@ impl CachedKey {
 
     /// The service or user it was issued to.
     pub fn issued_to(&self) -> Option<&str> {
-        self.texts.issued_to()
+        self.texts.issued_to(&self.joined_texts)
     }
 
     /// Stable name of the sending system.
     pub fn source_id(&self) -> Option<&str> {
-        self.texts.source_id()
+        self.texts.source_id(&self.joined_texts)
     }
 
     /// How that system should be treated.
@@ -119,7 +127,7 @@ impl CachedKey {
 
     /// Free-form facts for the tenant's services: the text of a JSON object.
     pub fn metadata(&self) -> &str {
-        self.texts.metadata()
+        self.texts.metadata(&self.joined_texts)
     }
 
     /// When its time is over.

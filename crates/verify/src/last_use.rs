@@ -7,24 +7,19 @@ use std::time::Duration;
 
 use keystile_core::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 
+use crate::background::{FLUSH_EVERY, TOUCH_TIMEOUT};
 use crate::cached_key::CachedKey;
 use crate::source::{KeySource, SourceUnavailable, Use};
 
 /// A use is noted when it is the first of its key in a slice of time this long. With [`FLUSH_EVERY`] and the
 /// write itself the time of last use stays accurate to one minute, as promised.
 pub const USE_RESOLUTION: Duration = Duration::from_secs(30);
-/// How long noted uses are kept in memory before they are written: short enough for the promise, long enough
-/// for batches.
-pub const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// Most uses in one write: the cost per row no longer falls beyond it, and the writer is not held up.
 pub const USES_PER_WRITE: usize = 1_000;
 /// Most noted uses in memory, about 5 MB. A key that finds no room is noted with its next use.
 pub const USES_PENDING: usize = 65_536;
-/// Longest one write may take: the time between two flushes.
-pub const TOUCH_TIMEOUT: Duration = FLUSH_EVERY;
 
 const SLICE_MILLIS: i64 = 30_000;
 const _: () = assert!(USE_RESOLUTION.as_millis() == SLICE_MILLIS as u128);
@@ -113,46 +108,13 @@ impl LastUses {
         self.pending.lock().len()
     }
 
-    /// Flushes regularly, early when half of the room is taken, and a last time when told to stop.
-    pub(crate) fn start(self: &Arc<Self>) -> Background {
-        let (stop, stopped) = oneshot::channel();
-        Background { stop, flusher: tokio::spawn(Arc::clone(self).run(stopped)) }
-    }
-
-    async fn run(self: Arc<Self>, mut stopped: oneshot::Receiver<()>) {
-        let mut failing = false;
-        loop {
-            let last = tokio::select! {
-                _ = &mut stopped => true,
-                () = tokio::time::sleep(FLUSH_EVERY) => false,
-                () = self.half_full.notified(), if !failing => false,
-            };
-            failing = self.flush().await.is_err();
-            if last {
-                return;
-            }
-        }
+    /// Ends when half of the room is taken.
+    pub(crate) async fn filling(&self) {
+        self.half_full.notified().await;
     }
 }
 
 /// The number of the slice of time since the epoch. 0 stands for "never", so the first slice of 1970 is lost.
 fn slice_of(at: Timestamp) -> u32 {
     u32::try_from(at.as_millis().div_euclid(SLICE_MILLIS)).unwrap_or(u32::MAX)
-}
-
-/// The tasks behind a verifier. When it is dropped they write what is pending and end by themselves.
-#[derive(Debug)]
-#[must_use = "dropping it ends the regular writing of last uses"]
-pub struct Background {
-    stop: oneshot::Sender<()>,
-    flusher: JoinHandle<()>,
-}
-
-impl Background {
-    /// Writes what is pending and returns when all tasks have ended. Call it when no more requests are served.
-    /// It takes at most [`TOUCH_TIMEOUT`] per batch that is pending, and gives up at the first that fails.
-    pub async fn stop(self) {
-        drop(self.stop);
-        drop(self.flusher.await);
-    }
 }

@@ -9,6 +9,7 @@
 //! [`keystile_core::Clock`]. When it cannot know whether a key is good it refuses with
 //! [`keystile_core::Code::EnforcementUnavailable`]; it never lets a request pass because something failed.
 
+mod background;
 mod bounds;
 mod cache;
 mod cached_key;
@@ -24,16 +25,20 @@ mod routings;
 mod source;
 mod stats;
 mod swept;
+mod tally;
 mod texts;
+mod usage;
 mod verifier;
 
+pub use background::{Background, FLUSH_EVERY, TOUCH_TIMEOUT};
 pub use bounds::Bounds;
 pub use cached_key::CachedKey;
 pub use fill::{DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGHT};
-pub use last_use::{Background, FLUSH_EVERY, TOUCH_TIMEOUT, USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
+pub use last_use::{USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
 pub use limiter::{Demand, Left, LimitLeft, Limiter, OneNode};
 pub use meter::{Meter, OwnerId, OwnerUse};
 pub use routings::ROUTINGS_KEPT;
-pub use source::{BoxFuture, KeySource, SourceUnavailable, Use};
+pub use source::{BoxFuture, KeySource, SourceUnavailable, UsageBatch, Use};
 pub use stats::Stats;
+pub use usage::{COUNTS_PENDING, COUNTS_PER_WRITE};
 pub use verifier::{Cold, Verdict, Verifier};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use keystile_core::route::Table;
-use keystile_core::{ApplicationId, Digest, KeyId, KeyReading, TenantId, Timestamp};
+use keystile_core::{ApplicationId, Digest, KeyId, KeyReading, KeyUsage, TenantId, Timestamp};
 
 /// A future behind a pointer, so that [`KeySource`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -37,6 +37,14 @@ pub trait KeySource: Send + Sync + 'static {
     /// # Errors
     /// When they cannot be written now. They are offered again with the next write.
     fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>>;
+
+    /// Adds to what was counted of keys; at most [`crate::COUNTS_PER_WRITE`] counts, no two of the same decision about the
+    /// same key in the same minute. A batch whose write failed, or took too long, is offered again and again: it
+    /// must be added once, also if an earlier write of it is under way or has succeeded.
+    ///
+    /// # Errors
+    /// When it is not known to be written.
+    fn count(&self, batch: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>>;
 }
 
 /// The source cannot answer now. Its cause is logged by whoever implements [`KeySource`].
@@ -55,4 +63,13 @@ pub struct Use {
     pub at: Timestamp,
     /// From where, when the question told.
     pub ip: Option<IpAddr>,
+}
+
+/// Counts that are written together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageBatch {
+    /// Names the batch among all that there ever were.
+    pub id: u128,
+    /// The counts, in the order of their keys.
+    pub counts: Vec<KeyUsage>,
 }

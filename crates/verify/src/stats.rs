@@ -35,6 +35,9 @@ pub struct Stats {
     pub unavailable: u64,
     /// Uses noted and not yet written, at most [`crate::USES_PENDING`].
     pub uses_pending: usize,
+    /// Decisions that are in no usage report, because the source was away for so long that there was no room for
+    /// them.
+    pub uncounted: u64,
 }
 
 /// More than any usual number of worker threads would need; they share stripes beyond it.

@@ -8,17 +8,19 @@ use keystile_core::rate::UsedLimit;
 use keystile_core::route::Table;
 use keystile_core::{ApplicationId, Ask, Change, Clock, Code, Digest, Refusal};
 
+use crate::background::{self, Background};
 use crate::bounds::Bounds;
 use crate::cache::{Cache, Look};
 use crate::cached_key::CachedKey;
 use crate::fill::Fills;
 use crate::flight::Landing;
-use crate::last_use::{Background, LastUses};
+use crate::last_use::LastUses;
 use crate::limiter::{Left, LimitLeft, Limiter};
 use crate::meter::{OwnerId, OwnerUse};
 use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
 use crate::stats::{Stats, Striped};
+use crate::usage::Usage;
 
 /// Answers whether keys are good for what is asked of them.
 pub struct Verifier {
@@ -26,6 +28,7 @@ pub struct Verifier {
     fills: Arc<Fills>,
     routings: Routings,
     uses: Arc<LastUses>,
+    usage: Arc<Usage>,
     limiter: Arc<dyn Limiter>,
     clock: Arc<dyn Clock>,
     hits: Striped,
@@ -85,7 +88,8 @@ impl Verifier {
         Arc::new(Self {
             routings: Routings::new(Arc::clone(&source)),
             fills: Fills::new(Arc::clone(&cache), Arc::clone(&source), Arc::clone(&clock)),
-            uses: LastUses::new(source),
+            uses: LastUses::new(Arc::clone(&source)),
+            usage: Usage::new(source, Arc::clone(&clock)),
             limiter,
             cache,
             clock,
@@ -95,10 +99,10 @@ impl Verifier {
         })
     }
 
-    /// Starts what runs beside the verifications: the regular writing of last uses. Verifications work without
+    /// Starts what runs beside the verifications: the regular writing of last uses and counts. Verifications work without
     /// it. Call it once, within a Tokio runtime that has time enabled.
     pub fn start(&self) -> Background {
-        self.uses.start()
+        Background::start(Arc::clone(&self.uses), Arc::clone(&self.usage))
     }
 
     /// Decides, reading the key first if it is not in memory. Needs a Tokio runtime with time enabled.
@@ -212,12 +216,12 @@ impl Verifier {
         self.fills.meters().restore(owner, kept, elapsed_millis, self.clock.elapsed_millis());
     }
 
-    /// Writes the last uses that are pending; [`Background`] does it every [`crate::FLUSH_EVERY`].
+    /// Writes the last uses and counts that are pending; [`Background`] does it every [`crate::FLUSH_EVERY`].
     ///
     /// # Errors
     /// When they cannot be written now; they stay pending.
     pub async fn flush(&self) -> Result<(), SourceUnavailable> {
-        self.uses.flush().await
+        background::flush(&self.uses, &self.usage).await
     }
 
     /// A reading of all counters. Takes each lock of the cache for a moment; meant for every few seconds.
@@ -238,6 +242,7 @@ impl Verifier {
             queries: self.fills.queries(),
             unavailable: self.unavailable.load(Ordering::Relaxed),
             uses_pending: self.uses.pending(),
+            uncounted: self.usage.lost(),
         }
     }
 
@@ -247,10 +252,14 @@ impl Verifier {
         match judged {
             Ok(left) => {
                 self.uses.note(&key, now, ask.ip);
+                self.usage.allowed(&key, now);
                 Verdict { key: Some(key), outcome: Ok(()), left }
             }
             Err(Refusal::Plain(Code::KeyNotFound)) => Verdict::refused(Code::KeyNotFound),
-            Err(refusal) => Verdict { key: Some(key), outcome: Err(refusal), left: Left::NONE },
+            Err(refusal) => {
+                self.usage.refused(&key, refusal.code(), now);
+                Verdict { key: Some(key), outcome: Err(refusal), left: Left::NONE }
+            }
         }
     }
 

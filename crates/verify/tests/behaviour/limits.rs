@@ -230,6 +230,8 @@ async fn what_is_used_is_remembered_only_as_long_as_it_matters() {
     }
     (0..1_000).for_each(|number| world.verifier.apply(&Change::of([digest(number)])));
     assert!(world.verifier.stats().meters >= 1_000);
+    // A key is held until its counts are gathered.
+    world.verifier.flush().await.unwrap();
     world.clock.turn(Duration::from_secs(1));
     for number in 1_000..2_000 {
         world.commit(number, |facts| limited(facts, per_minute(60)));

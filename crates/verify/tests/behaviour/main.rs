@@ -10,4 +10,5 @@ mod limits;
 mod routings;
 mod source;
 mod stress;
+mod usage;
 mod world;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keystile_core::route::Table;
 use keystile_core::{ApplicationId, Digest, KeyFacts, KeyReading, Routing, SharedRates};
-use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, Use};
+use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, UsageBatch, Use};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +25,7 @@ pub(crate) struct FakeSource {
     pub(crate) shared_rates: Mutex<SharedRates>,
     pub(crate) routings: Mutex<HashMap<ApplicationId, Routing>>,
     pub(crate) written: Mutex<Vec<Use>>,
+    pub(crate) counted: Mutex<Vec<UsageBatch>>,
     pub(crate) mood: Mutex<Mood>,
     queries: Mutex<Vec<usize>>,
     held: Mutex<Option<mpsc::UnboundedSender<Held>>>,
@@ -50,6 +51,7 @@ impl FakeSource {
             shared_rates: Mutex::default(),
             routings: Mutex::default(),
             written: Mutex::default(),
+            counted: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             queries: Mutex::default(),
             held: Mutex::default(),
@@ -128,6 +130,14 @@ impl KeySource for FakeSource {
             self.writes.fetch_add(1, Ordering::Relaxed);
             self.misbehave().await?;
             self.written.lock().extend(uses);
+            Ok(())
+        })
+    }
+
+    fn count(&self, batch: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+        Box::pin(async move {
+            self.misbehave().await?;
+            self.counted.lock().push(batch);
             Ok(())
         })
     }

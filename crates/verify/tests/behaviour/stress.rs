@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use keystile_core::key::KeyStatus;
 use keystile_core::route::Table;
 use keystile_core::{ApplicationId, Ask, Digest, KeyReading};
-use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, Use, Verifier};
+use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, UsageBatch, Use, Verifier};
 
 use crate::source::FakeSource;
 use crate::world::{World, text};
@@ -36,6 +36,10 @@ impl KeySource for Tardy {
     }
 
     fn touch(&self, _: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn count(&self, _: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
         Box::pin(async { Ok(()) })
     }
 }

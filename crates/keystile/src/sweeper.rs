@@ -1,0 +1,49 @@
+//! Removes what has been kept for long enough, a little at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystile_core::{Clock, Timestamp};
+use keystile_store::{Store, StoreError};
+use tokio::task::JoinHandle;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long it is kept how often keys were used.
+const USAGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long a batch of counts is remembered: far longer than it is offered again.
+const BATCHES: Duration = DAY;
+/// Time between two rounds, of which each removes what has grown old since.
+const PAUSE: Duration = Duration::from_secs(10 * 60);
+/// Pause between two transactions of a round, for others that write.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// The task that sweeps.
+pub(crate) struct Sweeper(JoinHandle<()>);
+
+impl Sweeper {
+    /// Starts sweeping, first what is there already.
+    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self(tokio::spawn(run(store, clock)))
+    }
+
+    /// Ends it; the next start makes up for what is left.
+    pub(crate) fn stop(self) {
+        self.0.abort();
+    }
+}
+
+async fn run(store: Store, clock: Arc<dyn Clock>) {
+    loop {
+        if let Err(error) = sweep(&store, clock.now()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old counts cannot be removed now");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    while store.sweep_usage(now.minus(USAGE), now.minus(BATCHES)).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    Ok(())
+}

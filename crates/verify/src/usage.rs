@@ -1,0 +1,204 @@
+//! How often keys are allowed and refused, minute by minute, without a write per request.
+//!
+//! An allowed request counts up in its key. The first one since the key was last gathered also puts the key on a list, so
+//! that gathering visits the keys that were used and no others, and a key that is forgotten meanwhile keeps its count.
+//! What is gathered is written in batches.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use keystile_core::{Clock, Code, KeyId, KeyUsage, Minute, TenantId, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::background::TOUCH_TIMEOUT;
+use crate::cached_key::CachedKey;
+use crate::source::{KeySource, SourceUnavailable, UsageBatch};
+use crate::tally::Added;
+
+/// Most counts in one write: the cost per row no longer falls beyond it, and the writer is not held up.
+pub const COUNTS_PER_WRITE: usize = 1_000;
+/// Most counts in memory while the source is away, and most keys that count at a time, about 25 MB. What finds no
+/// room is not counted.
+pub const COUNTS_PENDING: usize = 262_144;
+
+/// Independent parts, so that keys that begin to count, and refusals, seldom wait for each other.
+const PARTS: usize = 16;
+const MOST_IN_PART: usize = COUNTS_PENDING / PARTS;
+
+/// What is counted: a decision about a key in a minute.
+type Place = (TenantId, KeyId, Minute, Code);
+
+/// Counts on their way to the source.
+pub(crate) struct Usage {
+    source: Arc<dyn KeySource>,
+    clock: Arc<dyn Clock>,
+    parts: [Mutex<Part>; PARTS],
+    gathered: tokio::sync::Mutex<Gathered>,
+    half_full: Notify,
+    lost: AtomicU64,
+}
+
+#[derive(Default)]
+struct Part {
+    /// Keys with a count of their own.
+    counting: Vec<Arc<CachedKey>>,
+    /// What no key counts: refusals, and minutes that are over.
+    counts: HashMap<Place, u64>,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Gathered {
+    /// In the order of the keys: two writes that meet lock in the same order.
+    counts: BTreeMap<Place, u64>,
+    /// Taken from it, and not known to be written.
+    batch: Option<UsageBatch>,
+}
+
+impl Usage {
+    pub(crate) fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            source,
+            clock,
+            parts: std::array::from_fn(|_| Mutex::default()),
+            gathered: tokio::sync::Mutex::default(),
+            half_full: Notify::new(),
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Counts an allowed request.
+    pub(crate) fn allowed(&self, key: &Arc<CachedKey>, now: Timestamp) {
+        let minute = Minute::of(now);
+        let added = key.tally.add(minute);
+        if added != Added::Another {
+            self.begin(key, minute, &added);
+        }
+    }
+
+    /// Counts a refusal.
+    #[cold]
+    pub(crate) fn refused(&self, key: &CachedKey, code: Code, now: Timestamp) {
+        let place = (key.tenant_id(), key.id(), Minute::of(now), code);
+        let mut part = self.part_of(key).lock();
+        self.add(&mut part.counts, place, 1);
+    }
+
+    #[cold]
+    fn begin(&self, key: &Arc<CachedKey>, minute: Minute, added: &Added) {
+        let mut part = self.part_of(key).lock();
+        if let Added::Instead(before) = added {
+            let place = (key.tenant_id(), key.id(), before.minute(minute), Code::Allowed);
+            return self.add(&mut part.counts, place, before.count.into());
+        }
+        if part.counting.len() < MOST_IN_PART {
+            part.counting.push(Arc::clone(key));
+            if part.counting.len() == MOST_IN_PART / 2 {
+                self.half_full.notify_one();
+            }
+        } else {
+            // Nobody would ever gather it.
+            self.lose(key.tally.take().count.into());
+        }
+    }
+
+    /// Writes all that is counted, in batches; stops at the first that fails, which is kept for later.
+    pub(crate) async fn flush(&self) -> Result<(), SourceUnavailable> {
+        let mut gathered = self.gathered.lock().await;
+        self.gather(&mut gathered.counts);
+        loop {
+            let Some(batch) = gathered.next_batch() else { return Ok(()) };
+            self.write(batch).await?;
+            gathered.batch = None;
+        }
+    }
+
+    /// Takes the counts out of the parts and the keys.
+    fn gather(&self, counts: &mut BTreeMap<Place, u64>) {
+        for part in &self.parts {
+            let Part { counting, counts: apart } = std::mem::take(&mut *part.lock());
+            let now = Minute::of(self.clock.now());
+            let of_key = |key: Arc<CachedKey>| {
+                let taken = key.tally.take();
+                ((key.tenant_id(), key.id(), taken.minute(now), Code::Allowed), u64::from(taken.count))
+            };
+            for (place, count) in apart.into_iter().chain(counting.into_iter().map(of_key)) {
+                if count > 0 {
+                    self.add_ordered(counts, place, count);
+                }
+            }
+        }
+    }
+
+    /// A task of its own, so that a source that panics does not end the flushing.
+    async fn write(&self, batch: UsageBatch) -> Result<(), SourceUnavailable> {
+        let source = Arc::clone(&self.source);
+        let write = tokio::spawn(async move {
+            tokio::time::timeout(TOUCH_TIMEOUT, source.count(batch)).await.unwrap_or(Err(SourceUnavailable))
+        });
+        write.await.unwrap_or(Err(SourceUnavailable))
+    }
+
+    fn add(&self, counts: &mut HashMap<Place, u64>, place: Place, count: u64) {
+        if counts.len() < MOST_IN_PART {
+            *counts.entry(place).or_default() += count;
+        } else if let Some(known) = counts.get_mut(&place) {
+            *known += count;
+        } else {
+            self.lose(count);
+        }
+    }
+
+    fn add_ordered(&self, counts: &mut BTreeMap<Place, u64>, place: Place, count: u64) {
+        if counts.len() < COUNTS_PENDING {
+            *counts.entry(place).or_default() += count;
+        } else if let Some(known) = counts.get_mut(&place) {
+            *known += count;
+        } else {
+            self.lose(count);
+        }
+    }
+
+    fn lose(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How much was not counted for lack of room.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Ends when half of the room is taken.
+    pub(crate) async fn filling(&self) {
+        self.half_full.notified().await;
+    }
+
+    fn part_of(&self, key: &CachedKey) -> &Mutex<Part> {
+        &self.parts[usize::from(key.id().as_u128().to_le_bytes()[0]) % PARTS]
+    }
+}
+
+impl Gathered {
+    /// The batch that was not written the last time, or the next one.
+    fn next_batch(&mut self) -> Option<UsageBatch> {
+        if self.batch.is_none() && !self.counts.is_empty() {
+            let mut counts = Vec::with_capacity(self.counts.len().min(COUNTS_PER_WRITE));
+            while counts.len() < COUNTS_PER_WRITE
+                && let Some(((tenant_id, key_id, minute, code), count)) = self.counts.pop_first()
+            {
+                counts.push(KeyUsage { tenant_id, key_id, minute, code, count });
+            }
+            self.batch = Some(UsageBatch { id: random(), counts });
+        }
+        self.batch.clone()
+    }
+}
+
+/// Enough to tell batches apart; the standard library seeds its hashers by the system.
+fn random() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(0));
+    half() << 64 | half()
+}
