@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use keystile_core::{Clock, Email, Entropy};
+use keystile_core::Email;
+use keystile_engine::control_plane;
 use keystile_manage::{ControlPlane, Refused};
 
 use crate::commands::Report;
-use crate::compose::{control_plane, open_store};
+use crate::compose::open_store;
 use crate::config::Settings;
 use crate::failure::Failure;
-use crate::system::{SystemClock, SystemEntropy};
 
 /// Helps persons in or keeps them out, on the server's own database.
 ///
@@ -55,9 +54,7 @@ pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, Failure> {
     let settings = settings.with_file(command.config.as_ref())?;
     settings.start_logging()?;
     let store = open_store(&settings).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let control = control_plane(&settings, &store, &clock, &entropy).await?;
+    let control = control_plane(&settings.engine()?, &store).await?;
     let report = what.carry_out(&control, &email).await;
     store.close().await;
     let refused = |refused: Refused| Failure::because(format!("nothing was done about {email}"), &refused);

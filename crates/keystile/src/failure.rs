@@ -5,10 +5,18 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use keystile_engine::EngineError;
+
 /// A message for a person. Its causes follow on lines of their own.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self::new(error.to_string()).with_causes(error.source())
+    }
 }
 
 impl Failure {
@@ -18,13 +26,15 @@ impl Failure {
 
     /// `message`, because of `cause`.
     pub(crate) fn because(message: impl Into<String>, cause: &dyn Error) -> Self {
-        let mut message = message.into();
-        let mut next = Some(cause);
+        Self::new(message).with_causes(Some(cause))
+    }
+
+    fn with_causes(mut self, mut next: Option<&dyn Error>) -> Self {
         while let Some(cause) = next {
-            let _ = write!(message, "\n  because {cause}");
+            let _ = write!(self.message, "\n  because {cause}");
             next = cause.source();
         }
-        Self { message }
+        self
     }
 
     /// Tells the person; nothing goes to standard output.

@@ -6,30 +6,20 @@ mod commands;
 mod compose;
 mod config;
 mod dev;
-mod doubts;
-mod encryption_key;
 mod failure;
-mod helm;
-mod key_source;
-mod limit_keeper;
 mod logging;
 mod migrate;
 mod open_files;
-mod private_file;
-mod sealer;
 mod serve;
-mod signing;
 mod stop;
-mod sweeper;
-mod system;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use keystile_engine::SystemClock;
 
 use cli::{Cli, Command};
 use failure::Failure;
-use system::SystemClock;
 
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches();

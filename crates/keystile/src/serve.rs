@@ -86,7 +86,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     settings.start_logging()?;
     let stop = stop::requested(Hangup::IsNoReason)?;
     let running = Running::start(&settings).await?;
-    make_owner(&running.control, options.owner).await?;
+    make_owner(running.control(), options.owner).await?;
     let address = running.address()?;
     tracing::info!(%address, "serving");
     running.serve(stop).await;

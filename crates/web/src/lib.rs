@@ -27,4 +27,4 @@ mod state;
 
 pub use router::openapi;
 pub use server::{Server, ServerLimits};
-pub use state::{App, HttpSettings, Unsettled};
+pub use state::{App, HttpSettings};

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
-use keystile_core::Change;
+use keystile_engine::{Commits, Planes};
 use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
-use keystile_store::{Doubt, Store};
+use keystile_store::Store;
 use keystile_verify::Verifier;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::body::Reading;
 use crate::loggable::Words;
@@ -46,30 +45,13 @@ pub struct Parts {
     pub(crate) reading: Arc<Reading>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) words: Arc<Words>,
-    doubts: UnboundedSender<Unsettled>,
-}
-
-/// A change in doubt: verification keeps nothing of its keys until [`Verifier::settle`] is called, which has to be when the
-/// transaction has ended.
-#[derive(Debug)]
-pub struct Unsettled {
-    /// What may still happen.
-    pub change: Change,
-    /// The transaction.
-    pub doubt: Doubt,
+    commits: Commits,
 }
 
 impl App {
-    /// Brings the parts together. `seed` is a random number that makes this process's request ids its own; whoever
-    /// receives the `doubts` settles them.
-    pub fn new(
-        control: ControlPlane,
-        verifier: Arc<Verifier>,
-        store: Store,
-        settings: HttpSettings,
-        seed: u64,
-        doubts: UnboundedSender<Unsettled>,
-    ) -> Self {
+    /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
+    pub fn new(planes: Planes, settings: HttpSettings, seed: u64) -> Self {
+        let Planes { control, verifier, store, commits } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
@@ -84,7 +66,7 @@ impl App {
             reading,
             readiness,
             words,
-            doubts,
+            commits,
         }))
     }
 
@@ -104,32 +86,13 @@ impl App {
         task.await.map_err(|_| Refused::Internal("a request was interrupted".to_owned()))?
     }
 
-    /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
-    /// is answered. A change in doubt is forgotten once more when its end is known.
-    /// Runs to its end even when the client goes away: a commit whose change was not applied would leave a
-    /// revoked key in use.
+    /// Carries out a change to its end, and answers when verification knows of it.
     pub(crate) async fn commit<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
     where
         T: Send + 'static,
         F: Future<Output = Result<Committed<T>, Refused>> + Send + 'static,
     {
-        let (app, work) = (self.clone(), work(self.clone()));
-        let task = tokio::spawn(async move {
-            let outcome = work.await;
-            match &outcome {
-                Ok(Committed { change, .. }) => app.verifier.apply(change),
-                Err(Refused::InDoubt { change, doubt, .. }) => app.doubt(change, *doubt),
-                Err(_) => {}
-            }
-            outcome.map(|committed| committed.value)
-        });
-        task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
-    }
-
-    fn doubt(&self, change: &Change, doubt: Doubt) {
-        self.verifier.doubt(change);
-        // Nobody receives it only when the server has stopped.
-        let _stopped = self.doubts.send(Unsettled { change: change.clone(), doubt });
+        self.commits.carry_out(work(self.clone())).await
     }
 }
 

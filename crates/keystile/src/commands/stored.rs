@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use keystile_client::{Client, ClientError};
 use keystile_core::{Clock, Secret, TenantId, Timestamp};
+use keystile_engine::private_file::{read_private, write_private};
 use keystile_wire::TokenAnswer;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::credentials::config_folder;
 use crate::failure::Failure;
-use crate::private_file::{read_private, write_private};
 
 /// A token that ends so soon is exchanged before it is used: it must outlast the request.
 const SOON: Duration = Duration::from_secs(60);
@@ -135,7 +135,7 @@ impl LoginFile {
             "expires_at": login.expires_at,
             "refresh_token": login.refresh_token.expose(),
         });
-        write_private(&self.path, &serde_json::to_vec_pretty(&document).unwrap_or_default())
+        Ok(write_private(&self.path, &serde_json::to_vec_pretty(&document).unwrap_or_default())?)
     }
 
     /// Waits until no other process reads or writes. Let go when the file is closed.

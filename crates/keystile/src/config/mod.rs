@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ipnet::{IpNet, Ipv4Net};
+use keystile_engine::EngineSettings;
 use keystile_store::Location;
 use keystile_verify::Bounds;
 use keystile_web::{HttpSettings, ServerLimits};
@@ -122,7 +123,18 @@ impl Settings {
         })
     }
 
-    pub(crate) fn bounds(&self) -> Bounds {
+    /// What everything but HTTP needs to know.
+    pub(crate) fn engine(&self) -> Result<EngineSettings, Failure> {
+        Ok(EngineSettings {
+            data_dir: self.data_dir(),
+            location: self.location()?,
+            signing_key_file: self.signing_key_file(),
+            encryption_key_file: self.encryption_key_file(),
+            bounds: self.bounds(),
+        })
+    }
+
+    fn bounds(&self) -> Bounds {
         Bounds { keys: self.cache_keys.unwrap_or(1_000_000), absent: self.cache_unknown.unwrap_or(100_000) }
     }
 

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use keystile_engine::private_file::write_private;
 
 use crate::compose::Running;
 use crate::config::{DATABASE, Settings};
 use crate::failure::Failure;
-use crate::private_file::write_private;
 use crate::stop::{self, Hangup};
 use workspace::{NOTES, Opened, Workspace};
 
@@ -68,7 +68,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     let running = Running::start(&settings).await?;
     refuse_own_files(options.credentials_file.as_deref(), &settings)?;
     let base_url = format!("http://{}", running.address()?);
-    let opened = Workspace::open(&running.control, &settings.data_dir()).await?;
+    let opened = Workspace::open(running.control(), &settings.data_dir()).await?;
     hand_over(&opened, options.credentials_file.as_deref(), &settings, &base_url)?;
     running.serve(stop).await;
     Ok(ExitCode::SUCCESS)

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{Email, Entropy, Environment, Grants, Invalid, KeyKind, Secret};
+use keystile_engine::SystemEntropy;
+use keystile_engine::private_file::write_private;
 use keystile_manage::{Caller, ControlPlane, Founded, Issued, Origin, SignIn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::private_file::write_private;
-use crate::system::SystemEntropy;
 
 const EMAIL: &str = "owner@localhost";
 /// Where the facts are kept, in the data folder.
@@ -68,7 +68,7 @@ impl Workspace {
     /// Notes that the first start ended. Only now do later starts believe that its secrets were shown.
     pub(super) fn remember(&self, folder: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(&self.facts).unwrap_or_default();
-        write_private(&folder.join(NOTES), &text)
+        Ok(write_private(&folder.join(NOTES), &text)?)
     }
 
     async fn make(control: &ControlPlane) -> Result<Option<Self>, Failure> {

@@ -24,9 +24,11 @@ impl Watch {
     pub(crate) fn start(helm: Helm, verifier: Arc<Verifier>) -> Self {
         Self { task: tokio::spawn(watch(helm, verifier)) }
     }
+}
 
-    /// Lets go of the right, for the next server to take it.
-    pub(crate) fn stop(self) {
+/// Lets go of the right, for the next server to take it.
+impl Drop for Watch {
+    fn drop(&mut self) {
         self.task.abort();
     }
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use crate::failure::Failure;
+use crate::EngineError;
 
 /// What others than owner and group can do with a file.
 const OTHERS: u32 = 0o007;
@@ -14,8 +14,11 @@ const GROUP_CHANGES: u32 = 0o030;
 const ANYBODY_WRITES: u32 = 0o222;
 
 /// Reads `what`, unless there is no such file yet. One that others can read is refused.
-pub(crate) fn read_private(path: &Path, what: &str) -> Result<Option<Vec<u8>>, Failure> {
-    let failed = |error| Failure::because(format!("{what} {} cannot be read", path.display()), &error);
+///
+/// # Errors
+/// When it cannot be read, or others can read or change it.
+pub fn read_private(path: &Path, what: &str) -> Result<Option<Vec<u8>>, EngineError> {
+    let failed = |error| EngineError::because(format!("{what} {} cannot be read", path.display()), error);
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -37,9 +40,9 @@ const fn is_exposed(mode: u32, is_ours: bool) -> bool {
     mode & (OTHERS | GROUP_CHANGES) != 0 || (mode & GROUP_READS != 0 && !is_handed_over)
 }
 
-fn shared(path: &Path, what: &str, mode: u32) -> Failure {
+fn shared(path: &Path, what: &str, mode: u32) -> EngineError {
     let (path, mode) = (path.display(), mode & 0o777);
-    Failure::new(format!(
+    EngineError::new(format!(
         "others can read or change {what} {path} (mode {mode:o}); run `chmod 600 {path}`, or mount it with mode 0400, or \
          0440 for a group"
     ))
@@ -62,9 +65,12 @@ pub(crate) fn make_private(path: &Path) {
 }
 
 /// Writes a file that only its owner can read: whole, or not at all.
-pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), EngineError> {
     try_write(path, content)
-        .map_err(|error| Failure::because(format!("{} cannot be written", path.display()), &error))
+        .map_err(|error| EngineError::because(format!("{} cannot be written", path.display()), error))
 }
 
 fn try_write(path: &Path, content: &[u8]) -> std::io::Result<()> {

@@ -6,7 +6,8 @@ use std::time::Instant;
 use keystile_core::{Clock, Entropy, NoEntropy, Timestamp};
 
 /// The system's clock.
-pub(crate) struct SystemClock;
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
@@ -22,7 +23,8 @@ impl Clock for SystemClock {
 }
 
 /// The system's source of randomness.
-pub(crate) struct SystemEntropy;
+#[derive(Debug, Clone, Copy)]
+pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {

@@ -1,12 +1,12 @@
-//! Settles changes in doubt: asks the database, beside everything else and for as long as the server runs, whether their
+//! Settles changes in doubt: asks the database, beside everything else and for as long as the engine runs, whether their
 //! transactions have ended, and lets verification keep their keys again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystile_store::Store;
+use keystile_core::Change;
+use keystile_store::{Doubt, Store};
 use keystile_verify::Verifier;
-use keystile_web::Unsettled;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,6 +16,16 @@ use tokio::time::Instant;
 const SHORTEST: Duration = Duration::from_millis(50);
 /// Longest pause between two looks.
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// A change in doubt: verification keeps nothing of its keys until [`Verifier::settle`] is called, which has to be when the
+/// transaction has ended.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    /// What may still happen.
+    pub(crate) change: Change,
+    /// The transaction.
+    pub(crate) doubt: Doubt,
+}
 
 /// The task that settles.
 pub(crate) struct Settler {

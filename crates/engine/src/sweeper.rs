@@ -25,9 +25,11 @@ impl Sweeper {
     pub(crate) fn start(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self(tokio::spawn(run(store, clock)))
     }
+}
 
-    /// Ends it; the next start makes up for what is left.
-    pub(crate) fn stop(self) {
+/// Ends it; the next start makes up for what is left.
+impl Drop for Sweeper {
+    fn drop(&mut self) {
         self.0.abort();
     }
 }

@@ -1,0 +1,91 @@
+//! Putting the parts together and taking them apart again.
+
+use std::sync::Arc;
+
+use keystile_core::Clock;
+use keystile_manage::ControlPlane;
+use keystile_store::Store;
+use keystile_verify::{Background, OneNode, Verifier};
+
+use crate::doubts::Settler;
+use crate::helm::Watch;
+use crate::key_source::StoredKeys;
+use crate::limit_keeper::LimitKeeper;
+use crate::opening::{UNOPENED, connect, control_plane, migrate};
+use crate::sealer::Sealer;
+use crate::sweeper::Sweeper;
+use crate::{Commits, EngineError, EngineSettings, SystemClock};
+
+/// A running Keystile without a face. End it with [`Self::stop`]; when it is only dropped, what runs beside it ends on its
+/// own and writes what it can.
+#[must_use = "dropping it ends what runs beside the verifications"]
+pub struct Engine {
+    planes: Planes,
+    background: Background,
+    sealer: Sealer,
+    sweeper: Sweeper,
+    settler: Settler,
+    limits: LimitKeeper,
+    helm: Watch,
+}
+
+/// What others use of an engine; clones are the same. They refuse everything once it has stopped.
+#[derive(Clone)]
+pub struct Planes {
+    /// Every change of state. What it returns as committed goes through `commits`.
+    pub control: ControlPlane,
+    /// Every decision about a key.
+    pub verifier: Arc<Verifier>,
+    /// The rows, for whoever asks whether they can be reached.
+    pub store: Store,
+    /// Carries out changes.
+    pub commits: Commits,
+}
+
+impl Engine {
+    /// Opens the store, makes sure that no other server serves from it, brings it up to date, and starts what runs beside
+    /// verification. Needs a Tokio runtime that goes on until it is stopped.
+    ///
+    /// # Errors
+    /// When the database or a key of the server cannot be opened, or another server serves from the database.
+    pub async fn start(settings: &EngineSettings) -> Result<Self, EngineError> {
+        let store = connect(settings).await?;
+        let helm = store.take_helm().await.map_err(|error| EngineError::because(UNOPENED, error))?;
+        migrate(&store).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let control = control_plane(settings, &store).await?;
+        let limiter = OneNode::new(Arc::clone(&clock));
+        let keys = Arc::new(StoredKeys { store: store.clone(), clock: Arc::clone(&clock) });
+        let sweeper = Sweeper::start(store.clone(), Arc::clone(&clock));
+        let verifier = Verifier::new(keys, limiter, Arc::clone(&clock), settings.bounds);
+        let helm = Watch::start(helm, Arc::clone(&verifier));
+        let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
+        let limits =
+            limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
+        let background = verifier.start();
+        let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
+        let commits = Commits::new(Arc::clone(&verifier), doubts);
+        let sealer = Sealer::start(store.clone());
+        let planes = Planes { control, verifier, store, commits };
+        Ok(Self { planes, background, sealer, sweeper, settler, limits, helm })
+    }
+
+    /// What others use of it.
+    pub const fn planes(&self) -> &Planes {
+        &self.planes
+    }
+
+    /// Writes down what is only in memory and lets go of the database. Call it when nobody asks any more.
+    pub async fn stop(self) {
+        self.settler.stop().await;
+        self.background.stop().await;
+        self.limits.stop().await;
+        if self.planes.verifier.flush().await.is_err() {
+            tracing::warn!("the last uses of some keys and some counts were not written");
+        }
+        drop(self.sweeper);
+        self.sealer.stop().await;
+        self.planes.store.close().await;
+        drop(self.helm);
+    }
+}

@@ -1,0 +1,30 @@
+//! Everything of a running Keystile except HTTP.
+//!
+//! [`Engine::start`] opens a database, takes the right to serve from it, brings it up to date, and starts what answers from
+//! memory together with all that runs beside it. Its [`Planes`] are what others use of it: the verifier for decisions, the
+//! control plane for changes, and [`Commits`], the one rule by which a change reaches verification before anybody is
+//! answered. The server is this behind HTTP; a program of yours may hold one as well. It must never know HTTP, nor where
+//! settings come from.
+
+mod commits;
+mod doubts;
+mod encryption_key;
+mod engine;
+mod engine_error;
+mod helm;
+mod key_source;
+mod limit_keeper;
+mod opening;
+pub mod private_file;
+mod sealer;
+mod settings;
+mod signing;
+mod sweeper;
+mod system;
+
+pub use commits::Commits;
+pub use engine::{Engine, Planes};
+pub use engine_error::EngineError;
+pub use opening::{control_plane, open_store};
+pub use settings::EngineSettings;
+pub use system::{SystemClock, SystemEntropy};

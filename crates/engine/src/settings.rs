@@ -1,0 +1,38 @@
+//! What an engine has to be told.
+
+use std::path::{Path, PathBuf};
+
+use keystile_store::Location;
+use keystile_verify::Bounds;
+
+/// The database in a data folder.
+const DATABASE: &str = "keystile.db";
+
+/// Where an engine keeps what, and how much of it in memory.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Folder of the data, made for its owner alone when it is not there.
+    pub data_dir: PathBuf,
+    /// The database. Programs that serve from one take turns: a second one does not start.
+    pub location: Location,
+    /// File with the key that signs access tokens; made when it is not there.
+    pub signing_key_file: PathBuf,
+    /// File with the key that encrypts secrets in the database; made when it is not there and the database has no need of it.
+    pub encryption_key_file: PathBuf,
+    /// Most that verification remembers.
+    pub bounds: Bounds,
+}
+
+impl EngineSettings {
+    /// Everything in one folder, with SQLite, and the bounds that a server has.
+    #[must_use]
+    pub fn in_folder(data_dir: &Path) -> Self {
+        Self {
+            location: Location::Sqlite(data_dir.join(DATABASE)),
+            signing_key_file: data_dir.join("signing-key.der"),
+            encryption_key_file: data_dir.join("encryption-key"),
+            bounds: Bounds::default(),
+            data_dir: data_dir.to_owned(),
+        }
+    }
+}
