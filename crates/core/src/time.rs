@@ -103,6 +103,11 @@ pub trait Clock: Send + Sync {
     /// Milliseconds since a moment of the process's own, by a clock that nobody sets and that never goes back.
     /// Limits use it, so that a correction of the time gives nothing away.
     fn elapsed_millis(&self) -> u64;
+
+    /// The same time as finely as the clock tells it, for what takes less than a millisecond.
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.elapsed_millis())
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! How often keys are allowed and refused, minute by minute.
 
+use std::time::Duration;
+
 use crate::invalid::text_enum;
 use crate::{Code, Invalid, KeyId, TenantId, Timestamp};
 
 const MINUTE_MILLIS: i64 = 60_000;
+
+/// How long it is kept how often keys were used.
+pub const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Most points of one series: a day of minutes, two months of hours, four years of days.
 pub const MOST_POINTS: i64 = 1_500;
@@ -29,7 +34,51 @@ impl Minute {
     }
 }
 
-/// How often one decision about a key was made in a minute.
+text_enum!(
+    /// How long a decision waited for what is known of its key.
+    Latency {
+        /// Not at all, as the key was in memory. Such decisions take about a microsecond and are not timed.
+        Memory = "memory",
+        /// At most 1 ms.
+        UpTo1Ms = "up_to_1_ms",
+        /// At most 5 ms.
+        UpTo5Ms = "up_to_5_ms",
+        /// At most 25 ms.
+        UpTo25Ms = "up_to_25_ms",
+        /// At most 100 ms.
+        UpTo100Ms = "up_to_100_ms",
+        /// At most 500 ms.
+        UpTo500Ms = "up_to_500_ms",
+        /// Longer.
+        Longer = "longer",
+    }
+);
+
+impl Latency {
+    /// Where a wait that was measured belongs.
+    pub fn of(waited: Duration) -> Self {
+        let holds = |latency: &Self| latency.bound().is_none_or(|bound| waited <= bound);
+        // Where nothing was measured, none of these belongs.
+        let mut measured = Self::ALL.iter().copied().filter(|latency| *latency != Self::Memory);
+        measured.find(holds).unwrap_or(Self::Longer)
+    }
+
+    /// The longest wait that belongs here, if there is one.
+    pub const fn bound(self) -> Option<Duration> {
+        let millis = match self {
+            Self::Memory => 0,
+            Self::UpTo1Ms => 1,
+            Self::UpTo5Ms => 5,
+            Self::UpTo25Ms => 25,
+            Self::UpTo100Ms => 100,
+            Self::UpTo500Ms => 500,
+            Self::Longer => return None,
+        };
+        Some(Duration::from_millis(millis))
+    }
+}
+
+/// How often one decision about a key was made in a minute, after the same wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyUsage {
     /// The key's tenant.
@@ -40,7 +89,22 @@ pub struct KeyUsage {
     pub minute: Minute,
     /// The decision.
     pub code: Code,
+    /// How long it waited for its key.
+    pub latency: Latency,
     /// How often, since that was last written down.
+    pub count: u64,
+}
+
+/// How often one decision was made in one step of a series, after the same wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sum {
+    /// The number of the step's first minute.
+    pub minute: i64,
+    /// The decision.
+    pub code: Code,
+    /// How long it waited for its key.
+    pub latency: Latency,
+    /// How often.
     pub count: u64,
 }
 
@@ -64,6 +128,16 @@ impl Step {
             Self::Hour => 60,
             Self::Day => 24 * 60,
         }
+    }
+
+    /// How long all but the last step of a series take together whose beginning nobody names.
+    const fn before_the_last(self) -> Duration {
+        let (points, minutes) = match self {
+            Self::Minute => (60, 1),
+            Self::Hour => (24, 60),
+            Self::Day => (30, 24 * 60),
+        };
+        Duration::from_secs((points - 1) * minutes * 60)
     }
 }
 
@@ -94,6 +168,23 @@ impl Span {
             return Err(Invalid::new("step", rule));
         }
         Ok(Self { first, end, step })
+    }
+
+    /// The same, where ends may be left open: the last step is then that of `now`, and there are as many as make an hour of
+    /// minutes, a day of hours, or a month of days.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn within(
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        step: Step,
+        now: Timestamp,
+    ) -> Result<Self, Invalid> {
+        const MILLISECOND: Duration = Duration::from_millis(1);
+        let to = to.unwrap_or_else(|| now.plus(MILLISECOND));
+        let from = from.unwrap_or_else(|| to.minus(step.before_the_last() + MILLISECOND));
+        Self::new(from, to, step)
     }
 
     /// How long each step is.
@@ -152,14 +243,51 @@ mod tests {
 
     #[test]
     fn a_span_that_is_empty_or_has_too_many_points_is_refused() {
-        let (from, day) = (at("2026-01-31T00:00:00Z"), std::time::Duration::from_secs(86_400));
+        let (from, day) = (at("2026-01-31T00:00:00Z"), Duration::from_secs(86_400));
         assert_eq!(Span::new(from, from, Step::Day).unwrap_err().field, "to");
         assert_eq!(Span::new(from, from.plus(2 * day), Step::Minute).unwrap_err().field, "step");
-        let longest = from.plus(day + std::time::Duration::from_secs(60 * 60));
+        let longest = from.plus(day + Duration::from_secs(60 * 60));
         assert_eq!(Span::new(from, longest, Step::Minute).unwrap().points().count(), 1_500);
         let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         assert_eq!(Span::new(first, last, Step::Day).unwrap_err().field, "step");
         assert!(Span::new(last.minus(day), last, Step::Day).is_ok());
+    }
+
+    #[test]
+    fn a_span_with_open_ends_is_the_usual_one_up_to_now() {
+        let now = at("2026-01-31T10:00:00Z");
+        for (step, points, first, end) in [
+            (Step::Minute, 60, "2026-01-31T09:01:00Z", "2026-01-31T10:01:00Z"),
+            (Step::Hour, 24, "2026-01-30T11:00:00Z", "2026-01-31T11:00:00Z"),
+            (Step::Day, 30, "2026-01-02T00:00:00Z", "2026-02-01T00:00:00Z"),
+        ] {
+            let span = Span::within(None, None, step, now).unwrap();
+            assert_eq!((span.from(), span.to(), span.points().count()), (at(first), at(end), points));
+        }
+        let before = Span::within(None, Some(now), Step::Hour, now).unwrap();
+        assert_eq!((before.to(), before.points().count()), (now, 24));
+        let since = Span::within(Some(now), None, Step::Hour, now).unwrap();
+        assert_eq!((since.from(), since.points().count()), (now, 1));
+        assert_eq!(
+            Span::within(Some(at("2026-02-01T00:00:00Z")), None, Step::Hour, now).unwrap_err().field,
+            "to"
+        );
+    }
+
+    #[test]
+    fn a_wait_belongs_to_the_least_bound_that_holds_it() {
+        for (micros, latency) in [
+            (0, Latency::UpTo1Ms),
+            (1_000, Latency::UpTo1Ms),
+            (1_001, Latency::UpTo5Ms),
+            (25_000, Latency::UpTo25Ms),
+            (99_999, Latency::UpTo100Ms),
+            (500_000, Latency::UpTo500Ms),
+            (500_001, Latency::Longer),
+        ] {
+            assert_eq!(Latency::of(Duration::from_micros(micros)), latency);
+        }
+        assert_eq!(Latency::of(Duration::MAX), Latency::Longer);
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keystile_core::usage::KEPT;
 use keystile_core::{Clock, Timestamp};
 use keystile_store::{Store, StoreError};
 use tokio::task::JoinHandle;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long it is kept how often keys were used.
-const USAGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long a batch of counts is remembered: far longer than it is offered again.
 const BATCHES: Duration = DAY;
 /// Time between two rounds, of which each removes what has grown old since.
@@ -44,7 +43,7 @@ async fn run(store: Store, clock: Arc<dyn Clock>) {
 }
 
 async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-    while store.sweep_usage(now.minus(USAGE), now.minus(BATCHES)).await? > 0 {
+    while store.sweep_usage(now.minus(KEPT), now.minus(BATCHES)).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The one place that asks the operating system for the time and for random bytes.
 
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use keystile_core::{Clock, Entropy, NoEntropy, Timestamp};
 
@@ -17,8 +17,12 @@ impl Clock for SystemClock {
     }
 
     fn elapsed_millis(&self) -> u64 {
+        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+        START.elapsed()
     }
 }
 

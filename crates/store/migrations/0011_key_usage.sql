@@ -1,12 +1,13 @@
--- How often each decision about a key was made in a minute, minutes counted from 1970. Keys are not referred to: rows are
--- written in batches for keys that were just read, and are swept by age.
+-- How often each decision about a key was made in a minute, minutes counted from 1970, and how long it waited for its
+-- key. Keys are not referred to: rows are written in batches for keys that were just read, and are swept by age.
 CREATE TABLE key_usage (
     tenant_id {id} NOT NULL,
     key_id {id} NOT NULL,
     minute {int} NOT NULL,
     code {id} NOT NULL,
+    latency {id} NOT NULL,
     counted {int} NOT NULL,
-    PRIMARY KEY (tenant_id, key_id, minute, code)
+    PRIMARY KEY (tenant_id, key_id, minute, code, latency)
 ) {strict};
 
 -- For what is swept.

@@ -75,4 +75,3 @@ pub use sign_in::{Factor, NewSession, Patience, SignInFacts, Started};
 pub use store::Store;
 pub use tenants::Founding;
 pub use touch::Touch;
-pub use usage::UsageSum;

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use keystile_core::usage::Span;
-use keystile_core::{Code, KeyId, KeyUsage, TenantId, Timestamp};
+use keystile_core::usage::{Span, Sum};
+use keystile_core::{KeyId, KeyUsage, TenantId, Timestamp};
 
 use crate::row::{Read, Row};
 use crate::tx::{Statement, Tx};
@@ -12,32 +12,23 @@ use crate::{Store, StoreError};
 
 /// How many rows one statement writes. A rest takes several, so that there are only as many to keep prepared.
 const SIZES: [usize; 3] = [128, 16, 1];
+/// Values in a row.
+const COLUMNS: usize = 6;
 
 static STATEMENTS: LazyLock<[String; 3]> = LazyLock::new(|| SIZES.map(statement));
 
 const BEGIN: &str = "INSERT INTO usage_batches (id, added_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-const SERIES: &str = "SELECT minute - minute % CAST($5 AS BIGINT) AS starts, code,
+const SERIES: &str = "SELECT minute - minute % CAST($5 AS BIGINT) AS starts, code, latency,
         CAST(SUM(counted) AS BIGINT) AS counted
-    FROM key_usage WHERE tenant_id = $1 AND key_id = $2 AND minute >= $3 AND minute < $4 GROUP BY 1, 2";
-const SWEEP: &str = "DELETE FROM key_usage WHERE (tenant_id, key_id, minute, code) IN
-    (SELECT tenant_id, key_id, minute, code FROM key_usage WHERE minute < $1 ORDER BY minute LIMIT 1000)";
+    FROM key_usage WHERE tenant_id = $1 AND key_id = $2 AND minute >= $3 AND minute < $4 GROUP BY 1, 2, 3";
+const SWEEP: &str = "DELETE FROM key_usage WHERE (tenant_id, key_id, minute, code, latency) IN
+    (SELECT tenant_id, key_id, minute, code, latency FROM key_usage WHERE minute < $1 ORDER BY minute LIMIT 1000)";
 const SWEEP_BATCHES: &str = "DELETE FROM usage_batches WHERE id IN
     (SELECT id FROM usage_batches WHERE added_at < $1 ORDER BY added_at LIMIT 1000)";
 
-/// How often one decision was made in one step of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsageSum {
-    /// The first minute of the step.
-    pub minute: i64,
-    /// The decision.
-    pub code: Code,
-    /// How often.
-    pub count: u64,
-}
-
 impl Store {
     /// Adds to what was counted of keys. A batch that was added already, or is being added, is not added again: its `id` is
-    /// remembered until it is swept. No two counts are of the same key, minute and decision.
+    /// remembered until it is swept. No two counts are of the same key, minute, decision and latency.
     ///
     /// # Errors
     /// When the database is unavailable.
@@ -55,7 +46,7 @@ impl Store {
         tenant_id: TenantId,
         key_id: KeyId,
         span: Span,
-    ) -> Result<Vec<UsageSum>, StoreError> {
+    ) -> Result<Vec<Sum>, StoreError> {
         let (first, end) = span.minutes();
         let args = [
             Value::text(tenant_id),
@@ -95,21 +86,23 @@ async fn add(batch: &[Value; 2], counts: &[KeyUsage], tx: &mut Tx<'_>) -> Result
     tx.pipeline(&statements).await.map(drop)
 }
 
-fn values(counted: &KeyUsage) -> [Value; 5] {
+fn values(counted: &KeyUsage) -> [Value; COLUMNS] {
     [
         Value::text(counted.tenant_id),
         Value::text(counted.key_id),
         Value::Int(counted.minute.number().into()),
         Value::text(counted.code),
+        Value::text(counted.latency),
         Value::count(Some(counted.count)),
     ]
 }
 
-async fn read_series(args: &[Value; 5], tx: &mut Tx<'_>) -> Result<Vec<UsageSum>, StoreError> {
-    let read = |mut row: Row| -> Read<UsageSum> {
-        Ok(UsageSum {
+async fn read_series(args: &[Value; 5], tx: &mut Tx<'_>) -> Result<Vec<Sum>, StoreError> {
+    let read = |mut row: Row| -> Read<Sum> {
+        Ok(Sum {
             minute: row.int("starts")?,
             code: row.parsed("code")?,
+            latency: row.parsed("latency")?,
             count: u64::try_from(row.int("counted")?).unwrap_or(0),
         })
     };
@@ -123,13 +116,14 @@ async fn sweep(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
 
 fn statement(size: usize) -> String {
     let row = |index: usize| {
-        let first = 5 * index + 1;
-        format!("(${first}, ${}, ${}, ${}, ${})", first + 1, first + 2, first + 3, first + 4)
+        let places: Vec<_> = (1..=COLUMNS).map(|column| format!("${}", COLUMNS * index + column)).collect();
+        format!("({})", places.join(", "))
     };
     let rows: Vec<_> = (0..size).map(row).collect();
     format!(
-        "INSERT INTO key_usage (tenant_id, key_id, minute, code, counted) VALUES {}
-         ON CONFLICT (tenant_id, key_id, minute, code) DO UPDATE SET counted = key_usage.counted + excluded.counted",
+        "INSERT INTO key_usage (tenant_id, key_id, minute, code, latency, counted) VALUES {}
+         ON CONFLICT (tenant_id, key_id, minute, code, latency)
+         DO UPDATE SET counted = key_usage.counted + excluded.counted",
         rows.join(", ")
     )
 }

@@ -39,7 +39,7 @@ pub trait KeySource: Send + Sync + 'static {
     fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>>;
 
     /// Adds to what was counted of keys; at most [`crate::COUNTS_PER_WRITE`] counts, no two of the same decision about the
-    /// same key in the same minute. A batch whose write failed, or took too long, is offered again and again: it
+    /// same key in the same minute after the same wait. A batch whose write failed, or took too long, is offered again and again: it
     /// must be added once, also if an earlier write of it is under way or has succeeded.
     ///
     /// # Errors

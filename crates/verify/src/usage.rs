@@ -2,13 +2,15 @@
 //!
 //! An allowed request counts up in its key. The first one since the key was last gathered also puts the key on a list, so
 //! that gathering visits the keys that were used and no others, and a key that is forgotten meanwhile keeps its count.
-//! What is gathered is written in batches.
+//! Refusals, and decisions that waited for their key, are counted apart. What is gathered is written in batches.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use keystile_core::usage::Latency;
 use keystile_core::{Clock, Code, KeyId, KeyUsage, Minute, TenantId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -20,16 +22,16 @@ use crate::tally::Added;
 
 /// Most counts in one write: the cost per row no longer falls beyond it, and the writer is not held up.
 pub const COUNTS_PER_WRITE: usize = 1_000;
-/// Most counts in memory while the source is away, and most keys that count at a time, about 25 MB. What finds no
-/// room is not counted.
+/// Most counts that wait for the source, as many that were not gathered yet, and most keys that count at a time: at most
+/// about 60 MB together, when the source is away. What finds no room is not counted.
 pub const COUNTS_PENDING: usize = 262_144;
 
 /// Independent parts, so that keys that begin to count, and refusals, seldom wait for each other.
 const PARTS: usize = 16;
 const MOST_IN_PART: usize = COUNTS_PENDING / PARTS;
 
-/// What is counted: a decision about a key in a minute.
-type Place = (TenantId, KeyId, Minute, Code);
+/// What is counted: a decision about a key in a minute, after such a wait.
+type Place = (TenantId, KeyId, Minute, Code, Latency);
 
 /// Counts on their way to the source.
 pub(crate) struct Usage {
@@ -45,7 +47,7 @@ pub(crate) struct Usage {
 struct Part {
     /// Keys with a count of their own.
     counting: Vec<Arc<CachedKey>>,
-    /// What no key counts: refusals, and minutes that are over.
+    /// What no key counts: refusals, what had to wait, and minutes that are over.
     counts: HashMap<Place, u64>,
 }
 
@@ -70,7 +72,7 @@ impl Usage {
         })
     }
 
-    /// Counts an allowed request.
+    /// Counts a request that was allowed from memory.
     pub(crate) fn allowed(&self, key: &Arc<CachedKey>, now: Timestamp) {
         let minute = Minute::of(now);
         let added = key.tally.add(minute);
@@ -79,26 +81,22 @@ impl Usage {
         }
     }
 
-    /// Counts a refusal.
+    /// Counts a refusal, or what was decided after a wait.
     #[cold]
-    pub(crate) fn refused(&self, key: &CachedKey, code: Code, now: Timestamp) {
-        let place = (key.tenant_id(), key.id(), Minute::of(now), code);
-        let mut part = self.part_of(key).lock();
-        self.add(&mut part.counts, place, 1);
+    pub(crate) fn apart(&self, key: &CachedKey, code: Code, latency: Latency, now: Timestamp) {
+        let place = (key.tenant_id(), key.id(), Minute::of(now), code, latency);
+        self.add_to(&mut self.part_of(key).lock(), place, 1);
     }
 
     #[cold]
     fn begin(&self, key: &Arc<CachedKey>, minute: Minute, added: &Added) {
         let mut part = self.part_of(key).lock();
         if let Added::Instead(before) = added {
-            let place = (key.tenant_id(), key.id(), before.minute(minute), Code::Allowed);
-            return self.add(&mut part.counts, place, before.count.into());
+            return self.add_to(&mut part, from_memory(key, before.minute(minute)), before.count.into());
         }
         if part.counting.len() < MOST_IN_PART {
             part.counting.push(Arc::clone(key));
-            if part.counting.len() == MOST_IN_PART / 2 {
-                self.half_full.notify_one();
-            }
+            self.tell_if_half(part.counting.len());
         } else {
             // Nobody would ever gather it.
             self.lose(key.tally.take().count.into());
@@ -107,13 +105,28 @@ impl Usage {
 
     /// Writes all that is counted, in batches; stops at the first that fails, which is kept for later.
     pub(crate) async fn flush(&self) -> Result<(), SourceUnavailable> {
+        self.gather(&mut self.gathered.lock().await.counts);
+        while self.write_next(Gathered::of_all).await? {}
+        Ok(())
+    }
+
+    /// The same for what is counted of one key, which is a single batch, but for the one that failed the last time.
+    pub(crate) async fn flush_key(&self, tenant_id: TenantId, id: KeyId) -> Result<(), SourceUnavailable> {
+        self.gather(&mut self.gathered.lock().await.counts);
+        while self.write_next(|gathered| gathered.of_key(tenant_id, id)).await? {}
+        Ok(())
+    }
+
+    /// Writes one batch; tells whether there was any. Others can have their turn between two.
+    async fn write_next(
+        &self,
+        next: impl FnOnce(&mut Gathered) -> Vec<KeyUsage>,
+    ) -> Result<bool, SourceUnavailable> {
         let mut gathered = self.gathered.lock().await;
-        self.gather(&mut gathered.counts);
-        loop {
-            let Some(batch) = gathered.next_batch() else { return Ok(()) };
-            self.write(batch).await?;
-            gathered.batch = None;
-        }
+        let Some(batch) = gathered.batch_of(next) else { return Ok(false) };
+        self.write(batch).await?;
+        gathered.batch = None;
+        Ok(true)
     }
 
     /// Takes the counts out of the parts and the keys.
@@ -123,7 +136,7 @@ impl Usage {
             let now = Minute::of(self.clock.now());
             let of_key = |key: Arc<CachedKey>| {
                 let taken = key.tally.take();
-                ((key.tenant_id(), key.id(), taken.minute(now), Code::Allowed), u64::from(taken.count))
+                (from_memory(&key, taken.minute(now)), u64::from(taken.count))
             };
             for (place, count) in apart.into_iter().chain(counting.into_iter().map(of_key)) {
                 if count > 0 {
@@ -142,13 +155,21 @@ impl Usage {
         write.await.unwrap_or(Err(SourceUnavailable))
     }
 
-    fn add(&self, counts: &mut HashMap<Place, u64>, place: Place, count: u64) {
-        if counts.len() < MOST_IN_PART {
-            *counts.entry(place).or_default() += count;
-        } else if let Some(known) = counts.get_mut(&place) {
+    fn add_to(&self, part: &mut Part, place: Place, count: u64) {
+        let counts = &mut part.counts;
+        if let Some(known) = counts.get_mut(&place) {
             *known += count;
+        } else if counts.len() < MOST_IN_PART {
+            counts.insert(place, count);
+            self.tell_if_half(counts.len());
         } else {
             self.lose(count);
+        }
+    }
+
+    fn tell_if_half(&self, taken: usize) {
+        if taken == MOST_IN_PART / 2 {
+            self.half_full.notify_one();
         }
     }
 
@@ -182,19 +203,44 @@ impl Usage {
 }
 
 impl Gathered {
-    /// The batch that was not written the last time, or the next one.
-    fn next_batch(&mut self) -> Option<UsageBatch> {
-        if self.batch.is_none() && !self.counts.is_empty() {
-            let mut counts = Vec::with_capacity(self.counts.len().min(COUNTS_PER_WRITE));
-            while counts.len() < COUNTS_PER_WRITE
-                && let Some(((tenant_id, key_id, minute, code), count)) = self.counts.pop_first()
-            {
-                counts.push(KeyUsage { tenant_id, key_id, minute, code, count });
-            }
-            self.batch = Some(UsageBatch { id: random(), counts });
+    /// The batch that was not written the last time, or else one of what `next` takes out.
+    fn batch_of(&mut self, next: impl FnOnce(&mut Self) -> Vec<KeyUsage>) -> Option<UsageBatch> {
+        if self.batch.is_none() {
+            let counts = next(self);
+            self.batch = (!counts.is_empty()).then(|| UsageBatch { id: random(), counts });
         }
         self.batch.clone()
     }
+
+    /// The first of all.
+    fn of_all(&mut self) -> Vec<KeyUsage> {
+        self.take(..)
+    }
+
+    /// The first of one key.
+    fn of_key(&mut self, tenant_id: TenantId, id: KeyId) -> Vec<KeyUsage> {
+        let first = (tenant_id, id, Minute::new(0), Code::KeyMissing, Latency::Memory);
+        let last = (tenant_id, id, Minute::new(u32::MAX), Code::Allowed, Latency::Longer);
+        self.take(first..=last)
+    }
+
+    fn take(&mut self, places: impl RangeBounds<Place>) -> Vec<KeyUsage> {
+        let taken = self.counts.extract_if(places, |_, _| true).take(COUNTS_PER_WRITE);
+        let usage = |((tenant_id, key_id, minute, code, latency), count)| KeyUsage {
+            tenant_id,
+            key_id,
+            minute,
+            code,
+            latency,
+            count,
+        };
+        taken.map(usage).collect()
+    }
+}
+
+/// Where a key's own count belongs.
+fn from_memory(key: &CachedKey, minute: Minute) -> Place {
+    (key.tenant_id(), key.id(), minute, Code::Allowed, Latency::Memory)
 }
 
 /// Enough to tell batches apart; the standard library seeds its hashers by the system.

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keystile_core::key::Presented;
 use keystile_core::rate::UsedLimit;
 use keystile_core::route::Table;
-use keystile_core::{ApplicationId, Ask, Change, Clock, Code, Digest, Refusal};
+use keystile_core::usage::Latency;
+use keystile_core::{
+    ApplicationId, Ask, Change, Clock, Code, Digest, KeyId, Refusal, Requirement, TenantId, Timestamp,
+};
 
 use crate::background::{self, Background};
 use crate::bounds::Bounds;
@@ -123,28 +126,61 @@ impl Verifier {
     /// # Errors
     /// When the key must be read, with what [`Self::verify_cold`] needs for it.
     pub fn try_verify(&self, presented: &str, ask: &Ask<'_>) -> Result<Verdict, Cold> {
-        if Presented::parse(presented).is_err() {
-            return Ok(Verdict::refused(Code::KeyMalformed));
-        }
-        let digest = Digest::of(presented.as_bytes());
-        let verdict = match self.cache.look_up(&digest) {
-            Look::Known(key) => self.judge(key, ask),
-            Look::Absent => Verdict::refused(Code::KeyNotFound),
-            Look::Unknown => return Err(Cold { digest }),
-        };
-        self.hits.add_one();
-        Ok(verdict)
+        Ok(match self.find(presented)? {
+            Ok(key) => self.judge(key, ask, Latency::Memory),
+            Err(code) => Verdict::refused(code),
+        })
     }
 
     /// Reads the key and decides; the second half of [`Self::verify`].
     pub async fn verify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
+        match self.read(cold).await {
+            Ok((key, latency)) => self.judge(key, ask, latency),
+            Err(code) => Verdict::refused(code),
+        }
+    }
+
+    /// Decides whether the key could do what is asked if it had every permission, as a first look at a request whose
+    /// permissions are not known yet. A yes is counted nowhere, as the question itself is still to come; a refusal is the
+    /// answer, and is counted as such.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn look(&self, presented: &str, ask: &Ask<'_>) -> Result<(), Refusal> {
+        let found = match self.find(presented) {
+            Ok(found) => found.map(|key| (key, Latency::Memory)),
+            Err(cold) => self.read(cold).await,
+        };
+        let (key, latency) = found.map_err(Refusal::Plain)?;
+        let (ask, now) = (Ask { permissions: Requirement::NONE, ..*ask }, self.clock.now());
+        key.decide(&ask, now).inspect_err(|refusal| self.count_refusal(&key, refusal, latency, now))
+    }
+
+    /// The key of a text, or why there is none, if that needs no read.
+    fn find(&self, presented: &str) -> Result<Result<Arc<CachedKey>, Code>, Cold> {
+        if Presented::parse(presented).is_err() {
+            return Ok(Err(Code::KeyMalformed));
+        }
+        let digest = Digest::of(presented.as_bytes());
+        let found = match self.cache.look_up(&digest) {
+            Look::Known(key) => Ok(key),
+            Look::Absent => Err(Code::KeyNotFound),
+            Look::Unknown => return Err(Cold { digest }),
+        };
+        self.hits.add_one();
+        Ok(found)
+    }
+
+    /// Reads a key, and tells how long that took, or why there is none.
+    async fn read(&self, cold: Cold) -> Result<(Arc<CachedKey>, Latency), Code> {
         self.misses.fetch_add(1, Ordering::Relaxed);
+        let began = self.clock.elapsed();
         match self.fills.find(&cold.digest).await {
-            Landing::Found(key) => self.judge(key, ask),
-            Landing::Absent => Verdict::refused(Code::KeyNotFound),
+            Landing::Found(key) => Ok((key, Latency::of(self.clock.elapsed().saturating_sub(began)))),
+            Landing::Absent => Err(Code::KeyNotFound),
             Landing::Overtaken | Landing::Unavailable => {
                 self.unavailable.fetch_add(1, Ordering::Relaxed);
-                Verdict::refused(Code::EnforcementUnavailable)
+                Err(Code::EnforcementUnavailable)
             }
         }
     }
@@ -224,6 +260,15 @@ impl Verifier {
         background::flush(&self.uses, &self.usage).await
     }
 
+    /// Writes what is counted of one key until now, for somebody who is about to read it: gathers the counts of all keys in
+    /// memory, and writes those of this one.
+    ///
+    /// # Errors
+    /// When they cannot be written now; they stay pending.
+    pub async fn flush_usage(&self, tenant_id: TenantId, id: KeyId) -> Result<(), SourceUnavailable> {
+        self.usage.flush_key(tenant_id, id).await
+    }
+
     /// A reading of all counters. Takes each lock of the cache for a moment; meant for every few seconds.
     pub fn stats(&self) -> Stats {
         let census = self.cache.census();
@@ -246,20 +291,31 @@ impl Verifier {
         }
     }
 
-    fn judge(&self, key: Arc<CachedKey>, ask: &Ask<'_>) -> Verdict {
+    fn judge(&self, key: Arc<CachedKey>, ask: &Ask<'_>, latency: Latency) -> Verdict {
         let now = self.clock.now();
         let judged = key.decide(ask, now).and_then(|()| self.take(&key, ask.cost));
         match judged {
             Ok(left) => {
                 self.uses.note(&key, now, ask.ip);
-                self.usage.allowed(&key, now);
+                if latency == Latency::Memory {
+                    self.usage.allowed(&key, now);
+                } else {
+                    self.usage.apart(&key, Code::Allowed, latency, now);
+                }
                 Verdict { key: Some(key), outcome: Ok(()), left }
             }
             Err(Refusal::Plain(Code::KeyNotFound)) => Verdict::refused(Code::KeyNotFound),
             Err(refusal) => {
-                self.usage.refused(&key, refusal.code(), now);
+                self.count_refusal(&key, &refusal, latency, now);
                 Verdict { key: Some(key), outcome: Err(refusal), left: Left::NONE }
             }
+        }
+    }
+
+    /// Counts a refusal, but not one of another tenant's question, for which the key does not exist.
+    fn count_refusal(&self, key: &CachedKey, refusal: &Refusal, latency: Latency, now: Timestamp) {
+        if refusal.code() != Code::KeyNotFound {
+            self.usage.apart(key, refusal.code(), latency, now);
         }
     }
 

@@ -151,6 +151,7 @@ on_both_engines! {
         a_session_whose_audit_entry_fails_does_not_start;
     usage:
         counts_are_added_up,
+        waits_are_counted_apart,
         a_batch_is_added_once,
         batches_of_any_size_are_added,
         old_counts_and_batches_are_swept_a_few_at_a_time;

@@ -1,8 +1,8 @@
 //! Counts of decisions about keys.
 
-use keystile_core::usage::{Span, Step};
+use keystile_core::usage::{Latency, Span, Step, Sum};
 use keystile_core::{Code, KeyId, KeyUsage, Minute, TenantId, Timestamp};
-use keystile_store::{Store, UsageSum};
+use keystile_store::Store;
 
 use crate::bed::Bed;
 
@@ -22,16 +22,20 @@ fn start(minute: u32) -> Timestamp {
 }
 
 fn counted(number: u128, minute: u32, code: Code, count: u64) -> KeyUsage {
-    KeyUsage { tenant_id: tenant(), key_id: key(number), minute: Minute::new(minute), code, count }
+    let (minute, latency) = (Minute::new(minute), Latency::Memory);
+    KeyUsage { tenant_id: tenant(), key_id: key(number), minute, code, latency, count }
 }
 
-async fn series(store: &Store, number: u128, (from, to): (u32, u32), step: Step) -> Vec<(i64, Code, u64)> {
+async fn sums(store: &Store, number: u128, (from, to): (u32, u32), step: Step) -> Vec<Sum> {
     let span = Span::new(start(from), start(to), step).unwrap();
-    let sums = store.usage(tenant(), key(number), span).await.unwrap();
-    let mut sums: Vec<_> =
-        sums.into_iter().map(|UsageSum { minute, code, count }| (minute, code, count)).collect();
+    let mut sums = store.usage(tenant(), key(number), span).await.unwrap();
     sums.sort_unstable();
     sums
+}
+
+async fn series(store: &Store, number: u128, span: (u32, u32), step: Step) -> Vec<(i64, Code, u64)> {
+    let sums = sums(store, number, span, step).await.into_iter();
+    sums.map(|Sum { minute, code, latency: _, count }| (minute, code, count)).collect()
 }
 
 pub(crate) async fn counts_are_added_up(bed: &Bed) {
@@ -55,6 +59,20 @@ pub(crate) async fn counts_are_added_up(bed: &Bed) {
     let span = Span::new(start(0), start(1), Step::Day).unwrap();
     let elsewhere = TenantId::from_parts(Timestamp::from_millis(1), 2);
     assert!(store.usage(elsewhere, key(1), span).await.unwrap().is_empty());
+}
+
+pub(crate) async fn waits_are_counted_apart(bed: &Bed) {
+    let store = bed.store().await;
+    let waited = |minute, latency, count| KeyUsage { latency, ..counted(1, minute, Code::Allowed, count) };
+    let counts = Latency::ALL.iter().zip(1..).map(|(latency, count)| waited(120, *latency, count)).collect();
+    store.add_usage(1, counts, start(0)).await.unwrap();
+    store.add_usage(2, vec![waited(121, Latency::UpTo5Ms, 10)], start(0)).await.unwrap();
+    let sum = |(latency, count): (&Latency, u64)| {
+        let count = if *latency == Latency::UpTo5Ms { count + 10 } else { count };
+        Sum { minute: 120, code: Code::Allowed, latency: *latency, count }
+    };
+    let expected: Vec<_> = Latency::ALL.iter().zip(1..).map(sum).collect();
+    assert_eq!(sums(&store, 1, (2 * HOUR, 3 * HOUR), Step::Hour).await, expected);
 }
 
 pub(crate) async fn a_batch_is_added_once(bed: &Bed) {

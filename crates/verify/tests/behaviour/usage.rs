@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystile_core::{Ask, Clock, Code, KeyId, Minute, Permission, Requirement};
+use keystile_core::usage::Latency;
+use keystile_core::{Ask, Clock, Code, KeyId, Minute, Permission, Refusal, Requirement};
 use keystile_verify::{Bounds, COUNTS_PER_WRITE, FLUSH_EVERY, SourceUnavailable};
 
 use crate::source::Mood;
@@ -12,14 +13,23 @@ use crate::world::{World, facts, start_of_time, tenant, text};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What was counted of each key in each minute, over all batches that were written, each once.
+/// What was counted of each key in each minute, whatever it waited, over all batches that were written, each once.
 fn written(world: &World) -> BTreeMap<(KeyId, Minute, Code), u64> {
+    let mut sums = BTreeMap::new();
+    for ((key_id, minute, code, _), count) in written_by_latency(world) {
+        *sums.entry((key_id, minute, code)).or_default() += count;
+    }
+    sums
+}
+
+fn written_by_latency(world: &World) -> BTreeMap<(KeyId, Minute, Code, Latency), u64> {
     let batches: BTreeMap<u128, _> =
         world.source.counted.lock().iter().map(|batch| (batch.id, batch.counts.clone())).collect();
     let mut sums = BTreeMap::new();
     for counted in batches.into_values().flatten() {
         assert_eq!(counted.tenant_id, tenant(1));
-        *sums.entry((counted.key_id, counted.minute, counted.code)).or_default() += counted.count;
+        let place = (counted.key_id, counted.minute, counted.code, counted.latency);
+        *sums.entry(place).or_default() += counted.count;
     }
     sums
 }
@@ -58,6 +68,47 @@ async fn each_decision_is_counted_in_its_minute() {
 }
 
 #[tokio::test]
+async fn what_waits_for_its_key_is_counted_by_how_long_it_waited() {
+    let world = World::with_keys(3);
+    let mut held = world.source.hold_queries();
+    let waits = [(0, 1, Latency::UpTo1Ms), (1, 80, Latency::UpTo100Ms), (2, 1_500, Latency::Longer)];
+    let mut expected = BTreeMap::new();
+    for (number, millis, latency) in waits {
+        if number == 1 {
+            world.commit(number, |facts| facts.blocked = true);
+        }
+        let call = world.call(number);
+        let query = held.recv().await.unwrap();
+        world.clock.turn(Duration::from_millis(millis));
+        query.release();
+        let code = call.await.unwrap();
+        assert_eq!(world.known_code(number), Some(code));
+        expected.insert((facts(number).id, minute(0), code, latency), 1);
+        expected.insert((facts(number).id, minute(0), code, Latency::Memory), 1);
+    }
+    world.verifier.flush().await.unwrap();
+    assert_eq!(written_by_latency(&world), expected);
+}
+
+#[tokio::test]
+async fn a_look_counts_a_refusal_and_leaves_a_yes_to_the_question() {
+    let world = World::with_keys(2);
+    world.commit(1, |facts| facts.blocked = true);
+    let needed = [Permission::parse("orders:write").unwrap()];
+    let write = Ask { permissions: Requirement::All(&needed), ..Ask::ANYTHING };
+    for _ in 0..2 {
+        world.verifier.look(&text(0), &write).await.unwrap();
+        let refused = world.verifier.look(&text(1), &write).await.unwrap_err();
+        assert_eq!(refused, Refusal::Plain(Code::KeyBlocked));
+    }
+    assert_eq!(world.verifier.look(&text(7), &write).await.unwrap_err().code(), Code::KeyNotFound);
+    assert_eq!(world.verifier.look("sk_x", &write).await.unwrap_err().code(), Code::KeyMalformed);
+    world.verifier.flush().await.unwrap();
+    assert_eq!(written(&world), BTreeMap::from([((facts(1).id, minute(0), Code::KeyBlocked), 2)]));
+    assert!(world.source.written.lock().is_empty(), "a look is no use");
+}
+
+#[tokio::test]
 async fn what_no_key_is_known_for_is_not_counted() {
     let world = World::with_keys(1);
     world.code(7).await;
@@ -92,6 +143,26 @@ async fn batches_are_bounded() {
     world.verifier.flush().await.unwrap();
     let sizes: Vec<_> = world.source.counted.lock().iter().map(|batch| batch.counts.len()).collect();
     assert_eq!(sizes, [COUNTS_PER_WRITE, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_of_one_key_is_written_when_it_is_asked_for() {
+    let world = World::with_keys(3);
+    for number in [0, 1, 1, 2] {
+        world.code(number).await;
+    }
+    world.verifier.flush_usage(tenant(1), facts(1).id).await.unwrap();
+    let (first, second) = ((facts(0).id, minute(0), Code::Allowed), (facts(1).id, minute(0), Code::Allowed));
+    assert_eq!(written(&world), BTreeMap::from([(second, 2)]));
+    // A batch of others that may have been written comes first, as it could hold counts of this key.
+    *world.source.mood.lock() = Mood::Failing;
+    assert_eq!(world.verifier.flush().await, Err(SourceUnavailable));
+    assert_eq!(world.verifier.flush_usage(tenant(1), facts(0).id).await, Err(SourceUnavailable));
+    *world.source.mood.lock() = Mood::Well;
+    world.code(1).await;
+    world.verifier.flush_usage(tenant(1), facts(1).id).await.unwrap();
+    let written = written(&world);
+    assert_eq!((written[&first], written[&second], written.len()), (1, 3, 3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,13 +119,13 @@ async fn read_routing(
     ask: &Ask<'_>,
     application_id: ApplicationId,
 ) -> Result<Option<Arc<Table>>, ApiProblem> {
-    check_all_else(app, key, ask).await?;
+    app.verifier.look(key, ask).await.map_err(|refusal| ApiProblem::decision(&refusal))?;
     let unavailable = |_| ApiProblem::decision(&Refusal::Plain(Code::EnforcementUnavailable));
     app.verifier.routing(application_id).await.map_err(unavailable)
 }
 
-/// Whether the key could do what is asked if it had every permission. It counts against no limit, as a key that lacks
-/// a permission is refused before.
+/// Whether the key could do what is asked if it had every permission, which no key has: a refusal that follows from the
+/// routing is counted as one for a permission. It counts against no limit, as that is refused before.
 async fn check_all_else(app: &App, key: &str, ask: &Ask<'_>) -> Result<(), ApiProblem> {
     let ask = Ask { permissions: Requirement::IMPOSSIBLE, ..*ask };
     match verdict(app, key, &ask).await.outcome {
