@@ -3,7 +3,7 @@
 use keystile_core::{KeyId, TenantId};
 use keystile_wire::{
     BlockKey, CreateKey, CreatedKey, ImportKeys, ImportedKeys, KeyListQuery, KeyView, Listing, PatchKey,
-    RegenerateKey, RevokeKey, RotateKey, VerifyAnswer, VerifyRequest,
+    RegenerateKey, RevokeKey, RotateKey, UsageQuery, UsageView, VerifyAnswer, VerifyRequest,
 };
 
 use crate::{Client, ClientError};
@@ -36,6 +36,19 @@ impl Client {
     /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
     pub async fn key(&self, tenant: TenantId, id: KeyId) -> Result<KeyView, ClientError> {
         self.get(&key(tenant, id)).await
+    }
+
+    /// How often a key was allowed and refused, step by step; also of one that is deleted.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
+    pub async fn key_usage(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+        query: &UsageQuery,
+    ) -> Result<UsageView, ClientError> {
+        self.get_with(&act(tenant, id, "usage"), query).await
     }
 
     /// Changes settings of a key.

@@ -40,7 +40,7 @@ pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
 pub use customers::{CustomerDraft, CustomerQuery};
 pub use invitations::{Acceptance, Invited};
-pub use keys::{Imported, Issued, KeyQuery, VersionGuard};
+pub use keys::{History, Imported, Issued, KeyQuery, VersionGuard};
 pub use once::{Asked, Asker, Attempt, Repeated};
 pub use password_change::ResetOffer;
 pub use presence::{Me, Present};

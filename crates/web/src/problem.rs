@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use keystile_core::rate::Exceeded;
 use keystile_core::{Code, Invalid, Owner, Refusal};
 use keystile_manage::{Conflict, Refused, TokenRefused};
+use keystile_verify::SourceUnavailable;
 use keystile_wire::{FieldProblem, LimitState, Problem};
 
 use crate::rate_fields::{RATE_LIMIT, RATE_LIMIT_POLICY, refusal_fields};
@@ -64,6 +65,12 @@ impl ApiProblem {
 
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    /// The store is away.
+    fn unavailable() -> Self {
+        let detail = "the store cannot do this now; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
     /// More or longer header lines than a request may have.
@@ -260,11 +267,7 @@ impl From<Refused> for ApiProblem {
             }
             Refused::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store does not answer");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "the store cannot do this now; try again",
-                )
+                Self::unavailable()
             }
             Refused::InDoubt { source, .. } => {
                 tracing::error!(error = &source as &dyn std::error::Error, "a change is in doubt");
@@ -280,6 +283,13 @@ impl From<Refused> for ApiProblem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "this is our fault and was logged")
             }
         }
+    }
+}
+
+/// Its cause was logged by the source.
+impl From<SourceUnavailable> for ApiProblem {
+    fn from(_: SourceUnavailable) -> Self {
+        Self::unavailable()
     }
 }
 

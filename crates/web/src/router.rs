@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::api::{
     applications, audit, catalogue, customers, health, integration, invitations, issuing, keys, members,
-    passwords, routing, second_factor, sessions, sign_in, tenants, verification,
+    passwords, routing, second_factor, sessions, sign_in, tenants, usage, verification,
 };
 use crate::authz;
 use crate::document::Document;
@@ -119,6 +119,7 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(keys::enable_key))
         .routes(routes!(keys::block_key))
         .routes(routes!(keys::unblock_key))
+        .routes(routes!(usage::show_key_usage))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

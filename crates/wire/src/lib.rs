@@ -29,6 +29,7 @@ mod second_factor;
 mod secret;
 mod session;
 mod tenant;
+mod usage;
 mod verification;
 
 pub use application::{ApplicationListQuery, ApplicationView, CreateApplication, PatchApplication};
@@ -56,4 +57,5 @@ pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenBody, TokenRequest,
 };
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
+pub use usage::{LatencyCounts, UsageCounts, UsagePoint, UsageQuery, UsageView};
 pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};

@@ -1,6 +1,7 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
 use keystile_core::route::Unmatched;
+use keystile_core::usage::Step;
 use keystile_core::{
     Action, BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Owner, Role, SourceType, TrustLevel,
 };
@@ -72,6 +73,7 @@ schemas! {
     budget_period / maybe_budget_period = one_of(BudgetPeriod::ALL.iter().map(|p| p.as_str())); "a budget period"
     owner / maybe_owner = one_of(Owner::ALL.iter().map(|o| o.as_str())); "whose limit it is"
     role / maybe_role = one_of(Role::ALL.iter().map(|r| r.as_str())); "a member's role"
+    step / maybe_step = one_of(Step::ALL.iter().map(|s| s.as_str())); "the length of a step"
     code / maybe_code = one_of(Code::ALL.iter().map(|c| c.as_str())); "a decision's code"
     ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"
     object / maybe_object = free_object(); "a free JSON object"

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod history;
 mod import;
 mod life;
 mod read;
@@ -10,5 +11,6 @@ mod secret;
 
 pub use change::VersionGuard;
 pub use create::Issued;
+pub use history::History;
 pub use import::Imported;
 pub use read::KeyQuery;

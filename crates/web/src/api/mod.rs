@@ -18,6 +18,7 @@ pub(crate) mod sessions;
 mod shown;
 pub(crate) mod sign_in;
 pub(crate) mod tenants;
+pub(crate) mod usage;
 pub(crate) mod verification;
 
 use axum::response::{IntoResponse, Response};

@@ -1,0 +1,47 @@
+//! What was counted of a key.
+
+use keystile_core::usage::{Span, Sum};
+use keystile_core::{ApiKey, KeyId, TenantId};
+
+use crate::{Caller, ControlPlane, Refused, Right};
+
+/// The history of a key that the caller may see. Only [`ControlPlane::history`] makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct History {
+    tenant_id: TenantId,
+    key_id: KeyId,
+}
+
+impl History {
+    /// The key's tenant.
+    pub const fn tenant_id(self) -> TenantId {
+        self.tenant_id
+    }
+
+    /// The key.
+    pub const fn key_id(self) -> KeyId {
+        self.key_id
+    }
+}
+
+impl ControlPlane {
+    /// The history of a key of the caller's tenant, which outlives the key: also of one that is deleted.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadKeys`].
+    pub async fn history(&self, caller: &Caller, id: KeyId) -> Result<History, Refused> {
+        caller.require(Right::ReadKeys)?;
+        let seen = |key: &ApiKey| caller.reach().is_none_or(|reach| reach.sees(key));
+        let key = self.store.key(caller.tenant_id, id).await?.filter(seen);
+        let key = key.ok_or(Refused::NotFound("API key"))?;
+        Ok(History { tenant_id: key.tenant_id, key_id: key.id })
+    }
+
+    /// What was counted of the key, as far as it is written down; steps without any count are left out.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn usage(&self, history: History, span: Span) -> Result<Vec<Sum>, Refused> {
+        Ok(self.store.usage(history.tenant_id, history.key_id, span).await?)
+    }
+}

@@ -1,0 +1,31 @@
+//! How keys are used.
+
+use axum::extract::State;
+use http::StatusCode;
+use keystile_core::KeyId;
+use keystile_wire::{Problem, UsageQuery, UsageView};
+
+use super::{Answer, json};
+use crate::extract::{Member, PathId, Query};
+use crate::state::App;
+
+/// Show how often an API key was allowed and refused, step by step; also of one that is deleted. Counts are kept for 90 days.
+#[utoipa::path(get, path = "/api-keys/{api_key_id}/usage", tag = "keys",
+    params(("tenant_id" = String, Path), ("api_key_id" = String, Path), UsageQuery), responses(
+    (status = 200, body = UsageView, description = "A point for each step."),
+    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, a span that breaks a rule, or 404."),
+    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+))]
+pub(crate) async fn show_key_usage(
+    State(app): State<App>,
+    Member(caller): Member,
+    PathId(id): PathId<KeyId>,
+    Query(query): Query<UsageQuery>,
+) -> Answer {
+    let history = app.control.history(&caller, id).await?;
+    let span = query.span(app.control.present())?;
+    // What is only in memory belongs to the answer.
+    app.verifier.flush_usage(history.tenant_id(), history.key_id()).await?;
+    let sums = app.control.usage(history, span).await?;
+    Ok(json(StatusCode::OK, &UsageView::new(span, sums)))
+}
