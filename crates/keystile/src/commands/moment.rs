@@ -40,6 +40,34 @@ impl End {
     }
 }
 
+/// When something was: so long before now, or at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// So long before now.
+    Ago(Duration),
+    /// At this moment.
+    At(Timestamp),
+}
+
+impl Past {
+    /// Reads `90min`, `12h`, `30d`, any other span, or an RFC 3339 time.
+    pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
+        if let Ok(moment) = text.parse() {
+            return Ok(Self::At(moment));
+        }
+        let rule = "must be a span such as `90min`, `12h` or `30d` before now, of at most 100 years, \
+            or an RFC 3339 time such as `2026-01-31T00:00:00Z`";
+        span(text).map(Self::Ago).ok_or_else(|| Invalid::rule(rule))
+    }
+
+    pub(crate) fn moment(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(span) => now.minus(span),
+            Self::At(moment) => moment,
+        }
+    }
+}
+
 /// Reads a count and a unit, such as `30s` or `12h`, of at most 100 years.
 pub(crate) fn span(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
@@ -90,6 +118,17 @@ mod tests {
         ] {
             assert_eq!(End::parse(text).unwrap().moment(now), at(end), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_past_is_a_span_before_now_or_a_moment() {
+        let now = at("2026-01-31T09:30:00Z");
+        for (text, then) in
+            [("90min", "2026-01-31T08:00:00Z"), ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")]
+        {
+            assert_eq!(Past::parse(text).unwrap().moment(now), at(then), "{text}");
+        }
+        assert!(Past::parse("yesterday").is_err());
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn life(key: &KeyView, now: Timestamp) -> Vec<(&'static str, String)> {
     push(&mut pairs, "written by", key.source.clone());
     pairs.push(("created", format!("{} by {}", key.created_at, key.created_by)));
     pairs.push(("last used", last_used(key, now)));
+    push(&mut pairs, "used from", key.last_used_ip.clone());
     pairs.push(("version", key.version.to_string()));
     pairs
 }
@@ -242,6 +243,13 @@ key_01HF7YAT000000000000000001  web              production   active            
 key_01HF7YAT000000000000000001  nightly reports  staging      revoked, blocked  a:read, b:read +1  sk_ks_live_aB3d…9xYz  never
 ";
         assert_eq!(rows(&[web(), reports()], sample::now()), expected);
+    }
+
+    #[test]
+    fn a_sheet_tells_when_a_key_was_last_used_and_from_where() {
+        let used = KeyView { last_used_ip: Some("203.0.113.9".into()), ..web() };
+        let sheet = sheet(&used, sample::now());
+        assert!(sheet.contains("last used    5 min ago\nused from    203.0.113.9\n"), "{sheet}");
     }
 
     #[test]

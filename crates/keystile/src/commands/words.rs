@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use keystile_core::usage::Step;
 use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, Role, TrustLevel};
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
@@ -35,6 +36,11 @@ pub(crate) fn action() -> impl TypedValueParser<Value = Action> {
 /// One of the roles.
 pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
     member(Role::ALL.iter().map(|role| role.as_str()))
+}
+
+/// One of the lengths that a step of a series can have.
+pub(crate) fn step() -> impl TypedValueParser<Value = Step> {
+    member(Step::ALL.iter().map(|step| step.as_str()))
 }
 
 fn member<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>

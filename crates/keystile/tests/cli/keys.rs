@@ -128,6 +128,25 @@ fn a_blocked_key_is_refused_until_the_bar_is_lifted() {
 }
 
 #[test]
+fn how_often_a_key_was_allowed_and_refused_is_told() {
+    let server = Server::start("usage");
+    let created = json(&ran(&mut server.keys(&["create", "web", "--json"])).ok());
+    let (id, secret) = (created["id"].as_str().unwrap(), created["secret"].as_str().unwrap());
+    let unused = ran(&mut server.keys(&["usage", id]));
+    assert!(unused.notes.contains("Nothing was asked"), "{unused:?}");
+    verified(&server, &[], secret).ok();
+    verified(&server, &["--environment", "staging"], secret);
+    let told = ran(&mut server.keys(&["usage", id, "--from", "2h", "--step", "minute"])).ok();
+    assert!(told.contains("allowed  1\nrefused  1\n         wrong_environment 1\n"), "{told}");
+    assert!(told.contains("\nSINCE "), "{told}");
+    let usage = json(&ran(&mut server.keys(&["usage", id, "--step", "day", "--json"])).ok());
+    assert_eq!((&usage["total"]["allowed"], usage["data"].as_array().unwrap().len()), (&Value::from(1), 30));
+    let refused = ran(&mut server.keys(&["usage", id, "--from", "1h", "--to", "2h"]));
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.notes.contains("--to: must be later than `from`"), "{refused:?}");
+}
+
+#[test]
 fn lists_are_read_page_by_page_and_nothing_is_told_as_nothing() {
     let server = Server::start("lists");
     let all = json(&ran(&mut server.keys(&["list", "--all", "--json"])).ok());

@@ -253,7 +253,21 @@ pub(crate) fn on_lists(subject: &Subject) -> Vec<Case> {
     let applications = |query: &str, field| {
         Case::new("GET", &format!("{}/applications?{query}", subject.tenant), "").names(field)
     };
+    let usage = |query: &str, field| {
+        Case::new("GET", &format!("{}/{}/usage?{query}", subject.keys, subject.id), "").names(field)
+    };
     vec![
+        usage("from=yesterday", "from"),
+        usage("to=2026-02-30T00:00:00Z", "to"),
+        usage("to=", "to"),
+        usage("step=week", "step"),
+        usage("step=minute&step=minute", "step"),
+        usage("from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z", "to"),
+        usage("from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
+        usage("from=9999-01-01T00:00:00Z", "to"),
+        usage("from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z&step=minute", "step"),
+        usage("from=0000-01-01T00:00:00Z&step=day", "step"),
+        usage("colour=red", "colour"),
         keys("limit=0", "limit"),
         keys("limit=201", "limit"),
         keys("limit=-1", "limit"),

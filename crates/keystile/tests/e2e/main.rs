@@ -42,4 +42,5 @@ mod secrets;
 mod sessions;
 mod tenancy;
 mod traefik;
+mod usage;
 mod world;

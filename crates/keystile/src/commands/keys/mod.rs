@@ -16,6 +16,7 @@ mod settings;
 mod show;
 mod switch;
 mod update;
+mod usage;
 mod verify;
 
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ enum Action {
     Import(import::Import),
     List(list::List),
     Show(show::Show),
+    Usage(usage::Usage),
     #[command(visible_alias = "patch")]
     Update(Box<update::Update>),
     Disable(switch::Disable),
@@ -81,6 +83,7 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Import(import) => import.run(&context).await,
         Action::List(list) => list.run(&context).await,
         Action::Show(show) => show.run(&context).await,
+        Action::Usage(usage) => usage.run(&context).await,
         Action::Update(update) => update.run(&context).await,
         Action::Disable(disable) => disable.run(&context).await,
         Action::Enable(enable) => enable.run(&context).await,
@@ -206,6 +209,8 @@ mod tests {
             (&format!("keystile keys block {ID}"), "--reason"),
             (&format!("keystile keys block {ID} --reason="), "1 to 200 characters"),
             ("keystile keys list --limit 5 --all", "cannot be used with"),
+            (&format!("keystile keys usage {ID} --from yesterday"), "30d"),
+            (&format!("keystile keys usage {ID} --step week"), "hour"),
             ("keystile keys verify sk_x --stdin", "cannot be used with"),
         ] {
             let refused = parsed(line).unwrap_err().to_string();
