@@ -37,7 +37,7 @@ impl Minute {
 text_enum!(
     /// How long a decision waited for what is known of its key.
     Latency {
-        /// Not at all, as the key was in memory. Such decisions take about a microsecond and are not timed.
+        /// Not at all, as the key was in memory. Such decisions are not timed.
         Memory = "memory",
         /// At most 1 ms.
         UpTo1Ms = "up_to_1_ms",

@@ -3,7 +3,8 @@
 //! Every method of [`Store`] is one transaction, takes the tenant first, and is written once: one SQL
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::unsealed_tenant`], for the
-//! sealing of the log, and [`Store::has_ended`], for transactions whose end was not learned.
+//! sealing of the log, [`Store::has_ended`], for transactions whose end was not learned, and those that write or sweep in
+//! batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never reads a clock. A
 //! future that is dropped does not undo its transaction: whoever must act after a commit has to keep

@@ -85,7 +85,7 @@ pub struct UsageCounts {
 /// Decisions by how long they waited until their key was read. Each stands in one place, the first that holds it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LatencyCounts {
-    /// Not at all, as the key was in memory. These take about a microsecond and are not timed.
+    /// Not at all, as the key was in memory. Such decisions are not timed.
     pub memory: u64,
     /// At most 1 ms.
     pub up_to_1_ms: u64,

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn usage(sums: &[(i64, Code, Latency, u64)]) -> UsageView {
-        let hours = |hours| Timestamp::from_millis(hours * 3_600_000);
+        let hours = |hours: i64| Timestamp::from_millis(hours * 3_600_000);
         let span = Span::new(hours(1), hours(4), Step::Hour).unwrap();
         let sum = |(hour, code, latency, count): &(i64, Code, Latency, u64)| Sum {
             minute: hour * 60,
