@@ -7,6 +7,7 @@ use keystile_engine::{Engine, SystemEntropy};
 use keystile_manage::ControlPlane;
 use keystile_store::{Location, Store};
 use keystile_web::{App, Server, ServerLimits};
+use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -17,6 +18,7 @@ use crate::stop;
 pub(crate) struct Running {
     engine: Engine,
     server: Server,
+    envoy: Option<Server>,
 }
 
 impl Running {
@@ -29,11 +31,8 @@ impl Running {
             .fill(&mut seed)
             .map_err(|error| Failure::because("request ids cannot be made", &error))?;
         let app = App::new(engine.planes().clone(), settings.http(), u64::from_ne_bytes(seed));
-        let server = Server::bind(settings.listen(), app, server_limits(settings)?).await;
-        let server = server.map_err(|error| {
-            Failure::because(format!("{} cannot be listened on", settings.listen()), &error)
-        })?;
-        Ok(Self { engine, server })
+        let (server, envoy) = bind(settings, app).await?;
+        Ok(Self { engine, server, envoy })
     }
 
     /// Every change of state.
@@ -46,11 +45,44 @@ impl Running {
         self.server.address().map_err(|error| Failure::because("the listener has no address", &error))
     }
 
+    /// Where it listens for Envoy, if it does.
+    pub(crate) fn envoy_address(&self) -> Result<Option<SocketAddr>, Failure> {
+        let address = self.envoy.as_ref().map(Server::address).transpose();
+        address.map_err(|error| Failure::because("the listener for Envoy has no address", &error))
+    }
+
     /// Serves until `stop`, then writes down what is only in memory.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
-        self.server.serve(stop).await;
+        serve(self.server, self.envoy, stop).await;
         self.engine.stop().await;
     }
+}
+
+/// Binds the listener of the API, and that for Envoy if there is to be one.
+async fn bind(settings: &Settings, app: App) -> Result<(Server, Option<Server>), Failure> {
+    let taken = |address| move |error| Failure::because(format!("{address} cannot be listened on"), &error);
+    let (limits, listen) = (server_limits(settings)?, settings.listen());
+    let Some(address) = settings.grpc_listen else {
+        return Ok((Server::bind(listen, app, limits).await.map_err(taken(listen))?, None));
+    };
+    let (api, envoy) = limits.shared_with_envoy();
+    let envoy = Server::bind_envoy(address, app.clone(), envoy).await.map_err(taken(address))?;
+    Ok((Server::bind(listen, app, api).await.map_err(taken(listen))?, Some(envoy)))
+}
+
+/// Serves on both listeners until `stop`.
+async fn serve(server: Server, envoy: Option<Server>, stop: impl Future<Output = ()>) {
+    let Some(envoy) = envoy else { return server.serve(stop).await };
+    let (tell, mut told) = watch::channel(());
+    let stopped = async move {
+        // The end of the channel is what is told.
+        let _end = told.changed().await;
+    };
+    let both = async {
+        stop.await;
+        drop(tell);
+    };
+    tokio::join!(server.serve(both), envoy.serve(stopped));
 }
 
 /// The settings, as far as the system lets us have them.

@@ -89,6 +89,9 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     make_owner(running.control(), options.owner).await?;
     let address = running.address()?;
     tracing::info!(%address, "serving");
+    if let Some(address) = running.envoy_address()? {
+        tracing::info!(%address, "answering Envoy");
+    }
     running.serve(stop).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,8 @@ use crate::wait::until;
 
 /// Attempts to start one on a port that was free a moment ago.
 const MAX_STARTS: usize = 3;
+/// The variable that names the program Envoy.
+pub const ENVOY: &str = "KEYSTILE_ENVOY";
 /// Where Debian puts them, beside what is on the search path.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
 
@@ -23,6 +25,8 @@ pub enum Program {
     Caddy,
     /// HAProxy, with Lua.
     Haproxy,
+    /// Envoy, which is no package of Debian's: [`ENVOY`] names it.
+    Envoy,
 }
 
 impl Program {
@@ -31,6 +35,15 @@ impl Program {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
             Self::Haproxy => "haproxy",
+            Self::Envoy => "envoy",
+        }
+    }
+
+    /// The name of its configuration; Envoy knows the language by the end of it.
+    const fn configuration(self) -> &'static str {
+        match self {
+            Self::Nginx | Self::Caddy | Self::Haproxy => "gateway.conf",
+            Self::Envoy => "gateway.yaml",
         }
     }
 
@@ -47,11 +60,23 @@ impl Program {
                 command.env("XDG_CONFIG_HOME", folder).env("XDG_DATA_HOME", folder)
             }
             Self::Haproxy => command.arg("-db").arg("-f").arg(file),
+            // Several may run at a time, and a worker thread for each processor would slow them all.
+            Self::Envoy => {
+                command.args(["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning", "-c"]);
+                command.arg(file)
+            }
         };
         command
     }
 
     fn file(self) -> PathBuf {
+        if let Self::Envoy = self {
+            let named = std::env::var_os(ENVOY);
+            return named.map_or_else(
+                || panic!("{ENVOY} does not name Envoy; `cargo xtask test` installs it"),
+                PathBuf::from,
+            );
+        }
         let name = self.name();
         let found = FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|file| file.exists());
         found.unwrap_or_else(|| panic!("these tests need {name}: `apt-get install {name}`"))
@@ -105,7 +130,7 @@ impl Drop for Gateway {
 fn try_start(program: Program, text_for: impl Fn(u16) -> String) -> Result<Gateway, String> {
     let folder = TempDir::with_prefix("keystile-gateway-").unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let file = folder.path().join("gateway.conf");
+    let file = folder.path().join(program.configuration());
     std::fs::write(&file, text_for(port)).unwrap();
     let mut command = program.command(folder.path(), &file);
     let mut process = Process::start(&mut command, folder.path(), program.name());

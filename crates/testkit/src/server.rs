@@ -15,6 +15,8 @@ use crate::wait::until;
 
 /// What is written before the address, on standard output by `dev` and in the log by `serve`.
 const BEFORE_ADDRESS: [&str; 2] = ["Keystile is up at http://", "serving address="];
+/// The same, of the listener for Envoy.
+const BEFORE_ENVOY_ADDRESS: [&str; 2] = ["Envoy is answered at ", "answering Envoy address="];
 
 /// How to start a server.
 #[derive(Debug)]
@@ -151,7 +153,7 @@ impl Server {
         let mut process = self.plan.run(&format!("start-{}", self.starts));
         self.address = until("the server to listen", || {
             assert!(process.ended().is_none(), "the server ended:\n{}", process.stderr());
-            find_address(&process)
+            find_address(&process, BEFORE_ADDRESS)
         });
         until("the server to be ready", || is_ready(&self.address).then_some(()));
         self.process = Some(process);
@@ -201,6 +203,14 @@ impl Server {
     /// Where it listens, as `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Where it answers Envoy, as `127.0.0.1:PORT`; it was started with `--grpc-listen`.
+    ///
+    /// # Panics
+    /// When it does not run, or does not tell.
+    pub fn envoy_address(&self) -> String {
+        until("the server to answer Envoy", || find_address(self.process(), BEFORE_ENVOY_ADDRESS))
     }
 
     /// A client of its API.
@@ -275,9 +285,9 @@ impl Credentials {
     }
 }
 
-fn find_address(process: &Process) -> Option<String> {
+fn find_address(process: &Process, before: [&str; 2]) -> Option<String> {
     let said = process.stdout() + &process.stderr();
-    let after = BEFORE_ADDRESS.iter().find_map(|before| Some(said.split_once(before)?.1))?;
+    let after = before.iter().find_map(|before| Some(said.split_once(before)?.1))?;
     // Only with what follows is the number of the port complete.
     let (address, _) = after.split_once(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')?;
     Some(address.to_owned())

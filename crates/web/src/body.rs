@@ -91,7 +91,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiProblem> {
     ))
 }
 
-async fn read_bytes<B>(
+/// Reads a whole body of at most `longest` bytes, within the time and with its part of the memory.
+pub(crate) async fn read_bytes<B>(
     headers: &HeaderMap,
     body: B,
     (within, part): (Duration, &mut Part<'_>),

@@ -42,6 +42,22 @@ pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
     })
 }
 
+/// The address of whoever sent a request that the gateway at `peer` asks about and had from `source`. A gateway that is no
+/// trusted proxy stands for the client itself, whomever it names; a source that is one tells who was before it.
+pub(crate) fn asked_client_ip(
+    peer: IpAddr,
+    source: Option<IpAddr>,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+) -> ClientIp {
+    let peer = peer.to_canonical();
+    if trusted.iter().any(|network| network.contains(&peer)) {
+        source.map_or(ClientIp(None), |source| client_ip(source, headers, trusted))
+    } else {
+        ClientIp(Some(peer))
+    }
+}
+
 /// Reads from the right, where the nearest proxy wrote; an entry that is no address ends what can be believed.
 fn forwarded(headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
     let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
@@ -121,6 +137,24 @@ mod tests {
             ("203.0.113.9, 10.0.0.4:80", "203.0.113.9"),
         ] {
             assert_eq!(forwarded_seen("127.0.0.1", &[entry]), expected, "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_is_believed_about_its_source_only_if_it_is_trusted() {
+        let trusted = TRUSTED.map(|network| network.parse().unwrap());
+        let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static("192.0.2.1"))]);
+        for (peer, source, expected) in [
+            ("127.0.0.1", Some("203.0.113.9"), "203.0.113.9"),
+            ("::ffff:127.0.0.1", Some("::ffff:203.0.113.9"), "203.0.113.9"),
+            ("127.0.0.1", Some("10.0.0.4"), "192.0.2.1"),
+            ("127.0.0.1", None, "unknown"),
+            ("198.51.100.1", Some("203.0.113.9"), "198.51.100.1"),
+            ("198.51.100.1", None, "198.51.100.1"),
+        ] {
+            let source = source.map(|source| source.parse().unwrap());
+            let seen = asked_client_ip(peer.parse().unwrap(), source, &headers, &trusted);
+            assert_eq!(seen.to_string(), expected, "{peer} {source:?}");
         }
     }
 

@@ -45,7 +45,8 @@ impl RequestIds {
         }
     }
 
-    fn make(&self) -> RequestId {
+    /// A new one.
+    pub(crate) fn make(&self) -> RequestId {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
         let mixed = scatter(count ^ self.seed);
         let mut text = *b"req_0000000000000000";

@@ -46,7 +46,7 @@ pub fn openapi() -> Described {
         description = "Issues API keys and guards APIs with them.",
         license(name = "MIT OR Apache-2.0")
     ),
-    paths(verification::verify_key, authz::authorize),
+    paths(verification::verify_key, authz::forward::authorize),
     modifiers(&Credentials),
     tags(
         (name = "sessions", description = "Signing in, and what a person does for themselves."),

@@ -16,7 +16,7 @@ use tokio::time::{Instant, interval_at};
 
 use crate::pace::Pace;
 use crate::router::router;
-use crate::service::{MAX_HEAD, MAX_LINES, Service};
+use crate::service::{Answering, EnvoyService, MAX_HEAD, MAX_LINES, Service};
 use crate::state::App;
 
 /// Longest request head that hyper reads, in bytes. It answers a longer one with a bare 431, so it is given twice what
@@ -49,22 +49,59 @@ impl Default for ServerLimits {
     }
 }
 
+impl ServerLimits {
+    /// The limits of the API and of a listener for Envoy beside it: the connections are shared out, so that neither can take
+    /// those of the other. Envoy gets a tenth, as it makes few and asks about many requests on each.
+    #[must_use]
+    pub fn shared_with_envoy(self) -> (Self, Self) {
+        let envoy = (self.connections / 10).max(1);
+        let api = (self.connections - envoy.min(self.connections)).max(1);
+        (Self { connections: api, ..self }, Self { connections: envoy, ..self })
+    }
+}
+
 /// A bound listener that serves until it is told to stop.
 pub struct Server {
     listener: TcpListener,
     app: App,
-    router: Router,
+    face: Face,
     limits: ServerLimits,
 }
 
+/// What is spoken on a listener.
+enum Face {
+    /// The API, in HTTP/1 and HTTP/2.
+    Api(Router),
+    /// Envoy's external authorization, in gRPC.
+    Envoy,
+}
+
+/// A connection that begins.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    told: watch::Receiver<()>,
+    place: OwnedSemaphorePermit,
+    pace: Arc<Pace>,
+}
+
 impl Server {
-    /// Binds the address.
+    /// Binds the address for the API.
     ///
     /// # Errors
     /// When the address is taken or not ours.
     pub async fn bind(address: SocketAddr, app: App, limits: ServerLimits) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, router: router(app.clone()), app, limits })
+        Ok(Self { listener, face: Face::Api(router(app.clone())), app, limits })
+    }
+
+    /// Binds the address for Envoy's external authorization over gRPC, and nothing else.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub async fn bind_envoy(address: SocketAddr, app: App, limits: ServerLimits) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { listener, face: Face::Envoy, app, limits })
     }
 
     /// Where it listens; tells the port that the system chose.
@@ -120,8 +157,24 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
-        let (app, router, pace) = (self.app.clone(), self.router.clone(), Arc::<Pace>::default());
-        let service = Arc::new(Service { app, router, peer: peer.ip(), pace: Arc::clone(&pace) });
+        let (app, pace) = (self.app.clone(), Arc::<Pace>::default());
+        let connection = Accepted { stream, peer, told, place, pace: Arc::clone(&pace) };
+        let peer = peer.ip();
+        match &self.face {
+            Face::Api(router) => {
+                self.carry(http, Service { app, router: router.clone(), peer, pace }, connection);
+            }
+            Face::Envoy => self.carry(http, EnvoyService { app, peer, pace }, connection),
+        }
+    }
+
+    fn carry<S: Answering>(
+        &self,
+        http: &Builder<TokioExecutor>,
+        service: S,
+        Accepted { stream, peer, told, place, pace }: Accepted,
+    ) {
+        let service = Arc::new(service);
         let answer = service_fn(move |request| {
             let service = Arc::clone(&service);
             async move { Ok::<_, Infallible>(service.answer(request).await) }
@@ -150,7 +203,10 @@ impl Server {
             .max_header_list_size(u32::try_from(MAX_READ).unwrap_or(u32::MAX))
             .keep_alive_interval(self.limits.head_timeout)
             .keep_alive_timeout(self.limits.head_timeout);
-        http
+        match self.face {
+            Face::Api(_) => http,
+            Face::Envoy => http.http2_only(),
+        }
     }
 }
 

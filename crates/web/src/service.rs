@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use axum::Router;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use crate::api::verification::verify_key;
-use crate::authz;
+use crate::authz::{envoy, forward};
 use crate::client_ip::{ClientIp, client_ip};
 use crate::pace::{Pace, paced};
 use crate::problem::ApiProblem;
@@ -32,7 +32,12 @@ pub(crate) const MAX_LINES: usize = 100;
 /// What a header line has beside name and value: a colon, a space and the end of the line.
 const AROUND_A_HEADER: usize = 4;
 
-/// Answers requests of one connection.
+/// Answers the requests of one connection.
+pub(crate) trait Answering: Send + Sync + 'static {
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<AnyBody>> + Send;
+}
+
+/// Answers what the API is asked.
 pub(crate) struct Service {
     pub(crate) app: App,
     pub(crate) router: Router,
@@ -40,25 +45,25 @@ pub(crate) struct Service {
     pub(crate) pace: Arc<Pace>,
 }
 
-impl Service {
+impl Answering for Service {
     /// Answers one request. The two hot paths do not go through the router: matching a table and boxing
     /// futures would cost them more than the verification itself. What is rare is boxed, because the future of
     /// a request is copied when it starts.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let _open = self.pace.begin();
         let request_id = self.app.request_ids.of(request.headers(), &self.app.settings.key_headers);
         let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
         let path = request.uri().path();
-        let mut response = if is_head_too_long(&request) {
+        let mut response = if is_head_too_long(target_length(request.uri()), request.headers()) {
             render(ApiProblem::head_too_long(), &request_id)
         } else if path == VERIFY_PATH && request.method() == Method::POST {
             let (parts, body) = request.into_parts();
             let verified = verify_key(&self.app, &parts.headers, body, client, &request_id).await;
             verified
                 .map_or_else(|problem| render(problem, &request_id), |response| response.map(Either::Left))
-        } else if path.starts_with(authz::PATH) {
+        } else if path.starts_with(forward::PATH) {
             let query = request.uri().query().unwrap_or_default();
-            let authorized = authz::authorize(&self.app, path, query, request.headers(), client).await;
+            let authorized = forward::authorize(&self.app, path, query, request.headers(), client).await;
             authorized.map_or_else(
                 |problem| render(problem, &request_id),
                 |response| response.map(|()| Either::Left(Full::default())),
@@ -69,7 +74,9 @@ impl Service {
         response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
         response
     }
+}
 
+impl Service {
     async fn route(
         &self,
         mut request: Request<Incoming>,
@@ -91,12 +98,29 @@ impl Service {
     }
 }
 
-fn is_head_too_long<B>(request: &Request<B>) -> bool {
+/// Answers what an Envoy asks by gRPC.
+pub(crate) struct EnvoyService {
+    pub(crate) app: App,
+    pub(crate) peer: IpAddr,
+    pub(crate) pace: Arc<Pace>,
+}
+
+impl Answering for EnvoyService {
+    async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
+        let _open = self.pace.begin();
+        envoy::call(&self.app, self.peer, request).await
+    }
+}
+
+/// Whether a head is longer than a request may have, with a target of so many bytes.
+pub(crate) fn is_head_too_long(target: usize, headers: &HeaderMap) -> bool {
     let line =
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + AROUND_A_HEADER;
-    let (headers, uri) = (request.headers(), request.uri());
-    let target = uri.path().len() + uri.query().map_or(0, str::len);
     headers.len() > MAX_LINES || target + headers.iter().map(line).sum::<usize>() > MAX_HEAD
+}
+
+fn target_length(uri: &Uri) -> usize {
+    uri.path().len() + uri.query().map_or(0, str::len)
 }
 
 fn render(problem: ApiProblem, request_id: &RequestId) -> Response<AnyBody> {

@@ -8,8 +8,8 @@ mod bench;
 mod check;
 mod fuzz;
 mod generate;
+mod python;
 mod run;
-mod schemathesis;
 mod test;
 mod tidy;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, bail};
 use keystile_testkit::postgres::{Durability, ENGINE, Postgres, VARIABLE};
 
+use crate::python;
 use crate::run::{cargo, program, quiet, root, shown, works};
-use crate::schemathesis;
 
 /// A program that tests start, and the Debian package that has it.
 struct Needed {
@@ -30,16 +30,19 @@ const FURTHER_FOLDERS: &[&str] = &["/usr/sbin", "/usr/local/sbin", "/sbin"];
 /// Debian keeps each release of PostgreSQL apart: `/usr/lib/postgresql/15/bin`.
 const POSTGRES_RELEASES: &str = "/usr/lib/postgresql";
 
+/// Programs, and the variables that name them to tests.
+type Tools = [(&'static str, PathBuf)];
+
 /// Installs what is needed, then runs all tests of the workspace, or those that `flags` choose.
 pub(crate) fn run(flags: &[String]) -> Result<()> {
     provide(NEEDED)?;
-    let schemathesis = schemathesis::provide()?;
+    let tools = python::provide()?;
     let runner = Runner::provide();
     let documented = if flags.is_empty() { doc_tests() } else { Ok(()) };
     // The runner comes last, so that its summary ends the output.
     with_postgres(|url| {
-        let all = runner.run(flags, url, &schemathesis);
-        let once_more = if flags.is_empty() { runner.run_on_postgres(url, &schemathesis) } else { Ok(()) };
+        let all = runner.run(flags, url, &tools);
+        let once_more = if flags.is_empty() { runner.run_on_postgres(url, &tools) } else { Ok(()) };
         all.and(once_more)
     })?;
     documented
@@ -90,7 +93,7 @@ impl Runner {
     }
 
     /// Runs the tests over HTTP once more, with servers on PostgreSQL.
-    fn run_on_postgres(&self, postgres: &str, schemathesis: &Path) -> Result<()> {
+    fn run_on_postgres(&self, postgres: &str, tools: &Tools) -> Result<()> {
         let http = ["--package", "keystile", "--test", "e2e"];
         let mut command = match self {
             Self::Nextest => {
@@ -106,10 +109,10 @@ impl Runner {
             }
         };
         command.env(ENGINE, "postgres");
-        shown(command.env(VARIABLE, postgres).env(schemathesis::VARIABLE, schemathesis))
+        shown(command.env(VARIABLE, postgres).envs(tools.iter().cloned()))
     }
 
-    fn run(&self, flags: &[String], postgres: &str, schemathesis: &Path) -> Result<()> {
+    fn run(&self, flags: &[String], postgres: &str, tools: &Tools) -> Result<()> {
         let mut command = match self {
             Self::Nextest => cargo(&["nextest", "run"]),
             Self::Cargo => cargo(&["test", "--lib", "--bins", "--tests", "--no-fail-fast"]),
@@ -117,7 +120,7 @@ impl Runner {
         if flags.is_empty() {
             command.arg("--workspace");
         }
-        shown(command.args(flags).env(VARIABLE, postgres).env(schemathesis::VARIABLE, schemathesis))
+        shown(command.args(flags).env(VARIABLE, postgres).envs(tools.iter().cloned()))
     }
 }
 

@@ -46,6 +46,8 @@ macro_rules! settings {
 settings! {
     /// Address to listen on [default: 127.0.0.1:7878].
     listen: SocketAddr, "KEYSTILE_LISTEN", "ADDRESS";
+    /// Address to answer Envoy's external authorization on, over gRPC (envoy.service.auth.v3) [default: none]. Whoever reaches it can ask with a key whether it may pass; nothing else is served there.
+    grpc_listen: SocketAddr, "KEYSTILE_GRPC_LISTEN", "ADDRESS";
     /// Folder for the database, the keys of the server and the lock file [default: keystile-data].
     data_dir: PathBuf, "KEYSTILE_DATA_DIR", "FOLDER";
     /// Database to use instead of the file in the data folder: `postgres://user:password@host/database`. Encrypted with `?sslmode=verify-full`; add `&sslrootcert=FILE` to name the certificates that are trusted, in PEM, instead of those of this system.
@@ -64,7 +66,7 @@ settings! {
     cache_keys: usize, "KEYSTILE_CACHE_KEYS", "N";
     /// Unknown keys remembered at most, so that a flood of them does not reach the database [default: 100000].
     cache_unknown: usize, "KEYSTILE_CACHE_UNKNOWN", "N";
-    /// Connections open at once at most [default: 10000].
+    /// Connections open at once at most [default: 10000]; a tenth of them is for `--grpc-listen`, if it is given.
     max_connections: usize, "KEYSTILE_MAX_CONNECTIONS", "N";
     /// Seconds a client may take for a request's head, or stay silent between requests; it has at least twice as long to take an answer [default: 30].
     head_timeout_seconds: u64, "KEYSTILE_HEAD_TIMEOUT_SECONDS", "N";

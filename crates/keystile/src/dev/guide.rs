@@ -1,17 +1,29 @@
 //! What `keystile dev` prints: what there is, and commands to paste.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 
 use keystile_core::Environment;
 
 use super::workspace::{Facts, Opened, Workspace};
 
+/// Where the server listens.
+pub(super) struct Addresses {
+    /// For the API: `http://127.0.0.1:7878`.
+    pub(super) base_url: String,
+    /// For Envoy, if it does.
+    pub(super) envoy: Option<SocketAddr>,
+}
+
 /// Prints the guide to standard output. A closed pipe is nobody's fault.
-pub(super) fn print(opened: &Opened, base_url: &str) {
-    let text = match opened {
-        Opened::New(workspace) => first_start(workspace, base_url),
-        Opened::Kept(facts) => later_start(facts, base_url),
+pub(super) fn print(opened: &Opened, addresses: &Addresses) {
+    let mut text = match opened {
+        Opened::New(workspace) => first_start(workspace, &addresses.base_url),
+        Opened::Kept(facts) => later_start(facts, &addresses.base_url),
     };
+    if let Some(address) = addresses.envoy {
+        text.push_str(&format!("Envoy is answered at {address}, by gRPC.\n"));
+    }
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -3,6 +3,7 @@
 mod guide;
 mod workspace;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use crate::compose::Running;
 use crate::config::{DATABASE, Settings};
 use crate::failure::Failure;
 use crate::stop::{self, Hangup};
+use guide::Addresses;
 use workspace::{NOTES, Opened, Workspace};
 
 /// Settings that name other places than the local folder, and their variables. As flags they are meant; in the
@@ -67,9 +69,10 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     let stop = stop::requested(Hangup::Stops)?;
     let running = Running::start(&settings).await?;
     refuse_own_files(options.credentials_file.as_deref(), &settings)?;
-    let base_url = format!("http://{}", running.address()?);
+    let addresses =
+        Addresses { base_url: format!("http://{}", running.address()?), envoy: running.envoy_address()? };
     let opened = Workspace::open(running.control(), &settings.data_dir()).await?;
-    hand_over(&opened, options.credentials_file.as_deref(), &settings, &base_url)?;
+    hand_over(&opened, options.credentials_file.as_deref(), &settings, &addresses)?;
     running.serve(stop).await;
     Ok(ExitCode::SUCCESS)
 }
@@ -79,14 +82,14 @@ fn hand_over(
     opened: &Opened,
     file: Option<&Path>,
     settings: &Settings,
-    base_url: &str,
+    addresses: &Addresses,
 ) -> Result<(), Failure> {
     match (opened, file) {
-        (Opened::New(workspace), Some(file)) => write_private(file, &workspace.to_json(base_url))?,
+        (Opened::New(workspace), Some(file)) => write_private(file, &workspace.to_json(&addresses.base_url))?,
         (Opened::Kept(_), Some(file)) if !file.exists() => return Err(secrets_are_gone(file, settings)),
         (Opened::New(_) | Opened::Kept(_), _) => {}
     }
-    guide::print(opened, base_url);
+    guide::print(opened, addresses);
     match opened {
         Opened::New(workspace) => workspace.remember(&settings.data_dir()),
         Opened::Kept(_) => Ok(()),
@@ -95,7 +98,8 @@ fn hand_over(
 
 /// The password of a server for trying things out stands on a screen; nobody else should reach it.
 fn refuse_public_address(settings: &Settings) -> Result<(), Failure> {
-    if settings.listen().ip().is_loopback() {
+    let is_loopback = |address: SocketAddr| address.ip().is_loopback();
+    if is_loopback(settings.listen()) && settings.grpc_listen.is_none_or(is_loopback) {
         return Ok(());
     }
     Err(Failure::new("`keystile dev` listens on loopback only; use `keystile serve` for others to reach it"))

@@ -2,11 +2,13 @@
 
 use keystile_testkit::gateway::Program;
 
-use crate::guarded::{self, Example};
+use crate::guarded::{self, Example, Way};
 
 const EXAMPLE: Example = Example {
     program: Program::Caddy,
     config: include_str!("../../../../examples/caddy/Caddyfile"),
+    before_port: ":",
+    way: Way::Http,
     two_keys: 400,
     away: 502,
     files: &[],

@@ -2,10 +2,11 @@
 
 use keystile_testkit::gateway::{Gateway, Program};
 use keystile_testkit::http::{Answer, Http, NOTHING};
+use keystile_testkit::server::Plan;
 use keystile_testkit::upstream::Upstream;
 use serde_json::{Value, json};
 
-use crate::world::{World, as_key, text};
+use crate::world::{KEYSTILE, World, as_key, text};
 
 /// Every header that tells who somebody is.
 const IDENTITY: [&str; 8] = [
@@ -24,12 +25,22 @@ const IDENTITY: [&str; 8] = [
 pub(crate) struct Example {
     pub(crate) program: Program,
     pub(crate) config: &'static str,
+    /// What stands before a port in it.
+    pub(crate) before_port: &'static str,
+    pub(crate) way: Way,
     /// What a client gets that shows two keys.
     pub(crate) two_keys: u16,
     /// What a client gets while Keystile is away.
     pub(crate) away: u16,
     /// Files that the configuration names, and where they are.
     pub(crate) files: &'static [(&'static str, &'static str)],
+}
+
+/// How a gateway asks, which tells the port of Keystile in its example.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    Http = 7878,
+    Grpc = 7879,
 }
 
 /// Keystile, a gateway in front of an API, and the API.
@@ -42,19 +53,32 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) async fn start(example: Example) -> Self {
-        let (world, upstream) = (World::start().await, Upstream::start());
+        let (plan, upstream) = (Plan::dev(KEYSTILE), Upstream::start());
+        let (world, keystile) = match example.way {
+            Way::Http => {
+                let world = World::of(plan.start()).await;
+                let address = world.server.address().to_owned();
+                (world, address)
+            }
+            Way::Grpc => {
+                let world = World::of(plan.flag("--grpc-listen", "127.0.0.1:0").start()).await;
+                let address = world.server.envoy_address();
+                (world, address)
+            }
+        };
+        let port = |port: &str| format!("{}{port}", example.before_port);
         let replaced = [
-            ("APPLICATION_ID", world.credentials.application_id.clone()),
-            ("127.0.0.1:7878", world.server.address().to_owned()),
-            ("127.0.0.1:9000", format!("127.0.0.1:{}", upstream.port())),
+            ("APPLICATION_ID".to_owned(), world.credentials.application_id.clone()),
+            (port(&(example.way as u16).to_string()), port(keystile.rsplit(':').next().unwrap())),
+            (port("9000"), port(&upstream.port().to_string())),
         ];
-        let files = example.files.iter().map(|(name, path)| (*name, (*path).to_owned()));
+        let files = example.files.iter().map(|(name, path)| ((*name).to_owned(), (*path).to_owned()));
         let replaced: Vec<_> = replaced.into_iter().chain(files).collect();
-        let gateway = Gateway::start(example.program, |port| {
-            let listen = (":8080", format!(":{port}"));
+        let gateway = Gateway::start(example.program, |free| {
+            let listen = (port("8080"), port(&free.to_string()));
             replaced.iter().chain([&listen]).fold(example.config.to_owned(), |config, (theirs, ours)| {
-                assert!(config.contains(theirs), "the example has no {theirs} any more");
-                config.replace(theirs, ours)
+                assert!(config.contains(theirs.as_str()), "the example has no {theirs} any more");
+                config.replace(theirs.as_str(), ours)
             })
         });
         let http = Http::new(gateway.address());
@@ -238,7 +262,13 @@ pub(crate) async fn demands_the_permission_of_a_path(example: Example) {
 /// The application's routes say what a path needs and a host serves: the gateway names nothing but the application.
 pub(crate) async fn needs_nothing_but_the_url(mut example: Example) {
     // Caddy passes the client's query on where its own has no question mark.
-    let asked = ["environment=production&permission=customers:read", "environment=production", "{args.0}"];
+    let asked = [
+        "environment=production&permission=customers:read",
+        "environment=production",
+        "{args.0}",
+        ", environment: production",
+        "permission: \"customers:read\"",
+    ];
     let bare = |config: &str| asked.iter().fold(config.to_owned(), |config, asked| config.replace(asked, ""));
     assert_ne!(bare(example.config), example.config);
     example.config = bare(example.config).leak();

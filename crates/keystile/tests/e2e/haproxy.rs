@@ -2,11 +2,13 @@
 
 use keystile_testkit::gateway::Program;
 
-use crate::guarded::{self, Example};
+use crate::guarded::{self, Example, Way};
 
 const EXAMPLE: Example = Example {
     program: Program::Haproxy,
     config: include_str!("../../../../examples/haproxy/haproxy.cfg"),
+    before_port: ":",
+    way: Way::Http,
     two_keys: 400,
     away: 503,
     files: &[("keystile.lua", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/haproxy/keystile.lua"))],

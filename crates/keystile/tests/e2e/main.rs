@@ -19,6 +19,7 @@ mod database_away;
 mod dev;
 mod doubt;
 mod durability;
+mod envoy;
 mod file_modes;
 mod floods;
 mod full_disk;

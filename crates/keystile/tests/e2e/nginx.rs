@@ -5,12 +5,14 @@ use keystile_testkit::gateway::Program;
 use keystile_testkit::http::NOTHING;
 use serde_json::json;
 
-use crate::guarded::{self, Example, Guarded};
+use crate::guarded::{self, Example, Guarded, Way};
 use crate::world::{as_key, text};
 
 const EXAMPLE: Example = Example {
     program: Program::Nginx,
     config: include_str!("../../../../examples/nginx/nginx.conf"),
+    before_port: ":",
+    way: Way::Http,
     two_keys: 400,
     away: 500,
     files: &[],

@@ -18,6 +18,19 @@ struct Told {
     names: [&'static str; 2],
 }
 
+/// How the gateway tells of the original request.
+pub(super) enum Original<'a> {
+    /// In headers that it writes, among those of the client.
+    Told(&'a HeaderMap),
+    /// Apart from the headers, where no client can write.
+    Known {
+        method: &'a str,
+        /// Path and query.
+        target: &'a str,
+        host: &'a str,
+    },
+}
+
 /// What the routes ask for.
 pub(super) struct Demand<'t> {
     pub(super) environment: Environment,
@@ -55,10 +68,10 @@ impl<E: Into<Barrier>> From<E> for Stop {
 pub(super) fn demand<'t>(
     table: &'t Table,
     guarded: Option<Environment>,
-    headers: &HeaderMap,
+    original: &Original<'_>,
 ) -> Result<Demand<'t>, Stop> {
-    let route = if table.has_routes() { find(table, headers)? } else { None };
-    let hosted = if table.has_hosts() { hosted(table, headers)? } else { None };
+    let route = if table.has_routes() { find(table, original)? } else { None };
+    let hosted = if table.has_hosts() { hosted(table, original)? } else { None };
     let routed = route.and_then(|route| route.environment);
     let mut known = [guarded, routed, hosted].into_iter().flatten();
     let Some(environment) = known.next() else {
@@ -75,20 +88,38 @@ pub(super) fn demand<'t>(
 }
 
 pub(super) fn missing_environment() -> ApiProblem {
-    Invalid::new("environment", "is required: add `?environment=production` to the gateway's URL").into()
+    let rule =
+        "is required: add `?environment=production` to the gateway's URL, or to Envoy's `context_extensions`";
+    Invalid::new("environment", rule).into()
 }
 
-fn find<'t>(table: &'t Table, headers: &HeaderMap) -> Result<Option<&'t Route>, Stop> {
-    let (method, target) = (METHOD.required(headers)?, TARGET.required(headers)?);
+fn find<'t>(table: &'t Table, original: &Original<'_>) -> Result<Option<&'t Route>, Stop> {
+    let (method, target) = original.method_and_target()?;
     let path = PlainPath::parse(target).map_err(Barrier::from)?;
     // What is no text is no method that a route names.
     let method = std::str::from_utf8(method).unwrap_or_default();
     Ok(table.route(method, &path).map_err(Barrier::from)?)
 }
 
-fn hosted(table: &Table, headers: &HeaderMap) -> Result<Option<Environment>, Barrier> {
-    let host = HOST.read(headers)?.and_then(|host| std::str::from_utf8(host).ok());
+fn hosted(table: &Table, original: &Original<'_>) -> Result<Option<Environment>, Barrier> {
+    let host = original.host()?.and_then(|host| std::str::from_utf8(host).ok());
     Ok(host.and_then(|host| table.environment_of(host)))
+}
+
+impl<'a> Original<'a> {
+    fn method_and_target(&self) -> Result<(&'a [u8], &'a [u8]), Stop> {
+        match self {
+            Self::Told(headers) => Ok((METHOD.required(headers)?, TARGET.required(headers)?)),
+            Self::Known { method, target, .. } => Ok((method.as_bytes(), target.as_bytes())),
+        }
+    }
+
+    fn host(&self) -> Result<Option<&'a [u8]>, Barrier> {
+        match self {
+            Self::Told(headers) => HOST.read(headers),
+            Self::Known { host, .. } => Ok(Some(host.as_bytes())),
+        }
+    }
 }
 
 impl Told {

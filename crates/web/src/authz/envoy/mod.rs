@@ -1,0 +1,72 @@
+//! Envoy's external authorization over gRPC: `envoy.service.auth.v3.Authorization/Check`.
+//!
+//! Whatever goes wrong is answered with a refusal of its own and never with an error of gRPC, which an Envoy that is told to
+//! (`failure_mode_allow`) would take for a yes.
+
+mod answer;
+mod frame;
+mod messages;
+mod question;
+
+use std::net::IpAddr;
+
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use self::messages::{CheckRequest, CheckResponse};
+use super::original::Original;
+use super::{Question, decide};
+use crate::body::read_bytes;
+use crate::client_ip::asked_client_ip;
+use crate::problem::ApiProblem;
+use crate::service::{AnyBody, MAX_HEAD};
+use crate::state::App;
+
+/// The one method.
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+/// Longest message, in bytes. Envoy tells the head of the request, some of it twice, and of both ends of its connection; what
+/// is longer has a head that is too long for us.
+const MAX_MESSAGE: usize = 4 * MAX_HEAD;
+
+/// Answers one call of an Envoy at `peer`.
+pub(crate) async fn call(app: &App, peer: IpAddr, request: Request<Incoming>) -> Response<AnyBody> {
+    if !frame::is_grpc(request.headers()) {
+        return frame::unsupported();
+    }
+    if request.uri().path() != CHECK || request.method() != Method::POST {
+        return frame::unimplemented();
+    }
+    let response = match read(app, request).await {
+        Ok(asked) => check(app, peer, asked).await,
+        Err(problem) => answer::denied(problem, app.request_ids.make()),
+    };
+    frame::write(&response)
+}
+
+async fn read(app: &App, request: Request<Incoming>) -> Result<CheckRequest, ApiProblem> {
+    let (parts, body) = request.into_parts();
+    let mut part = app.reading.room.part();
+    let reading = (app.reading.within, &mut part);
+    frame::read(read_bytes(&parts.headers, body, reading, frame::PREFIX + MAX_MESSAGE).await?)
+}
+
+async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> CheckResponse {
+    let attributes = asked.attributes.unwrap_or_default();
+    let request = attributes.request.as_ref().and_then(|request| request.http.clone()).unwrap_or_default();
+    let headers = match question::read_headers(&request) {
+        Ok(headers) => headers,
+        Err(problem) => return answer::denied(problem, app.request_ids.make()),
+    };
+    let decision = async {
+        let source = question::source(&attributes);
+        let client = asked_client_ip(peer, source, &headers, &app.settings.trusted_proxies);
+        let original =
+            Original::Known { method: &request.method, target: &request.path, host: &request.host };
+        let place = question::read_place(&attributes.context_extensions)?;
+        decide(app, &Question { place, original, headers: &headers, client }).await
+    };
+    match decision.await {
+        Ok(identity) => answer::allowed(&identity, &headers),
+        Err(problem) => answer::denied(problem, app.request_ids.of(&headers, &app.settings.key_headers)),
+    }
+}
