@@ -68,6 +68,15 @@ impl Http {
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text, json })
     }
 
+    /// The body of the answer to a request, which may be no text.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn bytes(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Bytes {
+        let answer = self.client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+        answer.into_body().collect().await.unwrap().to_bytes()
+    }
+
     /// Sends a request as it is.
     ///
     /// # Panics

@@ -20,6 +20,7 @@ mod dev;
 mod doubt;
 mod durability;
 mod envoy;
+mod envoy_listener;
 mod file_modes;
 mod floods;
 mod full_disk;

@@ -22,12 +22,11 @@ pub(super) fn read_place(extensions: &HashMap<String, String>) -> Result<Place<'
     let application_id = application_id.parse().map_err(|_| ApiProblem::not_found("application"))?;
     let mut place = Place::new(application_id);
     for (name, value) in extensions.iter().filter(|(name, _)| *name != APPLICATION_ID) {
-        match name.as_str() {
-            // A name stands there once, so several permissions stand in one value.
-            "permission" => {
-                value.split_whitespace().try_for_each(|one| place.set(name, Cow::Borrowed(one)))?
-            }
-            _ => place.set(name, Cow::Borrowed(value))?,
+        // A name stands there once, so several permissions stand in one value.
+        let values =
+            if name == "permission" { value.split_whitespace().collect() } else { vec![value.as_str()] };
+        for value in values {
+            place.set(name, Cow::Borrowed(value))?;
         }
     }
     Ok(place)
