@@ -244,3 +244,16 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connections_are_shared_out_and_nobody_is_left_without() {
+        for (connections, expected) in [(10_000, (9_000, 1_000)), (20, (18, 2)), (9, (8, 1)), (1, (1, 1))] {
+            let (api, envoy) = ServerLimits { connections, ..ServerLimits::default() }.shared_with_envoy();
+            assert_eq!((api.connections, envoy.connections), expected);
+        }
+    }
+}

@@ -51,8 +51,8 @@ async fn read(app: &App, request: Request<Incoming>) -> Result<CheckRequest, Api
 }
 
 async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> CheckResponse {
-    let attributes = asked.attributes.unwrap_or_default();
-    let request = attributes.request.as_ref().and_then(|request| request.http.clone()).unwrap_or_default();
+    let mut attributes = asked.attributes.unwrap_or_default();
+    let request = attributes.request.take().and_then(|request| request.http).unwrap_or_default();
     let headers = match question::read_headers(&request) {
         Ok(headers) => headers,
         Err(problem) => return answer::denied(problem, app.request_ids.make()),
