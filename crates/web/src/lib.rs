@@ -18,6 +18,7 @@ mod pace;
 mod problem;
 mod rate_fields;
 mod readiness;
+mod refusals;
 mod request_id;
 mod room;
 mod router;

@@ -16,6 +16,7 @@ use crate::api::{
 use crate::authz;
 use crate::document::Document;
 use crate::problem::ApiProblem;
+use crate::refusals;
 use crate::service::VERIFY_PATH;
 use crate::state::App;
 
@@ -64,6 +65,12 @@ pub fn openapi() -> Described {
 struct ApiDocument;
 
 fn api() -> OpenApiRouter<App> {
+    let mut api = operations();
+    refusals::describe(api.get_openapi_mut());
+    api
+}
+
+fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

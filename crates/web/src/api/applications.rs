@@ -5,9 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use keystile_core::{Application, ApplicationId};
 use keystile_manage::Right;
-use keystile_wire::{
-    ApplicationListQuery, ApplicationView, CreateApplication, Listing, PatchApplication, Problem,
-};
+use keystile_wire::{ApplicationListQuery, ApplicationView, CreateApplication, Listing, PatchApplication};
 
 use super::{Answer, json, listing, page_of, with_location, with_version};
 use crate::extract::{IfMatch, Json, Member, PathId, Query};
@@ -24,8 +22,6 @@ fn record(status: StatusCode, application: Application) -> Response {
 #[utoipa::path(post, path = "/applications", tag = "applications", params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateApplication, responses(
     (status = 201, body = ApplicationView, description = "The application."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn create_application(
     State(app): State<App>,
@@ -44,8 +40,6 @@ pub(crate) async fn create_application(
 /// List applications, newest first.
 #[utoipa::path(get, path = "/applications", tag = "applications", params(("tenant_id" = String, Path), ApplicationListQuery), responses(
     (status = 200, body = Listing<ApplicationView>, description = "A page of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_applications(
     State(app): State<App>,
@@ -63,8 +57,6 @@ pub(crate) async fn list_applications(
 #[utoipa::path(get, path = "/applications/{application_id}", tag = "applications",
     params(("tenant_id" = String, Path), ("application_id" = String, Path)), responses(
     (status = 200, body = ApplicationView, description = "The application."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_application(
     State(app): State<App>,
@@ -79,8 +71,6 @@ pub(crate) async fn show_application(
     params(("tenant_id" = String, Path), ("application_id" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchApplication, responses(
     (status = 200, body = ApplicationView, description = "The application as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `version_conflict` when the record has moved on."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn patch_application(
     State(app): State<App>,

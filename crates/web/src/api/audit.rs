@@ -8,7 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use keystile_core::{AuditId, Seq};
 use keystile_manage::{AuditExport, AuditQuery};
-use keystile_wire::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView, Listing, Problem};
+use keystile_wire::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView, Listing};
 
 use super::{Answer, json, listing, page_of};
 use crate::extract::{Member, PathId, Query};
@@ -17,8 +17,6 @@ use crate::state::App;
 /// List what was done in the tenant, newest first.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(("tenant_id" = String, Path), AuditListQuery), responses(
     (status = 200, body = Listing<AuditEntryView>, description = "A page of the log."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, a filter that breaks a rule, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_audit(
     State(app): State<App>,
@@ -38,8 +36,6 @@ pub(crate) async fn list_audit(
 #[utoipa::path(get, path = "/audit/{audit_id}", tag = "audit",
     params(("tenant_id" = String, Path), ("audit_id" = String, Path)), responses(
     (status = 200, body = AuditEntryView, description = "The entry."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_audit_entry(
     State(app): State<App>,
@@ -52,8 +48,6 @@ pub(crate) async fn show_audit_entry(
 /// Show where the audit log ends, to be noted elsewhere and given to `keystile audit verify --head`.
 #[utoipa::path(get, path = "/audit/proof", tag = "audit", params(("tenant_id" = String, Path)), responses(
     (status = 200, body = AuditProofView, description = "The end of the log."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_audit_proof(State(app): State<App>, Member(caller): Member) -> Answer {
     let proof = app.control.audit_proof(&caller).await?;
@@ -70,8 +64,6 @@ pub(crate) async fn show_audit_proof(State(app): State<App>, Member(caller): Mem
 /// says where it ends. An export that breaks off lacks its last line.
 #[utoipa::path(get, path = "/audit/export", tag = "audit", params(("tenant_id" = String, Path), AuditExportQuery), responses(
     (status = 200, body = String, content_type = "application/x-ndjson", description = "The log; `keystile audit verify` checks it."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, an entry behind the end, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn export_audit(
     State(app): State<App>,

@@ -15,8 +15,6 @@ use crate::state::App;
 /// List the permissions that the tenant's applications know, in the order of their names.
 #[utoipa::path(get, path = "/permissions", tag = "applications", params(("tenant_id" = String, Path), PageQuery), responses(
     (status = 200, body = Listing<PermissionView>, description = "A page of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_permissions(
     State(app): State<App>,
@@ -38,8 +36,6 @@ pub(crate) async fn list_permissions(
 #[utoipa::path(get, path = "/applications/{application_id}/permissions", tag = "applications",
     params(("tenant_id" = String, Path), ("application_id" = String, Path)), responses(
     (status = 200, body = Listing<PermissionView>, description = "All of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_application_permissions(
     State(app): State<App>,
@@ -55,8 +51,6 @@ pub(crate) async fn list_application_permissions(
 #[utoipa::path(get, path = "/applications/{application_id}/permissions/{permission}", tag = "applications",
     params(("tenant_id" = String, Path), ("application_id" = String, Path), ("permission" = String, Path)), responses(
     (status = 200, body = PermissionView, description = "The permission."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_permission(
     State(app): State<App>,
@@ -74,8 +68,7 @@ pub(crate) async fn show_permission(
     request_body = SetPermission, responses(
     (status = 200, body = PermissionView, description = "It was there, and is now as given."),
     (status = 201, body = PermissionView, description = "It is new."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `catalogue_full`."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`catalogue_full`; nothing was changed."),
 ))]
 pub(crate) async fn set_permission(
     State(app): State<App>,
@@ -94,8 +87,6 @@ pub(crate) async fn set_permission(
 #[utoipa::path(delete, path = "/applications/{application_id}/permissions/{permission}", tag = "applications",
     params(("tenant_id" = String, Path), ("application_id" = String, Path), ("permission" = String, Path)), responses(
     (status = 204, description = "It is not there any more."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn delete_permission(
     State(app): State<App>,

@@ -22,8 +22,7 @@ fn record(status: StatusCode, customer: Customer) -> Response {
 #[utoipa::path(post, path = "/customers", tag = "customers", params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateCustomer, responses(
     (status = 201, body = CustomerView, description = "The customer."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made; 409 `external_id_taken`."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`external_id_taken`; nothing was made."),
 ))]
 pub(crate) async fn create_customer(
     State(app): State<App>,
@@ -42,8 +41,6 @@ pub(crate) async fn create_customer(
 /// List customers, newest first. Also for an API key that holds `keystile.customers:read`.
 #[utoipa::path(get, path = "/customers", tag = "customers", params(("tenant_id" = String, Path), CustomerListQuery), responses(
     (status = 200, body = Listing<CustomerView>, description = "A page of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, a filter that breaks a rule, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_customers(
     State(app): State<App>,
@@ -68,8 +65,6 @@ pub(crate) async fn list_customers(
 #[utoipa::path(get, path = "/customers/{customer_id}", tag = "customers",
     params(("tenant_id" = String, Path), ("customer_id" = String, Path)), responses(
     (status = 200, body = CustomerView, description = "The customer."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_customer(
     State(app): State<App>,
@@ -84,8 +79,6 @@ pub(crate) async fn show_customer(
     params(("tenant_id" = String, Path), ("customer_id" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchCustomer, responses(
     (status = 200, body = CustomerView, description = "The customer as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `version_conflict` when the record has moved on."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn patch_customer(
     State(app): State<App>,

@@ -26,8 +26,7 @@ fn record(app: &App, shown: Shown, key: ApiKey) -> Response {
 /// Create an API key in the caller's tenant. The raw key and its hash are in this answer and nowhere else.
 #[utoipa::path(post, path = "/api-keys", tag = "integration", params(("Idempotency-Key" = Option<String>, Header)), request_body = CreateIntegrationKey, responses(
     (status = 201, body = CreatedIntegrationKey, description = "The key and its raw text, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "The credential is for no tenant."),
 ))]
 pub(crate) async fn create_integration_key(
     State(app): State<App>,
@@ -50,8 +49,7 @@ pub(crate) async fn create_integration_key(
 /// List the API keys of the caller's tenant, and of its application when it is one, newest first.
 #[utoipa::path(get, path = "/api-keys", tag = "integration", params(IntegrationListQuery), responses(
     (status = 200, body = Listing<IntegrationKey>, description = "A page of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or a filter that breaks a rule."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "The credential is for no tenant."),
 ))]
 pub(crate) async fn list_integration_keys(
     State(app): State<App>,
@@ -89,8 +87,6 @@ fn as_elsewhere(query: IntegrationListQuery) -> KeyListQuery {
 /// Show one API key of the caller's tenant.
 #[utoipa::path(get, path = "/api-keys/{api_key_id}", tag = "integration", params(("api_key_id" = String, Path)), responses(
     (status = 200, body = IntegrationKey, description = "The record."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_integration_key(
     State(app): State<App>,
@@ -106,8 +102,6 @@ pub(crate) async fn show_integration_key(
     params(("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchIntegrationKey, responses(
     (status = 200, body = IntegrationKey, description = "The record as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `version_conflict` when the record has moved on."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn patch_integration_key(
     State(app): State<App>,
@@ -128,8 +122,6 @@ pub(crate) async fn patch_integration_key(
     params(("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = Option<RevokeKey>, responses(
     (status = 200, body = IntegrationKey, description = "The record as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn revoke_integration_key(
     State(app): State<App>,

@@ -21,8 +21,7 @@ use crate::state::App;
 #[utoipa::path(post, path = "/invitations", tag = "members", params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateInvitation, responses(
     (status = 201, body = CreatedInvitation, description = "The invitation and its token, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made; 409 `already_member` or `already_invited`."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`already_member` or `already_invited`; nothing was made."),
 ))]
 pub(crate) async fn create_invitation(
     State(app): State<App>,
@@ -40,8 +39,6 @@ pub(crate) async fn create_invitation(
 /// List open invitations, newest first.
 #[utoipa::path(get, path = "/invitations", tag = "members", params(("tenant_id" = String, Path), PageQuery), responses(
     (status = 200, body = Listing<InvitationView>, description = "A page of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_invitations(
     State(app): State<App>,
@@ -58,8 +55,7 @@ pub(crate) async fn list_invitations(
 #[utoipa::path(delete, path = "/invitations/{invitation_id}", tag = "members",
     params(("tenant_id" = String, Path), ("invitation_id" = String, Path)), responses(
     (status = 204, description = "It is."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 404 for one that was accepted."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "There is none, or it was accepted."),
 ))]
 pub(crate) async fn delete_invitation(
     State(app): State<App>,
@@ -74,8 +70,9 @@ pub(crate) async fn delete_invitation(
 #[utoipa::path(post, path = "/api/v1/auth/invitations/accept", tag = "members", security((), ("bearer" = [])),
     request_body = AcceptInvitation, responses(
     (status = 200, body = AcceptedInvitation, description = "The place in the tenant. Sign in to use it."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "404 for a token that is unknown, used or expired; 401 `wrong_credentials`; or a password that breaks a rule."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "`wrong_credentials`, or a token that is not good any more."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "The invitation is unknown, used or expired."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`already_member`."),
 ))]
 pub(crate) async fn accept_invitation(State(app): State<App>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();

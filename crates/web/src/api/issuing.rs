@@ -23,8 +23,6 @@ fn path_of(key: &ApiKey) -> String {
 /// Create an API key. The secret is in this answer and nowhere else.
 #[utoipa::path(post, path = "/api-keys", tag = "keys", params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = CreateKey, responses(
     (status = 201, body = CreatedKey, description = "The key and its secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn create_key(
     State(app): State<App>,
@@ -46,8 +44,6 @@ pub(crate) async fn create_key(
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     request_body = Option<RegenerateKey>, responses(
     (status = 200, body = CreatedKey, description = "The record and the new secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn regenerate_key(
     State(app): State<App>,
@@ -73,8 +69,7 @@ pub(crate) async fn regenerate_key(
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     request_body = RotateKey, responses(
     (status = 200, body = CreatedKey, description = "The record of the new key and its secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `already_rotated` names the successor that lives."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`already_rotated` names the successor that lives, `version_conflict` the version; nothing was changed."),
 ))]
 pub(crate) async fn rotate_key(
     State(app): State<App>,
@@ -105,8 +100,7 @@ const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
     params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = ImportKeys, responses(
     (status = 200, body = ImportedKeys, description = "What became of each key."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was imported; 409 `secret_exists` names the hashes that other keys have or had."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`secret_exists` names the hashes that other keys have or had; nothing was imported."),
 ))]
 pub(crate) async fn import_keys(
     State(app): State<App>,

@@ -13,8 +13,6 @@ use crate::state::App;
 /// List members, the latest to sign up first; with `email`, the one with that address, if there is one.
 #[utoipa::path(get, path = "/memberships", tag = "members", params(("tenant_id" = String, Path), MemberListQuery), responses(
     (status = 200, body = Listing<MemberView>, description = "A page of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, an address that is none, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_members(
     State(app): State<App>,
@@ -31,8 +29,7 @@ pub(crate) async fn list_members(
 #[utoipa::path(get, path = "/memberships/{person_id}", tag = "members",
     params(("tenant_id" = String, Path), ("person_id" = String, Path)), responses(
     (status = 200, body = MemberView, description = "Yes, as this."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "404: no, or not anybody who can sign in."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "No, or not anybody who can sign in."),
 ))]
 pub(crate) async fn show_member(
     State(app): State<App>,
@@ -46,8 +43,7 @@ pub(crate) async fn show_member(
 #[utoipa::path(patch, path = "/memberships/{person_id}", tag = "members",
     params(("tenant_id" = String, Path), ("person_id" = String, Path)), request_body = PatchMembership, responses(
     (status = 200, body = MembershipView, description = "The membership as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `last_owner`."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`last_owner`; nothing was changed."),
 ))]
 pub(crate) async fn patch_member(
     State(app): State<App>,
@@ -64,8 +60,7 @@ pub(crate) async fn patch_member(
 #[utoipa::path(delete, path = "/memberships/{person_id}", tag = "members",
     params(("tenant_id" = String, Path), ("person_id" = String, Path)), responses(
     (status = 204, description = "They are none any more."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `last_owner`."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`last_owner`; nothing was changed."),
 ))]
 pub(crate) async fn delete_member(
     State(app): State<App>,

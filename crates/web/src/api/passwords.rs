@@ -12,8 +12,7 @@ use crate::state::App;
 /// Change your password. All your other sessions end.
 #[utoipa::path(post, path = "/api/v1/auth/password", tag = "sessions", request_body = ChangePassword, responses(
     (status = 204, description = "It is changed."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `wrong_credentials` for a wrong current password; a new one that breaks a rule."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in, or `wrong_credentials` for a wrong current password."),
 ))]
 pub(crate) async fn change_password(
     State(app): State<App>,
@@ -31,8 +30,7 @@ pub(crate) async fn change_password(
 /// Set a password anew with a token that an admin or the operator made. All sessions of the person end.
 #[utoipa::path(post, path = "/api/v1/auth/password/reset", tag = "sessions", security(()), request_body = ResetPassword, responses(
     (status = 204, description = "It is set; sign in with it."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `reset_token_invalid`; a password that breaks a rule, which leaves the token as it is."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "`reset_token_invalid`."),
 ))]
 pub(crate) async fn reset_password(
     State(app): State<App>,
@@ -46,10 +44,8 @@ pub(crate) async fn reset_password(
 /// Make a token with which a member sets their password anew, once, within 24 hours. Hand it over yourself. Only for
 /// members all of whose tenants you administer, with no higher role than yours in any.
 #[utoipa::path(post, path = "/memberships/{person_id}/password-reset", tag = "tenants",
-    params(("tenant_id" = String, Path), ("person_id" = String, Path)), responses(
+    params(("tenant_id" = String, Path), ("person_id" = String, Path)), request_body = Option<Nothing>, responses(
     (status = 201, body = ResetOfferView, description = "The token, shown this once. Earlier ones stop working."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, 403, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn offer_reset(
     State(app): State<App>,

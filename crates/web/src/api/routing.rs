@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use keystile_core::ApplicationId;
 use keystile_core::route::Routed;
-use keystile_wire::{Problem, RoutingView, SetRouting};
+use keystile_wire::{RoutingView, SetRouting};
 
 use super::{Answer, json, with_version};
 use crate::extract::{IfMatch, Json, Member, PathId};
@@ -21,8 +21,6 @@ fn record(routed: Routed) -> Response {
 #[utoipa::path(get, path = "/applications/{application_id}/routing", tag = "applications",
     params(("tenant_id" = String, Path), ("application_id" = String, Path)), responses(
     (status = 200, body = RoutingView, description = "Its routing; an empty one until it is given another."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_routing(
     State(app): State<App>,
@@ -37,8 +35,6 @@ pub(crate) async fn show_routing(
     params(("tenant_id" = String, Path), ("application_id" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = SetRouting, responses(
     (status = 200, body = RoutingView, description = "The routing as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `version_conflict` when the routing has moved on."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn set_routing(
     State(app): State<App>,

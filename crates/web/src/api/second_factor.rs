@@ -12,8 +12,8 @@ use crate::state::App;
 /// Make a TOTP secret for your authenticator, which takes the password. It is asked for once you have confirmed it.
 #[utoipa::path(post, path = "/api/v1/auth/totp", tag = "sessions", request_body = EnrolTotp, responses(
     (status = 201, body = EnrolmentView, description = "The secret, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in; 401 `wrong_credentials`, 409 `second_factor_exists`."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in, or `wrong_credentials`."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`second_factor_exists`."),
 ))]
 pub(crate) async fn enrol_totp(
     State(app): State<App>,
@@ -29,8 +29,7 @@ pub(crate) async fn enrol_totp(
 /// Confirm the secret with a code. From now on signing in takes one.
 #[utoipa::path(post, path = "/api/v1/auth/totp/confirm", tag = "sessions", request_body = ConfirmTotp, responses(
     (status = 200, body = RecoveryCodes, description = "Codes for the loss of the authenticator, shown this once."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in; 404 when there is nothing to confirm; a wrong code."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "There is nothing to confirm."),
 ))]
 pub(crate) async fn confirm_totp(
     State(app): State<App>,
@@ -44,8 +43,8 @@ pub(crate) async fn confirm_totp(
 /// Remove your second factor, which takes the password and a code or a recovery code.
 #[utoipa::path(delete, path = "/api/v1/auth/totp", tag = "sessions", request_body = RemoveTotp, responses(
     (status = 204, description = "It is removed."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `wrong_credentials`, 401 `second_factor_required`, 404 when you have none."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in, `wrong_credentials` or `second_factor_required`."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "You have none."),
 ))]
 pub(crate) async fn remove_totp(
     State(app): State<App>,

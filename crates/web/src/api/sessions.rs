@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::SessionId;
-use keystile_wire::{Listing, Logout, MeView, MyTenant, Problem, SessionView};
+use keystile_wire::{Listing, Logout, MeView, MyTenant, SessionView};
 
 use super::{Answer, json};
 use crate::extract::{Here, OptionalJson, PathId};
@@ -12,8 +12,6 @@ use crate::state::App;
 /// End this session, or all of yours. No token of it works any more.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "sessions", request_body = Option<Logout>, responses(
     (status = 204, description = "It has ended."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn logout(
     State(app): State<App>,
@@ -31,8 +29,6 @@ pub(crate) async fn logout(
 /// Who you are, in which session, and in which tenants.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "sessions", responses(
     (status = 200, body = MeView, description = "You."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_me(State(app): State<App>, Here(present): Here) -> Answer {
     let me = app.control.me(present).await?;
@@ -50,8 +46,6 @@ pub(crate) async fn show_me(State(app): State<App>, Here(present): Here) -> Answ
 /// List your sessions that last, newest first.
 #[utoipa::path(get, path = "/api/v1/auth/sessions", tag = "sessions", responses(
     (status = 200, body = Listing<SessionView>, description = "All of them: at most 100, as signing in once more ends the one that was refreshed longest ago."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_sessions(State(app): State<App>, Here(present): Here) -> Answer {
     let sessions = app.control.sessions(&present).await?;
@@ -63,8 +57,6 @@ pub(crate) async fn list_sessions(State(app): State<App>, Here(present): Here) -
 /// End one of your sessions.
 #[utoipa::path(delete, path = "/api/v1/auth/sessions/{session_id}", tag = "sessions", params(("session_id" = String, Path)), responses(
     (status = 204, description = "It has ended."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn end_session(
     State(app): State<App>,

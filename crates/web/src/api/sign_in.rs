@@ -20,8 +20,7 @@ use crate::state::App;
 #[utoipa::path(post, path = "/api/v1/auth/token", tag = "sessions", security((), ("bearer" = []), ("api_key" = [])),
     request_body = Option<TokenBody>, responses(
     (status = 200, body = TokenAnswer, description = "A token for an hour, and for a person one to carry on with."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `wrong_credentials`, 401 `second_factor_required`, a key that is refused, or a request that breaks a rule."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "`wrong_credentials`, `second_factor_required`, or a key that is refused."),
 ))]
 pub(crate) async fn create_token(State(app): State<App>, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
@@ -56,8 +55,7 @@ pub(crate) async fn create_token(State(app): State<App>, request: Request) -> An
 /// or what it was exchanged for, must be in the wrong hands.
 #[utoipa::path(post, path = "/api/v1/auth/token/refresh", tag = "sessions", security(()), request_body = RefreshRequest, responses(
     (status = 200, body = TokenAnswer, description = "The next pair."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "401 `refresh_token_invalid`, 401 `session_ended`."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "`refresh_token_invalid` or `session_ended`."),
 ))]
 pub(crate) async fn refresh_token(
     State(app): State<App>,

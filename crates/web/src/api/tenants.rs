@@ -5,7 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use keystile_core::{Role, Tenant};
 use keystile_manage::{Caller, Lacking, Origin, Refused};
-use keystile_wire::{CreateTenant, Listing, PatchTenant, Problem, TenantView};
+use keystile_wire::{CreateTenant, Listing, PatchTenant, TenantView};
 
 use super::{Answer, json, with_location, with_version};
 use crate::client_ip::ClientIp;
@@ -18,8 +18,6 @@ use crate::state::App;
 /// Make a tenant; the caller becomes its owner. It comes with a first application of the same name.
 #[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", params(("Idempotency-Key" = Option<String>, Header)), request_body = CreateTenant, responses(
     (status = 201, body = TenantView, description = "The tenant."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was made."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn create_tenant(
     State(app): State<App>,
@@ -41,8 +39,6 @@ pub(crate) async fn create_tenant(
 /// The tenants the caller is a member of.
 #[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses(
     (status = 200, body = Listing<TenantView>, description = "All of them."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn list_tenants(State(app): State<App>, Person(signed_in): Person) -> Answer {
     let tenants = app.control.tenants(&signed_in).await?;
@@ -53,8 +49,6 @@ pub(crate) async fn list_tenants(State(app): State<App>, Person(signed_in): Pers
 /// One tenant.
 #[utoipa::path(get, path = "", tag = "tenants", params(("tenant_id" = String, Path)), responses(
     (status = 200, body = TenantView, description = "The tenant."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_tenant(State(app): State<App>, Member(caller): Member) -> Answer {
     record(app.control.tenant(&caller).await?, &caller)
@@ -64,8 +58,6 @@ pub(crate) async fn show_tenant(State(app): State<App>, Member(caller): Member) 
 #[utoipa::path(patch, path = "", tag = "tenants",
     params(("tenant_id" = String, Path), ("If-Match" = Option<String>, Header)), request_body = PatchTenant, responses(
     (status = 200, body = TenantView, description = "The tenant as it is now."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Nothing was changed; 409 `version_conflict` when the record has moved on."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn patch_tenant(
     State(app): State<App>,

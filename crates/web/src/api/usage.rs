@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::KeyId;
-use keystile_wire::{Problem, UsageQuery, UsageView};
+use keystile_wire::{UsageQuery, UsageView};
 
 use super::{Answer, json};
 use crate::extract::{Member, PathId, Query};
@@ -13,8 +13,6 @@ use crate::state::App;
 #[utoipa::path(get, path = "/api-keys/{api_key_id}/usage", tag = "keys",
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), UsageQuery), responses(
     (status = 200, body = UsageView, description = "A point for each step."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Not signed in, a span that breaks a rule, or 404."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
 ))]
 pub(crate) async fn show_key_usage(
     State(app): State<App>,

@@ -23,8 +23,7 @@ use crate::state::App;
 /// May this key do this, here, now? Always answers 200 with `valid` and `code`; other statuses are about the caller.
 #[utoipa::path(post, path = "/api/v1/keys/verify", tag = "verification", request_body = VerifyRequest, responses(
     (status = 200, body = VerifyAnswer<'static>, description = "Yes, or why not."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "The caller may not ask, or the question breaks a rule."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "The token is for no tenant."),
 ))]
 pub(crate) async fn verify_key<B>(
     app: &App,

@@ -22,8 +22,8 @@ pub(crate) const PATH: &str = "/api/v1/authz/";
     ),
     responses(
     (status = 200, description = "Yes; `X-Keystile-…` headers say who it is."),
-    (status = "4XX", body = Problem, content_type = "application/problem+json", description = "No: 401 or 403. 400 for two credentials, or for an environment that is missing."),
-    (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now; let nothing pass."),
+    (status = 400, body = Problem, content_type = "application/problem+json", description = "Two credentials, an environment that is missing, or a parameter that breaks a rule."),
+    (status = 503, body = Problem, content_type = "application/problem+json", description = "Not now; let nothing pass."),
 ))]
 pub(crate) async fn authorize(
     app: &App,
