@@ -24,7 +24,7 @@ use crate::state::App;
 pub(crate) fn router(app: App) -> Router {
     let (router, document) = api().split_for_parts();
     let document = Document::new(&document);
-    let (aliases, _) = OpenApiRouter::new().nest("/tenants/{tenant_id}", in_tenant()).split_for_parts();
+    let (aliases, _) = aliases().split_for_parts();
     router
         .merge(aliases)
         .route("/openapi.json", axum::routing::get(async move |headers: HeaderMap| document.answer(&headers)))
@@ -89,6 +89,11 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
         .nest("/api/v1/integration", in_own_tenant())
+}
+
+/// What belongs to one tenant, where it is mounted once more.
+fn aliases() -> OpenApiRouter<App> {
+    OpenApiRouter::new().nest("/tenants/{tenant_id}", in_tenant())
 }
 
 /// What names no tenant, because it is the caller's.
@@ -158,5 +163,32 @@ impl Modify for Credentials {
         let nothing: [&str; 0] = [];
         document.security =
             Some(["bearer", "api_key"].map(|name| SecurityRequirement::new(name, nothing)).to_vec());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The operations of all paths below `prefix`, each as the path behind it, the method and the name.
+    fn operations_below(prefix: &str, document: &Described) -> Vec<(String, String, String)> {
+        let paths = serde_json::to_value(&document.paths).unwrap();
+        let mut all = Vec::new();
+        for (path, methods) in paths.as_object().unwrap() {
+            let Some(behind) = path.strip_prefix(prefix) else { continue };
+            for (method, operation) in methods.as_object().unwrap() {
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                all.push((behind.to_owned(), method.clone(), name));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_alias_of_a_tenant_serves_what_the_api_serves_there() {
+        let (documented, alias) = (openapi(), aliases().into_openapi());
+        let below_api = operations_below("/api/v1/tenants/{tenant_id}", &documented);
+        assert!(below_api.len() >= 40, "{}", below_api.len());
+        assert_eq!(operations_below("/tenants/{tenant_id}", &alias), below_api);
     }
 }
