@@ -142,7 +142,7 @@ pub struct ApplicationView {
     /// Whether it takes no new keys.
     pub archived: bool,
     /// Since when it takes no new keys.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub archived_at: Option<Timestamp>,
     /// Counts the writes, from 1.
     #[schema(minimum = 1)]

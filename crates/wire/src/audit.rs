@@ -100,7 +100,7 @@ pub struct AuditEntryView {
     /// Id of what it was done to.
     pub target: String,
     /// Where the request came from.
-    #[schema(schema_with = schema::maybe_ip)]
+    #[schema(schema_with = schema::maybe_ip, required)]
     pub ip: Option<IpAddr>,
     /// The request that asked for it.
     #[schema(required)]

@@ -151,7 +151,7 @@ pub struct CustomerView {
     #[schema(schema_with = schema::name)]
     pub name: Name,
     /// What your own systems call it.
-    #[schema(schema_with = schema::maybe_line)]
+    #[schema(schema_with = schema::maybe_line, required)]
     pub external_id: Option<String>,
     /// Free-form facts.
     #[schema(schema_with = schema::object)]
@@ -168,7 +168,7 @@ pub struct CustomerView {
     /// Whether no new keys are restricted to it.
     pub archived: bool,
     /// Since when no new keys are restricted to it.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub archived_at: Option<Timestamp>,
     /// Counts the writes, from 1.
     #[schema(minimum = 1)]

@@ -69,7 +69,7 @@ pub struct IntegrationKey {
     /// Whether it was deleted; such keys are in no list by default.
     pub is_deleted: bool,
     /// When it was deleted.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub deleted_at: Option<Timestamp>,
     /// Who deleted it.
     #[schema(required)]
@@ -86,10 +86,10 @@ pub struct IntegrationKey {
     #[schema(schema_with = schema::kind)]
     pub kind: String,
     /// The user it was issued to, when its kind is `user`.
-    #[schema(schema_with = schema::maybe_line)]
+    #[schema(schema_with = schema::maybe_line, required)]
     pub issued_to_user_id: Option<String>,
     /// The service it was issued to, when its kind is `service`.
-    #[schema(schema_with = schema::maybe_line)]
+    #[schema(schema_with = schema::maybe_line, required)]
     pub issued_to_service: Option<String>,
     /// Permissions granted to it.
     #[schema(schema_with = schema::grants)]
@@ -103,7 +103,7 @@ pub struct IntegrationKey {
     #[schema(minimum = 1, required)]
     pub rpm_limit: Option<u64>,
     /// Most it may spend, in US dollars.
-    #[schema(schema_with = schema::maybe_dollars)]
+    #[schema(schema_with = schema::maybe_dollars, required)]
     pub max_budget_usd: Option<f64>,
     /// Spent so far, in US dollars.
     #[schema(schema_with = schema::dollars)]
@@ -114,16 +114,16 @@ pub struct IntegrationKey {
     #[schema(required)]
     pub blocked_reason: Option<String>,
     /// When it was last used, accurate to a minute.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub last_used_at: Option<Timestamp>,
     /// When its time is over; null for a key that does not expire.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub expires_at: Option<Timestamp>,
     /// The key it was rotated from.
-    #[schema(schema_with = schema::maybe_key_id)]
+    #[schema(schema_with = schema::maybe_key_id, required)]
     pub rotated_from_key_id: Option<KeyId>,
     /// The person who made it.
-    #[schema(schema_with = schema::maybe_person_id)]
+    #[schema(schema_with = schema::maybe_person_id, required)]
     pub created_by_user_id: Option<PersonId>,
     /// Free-form tags.
     #[schema(schema_with = schema::object)]

@@ -26,10 +26,10 @@ pub struct KeyView {
     #[schema(schema_with = schema::application_id)]
     pub application_id: ApplicationId,
     /// The application for which automation made it; null for a key that a person made.
-    #[schema(schema_with = schema::maybe_application_id)]
+    #[schema(schema_with = schema::maybe_application_id, required)]
     pub app_id: Option<ApplicationId>,
     /// The customer it is restricted to.
-    #[schema(schema_with = schema::maybe_customer_id)]
+    #[schema(schema_with = schema::maybe_customer_id, required)]
     pub customer_id: Option<CustomerId>,
     /// What operators call it.
     #[schema(schema_with = schema::name)]
@@ -41,13 +41,13 @@ pub struct KeyView {
     #[schema(schema_with = schema::kind)]
     pub kind: String,
     /// The user it was issued to, with kind `user`.
-    #[schema(schema_with = schema::maybe_line)]
+    #[schema(schema_with = schema::maybe_line, required)]
     pub issued_to_user_id: Option<String>,
     /// The service it was issued to, with kind `service`.
-    #[schema(schema_with = schema::maybe_line)]
+    #[schema(schema_with = schema::maybe_line, required)]
     pub issued_to_service: Option<String>,
     /// Stable name of the sending system.
-    #[schema(schema_with = schema::maybe_word)]
+    #[schema(schema_with = schema::maybe_word, required)]
     pub source_id: Option<String>,
     /// How that system should be treated.
     #[schema(schema_with = schema::trust_level)]
@@ -69,7 +69,7 @@ pub struct KeyView {
     #[schema(value_type = Vec<RateLimitView>)]
     pub rate_limits: Vec<RateLimit>,
     /// Most it may spend in a period, in US dollars.
-    #[schema(schema_with = schema::maybe_dollars)]
+    #[schema(schema_with = schema::maybe_dollars, required)]
     pub max_budget_usd: Option<f64>,
     /// How long the budget lasts.
     #[schema(schema_with = schema::budget_period)]
@@ -86,19 +86,19 @@ pub struct KeyView {
     #[schema(required)]
     pub blocked_reason: Option<String>,
     /// When it was ended for good.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub revoked_at: Option<Timestamp>,
     /// Why it was ended.
     #[schema(required)]
     pub revoked_reason: Option<String>,
     /// When its time is over.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub expires_at: Option<Timestamp>,
     /// When it was last used, accurate to a minute.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub last_used_at: Option<Timestamp>,
     /// The address it was last used from.
-    #[schema(schema_with = schema::maybe_ip)]
+    #[schema(schema_with = schema::maybe_ip, required)]
     pub last_used_ip: Option<String>,
     /// The first 8 characters of the secret.
     pub prefix: String,
@@ -112,10 +112,10 @@ pub struct KeyView {
     /// Whether its secret is older than the tenant lets secrets grow.
     pub rotation_due: bool,
     /// When that is so; null for a key that has ended.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub rotation_due_at: Option<Timestamp>,
     /// The key it was rotated from.
-    #[schema(schema_with = schema::maybe_key_id)]
+    #[schema(schema_with = schema::maybe_key_id, required)]
     pub rotated_from_key_id: Option<KeyId>,
     /// The first key of its chain of rotations.
     #[schema(schema_with = schema::key_id)]
@@ -123,7 +123,7 @@ pub struct KeyView {
     /// Who made it: a person, a key or `system`.
     pub created_by: String,
     /// The person who made it.
-    #[schema(schema_with = schema::maybe_person_id)]
+    #[schema(schema_with = schema::maybe_person_id, required)]
     pub created_by_user_id: Option<PersonId>,
     /// Who wrote it last.
     pub updated_by: String,
@@ -136,13 +136,13 @@ pub struct KeyView {
     /// Whether it was taken out of the lists.
     pub is_deleted: bool,
     /// When it was taken out of the lists.
-    #[schema(schema_with = schema::maybe_time)]
+    #[schema(schema_with = schema::maybe_time, required)]
     pub deleted_at: Option<Timestamp>,
     /// Who took it out of the lists.
     #[schema(required)]
     pub deleted_by: Option<String>,
     /// Provenance of the write.
-    #[schema(schema_with = schema::maybe_line)]
+    #[schema(schema_with = schema::maybe_line, required)]
     pub source: Option<String>,
     /// Where the write originated.
     #[schema(schema_with = schema::source_type)]

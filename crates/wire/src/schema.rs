@@ -98,3 +98,32 @@ pub fn grants() -> Schema {
     let grant = text().max_length(Some(128)).examples(["customers:read", "customers:*"]).build();
     ArrayBuilder::new().items(grant).max_items(Some(200)).build().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema;
+    use utoipa::openapi::RefOr;
+
+    use super::*;
+    use crate::{ApplicationView, AuditEntryView, CustomerView, IntegrationKey, KeyView, SessionView};
+
+    /// The fields that an answer may lack.
+    fn may_lack<T: PartialSchema>() -> Vec<String> {
+        let RefOr::T(Schema::Object(object)) = T::schema() else { unreachable!("an answer is an object") };
+        object.properties.into_keys().filter(|name| !object.required.contains(name)).collect()
+    }
+
+    #[test]
+    fn a_field_that_is_always_sent_is_required_even_if_it_may_be_null() {
+        assert_eq!(may_lack::<IntegrationKey>(), ["app_id"]);
+        for lacking in [
+            may_lack::<KeyView>(),
+            may_lack::<AuditEntryView>(),
+            may_lack::<CustomerView>(),
+            may_lack::<ApplicationView>(),
+            may_lack::<SessionView>(),
+        ] {
+            assert_eq!(lacking, [""; 0]);
+        }
+    }
+}

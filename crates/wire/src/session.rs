@@ -93,7 +93,7 @@ pub struct TokenAnswer {
     )]
     pub refresh_token: Option<Secret>,
     /// The tenant it is for.
-    #[schema(schema_with = schema::maybe_tenant_id)]
+    #[schema(schema_with = schema::maybe_tenant_id, required)]
     pub tenant_id: Option<TenantId>,
 }
 
@@ -104,7 +104,7 @@ pub struct SessionView {
     #[schema(schema_with = schema::session_id)]
     pub id: SessionId,
     /// The tenant its tokens are for.
-    #[schema(schema_with = schema::maybe_tenant_id)]
+    #[schema(schema_with = schema::maybe_tenant_id, required)]
     pub tenant_id: Option<TenantId>,
     /// When the person signed in.
     #[schema(schema_with = schema::time)]
@@ -116,7 +116,7 @@ pub struct SessionView {
     #[schema(schema_with = schema::time)]
     pub expires_at: Timestamp,
     /// Where the person signed in.
-    #[schema(schema_with = schema::maybe_ip)]
+    #[schema(schema_with = schema::maybe_ip, required)]
     pub ip: Option<IpAddr>,
     /// With which program, as that calls itself.
     #[schema(required)]
