@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use keystile_core::Email;
 use keystile_engine::control_plane;
-use keystile_manage::{ControlPlane, Refused};
+use keystile_manage::{ControlPlane, Refused, ResetOffer};
+use keystile_wire::ResetOfferView;
+use serde_json::json;
 
-use crate::commands::Report;
+use crate::commands::{Form, Report};
 use crate::compose::open_store;
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -24,6 +26,9 @@ pub(crate) struct AdminCommand {
     /// File with settings, in TOML.
     #[arg(long, env = "KEYSTILE_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,10 +60,10 @@ pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, Failure> {
     settings.start_logging()?;
     let store = open_store(&settings).await?;
     let control = control_plane(&settings.engine()?, &store).await?;
-    let report = what.carry_out(&control, &email).await;
+    let outcome = what.carry_out(&control, &email).await;
     store.close().await;
     let refused = |refused: Refused| Failure::because(format!("nothing was done about {email}"), &refused);
-    report.map_err(refused)?.print()
+    outcome.map_err(refused)?.report(&email, Form::of(command.json))?.print()
 }
 
 /// What to do.
@@ -81,31 +86,55 @@ impl Action {
 }
 
 impl What {
-    async fn carry_out(self, control: &ControlPlane, email: &Email) -> Result<Report, Refused> {
-        let said = |done, yes: &str, no: &str| {
-            Report::default().note(format!("{email} {}", if done { yes } else { no }))
-        };
+    async fn carry_out(self, control: &ControlPlane, email: &Email) -> Result<Outcome, Refused> {
         Ok(match self {
-            Self::ResetPassword => {
-                let offer = control.offer_reset_as_operator(email).await?;
-                let until = offer.expires_at;
-                Report::default()
-                    .data(offer.token.expose())
-                    .note(format!("It works once, until {until}: `keystile password --reset`."))
-                    .if_lost("the token could not be printed; make another".to_owned())
-            }
+            Self::ResetPassword => Outcome::Offered(control.offer_reset_as_operator(email).await?),
             Self::RemoveSecondFactor => {
-                let done = control.remove_factor_as_operator(email).await?;
-                said(done, "has no second factor any more.", "had no second factor.")
+                let said = ["has no second factor any more.", "had no second factor."];
+                Outcome::done(control.remove_factor_as_operator(email).await?, said)
             }
             Self::Disable => {
-                let done = control.disable_person(email).await?;
-                said(done, "cannot sign in any more, and has no sessions.", "was disabled before.")
+                let said = ["cannot sign in any more, and has no sessions.", "was disabled before."];
+                Outcome::done(control.disable_person(email).await?, said)
             }
             Self::Enable => {
-                let done = control.enable_person(email).await?;
-                said(done, "can sign in again.", "was not disabled.")
+                let said = ["can sign in again.", "was not disabled."];
+                Outcome::done(control.enable_person(email).await?, said)
             }
         })
+    }
+}
+
+/// What became of it.
+enum Outcome {
+    Offered(ResetOffer),
+    /// Whether anything was changed, and in words what holds of the person now.
+    Done(bool, &'static str),
+}
+
+impl Outcome {
+    /// `said` has the words for a change and for none.
+    fn done(is_changed: bool, said: [&'static str; 2]) -> Self {
+        let [changed, unchanged] = said;
+        Self::Done(is_changed, if is_changed { changed } else { unchanged })
+    }
+
+    fn report(self, email: &Email, form: Form) -> Result<Report, Failure> {
+        match self {
+            Self::Offered(ResetOffer { token, expires_at }) => {
+                let lost = "the token could not be printed; make another".to_owned();
+                let report = match form {
+                    Form::Json => Report::json(&ResetOfferView { token, expires_at })?,
+                    Form::Text => Report::default()
+                        .data(token.expose())
+                        .note(format!("It works once, until {expires_at}: `keystile password --reset`.")),
+                };
+                Ok(report.if_lost(lost))
+            }
+            Self::Done(is_changed, said) => {
+                let document = json!({ "email": email, "changed": is_changed });
+                Report::done(form, &document, &format!("{email} {said}"))
+            }
+        }
     }
 }

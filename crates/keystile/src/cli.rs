@@ -71,3 +71,32 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// They serve, or what they print has a form of its own.
+    const WITHOUT_JSON: &[&str] = &["serve", "dev", "migrate", "openapi", "completions", "help"];
+
+    /// The names of all commands that do something and lack `--json`.
+    fn lacking(command: &clap::Command, path: &str, into: &mut Vec<String>) {
+        for below in command.get_subcommands().filter(|below| !WITHOUT_JSON.contains(&below.get_name())) {
+            lacking(below, &format!("{path} {}", below.get_name()), into);
+        }
+        let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+        if !command.has_subcommands() && !has_json {
+            into.push(path.to_owned());
+        }
+    }
+
+    #[test]
+    fn every_command_prints_json_when_asked() {
+        let (mut command, mut without) = (Cli::command(), Vec::new());
+        command.build();
+        lacking(&command, "keystile", &mut without);
+        assert_eq!(without, [""; 0]);
+    }
+}

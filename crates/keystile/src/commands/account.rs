@@ -6,6 +6,7 @@ use clap::Args;
 use keystile_client::{Client, ClientError, Credential};
 use keystile_core::{Clock, Secret, TenantId};
 use keystile_wire::{ChangePassword, Logout, MeView, ResetPassword, TokenRequest};
+use serde_json::json;
 
 use super::connection::{Connection, DEFAULT_URL, Session};
 use super::credentials::Variables;
@@ -43,6 +44,9 @@ pub(crate) struct LoginCommand {
     /// Read a recovery code from the next line of standard input.
     #[arg(long, requires = "password_stdin")]
     recovery_code_stdin: bool,
+    /// Print who signed in as JSON, as the API gives it.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Ends the session that `keystile login` has kept.
@@ -51,6 +55,9 @@ pub(crate) struct LogoutCommand {
     /// End all of your sessions, on every device.
     #[arg(long)]
     everywhere: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Tells as whom the server knows you, and in which tenants you are.
@@ -78,6 +85,9 @@ pub(crate) struct PasswordCommand {
     /// password.
     #[arg(long)]
     reset: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -112,7 +122,12 @@ impl LoginCommand {
         };
         file.store(&StoredLogin::of(client.base_url(), &request.email, answer, before)?)?;
         let me = client.me().await?;
-        Report::default().note(format!("Signed in at {} as {}.", client.base_url(), me.email)).print()
+        match Form::of(self.json) {
+            Form::Json => Report::json(&me)?.print(),
+            Form::Text => {
+                Report::default().note(format!("Signed in at {} as {}.", client.base_url(), me.email)).print()
+            }
+        }
     }
 
     fn may_ask_for_a_code(&self, error: &ClientError) -> bool {
@@ -127,7 +142,7 @@ impl LogoutCommand {
     pub(crate) async fn run(self, clock: &dyn Clock) -> Result<ExitCode, Failure> {
         let file = LoginFile::required()?;
         if file.read()?.is_none() {
-            return Report::default().note("You are not signed in.").print();
+            return self.done("You are not signed in.");
         }
         match file.fresh(clock).await {
             Ok(Some(login)) => self.end(&login).await?,
@@ -135,7 +150,11 @@ impl LogoutCommand {
             Err(Stale::Failed(failure)) => return Err(failure),
         }
         file.forget()?;
-        Report::default().note("Signed out.").print()
+        self.done("Signed out.")
+    }
+
+    fn done(&self, said: &str) -> Result<ExitCode, Failure> {
+        Report::done(Form::of(self.json), &json!({ "signed_in": false }), said)?.print()
     }
 
     async fn end(&self, login: &StoredLogin) -> Result<(), Failure> {
@@ -187,7 +206,7 @@ impl PasswordCommand {
         let work = async |session: &Session| {
             let (current_password, new_password) = self.ask("Current password")?;
             session.client.change_password(&ChangePassword { current_password, new_password }).await?;
-            Report::default().note("The password is changed. All your other sessions have ended.").print()
+            self.done("The password is changed. All your other sessions have ended.")
         };
         self.connection.with(clock, work).await
     }
@@ -196,7 +215,11 @@ impl PasswordCommand {
         let (token, new_password) = self.ask("Token")?;
         let url = self.connection.address();
         Client::reset_password(&url, &ResetPassword { token, new_password }).await?;
-        Report::default().note("The password is set. Sign in with it: `keystile login`.").print()
+        self.done("The password is set. Sign in with it: `keystile login`.")
+    }
+
+    fn done(&self, said: &str) -> Result<ExitCode, Failure> {
+        Report::done(Form::of(self.json), &json!({ "password_changed": true }), said)?.print()
     }
 
     fn ask(&self, what: &str) -> Result<(Secret, Secret), Failure> {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use keystile_core::{Clock, Email, Invalid, PersonId, Role, TenantId};
 use keystile_wire::{MemberListQuery, MemberView, MembershipView, PatchMembership};
+use serde_json::json;
 
 use super::context::{Common, Context, Pages};
 use super::output::{Form, Report};
@@ -144,7 +145,10 @@ impl Check {
         let tenant = context.session.tenant().await?;
         match self.who.find(context, tenant).await? {
             Some(member) => context.record(&member, sheet, None),
-            None => Ok(Report::default().note("Not a member.").refused()),
+            None => {
+                let nobody = json!({ "is_member": false });
+                Ok(Report::done(context.form(), &nobody, "Not a member.")?.refused())
+            }
         }
     }
 }
@@ -164,10 +168,8 @@ impl Remove {
         let tenant = context.session.tenant().await?;
         let id = self.who.id(context, tenant).await?;
         context.session.client.remove_member(tenant, id).await?;
-        match context.form() {
-            Form::Json => Report::json(&serde_json::json!({ "person_id": id, "is_member": false })),
-            Form::Text => Ok(Report::default().note(format!("{id} is no member any more."))),
-        }
+        let gone = json!({ "person_id": id, "is_member": false });
+        Report::done(context.form(), &gone, &format!("{id} is no member any more."))
     }
 }
 

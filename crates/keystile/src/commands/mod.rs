@@ -35,6 +35,6 @@ pub(crate) use invitations::InvitationsCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use keys::KeysCommand;
 pub(crate) use members::MembersCommand;
-pub(crate) use output::Report;
+pub(crate) use output::{Form, Report};
 pub(crate) use permissions::PermissionsCommand;
 pub(crate) use tenants::TenantsCommand;

@@ -43,6 +43,14 @@ impl Report {
         Ok(Self::default().data(&text))
     }
 
+    /// What was done: `document` for programs, `said` for people.
+    pub(crate) fn done(form: Form, document: &impl Serialize, said: &str) -> Result<Self, Failure> {
+        match form {
+            Form::Json => Self::json(document),
+            Form::Text => Ok(Self::default().note(said)),
+        }
+    }
+
     /// Adds data; it is closed with a line break.
     pub(crate) fn data(mut self, text: &str) -> Self {
         push_line(&mut self.data, text);

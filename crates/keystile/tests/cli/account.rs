@@ -102,6 +102,22 @@ fn commands_at_the_same_time_refresh_the_session_once() {
     person.age();
     let running: Vec<_> = (0..8).map(|_| person.command(&["whoami", "--json"]).spawn().unwrap()).collect();
     for child in running {
+#[test]
+fn signing_in_changing_a_password_and_signing_out_answer_programs() {
+    let person = Person::new("account-json");
+    let (url, password) = (person.url(), person.password());
+    let read = |arguments: &[&str], input: &str| -> Value {
+        serde_json::from_str(&ran_with_input(&mut person.command(arguments), input).ok()).unwrap()
+    };
+    let login = ["login", "--url", &url, "--email", EMAIL, "--password-stdin", "--json"];
+    assert_eq!(read(&login, &password)["email"], EMAIL);
+    let lines = format!("{password}\namber-walrus-77-kite\n");
+    assert_eq!(read(&["password", "--stdin", "--json"], &lines)["password_changed"], true);
+    for _ in 0..2 {
+        assert_eq!(read(&["logout", "--json"], "")["signed_in"], false);
+    }
+}
+
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }

@@ -170,6 +170,9 @@ fn people_are_invited_checked_and_put_out() {
     for nobody in ["bob@example.com", "per_01J00000000000000000000001"] {
         let no = told(&server, "members", &["check", nobody]);
         assert_eq!((no.status, no.out.as_str(), no.notes.as_str()), (Some(1), "", "Not a member.\n"));
+        let no = told(&server, "members", &["check", nobody, "--json"]);
+        let said: Value = serde_json::from_str(&no.out).unwrap();
+        assert_eq!((no.status, &said["is_member"], no.notes.as_str()), (Some(1), &false.into(), ""));
     }
     for arguments in [&["set-role", "owner@localhost", "viewer"][..], &["remove", owner]] {
         let refused = told(&server, "members", arguments);
