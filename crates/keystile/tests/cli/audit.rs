@@ -42,6 +42,15 @@ fn a_log_is_listed_exported_and_checked_offline() {
     );
     let list: Value =
         serde_json::from_str(&ran(&mut audit(&server, &["list", "--all", "--json"])).ok()).unwrap();
+    let entry = list["data"][0]["id"].as_str().unwrap();
+    assert!(table.contains(" ID ") && table.contains("aud_"), "{table}");
+    let shown = ran(&mut audit(&server, &["show", entry])).ok();
+    assert!(shown.contains(entry) && shown.contains(list["data"][0]["hash"].as_str().unwrap()), "{shown}");
+    let shown: Value =
+        serde_json::from_str(&ran(&mut audit(&server, &["show", entry, "--json"])).ok()).unwrap();
+    assert_eq!(shown, list["data"][0]);
+    let unknown = ran(&mut audit(&server, &["show", "aud_01J00000000000000000000001"]));
+    assert!(unknown.status == Some(2) && unknown.notes.contains("not_found"), "{unknown:?}");
     let noted = ran(&mut audit(&server, &["proof"])).ok();
     let noted = noted.trim();
 

@@ -98,11 +98,12 @@ fn rows(entries: &[AuditEntryView]) -> String {
             entry.target.clone(),
             entry.actor.to_string(),
             entry.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()),
+            entry.id.to_string(),
             touched(entry),
         ]
     };
     let rows: Vec<_> = entries.iter().map(row).collect();
-    table(["SEQ", "AT", "ACTION", "TARGET", "ACTOR", "FROM", "FIELDS"], &rows)
+    table(["SEQ", "AT", "ACTION", "TARGET", "ACTOR", "FROM", "ID", "FIELDS"], &rows)
 }
 
 /// The names of the fields that were changed.

@@ -3,6 +3,7 @@
 mod export;
 mod list;
 mod proof;
+mod show;
 mod verify;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ pub(crate) struct AuditCommand {
 #[derive(Debug, Subcommand)]
 enum Action {
     List(list::List),
+    Show(show::Show),
     Export(export::Export),
     Proof(proof::Proof),
     Verify(verify::Verify),
@@ -51,6 +53,7 @@ pub(crate) async fn run(command: AuditCommand, clock: &dyn Clock) -> Result<Exit
     let form = Form::of(json);
     match action {
         Action::List(list) => connection.with(clock, async |open| list.run(open, form).await?.print()).await,
+        Action::Show(show) => connection.with(clock, async |open| show.run(open, form).await?.print()).await,
         Action::Export(export) => connection.with(clock, async |open| export.run(open).await?.print()).await,
         Action::Proof(proof) => {
             connection.with(clock, async |open| proof.run(open, form).await?.print()).await
