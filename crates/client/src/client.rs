@@ -154,6 +154,12 @@ impl Client {
         answer::read_nothing(self.send(self.request(Method::DELETE, path)).await?, self.base_url()).await
     }
 
+    /// A DELETE that takes a body, and is answered without one.
+    pub(crate) async fn delete_with(&self, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
+        let response = self.send(self.request(Method::DELETE, path).json(body)).await?;
+        answer::read_nothing(response, self.base_url()).await
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base_url()));
         match &self.authorization {

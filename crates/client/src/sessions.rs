@@ -1,7 +1,9 @@
-//! A person's session and password.
+//! A person's sessions and password.
 
-use keystile_core::Secret;
-use keystile_wire::{ChangePassword, Logout, MeView, RefreshRequest, ResetPassword, TokenAnswer};
+use keystile_core::{Secret, SessionId};
+use keystile_wire::{
+    ChangePassword, Listing, Logout, MeView, RefreshRequest, ResetPassword, SessionView, TokenAnswer,
+};
 
 use crate::{Client, ClientError};
 
@@ -29,6 +31,22 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn logout(&self, request: &Logout) -> Result<(), ClientError> {
         self.tell("/api/v1/auth/logout", request).await
+    }
+
+    /// All sessions of the person that go on.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; an API key is refused, as it is no person.
+    pub async fn sessions(&self) -> Result<Listing<SessionView>, ClientError> {
+        self.get("/api/v1/auth/sessions").await
+    }
+
+    /// Ends one of the person's sessions. No token of it works any more.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found` for one that has ended, and any other [`ClientError`].
+    pub async fn end_session(&self, id: SessionId) -> Result<(), ClientError> {
+        self.delete(&format!("/api/v1/auth/sessions/{id}")).await
     }
 
     /// Changes the person's password, which ends their other sessions.

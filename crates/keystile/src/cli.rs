@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, InvitationsCommand, KeyCommand, KeysCommand, LoginCommand,
-    LogoutCommand, MembersCommand, PasswordCommand, PermissionsCommand, TenantsCommand, WhoamiCommand,
+    LogoutCommand, MembersCommand, PasswordCommand, PermissionsCommand, SessionsCommand, TenantsCommand,
+    TotpCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -40,6 +41,10 @@ pub(crate) enum Command {
     Whoami(WhoamiCommand),
     /// Change your password.
     Password(PasswordCommand),
+    /// Have a second factor for signing in, or remove it.
+    Totp(TotpCommand),
+    /// See where you are signed in, and sign out there.
+    Sessions(SessionsCommand),
     /// Help persons in or keep them out, on the server's own database.
     Admin(Box<AdminCommand>),
     /// Manage the API keys of a server that runs.

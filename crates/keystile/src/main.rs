@@ -45,6 +45,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Logout(command) => command.run(&SystemClock).await,
         Command::Whoami(command) => command.run(&SystemClock).await,
         Command::Password(command) => command.run(&SystemClock).await,
+        Command::Totp(command) => commands::totp::run(command, &SystemClock).await,
+        Command::Sessions(command) => commands::sessions::run(command, &SystemClock).await,
         Command::Admin(command) => admin::run(*command).await,
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Tenants(command) => commands::tenants::run(command, &SystemClock).await,
