@@ -2,8 +2,8 @@
 
 use keystile_core::{InvitationId, PersonId, TenantId};
 use keystile_wire::{
-    CreateInvitation, CreatedInvitation, InvitationView, Listing, MemberListQuery, MemberView,
-    MembershipView, PageQuery, PatchMembership,
+    AcceptInvitation, AcceptedInvitation, CreateInvitation, CreatedInvitation, InvitationView, Listing,
+    MemberListQuery, MemberView, MembershipView, PageQuery, PatchMembership, ResetOfferView,
 };
 
 use crate::tenants::path;
@@ -59,6 +59,20 @@ impl Client {
         self.delete(&format!("{}/memberships/{person}", path(tenant))).await
     }
 
+    /// Makes a token with which a member sets their password anew, once. It is in this answer and can never be read
+    /// again; earlier ones stop working.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `forbidden` for a member over whom the caller has not the whole say, and any other
+    /// [`ClientError`]; after [`ClientError::Interrupted`] make another.
+    pub async fn offer_reset(
+        &self,
+        tenant: TenantId,
+        person: PersonId,
+    ) -> Result<ResetOfferView, ClientError> {
+        self.command(&format!("{}/memberships/{person}/password-reset", path(tenant))).await
+    }
+
     /// Invites somebody. The token is in this answer and can never be read again.
     ///
     /// # Errors
@@ -81,6 +95,27 @@ impl Client {
         query: &PageQuery,
     ) -> Result<Listing<InvitationView>, ClientError> {
         self.get_with(&format!("{}/invitations", path(tenant)), query).await
+    }
+
+    /// Accepts an invitation as somebody new, with the password to be; or as somebody known, with the password they have.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found` for a token that is over, `wrong_credentials`, or the rule that the
+    /// password breaks, and any other [`ClientError`].
+    pub async fn join(base_url: &str, request: &AcceptInvitation) -> Result<AcceptedInvitation, ClientError> {
+        Self::anonymous(base_url)?.accept_invitation(request).await
+    }
+
+    /// Accepts an invitation as the person who has signed in.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found` for a token that is over, `invalid_request` for a token of somebody
+    /// else, `already_member`, and any other [`ClientError`].
+    pub async fn accept_invitation(
+        &self,
+        request: &AcceptInvitation,
+    ) -> Result<AcceptedInvitation, ClientError> {
+        self.post("/api/v1/auth/invitations/accept", request).await
     }
 
     /// Takes an invitation back.

@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Customers(CustomersCommand),
     /// Manage who is in a tenant.
     Members(MembersCommand),
-    /// Invite people into a tenant.
+    /// Invite people into a tenant, or accept an invitation.
     Invitations(InvitationsCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),

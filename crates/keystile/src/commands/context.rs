@@ -28,7 +28,16 @@ pub(crate) struct Context {
 
 impl Common {
     pub(crate) async fn open(&self, clock: &dyn Clock) -> Result<Context, Failure> {
-        Ok(Context { session: self.connection.open(clock).await?, form: Form::of(self.json) })
+        Ok(Context { session: self.connection.open(clock).await?, form: self.form() })
+    }
+
+    /// The address of the server, for what nobody has to be signed in for.
+    pub(crate) fn address(&self) -> String {
+        self.connection.address()
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        Form::of(self.json)
     }
 }
 

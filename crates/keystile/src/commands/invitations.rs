@@ -3,21 +3,24 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use keystile_core::{Clock, Email, InvitationId, Role};
-use keystile_wire::{CreateInvitation, InvitationView, PageQuery};
+use keystile_client::Client;
+use keystile_core::{Clock, Email, InvitationId, Role, Secret};
+use keystile_wire::{AcceptInvitation, AcceptedInvitation, CreateInvitation, InvitationView, PageQuery};
 
 use super::context::{Common, Context, Pages};
-use super::output::{Form, Report};
+use super::output::{Form, Report, plain};
+use super::prompt;
 use super::table::{fields, table};
 use super::words::role;
 use crate::failure::Failure;
 
-/// Invites people, lists who is invited and takes invitations back, through the API of a server.
+/// Invites people, lists who is invited, takes invitations back and accepts them, through the API of a server.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   TOKEN=$(keystile invitations create ada@example.com developer)
   keystile invitations list
+  keystile invitations accept --new --url https://keys.example.com
 
 Send the token to whom you invite. It is good once, for 7 days.")]
 pub(crate) struct InvitationsCommand {
@@ -32,6 +35,7 @@ enum Action {
     Create(Create),
     List(List),
     Revoke(Revoke),
+    Accept(Accept),
 }
 
 /// Invites somebody and prints the token, once. For admins; owners are invited by owners.
@@ -59,13 +63,28 @@ struct Revoke {
     id: InvitationId,
 }
 
+/// Accepts an invitation as whom you are signed in, or, when you are new, with a password to be. The token is asked for.
+#[derive(Debug, Args)]
+struct Accept {
+    /// You cannot sign in at this server yet: choose a password.
+    #[arg(long)]
+    new: bool,
+    /// Read the token from the first line of standard input, and a password to be from the second.
+    #[arg(long)]
+    stdin: bool,
+}
+
 /// Runs `keystile invitations …`.
 pub(crate) async fn run(command: InvitationsCommand, clock: &dyn Clock) -> Result<ExitCode, Failure> {
+    if let Action::Accept(accept @ Accept { new: true, .. }) = &command.action {
+        return accept.join(&command.common).await?.print();
+    }
     let context = command.common.open(clock).await?;
     let report = match command.action {
         Action::Create(create) => create.run(&context).await,
         Action::List(list) => list.run(&context).await,
         Action::Revoke(revoke) => revoke.run(&context).await,
+        Action::Accept(accept) => accept.run(&context).await,
     };
     let printed = report.and_then(Report::print);
     context.session.close().await;
@@ -87,7 +106,12 @@ impl Create {
             Form::Text => Report::default()
                 .data(created.token.expose())
                 .note(format!("\n{}", sheet(&created.invitation)))
-                .note("The token is shown once, above; send it to whom you invite."),
+                .note(format!(
+                    "The token is shown once, above; send it to whom you invite. Who is new there accepts it with\n  \
+                     keystile invitations accept --new --url {}\nand who can sign in there already does so first, and \
+                     leaves out --new.",
+                    client.base_url()
+                )),
         };
         Ok(report.if_lost(lost))
     }
@@ -109,6 +133,46 @@ impl Revoke {
         match context.form() {
             Form::Json => Report::json(&serde_json::json!({ "id": self.id, "is_open": false })),
             Form::Text => Ok(Report::default().note(format!("{} is taken back.", self.id))),
+        }
+    }
+}
+
+impl Accept {
+    /// As somebody new.
+    async fn join(&self, common: &Common) -> Result<Report, Failure> {
+        let token = self.token()?;
+        let password = if self.stdin { prompt::from_stdin("New password") } else { prompt::new_password() }?;
+        let (url, password) = (common.address(), Some(password));
+        let accepted = Client::join(&url, &AcceptInvitation { token, password }).await?;
+        let email = plain(accepted.email.as_str());
+        let next = format!("Sign in: keystile login --url {} --email {email}", plain(&url));
+        joined(&accepted, common.form(), &next)
+    }
+
+    /// As somebody who has signed in.
+    async fn run(self, context: &Context) -> Result<Report, Failure> {
+        let request = AcceptInvitation { token: self.token()?, password: None };
+        let accepted = context.session.client.accept_invitation(&request).await?;
+        let next = format!("To act in it: --tenant {}", accepted.membership.tenant_id);
+        joined(&accepted, context.form(), &next)
+    }
+
+    fn token(&self) -> Result<Secret, Failure> {
+        if self.stdin { prompt::from_stdin("Token") } else { prompt::hidden("Token") }
+    }
+}
+
+fn joined(accepted: &AcceptedInvitation, form: Form, next: &str) -> Result<Report, Failure> {
+    match form {
+        Form::Json => Report::json(accepted),
+        Form::Text => {
+            let sheet = fields(&[
+                ("tenant", accepted.membership.tenant_id.to_string()),
+                ("name", accepted.tenant_name.to_string()),
+                ("email", accepted.email.to_string()),
+                ("role", accepted.membership.role.to_string()),
+            ]);
+            Ok(Report::default().data(&sheet).note(next))
         }
     }
 }

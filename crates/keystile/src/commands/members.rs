@@ -14,7 +14,7 @@ use super::table::{fields, table};
 use super::words::role;
 use crate::failure::Failure;
 
-/// Lists members, checks who is one, changes roles and puts members out, through the API of a server.
+/// Lists members, checks who is one, changes roles, resets passwords and puts members out, through the API of a server.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,6 +36,7 @@ enum Action {
     List(List),
     Check(Check),
     SetRole(SetRole),
+    ResetPassword(ResetPassword),
     Remove(Remove),
 }
 
@@ -61,6 +62,14 @@ struct SetRole {
     /// What they may do from now on.
     #[arg(value_parser = role())]
     role: Role,
+}
+
+/// Makes a token with which a member sets their password anew, once, within 24 hours, and prints it. For admins of all
+/// the tenants that the member is in.
+#[derive(Debug, Args)]
+struct ResetPassword {
+    #[command(flatten)]
+    who: Who,
 }
 
 /// Puts a member out, or lets you leave, from the next request on. What they made stays.
@@ -99,6 +108,7 @@ pub(crate) async fn run(command: MembersCommand, clock: &dyn Clock) -> Result<Ex
         Action::List(list) => list.run(&context).await,
         Action::Check(check) => check.run(&context).await,
         Action::SetRole(set) => set.run(&context).await,
+        Action::ResetPassword(reset) => reset.run(&context).await,
         Action::Remove(remove) => remove.run(&context).await,
     };
     let printed = report.and_then(Report::print);
@@ -160,6 +170,22 @@ impl SetRole {
         let request = PatchMembership { role: self.role.to_string() };
         let place = context.session.client.set_role(tenant, id, &request).await?;
         context.record(&place, place_sheet, Some("The new role holds from the next request on."))
+    }
+}
+
+impl ResetPassword {
+    async fn run(self, context: &Context) -> Result<Report, Failure> {
+        let (client, tenant) = (&context.session.client, context.session.tenant().await?);
+        let offer = client.offer_reset(tenant, self.who.id(context, tenant).await?).await?;
+        let (until, url) = (offer.expires_at, client.base_url());
+        let report = match context.form() {
+            Form::Json => Report::json(&offer)?,
+            Form::Text => Report::default().data(offer.token.expose()).note(format!(
+                "The token is shown once, above, and works once, until {until}. Send it to the member, who sets a \
+                 password with it:\n  keystile password --reset --url {url}"
+            )),
+        };
+        Ok(report.if_lost("the token could not be printed and is lost; make another".to_owned()))
     }
 }
 

@@ -31,13 +31,21 @@ impl Person {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         ran(&mut self.command(arguments))
     }
 
-    fn login(&self, password: &str) -> Ran {
+    pub(crate) fn login(&self, password: &str) -> Ran {
+        self.login_as(EMAIL, password)
+    }
+
+    pub(crate) fn login_as(&self, email: &str, password: &str) -> Ran {
         let url = self.url();
-        let arguments = ["login", "--url", &url, "--email", EMAIL, "--password-stdin"];
+        let arguments = ["login", "--url", &url, "--email", email, "--password-stdin"];
         ran_with_input(&mut self.command(&arguments), password)
     }
 
@@ -95,14 +103,6 @@ fn one_signs_in_stays_so_and_signs_out() {
 }
 
 #[test]
-fn commands_at_the_same_time_refresh_the_session_once() {
-    let person = Person::new("account-refresh");
-    assert_eq!(person.login(&person.password()).status, Some(0));
-    let before = person.stored();
-    person.age();
-    let running: Vec<_> = (0..8).map(|_| person.command(&["whoami", "--json"]).spawn().unwrap()).collect();
-    for child in running {
-#[test]
 fn signing_in_changing_a_password_and_signing_out_answer_programs() {
     let person = Person::new("account-json");
     let (url, password) = (person.url(), person.password());
@@ -118,6 +118,14 @@ fn signing_in_changing_a_password_and_signing_out_answer_programs() {
     }
 }
 
+#[test]
+fn commands_at_the_same_time_refresh_the_session_once() {
+    let person = Person::new("account-refresh");
+    assert_eq!(person.login(&person.password()).status, Some(0));
+    let before = person.stored();
+    person.age();
+    let running: Vec<_> = (0..8).map(|_| person.command(&["whoami", "--json"]).spawn().unwrap()).collect();
+    for child in running {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }
@@ -176,6 +184,7 @@ async fn a_command_ends_the_session_that_it_began_and_no_other() {
         ("customers", &["list"]),
         ("members", &["list"]),
         ("invitations", &["list"]),
+        ("sessions", &["list"]),
         ("whoami", &[]),
     ] {
         ran(&mut person.server.ask(command, arguments));

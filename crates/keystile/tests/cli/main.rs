@@ -8,6 +8,7 @@ mod completions;
 mod key_inspect;
 mod keys;
 mod keys_settings;
+mod people;
 mod run;
 mod server;
 mod settings;
