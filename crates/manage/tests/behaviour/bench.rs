@@ -1,5 +1,6 @@
-//! A control plane on a fresh data file, with a clock that tests turn.
+//! A control plane on a fresh database, with a clock that tests turn.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -13,6 +14,7 @@ use keystile_manage::{
     Vault,
 };
 use keystile_store::{AuditFilter, Founding, Location, Page, Sealing, Store};
+use keystile_testkit::postgres::{Database, Postgres};
 
 /// The address of the first person that [`Bench::signed_in`] makes, when that is an owner.
 pub(crate) const OWNER: &str = "owner-1@example.com";
@@ -49,13 +51,40 @@ pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) clock: Arc<Turned>,
     tenants: AtomicU64,
-    folder: tempfile::TempDir,
+    place: Place,
+}
+
+/// Where the database is, on the engine that the runner chooses.
+enum Place {
+    Sqlite(tempfile::TempDir),
+    Postgres(Database<'static>),
+}
+
+impl Place {
+    fn new() -> Self {
+        if Postgres::is_chosen() {
+            Self::Postgres(Postgres::shared().database())
+        } else {
+            Self::Sqlite(tempfile::tempdir().unwrap())
+        }
+    }
+
+    fn file(folder: &tempfile::TempDir) -> PathBuf {
+        folder.path().join("keystile.db")
+    }
+
+    fn location(&self) -> Location {
+        match self {
+            Self::Sqlite(folder) => Location::Sqlite(Self::file(folder)),
+            Self::Postgres(database) => Location::Postgres { url: database.url(), max_connections: 4 },
+        }
+    }
 }
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(Location::Sqlite(folder.path().join("keystile.db"))).await.unwrap();
+        let place = Place::new();
+        let store = Store::open(place.location()).await.unwrap();
         store.migrate().await.unwrap();
         let clock = Arc::new(Turned(AtomicI64::new(1_800_000_000_000)));
         let signing = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
@@ -63,7 +92,7 @@ impl Bench {
         let vault = Vault::from_key(&[7; 32]).unwrap();
         let shared: Arc<dyn Clock> = Arc::<Turned>::clone(&clock);
         let control = ControlPlane::new(store.clone(), shared, entropy, signing, vault).unwrap();
-        Self { control, store, clock, tenants: AtomicU64::new(1), folder }
+        Self { control, store, clock, tenants: AtomicU64::new(1), place }
     }
 
     pub(crate) fn turn(&self, seconds: i64) {
@@ -132,14 +161,31 @@ impl Bench {
 
     /// Puts the owner of one tenant into another, with this role.
     pub(crate) fn join(&self, person_id: PersonId, tenant_id: TenantId, role: Role) {
-        let sql = "INSERT INTO memberships (person_id, tenant_id, role, created_at) VALUES (?1, ?2, ?3, 0)";
-        let values = [person_id.to_string(), tenant_id.to_string(), role.to_string()];
-        self.sql().execute(sql, values).unwrap();
+        self.run_sql(&format!(
+            "INSERT INTO memberships (person_id, tenant_id, role, created_at)
+             VALUES ('{person_id}', '{tenant_id}', '{role}', 0)"
+        ));
     }
 
-    /// The data file, for what the control plane cannot do yet.
-    pub(crate) fn sql(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.folder.path().join("keystile.db")).unwrap()
+    /// Runs SQL beside the control plane, for what it would never do.
+    pub(crate) fn run_sql(&self, sql: &str) {
+        match &self.place {
+            Place::Sqlite(folder) => {
+                rusqlite::Connection::open(Place::file(folder)).unwrap().execute_batch(sql).unwrap();
+            }
+            Place::Postgres(database) => database.run(sql).unwrap(),
+        }
+    }
+
+    /// The one number that a query finds.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        match &self.place {
+            Place::Sqlite(folder) => {
+                let file = rusqlite::Connection::open(Place::file(folder)).unwrap();
+                file.query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+            Place::Postgres(database) => database.query(sql).unwrap().trim().parse().unwrap(),
+        }
     }
 
     /// The person who has these tokens.

@@ -62,8 +62,7 @@ async fn many_attempts_at_once_gain_nothing() {
     for attempt in attempts {
         assert!(is_refused(&attempt.await.unwrap()));
     }
-    let counted: i64 =
-        bench.sql().query_row("SELECT failed_sign_ins FROM persons", [], |row| row.get(0)).unwrap();
+    let counted = bench.number("SELECT failed_sign_ins FROM persons");
     assert_eq!(counted, 10, "those after the tenth fell into its pause");
     assert!(is_refused(&bench.sign_in(OWNER, PASSWORD, None).await));
 }
@@ -72,7 +71,7 @@ async fn many_attempts_at_once_gain_nothing() {
 async fn the_hundredth_failure_locks_until_the_password_is_set_anew() {
     let bench = Bench::new().await;
     bench.signed_in(Role::Owner).await;
-    bench.sql().execute("UPDATE persons SET failed_sign_ins = 99", []).unwrap();
+    bench.run_sql("UPDATE persons SET failed_sign_ins = 99");
     fail(&bench, 1).await;
     bench.turn(10 * 24 * 60 * 60);
     assert!(is_refused(&bench.sign_in(OWNER, PASSWORD, None).await));

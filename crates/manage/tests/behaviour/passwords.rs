@@ -11,7 +11,7 @@ const NEW: &str = "amber-walrus-77-kite";
 async fn member(bench: &Bench, caller: &Caller, role: Role) -> PersonId {
     let (Bearer::Person(signed_in), own) = bench.signed_in(role).await else { unreachable!() };
     let id = signed_in.person_id();
-    bench.sql().execute("DELETE FROM memberships WHERE tenant_id = ?1", [own.to_string()]).unwrap();
+    bench.run_sql(&format!("DELETE FROM memberships WHERE tenant_id = '{own}'"));
     bench.join(id, caller.tenant_id(), role);
     id
 }

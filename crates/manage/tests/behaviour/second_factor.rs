@@ -122,9 +122,7 @@ async fn a_session_without_the_password_enrols_nothing_and_its_attempts_are_coun
         is_wrong(&bench.control.enrol_totp(&present, Secret::new("wrong-otter-41-lamp")).await);
     }
     is_wrong(&bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await);
-    let enrolled: i64 =
-        bench.sql().query_row("SELECT COUNT(*) FROM second_factors", [], |row| row.get(0)).unwrap();
-    assert_eq!(enrolled, 0);
+    assert_eq!(bench.number("SELECT count(*) FROM second_factors"), 0);
 }
 
 #[tokio::test]
@@ -156,7 +154,7 @@ async fn the_operator_removes_a_factor_that_was_lost() {
 async fn a_tenant_that_wants_a_second_factor_is_entered_with_one_only() {
     let bench = Bench::new().await;
     let (bearer, tenant_id) = bench.signed_in(Role::Owner).await;
-    bench.sql().execute("UPDATE tenants SET mfa_required = 1", []).unwrap();
+    bench.run_sql("UPDATE tenants SET mfa_required = 1");
     let enter = async |bearer: &Bearer| bench.control.enter(bearer, tenant_id, Origin::default()).await;
     let refused = enter(&bearer).await;
     assert!(matches!(refused, Err(Refused::SecondFactorRequired)), "{refused:?}");
@@ -170,9 +168,8 @@ async fn a_tenant_that_wants_a_second_factor_is_entered_with_one_only() {
 #[tokio::test]
 async fn the_database_holds_neither_secret_nor_codes() {
     let person = Enrolled::new().await;
-    let sealed: Vec<u8> =
-        person.bench.sql().query_row("SELECT sealed FROM second_factors", [], |row| row.get(0)).unwrap();
-    assert_eq!(sealed.len(), 12 + 20 + 16, "nonce, ciphertext and tag");
+    let length = person.bench.number("SELECT length(sealed) FROM second_factors");
+    assert_eq!(length, 12 + 20 + 16, "nonce, ciphertext and tag");
     let other = keystile_manage::Vault::from_key(&[8; 32]).unwrap();
     let used = person.bench.store.sealing_keys().await.unwrap();
     assert!(used.len() == 1 && used[0] != other.fingerprint());

@@ -48,9 +48,7 @@ async fn signing_in_sweeps_what_is_over() {
     bench.turn(30 * DAY);
     let tokens = bench.owner().await;
     refresh(&bench, &tokens).await.unwrap();
-    let count = |table: &str| -> i64 {
-        bench.sql().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
-    };
+    let count = |table: &str| bench.number(&format!("SELECT count(*) FROM {table}"));
     assert_eq!((count("sessions"), count("refresh_tokens")), (1, 2));
 }
 

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::certificate::Certificate;
-use crate::run::finish;
+use crate::run::output_of;
 use cluster::{initialize, make_folder, programs};
 use supervisor::{Order, Supervisor};
 
@@ -165,13 +165,13 @@ impl Postgres {
     /// # Errors
     /// What the server said.
     pub fn run(&self, sql: &str) -> Result<(), String> {
-        self.psql(&self.url, sql)
+        self.psql(&self.url, sql).map(drop)
     }
 
-    fn psql(&self, url: &str, sql: &str) -> Result<(), String> {
+    fn psql(&self, url: &str, sql: &str) -> Result<String, String> {
         let mut command = Command::new(self.programs.join("psql"));
-        command.args(["--no-psqlrc", "--quiet", "--dbname", url, "--command", sql]);
-        finish(&mut command)
+        let bare = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"];
+        output_of(command.args(bare).args(["--dbname", url, "--command", sql]))
     }
 }
 
@@ -196,6 +196,14 @@ impl Database<'_> {
     /// # Errors
     /// What the server said.
     pub fn run(&self, sql: &str) -> Result<(), String> {
+        self.query(sql).map(drop)
+    }
+
+    /// Runs a query in it as superuser, and gives its rows as lines.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn query(&self, sql: &str) -> Result<String, String> {
         self.server.psql(&self.url(), sql)
     }
 }
