@@ -48,9 +48,13 @@ pub(crate) fn run(flags: &[String]) -> Result<()> {
     documented
 }
 
-/// Parts of the names of tests over HTTP that choose an engine themselves, or are about one.
+/// The packages whose tests leave the engine to the runner, and the names of those tests: of what people may do, and over
+/// HTTP. The tests of the store, of which one has the same name, take both engines by themselves.
+const EITHER_ENGINE: &[&str] =
+    &["--package", "keystile-manage", "--package", "keystile", "--test", "behaviour", "--test", "e2e"];
+/// Parts of the names of tests among them that choose an engine themselves, or are about one.
 const OWN_ENGINE: &[&str] =
-    &["on_postgres", "revocation::", "database_away::", "doubt::", "one_server::", "full_disk::", "dev::"];
+    &["on_postgres", "database_away::", "doubt::", "one_server::", "full_disk::", "dev::"];
 
 fn doc_tests() -> Result<()> {
     shown(&mut cargo(&["test", "--doc", "--workspace", "--quiet"]))
@@ -92,19 +96,21 @@ impl Runner {
         Self::Cargo
     }
 
-    /// Runs the tests over HTTP once more, with servers on PostgreSQL.
+    /// Runs the tests that leave the engine to the runner once more, on PostgreSQL.
     fn run_on_postgres(&self, postgres: &str, tools: &Tools) -> Result<()> {
-        let http = ["--package", "keystile", "--test", "e2e"];
         let mut command = match self {
             Self::Nextest => {
                 let left_out: Vec<_> = OWN_ENGINE.iter().map(|part| format!("not test({part})")).collect();
                 let mut command = cargo(&["nextest", "run"]);
-                command.args(http).args(["-E", &left_out.join(" and ")]);
+                command.args(EITHER_ENGINE).args(["-E", &left_out.join(" and ")]);
                 command
             }
             Self::Cargo => {
                 let mut command = cargo(&["test"]);
-                command.args(http).arg("--").args(OWN_ENGINE.iter().flat_map(|part| ["--skip", part]));
+                command
+                    .args(EITHER_ENGINE)
+                    .arg("--")
+                    .args(OWN_ENGINE.iter().flat_map(|part| ["--skip", part]));
                 command
             }
         };

@@ -126,52 +126,38 @@ fn rounds_or(usual: usize) -> usize {
     named.map_or(usual, |rounds| rounds.parse().unwrap())
 }
 
-async fn on_sqlite(change: Change) {
-    nobody_gets_a_yes_after(change, World::start().await, rounds_or(ROUNDS)).await;
-}
-
-async fn on_postgres(change: Change) {
-    let database = Postgres::shared().database();
-    let world = World::on_postgres(&database).await;
-    nobody_gets_a_yes_after(change, world, rounds_or(FEWER_ROUNDS)).await;
+/// On the engine that is chosen.
+async fn refused_at_once_after(change: Change) {
+    let usual = if Postgres::is_chosen() { FEWER_ROUNDS } else { ROUNDS };
+    nobody_gets_a_yes_after(change, World::start().await, rounds_or(usual)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_is_refused_at_once() {
-    on_sqlite(REVOKE).await;
+    refused_at_once_after(REVOKE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_key_is_refused_at_once() {
-    on_sqlite(DISABLE).await;
+    refused_at_once_after(DISABLE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_secret_of_a_regenerated_key_is_refused_at_once() {
-    on_sqlite(REGENERATE).await;
+    refused_at_once_after(REGENERATE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_key_is_refused_at_once() {
-    on_sqlite(DELETE).await;
+    refused_at_once_after(DELETE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permission_that_was_taken_away_is_gone_at_once() {
-    on_sqlite(NARROW).await;
+    refused_at_once_after(NARROW).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocked_key_is_refused_at_once() {
     nobody_gets_a_yes_after(BLOCK, World::start().await, rounds_or(FEWER_ROUNDS)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_key_is_refused_at_once_on_postgres() {
-    on_postgres(REVOKE).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_old_secret_of_a_regenerated_key_is_refused_at_once_on_postgres() {
-    on_postgres(REGENERATE).await;
 }
