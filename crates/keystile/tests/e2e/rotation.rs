@@ -20,11 +20,18 @@ async fn rotated(world: &World, key: &Value, body: &Value) -> Value {
     world.change("POST", text(key, "id"), "/rotate", body).await.expect(200)
 }
 
+/// One request of a load: when it was sent, when its answer was there, and the status.
+struct Asked {
+    from: jiff::Timestamp,
+    to: jiff::Timestamp,
+    status: u16,
+}
+
 /// Asks 50 times a second with a secret until it is told to stop.
 struct Load {
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<Vec<u16>>,
+    task: tokio::task::JoinHandle<Vec<Asked>>,
 }
 
 impl Load {
@@ -34,14 +41,15 @@ impl Load {
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&asked));
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_millis(20));
-            let mut refusals = Vec::new();
+            let mut all = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
                 ticks.tick().await;
+                let from = now();
                 let status = http.json("GET", &path, &key, &NOTHING).await.status;
-                refusals.extend((status != 200).then_some(status));
+                all.push(Asked { from, to: now(), status });
                 count.fetch_add(1, Ordering::Relaxed);
             }
-            refusals
+            all
         });
         Self { stop, asked, task }
     }
@@ -52,11 +60,16 @@ impl Load {
         eventually("the load", async || (self.asked.load(Ordering::Relaxed) >= target).then_some(())).await;
     }
 
-    /// All refusals.
-    async fn stop(self) -> Vec<u16> {
+    /// All that was asked.
+    async fn stop(self) -> Vec<Asked> {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap()
     }
+}
+
+/// The statuses of all that were refused.
+fn refusals(asked: &[Asked]) -> Vec<u16> {
+    asked.iter().map(|asked| asked.status).filter(|status| *status != 200).collect()
 }
 
 async fn nobody_is_refused_during_the_overlap(world: World) {
@@ -74,7 +87,7 @@ async fn nobody_is_refused_during_the_overlap(world: World) {
     let with_new = Load::start(&world, text(&new, "secret"));
     load.more(50).await;
     with_new.more(50).await;
-    assert_eq!((load.stop().await, with_new.stop().await), (vec![], vec![]));
+    assert_eq!((refusals(&load.stop().await), refusals(&with_new.stop().await)), (vec![], vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,14 +106,50 @@ fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
+/// The end of a key.
+async fn end_of(world: &World, key: &Value) -> jiff::Timestamp {
+    let shown = world.change("GET", text(key, "id"), "", &NOTHING).await.expect(200);
+    text(&shown, "expires_at").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_keys_use_up_one_limit_under_load_and_the_old_one_stops_at_its_time() {
+    const LIMIT: usize = 5_000;
+    let world = World::start().await;
+    // Nothing comes back while the test runs: one request in nine minutes.
+    let monthly = json!({ "name": "monthly", "limit": LIMIT, "window_seconds": 31 * 24 * 60 * 60 });
+    let old = world.create(&json!({ "name": "brief", "rate_limits": [monthly] })).await;
+    let load = Load::start(&world, text(&old, "secret"));
+    load.more(25).await;
+    let new = rotated(&world, &old, &json!({ "overlap_seconds": 3 })).await;
+    let with_new = Load::start(&world, text(&new, "secret"));
+    let end = end_of(&world, &old).await;
+    eventually("the end of the overlap", async || (now() >= end).then_some(())).await;
+    load.more(10).await;
+    let (by_old, by_new) = (load.stop().await, with_new.stop().await);
+    assert_eq!(refusals(&by_new), [0; 0]);
+    for Asked { from, to, status } in &by_old {
+        assert!(*to >= end || *status == 200, "refused with {status} at {to}, before {end}");
+        assert!(*from < end || *status == 401, "answered with {status} at {from}, after {end}");
+    }
+    let during = by_old.iter().filter(|asked| asked.to < end).count();
+    assert!(during >= 75 && during < by_old.len(), "{during} of {}", by_old.len());
+
+    let used = by_old.len() - refusals(&by_old).len() + by_new.len();
+    let ask = |cost: usize| json!({ "key": new["secret"], "cost": cost });
+    let left = world.verify(&ask(0)).await["limits"][0]["remaining"].clone();
+    assert_eq!(left, LIMIT - used, "{used} requests were let through");
+    assert_eq!(world.verify(&ask(LIMIT - used)).await["code"], "allowed");
+    assert_eq!(world.verify(&ask(1)).await["code"], "rate_limited");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_key_stops_at_its_time_and_the_new_one_goes_on() {
     let world = World::start().await;
     let old = world.create(&json!({ "name": "brief" })).await;
     assert_eq!(code(&world, &old["secret"]).await, "allowed");
     let new = rotated(&world, &old, &json!({ "overlap_seconds": 2 })).await;
-    let shown = world.change("GET", text(&old, "id"), "", &NOTHING).await.expect(200);
-    let end = shown["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let end = end_of(&world, &old).await;
     let began = new["created_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert_eq!(end.duration_since(began).as_secs(), 2);
     let told = eventually("the old key to stop", async || {
