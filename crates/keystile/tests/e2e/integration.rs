@@ -146,26 +146,19 @@ async fn deleted_keys_are_in_no_list_unless_asked_for_and_a_disabled_key_counts_
     assert!(!ids(&world.read(&format!("{KEYS}?status=active")).await).contains(&off.as_str()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn automation_is_stamped_with_its_application_and_sees_no_other() {
-    let world = World::start().await;
-    let scopes = json!(["keystile.keys:issue", "a:b"]);
-    let issuer = json!({ "name": "Issuer", "scopes": scopes, "environment": "staging" });
-    let issuer = as_key(text(&world.create(&issuer).await, "secret"));
-    let other =
-        world.ask("POST", &format!("{}/applications", world.tenant()), &json!({ "name": "other" })).await;
-    let foreign = json!({ "name": "foreign", "application_id": other.expect(201)["id"] });
-    let foreign = text(&made(&world, &world.owner, &foreign).await, "id").to_owned();
-    let by_key = made(&world, &issuer, &json!({ "name": "by a key", "scopes": ["a:b"] })).await;
+/// What `issuer`, a credential of automation in staging, makes belongs to its application; of `foreign`, a key of
+/// another one, it sees nothing.
+async fn is_stamped_and_sees_no_other(world: &World, issuer: &str, foreign: &str) {
+    let by_key = made(world, issuer, &json!({ "name": "by automation", "scopes": ["a:b"] })).await;
     has_fields(&by_key, &["secret", "key_hash", "app_id"]);
     assert_eq!(by_key["app_id"], world.credentials.application_id.as_str());
     assert_eq!(by_key["created_by_user_id"], Value::Null);
     let seen = world.change("GET", text(&by_key, "id"), "", &NOTHING).await.expect(200);
     assert_eq!((&seen["app_id"], &seen["environment"]), (&by_key["app_id"], &json!("staging")));
-    let listed = world.http.json("GET", KEYS, &issuer, &NOTHING).await.expect(200);
-    assert!(ids(&listed).contains(&text(&by_key, "id")) && !ids(&listed).contains(&foreign.as_str()));
+    let listed = world.http.json("GET", KEYS, issuer, &NOTHING).await.expect(200);
+    assert!(ids(&listed).contains(&text(&by_key, "id")) && !ids(&listed).contains(&foreign));
     let ask = async |method: &str, path: &str, body: &Value| {
-        world.http.json(method, &format!("{KEYS}{path}"), &issuer, body).await
+        world.http.json(method, &format!("{KEYS}{path}"), issuer, body).await
     };
     for (method, path, body) in [
         ("GET", format!("/{foreign}"), NOTHING),
@@ -176,6 +169,23 @@ async fn automation_is_stamped_with_its_application_and_sees_no_other() {
     }
     let more = ask("POST", "", &json!({ "name": "more", "scopes": ["a:c"] })).await;
     more.expect_problem(403, "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn automation_is_stamped_with_its_application_and_sees_no_other() {
+    let world = World::start().await;
+    let scopes = json!(["keystile.keys:issue", "a:b"]);
+    let issuer = json!({ "name": "Issuer", "scopes": scopes, "environment": "staging" });
+    let issuer = as_key(text(&world.create(&issuer).await, "secret"));
+    let exchanged = world.http.json("POST", "/api/v1/auth/token", &issuer, &NOTHING).await.expect(200);
+    let token = format!("Bearer {}", text(&exchanged, "access_token"));
+    let other =
+        world.ask("POST", &format!("{}/applications", world.tenant()), &json!({ "name": "other" })).await;
+    let foreign = json!({ "name": "foreign", "application_id": other.expect(201)["id"] });
+    let foreign = text(&made(&world, &world.owner, &foreign).await, "id").to_owned();
+    for credential in [&issuer, &token] {
+        is_stamped_and_sees_no_other(&world, credential, &foreign).await;
+    }
     let plain = as_key(text(&world.create(&json!({ "name": "plain", "scopes": ["*"] })).await, "secret"));
     for (method, path, body) in [
         ("GET", KEYS.to_owned(), NOTHING),
