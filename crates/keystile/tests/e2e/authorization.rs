@@ -135,6 +135,7 @@ enum Outcome {
 
 impl Outcome {
     fn of(answer: &Answer) -> Self {
+        assert!(answer.status < 500, "whoever is let in is answered: {}", answer.text);
         match answer.status {
             // A thing that an earlier call took away is not found by those who may look for it.
             401 | 403 => Self::Refused(answer.status),

@@ -71,10 +71,9 @@ async fn a_second_factor_is_enrolled_asked_for_and_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_wants_a_second_factor_says_so_and_lets_one_enrol() {
-    let mut world = World::start().await;
-    world.server.stop();
-    world.server.sql("UPDATE tenants SET mfa_required = 1");
-    world.start_again();
+    let world = World::start().await;
+    let demand = json!({ "mfa_required": true });
+    assert_eq!(world.ask("PATCH", &world.tenant(), &demand).await.expect(200)["mfa_required"], true);
     for path in [world.keys(), world.tenant()] {
         world.ask("GET", &path, &NOTHING).await.expect_problem(403, "second_factor_required");
     }
