@@ -1,10 +1,12 @@
 //! Sessions: from signing in to the end, whatever ends them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
-use crate::world::{World, text};
+use crate::world::{World, as_key, text};
 
 const ME: &str = "/api/v1/auth/me";
 const REFRESH: &str = "/api/v1/auth/token/refresh";
@@ -35,12 +37,40 @@ async fn a_person_signs_in_makes_a_key_uses_it_and_deletes_it() {
     assert_eq!(text(&tokens, "tenant_id"), world.credentials.tenant_id);
     let token = bearer(&tokens);
     let key = world.http.json("POST", &world.keys(), &token, &json!({ "name": "Reports" })).await.expect(201);
-    let credential = format!("ApiKey {}", text(&key, "secret"));
+    let secret = text(&key, "secret");
+    assert!(secret.starts_with("sk_"), "it begins as all keys do");
+    let credential = format!("ApiKey {secret}");
     let authz = world.authz("production");
     assert_eq!(world.http.json("GET", &authz, &credential, &NOTHING).await.status, 200);
     let path = format!("{}/{}", world.keys(), text(&key, "id"));
     world.http.json("DELETE", &path, &token, &NOTHING).await.expect(204);
     world.http.json("GET", &authz, &credential, &NOTHING).await.expect_problem(401, "key_revoked");
+}
+
+/// What a token says, unchecked: whether it is signed well is for other tests.
+fn claims(tokens: &Value) -> Value {
+    let payload = text(tokens, "access_token").split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_says_whose_it_is_for_which_tenant_and_for_an_hour() {
+    let world = World::start().await;
+    let lifetime = |claims: &Value| claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+    let me = world.read(ME).await;
+    let person = claims(&owner(&world).await);
+    assert_eq!((text(&person, "sub"), lifetime(&person)), (text(&me, "id"), 3600));
+    assert_eq!(text(&person, "tenant_id"), world.credentials.tenant_id);
+    assert_eq!((text(&person, "sid").starts_with("ses_"), person.get("app_id")), (true, None));
+
+    let key = world.create(&json!({ "name": "automation", "scopes": ["keystile.keys:issue"] })).await;
+    let key_itself = as_key(text(&key, "secret"));
+    let tokens = world.http.json("POST", "/api/v1/auth/token", &key_itself, &NOTHING).await.expect(200);
+    let automation = claims(&tokens);
+    assert_eq!((text(&automation, "sub"), lifetime(&automation)), (text(&key, "id"), 3600));
+    assert_eq!(text(&automation, "tenant_id"), world.credentials.tenant_id);
+    assert_eq!(text(&automation, "app_id"), world.credentials.application_id);
+    assert_eq!(automation.get("sid"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
