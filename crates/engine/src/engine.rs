@@ -86,6 +86,6 @@ impl Engine {
         drop(self.sweeper);
         self.sealer.stop().await;
         self.planes.store.close().await;
-        drop(self.helm);
+        self.helm.stop().await;
     }
 }

@@ -22,33 +22,52 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(helm: Helm, verifier: Arc<Verifier>) -> Self {
-        Self { task: tokio::spawn(watch(helm, verifier)) }
+        Self { task: tokio::spawn(watch(Held { helm, verifier })) }
+    }
+
+    /// Lets go of the right, for the next server to take it.
+    pub(crate) async fn stop(mut self) {
+        self.task.abort();
+        // It ends by being aborted.
+        let _aborted = (&mut self.task).await;
     }
 }
 
-/// Lets go of the right, for the next server to take it.
 impl Drop for Watch {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn watch(mut helm: Helm, verifier: Arc<Verifier>) {
+/// The right. Whoever still holds the verifier when it ends learns nothing any more: others may change the keys from then on.
+struct Held {
+    helm: Helm,
+    verifier: Arc<Verifier>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.helm.cast_off();
+        self.verifier.forget_all();
+    }
+}
+
+async fn watch(mut held: Held) {
     loop {
-        helm.lost().await;
+        held.helm.lost().await;
         tracing::error!("the right to serve from the database was lost; nothing is changed until it is back");
         let mut another = false;
-        while let Err(error) = helm.retake().await {
+        while let Err(error) = held.helm.retake().await {
             if matches!(error, OpenError::Served) && !another {
                 another = true;
-                verifier.forget_all();
+                held.verifier.forget_all();
                 tracing::error!("another server serves from this database: every verification is refused");
             }
             tokio::time::sleep(PAUSE).await;
         }
         // Between the two, another server may have come and gone.
-        verifier.forget_all();
-        helm.resume();
+        held.verifier.forget_all();
+        held.helm.resume();
         tracing::info!("the right to serve from the database is back");
     }
 }

@@ -61,6 +61,11 @@ impl Helm {
         self.adrift.store(true, Ordering::SeqCst);
     }
 
+    /// Sets the store adrift for good, before the right is let go of: what is read afterwards might be another's by then.
+    pub fn cast_off(&self) {
+        self.adrift.store(true, Ordering::SeqCst);
+    }
+
     /// Tries to take the right again. The store stays adrift: first, whoever remembers anything of it has to forget it,
     /// as others may have changed it.
     ///
