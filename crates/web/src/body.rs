@@ -298,7 +298,7 @@ mod tests {
             limit: u64,
         }
         let problem = parse_json::<Shape>(body.as_bytes()).unwrap_err();
-        let rendered = problem.render(&crate::request_id::RequestIds::new(1).of(&HeaderMap::new(), &[]));
+        let rendered = problem.render(&keystile_bearer::RequestIds::new(1).of(&HeaderMap::new(), &[]));
         let json: serde_json::Value = serde_json::from_slice(rendered.body()).unwrap();
         (
             json["code"].as_str().unwrap().to_owned(),

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::header::IF_MATCH;
 use http::request::Parts;
+use keystile_bearer::{ClientIp, Credential, RequestId};
 use keystile_core::{Ask, Invalid, PermissionName, TenantId};
 use keystile_manage::{Bearer, Caller, Lacking, Origin, Present, Refused, SignedIn, VersionGuard};
 use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
 
 use crate::body::{MAX_BODY, MAX_EARLY, broken_rule, read_optional, read_whole};
-use crate::client_ip::ClientIp;
-use crate::credential::{self, Credential, Unreadable};
 use crate::problem::ApiProblem;
-use crate::request_id::RequestId;
 use crate::state::App;
 
 /// A JSON body of at most `LONGEST` bytes.
@@ -281,13 +279,7 @@ pub(crate) fn find_credential<'a>(
     headers: &'a http::HeaderMap,
     app: &App,
 ) -> Result<Option<Credential<'a>>, ApiProblem> {
-    use keystile_core::{Code, Refusal};
-    let refused = |code| ApiProblem::decision(&Refusal::Plain(code));
-    match credential::read(headers, &app.settings.key_headers) {
-        Ok(found) => Ok(found),
-        Err(Unreadable::Ambiguous) => Err(refused(Code::AmbiguousCredentials)),
-        Err(Unreadable::Malformed) => Err(refused(Code::KeyMalformed)),
-    }
+    keystile_bearer::read_credential(headers, &app.settings.key_headers).map_err(ApiProblem::unreadable)
 }
 
 /// Where a request came from, for the audit log.

@@ -13,11 +13,10 @@ use tower::ServiceExt;
 
 use crate::api::verification::verify_key;
 use crate::authz::{envoy, forward};
-use crate::client_ip::{ClientIp, client_ip};
 use crate::pace::{Pace, paced};
 use crate::problem::ApiProblem;
-use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::state::App;
+use keystile_bearer::{ClientIp, RequestId, X_REQUEST_ID, client_ip};
 
 /// A body that is in memory, or one that axum made.
 pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;

@@ -13,9 +13,9 @@ use keystile_verify::Verifier;
 use crate::body::Reading;
 use crate::loggable::Words;
 use crate::readiness::Readiness;
-use crate::request_id::RequestIds;
 use crate::room::Room;
 use crate::router::openapi;
+use keystile_bearer::RequestIds;
 
 /// How requests are read.
 #[derive(Debug, Clone)]

@@ -3,11 +3,11 @@
 mod list;
 mod url;
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ipnet::{IpNet, Ipv4Net};
+use keystile_bearer::{loopback_proxies, usual_key_headers};
 use keystile_engine::EngineSettings;
 use keystile_store::Location;
 use keystile_verify::Bounds;
@@ -151,20 +151,13 @@ impl Settings {
     }
 
     pub(crate) fn http(&self) -> HttpSettings {
-        let loopback = || {
-            vec![
-                Ipv4Net::new_assert([127, 0, 0, 0].into(), 8).into(),
-                IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST)),
-            ]
-        };
-        let key_header = || vec![http::HeaderName::from_static("x-api-key")];
         let header_names =
             |Commas(names): &Commas<HeaderText>| names.iter().map(|name| name.0.clone()).collect();
         let networks =
             |Commas(networks): &Commas<Network>| networks.iter().map(|network| network.0).collect();
         HttpSettings {
-            trusted_proxies: self.trusted_proxies.as_ref().map_or_else(loopback, networks),
-            key_headers: self.key_headers.as_ref().map_or_else(key_header, header_names),
+            trusted_proxies: self.trusted_proxies.as_ref().map_or_else(loopback_proxies, networks),
+            key_headers: self.key_headers.as_ref().map_or_else(usual_key_headers, header_names),
             body_bytes: self.body_memory_mib.unwrap_or(128).saturating_mul(1024 * 1024),
             body_timeout: Duration::from_secs(self.body_timeout_seconds.unwrap_or(30)),
         }

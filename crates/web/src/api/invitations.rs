@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, Request, State};
 use axum::response::IntoResponse;
 use http::StatusCode;
+use keystile_bearer::Credential;
 use keystile_core::InvitationId;
 use keystile_manage::{Acceptance, Right};
 use keystile_wire::{
@@ -11,7 +12,6 @@ use keystile_wire::{
 };
 
 use super::{Answer, json, listing, page_of, secret_json};
-use crate::credential::Credential;
 use crate::extract::{EarlyJson, Json, Member, PathId, Query, find_credential, origin};
 use crate::once::{Making, once};
 use crate::problem::ApiProblem;

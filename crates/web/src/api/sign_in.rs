@@ -5,12 +5,12 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::USER_AGENT;
 use http::request::Parts;
+use keystile_bearer::Credential;
 use keystile_core::{Invalid, Secret};
 use keystile_manage::{AccessToken, ShownFactor, SignIn, TOKEN_LIFETIME, Tokens};
 use keystile_wire::{Nothing, Problem, RefreshRequest, TokenAnswer, TokenBody, TokenRequest};
 
 use super::{Answer, json, secret_json};
-use crate::credential::Credential;
 use crate::extract::{CameFrom, EarlyJson, Json, OptionalJson, check_key, find_credential, origin};
 use crate::state::App;
 

@@ -3,16 +3,15 @@
 use axum::Extension;
 use axum::extract::State;
 use http::StatusCode;
+use keystile_bearer::{ClientIp, RequestId};
 use keystile_core::{Role, Tenant};
 use keystile_manage::{Caller, Lacking, Origin, Refused};
 use keystile_wire::{CreateTenant, Listing, PatchTenant, TenantView};
 
 use super::{Answer, json, with_location, with_version};
-use crate::client_ip::ClientIp;
 use crate::extract::{IfMatch, Json, Member, Person};
 use crate::once::{Making, once};
 use crate::problem::ApiProblem;
-use crate::request_id::RequestId;
 use crate::state::App;
 
 /// Make a tenant; the caller becomes its owner. It comes with a first application of the same name.

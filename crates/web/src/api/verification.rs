@@ -5,6 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::Full;
 use hyper::body::Body;
+use keystile_bearer::{ClientIp, Credential, RequestId};
 use keystile_core::permission::{MAX_COUNT, Requirement};
 use keystile_core::{Ask, Invalid, Permission, TenantId};
 use keystile_manage::{Origin, Right};
@@ -13,11 +14,8 @@ use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
 
 use super::answer::written;
 use crate::body::{MAX_BODY, read_whole};
-use crate::client_ip::ClientIp;
-use crate::credential::Credential;
 use crate::extract::read_headers;
 use crate::problem::ApiProblem;
-use crate::request_id::RequestId;
 use crate::state::App;
 
 /// May this key do this, here, now? Always answers 200 with `valid` and `code`; other statuses are about the caller.

@@ -1,12 +1,12 @@
 //! Forward authentication: a gateway passes the original request's headers by HTTP and obeys the status.
 
 use http::{HeaderMap, Response};
+use keystile_bearer::ClientIp;
 use keystile_wire::Problem;
 
 use super::original::Original;
 use super::place::Place;
 use super::{Question, decide};
-use crate::client_ip::ClientIp;
 use crate::problem::ApiProblem;
 use crate::state::App;
 

@@ -4,10 +4,9 @@ use std::fmt::{self, Display, Write as _};
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use keystile_bearer::{LeftItem, Limit, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
 use keystile_core::Grant;
-use keystile_verify::{CachedKey, Verdict};
-
-use crate::rate_fields::{LeftItem, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
+use keystile_verify::{CachedKey, LimitLeft, Verdict};
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-keystile-key-id");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-keystile-tenant-id");
@@ -35,11 +34,17 @@ pub(super) fn identity(key: &CachedKey, verdict: &Verdict) -> HeaderMap {
     headers.insert(SOURCE_ID, key.source_id().map_or(EMPTY, |id| values.take(id)));
     headers.insert(SCOPES, values.take_list(" ", key.scopes().iter().map(Grant::as_str)));
     if verdict.limits().next().is_some() {
-        let policies = verdict.limits().map(|left| PolicyItem(left.owner, left.rate));
+        let policies = verdict.limits().map(|left| PolicyItem(Limit::new(left.owner, left.rate)));
         headers.insert(RATE_LIMIT_POLICY, values.take_list(", ", policies));
-        headers.insert(RATE_LIMIT, values.take_list(", ", verdict.limits().map(LeftItem)));
+        headers.insert(RATE_LIMIT, values.take_list(", ", verdict.limits().map(left_item)));
     }
     headers
+}
+
+fn left_item(left: LimitLeft<'_>) -> LeftItem<'_> {
+    let LimitLeft { owner, rate, count } = left;
+    let seconds = Some(count.reset_millis.div_ceil(1_000));
+    LeftItem { limit: Limit::new(owner, rate), remaining: count.remaining, seconds }
 }
 
 /// Makes header values that are parts of one buffer: one allocation instead of two for each value.

@@ -10,6 +10,7 @@ mod place;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
+use keystile_bearer::{ClientIp, Credential};
 use keystile_core::permission::Requirement;
 use keystile_core::route::Table;
 use keystile_core::{ApplicationId, Ask, Code, Permission, Refusal};
@@ -19,8 +20,6 @@ use self::identity::identity;
 use self::original::{Demand, Original, Stop, demand, missing_environment};
 use self::place::Place;
 use crate::api::verification::verdict;
-use crate::client_ip::ClientIp;
-use crate::credential::Credential;
 use crate::extract::read_headers;
 use crate::problem::ApiProblem;
 use crate::state::App;

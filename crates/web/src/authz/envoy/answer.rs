@@ -1,13 +1,12 @@
 //! The decision, made into an answer to Envoy.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use keystile_bearer::{RATE_LIMIT, RATE_LIMIT_POLICY, RequestId, X_REQUEST_ID};
 
 use super::messages::{
     Allowed, Answer, AppendAction, CheckResponse, Code, Denied, Header, HeaderOption, HttpStatus, Status,
 };
 use crate::problem::ApiProblem;
-use crate::rate_fields::{RATE_LIMIT, RATE_LIMIT_POLICY};
-use crate::request_id::{RequestId, X_REQUEST_ID};
 
 /// Part of the name of every header that says who somebody is.
 const OURS: &str = "keystile";

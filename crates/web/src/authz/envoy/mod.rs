@@ -12,12 +12,12 @@ use std::net::IpAddr;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
+use keystile_bearer::asked_client_ip;
 
 use self::messages::{CheckRequest, CheckResponse};
 use super::original::Original;
 use super::{Question, decide};
 use crate::body::read_bytes;
-use crate::client_ip::asked_client_ip;
 use crate::problem::ApiProblem;
 use crate::service::{AnyBody, MAX_HEAD};
 use crate::state::App;

@@ -1,17 +1,20 @@
 //! The client's address, as far as trusted proxies tell.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The client's address, or that it is unknown. No list of addresses allows an unknown one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClientIp(pub(crate) Option<IpAddr>);
+pub struct ClientIp(
+    /// The address; `None` if a proxy does not tell it readably.
+    pub Option<IpAddr>,
+);
 
 impl fmt::Display for ClientIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +31,7 @@ impl fmt::Display for ClientIp {
 /// the other on as the client sent it; for the same reason `Forwarded` (RFC 7239), which hardly any proxy writes, is not
 /// read. A peer that sends neither is the client. Where a proxy tells of somebody, but not readably whom, the client is
 /// unknown: it must not pass for the proxy.
-pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientIp {
+pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientIp {
     let peer = peer.to_canonical();
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
     ClientIp(if !is_trusted(&peer) {
@@ -44,7 +47,7 @@ pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
 
 /// The address of whoever sent a request that the gateway at `peer` asks about and had from `source`. A gateway that is no
 /// trusted proxy stands for the client itself, whomever it names; a source that is one tells who was before it.
-pub(crate) fn asked_client_ip(
+pub fn asked_client_ip(
     peer: IpAddr,
     source: Option<IpAddr>,
     headers: &HeaderMap,
@@ -56,6 +59,12 @@ pub(crate) fn asked_client_ip(
     } else {
         ClientIp(Some(peer))
     }
+}
+
+/// The proxies that are believed where nothing else is said: those on this machine.
+pub fn loopback_proxies() -> Vec<IpNet> {
+    let loopback = IpAddr::from(Ipv6Addr::LOCALHOST);
+    vec![Ipv4Net::new_assert([127, 0, 0, 0].into(), 8).into(), IpNet::from(loopback)]
 }
 
 /// Reads from the right, where the nearest proxy wrote; an entry that is no address ends what can be believed.

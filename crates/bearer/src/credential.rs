@@ -2,10 +2,11 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use keystile_core::Code;
 
 /// What a request presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Credential<'a> {
+pub enum Credential<'a> {
     /// An API key, or what claims to be one.
     Key(&'a str),
     /// A bearer token in the form of a JWT.
@@ -14,24 +15,43 @@ pub(crate) enum Credential<'a> {
 
 /// A request that cannot be told one credential from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
     /// Two that differ.
     Ambiguous,
     /// One with bytes that no credential has.
     Malformed,
 }
 
+impl Unreadable {
+    /// What its bearer is told.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Ambiguous => Code::AmbiguousCredentials,
+            Self::Malformed => Code::KeyMalformed,
+        }
+    }
+}
+
 impl<'a> Credential<'a> {
-    const fn text(self) -> &'a str {
+    /// What was presented, whichever it is.
+    pub const fn text(self) -> &'a str {
         match self {
             Self::Key(text) | Self::Token(text) => text,
         }
     }
 }
 
+/// The headers beside `Authorization` that may carry a key where nothing else is said: `X-API-Key`.
+pub fn usual_key_headers() -> Vec<HeaderName> {
+    vec![HeaderName::from_static("x-api-key")]
+}
+
 /// Reads `Authorization: ApiKey …`, `Authorization: Bearer …` and the key headers. The same credential in two
 /// places is one; other schemes are not ours to read.
-pub(crate) fn read<'a>(
+///
+/// # Errors
+/// When two differ, or one is no text.
+pub fn read_credential<'a>(
     headers: &'a HeaderMap,
     key_headers: &[HeaderName],
 ) -> Result<Option<Credential<'a>>, Unreadable> {
@@ -88,7 +108,7 @@ mod tests {
     fn of(lines: &[(HeaderName, &'static str)]) -> Result<Option<String>, Unreadable> {
         let headers =
             lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        read(&headers, &[X_API_KEY]).map(|found| found.map(|credential| format!("{credential:?}")))
+        read_credential(&headers, &[X_API_KEY]).map(|found| found.map(|credential| format!("{credential:?}")))
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header that carries it, both ways.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How our own secrets begin: keys, tokens to refresh and to reset, invitations, and tokens in the form of a JWT.
 const SECRET_PREFIXES: [&str; 5] = ["sk_", "rt_", "pr_", "ksinv_", "eyJ"];
 /// Longest id that is taken over from the client or a gateway.
@@ -14,31 +14,34 @@ const MAX_LENGTH: usize = 64;
 
 /// The id of one request: visible ASCII of at most 64 characters.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestId(HeaderValue);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    pub(crate) fn as_str(&self) -> &str {
+    /// The id.
+    pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 
-    pub(crate) fn into_header(self) -> HeaderValue {
+    /// The id, for [`X_REQUEST_ID`].
+    pub fn into_header(self) -> HeaderValue {
         self.0
     }
 }
 
 /// Makes ids that differ from those of other processes and do not tell how many there were.
-pub(crate) struct RequestIds {
+pub struct RequestIds {
     next: AtomicU64,
     seed: u64,
 }
 
 impl RequestIds {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// `seed` is a random number that makes these ids differ from those of others.
+    pub const fn new(seed: u64) -> Self {
         Self { next: AtomicU64::new(0), seed }
     }
 
     /// The client's own id when it is a plain word and no secret, else a new one.
-    pub(crate) fn of(&self, headers: &HeaderMap, key_headers: &[HeaderName]) -> RequestId {
+    pub fn of(&self, headers: &HeaderMap, key_headers: &[HeaderName]) -> RequestId {
         match headers.get(X_REQUEST_ID) {
             Some(own) if is_plain(own) && !is_credential(own, headers, key_headers) => RequestId(own.clone()),
             _ => self.make(),
@@ -46,7 +49,7 @@ impl RequestIds {
     }
 
     /// A new one.
-    pub(crate) fn make(&self) -> RequestId {
+    pub fn make(&self) -> RequestId {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
         let mixed = scatter(count ^ self.seed);
         let mut text = *b"req_0000000000000000";

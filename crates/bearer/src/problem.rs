@@ -1,0 +1,77 @@
+//! A problem on its way out (RFC 9457): its text, and the header fields that follow from it.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use keystile_core::Code;
+use keystile_wire::{LimitState, Problem};
+
+use crate::rate_fields::{RATE_LIMIT, RATE_LIMIT_POLICY, refusal_fields};
+use crate::request_id::RequestId;
+
+/// Without a credential no error code is told (RFC 6750, section 3).
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static(r#"ApiKey realm="keystile", Bearer realm="keystile""#);
+const CHALLENGE_AGAIN: HeaderValue = HeaderValue::from_static(
+    r#"ApiKey realm="keystile", error="invalid_token", Bearer realm="keystile", error="invalid_token""#,
+);
+
+/// The code of a request that is being carried out already.
+pub const IN_PROGRESS: &str = "idempotency_in_progress";
+
+/// A problem without particulars.
+pub fn problem(status: StatusCode, code: &str, detail: String, request_id: &RequestId) -> Problem {
+    Problem {
+        kind: format!("urn:keystile:problem:{code}"),
+        title: title(code),
+        status: status.as_u16(),
+        code: code.to_owned(),
+        detail,
+        request_id: request_id.as_str().to_owned(),
+        errors: Vec::new(),
+        current_version: None,
+        limited_by: None,
+    }
+}
+
+/// The response, with all that its status and code ask for.
+pub fn render(problem: &Problem) -> Response<Vec<u8>> {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let missing = problem.code == Code::KeyMissing.as_str();
+    let again_soon = status == StatusCode::SERVICE_UNAVAILABLE || problem.code == IN_PROGRESS;
+    let mut response = Response::new(serde_json::to_vec(problem).unwrap_or_default());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(refusing) = &problem.limited_by {
+        limit_fields(headers, refusing);
+    }
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, if missing { CHALLENGE } else { CHALLENGE_AGAIN });
+        }
+        _ if again_soon => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// Says which limit it was and when to come back.
+fn limit_fields(headers: &mut HeaderMap, refusing: &LimitState) {
+    if let Some((policy, left)) = refusal_fields(refusing) {
+        headers.insert(RATE_LIMIT_POLICY, policy);
+        headers.insert(RATE_LIMIT, left);
+    }
+    if let Some(seconds) = refusing.retry_after_seconds {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// `key_not_found` → `Key not found`.
+fn title(code: &str) -> String {
+    let words = code.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
