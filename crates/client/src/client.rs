@@ -18,6 +18,9 @@ use crate::{ClientError, Credential};
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a whole answer. Revoking waits on a server with many nodes until all of them know.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest a connection is kept without use: a server closes those that are silent for 30 seconds, and a request must not
+/// be sent into one that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server's API, as one caller.
 #[derive(Clone)]
@@ -84,6 +87,7 @@ impl Client {
             .user_agent(concat!("keystile-client/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .timeout(ANSWER_TIMEOUT);
         // No proxy stands between this machine and itself.
         let builder = if address.is_loopback() { builder.no_proxy() } else { builder };
