@@ -64,7 +64,7 @@ async fn asking_somebody_who_says(text: Option<&'static str>) -> Guard<Remote> {
     let client = Client::new(&format!("http://{address}"), &Credential::Key(Secret::new("sk_a"))).unwrap();
     let application_id = ApplicationId::from_parts(Timestamp::from_millis(0), 1);
     Guard::new(
-        Remote::new(client).within(Duration::from_millis(200)),
+        Remote::new(client).within(Duration::from_millis(200)).at_once(1),
         application_id,
         Environment::Production,
     )
