@@ -4,6 +4,7 @@
 //! fields that belong to it. The server and the layer for Rust services share this, so that they cannot differ. It must
 //! never know how a decision is reached, nor a server.
 
+mod claim;
 mod client_ip;
 mod credential;
 mod problem;
@@ -11,6 +12,7 @@ mod rate_fields;
 mod refused;
 mod request_id;
 
+pub use claim::is_claim;
 pub use client_ip::{ClientIp, asked_client_ip, client_ip, loopback_proxies};
 pub use credential::{Credential, Unreadable, read_credential, usual_key_headers};
 pub use problem::{IN_PROGRESS, problem, render};

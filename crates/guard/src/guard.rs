@@ -8,8 +8,8 @@ use http::request::Parts;
 use http::{HeaderName, Response};
 use ipnet::IpNet;
 use keystile_bearer::{
-    ClientIp, Refused, RequestIds, X_REQUEST_ID, client_ip, loopback_proxies, read_credential, render,
-    usual_key_headers,
+    ClientIp, Refused, RequestIds, X_REQUEST_ID, client_ip, is_claim, loopback_proxies, read_credential,
+    render, usual_key_headers,
 };
 use keystile_core::{ApplicationId, Code, Environment, PermissionName};
 use tower::Layer;
@@ -17,9 +17,6 @@ use tower::Layer;
 use crate::peer::peer;
 use crate::service::Guarded;
 use crate::{Authority, Needed, Question, VerifiedKey};
-
-/// How headers begin that tell a service whose request it is. Some servers take `_` for `-`.
-const IDENTITY: &[u8] = b"x-keystile-";
 
 type Fit = dyn Fn(&Parts, &mut Question) -> Result<(), Refused> + Send + Sync;
 
@@ -149,11 +146,7 @@ impl Rules {
 
 /// Takes away what a client says of who it is, which is for whoever has asked about its key to say.
 fn forget_claims(parts: &mut Parts) {
-    let is_claim = |name: &&HeaderName| {
-        let name = name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte });
-        name.take(IDENTITY.len()).eq(IDENTITY.iter().copied())
-    };
-    let claims: Vec<HeaderName> = parts.headers.keys().filter(is_claim).cloned().collect();
+    let claims: Vec<HeaderName> = parts.headers.keys().filter(|name| is_claim(name)).cloned().collect();
     for claim in claims {
         parts.headers.remove(claim);
     }

@@ -1,15 +1,12 @@
 //! The decision, made into an answer to Envoy.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keystile_bearer::{RATE_LIMIT, RATE_LIMIT_POLICY, RequestId, X_REQUEST_ID};
+use keystile_bearer::{RATE_LIMIT, RATE_LIMIT_POLICY, RequestId, X_REQUEST_ID, is_claim};
 
 use super::messages::{
     Allowed, Answer, AppendAction, CheckResponse, Code, Denied, Header, HeaderOption, HttpStatus, Status,
 };
 use crate::problem::ApiProblem;
-
-/// Part of the name of every header that says who somebody is.
-const OURS: &str = "keystile";
 
 /// The request passes, and the API learns who it is from Keystile alone: what the client sent under such names is replaced
 /// or removed. The client learns what is left of its limits.
@@ -23,7 +20,7 @@ pub(super) fn allowed(identity: &HeaderMap, sent: &HeaderMap) -> CheckResponse {
             answer.headers.push(overwrite(name, value));
         }
     }
-    let forged = sent.keys().filter(|name| name.as_str().contains(OURS) && !is_told(name));
+    let forged = sent.keys().filter(|name| is_claim(name) && !is_told(name));
     answer.headers_to_remove = forged.map(ToString::to_string).collect();
     CheckResponse { status: Some(Status { code: Code::Ok.into() }), answer: Some(Answer::Allowed(answer)) }
 }
