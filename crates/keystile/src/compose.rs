@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::open_files;
+use crate::operations::{self, Operations};
 use crate::stop;
 
 /// A server that is bound but does not serve yet.
@@ -19,6 +20,7 @@ pub(crate) struct Running {
     engine: Engine,
     server: Server,
     envoy: Option<Server>,
+    operations: Operations,
 }
 
 impl Running {
@@ -31,8 +33,10 @@ impl Running {
             .fill(&mut seed)
             .map_err(|error| Failure::because("request ids cannot be made", &error))?;
         let app = App::new(engine.planes().clone(), settings.http(), u64::from_ne_bytes(seed));
-        let (server, envoy) = bind(settings, app).await?;
-        Ok(Self { engine, server, envoy })
+        let limits = server_limits(settings)?;
+        let operations = Operations::bind(settings.operations_listen, &app, limits).await?;
+        let (server, envoy) = bind(settings, app, limits).await?;
+        Ok(Self { engine, server, envoy, operations })
     }
 
     /// Every change of state.
@@ -53,15 +57,21 @@ impl Running {
 
     /// Serves until `stop`, then writes down what is only in memory.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
+        let operations = self.operations.start();
         serve(self.server, self.envoy, stop).await;
         self.engine.stop().await;
+        operations.stop().await;
     }
 }
 
 /// Binds the listener of the API, and that for Envoy if there is to be one.
-async fn bind(settings: &Settings, app: App) -> Result<(Server, Option<Server>), Failure> {
+async fn bind(
+    settings: &Settings,
+    app: App,
+    limits: ServerLimits,
+) -> Result<(Server, Option<Server>), Failure> {
     let taken = |address| move |error| Failure::because(format!("{address} cannot be listened on"), &error);
-    let (limits, listen) = (server_limits(settings)?, settings.listen());
+    let listen = settings.listen();
     let Some(address) = settings.grpc_listen else {
         return Ok((Server::bind(listen, app, limits).await.map_err(taken(listen))?, None));
     };
@@ -91,9 +101,9 @@ fn server_limits(settings: &Settings) -> Result<ServerLimits, Failure> {
         Location::Sqlite(_) => 0,
         Location::Postgres { max_connections, .. } => max_connections,
     };
+    let others = database_connections + settings.operations_listen.map_or(0, |_| operations::CONNECTIONS);
     let limits = settings.server_limits();
-    let connections =
-        open_files::connections(limits.connections, open_files::raise_limit(), database_connections);
+    let connections = open_files::connections(limits.connections, open_files::raise_limit(), others);
     Ok(ServerLimits { connections, ..limits })
 }
 

@@ -10,8 +10,11 @@ mod failure;
 mod logging;
 mod migrate;
 mod open_files;
+mod operations;
+mod process_metrics;
 mod serve;
 mod stop;
+mod traces;
 
 use std::process::ExitCode;
 

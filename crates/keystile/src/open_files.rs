@@ -22,10 +22,10 @@ pub(crate) fn raise_limit() -> Option<u64> {
 }
 
 /// The most connections that can be open when `wanted` are: fewer where the limit has no room for them beside
-/// `database_connections` and our own files. To accept without having room would fail again and again.
-pub(crate) fn connections(wanted: usize, limit: Option<u64>, database_connections: usize) -> usize {
+/// `other_connections` and our own files. To accept without having room would fail again and again.
+pub(crate) fn connections(wanted: usize, limit: Option<u64>, other_connections: usize) -> usize {
     let Some(limit) = limit else { return wanted };
-    let others = OWN_FILES.saturating_add(database_connections as u64);
+    let others = OWN_FILES.saturating_add(other_connections as u64);
     let room = usize::try_from(limit.saturating_sub(others)).unwrap_or(usize::MAX).max(1);
     if room < wanted {
         tracing::warn!(

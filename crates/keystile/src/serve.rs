@@ -33,6 +33,10 @@ A PostgreSQL server on another machine is best reached encrypted, with its certi
 `sslrootcert` takes certificates in PEM; without it those are trusted that this system trusts. Certificate and
 name are checked with `require` and `verify-ca`, too. Without `sslmode` nothing is encrypted.
 
+Metrics for Prometheus are on a listener of their own; traces go to an OpenTelemetry collector:
+
+  KEYSTILE_OPERATIONS_LISTEN=127.0.0.1:7879 KEYSTILE_OTLP_ENDPOINT=http://127.0.0.1:4318 keystile serve
+
 Keystile speaks plain HTTP: put it on a private network or behind a proxy that speaks TLS.")]
 pub(crate) struct ServeOptions {
     /// File with settings, in TOML.
@@ -83,7 +87,7 @@ impl std::fmt::Debug for OwnerPassword {
 
 pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     let settings = options.settings.with_file(options.config.as_ref())?;
-    settings.start_logging()?;
+    let spans = settings.start_tracing()?;
     let stop = stop::requested(Hangup::IsNoReason)?;
     let running = Running::start(&settings).await?;
     make_owner(running.control(), options.owner).await?;
@@ -93,6 +97,9 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
         tracing::info!(%address, "answering Envoy");
     }
     running.serve(stop).await;
+    if let Some(spans) = spans {
+        spans.stop().await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

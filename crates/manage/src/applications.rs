@@ -1,8 +1,10 @@
 //! Making, changing and showing applications.
 
 use keystile_core::{Action, Application, ApplicationId, ApplicationPatch, LimitedId, Name};
+use keystile_measure::SPANS;
 use keystile_store::Page;
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use crate::audit::object;
 use crate::edit::{Edited, edit, edited};
@@ -13,6 +15,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ManageApplications`]; when the name is taken, or a limit breaks a rule.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn create_application(
         &self,
         caller: &Caller,
@@ -34,6 +37,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ManageApplications`]; for a name that is taken, or a stale version.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn patch_application(
         &self,
         caller: &Caller,
@@ -57,6 +61,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown or another tenant's; without
     /// [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn application(&self, caller: &Caller, id: ApplicationId) -> Result<Application, Refused> {
         caller.require(Right::ReadTenant)?;
         self.store.application(caller.tenant_id, id).await?.ok_or(Refused::NotFound("application"))
@@ -66,6 +71,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn applications(
         &self,
         caller: &Caller,

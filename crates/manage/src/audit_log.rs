@@ -2,7 +2,9 @@
 //! that has no place in the chain.
 
 use keystile_core::{AuditId, ChainHead, Invalid, SealedEntry, Seq, TenantId, Timestamp, audit::export};
+use keystile_measure::SPANS;
 use keystile_store::{AuditFilter, Page, Sealing};
+use tracing::instrument;
 
 use crate::{Caller, ControlPlane, Refused, Right};
 
@@ -31,6 +33,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadAudit`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn audit(
         &self,
         caller: &Caller,
@@ -46,6 +49,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadAudit`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn audit_entry(&self, caller: &Caller, id: AuditId) -> Result<SealedEntry, Refused> {
         caller.require(Right::ReadAudit)?;
         self.seal(caller.tenant_id).await?;
@@ -56,6 +60,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadAudit`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn audit_proof(&self, caller: &Caller) -> Result<Proof, Refused> {
         caller.require(Right::ReadAudit)?;
         self.seal(caller.tenant_id).await?;
@@ -67,6 +72,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadAudit`], or when the log ends before `from`.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn audit_export(&self, caller: &Caller, from: Seq) -> Result<AuditExport, Refused> {
         caller.require(Right::ReadAudit)?;
         let tenant_id = caller.tenant_id;

@@ -1,6 +1,8 @@
 //! Proof that somebody may act in a tenant.
 
+use keystile_measure::SPANS;
 use std::net::IpAddr;
+use tracing::instrument;
 
 use keystile_core::{
     Actor, AllowedIps, ApiKey, ApplicationId, Ask, CustomerId, Environment, Grants, KeyFacts, KeyId, Limits,
@@ -196,6 +198,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::NotFound`] for a tenant that is not the caller's, [`Refused::SessionEnded`] for a session that has
     /// ended or a disabled person, [`Refused::SecondFactorRequired`] when the tenant wants one, [`Refused::Key`] when the key cannot be used now or from there.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn enter(
         &self,
         bearer: &Bearer,
@@ -229,6 +232,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// As [`Self::enter`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn enter_with_key(
         &self,
         (own_tenant, key_id): (TenantId, KeyId),

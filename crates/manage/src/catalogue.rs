@@ -1,8 +1,10 @@
 //! The permission catalogues of applications.
 
 use keystile_core::{Action, ApplicationId, AuditEntry, CatalogueEntry, Name, PermissionName};
+use keystile_measure::SPANS;
 use keystile_store::{CataloguePage, SetPermission};
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use crate::audit::{changed, object};
 use crate::{Caller, Conflict, ControlPlane, Refused, Right};
@@ -14,6 +16,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for an application that is unknown; without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn catalogue(
         &self,
         caller: &Caller,
@@ -27,6 +30,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn catalogues(
         &self,
         caller: &Caller,
@@ -40,6 +44,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown; without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn permission(
         &self,
         caller: &Caller,
@@ -54,6 +59,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ManageApplications`]; when the catalogue is full.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn set_permission(
         &self,
         caller: &Caller,
@@ -87,6 +93,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown; without [`Right::ManageApplications`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn delete_permission(
         &self,
         caller: &Caller,

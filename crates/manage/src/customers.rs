@@ -3,8 +3,10 @@
 use keystile_core::{
     Action, Customer, CustomerId, CustomerPatch, Invalid, LimitedId, Name, RequestLimits, TenantId,
 };
+use keystile_measure::SPANS;
 use keystile_store::{CustomerFilter, Page};
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use crate::audit::object;
 use crate::edit::{Edited, edit, edited};
@@ -31,6 +33,7 @@ impl ControlPlane {
     /// # Errors
     /// Without [`Right::ManageCustomers`]; for a key that is restricted to one customer; when the external id is
     /// taken; for metadata that breaks a rule.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn create_customer(&self, caller: &Caller, draft: CustomerDraft) -> Result<Customer, Refused> {
         caller.require(Right::ManageCustomers)?;
         if own_customer(caller).is_some() {
@@ -61,6 +64,7 @@ impl ControlPlane {
     /// # Errors
     /// Without [`Right::ManageCustomers`]; when the external id is taken; for metadata that breaks a rule, or a stale
     /// version.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn patch_customer(
         &self,
         caller: &Caller,
@@ -82,6 +86,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadCustomers`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn customer(&self, caller: &Caller, id: CustomerId) -> Result<Customer, Refused> {
         caller.require(Right::ReadCustomers)?;
         require_seen(caller, id)?;
@@ -92,6 +97,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadCustomers`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn customers(
         &self,
         caller: &Caller,

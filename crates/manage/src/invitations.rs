@@ -4,8 +4,10 @@ use keystile_core::{
     Action, Actor, Digest, Email, Invalid, Invitation, InvitationId, Membership, Person, PersonId, Role,
     Secret, TenantId,
 };
+use keystile_measure::SPANS;
 use keystile_store::{Accepted, Page};
 use serde_json::{Value, json};
+use tracing::instrument;
 
 use crate::{Bearer, Caller, Conflict, ControlPlane, Lacking, Origin, Refused, Right};
 
@@ -39,6 +41,7 @@ impl ControlPlane {
     /// # Errors
     /// Without [`Right::ManageMembers`], or [`Right::ManageOwners`] for an owner; when the address is a member's, or
     /// is invited already.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn invite(&self, caller: &Caller, email: Email, role: Role) -> Result<Invited, Refused> {
         caller.require(right_to_give(role))?;
         let Actor::Person(invited_by) = caller.actor else { return Err(Refused::Forbidden(Lacking::Person)) };
@@ -66,6 +69,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadMembers`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn invitations(
         &self,
         caller: &Caller,
@@ -79,6 +83,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown, used or another tenant's; without [`Right::ManageMembers`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Result<(), Refused> {
         caller.require(Right::ManageMembers)?;
         let entry = self.entry(caller, Action::InvitationRevoke, id.to_string(), json!({}))?;
@@ -92,6 +97,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::NotFound`] for a token that is unknown, used, expired, or whose inviter could not give the role any
     /// more; [`Refused::WrongCredentials`] for a wrong password; for a new password that breaks a rule.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn accept_invitation(
         &self,
         acceptance: Acceptance,
@@ -176,6 +182,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn tenant_name(&self, id: TenantId) -> Result<keystile_core::Name, Refused> {
         self.store.tenant(id).await?.map(|tenant| tenant.name).ok_or(Refused::NotFound("tenant"))
     }

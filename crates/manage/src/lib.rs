@@ -42,6 +42,7 @@ pub use customers::{CustomerDraft, CustomerQuery};
 pub use invitations::{Acceptance, Invited};
 pub use keys::{History, Imported, Issued, KeyQuery, VersionGuard};
 pub use once::{Asked, Asker, Attempt, Repeated};
+pub use password::PasswordLoad;
 pub use password_change::ResetOffer;
 pub use presence::{Me, Present};
 pub use refused::{Conflict, Refused};

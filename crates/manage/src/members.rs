@@ -1,8 +1,10 @@
 //! Who is in a tenant, and as what.
 
 use keystile_core::{Action, Actor, AuditEntry, Email, Member, Membership, PersonId, Role};
+use keystile_measure::SPANS;
 use keystile_store::{Page, Place, PlaceChange};
 use serde_json::{Value, json};
+use tracing::instrument;
 
 use crate::{Caller, Conflict, ControlPlane, Lacking, Refused, Right};
 
@@ -13,6 +15,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadMembers`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn members(
         &self,
         caller: &Caller,
@@ -27,6 +30,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for whoever is none; without [`Right::ReadMembers`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn member(&self, caller: &Caller, person_id: PersonId) -> Result<Member, Refused> {
         caller.require(Right::ReadMembers)?;
         let member = self.store.member(caller.tenant_id, person_id).await?;
@@ -39,6 +43,7 @@ impl ControlPlane {
     /// # Errors
     /// Without [`Right::ManageMembers`], or [`Right::ManageOwners`] where an owner is made or demoted; for the last
     /// owner.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn set_role(
         &self,
         caller: &Caller,
@@ -65,6 +70,7 @@ impl ControlPlane {
     /// # Errors
     /// Without [`Right::ManageMembers`], or [`Right::ManageOwners`] for an owner, unless the caller leaves; for the
     /// last owner.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn remove_member(&self, caller: &Caller, person_id: PersonId) -> Result<(), Refused> {
         let leaves = caller.actor.person() == Some(person_id);
         if !leaves {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use keystile_core::{Actor, Digest, Secret, TenantId};
+use keystile_measure::SPANS;
 use keystile_store::{Begun, Once, Receipt};
+use tracing::instrument;
 
 use crate::{Caller, Conflict, ControlPlane, Refused, Right, SignedIn};
 
@@ -75,6 +77,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::IdempotencyKeyReused`] for another request with the same key; a [`Conflict`] while an earlier attempt is
     /// under way, or when its answer was lost.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn begin(&self, asker: Asker, asked: &Asked) -> Result<Repeated, Refused> {
         let Asker { actor, tenant_id } = asker;
         let named = serde_json::json!([actor, tenant_id, asked.path, asked.key.expose()]).to_string();
@@ -106,6 +109,7 @@ impl ControlPlane {
 
     /// Keeps the answer of a request that was carried out. If that fails, whoever repeats it is told that the answer was
     /// lost.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn keep(&self, attempt: Attempt, answer: Vec<u8>) {
         let Some(sealed) = attempt.seal.close(answer) else {
             tracing::error!("an answer could not be sealed");
@@ -117,6 +121,7 @@ impl ControlPlane {
     }
 
     /// Lets a request that was not carried out be tried anew.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn give_up(&self, attempt: Attempt) {
         if let Err(error) = self.store.give_up(attempt.receipt).await {
             tracing::warn!(

@@ -32,6 +32,18 @@ pub(crate) struct Passwords {
     /// Checked when an account does not exist, so that the answer takes as long.
     nobody: Arc<str>,
     checked: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// How busy the hashing of passwords is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordLoad {
+    /// Hashes that are computed or wait for their turn now.
+    pub queued: usize,
+    /// Most that there may be.
+    pub most: usize,
+    /// How many were sent away since the start because there were so many.
+    pub refused: u64,
 }
 
 impl Passwords {
@@ -41,7 +53,7 @@ impl Passwords {
         let nobody = compute(&random, salt(entropy)?)?.into();
         let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
         let queue = Arc::new(Semaphore::new(MOST_AT_ONCE + MOST_WAITING));
-        Ok(Self { places, queue, nobody, checked: AtomicU64::new(0) })
+        Ok(Self { places, queue, nobody, checked: AtomicU64::new(0), refused: AtomicU64::new(0) })
     }
 
     /// The hash, in PHC string form, of a password that is acceptable for somebody with this address. `field` names it in a refusal.
@@ -54,6 +66,12 @@ impl Passwords {
         check_for(email, &password).map_err(|invalid| invalid.at(field))?;
         let salt = salt(entropy)?;
         self.in_turn(move || compute(password.expose().as_bytes(), salt)).await?
+    }
+
+    pub(crate) fn load(&self) -> PasswordLoad {
+        let most = MOST_AT_ONCE + MOST_WAITING;
+        let queued = most - self.queue.available_permits();
+        PasswordLoad { queued, most, refused: self.refused.load(Ordering::Relaxed) }
     }
 
     /// How many passwords were compared since the start.
@@ -75,7 +93,10 @@ impl Passwords {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
         let stopped = |_| Refused::Internal("password hashing has stopped".to_owned());
-        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Refused::Busy)?;
+        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            Refused::Busy
+        })?;
         let places = Arc::clone(&self.places);
         let place =
             places.acquire_owned().await.map_err(|_| Refused::Internal("shutting down".to_owned()))?;

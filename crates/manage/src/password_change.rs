@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use keystile_core::{Action, Actor, Email, Invalid, Person, PersonId, Secret, Timestamp};
+use keystile_measure::SPANS;
 use keystile_store::Reset;
 use serde_json::json;
+use tracing::instrument;
 
 use crate::{Caller, ControlPlane, Lacking, Origin, Present, Refused, Right};
 
@@ -26,6 +28,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::WrongCredentials`] when the current one is wrong, which counts like an attempt to sign in; for a
     /// weak new one.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn change_password(
         &self,
         present: &Present,
@@ -49,6 +52,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::NotFound`] for somebody who is no member, [`Refused::Forbidden`] for oneself, and for somebody over
     /// whom the caller has no say everywhere: whoever sets a password takes over all that its person may do.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn offer_reset(&self, caller: &Caller, person_id: PersonId) -> Result<ResetOffer, Refused> {
         caller.require(Right::ResetPasswords)?;
         let maker = caller.actor.person().ok_or(Refused::Forbidden(Lacking::Person))?;
@@ -74,6 +78,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] when nobody has this address.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn offer_reset_as_operator(&self, email: &Email) -> Result<ResetOffer, Refused> {
         let person_id = self.known(email).await?.id;
         let action = Action::PasswordOffer;
@@ -89,6 +94,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::ResetToken`] for a token that is unknown, used or over, or whose maker has no say over the person
     /// any more; for a weak password, which leaves the token as it is.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn reset_password(&self, token: &Secret, new: Secret, origin: &Origin) -> Result<(), Refused> {
         let (digest, now) = (token.digest(), self.now());
         let reset = self.store.reset(digest).await?.filter(|reset| now < reset.expires_at);

@@ -1,7 +1,9 @@
 //! Disabling persons and letting them in again: the operator's.
 
 use keystile_core::{Action, Actor, Email};
+use keystile_measure::SPANS;
 use keystile_store::Factor;
+use tracing::instrument;
 
 use crate::{ControlPlane, Origin, Refused};
 
@@ -10,6 +12,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] when nobody has this address.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn disable_person(&self, email: &Email) -> Result<bool, Refused> {
         let id = self.known(email).await?.id;
         let (by, from) = (Actor::System, Origin::default());
@@ -21,6 +24,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] when nobody has this address.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn enable_person(&self, email: &Email) -> Result<bool, Refused> {
         let id = self.known(email).await?.id;
         let (by, from) = (Actor::System, Origin::default());
@@ -32,6 +36,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] when nobody has this address.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn remove_factor_as_operator(&self, email: &Email) -> Result<bool, Refused> {
         let id = self.known(email).await?.id;
         let (by, from) = (Actor::System, Origin::default());

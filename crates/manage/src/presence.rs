@@ -4,8 +4,10 @@ use keystile_core::{
     Action, Actor, AuditEntry, Person, PersonId, Role, Secret, Session, SessionEnd, SessionId, Tenant,
     TenantId,
 };
+use keystile_measure::SPANS;
 use keystile_store::{Entrance, Refresh, Refreshed};
 use serde_json::{Value, json};
+use tracing::instrument;
 
 use crate::{ControlPlane, Origin, Refused, SignedIn, Tokens};
 
@@ -48,6 +50,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::SessionEnded`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn arrive(&self, signed_in: &SignedIn, origin: Origin) -> Result<Present, Refused> {
         let Entrance { session, person, place: _ } = self.entrance(signed_in, None).await?;
         Ok(Present { person, session, origin })
@@ -72,6 +75,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::RefreshToken`] for one that is unknown, [`Refused::SessionEnded`] for one of a session that has
     /// ended, this exchange being what ended it or not.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn refresh(&self, token: &Secret, origin: &Origin) -> Result<Tokens, Refused> {
         let used = token.digest();
         let session = self.store.session_of_token(used).await?.ok_or(Refused::RefreshToken)?;
@@ -100,6 +104,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn me(&self, present: Present) -> Result<Me, Refused> {
         let Present { person, session, .. } = present;
         let enrolled = self.store.enrolled(person.id).await?;
@@ -112,6 +117,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn sessions(&self, present: &Present) -> Result<Vec<Session>, Refused> {
         Ok(self.store.live_sessions(present.person.id, self.now()).await?)
     }
@@ -120,6 +126,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] when the person has no such session that lasts.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn end_session(&self, present: &Present, id: SessionId) -> Result<(), Refused> {
         let entry = self.entry_of(present, Action::SessionEnd, id.to_string(), json!({}))?;
         let why = (self.now(), SessionEnd::Logout);
@@ -131,6 +138,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn end_sessions(&self, present: &Present) -> Result<(), Refused> {
         let target = present.person.id.to_string();
         let entry = self.entry_of(present, Action::SessionEnd, target, json!({ "everywhere": true }))?;

@@ -2,7 +2,9 @@
 
 use keystile_core::route::{Routed, Table};
 use keystile_core::{Action, ApplicationId, Change, Routing};
+use keystile_measure::SPANS;
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use crate::audit::object;
 use crate::edit::{Edited, edit};
@@ -17,6 +19,7 @@ impl ControlPlane {
     /// # Errors
     /// [`Refused::NotFound`] for an application that is unknown or another tenant's; without
     /// [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn routing(&self, caller: &Caller, id: ApplicationId) -> Result<Routed, Refused> {
         caller.require(Right::ReadTenant)?;
         self.store.routing(caller.tenant_id, id).await?.ok_or(APPLICATION)
@@ -26,6 +29,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ManageApplications`]; when two of its rules contradict each other; for a stale version.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn set_routing(
         &self,
         caller: &Caller,

@@ -1,8 +1,10 @@
 //! Enrolling, confirming and removing a second factor.
 
 use keystile_core::{Action, Digest, Invalid, Secret};
+use keystile_measure::SPANS;
 use keystile_store::Factor;
 use serde_json::json;
+use tracing::instrument;
 use zeroize::Zeroizing;
 
 use crate::totp::{self, SECRET_LEN};
@@ -28,6 +30,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::WrongCredentials`] for a wrong password, [`Conflict::SecondFactor`] when the person has one.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn enrol_totp(&self, present: &Present, password: Secret) -> Result<Enrolment, Refused> {
         self.prove(Some(&present.person), password, &present.origin).await?;
         let mut secret = Zeroizing::new([0; SECRET_LEN]);
@@ -47,6 +50,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::Invalid`] for a wrong code, [`Refused::NotFound`] when there is nothing to confirm.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn confirm_totp(&self, present: &Present, code: &Secret) -> Result<Vec<Secret>, Refused> {
         let id = present.person.id;
         let enrolled = self.store.enrolled(id).await?.filter(|enrolled| enrolled.confirmed_at.is_none());
@@ -69,6 +73,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::WrongCredentials`] when either is wrong, [`Refused::NotFound`] when the person has none.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn remove_totp(
         &self,
         present: &Present,

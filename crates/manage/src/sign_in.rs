@@ -5,9 +5,12 @@ use std::time::Duration;
 use keystile_core::{
     Action, Actor, Digest, Email, KeyId, Person, PersonId, Role, Secret, Session, SessionId, Tenant, TenantId,
 };
+use keystile_measure::SPANS;
 use keystile_store::{Factor, NewSession, Patience, SignInFacts, Started};
 use serde_json::json;
+use tracing::instrument;
 
+use crate::password::PasswordLoad;
 use crate::{AccessToken, Automation, Bearer, ControlPlane, Origin, Refused, SignedIn, second_factor, totp};
 
 /// Ten attempts in vain are free; from then on each is followed by a pause, 10 s longer each time; the hundredth in a
@@ -58,6 +61,7 @@ impl ControlPlane {
     /// [`Refused::WrongCredentials`], after the same work, for an unknown address, a wrong password or code, a
     /// disabled person, a tenant the person is no member of, and during the pause after many attempts in vain;
     /// [`Refused::SecondFactorMissing`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn sign_in(&self, attempt: SignIn, origin: &Origin) -> Result<Tokens, Refused> {
         let SignIn { email, password, tenant_id, factor, user_agent } = attempt;
         let known = match &email {
@@ -182,6 +186,11 @@ impl ControlPlane {
         Ok(Secret::new(format!("{prefix}{}", Digest::from_bytes(random).to_hex())))
     }
 
+    /// How busy the hashing of passwords is.
+    pub fn password_load(&self) -> PasswordLoad {
+        self.passwords.load()
+    }
+
     /// How many passwords were compared since the start, those of unknown accounts included.
     pub fn passwords_compared(&self) -> u64 {
         self.passwords.checked()
@@ -191,6 +200,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::Key`] when the key cannot be used now or from there.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn exchange_key(
         &self,
         tenant_id: TenantId,

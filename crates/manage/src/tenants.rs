@@ -4,8 +4,10 @@ use keystile_core::{
     Action, Actor, Application, ApplicationId, Email, KeyLabel, LimitedId, Membership, Name, Person,
     PersonId, RequestLimits, Role, Secret, Tenant, TenantId, TenantPatch, TenantSettings,
 };
+use keystile_measure::SPANS;
 use keystile_store::Founding;
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use crate::audit::object;
 use crate::edit::{Edited, edit, edited};
@@ -27,6 +29,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the person was disabled, or the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn create_tenant(
         &self,
         signed_in: &SignedIn,
@@ -44,6 +47,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a weak password, or when the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn set_up(
         &self,
         email: Email,
@@ -67,6 +71,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn has_persons(&self) -> Result<bool, Refused> {
         Ok(self.store.has_persons().await?)
     }
@@ -119,6 +124,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn tenants(&self, signed_in: &SignedIn) -> Result<Vec<(Tenant, Role)>, Refused> {
         Ok(self.store.tenants_of(signed_in.person_id).await?)
     }
@@ -127,6 +133,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn tenant(&self, caller: &Caller) -> Result<Tenant, Refused> {
         caller.require(Right::ReadTenant)?;
         self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))
@@ -136,6 +143,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ManageTenant`]; for a setting that breaks a rule, or a stale version.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn patch_tenant(
         &self,
         caller: &Caller,

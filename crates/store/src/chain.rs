@@ -5,6 +5,8 @@
 //! calculated outside of any transaction, and count only if the chain still ends where they begin. Whatever ends
 //! the process in between is made up for by the next who seals.
 
+use std::time::Instant;
+
 use keystile_core::{ChainHead, RecordedEntry, SealedEntry, TenantId};
 
 use crate::row::Row;
@@ -67,8 +69,13 @@ impl Store {
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
     pub async fn unsealed_tenant(&self, after: Option<TenantId>) -> Result<Option<TenantId>, StoreError> {
+        let (began, of_all) = (Instant::now(), after.is_none());
         let after = [Value::Text(after.map(|id| id.to_string()).unwrap_or_default())];
-        self.read(after, |after, tx| Box::pin(next_tenant(after, tx))).await
+        let next = self.read(after, |after, tx| Box::pin(next_tenant(after, tx))).await?;
+        if of_all && next.is_none() {
+            self.own_measures().note_sealed(began);
+        }
+        Ok(next)
     }
 
     /// Where the tenant's chain ends.

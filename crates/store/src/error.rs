@@ -84,6 +84,14 @@ impl StoreError {
     pub(crate) fn unavailable(cause: impl Into<Cause>) -> Self {
         Self::Unavailable(cause.into())
     }
+
+    /// Whether the database has failed, rather than whoever asked it.
+    pub(crate) const fn is_of_the_database(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::InDoubt { .. } | Self::Corrupt(_) => true,
+            Self::Conflict(_) | Self::Archived(_) | Self::Refused(_) => false,
+        }
+    }
 }
 
 /// Why a database cannot be used at all. Each message says who must do what.

@@ -6,9 +6,9 @@
 //! sealing of the log, [`Store::has_ended`], for transactions whose end was not learned, and those that write or sweep in
 //! batches for all tenants.
 //!
-//! This crate must never know HTTP, roles, or whether something is allowed; it never reads a clock. A
-//! future that is dropped does not undo its transaction: whoever must act after a commit has to keep
-//! polling.
+//! This crate must never know HTTP, roles, or whether something is allowed; it never
+//! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
+//! whoever must act after a commit has to keep polling.
 
 mod applications;
 mod audit;
@@ -30,6 +30,7 @@ mod keys;
 mod limit_use;
 mod listing;
 mod location;
+mod measures;
 mod members;
 mod migrate;
 mod once;
@@ -64,6 +65,7 @@ pub use invitations::Accepted;
 pub use keys::Changed;
 pub use limit_use::LimitUse;
 pub use location::Location;
+pub use measures::{Load, Measured, Measures};
 pub use members::{Place, PlaceChange};
 pub use migrate::Migration;
 pub use once::{Begun, Once, Receipt};

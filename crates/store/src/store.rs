@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 use crate::engine::Engine;
+use crate::measures::Measures;
 use crate::migrate::{self, Migration};
 use crate::once::{self, Receipt};
 use crate::tx::{Tx, Work};
@@ -17,6 +18,7 @@ pub struct Store {
     engine: Arc<Engine>,
     changed: Arc<Notify>,
     adrift: Arc<AtomicBool>,
+    measures: Arc<Measures>,
     receipt: Option<Receipt>,
 }
 
@@ -33,7 +35,8 @@ impl Store {
     /// When the database cannot be reached or is too old, or another process serves from the data file.
     pub async fn open(location: Location) -> Result<Self, OpenError> {
         let engine = Arc::new(Engine::open(&location).await?);
-        Ok(Self { engine, changed: Arc::default(), adrift: Arc::default(), receipt: None })
+        let measures = Arc::new(Measures::new());
+        Ok(Self { engine, changed: Arc::default(), adrift: Arc::default(), measures, receipt: None })
     }
 
     /// Brings the schema up to date and says what that took; nothing when it was.
@@ -93,11 +96,11 @@ impl Store {
     {
         self.refuse_adrift()?;
         let written = match self.receipt {
-            None => self.engine.write(args, work).await,
+            None => self.measures.writes.of(self.engine.write(args, work)).await,
             Some(receipt) => {
                 let signed: Work<(A, Work<A, R>, Receipt), R> =
                     |(args, work, receipt), tx| Box::pin(sign(args, *work, *receipt, tx));
-                self.engine.write((args, work, receipt), signed).await
+                self.measures.writes.of(self.engine.write((args, work, receipt), signed)).await
             }
         };
         self.changed.notify_one();
@@ -111,7 +114,7 @@ impl Store {
         R: Send + 'static,
     {
         self.refuse_adrift()?;
-        self.engine.write(args, work).await
+        self.measures.writes.of(self.engine.write(args, work)).await
     }
 
     pub(crate) async fn read<A, R>(&self, args: A, work: Work<A, R>) -> Result<R, StoreError>
@@ -120,11 +123,15 @@ impl Store {
         R: Send + 'static,
     {
         self.refuse_adrift()?;
-        self.engine.read(args, work).await
+        self.measures.reads.of(self.engine.read(args, work)).await
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    pub(crate) fn own_measures(&self) -> &Measures {
+        &self.measures
     }
 
     /// Whether the right to serve was lost.

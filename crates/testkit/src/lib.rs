@@ -14,6 +14,8 @@
 pub mod authenticator;
 pub mod certificate;
 #[cfg(feature = "server")]
+pub mod collector;
+#[cfg(feature = "server")]
 pub mod gateway;
 #[cfg(feature = "server")]
 pub mod http;

@@ -153,7 +153,7 @@ impl Server {
         let mut process = self.plan.run(&format!("start-{}", self.starts));
         self.address = until("the server to listen", || {
             assert!(process.ended().is_none(), "the server ended:\n{}", process.stderr());
-            find_address(&process, BEFORE_ADDRESS)
+            find_address(&process, &BEFORE_ADDRESS)
         });
         until("the server to be ready", || is_ready(&self.address).then_some(()));
         self.process = Some(process);
@@ -210,7 +210,16 @@ impl Server {
     /// # Panics
     /// When it does not run, or does not tell.
     pub fn envoy_address(&self) -> String {
-        until("the server to answer Envoy", || find_address(self.process(), BEFORE_ENVOY_ADDRESS))
+        until("the server to answer Envoy", || find_address(self.process(), &BEFORE_ENVOY_ADDRESS))
+    }
+
+    /// A client of its listener for operations, of a server that logs at `info` where it is.
+    ///
+    /// # Panics
+    /// When there is no such listener.
+    pub fn operations(&self) -> Http {
+        let address = find_address(self.process(), &["serving operations address="]);
+        Http::new(&address.expect("it has no listener for operations, or does not log it"))
     }
 
     /// A client of its API.
@@ -285,7 +294,7 @@ impl Credentials {
     }
 }
 
-fn find_address(process: &Process, before: [&str; 2]) -> Option<String> {
+fn find_address(process: &Process, before: &[&str]) -> Option<String> {
     let said = process.stdout() + &process.stderr();
     let after = before.iter().find_map(|before| Some(said.split_once(before)?.1))?;
     // Only with what follows is the number of the port complete.

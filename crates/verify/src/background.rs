@@ -41,7 +41,11 @@ impl Background {
 /// Writes all that is pending. What cannot be written of one kind does not keep the other from it.
 pub(crate) async fn flush(uses: &LastUses, usage: &Usage) -> Result<(), SourceUnavailable> {
     let (touched, counted) = tokio::join!(uses.flush(), usage.flush());
-    touched.and(counted)
+    let flushed = touched.and(counted);
+    if flushed.is_err() {
+        usage.note_failed_flush();
+    }
+    flushed
 }
 
 /// Flushes regularly, early when half of the room is taken, and a last time when told to stop.

@@ -1,8 +1,5 @@
 //! What operators see of the cache.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
 /// A reading of the counters. Those that count up begin at 0 with the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -35,42 +32,11 @@ pub struct Stats {
     pub unavailable: u64,
     /// Uses noted and not yet written, at most [`crate::USES_PENDING`].
     pub uses_pending: usize,
+    /// Changes in doubt, of whose keys nothing is kept.
+    pub doubts: usize,
+    /// Rounds of writing last uses and counts that failed; what was not written stays pending.
+    pub flush_failures: u64,
     /// Decisions that are in no usage report, because the source was away for so long that there was no room for
     /// them.
     pub uncounted: u64,
-}
-
-/// More than any usual number of worker threads would need; they share stripes beyond it.
-const STRIPES: usize = 32;
-
-/// A counter that threads write without disturbing one another.
-#[derive(Default)]
-pub(crate) struct Striped([Stripe; STRIPES]);
-
-#[derive(Default)]
-#[repr(align(128))]
-struct Stripe(AtomicU64);
-
-thread_local! {
-    static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-impl Striped {
-    pub(crate) fn add_one(&self) {
-        self.0[stripe_of_thread()].0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn sum(&self) -> u64 {
-        self.0.iter().map(|stripe| stripe.0.load(Ordering::Relaxed)).sum()
-    }
-}
-
-fn stripe_of_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    STRIPE.with(|stripe| {
-        if stripe.get() == usize::MAX {
-            stripe.set(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
-        }
-        stripe.get() % STRIPES
-    })
 }

@@ -41,6 +41,7 @@ pub(crate) struct Usage {
     gathered: tokio::sync::Mutex<Gathered>,
     half_full: Notify,
     lost: AtomicU64,
+    failed_flushes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -69,6 +70,7 @@ impl Usage {
             gathered: tokio::sync::Mutex::default(),
             half_full: Notify::new(),
             lost: AtomicU64::new(0),
+            failed_flushes: AtomicU64::new(0),
         })
     }
 
@@ -190,6 +192,16 @@ impl Usage {
     /// How much was not counted for lack of room.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// A round of writing failed.
+    pub(crate) fn note_failed_flush(&self) {
+        self.failed_flushes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many rounds of writing failed.
+    pub(crate) fn failed_flushes(&self) -> u64 {
+        self.failed_flushes.load(Ordering::Relaxed)
     }
 
     /// Ends when half of the room is taken.

@@ -1,7 +1,7 @@
 //! Verification: a presented text and a question in, the key and one decision out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use keystile_core::key::Presented;
 use keystile_core::rate::UsedLimit;
@@ -10,6 +10,7 @@ use keystile_core::usage::Latency;
 use keystile_core::{
     ApplicationId, Ask, Change, Clock, Code, Digest, KeyId, Refusal, Requirement, TenantId, Timestamp,
 };
+use keystile_measure::Striped;
 
 use crate::background::{self, Background};
 use crate::bounds::Bounds;
@@ -22,7 +23,7 @@ use crate::limiter::{Left, LimitLeft, Limiter};
 use crate::meter::{OwnerId, OwnerUse};
 use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
-use crate::stats::{Stats, Striped};
+use crate::stats::Stats;
 use crate::usage::Usage;
 
 /// Answers whether keys are good for what is asked of them.
@@ -35,6 +36,7 @@ pub struct Verifier {
     limiter: Arc<dyn Limiter>,
     clock: Arc<dyn Clock>,
     hits: Striped,
+    doubts: AtomicUsize,
     misses: AtomicU64,
     unavailable: AtomicU64,
 }
@@ -97,6 +99,7 @@ impl Verifier {
             cache,
             clock,
             hits: Striped::default(),
+            doubts: AtomicUsize::new(0),
             misses: AtomicU64::new(0),
             unavailable: AtomicU64::new(0),
         })
@@ -167,7 +170,7 @@ impl Verifier {
             Look::Absent => Err(Code::KeyNotFound),
             Look::Unknown => return Err(Cold { digest }),
         };
-        self.hits.add_one();
+        self.hits.add_one(0);
         Ok(found)
     }
 
@@ -213,6 +216,7 @@ impl Verifier {
     /// Forgets what a change made untrue that may have been committed, or still be, and keeps nothing of its keys: each
     /// question about them is read anew, until [`Self::settle`] is called for the same change.
     pub fn doubt(&self, change: &Change) {
+        self.doubts.fetch_add(1, Ordering::Relaxed);
         change.digests().iter().for_each(|digest| self.cache.doubt(digest));
         change.routed().iter().for_each(|id| self.routings.doubt(*id));
         self.forget_limits(change);
@@ -223,6 +227,9 @@ impl Verifier {
         change.digests().iter().for_each(|digest| self.cache.settle_doubt(digest));
         change.routed().iter().for_each(|id| self.routings.settle(*id));
         self.forget_limits(change);
+        // One that was not in doubt is not counted off.
+        let _none_open =
+            self.doubts.try_update(Ordering::Relaxed, Ordering::Relaxed, |open| open.checked_sub(1));
     }
 
     fn forget_limits(&self, change: &Change) {
@@ -278,7 +285,7 @@ impl Verifier {
             routings: self.routings.len(),
             profiles: self.fills.profiles(),
             meters: self.fills.meters().len(),
-            hits: self.hits.sum(),
+            hits: self.hits.sum(0),
             misses: self.misses.load(Ordering::Relaxed),
             evictions: census.evictions,
             absent_evictions: census.absent_evictions,
@@ -287,6 +294,8 @@ impl Verifier {
             queries: self.fills.queries(),
             unavailable: self.unavailable.load(Ordering::Relaxed),
             uses_pending: self.uses.pending(),
+            doubts: self.doubts.load(Ordering::Relaxed),
+            flush_failures: self.usage.failed_flushes(),
             uncounted: self.usage.lost(),
         }
     }

@@ -14,8 +14,10 @@ use keystile_verify::CachedKey;
 use serde::de::DeserializeOwned;
 
 use crate::body::{MAX_BODY, MAX_EARLY, broken_rule, read_optional, read_whole};
+use crate::metrics::Face;
 use crate::problem::ApiProblem;
 use crate::state::App;
+use crate::traces::Traced;
 
 /// A JSON body of at most `LONGEST` bytes.
 pub(crate) struct Json<T, const LONGEST: usize = MAX_BODY>(pub(crate) T);
@@ -116,6 +118,7 @@ pub(crate) async fn check_key(
     ip: Option<IpAddr>,
 ) -> Result<Arc<CachedKey>, ApiProblem> {
     let verdict = app.verifier.verify(presented, &Ask { ip, ..Ask::ANYTHING }).await;
+    app.metrics.decided(Face::Caller, verdict.code());
     verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
     verdict.key.ok_or_else(ApiProblem::unauthenticated)
 }
@@ -130,7 +133,16 @@ impl FromRequestParts<App> for Member {
         // Who is not known is told that first, and nothing about tenants.
         let known = Known::of(parts, app).await?;
         let tenant_id: TenantId = path_id(parts, app, "tenant_id", "tenant").await?;
-        known.enter(tenant_id, origin(parts), app).await.map(Self)
+        let caller = known.enter(tenant_id, origin(parts), app).await?;
+        note_tenant(parts, tenant_id);
+        Ok(Self(caller))
+    }
+}
+
+/// The span of the request tells the tenant, once its caller is known to be of it.
+fn note_tenant(parts: &Parts, tenant_id: TenantId) {
+    if let Some(traced) = parts.extensions.get::<Traced>() {
+        traced.in_tenant(tenant_id);
     }
 }
 
@@ -146,7 +158,9 @@ impl FromRequestParts<App> for InOwnTenant {
             Known::Bearer(bearer) => bearer.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?,
             Known::Key(key) => key.tenant_id(),
         };
-        known.enter(tenant_id, origin(parts), app).await.map(Self)
+        let caller = known.enter(tenant_id, origin(parts), app).await?;
+        note_tenant(parts, tenant_id);
+        Ok(Self(caller))
     }
 }
 

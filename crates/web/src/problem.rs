@@ -69,6 +69,11 @@ impl ApiProblem {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_long", rule)
     }
 
+    /// The decision about a key that this tells, if it tells one.
+    pub(crate) fn decision_code(&self) -> Option<Code> {
+        self.code.parse().ok()
+    }
+
     /// Whether what was asked for may have happened all the same.
     pub(crate) fn leaves_doubt(&self) -> bool {
         [OUTCOME_UNKNOWN, INTERNAL].contains(&self.code)

@@ -1,7 +1,7 @@
 //! Memory for bodies that are on their way.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How many bytes of unfinished bodies there are, and may be. Without it, many clients that send much and never end would
 /// fill the memory, each within its own bound.
@@ -9,11 +9,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Room {
     held: AtomicUsize,
     most: usize,
+    refused: AtomicU64,
 }
 
 impl Room {
     pub(crate) const fn new(most: usize) -> Self {
-        Self { held: AtomicUsize::new(0), most }
+        Self { held: AtomicUsize::new(0), most, refused: AtomicU64::new(0) }
+    }
+
+    /// Bytes of unfinished bodies now, and how many there may be.
+    pub(crate) fn held_of_most(&self) -> (usize, usize) {
+        (self.held.load(Ordering::Relaxed), self.most)
+    }
+
+    /// Bodies for which there was no room.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// The part of one body, empty at first. It is given back when the value is dropped.
@@ -33,7 +44,11 @@ impl Part<'_> {
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if before.saturating_add(bytes) > self.room.most { Err(NoRoom) } else { Ok(()) }
+        if before.saturating_add(bytes) <= self.room.most {
+            return Ok(());
+        }
+        self.room.refused.fetch_add(1, Ordering::Relaxed);
+        Err(NoRoom)
     }
 }
 

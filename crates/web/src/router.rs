@@ -1,6 +1,8 @@
 //! The table of everything that is served.
 
 use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -30,6 +32,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/openapi.json", axum::routing::get(async move |headers: HeaderMap| document.answer(&headers)))
         // The service answers what is sent there with POST; here it is only told apart from other methods.
         .route(VERIFY_PATH, axum::routing::post(no_such_path))
+        .route_layer(from_fn(tell_route))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)
@@ -138,11 +141,21 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(audit::export_audit))
 }
 
-async fn no_such_path() -> Response {
+/// The template of the path travels beside the answer, for the metrics.
+async fn tell_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
+
+pub(crate) async fn no_such_path() -> Response {
     ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path").into_response()
 }
 
-async fn no_such_method() -> Response {
+pub(crate) async fn no_such_method() -> Response {
     let detail = "this path does not take this method; see the `Allow` header";
     ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
 }

@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, interval_at};
 
+use crate::metrics::{Connected, Listener};
+use crate::operations::{self, MoreMetrics};
 use crate::pace::Pace;
 use crate::router::router;
 use crate::service::{Answering, EnvoyService, MAX_HEAD, MAX_LINES, Service};
@@ -72,8 +74,20 @@ pub struct Server {
 enum Face {
     /// The API, in HTTP/1 and HTTP/2.
     Api(Router),
+    /// Health and metrics, in HTTP/1 and HTTP/2.
+    Operations(Router),
     /// Envoy's external authorization, in gRPC.
     Envoy,
+}
+
+impl Face {
+    const fn listener(&self) -> Listener {
+        match self {
+            Self::Api(_) => Listener::Api,
+            Self::Operations(_) => Listener::Operations,
+            Self::Envoy => Listener::Envoy,
+        }
+    }
 }
 
 /// A connection that begins.
@@ -91,8 +105,22 @@ impl Server {
     /// # Errors
     /// When the address is taken or not ours.
     pub async fn bind(address: SocketAddr, app: App, limits: ServerLimits) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, face: Face::Api(router(app.clone())), app, limits })
+        let face = Face::Api(router(app.clone()));
+        Self::listen(address, face, app, limits).await
+    }
+
+    /// Binds the address of operations: health and metrics, among them `more`, and nothing of the API.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub async fn bind_operations(
+        address: SocketAddr,
+        app: App,
+        more: MoreMetrics,
+        limits: ServerLimits,
+    ) -> std::io::Result<Self> {
+        let face = Face::Operations(operations::router(app.clone(), more));
+        Self::listen(address, face, app, limits).await
     }
 
     /// Binds the address for Envoy's external authorization over gRPC, and nothing else.
@@ -100,8 +128,18 @@ impl Server {
     /// # Errors
     /// When the address is taken or not ours.
     pub async fn bind_envoy(address: SocketAddr, app: App, limits: ServerLimits) -> std::io::Result<Self> {
+        Self::listen(address, Face::Envoy, app, limits).await
+    }
+
+    async fn listen(
+        address: SocketAddr,
+        face: Face,
+        app: App,
+        limits: ServerLimits,
+    ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, face: Face::Envoy, app, limits })
+        app.metrics.connections(face.listener()).bound(limits.connections);
+        Ok(Self { listener, app, face, limits })
     }
 
     /// Where it listens; tells the port that the system chose.
@@ -137,10 +175,18 @@ impl Server {
     }
 
     async fn accept(&self, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        let connections = self.app.metrics.connections(self.face.listener());
+        let place = match Arc::clone(places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                connections.note_wait();
+                Arc::clone(places).acquire_owned().await.ok()?
+            }
+        };
         match self.listener.accept().await {
             Ok((stream, peer)) => Some((stream, peer, place)),
             Err(error) => {
+                connections.note_failure();
                 tracing::warn!(%error, "cannot accept connections");
                 None
             }
@@ -161,8 +207,9 @@ impl Server {
         let connection = Accepted { stream, peer, told, place, pace: Arc::clone(&pace) };
         let peer = peer.ip();
         match &self.face {
-            Face::Api(router) => {
-                self.carry(http, Service { app, router: router.clone(), peer, pace }, connection);
+            Face::Api(router) | Face::Operations(router) => {
+                let (router, serves) = (router.clone(), self.face.listener());
+                self.carry(http, Service { app, router, serves, peer, pace }, connection);
             }
             Face::Envoy => self.carry(http, EnvoyService { app, peer, pace }, connection),
         }
@@ -174,6 +221,7 @@ impl Server {
         service: S,
         Accepted { stream, peer, told, place, pace }: Accepted,
     ) {
+        let connected = self.app.metrics.connections(self.face.listener()).accept();
         let service = Arc::new(service);
         let answer = service_fn(move |request| {
             let service = Arc::clone(&service);
@@ -183,7 +231,7 @@ impl Server {
         let patience = self.limits.head_timeout;
         tokio::spawn(async move {
             let _place = place;
-            if let Err(error) = attend(connection, &pace, told, patience).await {
+            if let Err(error) = attend(connection, (&pace, &connected), told, patience).await {
                 tracing::debug!(error, %peer, "a connection broke off");
             }
         });
@@ -204,7 +252,7 @@ impl Server {
             .keep_alive_interval(self.limits.head_timeout)
             .keep_alive_timeout(self.limits.head_timeout);
         match self.face {
-            Face::Api(_) => http,
+            Face::Api(_) | Face::Operations(_) => http,
             Face::Envoy => http.http2_only(),
         }
     }
@@ -215,7 +263,7 @@ impl Server {
 /// answer.
 async fn attend<C>(
     connection: C,
-    pace: &Pace,
+    (pace, connected): (&Pace, &Connected),
     mut told: watch::Receiver<()>,
     patience: Duration,
 ) -> Result<(), C::Error>
@@ -238,6 +286,7 @@ where
                 true if is_ending => return Ok(()),
                 true => {
                     is_ending = true;
+                    connected.note_idle();
                     connection.as_mut().graceful_shutdown();
                 }
             }

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::extract::MatchedPath;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tower::ServiceExt;
+use tracing::{Instrument, Span};
 
 use crate::api::verification::verify_key;
 use crate::authz::{envoy, forward};
+use crate::metrics::{Face, Hot, Listener, Verb};
 use crate::pace::{Pace, paced};
 use crate::problem::ApiProblem;
 use crate::state::App;
+use crate::traces::Traced;
 use keystile_bearer::{ClientIp, RequestId, X_REQUEST_ID, client_ip};
 
 /// A body that is in memory, or one that axum made.
@@ -24,6 +28,8 @@ pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;
 /// Where the one hot path that takes a body is mounted.
 pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
 
+/// Stands for the route of what nothing is mounted for.
+const UNMATCHED: &str = "unmatched";
 /// Longest request head, in bytes.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// Most header lines.
@@ -36,10 +42,27 @@ pub(crate) trait Answering: Send + Sync + 'static {
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<AnyBody>> + Send;
 }
 
-/// Answers what the API is asked.
+/// What does not pass the router.
+#[derive(Debug, Clone, Copy)]
+enum Quick {
+    Verify,
+    Authz,
+}
+
+impl Quick {
+    const fn hot(self) -> Hot {
+        match self {
+            Self::Verify => Hot::Verify,
+            Self::Authz => Hot::Authz,
+        }
+    }
+}
+
+/// Answers what the API is asked, or operations.
 pub(crate) struct Service {
     pub(crate) app: App,
     pub(crate) router: Router,
+    pub(crate) serves: Listener,
     pub(crate) peer: IpAddr,
     pub(crate) pace: Arc<Pace>,
 }
@@ -52,23 +75,12 @@ impl Answering for Service {
         let _open = self.pace.begin();
         let request_id = self.app.request_ids.of(request.headers(), &self.app.settings.key_headers);
         let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
-        let path = request.uri().path();
-        let mut response = if is_head_too_long(target_length(request.uri()), request.headers()) {
-            render(ApiProblem::head_too_long(), &request_id)
-        } else if path == VERIFY_PATH && request.method() == Method::POST {
-            let (parts, body) = request.into_parts();
-            let verified = verify_key(&self.app, &parts.headers, body, client, &request_id).await;
-            verified
-                .map_or_else(|problem| render(problem, &request_id), |response| response.map(Either::Left))
-        } else if path.starts_with(forward::PATH) {
-            let query = request.uri().query().unwrap_or_default();
-            let authorized = forward::authorize(&self.app, path, query, request.headers(), client).await;
-            authorized.map_or_else(
-                |problem| render(problem, &request_id),
-                |response| response.map(|()| Either::Left(Full::default())),
-            )
-        } else {
-            Box::pin(self.route(request, client, &request_id)).await
+        let mut response = match self.quick(&request) {
+            Some(quick) => self.answer_quickly(quick, request, client, &request_id).await,
+            None => {
+                let routed = self.route(request, client, &request_id);
+                Box::pin(routed.instrument(in_request(&request_id))).await
+            }
         };
         response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
         response
@@ -76,6 +88,77 @@ impl Answering for Service {
 }
 
 impl Service {
+    async fn answer_quickly(
+        &self,
+        quick: Quick,
+        request: Request<Incoming>,
+        client: ClientIp,
+        request_id: &RequestId,
+    ) -> Response<AnyBody> {
+        let hot = quick.hot();
+        let (verb, began) = (Verb::of(request.method()), self.app.metrics.begin());
+        let response = match self.traced(&request, verb, request_id) {
+            None => self.decide(quick, request, client, request_id).await,
+            Some(traced) => {
+                let decided = self.decide(quick, request, client, request_id).instrument(traced.0.clone());
+                let response = Box::pin(decided).await;
+                traced.answered(hot.route(), verb, response.status());
+                response
+            }
+        };
+        let status = response.status();
+        self.app.metrics.answered(hot, verb, status, began);
+        if status.is_server_error() && self.app.failures_logged.allows() {
+            let (method, path, status) = (verb.name(), hot.route(), status.as_u16());
+            tracing::info!(method, path, %client, status, request_id = request_id.as_str(), "answered");
+        }
+        response
+    }
+
+    fn traced(&self, request: &Request<Incoming>, verb: Verb, request_id: &RequestId) -> Option<Traced> {
+        self.app.traces?.begin(request.headers(), verb, request_id)
+    }
+
+    fn quick(&self, request: &Request<Incoming>) -> Option<Quick> {
+        let path = request.uri().path();
+        if self.serves != Listener::Api {
+            None
+        } else if path == VERIFY_PATH && request.method() == Method::POST {
+            Some(Quick::Verify)
+        } else if path.starts_with(forward::PATH) {
+            Some(Quick::Authz)
+        } else {
+            None
+        }
+    }
+
+    async fn decide(
+        &self,
+        quick: Quick,
+        request: Request<Incoming>,
+        client: ClientIp,
+        request_id: &RequestId,
+    ) -> Response<AnyBody> {
+        if is_head_too_long(target_length(request.uri()), request.headers()) {
+            return render(ApiProblem::head_too_long(), request_id);
+        }
+        let answered = match quick {
+            Quick::Verify => {
+                let (parts, body) = request.into_parts();
+                let verified = verify_key(&self.app, &parts.headers, body, client, request_id).await;
+                verified.map(|response| response.map(Either::Left))
+            }
+            Quick::Authz => {
+                let uri = request.uri();
+                let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+                let authorized = forward::authorize(&self.app, path, query, request.headers(), client).await;
+                self.app.metrics.authorized(Face::Authz, &authorized);
+                authorized.map(|response| response.map(|()| Either::Left(Full::default())))
+            }
+        };
+        answered.unwrap_or_else(|problem| render(problem, request_id))
+    }
+
     async fn route(
         &self,
         mut request: Request<Incoming>,
@@ -84,16 +167,56 @@ impl Service {
     ) -> Response<AnyBody> {
         let started = Instant::now();
         let (method, path) = (request.method().clone(), self.app.words.shown(request.uri().path()));
+        let verb = Verb::of(&method);
+        let traced = match self.serves {
+            Listener::Api => self.traced(&request, verb, request_id),
+            Listener::Operations | Listener::Envoy => None,
+        };
+        if let Some(traced) = &traced {
+            request.extensions_mut().insert(traced.clone());
+        }
+        let routed = self.through_router(request, client, request_id);
+        let (response, route) = match &traced {
+            Some(Traced(span)) => routed.instrument(span.clone()).await,
+            None => routed.await,
+        };
+        let (status, took) = (response.status(), started.elapsed());
+        let (code, micros) = (status.as_u16(), took.as_micros());
+        match self.serves {
+            Listener::Api => {
+                let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+                self.app.metrics.routes.answered(route, verb, status, took);
+                if let Some(traced) = &traced {
+                    traced.answered(route, verb, status);
+                }
+                tracing::info!(%method, path, %client, status = code, micros, "answered");
+            }
+            // Whoever collects metrics asks every few seconds for ever.
+            Listener::Operations | Listener::Envoy => {
+                tracing::debug!(%method, path, %client, status = code, micros, "answered");
+            }
+        }
+        response
+    }
+
+    async fn through_router(
+        &self,
+        mut request: Request<Incoming>,
+        client: ClientIp,
+        request_id: &RequestId,
+    ) -> (Response<AnyBody>, Option<MatchedPath>) {
+        if is_head_too_long(target_length(request.uri()), request.headers()) {
+            return (render(ApiProblem::head_too_long(), request_id), None);
+        }
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(request_id.clone());
         let Ok(mut response) = self.router.clone().oneshot(request.map(axum::body::Body::new)).await;
+        let route = response.extensions_mut().remove::<MatchedPath>();
         let response = match response.extensions_mut().remove::<ApiProblem>() {
             Some(problem) => keep_allow(&response, render(problem, request_id)),
             None => response.map(|body| Either::Right(paced(body, &self.pace))),
         };
-        let (status, micros) = (response.status().as_u16(), started.elapsed().as_micros());
-        tracing::info!(%method, path, status, micros, %client, request_id = request_id.as_str(), "answered");
-        response
+        (response, route)
     }
 }
 
@@ -109,6 +232,11 @@ impl Answering for EnvoyService {
         let _open = self.pace.begin();
         envoy::call(&self.app, self.peer, request).await
     }
+}
+
+/// What is logged meanwhile belongs to the request. It is there for the gravest lines, too.
+pub(crate) fn in_request(request_id: &RequestId) -> Span {
+    tracing::error_span!("request", id = request_id.as_str())
 }
 
 /// Whether a head is longer than a request may have, with a target of so many bytes.

@@ -9,12 +9,16 @@ use keystile_engine::{Commits, Planes};
 use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
 use keystile_store::Store;
 use keystile_verify::Verifier;
+use tracing::Instrument;
 
 use crate::body::Reading;
 use crate::loggable::Words;
+use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::room::Room;
 use crate::router::openapi;
+use crate::sparing::Sparing;
+use crate::traces::Traces;
 use keystile_bearer::RequestIds;
 
 /// How requests are read.
@@ -26,6 +30,8 @@ pub struct HttpSettings {
     pub key_headers: Vec<HeaderName>,
     /// Longest a request may take from its first header to the last byte of its body.
     pub body_timeout: Duration,
+    /// Which part of the requests is traced whose callers have not decided, from 0 to 1; `None` if spans are sent nowhere.
+    pub trace_ratio: Option<f64>,
     /// Most bytes of bodies that are not there wholly; a body that would be too much is refused.
     pub body_bytes: usize,
 }
@@ -45,6 +51,9 @@ pub struct Parts {
     pub(crate) reading: Arc<Reading>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) words: Arc<Words>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) traces: Option<Traces>,
+    pub(crate) failures_logged: Arc<Sparing>,
     commits: Commits,
 }
 
@@ -61,11 +70,14 @@ impl App {
             control,
             verifier,
             store,
+            traces: settings.trace_ratio.map(Traces::new),
+            failures_logged: Arc::new(Sparing::new()),
             settings,
             request_ids,
             reading,
             readiness,
             words,
+            metrics: Arc::default(),
             commits,
         }))
     }
@@ -82,7 +94,7 @@ impl App {
         T: Send + 'static,
         F: Future<Output = Result<T, Refused>> + Send + 'static,
     {
-        let task = tokio::spawn(work(self.clone()));
+        let task = tokio::spawn(work(self.clone()).in_current_span());
         task.await.map_err(|_| Refused::Internal("a request was interrupted".to_owned()))?
     }
 
@@ -92,7 +104,7 @@ impl App {
         T: Send + 'static,
         F: Future<Output = Result<Committed<T>, Refused>> + Send + 'static,
     {
-        self.commits.carry_out(work(self.clone())).await
+        self.commits.carry_out(work(self.clone()).in_current_span()).await
     }
 }
 

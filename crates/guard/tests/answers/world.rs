@@ -53,6 +53,7 @@ impl World {
             trusted_proxies: loopback_proxies(),
             key_headers: usual_key_headers(),
             body_timeout: Duration::from_secs(30),
+            trace_ratio: None,
             body_bytes: 1024 * 1024,
         };
         let app = App::new(planes, http, SEED);

@@ -1,6 +1,7 @@
 //! Settings from flags, environment variables and a file, under the same names.
 
 mod list;
+mod trace;
 mod url;
 
 use std::net::SocketAddr;
@@ -17,7 +18,9 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::logging::LogFormat;
+use crate::traces::{Destination, Sending};
 use list::{Commas, HeaderText, Network};
+use trace::{OtlpEndpoint, Ratio};
 use url::DatabaseUrl;
 
 /// The database in the data folder.
@@ -48,6 +51,8 @@ settings! {
     listen: SocketAddr, "KEYSTILE_LISTEN", "ADDRESS";
     /// Address to answer Envoy's external authorization on, over gRPC (envoy.service.auth.v3) [default: none]. Whoever reaches it can ask with a key whether it may pass; nothing else is served there.
     grpc_listen: SocketAddr, "KEYSTILE_GRPC_LISTEN", "ADDRESS";
+    /// Address for those who operate the server: /metrics, /healthz and /readyz without any credential, and nothing of the API. Such as 127.0.0.1:7879; not meant for the internet [default: none].
+    operations_listen: SocketAddr, "KEYSTILE_OPERATIONS_LISTEN", "ADDRESS";
     /// Folder for the database, the keys of the server and the lock file [default: keystile-data].
     data_dir: PathBuf, "KEYSTILE_DATA_DIR", "FOLDER";
     /// Database to use instead of the file in the data folder: `postgres://user:password@host/database`. Encrypted with `?sslmode=verify-full`; add `&sslrootcert=FILE` to name the certificates that are trusted, in PEM, instead of those of this system.
@@ -76,6 +81,12 @@ settings! {
     body_memory_mib: usize, "KEYSTILE_BODY_MEMORY_MIB", "N";
     /// Seconds that open requests get to end when the server stops [default: 10].
     drain_seconds: u64, "KEYSTILE_DRAIN_SECONDS", "N";
+    /// Where an OpenTelemetry collector takes spans by OTLP over HTTP, such as http://127.0.0.1:4318; they go to `/v1/traces` there [default: none are made].
+    otlp_endpoint: OtlpEndpoint, "KEYSTILE_OTLP_ENDPOINT", "URL";
+    /// Part of the requests that is traced when their caller has not decided by a `traceparent`, from 0 to 1 [default: 0.01].
+    trace_ratio: Ratio, "KEYSTILE_TRACE_RATIO", "PART";
+    /// What this server is called in traces [default: keystile].
+    trace_service_name: String, "KEYSTILE_TRACE_SERVICE_NAME", "NAME";
     /// What to log, such as `info` or `warn,keystile_store=debug` [default: info].
     log: String, "KEYSTILE_LOG", "LEVELS";
     /// How log lines look [default: text].
@@ -160,15 +171,33 @@ impl Settings {
             key_headers: self.key_headers.as_ref().map_or_else(usual_key_headers, header_names),
             body_bytes: self.body_memory_mib.unwrap_or(128).saturating_mul(1024 * 1024),
             body_timeout: Duration::from_secs(self.body_timeout_seconds.unwrap_or(30)),
+            trace_ratio: self
+                .otlp_endpoint
+                .as_ref()
+                .map(|_| self.trace_ratio.map_or(0.01, |Ratio(ratio)| ratio)),
         }
     }
 
+    /// Logs, without any tracing.
     pub(crate) fn start_logging(&self) -> Result<(), Failure> {
-        let usual = "info";
-        crate::logging::start(
-            self.log.as_deref().unwrap_or(usual),
-            self.log_format.unwrap_or(LogFormat::Text),
-        )
+        self.start_logging_and(None)
+    }
+
+    /// Logs, and makes spans if there is somebody to send them to; whoever is given the sending has to stop it. Needs a
+    /// Tokio runtime.
+    pub(crate) fn start_tracing(&self) -> Result<Option<Sending>, Failure> {
+        let destination = self.otlp_endpoint.as_ref().map(|endpoint| Destination {
+            endpoint: endpoint.0.clone(),
+            service_name: self.trace_service_name.clone().unwrap_or_else(|| "keystile".to_owned()),
+        });
+        let sending = destination.map(Sending::start).transpose()?;
+        self.start_logging_and(sending.as_ref())?;
+        Ok(sending)
+    }
+
+    fn start_logging_and(&self, sending: Option<&Sending>) -> Result<(), Failure> {
+        let levels = self.log.as_deref().unwrap_or("info");
+        crate::logging::start(levels, self.log_format.unwrap_or(LogFormat::Text), sending)
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
         log: options.settings.log.or_else(|| Some("warn".to_owned())),
         ..options.settings
     };
-    settings.start_logging()?;
+    let spans = settings.start_tracing()?;
     refuse_public_address(&settings)?;
     let stop = stop::requested(Hangup::Stops)?;
     let running = Running::start(&settings).await?;
@@ -74,6 +74,9 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     let opened = Workspace::open(running.control(), &settings.data_dir()).await?;
     hand_over(&opened, options.credentials_file.as_deref(), &settings, &addresses)?;
     running.serve(stop).await;
+    if let Some(spans) = spans {
+        spans.stop().await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -208,7 +208,8 @@ fn url_encoded(text: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_files_logs_or_errors() {
     // A first start shows secrets on standard output. All later output, and everything logged, is searched.
-    let server = Plan::dev(KEYSTILE).own_database().flag("--log", "trace").start();
+    let server = Plan::dev(KEYSTILE).own_database().flag("--log", "trace");
+    let server = server.flag("--operations-listen", "127.0.0.1:0").start();
     let mut canary = Canary { world: World::of(server).await, secrets: Vec::new(), errors: Vec::new() };
     let credentials = canary.world.credentials.clone();
     canary.learn(&credentials.password);
@@ -233,6 +234,13 @@ async fn no_secret_is_in_files_logs_or_errors() {
     assert!(log.status == 200 && log.text.matches("key.regenerate").count() >= 2, "{}", log.text);
     canary.is_nowhere("the export of the audit log", log.text.as_bytes());
 
+    let operations = canary.world.server.operations();
+    let metrics = operations.json("GET", "/metrics", "", &NOTHING).await;
+    assert!(metrics.text.contains("keystile_decisions_total"), "{}", metrics.text);
+    canary.is_nowhere("the metrics", metrics.text.as_bytes());
+    for key in credentials.keys.values() {
+        assert!(!metrics.text.contains(&key.id), "a key is named in the metrics");
+    }
     for error in &canary.errors {
         canary.is_nowhere("an error answer", error.as_bytes());
     }

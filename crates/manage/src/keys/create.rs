@@ -2,7 +2,9 @@
 
 use keystile_core::key::{KeyDraft, SecretFacts};
 use keystile_core::{Action, ApiKey, ApplicationId, Change, KeyId, Secret, Timestamp, TrustLevel};
+use keystile_measure::SPANS;
 use serde_json::Value;
+use tracing::instrument;
 
 use crate::audit::describe;
 use crate::touched::Touched;
@@ -23,6 +25,7 @@ impl ControlPlane {
     /// # Errors
     /// Without [`Right::ManageKeys`]; for what a key as caller does not have itself; for a setting that breaks a
     /// rule; for an application that is not there; for a brought secret that is guessable or taken.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn create_key(
         &self,
         caller: &Caller,

@@ -2,6 +2,8 @@
 
 use keystile_core::usage::{Span, Sum};
 use keystile_core::{ApiKey, KeyId, TenantId};
+use keystile_measure::SPANS;
+use tracing::instrument;
 
 use crate::{Caller, ControlPlane, Refused, Right};
 
@@ -29,6 +31,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadKeys`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn history(&self, caller: &Caller, id: KeyId) -> Result<History, Refused> {
         caller.require(Right::ReadKeys)?;
         let seen = |key: &ApiKey| caller.reach().is_none_or(|reach| reach.sees(key));
@@ -41,6 +44,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn usage(&self, history: History, span: Span) -> Result<Vec<Sum>, Refused> {
         Ok(self.store.usage(history.tenant_id, history.key_id, span).await?)
     }

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use keystile_core::key::KeyImport;
 use keystile_core::{Action, ApiKey, AuditEntry, Change, Digest, Invalid, KeyId, KeyStatus, Timestamp};
+use keystile_measure::SPANS;
 use keystile_store::{Held, Import};
 use serde_json::{Value, json};
+use tracing::instrument;
 
 use crate::audit::describe;
 use crate::touched::Touched;
@@ -34,6 +36,7 @@ impl ControlPlane {
     /// # Errors
     /// Names each key that breaks a rule, or whose hash another key has or had; for what a key as caller does not have
     /// itself.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn import_keys(
         &self,
         caller: &Caller,

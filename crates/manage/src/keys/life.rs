@@ -2,6 +2,8 @@
 
 use keystile_core::key::{KeyPatch, Revocation, SecretFacts};
 use keystile_core::{Action, ApiKey, KeyId, Secret};
+use keystile_measure::SPANS;
+use tracing::instrument;
 
 use super::change::VersionGuard;
 use super::create::{Issued, refuse_past_expiry};
@@ -12,6 +14,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a setting that breaks a rule, a stale version, or a revoked key.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn patch_key(
         &self,
         caller: &Caller,
@@ -37,6 +40,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a stale version or a revoked key.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn disable_key(
         &self,
         caller: &Caller,
@@ -55,6 +59,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a stale version or a revoked key.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn enable_key(
         &self,
         caller: &Caller,
@@ -73,6 +78,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a stale version or a revoked key.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn block_key(
         &self,
         caller: &Caller,
@@ -92,6 +98,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a stale version or a revoked key.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn unblock_key(
         &self,
         caller: &Caller,
@@ -110,6 +117,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a stale version.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn revoke_key(
         &self,
         caller: &Caller,
@@ -128,6 +136,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a stale version or a key that is deleted already.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn delete_key(
         &self,
         caller: &Caller,
@@ -147,6 +156,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// For a stale version, a revoked key, or a brought secret that is guessable or taken.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn regenerate_key(
         &self,
         caller: &Caller,

@@ -1,7 +1,9 @@
 //! Showing keys.
 
 use keystile_core::{ApiKey, KeyId, Timestamp};
+use keystile_measure::SPANS;
 use keystile_store::{KeyFilter, Page};
+use tracing::instrument;
 
 use crate::{Caller, ControlPlane, Refused, Right};
 
@@ -13,6 +15,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for one that is unknown, another tenant's or deleted.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn key(&self, caller: &Caller, id: KeyId) -> Result<ApiKey, Refused> {
         caller.require(Right::ReadKeys)?;
         let key = self.store.key(caller.tenant_id, id).await?;
@@ -24,6 +27,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Without [`Right::ReadKeys`].
+    #[instrument(target = SPANS, skip_all)]
     pub async fn keys(
         &self,
         caller: &Caller,
@@ -50,6 +54,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn rotation_days(&self, caller: &Caller) -> Result<u16, Refused> {
         let tenant = self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))?;
         Ok(tenant.settings.rotation_days)

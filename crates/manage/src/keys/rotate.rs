@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use keystile_core::key::SecretFacts;
 use keystile_core::{Action, ApiKey, Change, KeyId, KeyStatus, Secret, Timestamp};
+use keystile_measure::SPANS;
 use keystile_store::{Rotated, Rotation};
 use serde_json::{Value, json};
+use tracing::instrument;
 
 use super::change::VersionGuard;
 use super::create::Issued;
@@ -22,6 +24,7 @@ impl ControlPlane {
     /// # Errors
     /// For a stale version; for a key that has ended or has a successor that lives; for what a key as caller does not
     /// have itself; for a brought secret that is guessable or taken.
+    #[instrument(target = SPANS, skip_all)]
     pub async fn rotate_key(
         &self,
         caller: &Caller,

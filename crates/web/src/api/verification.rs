@@ -11,11 +11,14 @@ use keystile_core::{Ask, Invalid, Permission, TenantId};
 use keystile_manage::{Origin, Right};
 use keystile_verify::Verdict;
 use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
+use tracing::Instrument;
 
 use super::answer::written;
 use crate::body::{MAX_BODY, read_whole};
 use crate::extract::read_headers;
+use crate::metrics::Face;
 use crate::problem::ApiProblem;
+use crate::service::in_request;
 use crate::state::App;
 
 /// May this key do this, here, now? Always answers 200 with `valid` and `code`; other statuses are about the caller.
@@ -37,6 +40,7 @@ where
     let tenant_id = asking_tenant(app, headers, client, request_id).await?;
     let (request, _): (VerifyRequest, _) = read_whole(headers, body, &app.reading, MAX_BODY).await?;
     let verdict = ask(app, &request, tenant_id).await?;
+    app.metrics.decided(Face::Verify, verdict.code());
     Ok(answer(&verdict))
 }
 
@@ -47,17 +51,19 @@ async fn asking_tenant(
     client: ClientIp,
     request_id: &RequestId,
 ) -> Result<TenantId, ApiProblem> {
-    match read_headers(headers, app)? {
+    let refused = |problem: &ApiProblem| app.metrics.refused(Face::Caller, problem);
+    match read_headers(headers, app).inspect_err(refused)? {
         Credential::Key(key) => {
             let needed = Requirement::All(&[Permission::VERIFY_KEYS]);
             let ask = Ask { ip: client.0, permissions: needed, ..Ask::ANYTHING };
             let verdict = verdict(app, key, &ask).await;
+            app.metrics.decided(Face::Caller, verdict.code());
             verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
             verdict.key.map(|key| key.tenant_id()).ok_or_else(ApiProblem::unauthenticated)
         }
         Credential::Token(token) => {
             let origin = Origin { ip: client.0, request_id: Some(request_id.as_str().to_owned()) };
-            Box::pin(tenant_of_bearer(app, token, origin)).await
+            Box::pin(tenant_of_bearer(app, token, origin).instrument(in_request(request_id))).await
         }
     }
 }

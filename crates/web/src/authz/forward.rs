@@ -12,6 +12,8 @@ use crate::state::App;
 
 /// Where this is mounted; the application's id follows.
 pub(crate) const PATH: &str = "/api/v1/authz/";
+/// The same as it is described.
+pub(crate) const TEMPLATE: &str = "/api/v1/authz/{application_id}";
 
 /// May the original request pass? Any method; the answer is in the status and, for a yes, in identity headers.
 #[utoipa::path(method(get, head, post, put, patch, delete, options), path = "/api/v1/authz/{application_id}", tag = "verification",

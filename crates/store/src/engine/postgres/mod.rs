@@ -11,7 +11,7 @@ use deadpool_postgres::Pool;
 use futures_util::future;
 
 use crate::tx::{Tx, Work};
-use crate::{Doubt, OpenError, StoreError};
+use crate::{Doubt, Load, OpenError, StoreError};
 use session::Session;
 
 pub(crate) use helm::Helm;
@@ -66,6 +66,12 @@ impl Engine {
 
     pub(crate) fn helm(&self) -> Helm {
         Helm::new(self.aside.clone())
+    }
+
+    /// What its connections do now.
+    pub(crate) fn load(&self) -> Load {
+        let pool = self.pool.status();
+        Load::Postgres { open: pool.size, idle: pool.available, most: pool.max_size, waiting: pool.waiting }
     }
 
     pub(crate) fn close(&self) {

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::tx::Work;
-use crate::{OpenError, StoreError};
+use crate::{Load, OpenError, StoreError};
 use job::Message;
 
 pub(crate) use statement::{execute, query, script};
@@ -87,6 +87,12 @@ impl Engine {
         R: Send + 'static,
     {
         job::submit(&self.readers, args, work).await
+    }
+
+    /// What waits now.
+    pub(crate) fn load(&self) -> Load {
+        let waiting = |queue: &mpsc::Sender<Message>| queue.max_capacity() - queue.capacity();
+        Load::Sqlite { writes_waiting: waiting(&self.writer), reads_waiting: waiting(&self.readers) }
     }
 
     /// Finishes what is queued, ends the readers, and then the writer, whose checkpoint nobody disturbs.

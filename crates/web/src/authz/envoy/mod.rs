@@ -18,12 +18,13 @@ use self::messages::{CheckRequest, CheckResponse};
 use super::original::Original;
 use super::{Question, decide};
 use crate::body::read_bytes;
+use crate::metrics::{Face, Hot, Verb};
 use crate::problem::ApiProblem;
 use crate::service::{AnyBody, MAX_HEAD};
 use crate::state::App;
 
 /// The one method.
-const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// Longest message, in bytes. Envoy tells the head of the request, some of it twice, and of both ends of its connection; what
 /// is longer has a head that is too long for us.
 const MAX_MESSAGE: usize = 4 * MAX_HEAD;
@@ -36,11 +37,14 @@ pub(crate) async fn call(app: &App, peer: IpAddr, request: Request<Incoming>) ->
     if request.uri().path() != CHECK || request.method() != Method::POST {
         return frame::unimplemented();
     }
+    let began = app.metrics.begin();
     let response = match read(app, request).await {
         Ok(asked) => check(app, peer, asked).await,
         Err(problem) => answer::denied(problem, app.request_ids.make()),
     };
-    frame::write(&response)
+    let response = frame::write(&response);
+    app.metrics.answered(Hot::Envoy, Verb::Post, response.status(), began);
+    response
 }
 
 async fn read(app: &App, request: Request<Incoming>) -> Result<CheckRequest, ApiProblem> {
@@ -65,7 +69,9 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> CheckResponse {
         let place = question::read_place(&attributes.context_extensions)?;
         decide(app, &Question { place, original, headers: &headers, client }).await
     };
-    match decision.await {
+    let decided = decision.await;
+    app.metrics.authorized(Face::Envoy, &decided);
+    match decided {
         Ok(identity) => answer::allowed(&identity, &headers),
         Err(problem) => answer::denied(problem, app.request_ids.of(&headers, &app.settings.key_headers)),
     }

@@ -1,0 +1,17 @@
+//! Counting and measuring what operators look at, and the text in which Prometheus reads it.
+//!
+//! [`Striped`] and [`Histogram`] are written from the hot path: relaxed atomics, no lock, no allocation. Nothing here
+//! is ever a reason to decide one way or the other. This crate must never know what is counted, who reads it, nor a
+//! clock: durations are given to it.
+
+mod exposition;
+mod histogram;
+mod sample;
+mod spans;
+mod striped;
+
+pub use exposition::{CONTENT_TYPE, Exposition, Family};
+pub use histogram::Histogram;
+pub use sample::is_one_in;
+pub use spans::SPANS;
+pub use striped::Striped;

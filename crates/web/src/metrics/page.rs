@@ -1,0 +1,203 @@
+//! The page that Prometheus reads. `docs/operations.md` says what each name means.
+
+use keystile_core::Code;
+use keystile_measure::{Exposition, Family};
+use keystile_store::{Load, Measured};
+use keystile_verify::Stats;
+
+use super::connections::Reading;
+use super::requests::CLASS_NAMES;
+use super::{CLASSES, CODES, Face, Hot, Listener, Metrics, Verb};
+use crate::authz::{envoy, forward};
+use crate::service::VERIFY_PATH;
+use crate::state::App;
+
+impl Hot {
+    pub(crate) const fn route(self) -> &'static str {
+        match self {
+            Self::Verify => VERIFY_PATH,
+            Self::Authz => forward::TEMPLATE,
+            Self::Envoy => envoy::CHECK,
+        }
+    }
+
+    const fn face(self) -> Face {
+        match self {
+            Self::Verify => Face::Verify,
+            Self::Authz => Face::Authz,
+            Self::Envoy => Face::Envoy,
+        }
+    }
+}
+
+/// Writes everything that this crate can reach.
+pub(crate) fn write(app: &App, page: &mut Exposition) {
+    page.gauge("keystile_build_info", "Always 1; the version stands in the label.")
+        .count(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    decisions(&app.metrics, page);
+    requests(&app.metrics, page);
+    connections(&app.metrics, page);
+    bodies(app, page);
+    passwords(app, page);
+    let stats = app.verifier.stats();
+    cache(&stats, page);
+    usage(&stats, page);
+    store(app, page);
+}
+
+fn decisions(metrics: &Metrics, page: &mut Exposition) {
+    let help = "Decisions about keys, by who asked and by code.";
+    let mut family = page.counter("keystile_decisions_total", help);
+    for face in Face::ALL {
+        for code in Code::ALL {
+            let count = metrics.decisions.sum(face as usize * CODES + *code as usize);
+            if count > 0 || *code == Code::Allowed {
+                family.count(&[("face", face.name()), ("code", code.as_str())], count);
+            }
+        }
+    }
+    let help = "Time from the head of a request for a decision to its answer, of one in 16 requests.";
+    let mut family = page.histogram("keystile_decision_duration_seconds", help);
+    for hot in Hot::ALL {
+        family.durations(&[("face", hot.face().name())], &metrics.hot[hot as usize].durations);
+    }
+}
+
+fn requests(metrics: &Metrics, page: &mut Exposition) {
+    let help = "Answers to requests, by route, method and class of status.";
+    let mut family = page.counter("keystile_http_requests_total", help);
+    for hot in Hot::ALL {
+        for verb in Verb::ALL {
+            for (class, name) in CLASS_NAMES.iter().enumerate() {
+                let count = metrics.hot[hot as usize].requests.sum(verb as usize * CLASSES + class);
+                if count > 0 {
+                    let labels = [("route", hot.route()), ("method", verb.name()), ("status", *name)];
+                    family.count(&labels, count);
+                }
+            }
+        }
+    }
+    metrics.routes.write_counts(&mut family);
+    let help = "Time to the head of an answer, by route and method; decisions about keys are measured apart.";
+    metrics.routes.write_durations(&mut page.histogram("keystile_http_request_duration_seconds", help));
+}
+
+fn connections(metrics: &Metrics, page: &mut Exposition) {
+    let all: Vec<_> = Listener::ALL
+        .into_iter()
+        .map(|listener| ([("listener", listener.name())], metrics.connections(listener).reading()))
+        .filter(|(_, reading)| reading.most > 0)
+        .collect();
+    let each = |mut family: Family<'_>, of: fn(&Reading) -> u64| {
+        all.iter().for_each(|(listener, reading)| {
+            family.count(listener, of(reading));
+        });
+    };
+    each(page.gauge("keystile_connections_open", "Connections that are open."), |reading| reading.open);
+    each(page.gauge("keystile_connections_limit", "Connections that may be open at once."), |reading| {
+        reading.most
+    });
+    let help = "Connections that were accepted.";
+    each(page.counter("keystile_connections_accepted_total", help), |reading| reading.accepted);
+    let help = "Times that all places were taken, so that connections had to wait in the system's queue.";
+    each(page.counter("keystile_connections_full_total", help), |reading| reading.waits);
+    let help = "Times that the system let no connection be accepted, such as for lack of open files.";
+    each(page.counter("keystile_connections_failed_total", help), |reading| reading.failed);
+    let help = "Connections that were ended because nothing moved on them.";
+    each(page.counter("keystile_connections_idle_total", help), |reading| reading.idle);
+}
+
+fn bodies(app: &App, page: &mut Exposition) {
+    let (held, most) = app.reading.room.held_of_most();
+    page.gauge("keystile_body_memory_bytes", "Memory that unfinished bodies of requests take.")
+        .size(&[], held);
+    page.gauge("keystile_body_memory_limit_bytes", "Memory that they may take.").size(&[], most);
+    let help = "Bodies that were refused for lack of that memory.";
+    page.counter("keystile_bodies_refused_total", help).count(&[], app.reading.room.refused());
+}
+
+fn passwords(app: &App, page: &mut Exposition) {
+    let load = app.control.password_load();
+    let help = "Passwords that are hashed or wait for it.";
+    page.gauge("keystile_password_hashes_queued", help).size(&[], load.queued);
+    page.gauge("keystile_password_hashes_limit", "Passwords that may be at once.").size(&[], load.most);
+    let help = "Passwords that were sent away with 503 because so many were waiting.";
+    page.counter("keystile_password_hashes_refused_total", help).count(&[], load.refused);
+}
+
+fn cache(stats: &Stats, page: &mut Exposition) {
+    page.gauge("keystile_cache_entries", "What is in memory, by kind.")
+        .size(&[("kind", "key")], stats.keys)
+        .size(&[("kind", "absent")], stats.absent)
+        .size(&[("kind", "routing")], stats.routings)
+        .size(&[("kind", "profile")], stats.profiles)
+        .size(&[("kind", "meter")], stats.meters);
+    page.counter("keystile_cache_hits_total", "Verifications that were answered from memory.")
+        .count(&[], stats.hits);
+    page.counter("keystile_cache_misses_total", "Verifications that waited for a read.")
+        .count(&[], stats.misses);
+    page.counter("keystile_cache_evictions_total", "Entries that made room for others.")
+        .count(&[("kind", "key")], stats.evictions)
+        .count(&[("kind", "absent")], stats.absent_evictions);
+    page.counter("keystile_cache_queries_total", "Queries for keys; each reads all that wait.")
+        .count(&[], stats.queries);
+    page.gauge("keystile_cache_reads", "Keys that are being read.").size(&[], stats.flights);
+    page.gauge("keystile_cache_waiting", "Keys that wait for a query.").size(&[], stats.waiting);
+    page.counter(
+        "keystile_cache_unavailable_total",
+        "Verifications refused because the key could not be read.",
+    )
+    .count(&[], stats.unavailable);
+    page.gauge("keystile_changes_in_doubt", "Changes of which it is not known whether they were committed.")
+        .size(&[], stats.doubts);
+}
+
+fn usage(stats: &Stats, page: &mut Exposition) {
+    let help = "Last uses of keys that are not written yet.";
+    page.gauge("keystile_uses_pending", help).size(&[], stats.uses_pending);
+    let help = "Times that counts and last uses of keys could not be written; they are tried again.";
+    page.counter("keystile_usage_flush_failures_total", help).count(&[], stats.flush_failures);
+    let help = "Decisions that are in no usage report, because the store was away for too long.";
+    page.counter("keystile_usage_uncounted_total", help).count(&[], stats.uncounted);
+}
+
+fn store(app: &App, page: &mut Exposition) {
+    let measures = app.store.measures();
+    let kinds: [(_, &Measured); 2] =
+        [([("kind", "read")], &measures.reads), ([("kind", "write")], &measures.writes)];
+    let help = "Time that transactions took, their turn and their commit included.";
+    let mut family = page.histogram("keystile_store_transaction_duration_seconds", help);
+    for (kind, measured) in kinds {
+        family.durations(&kind, &measured.durations);
+    }
+    let help = "Transactions that failed because of the database.";
+    let mut family = page.counter("keystile_store_failures_total", help);
+    for (kind, measured) in kinds {
+        family.count(&kind, measured.failures());
+    }
+    load(app.store.load(), page);
+    let help = "1 while the right to serve from the database is lost, and nothing is read or written.";
+    page.gauge("keystile_store_adrift", help).count(&[], app.store.is_adrift().into());
+    let help =
+        "Time since the audit logs were last seen sealed to their end; about a second when all is well.";
+    page.gauge("keystile_audit_unsealed_seconds", help).value(&[], measures.unsealed_for().as_secs_f64());
+}
+
+fn load(load: Load, page: &mut Exposition) {
+    let help = "Transactions that wait for their turn, or for a connection.";
+    match load {
+        Load::Sqlite { writes_waiting, reads_waiting } => {
+            page.gauge("keystile_store_waiting", help)
+                .size(&[("kind", "read")], reads_waiting)
+                .size(&[("kind", "write")], writes_waiting);
+        }
+        Load::Postgres { open, idle, most, waiting } => {
+            page.gauge("keystile_store_waiting", help).size(&[("kind", "any")], waiting);
+            page.gauge("keystile_store_connections", "Connections to PostgreSQL.")
+                .size(&[("state", "idle")], idle)
+                .size(&[("state", "used")], open.saturating_sub(idle));
+            page.gauge("keystile_store_connections_limit", "Connections to PostgreSQL at most.")
+                .size(&[], most);
+        }
+    }
+}
