@@ -26,6 +26,7 @@ mod routing;
 mod second_factor;
 mod session;
 mod sign_in;
+mod strength;
 mod tenants;
 mod totp;
 mod touched;

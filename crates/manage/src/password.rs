@@ -9,6 +9,7 @@ use keystile_core::{Email, Entropy, Invalid, Secret};
 use tokio::sync::Semaphore;
 
 use crate::Refused;
+use crate::strength::guesses_log10;
 
 /// Shortest password, in characters.
 const LEAST_CHARS: usize = 12;
@@ -63,9 +64,13 @@ impl Passwords {
         (field, password): (&str, Secret),
         entropy: &dyn Entropy,
     ) -> Result<String, Refused> {
-        check_for(email, &password).map_err(|invalid| invalid.at(field))?;
-        let salt = salt(entropy)?;
-        self.in_turn(move || compute(password.expose().as_bytes(), salt)).await?
+        let (salt, email) = (salt(entropy)?, email.clone());
+        let checked = move || {
+            check_for(&email, &password)?;
+            Ok(compute(password.expose().as_bytes(), salt))
+        };
+        let checked: Result<_, Invalid> = self.in_turn(checked).await?;
+        checked.map_err(|invalid| invalid.at(field))?
     }
 
     pub(crate) fn load(&self) -> PasswordLoad {
@@ -88,7 +93,8 @@ impl Passwords {
         Ok(verified && exists)
     }
 
-    async fn in_turn<T: Send + 'static>(
+    /// Does what keeps a core busy, apart from what serves requests, when its turn comes; [`Refused::Busy`] if too much waits.
+    pub(crate) async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
@@ -134,7 +140,7 @@ fn check(password: &Secret) -> Result<(), Invalid> {
             "must have at least {LEAST_CHARS} characters and at most {MOST_BYTES} bytes"
         )));
     }
-    if zxcvbn::zxcvbn(text, &[]).guesses_log10() < LEAST_GUESSES_LOG10 {
+    if guesses_log10(text, &[], LEAST_GUESSES_LOG10) < LEAST_GUESSES_LOG10 {
         return Err(Invalid::rule("can be guessed; take several unrelated words or random characters"));
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use keystile_testkit::http::raw;
 use keystile_testkit::server::Plan;
@@ -68,6 +69,27 @@ async fn whoever_is_not_known_yet_cannot_send_much() {
         long.expect_problem(413, "body_too_large");
         assert!(long.text.contains("65536"), "{}", long.text);
         send(60 * 1024).await.expect_problem(400, "invalid_request");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_secrets_are_brought_others_are_served() {
+    let world = World::start().await;
+    let mut creations = JoinSet::new();
+    for number in 0..8 {
+        let (http, path, owner) = (world.http.clone(), world.keys(), world.owner.clone());
+        // Every sign here may stand for letters, and there is no end of ways to read them.
+        let secret = "4@8({[<369&1!|70$5+%2".repeat(23) + &format!("{number}-c41f8a07d93be6525af0917d");
+        let body = json!({ "name": "brought", "secret": secret });
+        creations.spawn(async move { http.json("POST", &path, &owner, &body).await.status });
+    }
+    let question = json!({ "key": world.credentials.secret("production") });
+    let asked = async || tokio::time::timeout(Duration::from_secs(2), world.verify(&question)).await;
+    while !creations.is_empty() {
+        assert_eq!(asked().await.expect("an answer while secrets are judged")["code"], "allowed");
+        while let Some(created) = creations.try_join_next() {
+            assert_eq!(created.unwrap(), 201);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use keystile_measure::SPANS;
 use serde_json::Value;
 use tracing::instrument;
 
+use super::secret::Bearer;
 use crate::audit::describe;
 use crate::touched::Touched;
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
@@ -32,7 +33,8 @@ impl ControlPlane {
         mut draft: KeyDraft,
     ) -> Result<Committed<Issued>, Refused> {
         caller.require(Right::ManageKeys)?;
-        let secret = self.secret_for(caller.tenant_id, draft.environment, draft.secret.take()).await?;
+        let brought = draft.secret.take();
+        let secret = self.secret_for(caller.tenant_id, Bearer::drafted(&draft), brought).await?;
         let key = self.draw_up(caller, draft, &secret).await?;
         let changes = Value::Object(describe(&key));
         let entry = self.entry(caller, Action::KeyCreate, key.id.to_string(), changes)?;

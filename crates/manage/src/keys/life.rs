@@ -7,6 +7,7 @@ use tracing::instrument;
 
 use super::change::VersionGuard;
 use super::create::{Issued, refuse_past_expiry};
+use super::secret::Bearer;
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
 impl ControlPlane {
@@ -165,8 +166,8 @@ impl ControlPlane {
         guard: VersionGuard,
     ) -> Result<Committed<Issued>, Refused> {
         caller.require(Right::ManageKeys)?;
-        let environment = self.key(caller, id).await?.environment;
-        let secret = self.secret_for(caller.tenant_id, environment, brought).await?;
+        let key = self.key(caller, id).await?;
+        let secret = self.secret_for(caller.tenant_id, Bearer::of(&key), brought).await?;
         let facts = SecretFacts::of(&secret);
         let renewed = self
             .change_key(caller, id, Action::KeyRegenerate, guard, move |key, now| {

@@ -12,6 +12,7 @@ use tracing::instrument;
 use super::change::VersionGuard;
 use super::create::Issued;
 use super::life::refuse_revoked;
+use super::secret::Bearer;
 use crate::audit::{describe, difference};
 use crate::touched::Touched;
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
@@ -34,8 +35,8 @@ impl ControlPlane {
         guard: VersionGuard,
     ) -> Result<Committed<Issued>, Refused> {
         caller.require(Right::ManageKeys)?;
-        let environment = self.key(caller, id).await?.environment;
-        let secret = self.secret_for(caller.tenant_id, environment, brought).await?;
+        let key = self.key(caller, id).await?;
+        let secret = self.secret_for(caller.tenant_id, Bearer::of(&key), brought).await?;
         let (facts, next) = (SecretFacts::of(&secret), self.fresh(KeyId::from_parts)?);
         let mut ended = self.entry(caller, Action::KeyRotate, id.to_string(), Value::Null)?;
         let mut made = self.entry(caller, Action::KeyCreate, next.to_string(), Value::Null)?;
