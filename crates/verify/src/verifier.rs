@@ -159,6 +159,34 @@ impl Verifier {
         key.decide(&ask, now).inspect_err(|refusal| self.count_refusal(&key, refusal, latency, now))
     }
 
+    /// Like [`Self::verify`], for somebody who asks about keys of others: it counts neither against the limits that bear on the
+    /// key nor as a decision about it, for one request would then be counted twice. That it was used is noted.
+    pub async fn identify(&self, presented: &str, ask: &Ask<'_>) -> Verdict {
+        match self.try_identify(presented, ask) {
+            Ok(verdict) => verdict,
+            Err(cold) => self.identify_cold(cold, ask).await,
+        }
+    }
+
+    /// The first half of [`Self::identify`], as [`Self::try_verify`] is of [`Self::verify`].
+    ///
+    /// # Errors
+    /// When the key must be read, with what [`Self::identify_cold`] needs for it.
+    pub fn try_identify(&self, presented: &str, ask: &Ask<'_>) -> Result<Verdict, Cold> {
+        Ok(match self.find(presented)? {
+            Ok(key) => self.recognise(key, ask),
+            Err(code) => Verdict::refused(code),
+        })
+    }
+
+    /// Reads the key and decides; the second half of [`Self::identify`].
+    pub async fn identify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
+        match self.read(cold).await {
+            Ok((key, _)) => self.recognise(key, ask),
+            Err(code) => Verdict::refused(code),
+        }
+    }
+
     /// The key of a text, or why there is none, if that needs no read.
     fn find(&self, presented: &str) -> Result<Result<Arc<CachedKey>, Code>, Cold> {
         if Presented::parse(presented).is_err() {
@@ -326,6 +354,17 @@ impl Verifier {
         if refusal.code() != Code::KeyNotFound {
             self.usage.apart(key, refusal.code(), latency, now);
         }
+    }
+
+    fn recognise(&self, key: Arc<CachedKey>, ask: &Ask<'_>) -> Verdict {
+        let now = self.clock.now();
+        let outcome = key.decide(ask, now);
+        match outcome {
+            Ok(()) => self.uses.note(&key, now, ask.ip),
+            Err(Refusal::Plain(Code::KeyNotFound)) => return Verdict::refused(Code::KeyNotFound),
+            Err(_) => {}
+        }
+        Verdict { key: Some(key), outcome, left: Left::NONE }
     }
 
     /// Counts the request against all limits that bear on it.

@@ -187,6 +187,20 @@ async fn limits_of_customers_applications_and_tenants_hold_for_all_their_keys_at
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_is_not_counted_and_always_told() {
+    let world = World::start().await;
+    let daily = json!({ "rate_limits": [{ "name": "daily", "limit": 7, "window_seconds": 86_400 }] });
+    world.ask("PATCH", &world.tenant(), &daily).await.expect(200);
+    let key = world.create(&json!({ "name": "k" })).await;
+    // The key that asks is of the same tenant.
+    assert_eq!(world.drain(&key).await, 7);
+    for _ in 0..3 {
+        assert_eq!(world.code_of(&key).await, "rate_limited", "with status 200");
+    }
+    assert_eq!(world.guarded(&json!({ "secret": world.credentials.secret("production") })).await.status, 429);
+}
+
 fn long() -> Value {
     json!({ "name": "k", "rate_limits": [{ "name": "daily", "limit": 50, "window_seconds": 86_400 }] })
 }

@@ -56,7 +56,10 @@ async fn asking_tenant(
         Credential::Key(key) => {
             let needed = Requirement::All(&[Permission::VERIFY_KEYS]);
             let ask = Ask { ip: client.0, permissions: needed, ..Ask::ANYTHING };
-            let verdict = verdict(app, key, &ask).await;
+            let verdict = match app.verifier.try_identify(key, &ask) {
+                Ok(verdict) => verdict,
+                Err(cold) => Box::pin(app.verifier.identify_cold(cold, &ask)).await,
+            };
             app.metrics.decided(Face::Caller, verdict.code());
             verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
             verdict.key.map(|key| key.tenant_id()).ok_or_else(ApiProblem::unauthenticated)
