@@ -12,17 +12,29 @@ use crate::run::{cargo, program, quiet, root, shown, works};
 struct Needed {
     program: &'static str,
     package: &'static str,
+    /// Arguments with which it must succeed, for a program that the package adds something to; none if it is enough that it is there.
+    probe: &'static [&'static str],
+}
+
+impl Needed {
+    const fn new(program: &'static str, package: &'static str) -> Self {
+        Self { program, package, probe: &[] }
+    }
+
+    fn is_there(&self) -> bool {
+        is_installed(self.program) && (self.probe.is_empty() || works(&mut program(self.program, self.probe)))
+    }
 }
 
 const NEEDED: &[Needed] = &[
-    Needed { program: "curl", package: "curl" },
-    Needed { program: "postgres", package: "postgresql" },
-    Needed { program: "nginx", package: "nginx" },
-    Needed { program: "caddy", package: "caddy" },
-    Needed { program: "haproxy", package: "haproxy" },
-    Needed { program: "openssl", package: "openssl" },
-    Needed { program: "setpriv", package: "util-linux" },
-    Needed { program: "python3", package: "python3-venv" },
+    Needed::new("curl", "curl"),
+    Needed::new("postgres", "postgresql"),
+    Needed::new("nginx", "nginx"),
+    Needed::new("caddy", "caddy"),
+    Needed::new("haproxy", "haproxy"),
+    Needed::new("openssl", "openssl"),
+    Needed::new("setpriv", "util-linux"),
+    Needed { probe: &["-c", "import venv, ensurepip"], ..Needed::new("python3", "python3-venv") },
 ];
 
 /// Where programs are beside the search path, which for a plain user has no `sbin`.
@@ -147,7 +159,7 @@ fn provide(needed: &[Needed]) -> Result<()> {
 }
 
 fn missing(needed: &[Needed]) -> Vec<&Needed> {
-    needed.iter().filter(|needed| !is_installed(needed.program)).collect()
+    needed.iter().filter(|needed| !needed.is_there()).collect()
 }
 
 fn how_to_install(missing: &[&Needed]) -> String {
@@ -185,14 +197,23 @@ fn install(packages: &[&str]) -> Result<()> {
 mod tests {
     use super::*;
 
-    const ABSENT: Needed = Needed { program: "no-such-program-anywhere", package: "no-such-package" };
+    const ABSENT: Needed = Needed::new("no-such-program-anywhere", "no-such-package");
 
     #[test]
     fn a_program_that_is_missing_is_named_with_the_package_to_install() {
-        let needed = [Needed { program: "sh", package: "dash" }, ABSENT];
+        let needed = [Needed::new("sh", "dash"), ABSENT];
         let missing = missing(&needed);
         assert_eq!(missing.len(), 1);
         let said = how_to_install(&missing);
         assert!(said.contains(ABSENT.program) && said.ends_with("install --yes no-such-package"), "{said}");
+    }
+
+    #[test]
+    fn a_program_that_cannot_do_what_its_package_adds_is_missing() {
+        let able = Needed { probe: &["-c", "true"], ..Needed::new("sh", "dash") };
+        let unable = Needed { probe: &["-c", "false"], ..Needed::new("sh", "a-part-of-dash") };
+        let needed = [able, unable];
+        let packages: Vec<_> = missing(&needed).into_iter().map(|needed| needed.package).collect();
+        assert_eq!(packages, ["a-part-of-dash"]);
     }
 }
