@@ -25,7 +25,7 @@ use cli::{Cli, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = Cli::command().mut_subcommand("dev", dev::help).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Some(("dev", matches)) = matches.subcommand()
         && let Err(failure) = dev::refuse_environment(matches)

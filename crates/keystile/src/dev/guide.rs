@@ -1,6 +1,6 @@
 //! What `keystile dev` prints: what there is, and commands to paste.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use keystile_core::Environment;
@@ -15,8 +15,11 @@ pub(super) struct Addresses {
     pub(super) envoy: Option<SocketAddr>,
 }
 
-/// Prints the guide to standard output. A closed pipe is nobody's fault.
-pub(super) fn print(opened: &Opened, addresses: &Addresses) {
+/// Prints the guide to standard output.
+///
+/// # Errors
+/// When nobody takes it: secrets that were to be shown once were not.
+pub(super) fn print(opened: &Opened, addresses: &Addresses) -> io::Result<()> {
     let mut text = match opened {
         Opened::New(workspace) => first_start(workspace, &addresses.base_url),
         Opened::Kept(facts) => later_start(facts, &addresses.base_url),
@@ -24,8 +27,8 @@ pub(super) fn print(opened: &Opened, addresses: &Addresses) {
     if let Some(address) = addresses.envoy {
         text.push_str(&format!("Envoy is answered at {address}, by gRPC.\n"));
     }
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
 fn first_start(workspace: &Workspace, base_url: &str) -> String {
@@ -36,8 +39,7 @@ fn first_start(workspace: &Workspace, base_url: &str) -> String {
         keys.push_str(&format!("  {:<12} {}\n", issued.key.environment, issued.secret.expose()));
     }
     let production = workspace.keys.iter().find(|issued| issued.key.environment == Environment::Production);
-    let (id, secret) =
-        production.map(|issued| (issued.key.id.to_string(), issued.secret.expose())).unwrap_or_default();
+    let secret = production.map(|issued| issued.secret.expose()).unwrap_or_default();
     format!(
         "Keystile is up at {base_url}
 
@@ -52,25 +54,29 @@ One key per environment. Secrets and the password are shown this once; only thei
 Paste into another terminal:
 
   # Is the production key good in production? And in staging?
-  curl -s {base_url}/api/v1/keys/verify -H 'Authorization: ApiKey {secret}' \\
-    -H 'Content-Type: application/json' -d '{{\"key\": \"{secret}\", \"environment\": \"production\"}}'
-  curl -s {base_url}/api/v1/keys/verify -H 'Authorization: ApiKey {secret}' \\
-    -H 'Content-Type: application/json' -d '{{\"key\": \"{secret}\", \"environment\": \"staging\"}}'
+  KEY={secret}
+  curl -s {base_url}/api/v1/keys/verify -H \"Authorization: ApiKey $KEY\" \\
+    -H 'Content-Type: application/json' -d '{{\"key\": \"'$KEY'\", \"environment\": \"production\"}}'
+  curl -s {base_url}/api/v1/keys/verify -H \"Authorization: ApiKey $KEY\" \\
+    -H 'Content-Type: application/json' -d '{{\"key\": \"'$KEY'\", \"environment\": \"staging\"}}'
 
   # What a gateway asks for every request: the status is the answer.
-  curl -si '{base_url}/api/v1/authz/{application_id}?environment=production' -H 'Authorization: ApiKey {secret}'
+  curl -si '{base_url}/api/v1/authz/{application_id}?environment=production' -H \"Authorization: ApiKey $KEY\"
 
   # Sign in.
   TOKEN=$(curl -s {base_url}/api/v1/auth/token -H 'Content-Type: application/json' \\
     -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
 
   # Create a key that may read customers, in staging.
-  curl -s {base_url}/api/v1/tenants/{tenant_id}/api-keys -H \"Authorization: Bearer $TOKEN\" \\
-    -H 'Content-Type: application/json' -d '{{\"name\": \"Reports\", \"environment\": \"staging\", \"scopes\": [\"customers:read\"]}}'
+  NEW=$(curl -s {base_url}/api/v1/tenants/{tenant_id}/api-keys -H \"Authorization: Bearer $TOKEN\" \\
+    -H 'Content-Type: application/json' -d '{{\"name\": \"Reports\", \"environment\": \"staging\", \"scopes\": [\"customers:read\"]}}')
+  echo \"$NEW\"
 
-  # Revoke the production key, and ask again whether it is good: the answer is 401 key_revoked.
-  curl -s -X POST {base_url}/api/v1/tenants/{tenant_id}/api-keys/{id}/revoke -H \"Authorization: Bearer $TOKEN\"
-  curl -si '{base_url}/api/v1/authz/{application_id}?environment=production' -H 'Authorization: ApiKey {secret}'
+  # Revoke it, and ask whether it is good: the answer is 401 key_revoked.
+  NEW_ID=$(echo \"$NEW\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/')
+  NEW_KEY=$(echo \"$NEW\" | sed 's/.*\"secret\":\"\\([^\"]*\\)\".*/\\1/')
+  curl -s -X POST {base_url}/api/v1/tenants/{tenant_id}/api-keys/$NEW_ID/revoke -H \"Authorization: Bearer $TOKEN\"
+  curl -si '{base_url}/api/v1/authz/{application_id}?environment=staging' -H \"Authorization: ApiKey $NEW_KEY\"
 
 The API: {base_url}/openapi.json. Stop with Ctrl-C; the next start keeps everything.
 "

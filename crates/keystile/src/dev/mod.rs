@@ -18,6 +18,10 @@ use crate::stop::{self, Hangup};
 use guide::Addresses;
 use workspace::{NOTES, Opened, Workspace};
 
+/// The local folder, unless it is said.
+const FOLDER: &str = "keystile-dev";
+/// What is logged, unless it is said.
+const LEVEL: &str = "warn";
 /// Settings that name other places than the local folder, and their variables. As flags they are meant; in the
 /// environment they are likely to be those of another server.
 const PLACES: [(&str, &str); 4] = [
@@ -26,6 +30,18 @@ const PLACES: [(&str, &str); 4] = [
     ("signing_key_file", "KEYSTILE_SIGNING_KEY_FILE"),
     ("encryption_key_file", "KEYSTILE_ENCRYPTION_KEY_FILE"),
 ];
+
+/// Says what is different here from the settings of `serve`.
+pub(crate) fn help(dev: clap::Command) -> clap::Command {
+    dev.mut_arg("data_dir", |arg| {
+        arg.help(format!(
+            "Folder for the database, the keys of the server and the lock file [default: {FOLDER}]"
+        ))
+    })
+    .mut_arg("log", |arg| {
+        arg.help(format!("What to log, such as `info` or `warn,keystile_store=debug` [default: {LEVEL}]"))
+    })
+}
 
 /// Starts a server on loopback with everything in a local folder, and prints what to try.
 ///
@@ -60,8 +76,8 @@ pub(crate) fn refuse_environment(matches: &ArgMatches) -> Result<(), Failure> {
 
 pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     let settings = Settings {
-        data_dir: options.settings.data_dir.or_else(|| Some("keystile-dev".into())),
-        log: options.settings.log.or_else(|| Some("warn".to_owned())),
+        data_dir: options.settings.data_dir.or_else(|| Some(FOLDER.into())),
+        log: options.settings.log.or_else(|| Some(LEVEL.to_owned())),
         ..options.settings
     };
     let spans = settings.start_tracing()?;
@@ -90,13 +106,26 @@ fn hand_over(
     match (opened, file) {
         (Opened::New(workspace), Some(file)) => write_private(file, &workspace.to_json(&addresses.base_url))?,
         (Opened::Kept(_), Some(file)) if !file.exists() => return Err(secrets_are_gone(file, settings)),
-        (Opened::New(_) | Opened::Kept(_), _) => {}
+        (Opened::Kept(facts), Some(file)) => facts.move_to(&addresses.base_url, file)?,
+        (Opened::New(_) | Opened::Kept(_), None) => {}
     }
-    guide::print(opened, addresses);
+    let printed = guide::print(opened, addresses);
     match opened {
-        Opened::New(workspace) => workspace.remember(&settings.data_dir()),
+        Opened::New(workspace) => {
+            if file.is_none() {
+                printed.map_err(|error| not_shown(&error, settings))?;
+            }
+            workspace.remember(&settings.data_dir())
+        }
         Opened::Kept(_) => Ok(()),
     }
+}
+
+fn not_shown(error: &std::io::Error, settings: &Settings) -> Failure {
+    let folder = settings.data_dir();
+    let folder = folder.display();
+    let what = format!("the secrets of the first start could not be shown; delete {folder} to start anew");
+    Failure::because(what, error)
 }
 
 /// The password of a server for trying things out stands on a screen; nobody else should reach it.

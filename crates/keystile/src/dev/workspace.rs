@@ -5,7 +5,7 @@ use std::path::Path;
 use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{Email, Entropy, Environment, Grants, Invalid, KeyKind, Secret};
 use keystile_engine::SystemEntropy;
-use keystile_engine::private_file::write_private;
+use keystile_engine::private_file::{read_private, write_private};
 use keystile_manage::{Caller, ControlPlane, Founded, Issued, Origin, SignIn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -38,6 +38,21 @@ pub(super) struct Workspace {
 pub(super) enum Opened {
     New(Workspace),
     Kept(Facts),
+}
+
+impl Facts {
+    /// Writes where the server is now into the credentials of its first start, unless they are those of another one.
+    pub(super) fn move_to(&self, base_url: &str, file: &Path) -> Result<(), Failure> {
+        const FIELD: &str = "base_url";
+        let Some(text) = read_private(file, "the credentials")? else { return Ok(()) };
+        let Ok(Value::Object(mut credentials)) = serde_json::from_slice(&text) else { return Ok(()) };
+        let is_ours = credentials.get("tenant_id").and_then(Value::as_str) == Some(&self.tenant_id);
+        if !is_ours || credentials.get(FIELD).and_then(Value::as_str) == Some(base_url) {
+            return Ok(());
+        }
+        credentials.insert(FIELD.to_owned(), base_url.into());
+        Ok(write_private(file, &serde_json::to_vec_pretty(&credentials).unwrap_or_default())?)
+    }
 }
 
 impl Workspace {

@@ -64,12 +64,17 @@ fn the_first_start_writes_credentials_that_only_the_owner_can_read() {
     }
 }
 
+/// The commands that the first start printed.
+pub(crate) fn guide_commands(server: &Server) -> String {
+    let guide = server.process().stdout();
+    let (_, commands) = guide.split_once("Paste into another terminal:\n").unwrap();
+    commands.split_once("\nThe API: ").unwrap().0.to_owned()
+}
+
 #[test]
 fn every_printed_command_does_what_is_said() {
     let server = Server::dev(KEYSTILE);
-    let guide = server.process().stdout();
-    let (_, commands) = guide.split_once("Paste into another terminal:\n").unwrap();
-    let (commands, _) = commands.split_once("\nThe API: ").unwrap();
+    let commands = guide_commands(&server);
     // Each command and its comment stand together; `TOKEN=` has to be known to those after it.
     let script: String = commands
         .split("\n  #")
@@ -95,7 +100,13 @@ fn every_printed_command_does_what_is_said() {
         &["gateway", "HTTP/1.1 200 OK", "x-keystile-environment: production"],
         &["Sign in"],
         &["Create a key", r#""name":"Reports""#, r#""environment":"staging""#, r#""secret":"sk_ks_stage_"#],
-        &["Revoke", r#""status":"revoked""#, "HTTP/1.1 401 Unauthorized", r#""code":"key_revoked""#],
+        &[
+            "Revoke",
+            r#""name":"Reports""#,
+            r#""status":"revoked""#,
+            "HTTP/1.1 401 Unauthorized",
+            r#""code":"key_revoked""#,
+        ],
     ];
     assert_eq!(answers.len(), expected.len(), "{said}");
     for (answer, words) in answers.iter().zip(expected) {
@@ -113,7 +124,10 @@ async fn a_restart_keeps_everything_and_shows_no_secret() {
     world.server.stop();
     world.start_again();
     assert_eq!(world.read(&world.keys()).await, before, "and the token is still good");
-    assert_eq!(fs::read(world.server.credentials_file()).unwrap(), file);
+    let written: Value = serde_json::from_slice(&fs::read(world.server.credentials_file()).unwrap()).unwrap();
+    let mut expected: Value = serde_json::from_slice(&file).unwrap();
+    expected["base_url"] = json!(format!("http://{}", world.server.address()));
+    assert_eq!(written, expected, "only where it listens is another place");
     let (out, log) = (world.server.process().stdout(), world.server.process().stderr());
     assert!(out.contains(&world.credentials.tenant_id) && out.contains(&world.credentials.email), "{out}");
     for secret in secrets(&world.credentials) {
@@ -196,6 +210,24 @@ fn credentials_that_are_lost_are_not_made_up() {
     let again = ["--listen", "127.0.0.1:0", "--credentials-file", file.to_str().unwrap()];
     explains(&run(server.plan().folder(), &again), &["first start only", "start anew"]);
     assert!(!file.exists());
+}
+
+#[test]
+fn secrets_that_nobody_could_read_were_not_shown() {
+    let plan = empty_folder();
+    let mut command = Command::new(KEYSTILE);
+    command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(plan.data_dir()).env_clear();
+    let output = command.stdout(fs::File::create("/dev/full").unwrap()).output().unwrap();
+    explains(&output, &["could not be shown", "delete", "start anew"]);
+    assert!(!plan.data_dir().join("dev.json").exists(), "the first start did not end");
+}
+
+#[test]
+fn its_help_tells_its_own_defaults() {
+    let output = Command::new(KEYSTILE).args(["dev", "--help"]).env_clear().output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("[default: keystile-dev]") && help.contains("[default: warn]"), "{help}");
+    assert!(!help.contains("[default: keystile-data]") && !help.contains("[default: info]"), "{help}");
 }
 
 #[test]

@@ -38,6 +38,7 @@ mod matrix;
 mod metrics;
 mod nginx;
 mod one_server;
+mod readme;
 mod revocation;
 mod rotation;
 mod routes;
