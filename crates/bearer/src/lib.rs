@@ -18,4 +18,4 @@ pub use credential::{Credential, Unreadable, read_credential, usual_key_headers}
 pub use problem::{IN_PROGRESS, problem, render};
 pub use rate_fields::{LeftItem, Limit, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use refused::Refused;
-pub use request_id::{RequestId, RequestIds, X_REQUEST_ID};
+pub use request_id::{RequestId, RequestIds, X_REQUEST_ID, has_secret_form};

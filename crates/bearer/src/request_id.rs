@@ -72,15 +72,20 @@ fn is_plain(id: &HeaderValue) -> bool {
     (1..=MAX_LENGTH).contains(&id.len()) && id.to_str().is_ok_and(|id| id.bytes().all(is_plain))
 }
 
+/// Whether a text is, or has in it, something that begins as our secrets do.
+pub fn has_secret_form(text: &str) -> bool {
+    let begins = |at: usize| at == 0 || !text.as_bytes()[at - 1].is_ascii_alphanumeric();
+    SECRET_PREFIXES.iter().any(|prefix| text.match_indices(prefix).any(|(at, _)| begins(at)))
+}
+
 /// Whether the id is, or has in it, a credential: one in the form of ours, or the one that came with it, of whatever form.
 /// Ids are echoed and logged.
 fn is_credential(id: &HeaderValue, headers: &HeaderMap, key_headers: &[HeaderName]) -> bool {
     let id = id.to_str().unwrap_or_default();
-    let begins = |at: usize| at == 0 || !id.as_bytes()[at - 1].is_ascii_alphanumeric();
-    let has_form = SECRET_PREFIXES.iter().any(|prefix| id.match_indices(prefix).any(|(at, _)| begins(at)));
     let names = [AUTHORIZATION];
     let mut sent = names.iter().chain(key_headers).flat_map(|name| headers.get_all(name));
-    has_form || sent.any(|value| value.as_bytes().windows(id.len()).any(|part| part == id.as_bytes()))
+    has_secret_form(id)
+        || sent.any(|value| value.as_bytes().windows(id.len()).any(|part| part == id.as_bytes()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod authz;
 mod body;
 mod document;
 mod extract;
+mod field_name;
 mod loggable;
 mod metrics;
 mod once;

@@ -8,6 +8,7 @@ use keystile_manage::{self as manage, Conflict, TokenRefused};
 use keystile_verify::SourceUnavailable;
 use keystile_wire::{FieldProblem, LimitState, Problem};
 
+use crate::field_name::tellable;
 use crate::service::{MAX_HEAD, MAX_LINES};
 
 const SECRET_EXISTS: &str = "secret_exists";
@@ -41,8 +42,10 @@ impl ApiProblem {
 
     /// A request whose values break rules.
     pub(crate) fn invalid(broken: impl IntoIterator<Item = Invalid>) -> Self {
-        let as_problem =
-            |invalid: Invalid| FieldProblem { field: invalid.field.into(), message: invalid.rule.into() };
+        let as_problem = |invalid: Invalid| FieldProblem {
+            field: tellable(&invalid.field).into_owned(),
+            message: invalid.rule.into(),
+        };
         let errors: Vec<_> = broken.into_iter().map(as_problem).collect();
         let detail = errors
             .iter()

@@ -138,6 +138,12 @@ impl Canary {
                 self.refused("POST", "/api/v1/auth/token", "", &body).await;
             }
             let cut = format!(r#"{{"name": "bad", "secret": "{secret}"#);
+            for body in [json!({ secret: 1 }), json!({ "name": "bad", "rate_limits": [{ secret: 1 }] })] {
+                self.refused("POST", &keys, &owner, &body).await;
+            }
+            for path in ["keys/verify", "auth/token", "auth/token/refresh", "auth/logout"] {
+                self.refused("POST", &format!("/api/v1/{path}"), &owner, &json!({ secret: secret })).await;
+            }
             let request = self.world.http.request("POST", &keys).header("authorization", &owner);
             let answer = self.world.http.send(request.header("content-type", "application/json"), cut).await;
             self.keep(&answer);
@@ -163,6 +169,10 @@ impl Canary {
                 self.refused("GET", &format!("{keys}?{query}"), "", &NOTHING).await;
             }
             self.refused("GET", &format!("{authz}&permission={url}"), &as_key(secret), &NOTHING).await;
+            for query in [url.clone(), format!("{url}=1"), format!("limit={url}")] {
+                self.refused("GET", &format!("{keys}?{query}"), &owner, &NOTHING).await;
+                self.refused("GET", &format!("{authz}&{query}"), &as_key(secret), &NOTHING).await;
+            }
             self.refused("GET", &keys, &format!("{owner}{secret}"), &NOTHING).await;
             let named = self.world.http.request("GET", &keys).header("x-request-id", secret);
             let answer = self.world.http.send(named.header("authorization", as_key(secret)), "").await;
