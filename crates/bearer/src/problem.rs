@@ -15,6 +15,15 @@ const CHALLENGE_AGAIN: HeaderValue = HeaderValue::from_static(
     r#"ApiKey realm="keystile", error="invalid_token", Bearer realm="keystile", error="invalid_token""#,
 );
 
+/// Codes of status 401 that are not about a credential in a header: either none was sent, or it was good.
+const SENT_NONE: [&str; 5] = [
+    Code::KeyMissing.as_str(),
+    "wrong_credentials",
+    "second_factor_required",
+    "refresh_token_invalid",
+    "reset_token_invalid",
+];
+
 /// The code of a request that is being carried out already.
 pub const IN_PROGRESS: &str = "idempotency_in_progress";
 
@@ -36,7 +45,7 @@ pub fn problem(status: StatusCode, code: &str, detail: String, request_id: &Requ
 /// The response, with all that its status and code ask for.
 pub fn render(problem: &Problem) -> Response<Vec<u8>> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let missing = problem.code == Code::KeyMissing.as_str();
+    let sent_none = SENT_NONE.contains(&problem.code.as_str());
     let again_soon = status == StatusCode::SERVICE_UNAVAILABLE || problem.code == IN_PROGRESS;
     let mut response = Response::new(serde_json::to_vec(problem).unwrap_or_default());
     *response.status_mut() = status;
@@ -48,7 +57,7 @@ pub fn render(problem: &Problem) -> Response<Vec<u8>> {
     }
     match status {
         StatusCode::UNAUTHORIZED => {
-            headers.insert(WWW_AUTHENTICATE, if missing { CHALLENGE } else { CHALLENGE_AGAIN });
+            headers.insert(WWW_AUTHENTICATE, if sent_none { CHALLENGE } else { CHALLENGE_AGAIN });
         }
         _ if again_soon => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

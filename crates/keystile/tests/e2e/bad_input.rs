@@ -132,7 +132,15 @@ async fn a_token_that_is_none_is_refused_and_a_401_tells_how_to_sign_in() {
         assert!(challenge.contains(r#"error="invalid_token""#), "{challenge}");
     }
     let nobody = world.http.json("GET", &world.keys(), "", &NOTHING).await;
-    assert_eq!(nobody.header("www-authenticate"), r#"ApiKey realm="keystile", Bearer realm="keystile""#);
+    let plain = r#"ApiKey realm="keystile", Bearer realm="keystile""#;
+    assert_eq!(nobody.header("www-authenticate"), plain);
+    // Nothing is wrong with a token where none was sent.
+    let wrong = json!({ "email": "nobody@example.com", "password": "wrong-otter-41-lamp" });
+    let refresh = json!({ "refresh_token": "rt_0123" });
+    for (path, body) in [("token", wrong), ("token/refresh", refresh)] {
+        let refused = world.http.json("POST", &format!("/api/v1/auth/{path}"), "", &body).await;
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, plain));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
