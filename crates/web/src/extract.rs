@@ -55,11 +55,26 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiProblem> {
         let query = parts.uri.query().unwrap_or_default();
+        refuse_other_than_utf8(query)?;
         let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         let read = serde_path_to_error::deserialize(reader);
         read.map(Self)
             .map_err(|error| broken_rule(&error.path().to_string(), &error.inner().to_string()).into())
     }
+}
+
+/// The reader of queries puts U+FFFD where something is no UTF-8, which would then be looked for.
+fn refuse_other_than_utf8(query: &str) -> Result<(), Invalid> {
+    const REPLACED: char = '\u{FFFD}';
+    for pair in query.split('&') {
+        let is_meant = pair.contains(REPLACED) || pair.to_ascii_uppercase().contains("%EF%BF%BD");
+        for (name, value) in form_urlencoded::parse(pair.as_bytes()) {
+            if !is_meant && (name.contains(REPLACED) || value.contains(REPLACED)) {
+                return Err(Invalid::new(name.into_owned(), "must be UTF-8"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A person who signed in, and whose session lasts.

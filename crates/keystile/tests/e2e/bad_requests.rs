@@ -284,6 +284,8 @@ pub(crate) fn on_lists(subject: &Subject) -> Vec<Case> {
         keys("trust_level=root", "trust_level"),
         keys("include_deleted=maybe", "include_deleted"),
         keys("q=%00", "q"),
+        keys("limit=1&q=%FF", "q"),
+        keys("q=a%C3", "q"),
         keys("tag=", "tag"),
         keys("tag=a%00", "tag"),
         keys("rotation_due=soon", "rotation_due"),
