@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use keystile_testkit::http::{Answer, Http, NOTHING};
+use keystile_testkit::postgres::Postgres;
 use keystile_testkit::server::Plan;
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ impl Canary {
     /// Makes, uses and ends keys as one does.
     async fn good_places(&mut self) {
         let keys = self.world.keys();
-        let made = self.world.create(&json!({ "name": "made" })).await;
+        let made = self.world.create(&json!({ "name": "made, to be found" })).await;
         let secret = self.learn(text(&made, "secret"));
         let brought = self.learn("c41f8a07d93be6525af0917d-first");
         let parted = self.learn(&PARTS.join("/"));
@@ -137,13 +138,13 @@ impl Canary {
                 self.refused("POST", verify, &owner, &body).await;
                 self.refused("POST", "/api/v1/auth/token", "", &body).await;
             }
-            let cut = format!(r#"{{"name": "bad", "secret": "{secret}"#);
             for body in [json!({ secret: 1 }), json!({ "name": "bad", "rate_limits": [{ secret: 1 }] })] {
                 self.refused("POST", &keys, &owner, &body).await;
             }
             for path in ["keys/verify", "auth/token", "auth/token/refresh", "auth/logout"] {
                 self.refused("POST", &format!("/api/v1/{path}"), &owner, &json!({ secret: secret })).await;
             }
+            let cut = format!(r#"{{"name": "bad", "secret": "{secret}"#);
             let request = self.world.http.request("POST", &keys).header("authorization", &owner);
             let answer = self.world.http.send(request.header("content-type", "application/json"), cut).await;
             self.keep(&answer);
@@ -168,11 +169,11 @@ impl Canary {
                 let _answer = self.world.ask("GET", &format!("{keys}?{query}"), &NOTHING).await;
                 self.refused("GET", &format!("{keys}?{query}"), "", &NOTHING).await;
             }
-            self.refused("GET", &format!("{authz}&permission={url}"), &as_key(secret), &NOTHING).await;
             for query in [url.clone(), format!("{url}=1"), format!("limit={url}")] {
                 self.refused("GET", &format!("{keys}?{query}"), &owner, &NOTHING).await;
                 self.refused("GET", &format!("{authz}&{query}"), &as_key(secret), &NOTHING).await;
             }
+            self.refused("GET", &format!("{authz}&permission={url}"), &as_key(secret), &NOTHING).await;
             self.refused("GET", &keys, &format!("{owner}{secret}"), &NOTHING).await;
             let named = self.world.http.request("GET", &keys).header("x-request-id", secret);
             let answer = self.world.http.send(named.header("authorization", as_key(secret)), "").await;
@@ -215,11 +216,9 @@ fn url_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_in_files_logs_or_errors() {
-    // A first start shows secrets on standard output. All later output, and everything logged, is searched.
-    let server = Plan::dev(KEYSTILE).own_database().flag("--log", "trace");
-    let server = server.flag("--operations-listen", "127.0.0.1:0").start();
+/// Uses secrets in good places and in bad ones, with a restart between; searches what was answered and logged.
+async fn used(plan: Plan) -> Canary {
+    let server = plan.flag("--log", "trace").flag("--operations-listen", "127.0.0.1:0").start();
     let mut canary = Canary { world: World::of(server).await, secrets: Vec::new(), errors: Vec::new() };
     let credentials = canary.world.credentials.clone();
     canary.learn(&credentials.password);
@@ -231,7 +230,6 @@ async fn no_secret_is_in_files_logs_or_errors() {
     canary.good_places().await;
     canary.sessions().await;
     canary.invitations().await;
-    let first_out = canary.world.server.plan().folder().join("start-1.stdout");
     canary.world.server.stop();
     canary.world.start_again();
     canary.bad_places().await;
@@ -243,7 +241,6 @@ async fn no_secret_is_in_files_logs_or_errors() {
     let log = canary.world.http.json("GET", &path, &again, &NOTHING).await;
     assert!(log.status == 200 && log.text.matches("key.regenerate").count() >= 2, "{}", log.text);
     canary.is_nowhere("the export of the audit log", log.text.as_bytes());
-
     let operations = canary.world.server.operations();
     let metrics = operations.json("GET", "/metrics", "", &NOTHING).await;
     assert!(metrics.text.contains("keystile_decisions_total"), "{}", metrics.text);
@@ -255,17 +252,48 @@ async fn no_secret_is_in_files_logs_or_errors() {
         canary.is_nowhere("an error answer", error.as_bytes());
     }
     assert!(canary.errors.len() > 100);
+    canary
+}
+
+impl Canary {
+    /// Ends the server the hard way and searches its files, however many there have to be.
+    fn files_are_clean(&mut self, least: usize) {
+        self.world.server.kill();
+        fs::remove_file(self.world.server.credentials_file()).unwrap();
+        let folder = self.world.server.plan().folder().to_owned();
+        // A first start shows secrets on standard output. All later output, and everything logged, is searched.
+        let files = self.grep(&folder, &folder.join("start-1.stdout"));
+        assert!(files >= least, "only {files} files were searched");
+        let log = fs::read_to_string(folder.join("start-2.stderr")).unwrap();
+        assert!(log.contains("answered"), "there was a log to search");
+        for part in PARTS {
+            assert!(!log.contains(part), "a part of a secret is in the log: {part}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_files_logs_or_errors() {
+    let mut canary = used(Plan::dev(KEYSTILE).own_database()).await;
     // While the server runs its latest writes are in the write-ahead log; after a kill they still are.
-    let folder = canary.world.server.plan().folder().to_owned();
-    let wal = folder.join("data/keystile.db-wal");
+    let wal = canary.world.server.plan().data_dir().join("keystile.db-wal");
     assert!(wal.exists(), "the write-ahead log is searched, too");
-    canary.world.server.kill();
-    fs::remove_file(canary.world.server.credentials_file()).unwrap();
-    let files = canary.grep(&folder, &first_out);
-    assert!(files >= 6, "only {files} files were searched");
-    let log = fs::read_to_string(folder.join("start-2.stderr")).unwrap();
-    assert!(log.contains("answered"), "there was a log to search");
-    for part in PARTS {
-        assert!(!log.contains(part), "a part of a secret is in the log: {part}");
+    canary.files_are_clean(6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_the_tables_of_postgresql() {
+    let database = Postgres::shared().database();
+    let plan = Plan::dev(KEYSTILE).own_database().flag("--database-url", &database.url());
+    let mut canary = used(plan).await;
+    canary.files_are_clean(3);
+    let dump = database.dump().unwrap();
+    for kept in ["COPY public.api_keys", "COPY public.persons", "to be found"] {
+        assert!(dump.contains(kept), "no `{kept}` in what was searched");
+    }
+    canary.is_nowhere("the database", dump.as_bytes());
+    for secret in &canary.secrets {
+        let bytes: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!dump.contains(&bytes), "{secret} is in the database as bytes");
     }
 }

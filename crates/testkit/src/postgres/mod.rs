@@ -208,6 +208,22 @@ impl Database<'_> {
     }
 }
 
+impl Database<'_> {
+    /// All that its tables hold, as text; bytes are written in hexadecimal digits.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn dump(&self) -> Result<String, String> {
+        let mut command = Command::new(self.server.programs.join("pg_dump"));
+        let output = command.args(["--data-only", "--dbname", &self.url()]).output();
+        let output = output.map_err(|error| format!("pg_dump did not start: {error}"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
 impl Drop for Database<'_> {
     fn drop(&mut self) {
         // The server is private and ends soon; a database that stays behind harms nobody.
