@@ -15,6 +15,10 @@ use crate::{Doubt, StoreError};
 /// How long a caller waits for room in a full queue before it is told that the store is unavailable.
 const QUEUE_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a caller waits for what was read, as long as PostgreSQL lets a statement run. Reads take microseconds; a disk that
+/// hangs may take forever. A write is waited for until it is known whether it was committed.
+const READ_WAIT: Duration = Duration::from_secs(10);
+
 /// What a thread receives.
 pub(super) enum Message {
     /// Work.
@@ -113,10 +117,37 @@ where
     answer.await.unwrap_or_else(|_| Err(closed()))
 }
 
+/// Like [`submit`], for work that changes nothing and need not be waited for to its end.
+pub(super) async fn submit_read<A, R>(
+    queue: &mpsc::Sender<Message>,
+    args: A,
+    work: Work<A, R>,
+) -> Result<R, StoreError>
+where
+    A: Send + 'static,
+    R: Send + 'static,
+{
+    let read = tokio::time::timeout(READ_WAIT, submit(queue, args, work)).await;
+    read.unwrap_or_else(|_| Err(StoreError::unavailable("the disk does not answer")))
+}
+
 fn refused(why: &str) -> StoreError {
     StoreError::Refused(format!("the transaction is broken: {why}"))
 }
 
 fn closed() -> StoreError {
     StoreError::unavailable("the store was closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_is_never_answered_is_given_up() {
+        let (queue, _never_served) = mpsc::channel(1);
+        let work: Work<(), ()> = |(), _| Box::pin(async { Ok(()) });
+        let read = submit_read(&queue, (), work).await;
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    }
 }

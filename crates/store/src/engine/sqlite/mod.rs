@@ -86,7 +86,7 @@ impl Engine {
         A: Send + 'static,
         R: Send + 'static,
     {
-        job::submit(&self.readers, args, work).await
+        job::submit_read(&self.readers, args, work).await
     }
 
     /// What waits now.
