@@ -6,7 +6,8 @@ use keystile_core::Change;
 use keystile_manage::{Committed, Refused};
 use keystile_store::Doubt;
 use keystile_verify::Verifier;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::doubts::Unsettled;
 
@@ -14,11 +15,11 @@ use crate::doubts::Unsettled;
 #[derive(Clone)]
 pub struct Commits {
     verifier: Arc<Verifier>,
-    doubts: UnboundedSender<Unsettled>,
+    doubts: Sender<Unsettled>,
 }
 
 impl Commits {
-    pub(crate) const fn new(verifier: Arc<Verifier>, doubts: UnboundedSender<Unsettled>) -> Self {
+    pub(crate) const fn new(verifier: Arc<Verifier>, doubts: Sender<Unsettled>) -> Self {
         Self { verifier, doubts }
     }
 
@@ -49,7 +50,12 @@ impl Commits {
 
     fn doubt(&self, change: &Change, doubt: Doubt) {
         self.verifier.doubt(change);
-        // Nobody receives it only when the engine has stopped.
-        let _stopped = self.doubts.send(Unsettled { change: change.clone(), doubt });
+        match self.doubts.try_send(Unsettled { change: change.clone(), doubt }) {
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!("too many changes are in doubt; keys of this one are read anew until the next start");
+            }
+            // Nobody receives it only when the engine has stopped.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+        }
     }
 }

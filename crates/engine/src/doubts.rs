@@ -7,7 +7,7 @@ use std::time::Duration;
 use keystile_core::Change;
 use keystile_store::{Doubt, Store};
 use keystile_verify::Verifier;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -16,6 +16,10 @@ use tokio::time::Instant;
 const SHORTEST: Duration = Duration::from_millis(50);
 /// Longest pause between two looks.
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// Changes in doubt that are asked about, and as many that wait to be: far more than can be under way when a database is
+/// lost. What finds no place stays in doubt as long as the process runs: its keys are read anew each time.
+const MOST: usize = 4096;
 
 /// A change in doubt: verification keeps nothing of its keys until [`Verifier::settle`] is called, which has to be when the
 /// transaction has ended.
@@ -35,8 +39,8 @@ pub(crate) struct Settler {
 
 impl Settler {
     /// Starts waiting for what is sent to the second part.
-    pub(crate) fn start(store: Store, verifier: Arc<Verifier>) -> (Self, UnboundedSender<Unsettled>) {
-        let (doubts, arriving) = mpsc::unbounded_channel();
+    pub(crate) fn start(store: Store, verifier: Arc<Verifier>) -> (Self, Sender<Unsettled>) {
+        let (doubts, arriving) = mpsc::channel(MOST);
         let (stop, stopped) = oneshot::channel();
         let mut settling = Settling { store, verifier, arriving, open: Vec::new() };
         let task = tokio::spawn(async move {
@@ -63,7 +67,7 @@ impl Settler {
 struct Settling {
     store: Store,
     verifier: Arc<Verifier>,
-    arriving: UnboundedReceiver<Unsettled>,
+    arriving: Receiver<Unsettled>,
     open: Vec<Unsettled>,
 }
 
@@ -72,7 +76,7 @@ impl Settling {
         let (mut pause, mut next) = (SHORTEST, Instant::now());
         loop {
             tokio::select! {
-                arrived = self.arriving.recv() => {
+                arrived = self.arriving.recv(), if self.open.len() < MOST => {
                     let Some(unsettled) = arrived else { return };
                     self.open.push(unsettled);
                     pause = SHORTEST;
