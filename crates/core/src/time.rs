@@ -13,6 +13,9 @@ const FIRST_MILLIS: i64 = -62_167_219_200_000;
 /// 9999-12-30T22:00:00Z: the last moment that can be written whatever the offset of the reader.
 const LAST_MILLIS: i64 = 253_402_207_200_000;
 
+const RULE: &str =
+    "must be an RFC 3339 time such as `2026-01-31T09:30:00Z`, at the latest `9999-12-30T22:00:00Z`";
+
 /// Milliseconds since 1970-01-01T00:00:00Z, between the years 0 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -79,7 +82,7 @@ impl FromStr for Timestamp {
             .map(jiff::Timestamp::as_millisecond)
             .filter(|millis| (FIRST_MILLIS..=LAST_MILLIS).contains(millis))
             .map(Self)
-            .ok_or_else(|| Invalid::rule("must be an RFC 3339 time such as `2026-01-31T09:30:00Z`"))
+            .ok_or_else(|| Invalid::rule(RULE))
     }
 }
 
@@ -140,5 +143,8 @@ mod tests {
         {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
+        let never = "9999-12-31T23:59:59Z".parse::<Timestamp>().unwrap_err();
+        let (_, latest) = never.rule.rsplit_once("at the latest ").unwrap();
+        assert_eq!(latest.trim_matches('`').parse(), Ok(Timestamp::from_millis(i64::MAX)));
     }
 }
