@@ -22,7 +22,8 @@ a flag beats a variable beats the file:
   KEYSTILE_LISTEN=0.0.0.0:7878 KEYSTILE_DATA_DIR=/var/lib/keystile keystile serve
   keystile serve --config keystile.toml   # listen = \"0.0.0.0:7878\"
 
-On the first start give the owner's address and password, in the environment only:
+On the first start name the owner, by flag or variable, with the password in the environment only. This is no
+setting, and has no line in the file:
 
   KEYSTILE_OWNER_EMAIL=ada@example.com KEYSTILE_OWNER_PASSWORD=… keystile serve
 

@@ -30,3 +30,30 @@ fn a_wrong_database_url_is_told_without_its_password() {
         told_without_password(&ran(keystile(&serve).arg("--config").arg(&file)), what);
     }
 }
+
+#[test]
+fn a_flag_beats_a_variable_beats_the_file() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("precedence");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let at = |name: &str| folder.join(name).display().to_string();
+    let file = folder.join("keystile.toml");
+    let text = format!("data_dir = {:?}\nlog = \"info\"\ntrusted_proxies = [\"10.0.0.0/8\"]\n", at("file"));
+    std::fs::write(&file, text).unwrap();
+    let made = |flags: &[&str], variables: &[(&str, String)]| {
+        let mut command = keystile(&["migrate", "--config", &file.display().to_string()]);
+        ran(command.args(flags).envs(variables.iter().cloned())).ok();
+        let mut found = ["file", "variable", "flag"].into_iter().filter(|name| folder.join(name).exists());
+        let name = found.next().expect("one folder was made");
+        assert_eq!(found.next(), None);
+        std::fs::remove_dir_all(folder.join(name)).unwrap();
+        name
+    };
+    let variable = [("KEYSTILE_DATA_DIR", at("variable"))];
+    assert_eq!(made(&[], &[]), "file");
+    assert_eq!(made(&[], &variable), "variable");
+    assert_eq!(made(&["--data-dir", &at("flag")], &variable), "flag");
+    let named = [("KEYSTILE_CONFIG", file.display().to_string())];
+    ran(keystile(&["migrate"]).envs(named)).ok();
+    assert!(folder.join("file/keystile.db").exists());
+}
