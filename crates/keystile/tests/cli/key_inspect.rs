@@ -10,6 +10,7 @@ const WRONG_DIGITS: &str = include_str!("../../../../fuzz/seeds/key_text/malform
 fn a_well_formed_key_tells_its_environment_and_a_wrong_one_does_not() {
     let good = ran_with_input(&mut keystile(&["key", "inspect"]), WELL_FORMED);
     assert!(good.out.contains("environment   staging"), "{good:?}");
+    assert!(good.out.contains("tenant label  acme2"), "{good:?}");
     assert!(good.notes.contains("cannot tell whether the key exists"), "{good:?}");
     assert_eq!(good.status, Some(0));
     let wrong = ran_with_input(&mut keystile(&["key", "inspect", "--json"]), WRONG_DIGITS);
