@@ -52,7 +52,9 @@ impl Commits {
         self.verifier.doubt(change);
         match self.doubts.try_send(Unsettled { change: change.clone(), doubt }) {
             Err(TrySendError::Full(_)) => {
-                tracing::warn!("too many changes are in doubt; keys of this one are read anew until the next start");
+                tracing::warn!(
+                    "too many changes are in doubt; keys of this one are read anew until the next start"
+                );
             }
             // Nobody receives it only when the engine has stopped.
             Ok(()) | Err(TrySendError::Closed(_)) => {}
