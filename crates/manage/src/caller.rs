@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use tracing::instrument;
 
 use keystile_core::{
-    Actor, AllowedIps, ApiKey, ApplicationId, Ask, CustomerId, Environment, Grants, KeyFacts, KeyId, Limits,
-    NanoUsd, Role, TenantId, Timestamp, TrustLevel, decide,
+    Actor, AllowedIps, ApiKey, ApplicationId, Ask, Code, CustomerId, Environment, Grants, KeyFacts, KeyId,
+    Limits, NanoUsd, Refusal, Role, TenantId, Timestamp, TrustLevel, decide,
 };
 
-use crate::{Bearer, ControlPlane, Refused, Right, SignedIn};
+use crate::{Bearer, ControlPlane, HeldKey, Refused, Right, SignedIn};
 
 /// Where a request came from, for the audit log.
 #[derive(Debug, Clone, Default)]
@@ -207,9 +207,7 @@ impl ControlPlane {
     ) -> Result<Caller, Refused> {
         match bearer {
             Bearer::Person(signed_in) => self.enter_as_person(signed_in, tenant_id, origin).await,
-            Bearer::Automation(automation) => {
-                self.enter_with_key((automation.tenant_id, automation.key_id), tenant_id, origin).await
-            }
+            Bearer::Automation(automation) => self.enter_with_key(automation.key, tenant_id, origin).await,
         }
     }
 
@@ -228,33 +226,30 @@ impl ControlPlane {
         Ok(Caller { tenant_id, actor: Actor::Person(entrance.person.id), origin, standing })
     }
 
-    /// Lets automation act in the tenant of its key, which the data plane found good.
+    /// Lets automation act in the tenant of the key that it holds, which the data plane found good.
     ///
     /// # Errors
     /// As [`Self::enter`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn enter_with_key(
         &self,
-        (own_tenant, key_id): (TenantId, KeyId),
+        held: HeldKey,
         tenant_id: TenantId,
         origin: Origin,
     ) -> Result<Caller, Refused> {
-        if own_tenant != tenant_id {
+        if held.tenant_id != tenant_id {
             return Err(Refused::NotFound("tenant"));
         }
-        let key = self.usable_key(own_tenant, key_id, &origin).await?;
+        let key = self.usable_key(held, &origin).await?;
         let standing = Standing::Key(Box::new(Reach::of(&key)));
         Ok(Caller { tenant_id, actor: Actor::Key(key.id), origin, standing })
     }
 
-    /// The key, if it could be used now and from there.
-    pub(crate) async fn usable_key(
-        &self,
-        tenant_id: TenantId,
-        id: KeyId,
-        origin: &Origin,
-    ) -> Result<ApiKey, Refused> {
-        let key = self.store.key(tenant_id, id).await?.ok_or(Refused::SessionEnded)?;
+    /// The key, if it could be used now and from there, with the secret by which it is held.
+    pub(crate) async fn usable_key(&self, held: HeldKey, origin: &Origin) -> Result<ApiKey, Refused> {
+        let key = self.store.key(held.tenant_id, held.key_id).await?;
+        let unknown = Refused::Key(Refusal::Plain(Code::KeyNotFound));
+        let key = key.filter(|key| key.secret.digest == held.digest).ok_or(unknown)?;
         let ask = Ask { ip: origin.ip, ..Ask::ANYTHING };
         decide(&KeyFacts::of(&key), &ask, self.now()).map_err(Refused::Key)?;
         Ok(key)

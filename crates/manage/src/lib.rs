@@ -49,7 +49,9 @@ pub use presence::{Me, Present};
 pub use refused::{Conflict, Refused};
 pub use rights::Right;
 pub use second_factor::Enrolment;
-pub use session::{AccessToken, Automation, Bearer, SignedIn, SigningKey, TOKEN_LIFETIME, TokenRefused};
+pub use session::{
+    AccessToken, Automation, Bearer, HeldKey, SignedIn, SigningKey, TOKEN_LIFETIME, TokenRefused,
+};
 pub use sign_in::{ShownFactor, SignIn, Tokens};
 pub use tenants::Founded;
 pub use vault::Vault;

@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use keystile_core::{Actor, ApplicationId, Digest, KeyId, PersonId, Secret, SessionId, TenantId, Timestamp};
+use keystile_core::{
+    Actor, ApplicationId, Digest, Entropy, KeyId, PersonId, Secret, SessionId, TenantId, Timestamp,
+};
+use keystile_store::Sealed;
 use serde::{Deserialize, Serialize};
 
-use crate::{ControlPlane, Refused};
+use crate::{ControlPlane, Refused, Vault};
 
 /// How long an access token lives.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
@@ -21,6 +26,8 @@ const AUDIENCE: &str = "keystile";
 const TYPE: &str = "at+jwt";
 /// Tells what is sealed from what is signed.
 const SEALING: &[u8] = b"keystile sealing\0";
+/// Tells what is sealed into tokens from both.
+const HOLDING: &[u8] = b"keystile holding\0";
 
 /// The private key that signs access tokens. Whoever holds it can act as anybody; it is kept in a file of
 /// its own, never in the database.
@@ -29,6 +36,7 @@ pub struct SigningKey {
     encoding: EncodingKey,
     decoding: DecodingKey,
     sealing: Digest,
+    holding: Vault,
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -54,14 +62,36 @@ impl SignedIn {
     pub const fn person_id(&self) -> PersonId {
         self.person_id
     }
+
+    /// The tenant that the token was made for.
+    pub const fn tenant_id(&self) -> Option<TenantId> {
+        self.tenant_id
+    }
+}
+
+/// An API key together with the secret that was shown for it: with another secret it is held no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldKey {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Which one.
+    pub key_id: KeyId,
+    /// Of the secret.
+    pub digest: Digest,
 }
 
 /// Proof that somebody held an API key less than an hour ago: what an application's key was exchanged for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Automation {
-    pub(crate) tenant_id: TenantId,
     pub(crate) application_id: ApplicationId,
-    pub(crate) key_id: KeyId,
+    pub(crate) key: HeldKey,
+}
+
+impl Automation {
+    /// The key that was held. Whether it still is has to be asked anew for each request.
+    pub const fn key(&self) -> HeldKey {
+        self.key
+    }
 }
 
 /// Whom a token was made for.
@@ -78,7 +108,7 @@ impl Bearer {
     pub const fn tenant_id(&self) -> Option<TenantId> {
         match self {
             Self::Person(person) => person.tenant_id,
-            Self::Automation(automation) => Some(automation.tenant_id),
+            Self::Automation(automation) => Some(automation.key.tenant_id),
         }
     }
 }
@@ -106,6 +136,9 @@ struct Claims {
     tenant_id: Option<TenantId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     app_id: Option<ApplicationId>,
+    /// The digest of the key's secret, sealed: who reads a token must not be able to try guesses of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<String>,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -139,6 +172,7 @@ impl SigningKey {
             encoding: EncodingKey::from_ed_der(der),
             decoding: DecodingKey::from_ed_der(public),
             sealing: Digest::of(&[SEALING, der].concat()),
+            holding: Vault::from_key(Digest::of(&[HOLDING, der].concat()).as_bytes())?,
         })
     }
 
@@ -147,16 +181,24 @@ impl SigningKey {
         self.sealing.as_bytes()
     }
 
-    pub(crate) fn issue(&self, bearer: Bearer, now: Timestamp, random: u128) -> Result<AccessToken, Refused> {
+    pub(crate) fn issue(
+        &self,
+        bearer: Bearer,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<AccessToken, Refused> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(self.key_id.clone());
-        let (sub, sid, tenant_id, app_id) = match bearer {
+        let mut random = [0; 16];
+        entropy.fill(&mut random)?;
+        let (sub, sid, tenant_id, app_id, held) = match bearer {
             Bearer::Person(SignedIn { person_id, session_id, tenant_id }) => {
-                (Actor::Person(person_id), Some(session_id), tenant_id, None)
+                (Actor::Person(person_id), Some(session_id), tenant_id, None, None)
             }
-            Bearer::Automation(Automation { tenant_id, application_id, key_id }) => {
-                (Actor::Key(key_id), None, Some(tenant_id), Some(application_id))
+            Bearer::Automation(Automation { application_id, key }) => {
+                let held = self.close(key, entropy)?;
+                (Actor::Key(key.key_id), None, Some(key.tenant_id), Some(application_id), Some(held))
             }
         };
         let claims = Claims {
@@ -166,14 +208,27 @@ impl SigningKey {
             sid,
             tenant_id,
             app_id,
+            held,
             iat: now.as_seconds(),
             nbf: now.as_seconds(),
             exp: now.plus(TOKEN_LIFETIME).as_seconds(),
-            jti: format!("{random:032x}"),
+            jti: format!("{:032x}", u128::from_be_bytes(random)),
         };
         let signed = jsonwebtoken::encode(&header, &claims, &self.encoding);
         let failed = |error| Refused::Internal(format!("no token could be signed: {error}"));
         signed.map(|token| AccessToken(Secret::new(token))).map_err(failed)
+    }
+
+    fn close(&self, key: HeldKey, entropy: &dyn Entropy) -> Result<String, Refused> {
+        let sealed = self.holding.seal(entropy, &key.key_id.to_string(), key.digest.as_bytes())?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(sealed.bytes))
+    }
+
+    fn open(&self, key_id: KeyId, held: &str) -> Option<Digest> {
+        let sealed =
+            Sealed { by: self.holding.fingerprint(), bytes: BASE64_URL_SAFE_NO_PAD.decode(held).ok()? };
+        let opened = self.holding.open(&key_id.to_string(), &sealed).ok()?;
+        opened.as_slice().try_into().ok().map(Digest::from_bytes)
     }
 
     /// The public half, as others need it to check our tokens (RFC 7517, RFC 8037).
@@ -203,18 +258,17 @@ impl SigningKey {
         if claims.nbf.max(claims.iat) > now.plus(LEEWAY).as_seconds() {
             return Err(TokenRefused::Invalid);
         }
-        claims.bearer().ok_or(TokenRefused::Invalid)
+        self.bearer(&claims).ok_or(TokenRefused::Invalid)
     }
-}
 
-impl Claims {
-    fn bearer(&self) -> Option<Bearer> {
-        match (self.sub, self.sid, self.tenant_id, self.app_id) {
-            (Actor::Person(person_id), Some(session_id), tenant_id, None) => {
+    fn bearer(&self, claims: &Claims) -> Option<Bearer> {
+        match (claims.sub, claims.sid, claims.tenant_id, claims.app_id, claims.held.as_deref()) {
+            (Actor::Person(person_id), Some(session_id), tenant_id, None, None) => {
                 Some(Bearer::Person(SignedIn { person_id, session_id, tenant_id }))
             }
-            (Actor::Key(key_id), None, Some(tenant_id), Some(application_id)) => {
-                Some(Bearer::Automation(Automation { tenant_id, application_id, key_id }))
+            (Actor::Key(key_id), None, Some(tenant_id), Some(application_id), Some(held)) => {
+                let key = HeldKey { tenant_id, key_id, digest: self.open(key_id, held)? };
+                Some(Bearer::Automation(Automation { application_id, key }))
             }
             _ => None,
         }
@@ -258,12 +312,21 @@ mod tests {
         SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap()
     }
 
+    struct Same;
+
+    impl Entropy for Same {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), keystile_core::NoEntropy> {
+            bytes.fill(3);
+            Ok(())
+        }
+    }
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
     }
 
     fn token(key: &SigningKey) -> String {
-        key.issue(Bearer::Person(person()), at(1000), 3).unwrap().0.expose().to_owned()
+        key.issue(Bearer::Person(person()), at(1000), &Same).unwrap().0.expose().to_owned()
     }
 
     fn person() -> SignedIn {
@@ -299,13 +362,34 @@ mod tests {
     #[test]
     fn a_token_for_automation_names_key_and_application() {
         let key = key();
-        let automation = Automation {
-            tenant_id: TenantId::from_parts(at(0), 2),
-            application_id: ApplicationId::from_parts(at(0), 3),
-            key_id: KeyId::from_parts(at(0), 4),
-        };
-        let token = key.issue(Bearer::Automation(automation), at(1000), 3).unwrap();
+        let automation = automation();
+        let token = key.issue(Bearer::Automation(automation), at(1000), &Same).unwrap();
         assert_eq!(key.check(token.0.expose(), at(1000)), Ok(Bearer::Automation(automation)));
+    }
+
+    /// Imported secrets may be so weak that their digest gives them away.
+    #[test]
+    fn whoever_reads_a_token_learns_no_digest() {
+        let (ours, theirs) = (key(), key());
+        let token = ours.issue(Bearer::Automation(automation()), at(1000), &Same).unwrap();
+        let claims = token.0.expose().split('.').nth(1).unwrap();
+        let claims: Claims = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        let held = claims.held.unwrap();
+        let (digest, key_id) = (automation().key.digest, automation().key.key_id);
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&held).unwrap();
+        assert!(!bytes.windows(4).any(|part| digest.as_bytes().windows(4).any(|own| own == part)));
+        assert_eq!(ours.open(key_id, &held), Some(digest));
+        assert_eq!(ours.open(KeyId::from_parts(at(0), 5), &held), None);
+        assert_eq!(theirs.open(key_id, &held), None);
+    }
+
+    fn automation() -> Automation {
+        let key = HeldKey {
+            tenant_id: TenantId::from_parts(at(0), 2),
+            key_id: KeyId::from_parts(at(0), 4),
+            digest: Digest::of(b"secret"),
+        };
+        Automation { application_id: ApplicationId::from_parts(at(0), 3), key }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keystile_core::{
-    Action, Actor, Digest, Email, KeyId, Person, PersonId, Role, Secret, Session, SessionId, Tenant, TenantId,
+    Action, Actor, Digest, Email, Person, PersonId, Role, Secret, Session, SessionId, Tenant, TenantId,
 };
 use keystile_measure::SPANS;
 use keystile_store::{Factor, NewSession, Patience, SignInFacts, Started};
@@ -11,7 +11,9 @@ use serde_json::json;
 use tracing::instrument;
 
 use crate::password::PasswordLoad;
-use crate::{AccessToken, Automation, Bearer, ControlPlane, Origin, Refused, SignedIn, second_factor, totp};
+use crate::{
+    AccessToken, Automation, Bearer, ControlPlane, HeldKey, Origin, Refused, SignedIn, second_factor, totp,
+};
 
 /// Ten attempts in vain are free; from then on each is followed by a pause, 10 s longer each time; the hundredth in a
 /// row locks the account until its password is set anew. At this pace a hundred take twelve hours.
@@ -173,9 +175,8 @@ impl ControlPlane {
     /// A pair of tokens for a session. The refresh token works once the store knows its digest.
     pub(crate) fn tokens_for(&self, session: &Session) -> Result<Tokens, Refused> {
         let Session { person_id, id: session_id, tenant_id, .. } = *session;
-        let random = self.fresh(|_, random| random)?;
         let bearer = Bearer::Person(SignedIn { person_id, session_id, tenant_id });
-        let access = self.signing.issue(bearer, self.now(), random)?;
+        let access = self.signing.issue(bearer, self.now(), self.entropy.as_ref())?;
         Ok(Tokens { access, refresh: self.random_token("rt_")?, tenant_id })
     }
 
@@ -196,21 +197,16 @@ impl ControlPlane {
         self.passwords.checked()
     }
 
-    /// Exchanges an application's key, which was checked, for a token that acts with the key's rights and dies with it.
+    /// Exchanges an application's key, which was checked, for a token that acts with the key's rights and dies with it,
+    /// and with its secret.
     ///
     /// # Errors
     /// [`Refused::Key`] when the key cannot be used now or from there.
     #[instrument(target = SPANS, skip_all)]
-    pub async fn exchange_key(
-        &self,
-        tenant_id: TenantId,
-        key_id: KeyId,
-        origin: &Origin,
-    ) -> Result<AccessToken, Refused> {
-        let key = self.usable_key(tenant_id, key_id, origin).await?;
-        let automation = Automation { tenant_id, application_id: key.application_id, key_id };
-        let random = self.fresh(|_, random| random)?;
-        self.signing.issue(Bearer::Automation(automation), self.now(), random)
+    pub async fn exchange_key(&self, key: HeldKey, origin: &Origin) -> Result<AccessToken, Refused> {
+        let application_id = self.usable_key(key, origin).await?.application_id;
+        let bearer = Bearer::Automation(Automation { application_id, key });
+        self.signing.issue(bearer, self.now(), self.entropy.as_ref())
     }
 }
 

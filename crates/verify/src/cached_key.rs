@@ -193,7 +193,8 @@ impl CachedKey {
         SharedMeters { customer: self.customer.as_deref(), application, tenant }
     }
 
-    pub(crate) const fn digest(&self) -> &Digest {
+    /// Of the secret that it was asked for with.
+    pub const fn digest(&self) -> &Digest {
         &self.digest
     }
 

@@ -135,6 +135,16 @@ impl Verifier {
         })
     }
 
+    /// The same for whoever has shown the secret with this digest before, such as the bearer of a token that was made from
+    /// its key: facts, limits and records of use are those of the key.
+    pub async fn verify_held(&self, digest: Digest, ask: &Ask<'_>) -> Verdict {
+        match self.find_held(digest) {
+            Ok(Ok(key)) => self.judge(key, ask, Latency::Memory),
+            Ok(Err(code)) => Verdict::refused(code),
+            Err(cold) => self.verify_cold(cold, ask).await,
+        }
+    }
+
     /// Reads the key and decides; the second half of [`Self::verify`].
     pub async fn verify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
         match self.read(cold).await {
@@ -179,6 +189,15 @@ impl Verifier {
         })
     }
 
+    /// [`Self::identify`] for whoever has shown the secret with this digest before; see [`Self::verify_held`].
+    pub async fn identify_held(&self, digest: Digest, ask: &Ask<'_>) -> Verdict {
+        match self.find_held(digest) {
+            Ok(Ok(key)) => self.recognise(key, ask),
+            Ok(Err(code)) => Verdict::refused(code),
+            Err(cold) => self.identify_cold(cold, ask).await,
+        }
+    }
+
     /// Reads the key and decides; the second half of [`Self::identify`].
     pub async fn identify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
         match self.read(cold).await {
@@ -192,7 +211,10 @@ impl Verifier {
         if Presented::parse(presented).is_err() {
             return Ok(Err(Code::KeyMalformed));
         }
-        let digest = Digest::of(presented.as_bytes());
+        self.find_held(Digest::of(presented.as_bytes()))
+    }
+
+    fn find_held(&self, digest: Digest) -> Result<Result<Arc<CachedKey>, Code>, Cold> {
         let found = match self.cache.look_up(&digest) {
             Look::Known(key) => Ok(key),
             Look::Absent => Err(Code::KeyNotFound),

@@ -9,8 +9,8 @@ use http::header::IF_MATCH;
 use http::request::Parts;
 use keystile_bearer::{ClientIp, Credential, RequestId};
 use keystile_core::{Ask, Invalid, PermissionName, TenantId};
-use keystile_manage::{Bearer, Caller, Lacking, Origin, Present, Refused, SignedIn, VersionGuard};
-use keystile_verify::CachedKey;
+use keystile_manage::{Bearer, Caller, HeldKey, Lacking, Origin, Present, Refused, SignedIn, VersionGuard};
+use keystile_verify::{CachedKey, Verdict};
 use serde::de::DeserializeOwned;
 
 use crate::body::{MAX_BODY, MAX_EARLY, broken_rule, read_optional, read_whole};
@@ -114,15 +114,9 @@ impl FromRequestParts<App> for CameFrom {
 }
 
 async fn read_person(parts: &Parts, app: &App) -> Result<SignedIn, ApiProblem> {
-    match read_credential(parts, app)? {
-        Credential::Token(token) => match app.control.check_token(token)? {
-            Bearer::Person(signed_in) => Ok(signed_in),
-            Bearer::Automation(_) => Err(Refused::Forbidden(Lacking::Person).into()),
-        },
-        Credential::Key(key) => {
-            check_key(app, key, ip_of(parts)).await?;
-            Err(Refused::Forbidden(Lacking::Person).into())
-        }
+    match Known::of(parts, app).await? {
+        Known::Person(signed_in) => Ok(signed_in),
+        Known::Key(_) => Err(Refused::Forbidden(Lacking::Person).into()),
     }
 }
 
@@ -132,10 +126,19 @@ pub(crate) async fn check_key(
     presented: &str,
     ip: Option<IpAddr>,
 ) -> Result<Arc<CachedKey>, ApiProblem> {
-    let verdict = app.verifier.verify(presented, &Ask { ip, ..Ask::ANYTHING }).await;
+    good(app, app.verifier.verify(presented, &Ask { ip, ..Ask::ANYTHING }).await)
+}
+
+/// The key of a good verdict on who calls.
+pub(crate) fn good(app: &App, verdict: Verdict) -> Result<Arc<CachedKey>, ApiProblem> {
     app.metrics.decided(Face::Caller, verdict.code());
     verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
     verdict.key.ok_or_else(ApiProblem::unauthenticated)
+}
+
+/// The key that was found good, as what the control plane lets in.
+pub(crate) fn held(key: &CachedKey) -> HeldKey {
+    HeldKey { tenant_id: key.tenant_id(), key_id: key.id(), digest: *key.digest() }
 }
 
 /// Somebody who may act in the tenant that the path names: a member, or automation with a key of it.
@@ -170,7 +173,7 @@ impl FromRequestParts<App> for InOwnTenant {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
         let known = Known::of(parts, app).await?;
         let tenant_id = match &known {
-            Known::Bearer(bearer) => bearer.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?,
+            Known::Person(person) => person.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?,
             Known::Key(key) => key.tenant_id(),
         };
         let caller = known.enter(tenant_id, origin(parts), app).await?;
@@ -181,24 +184,31 @@ impl FromRequestParts<App> for InOwnTenant {
 
 /// Who sent a request.
 enum Known {
-    Bearer(Bearer),
+    Person(SignedIn),
+    /// Whoever holds a key, which may be used now, or a token that was made from it.
     Key(Arc<CachedKey>),
 }
 
 impl Known {
     async fn of(parts: &Parts, app: &App) -> Result<Self, ApiProblem> {
         Ok(match read_credential(parts, app)? {
-            Credential::Token(token) => Self::Bearer(app.control.check_token(token)?),
+            Credential::Token(token) => match app.control.check_token(token)? {
+                Bearer::Person(signed_in) => Self::Person(signed_in),
+                Bearer::Automation(automation) => {
+                    let ask = Ask { ip: ip_of(parts), ..Ask::ANYTHING };
+                    Self::Key(good(app, app.verifier.verify_held(automation.key().digest, &ask).await)?)
+                }
+            },
             Credential::Key(key) => Self::Key(check_key(app, key, ip_of(parts)).await?),
         })
     }
 
     async fn enter(self, tenant_id: TenantId, origin: Origin, app: &App) -> Result<Caller, ApiProblem> {
         Ok(match self {
-            Self::Bearer(bearer) => app.control.enter(&bearer, tenant_id, origin).await?,
-            Self::Key(key) => {
-                app.control.enter_with_key((key.tenant_id(), key.id()), tenant_id, origin).await?
+            Self::Person(signed_in) => {
+                app.control.enter(&Bearer::Person(signed_in), tenant_id, origin).await?
             }
+            Self::Key(key) => app.control.enter_with_key(held(&key), tenant_id, origin).await?,
         })
     }
 }

@@ -56,3 +56,52 @@ async fn only_a_good_key_alone_is_exchanged_for_a_token() {
     ask(&as_key(text(&restricted, "secret")), &NOTHING).await.expect_problem(403, "ip_not_allowed");
     ask("", &NOTHING).await.expect_problem(415, "unsupported_media_type");
 }
+
+/// A token is refused with the very code that its key is refused with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_good_as_long_as_the_secret_it_was_made_with() {
+    let world = World::start().await;
+    let block = json!({ "reason": "leaked" });
+    let past_its_end = json!({ "overlap_seconds": 0 });
+    for (method, what, body, code) in [
+        ("POST", "/regenerate", &NOTHING, "key_not_found"),
+        ("POST", "/rotate", &past_its_end, "key_revoked"),
+        ("POST", "/block", &block, "key_blocked"),
+        ("POST", "/disable", &NOTHING, "key_inactive"),
+        ("POST", "/revoke", &NOTHING, "key_revoked"),
+        ("DELETE", "", &NOTHING, "key_revoked"),
+    ] {
+        let scopes = json!(["keystile.keys:read", "keystile.keys:verify"]);
+        let made = world.create(&json!({ "name": "Application", "scopes": scopes })).await;
+        let token = exchanged(&world, text(&made, "secret")).await;
+        world.http.json("GET", &world.keys(), &token, &NOTHING).await.expect(200);
+        let changed = world.change(method, text(&made, "id"), what, body).await;
+        assert!(changed.status < 300, "{what}: {}", changed.text);
+        let status = if code == "key_blocked" { 403 } else { 401 };
+        for credential in [as_key(text(&made, "secret")), token] {
+            let question = json!({ "key": "sk_x" });
+            let listed = world.http.json("GET", &world.keys(), &credential, &NOTHING).await;
+            let verified = world.http.json("POST", "/api/v1/keys/verify", &credential, &question).await;
+            let founded = world.http.json("GET", "/api/v1/tenants", &credential, &NOTHING).await;
+            for refused in [listed, verified, founded] {
+                refused.expect_problem(status, code);
+            }
+        }
+    }
+}
+
+/// Else whoever exchanges a key would slip through its limits.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_with_a_token_counts_as_use_of_its_key() {
+    let world = World::start().await;
+    let body = json!({ "name": "Slow", "scopes": ["keystile.keys:read"], "rpm_limit": 3 });
+    let made = world.create(&body).await;
+    let token = exchanged(&world, text(&made, "secret")).await;
+    for _ in 0..2 {
+        world.http.json("GET", &world.keys(), &token, &NOTHING).await.expect(200);
+    }
+    for credential in [token, as_key(text(&made, "secret"))] {
+        let refused = world.http.json("GET", &world.keys(), &credential, &NOTHING).await;
+        assert_eq!((refused.status, text(&refused.json, "code")), (429, "rate_limited"), "{}", refused.text);
+    }
+}

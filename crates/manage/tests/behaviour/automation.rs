@@ -9,7 +9,7 @@ use keystile_core::{
 use keystile_manage::{Bearer, Caller, KeyQuery, Lacking, Origin, Refused, VersionGuard};
 use keystile_store::Page;
 
-use crate::bench::{Bench, draft};
+use crate::bench::{Bench, draft, held};
 
 const ANY: VersionGuard = VersionGuard(None);
 
@@ -23,8 +23,7 @@ async fn issuer(bench: &Bench, owner: &Caller) -> (ApiKey, Caller) {
     let scopes = ["keystile.keys:issue", "customers:read"];
     let made = bench.control.create_key(owner, with_scopes("Issuer", &scopes)).await.unwrap();
     let key = made.value.key;
-    let own = (key.tenant_id, key.id);
-    let caller = bench.control.enter_with_key(own, key.tenant_id, Origin::default()).await.unwrap();
+    let caller = bench.control.enter_with_key(held(&key), key.tenant_id, Origin::default()).await.unwrap();
     (key, caller)
 }
 
@@ -87,8 +86,7 @@ async fn a_bounded_key_makes_keys_that_are_bounded_as_it_is() {
     };
     let made = bench.control.create_key(&owner, KeyDraft { settings, ..draft("Issuer") }).await.unwrap();
     let (issuing, origin) = (made.value.key, Origin { ip: Some([10, 1, 2, 3].into()), ..Origin::default() });
-    let own = (issuing.tenant_id, issuing.id);
-    let caller = bench.control.enter_with_key(own, issuing.tenant_id, origin).await.unwrap();
+    let caller = bench.control.enter_with_key(held(&issuing), issuing.tenant_id, origin).await.unwrap();
     let create = async |settings: KeyPatch| {
         bench.control.create_key(&caller, KeyDraft { settings, ..draft("Made") }).await
     };
@@ -197,8 +195,7 @@ async fn without_the_permission_a_key_manages_nothing() {
     let bench = Bench::new().await;
     let owner = bench.caller(Role::Owner).await;
     let key = bench.control.create_key(&owner, with_scopes("Plain", &["*"])).await.unwrap().value.key;
-    let own = (key.tenant_id, key.id);
-    let caller = bench.control.enter_with_key(own, key.tenant_id, Origin::default()).await.unwrap();
+    let caller = bench.control.enter_with_key(held(&key), key.tenant_id, Origin::default()).await.unwrap();
     let lacking = |refused: Refused| match refused {
         Refused::Forbidden(lacking) => lacking,
         other => panic!("{other:?}"),
@@ -213,25 +210,4 @@ async fn without_the_permission_a_key_manages_nothing() {
         .await
         .unwrap_err();
     assert_eq!(lacking(founded), Lacking::Person);
-}
-
-#[tokio::test]
-async fn a_token_made_from_a_key_dies_with_it() {
-    let bench = Bench::new().await;
-    let owner = bench.caller(Role::Owner).await;
-    let (key, _) = issuer(&bench, &owner).await;
-    let token = bench.control.exchange_key(key.tenant_id, key.id, &Origin::default()).await.unwrap();
-    let bearer = bench.control.check_token(token.0.expose()).unwrap();
-    assert!(matches!(bearer, Bearer::Automation(_)));
-    let enter = async || bench.control.enter(&bearer, key.tenant_id, Origin::default()).await;
-    assert_eq!(enter().await.unwrap().role(), None);
-    let other = bench.caller(Role::Owner).await.tenant_id();
-    let foreign = bench.control.enter(&bearer, other, Origin::default()).await.unwrap_err();
-    assert!(matches!(foreign, Refused::NotFound("tenant")), "{foreign:?}");
-    let revoked = bench.control.revoke_key(&owner, key.id, None, ANY).await.unwrap();
-    assert!(revoked.value.revoked.is_some());
-    match enter().await {
-        Err(Refused::Key(refusal)) => assert_eq!(refusal.code(), Code::KeyRevoked),
-        other => panic!("{other:?}"),
-    }
 }

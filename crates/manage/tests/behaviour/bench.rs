@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{
-    Action, Application, ApplicationId, AuditEntry, Clock, Email, Entropy, Environment, KeyKind, KeyLabel,
-    Membership, NoEntropy, Person, PersonId, Role, Secret, Tenant, TenantId, Timestamp,
+    Action, ApiKey, Application, ApplicationId, AuditEntry, Clock, Email, Entropy, Environment, KeyKind,
+    KeyLabel, Membership, NoEntropy, Person, PersonId, Role, Secret, Tenant, TenantId, Timestamp,
 };
 use keystile_manage::{
-    Bearer, Caller, ControlPlane, Issued, Origin, Present, Refused, ShownFactor, SignIn, SigningKey, Tokens,
-    Vault,
+    Bearer, Caller, ControlPlane, HeldKey, Issued, Origin, Present, Refused, ShownFactor, SignIn, SigningKey,
+    Tokens, Vault,
 };
 use keystile_store::{AuditFilter, Founding, Location, Page, Sealing, Store};
 use keystile_testkit::postgres::{Database, Postgres};
@@ -218,6 +218,11 @@ impl Bench {
         let sealed = self.store.audit(tenant_id, &all, page).await.unwrap();
         sealed.into_iter().map(|sealed| sealed.entry.into_value().unwrap()).collect()
     }
+}
+
+/// The key as whoever knows its present secret holds it.
+pub(crate) fn held(key: &ApiKey) -> HeldKey {
+    HeldKey { tenant_id: key.tenant_id, key_id: key.id, digest: key.secret.digest }
 }
 
 pub(crate) fn origin() -> Origin {

@@ -6,7 +6,7 @@ use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{Action, ApiKey, Grants, KeyStatus, Role, Secret};
 use keystile_manage::{Caller, Committed, Conflict, Issued, Lacking, Origin, Refused, VersionGuard};
 
-use crate::bench::{Bench, draft};
+use crate::bench::{Bench, draft, held};
 
 const ANY: VersionGuard = VersionGuard(None);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -99,8 +99,8 @@ async fn a_key_rotates_only_what_it_could_give_and_stamps_it() {
     };
     let (issuing, strong, weak) =
         (made(&["keystile.keys:issue", "a:b"]).await, made(&["*"]).await, made(&["a:b"]).await);
-    let own = (issuing.tenant_id, issuing.id);
-    let caller = bench.control.enter_with_key(own, issuing.tenant_id, Origin::default()).await.unwrap();
+    let caller =
+        bench.control.enter_with_key(held(&issuing), issuing.tenant_id, Origin::default()).await.unwrap();
     match rotate(&bench, &caller, &strong, HOUR).await {
         Err(Refused::Forbidden(Lacking::Own(lacking))) => assert!(lacking.contains("`*`"), "{lacking}"),
         other => panic!("{other:?}"),

@@ -11,7 +11,7 @@ use keystile_manage::{AccessToken, ShownFactor, SignIn, TOKEN_LIFETIME, Tokens};
 use keystile_wire::{Nothing, Problem, RefreshRequest, TokenAnswer, TokenBody, TokenRequest};
 
 use super::{Answer, json, secret_json};
-use crate::extract::{CameFrom, EarlyJson, Json, OptionalJson, check_key, find_credential, origin};
+use crate::extract::{CameFrom, EarlyJson, Json, OptionalJson, check_key, find_credential, held, origin};
 use crate::state::App;
 
 /// Sign in with email address and password, and a code if you have a second factor; or, with
@@ -33,7 +33,7 @@ pub(crate) async fn create_token(State(app): State<App>, request: Request) -> An
     let request = Request::from_parts(parts, body);
     if let Some(key) = key {
         OptionalJson::<Nothing>::from_request(request, &app).await?;
-        let token = app.control.exchange_key(key.tenant_id(), key.id(), &origin).await?;
+        let token = app.control.exchange_key(held(&key), &origin).await?;
         return Ok(secret_json(
             StatusCode::OK,
             &TokenAnswer { tenant_id: Some(key.tenant_id()), ..of(token) },

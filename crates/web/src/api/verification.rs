@@ -8,14 +8,14 @@ use hyper::body::Body;
 use keystile_bearer::{ClientIp, Credential, RequestId};
 use keystile_core::permission::{MAX_COUNT, Requirement};
 use keystile_core::{Ask, Invalid, Permission, TenantId};
-use keystile_manage::{Origin, Right};
+use keystile_manage::{Bearer, Origin, Right};
 use keystile_verify::Verdict;
 use keystile_wire::{PermissionsAsked, Problem, VerifyAnswer, VerifyRequest};
 use tracing::Instrument;
 
 use super::answer::written;
 use crate::body::{MAX_BODY, read_whole};
-use crate::extract::read_headers;
+use crate::extract::{good, read_headers};
 use crate::metrics::Face;
 use crate::problem::ApiProblem;
 use crate::service::in_request;
@@ -52,27 +52,34 @@ async fn asking_tenant(
     request_id: &RequestId,
 ) -> Result<TenantId, ApiProblem> {
     let refused = |problem: &ApiProblem| app.metrics.refused(Face::Caller, problem);
+    let needed = Requirement::All(&[Permission::VERIFY_KEYS]);
+    let right = Ask { ip: client.0, permissions: needed, ..Ask::ANYTHING };
     match read_headers(headers, app).inspect_err(refused)? {
         Credential::Key(key) => {
-            let needed = Requirement::All(&[Permission::VERIFY_KEYS]);
-            let ask = Ask { ip: client.0, permissions: needed, ..Ask::ANYTHING };
-            let verdict = match app.verifier.try_identify(key, &ask) {
+            let verdict = match app.verifier.try_identify(key, &right) {
                 Ok(verdict) => verdict,
-                Err(cold) => Box::pin(app.verifier.identify_cold(cold, &ask)).await,
+                Err(cold) => Box::pin(app.verifier.identify_cold(cold, &right)).await,
             };
-            app.metrics.decided(Face::Caller, verdict.code());
-            verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
-            verdict.key.map(|key| key.tenant_id()).ok_or_else(ApiProblem::unauthenticated)
+            good(app, verdict).map(|key| key.tenant_id())
         }
         Credential::Token(token) => {
             let origin = Origin { ip: client.0, request_id: Some(request_id.as_str().to_owned()) };
-            Box::pin(tenant_of_bearer(app, token, origin).instrument(in_request(request_id))).await
+            Box::pin(tenant_of_bearer(app, token, &right, origin).instrument(in_request(request_id))).await
         }
     }
 }
 
-async fn tenant_of_bearer(app: &App, token: &str, origin: Origin) -> Result<TenantId, ApiProblem> {
+async fn tenant_of_bearer(
+    app: &App,
+    token: &str,
+    right: &Ask<'_>,
+    origin: Origin,
+) -> Result<TenantId, ApiProblem> {
     let bearer = app.control.check_token(token)?;
+    if let Bearer::Automation(automation) = &bearer {
+        let verdict = app.verifier.identify_held(automation.key().digest, right).await;
+        return good(app, verdict).map(|key| key.tenant_id());
+    }
     let tenant_id = bearer.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?;
     let caller = app.control.enter(&bearer, tenant_id, origin).await?;
     caller.require(Right::VerifyKeys)?;
