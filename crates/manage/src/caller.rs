@@ -6,7 +6,7 @@ use tracing::instrument;
 
 use keystile_core::{
     Actor, AllowedIps, ApiKey, ApplicationId, Ask, Code, CustomerId, Environment, Grants, KeyFacts, KeyId,
-    Limits, NanoUsd, Refusal, Role, TenantId, Timestamp, TrustLevel, decide,
+    KeyKind, Limits, NanoUsd, Refusal, Role, TenantId, Timestamp, TrustLevel, decide,
 };
 
 use crate::{Bearer, ControlPlane, HeldKey, Refused, Right, SignedIn};
@@ -44,6 +44,8 @@ pub(crate) struct Reach {
     pub(crate) environment: Environment,
     pub(crate) trust_level: TrustLevel,
     key_id: KeyId,
+    kind: KeyKind,
+    source_id: Option<String>,
     scopes: Grants,
     allowed_ips: AllowedIps,
     limits: Limits,
@@ -101,6 +103,8 @@ impl Reach {
             customer_id: key.customer_id,
             environment: key.environment,
             key_id: key.id,
+            kind: key.kind.clone(),
+            source_id: key.source_id.clone(),
             trust_level: key.trust_level,
             scopes: key.scopes.clone(),
             allowed_ips: key.allowed_ips.clone(),
@@ -113,6 +117,7 @@ impl Reach {
     pub(crate) fn bound(&self, key: &mut ApiKey) {
         key.app_id = Some(self.application_id);
         key.customer_id = self.customer_id;
+        key.source_id.clone_from(&self.source_id);
         key.allowed_ips = self.allowed_ips.clone();
         key.limits = self.limits.clone();
         key.expires_at = self.expires_at;
@@ -141,6 +146,10 @@ impl Reach {
             format!("the environment `{}`", key.environment)
         } else if self.customer_id.is_some() && self.customer_id != key.customer_id {
             "any customer but its own".to_owned()
+        } else if self.source_id.is_some() && self.source_id != key.source_id {
+            "any source but its own".to_owned()
+        } else if let Some(model) = self.kind.first_model_beyond(&key.kind) {
+            format!("the model `{}`", model.as_str())
         } else if self.trust_level < key.trust_level {
             format!("the trust level `{}`", key.trust_level)
         } else if let Some(beyond) = self.scopes.first_beyond(&key.scopes) {

@@ -90,11 +90,19 @@ impl KeyKind {
 
     /// Whether a key of this kind may use `model`.
     pub fn allows_model(&self, model: &str) -> bool {
+        self.models().iter().any(|pattern| pattern.matches(model))
+    }
+
+    /// The first model of a key of the kind `wanted` that a key of this kind may not use, so that it cannot hand it out.
+    pub fn first_model_beyond<'w>(&self, wanted: &'w Self) -> Option<&'w ModelPattern> {
+        let held = self.models();
+        wanted.models().iter().find(|other| !held.iter().any(|pattern| pattern.covers(other)))
+    }
+
+    fn models(&self) -> &[ModelPattern] {
         match self {
-            Self::VirtualLlm { allowed_models } => {
-                allowed_models.iter().any(|pattern| pattern.matches(model))
-            }
-            Self::Service { .. } | Self::User { .. } | Self::Ingest => false,
+            Self::VirtualLlm { allowed_models } => allowed_models,
+            Self::Service { .. } | Self::User { .. } | Self::Ingest => &[],
         }
     }
 }
@@ -114,6 +122,14 @@ impl ModelPattern {
         match self.0.strip_suffix('*') {
             Some(beginning) => model.starts_with(beginning),
             None => *self.0 == *model,
+        }
+    }
+
+    /// Whether every model that `other` means is meant.
+    pub fn covers(&self, other: &Self) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => other.0.starts_with(beginning),
+            None => self == other,
         }
     }
 }

@@ -6,6 +6,7 @@ mod decisions;
 mod key_text;
 mod key_text_laws;
 mod key_text_seeds;
+mod models;
 mod network_laws;
 mod path_laws;
 mod path_seeds;

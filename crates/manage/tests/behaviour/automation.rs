@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use keystile_core::key::{KeyDraft, KeyPatch};
+use keystile_core::key::{KeyDraft, KeyImport, KeyPatch, ModelPattern, SecretFacts};
 use keystile_core::{
-    Actor, AllowedIps, ApiKey, ApplicationPatch, Code, Environment, Grants, Role, TrustLevel,
+    Actor, AllowedIps, ApiKey, ApplicationPatch, Environment, Grants, KeyKind, Role, Secret, TrustLevel,
 };
-use keystile_manage::{Bearer, Caller, KeyQuery, Lacking, Origin, Refused, VersionGuard};
+use keystile_manage::{Caller, KeyQuery, Lacking, Origin, Refused, VersionGuard};
 use keystile_store::Page;
 
 use crate::bench::{Bench, draft, held};
@@ -68,6 +68,70 @@ async fn nobody_gives_more_than_they_have() {
         .unwrap();
     let foreign = KeyDraft { application_id: Some(application.id), ..draft("Foreign") };
     lacks_own(create(foreign).await, "the application");
+}
+
+/// A key of this kind that may issue, as caller.
+async fn issuer_of(bench: &Bench, owner: &Caller, kind: KeyKind, settings: KeyPatch) -> Caller {
+    let scopes = Some(Grants::parse(&["keystile.keys:issue"]).unwrap());
+    let drafted = KeyDraft { kind, settings: KeyPatch { scopes, ..settings }, ..draft("Issuer") };
+    let key = bench.control.create_key(owner, drafted).await.unwrap().value.key;
+    bench.control.enter_with_key(held(&key), key.tenant_id, Origin::default()).await.unwrap()
+}
+
+fn models(list: &[&str]) -> Vec<ModelPattern> {
+    list.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn llm(list: &[&str]) -> KeyDraft {
+    let settings = KeyPatch { allowed_models: Some(models(list)), ..KeyPatch::default() };
+    KeyDraft { kind: KeyKind::VirtualLlm { allowed_models: Vec::new() }, settings, ..draft("Models") }
+}
+
+/// Whichever way a key comes to its models: made, changed, rotated, renewed or imported.
+#[tokio::test]
+async fn nobody_gives_models_that_they_may_not_use() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    let control = &bench.control;
+    let service = KeyKind::Service { issued_to_service: None };
+    let service = issuer_of(&bench, &owner, service, KeyPatch::default()).await;
+    lacks_own(control.create_key(&service, llm(&["*"])).await, "the model `*`");
+    assert!(control.create_key(&service, llm(&[])).await.is_ok(), "no model is more than none");
+    let own = KeyPatch { allowed_models: Some(models(&["gpt-5*"])), ..KeyPatch::default() };
+    let kind = KeyKind::VirtualLlm { allowed_models: Vec::new() };
+    let limited = issuer_of(&bench, &owner, kind, own).await;
+    for beyond in ["*", "gpt-*", "gpt-4"] {
+        lacks_own(
+            control.create_key(&limited, llm(&["gpt-5", beyond])).await,
+            &format!("the model `{beyond}`"),
+        );
+        let imported = KeyImport { draft: llm(&[beyond]), secret: SecretFacts::of(&Secret::new(beyond)) };
+        lacks_own(control.import_keys(&limited, vec![imported]).await, &format!("the model `{beyond}`"));
+    }
+    let made = control.create_key(&limited, llm(&["gpt-5-mini*"])).await.unwrap().value.key;
+    let more = KeyPatch { allowed_models: Some(models(&["*"])), ..KeyPatch::default() };
+    lacks_own(control.patch_key(&limited, made.id, more, ANY).await, "the model `*`");
+    let strong = control.create_key(&owner, llm(&["*"])).await.unwrap().value.key.id;
+    lacks_own(control.regenerate_key(&limited, strong, None, ANY).await, "the model `*`");
+    lacks_own(control.rotate_key(&limited, strong, Duration::ZERO, None, ANY).await, "the model `*`");
+    assert!(control.rotate_key(&limited, made.id, Duration::ZERO, None, ANY).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_key_of_a_source_makes_keys_of_that_source() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    let of_source =
+        |source: Option<&str>| KeyPatch { source_id: Some(source.map(str::to_owned)), ..KeyPatch::default() };
+    let caller = issuer_of(&bench, &owner, KeyKind::Ingest, of_source(Some("shop"))).await;
+    let create =
+        async |settings| bench.control.create_key(&caller, KeyDraft { settings, ..draft("Made") }).await;
+    let plain = create(KeyPatch::default()).await.unwrap().value.key;
+    assert_eq!(plain.source_id.as_deref(), Some("shop"));
+    for other in [Some("till"), None] {
+        lacks_own(create(of_source(other)).await, "any source but its own");
+        lacks_own(bench.control.patch_key(&caller, plain.id, of_source(other), ANY).await, "any source");
+    }
 }
 
 /// What bounds the issuer bounds what it makes, unless that is bounded more tightly still.
