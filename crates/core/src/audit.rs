@@ -75,6 +75,8 @@ text_enum!(
         TenantCreate = "tenant.create",
         /// A person signed in.
         SessionStart = "session.start",
+        /// The right password was shown, and a second factor is awaited.
+        SessionChallenge = "session.challenge",
         /// Somebody tried to sign in as a person, in vain.
         SessionRefuse = "session.refuse",
         /// A session was ended by its person.
@@ -141,6 +143,8 @@ text_enum!(
         KeyRegenerate = "key.regenerate",
         /// A key was given a successor and an end.
         KeyRotate = "key.rotate",
+        /// A key was exchanged for a token.
+        KeyExchange = "key.exchange",
         /// A key was ended for good.
         KeyRevoke = "key.revoke",
         /// A key was taken out of the lists.

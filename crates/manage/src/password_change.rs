@@ -41,9 +41,9 @@ impl ControlPlane {
         let facts = self.prove(Some(&present.person), current, &present.origin).await?;
         let (email, id) = (&facts.person.email, facts.person.id);
         let hash = self.passwords.hash_for(email, ("new_password", new), self.entropy.as_ref()).await?;
-        let entry = self.entry_of(present, Action::PasswordChange, id.to_string(), json!({}))?;
+        let audit = self.entries_of(present, (Action::PasswordChange, id.to_string()), json!({})).await?;
         let hashes = (facts.person.password_hash.clone(), hash);
-        let changed = self.store.change_password((id, present.session.id), hashes, self.now(), entry).await?;
+        let changed = self.store.change_password((id, present.session.id), hashes, self.now(), audit).await?;
         if changed { Ok(()) } else { Err(Refused::WrongCredentials) }
     }
 
@@ -81,8 +81,7 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn offer_reset_as_operator(&self, email: &Email) -> Result<ResetOffer, Refused> {
         let person_id = self.known(email).await?.id;
-        let action = Action::PasswordOffer;
-        let audit = self.entries_everywhere(person_id, Actor::System, &Origin::default(), action).await?;
+        let audit = self.entries_by_operator(person_id, Action::PasswordOffer).await?;
         let offer = self.fresh_offer()?;
         let reset = Reset { person_id, tenant_id: None, made_by: None, expires_at: offer.expires_at };
         self.store.offer_reset(offer.token.digest(), reset, audit).await?;
@@ -109,8 +108,8 @@ impl ControlPlane {
         let person = self.store.person(reset.person_id).await?.ok_or(Refused::ResetToken)?;
         let hash =
             self.passwords.hash_for(&person.email, ("new_password", new), self.entropy.as_ref()).await?;
-        let actor = Actor::Person(person.id);
-        let audit = self.entries_everywhere(person.id, actor, origin, Action::PasswordReset).await?;
+        let (actor, what) = (Actor::Person(person.id), (Action::PasswordReset, person.id.to_string()));
+        let audit = self.entries_everywhere(person.id, actor, origin, what, json!({})).await?;
         let done = self.store.reset_password(digest, (person.id, hash), now, audit).await?;
         if done { Ok(()) } else { Err(Refused::ResetToken) }
     }

@@ -1,8 +1,9 @@
 //! Disabling persons and letting them in again: the operator's.
 
-use keystile_core::{Action, Actor, Email};
+use keystile_core::{Action, Actor, AuditEntry, Email, PersonId};
 use keystile_measure::SPANS;
 use keystile_store::Factor;
+use serde_json::json;
 use tracing::instrument;
 
 use crate::{ControlPlane, Origin, Refused};
@@ -15,8 +16,7 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn disable_person(&self, email: &Email) -> Result<bool, Refused> {
         let id = self.known(email).await?.id;
-        let (by, from) = (Actor::System, Origin::default());
-        let audit = self.entries_everywhere(id, by, &from, Action::PersonDisable).await?;
+        let audit = self.entries_by_operator(id, Action::PersonDisable).await?;
         Ok(self.store.disable_person(id, self.now(), audit).await?)
     }
 
@@ -27,8 +27,7 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn enable_person(&self, email: &Email) -> Result<bool, Refused> {
         let id = self.known(email).await?.id;
-        let (by, from) = (Actor::System, Origin::default());
-        let audit = self.entries_everywhere(id, by, &from, Action::PersonEnable).await?;
+        let audit = self.entries_by_operator(id, Action::PersonEnable).await?;
         Ok(self.store.enable_person(id, audit).await?)
     }
 
@@ -39,8 +38,16 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn remove_factor_as_operator(&self, email: &Email) -> Result<bool, Refused> {
         let id = self.known(email).await?.id;
-        let (by, from) = (Actor::System, Origin::default());
-        let audit = self.entries_everywhere(id, by, &from, Action::TotpRemove).await?;
+        let audit = self.entries_by_operator(id, Action::TotpRemove).await?;
         Ok(self.store.remove_factor(id, Factor::Nothing, audit).await?)
+    }
+
+    pub(crate) async fn entries_by_operator(
+        &self,
+        id: PersonId,
+        action: Action,
+    ) -> Result<Vec<AuditEntry>, Refused> {
+        let what = (action, id.to_string());
+        self.entries_everywhere(id, Actor::System, &Origin::default(), what, json!({})).await
     }
 }

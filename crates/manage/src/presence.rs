@@ -84,7 +84,7 @@ impl ControlPlane {
             return Err(Refused::SessionEnded);
         }
         let tokens = self.tokens_for(&session)?;
-        let if_reused = self.reuse_entry(&session, origin)?;
+        let if_reused = self.reuse_entries(&session, origin).await?;
         let rotation = Refresh { session, used, next: tokens.refresh.digest(), at: now, if_reused };
         match self.store.refresh(rotation).await? {
             Refreshed::Yes => Ok(tokens),
@@ -93,11 +93,10 @@ impl ControlPlane {
     }
 
     /// Whoever shows a used token has not proven to be its person.
-    fn reuse_entry(&self, session: &Session, origin: &Origin) -> Result<Option<AuditEntry>, Refused> {
-        let (action, target) = (Action::SessionReuse, session.id.to_string());
-        let details = json!({ "person_id": session.person_id });
-        let entry = |tenant| self.entry_by(tenant, Actor::System, origin, action, target, details);
-        session.tenant_id.map(entry).transpose()
+    async fn reuse_entries(&self, session: &Session, origin: &Origin) -> Result<Vec<AuditEntry>, Refused> {
+        let (what, details) =
+            ((Action::SessionReuse, session.id.to_string()), json!({ "person_id": session.person_id }));
+        self.entries_everywhere(session.person_id, Actor::System, origin, what, details).await
     }
 
     /// What a person can know of themselves.
@@ -128,9 +127,9 @@ impl ControlPlane {
     /// [`Refused::NotFound`] when the person has no such session that lasts.
     #[instrument(target = SPANS, skip_all)]
     pub async fn end_session(&self, present: &Present, id: SessionId) -> Result<(), Refused> {
-        let entry = self.entry_of(present, Action::SessionEnd, id.to_string(), json!({}))?;
+        let audit = self.entries_of(present, (Action::SessionEnd, id.to_string()), json!({})).await?;
         let why = (self.now(), SessionEnd::Logout);
-        let ended = self.store.end_session(present.person.id, id, why, entry).await?;
+        let ended = self.store.end_session(present.person.id, id, why, audit).await?;
         if ended { Ok(()) } else { Err(Refused::NotFound("session")) }
     }
 
@@ -140,37 +139,35 @@ impl ControlPlane {
     /// When the store does not answer.
     #[instrument(target = SPANS, skip_all)]
     pub async fn end_sessions(&self, present: &Present) -> Result<(), Refused> {
-        let target = present.person.id.to_string();
-        let entry = self.entry_of(present, Action::SessionEnd, target, json!({ "everywhere": true }))?;
+        let what = (Action::SessionEnd, present.person.id.to_string());
+        let audit = self.entries_of(present, what, json!({ "everywhere": true })).await?;
         let why = (self.now(), SessionEnd::Logout);
-        Ok(self.store.end_sessions(present.person.id, why, entry).await?)
+        Ok(self.store.end_sessions(present.person.id, why, audit).await?)
     }
 
-    /// The entry for what a person does to themselves, in the log of the session's tenant.
-    pub(crate) fn entry_of(
+    /// The entries for what a person does to themselves.
+    pub(crate) async fn entries_of(
         &self,
         present: &Present,
-        action: Action,
-        target: String,
+        what: (Action, String),
         changes: Value,
-    ) -> Result<Option<AuditEntry>, Refused> {
-        let actor = Actor::Person(present.person.id);
-        let entry = |tenant| self.entry_by(tenant, actor, &present.origin, action, target, changes);
-        present.session.tenant_id.map(entry).transpose()
+    ) -> Result<Vec<AuditEntry>, Refused> {
+        let id = present.person.id;
+        self.entries_everywhere(id, Actor::Person(id), &present.origin, what, changes).await
     }
 
-    /// The entries for what concerns a person, in the logs of all their tenants.
+    /// The entries for what concerns a person, in the logs of all their tenants: a session opens all of them.
     pub(crate) async fn entries_everywhere(
         &self,
         person_id: PersonId,
         actor: Actor,
         origin: &Origin,
-        action: Action,
+        (action, target): (Action, String),
+        changes: Value,
     ) -> Result<Vec<AuditEntry>, Refused> {
         let tenants = self.store.tenants_of(person_id).await?;
-        let target = person_id.to_string();
         let entry = |(tenant, _): &(Tenant, Role)| {
-            self.entry_by(tenant.id, actor, origin, action, target.clone(), json!({}))
+            self.entry_by(tenant.id, actor, origin, action, target.clone(), changes.clone())
         };
         tenants.iter().map(entry).collect()
     }

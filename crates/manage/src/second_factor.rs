@@ -7,6 +7,7 @@ use serde_json::json;
 use tracing::instrument;
 use zeroize::Zeroizing;
 
+use crate::sign_in::InVain;
 use crate::totp::{self, SECRET_LEN};
 use crate::{Conflict, ControlPlane, Present, Refused, ShownFactor};
 
@@ -61,9 +62,9 @@ impl ControlPlane {
             .ok_or_else(|| Invalid::new("code", "is not the code that this secret makes now"))?;
         let codes = self.recovery_codes()?;
         let digests = codes.iter().map(|code| recovery_digest(code.expose())).collect();
-        let entry = self.entry_of(present, Action::TotpConfirm, id.to_string(), json!({}))?;
+        let audit = self.entries_of(present, (Action::TotpConfirm, id.to_string()), json!({})).await?;
         let who = (id, present.session.id);
-        if !self.store.confirm_factor(who, (sealed, step, now), digests, entry).await? {
+        if !self.store.confirm_factor(who, (sealed, step, now), digests, audit).await? {
             return Err(Refused::NotFound("enrolment"));
         }
         Ok(codes)
@@ -86,11 +87,11 @@ impl ControlPlane {
             return Err(Refused::NotFound("second factor"));
         }
         let id = present.person.id;
-        let entry = self.entry_of(present, Action::TotpRemove, id.to_string(), json!({}))?;
-        if self.store.remove_factor(id, factor, entry.into_iter().collect()).await? {
+        let audit = self.entries_of(present, (Action::TotpRemove, id.to_string()), json!({})).await?;
+        if self.store.remove_factor(id, factor, audit).await? {
             return Ok(());
         }
-        Err(self.failed(Some(&present.person), &present.origin).await)
+        Err(self.failed(Some(&present.person), InVain::Overtaken, &present.origin).await)
     }
 
     fn recovery_codes(&self) -> Result<Vec<Secret>, Refused> {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use keystile_core::{
-    Action, Actor, Digest, Email, Person, PersonId, Role, Secret, Session, SessionId, Tenant, TenantId,
+    Action, Actor, AuditEntry, Digest, Email, Person, PersonId, Role, Secret, Session, SessionId, Tenant,
+    TenantId,
 };
 use keystile_measure::SPANS;
-use keystile_store::{Factor, NewSession, Patience, SignInFacts, Started};
+use keystile_store::{Factor, FailedSignIn, NewSession, Patience, SignInFacts, Started};
 use serde_json::json;
 use tracing::instrument;
 
@@ -56,6 +57,36 @@ pub struct Tokens {
     pub tenant_id: Option<TenantId>,
 }
 
+/// Why an attempt was in vain, as the audit log tells it. Whoever tries is not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InVain {
+    /// The password is another one.
+    WrongPassword,
+    /// The password is right, and the code is not.
+    WrongCode,
+    /// Both are right, and the person is no member of the tenant that was named.
+    NoMember,
+    /// The person was disabled.
+    Disabled,
+    /// No attempt is looked at now.
+    Paused,
+    /// Something was changed, or the code used, at the same time.
+    Overtaken,
+}
+
+impl InVain {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "wrong_password",
+            Self::WrongCode => "wrong_code",
+            Self::NoMember => "no_member",
+            Self::Disabled => "disabled",
+            Self::Paused => "paused",
+            Self::Overtaken => "overtaken",
+        }
+    }
+}
+
 impl ControlPlane {
     /// Signs a person in.
     ///
@@ -74,7 +105,10 @@ impl ControlPlane {
         let facts = self.prove(known.as_ref(), password, origin).await?;
         let factor = self.read_factor(&facts, factor, origin).await?;
         let tenants = self.store.tenants_of(facts.person.id).await?;
-        let tenant_id = tenant_to_enter(&tenants, tenant_id)?;
+        let Some(tenant_id) = tenant_to_enter(&tenants, tenant_id) else {
+            self.store.note(self.refusals(facts.person.id, InVain::NoMember, origin).await?).await?;
+            return Err(Refused::WrongCredentials);
+        };
         let now = self.now();
         let session = Session {
             id: self.fresh(SessionId::from_parts)?,
@@ -99,16 +133,14 @@ impl ControlPlane {
     ) -> Result<Tokens, Refused> {
         let tokens = self.tokens_for(&session)?;
         let details = json!({ "second_factor": session.second_factor });
-        let actor = Actor::Person(session.person_id);
-        let entry = |tenant_id| {
-            self.entry_by(tenant_id, actor, origin, Action::SessionStart, session.id.to_string(), details)
-        };
-        let audit = session.tenant_id.map(entry).transpose()?;
+        let (person_id, what) = (session.person_id, (Action::SessionStart, session.id.to_string()));
+        let actor = Actor::Person(person_id);
+        let audit = self.entries_everywhere(person_id, actor, origin, what, details).await?;
         let (token, password_hash) = (tokens.refresh.digest(), facts.person.password_hash.clone());
         let new = NewSession { session, token, password_hash, factor, audit };
         match self.store.start_session(new, PATIENCE).await? {
             Started::Yes => Ok(tokens),
-            Started::No => Err(self.failed(Some(&facts.person), origin).await),
+            Started::No => Err(self.failed(Some(&facts.person), InVain::Overtaken, origin).await),
         }
     }
 
@@ -127,10 +159,13 @@ impl ControlPlane {
             None => None,
         };
         let now = self.now();
-        match facts.filter(|facts| facts.may_try(PATIENCE, now) && facts.person.disabled_at.is_none()) {
-            Some(facts) => Ok(facts),
-            None => Err(self.failed(known, origin).await),
-        }
+        let why = match facts {
+            Some(facts) if !facts.may_try(PATIENCE, now) => InVain::Paused,
+            Some(facts) if facts.person.disabled_at.is_some() => InVain::Disabled,
+            Some(facts) => return Ok(facts),
+            None => InVain::WrongPassword,
+        };
+        Err(self.failed(known, why, origin).await)
     }
 
     /// What has to be spent for the second factor that was shown; nothing when the person has none.
@@ -141,7 +176,8 @@ impl ControlPlane {
         origin: &Origin,
     ) -> Result<Factor, Refused> {
         let Some(enrolled) = &facts.factor else { return Ok(Factor::Nothing) };
-        match shown.ok_or(Refused::SecondFactorMissing)? {
+        let Some(shown) = shown else { return Err(self.challenge(facts.person.id, origin).await) };
+        match shown {
             ShownFactor::RecoveryCode(code) => {
                 Ok(Factor::RecoveryCode(second_factor::recovery_digest(code.expose())))
             }
@@ -149,27 +185,44 @@ impl ControlPlane {
                 let secret = self.vault.open(&totp::context(facts.person.id), &enrolled.secret)?;
                 match totp::matching_step(&secret, code.expose(), self.now()) {
                     Some(step) => Ok(Factor::Step(step)),
-                    None => Err(self.failed(Some(&facts.person), origin).await),
+                    None => Err(self.failed(Some(&facts.person), InVain::WrongCode, origin).await),
                 }
             }
         }
     }
 
-    /// Counts an attempt in vain. Whether the person exists does not change what that costs.
-    pub(crate) async fn failed(&self, known: Option<&Person>, origin: &Origin) -> Refused {
-        self.note_failure(known, origin).await.err().unwrap_or(Refused::WrongCredentials)
+    /// Asks for the second factor. Somebody knows the password, so the log is told.
+    async fn challenge(&self, id: PersonId, origin: &Origin) -> Refused {
+        self.note_challenge(id, origin).await.err().unwrap_or(Refused::SecondFactorMissing)
     }
 
-    async fn note_failure(&self, known: Option<&Person>, origin: &Origin) -> Result<(), Refused> {
+    async fn note_challenge(&self, id: PersonId, origin: &Origin) -> Result<(), Refused> {
+        let what = (Action::SessionChallenge, id.to_string());
+        let audit = self.entries_everywhere(id, Actor::System, origin, what, json!({})).await?;
+        Ok(self.store.note_challenge(id, self.now(), audit).await?)
+    }
+
+    /// Counts an attempt in vain. Whether the person exists does not change what that costs.
+    pub(crate) async fn failed(&self, known: Option<&Person>, why: InVain, origin: &Origin) -> Refused {
+        self.note_failure(known, why, origin).await.err().unwrap_or(Refused::WrongCredentials)
+    }
+
+    async fn note_failure(
+        &self,
+        known: Option<&Person>,
+        why: InVain,
+        origin: &Origin,
+    ) -> Result<(), Refused> {
         let id = known.map_or_else(|| self.fresh(PersonId::from_parts), |person| Ok(person.id))?;
-        let tenants = self.store.tenants_of(id).await?;
-        let first = tenants.iter().map(|(tenant, _)| tenant.id).min();
-        let (action, details) = (Action::SessionRefuse, json!({}));
-        let entry =
-            |tenant_id| self.entry_by(tenant_id, Actor::System, origin, action, id.to_string(), details);
-        let audit = first.map(entry).transpose()?;
-        let counted = known.map(|person| person.id);
-        Ok(self.store.count_failure(counted, PATIENCE, self.now(), audit).await?)
+        let counted = self.refusals(id, why, origin).await?;
+        let in_pause = self.refusals(id, InVain::Paused, origin).await?;
+        let (person_id, at) = (known.map(|person| person.id), self.now());
+        Ok(self.store.count_failure(FailedSignIn { person_id, at, counted, in_pause }, PATIENCE).await?)
+    }
+
+    async fn refusals(&self, id: PersonId, why: InVain, origin: &Origin) -> Result<Vec<AuditEntry>, Refused> {
+        let (what, reason) = ((Action::SessionRefuse, id.to_string()), json!({ "reason": why.as_str() }));
+        self.entries_everywhere(id, Actor::System, origin, what, reason).await
     }
 
     /// A pair of tokens for a session. The refresh token works once the store knows its digest.
@@ -205,19 +258,20 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn exchange_key(&self, key: HeldKey, origin: &Origin) -> Result<AccessToken, Refused> {
         let application_id = self.usable_key(key, origin).await?.application_id;
+        let (actor, target) = (Actor::Key(key.key_id), key.key_id.to_string());
+        let entry = self.entry_by(key.tenant_id, actor, origin, Action::KeyExchange, target, json!({}))?;
+        self.store.note(vec![entry]).await?;
         let bearer = Bearer::Automation(Automation { application_id, key });
         self.signing.issue(bearer, self.now(), self.entropy.as_ref())
     }
 }
 
-fn tenant_to_enter(
-    tenants: &[(Tenant, Role)],
-    wanted: Option<TenantId>,
-) -> Result<Option<TenantId>, Refused> {
+/// The tenant that a session is for, if it is one of the person's; by default the first, where there is one.
+fn tenant_to_enter(tenants: &[(Tenant, Role)], wanted: Option<TenantId>) -> Option<Option<TenantId>> {
     let mut ids = tenants.iter().map(|(tenant, _)| tenant.id);
     match wanted {
-        Some(wanted) => ids.find(|id| *id == wanted).map(Some).ok_or(Refused::WrongCredentials),
-        None => Ok(ids.min()),
+        Some(wanted) => ids.find(|id| *id == wanted).map(Some),
+        None => Some(ids.min()),
     }
 }
 

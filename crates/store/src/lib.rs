@@ -74,7 +74,7 @@ pub use passwords::Reset;
 pub use rotation::{Rotated, Rotation};
 pub use second_factor::{Enrolled, Sealed};
 pub use sessions::{Entrance, Refresh, Refreshed};
-pub use sign_in::{Factor, NewSession, Patience, SignInFacts, Started};
+pub use sign_in::{Factor, FailedSignIn, NewSession, Patience, SignInFacts, Started};
 pub use store::Store;
 pub use tenants::Founding;
 pub use touch::Touch;

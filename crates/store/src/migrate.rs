@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(9, "0009_limit_use", include_str!("../migrations/0009_limit_use.sql")),
     Migration::sql(10, "0010_routing", include_str!("../migrations/0010_routing.sql")),
     Migration::sql(11, "0011_key_usage", include_str!("../migrations/0011_key_usage.sql")),
+    Migration::sql(12, "0012_sign_ins_told", include_str!("../migrations/0012_sign_ins_told.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -44,17 +44,17 @@ impl Store {
         (person_id, kept): (PersonId, SessionId),
         (old, new): (String, String),
         at: Timestamp,
-        entry: Option<AuditEntry>,
+        audit: Vec<AuditEntry>,
     ) -> Result<bool, StoreError> {
-        let args = ([Value::text(person_id), Value::Text(new), Value::Text(old)], person_id, kept, at, entry);
-        self.write(args, |(values, person_id, kept, at, entry), tx| {
+        let args = ([Value::text(person_id), Value::Text(new), Value::Text(old)], person_id, kept, at, audit);
+        self.write(args, |(values, person_id, kept, at, audit), tx| {
             Box::pin(async move {
                 if tx.execute(CHANGE, values).await? == 0 {
                     return Ok(false);
                 }
                 tx.execute(WITHDRAW, &values[..1]).await?;
                 end_all_but(Some(*kept), *person_id, (*at, SessionEnd::PasswordChange), tx).await?;
-                tell(entry.as_ref(), tx).await?;
+                tell(&*audit, tx).await?;
                 Ok(true)
             })
         })

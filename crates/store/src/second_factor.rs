@@ -77,12 +77,12 @@ impl Store {
         (person_id, session_id): (PersonId, SessionId),
         (secret, step, at): (Sealed, i64, Timestamp),
         codes: Vec<Digest>,
-        entry: Option<AuditEntry>,
+        audit: Vec<AuditEntry>,
     ) -> Result<bool, StoreError> {
         let values = [Value::text(person_id), at.into(), step.into(), Value::Blob(secret.bytes)];
-        let args = (values, Value::text(session_id), codes, entry);
-        self.write(args, |(values, session, codes, entry), tx| {
-            Box::pin(confirm(values, session, codes, entry.as_ref(), tx))
+        let args = (values, Value::text(session_id), codes, audit);
+        self.write(args, |(values, session, codes, audit), tx| {
+            Box::pin(confirm(values, session, codes, audit, tx))
         })
         .await
     }
@@ -149,7 +149,7 @@ async fn confirm(
     values: &[Value; 4],
     session: &Value,
     codes: &[Digest],
-    entry: Option<&AuditEntry>,
+    audit: &[AuditEntry],
     tx: &mut Tx<'_>,
 ) -> Result<bool, StoreError> {
     if tx.execute(CONFIRM, values).await? == 0 {
@@ -160,7 +160,7 @@ async fn confirm(
         tx.execute(ADD_CODE, &[values[0].clone(), (*code).into()]).await?;
     }
     tx.execute(PROVEN, std::slice::from_ref(session)).await?;
-    tell(entry, tx).await?;
+    tell(audit, tx).await?;
     Ok(true)
 }
 

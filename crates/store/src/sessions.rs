@@ -73,8 +73,8 @@ pub struct Refresh {
     pub next: Digest,
     /// Now.
     pub at: Timestamp,
-    /// What the audit log is told if the token was used before.
-    pub if_reused: Option<AuditEntry>,
+    /// What the audit logs are told if the token was used before.
+    pub if_reused: Vec<AuditEntry>,
 }
 
 /// What became of an exchange.
@@ -143,10 +143,10 @@ impl Store {
         person_id: PersonId,
         id: SessionId,
         (at, reason): (Timestamp, SessionEnd),
-        entry: Option<AuditEntry>,
+        audit: Vec<AuditEntry>,
     ) -> Result<bool, StoreError> {
         let values = [Value::text(id), Value::text(person_id), at.into(), Value::text(reason)];
-        self.write((values, entry), |(values, entry), tx| Box::pin(end(values, entry.as_ref(), tx))).await
+        self.write((values, audit), |(values, audit), tx| Box::pin(end(values, audit, tx))).await
     }
 
     /// Ends all sessions of a person.
@@ -157,13 +157,13 @@ impl Store {
         &self,
         person_id: PersonId,
         (at, reason): (Timestamp, SessionEnd),
-        entry: Option<AuditEntry>,
+        audit: Vec<AuditEntry>,
     ) -> Result<(), StoreError> {
-        let args = (person_id, (at, reason), entry);
-        self.write(args, |(person_id, why, entry), tx| {
+        let args = (person_id, (at, reason), audit);
+        self.write(args, |(person_id, why, audit), tx| {
             Box::pin(async move {
                 end_all_but(None, *person_id, *why, tx).await?;
-                tell(entry.as_ref(), tx).await
+                tell(&*audit, tx).await
             })
         })
         .await
@@ -199,7 +199,7 @@ pub(crate) async fn end_all_but(
     tx.execute(END_ALL_BUT, &values).await.map(drop)
 }
 
-/// Tells the audit log, when there is a tenant whose log it is.
+/// Tells the audit logs.
 pub(crate) async fn tell(
     entries: impl IntoIterator<Item = &AuditEntry>,
     tx: &mut Tx<'_>,
@@ -234,7 +234,7 @@ async fn rotate(rotation: &Refresh, tx: &mut Tx<'_>) -> Result<Refreshed, StoreE
     if tx.execute(USE_TOKEN, &[(*used).into(), (*at).into()]).await? == 0 {
         let reason = Value::text(SessionEnd::TokenReuse);
         let values = [Value::text(session.id), Value::text(session.person_id), (*at).into(), reason];
-        end(&values, if_reused.as_ref(), tx).await?;
+        end(&values, if_reused, tx).await?;
         return Ok(Refreshed::Reused);
     }
     let alive = [
@@ -250,10 +250,10 @@ async fn rotate(rotation: &Refresh, tx: &mut Tx<'_>) -> Result<Refreshed, StoreE
     Ok(Refreshed::Yes)
 }
 
-async fn end(values: &[Value; 4], entry: Option<&AuditEntry>, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+async fn end(values: &[Value; 4], audit: &[AuditEntry], tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     let ended = tx.execute(END, values).await? == 1;
     if ended {
-        tell(entry, tx).await?;
+        tell(audit, tx).await?;
     }
     Ok(ended)
 }

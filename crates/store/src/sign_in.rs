@@ -19,6 +19,12 @@ const FACTS_BY_ID: &str =
 const COUNT: &str = "UPDATE persons SET failed_sign_ins = failed_sign_ins + 1,
         retry_at = $2 + CASE WHEN failed_sign_ins + 1 < $3 THEN 0 ELSE (failed_sign_ins + 2 - $3) * $4 END
     WHERE id = $1 AND failed_sign_ins < $5 AND retry_at <= $2";
+/// The first attempt in each pause; after the last pause of a locked account no other before `$4`.
+const TELL_REFUSAL: &str = "UPDATE persons
+    SET refusal_told_until = CASE WHEN retry_at > $2 THEN retry_at ELSE $4 END
+    WHERE id = $1 AND (failed_sign_ins >= $3 OR retry_at > $2) AND refusal_told_until <= $2";
+const TELL_CHALLENGE: &str = "UPDATE persons SET challenge_told_until = $3
+    WHERE id = $1 AND challenge_told_until <= $2";
 const COUNT_NOBODY: &str = "UPDATE refused_sign_ins SET count = count + 1 WHERE id = 1";
 const FORGIVE: &str = "UPDATE persons SET failed_sign_ins = 0, retry_at = 0
     WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL AND failed_sign_ins < $3 AND retry_at <= $4";
@@ -33,6 +39,13 @@ const SWEEP: &str = "DELETE FROM sessions WHERE person_id = $1 AND created_at <=
 /// Live sessions of one person; signing in once more ends the one that was refreshed longest ago. More than anybody
 /// has devices, and few enough to be shown on one page.
 const MOST_SESSIONS: i64 = 100;
+
+/// Of the attempts to sign in as somebody who is locked, one in so long is told to the audit log: whoever knows an address
+/// must not fill it.
+const LOCKED_TOLD_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Of right passwords without a second factor, one in so long is told: whoever knows a password must not fill the log
+/// either, and whoever signs in does so twice in a row.
+const CHALLENGE_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// How many attempts in vain are borne.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +100,22 @@ pub struct NewSession {
     pub password_hash: String,
     /// What was shown beside the password; it is spent.
     pub factor: Factor,
-    /// What the audit log is told.
-    pub audit: Option<AuditEntry>,
+    /// What the audit logs are told.
+    pub audit: Vec<AuditEntry>,
+}
+
+/// An attempt to sign in, in vain.
+#[derive(Debug)]
+pub struct FailedSignIn {
+    /// As whom; nobody's attempt costs the same.
+    pub person_id: Option<PersonId>,
+    /// When.
+    pub at: Timestamp,
+    /// What the audit logs are told of an attempt that counts.
+    pub counted: Vec<AuditEntry>,
+    /// What they are told of one at a time at which none is looked at: once in a pause, and once an hour while the
+    /// account is locked.
+    pub in_pause: Vec<AuditEntry>,
 }
 
 /// Whether a session was started.
@@ -118,26 +145,42 @@ impl Store {
         self.read(Value::text(id), |id, tx| Box::pin(read_facts(FACTS_BY_ID, id, tx))).await
     }
 
-    /// Counts an attempt in vain, and tells the audit log, unless the person is not looked at now anyway. An attempt
-    /// that is nobody's costs the same.
+    /// Counts an attempt in vain, unless the person is not looked at now anyway, and tells the audit logs.
     ///
     /// # Errors
     /// When the database is unavailable.
-    pub async fn count_failure(
+    pub async fn count_failure(&self, failed: FailedSignIn, patience: Patience) -> Result<(), StoreError> {
+        self.write((failed, patience), |(failed, patience), tx| Box::pin(count(failed, *patience, tx))).await
+    }
+
+    /// Tells the audit logs of a right password that a second factor has to follow, at most once a minute.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn note_challenge(
         &self,
-        person_id: Option<PersonId>,
-        patience: Patience,
+        person_id: PersonId,
         now: Timestamp,
-        audit: Option<AuditEntry>,
+        audit: Vec<AuditEntry>,
     ) -> Result<(), StoreError> {
-        let values = [
-            Value::opt_text(person_id),
-            now.into(),
-            i64::from(patience.free).into(),
-            Value::count(u64::try_from(patience.pause.as_millis()).ok()),
-            i64::from(patience.most).into(),
-        ];
-        self.write((values, audit), |(values, audit), tx| Box::pin(count(values, audit.as_ref(), tx))).await
+        let values = [Value::text(person_id), now.into(), now.plus(CHALLENGE_TOLD_EVERY).into()];
+        self.write((values, audit), |(values, audit), tx| {
+            Box::pin(async move {
+                if tx.execute(TELL_CHALLENGE, values).await? == 0 {
+                    return Ok(());
+                }
+                tell(&*audit, tx).await
+            })
+        })
+        .await
+    }
+
+    /// Tells the audit logs of something that changes nothing else.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn note(&self, audit: Vec<AuditEntry>) -> Result<(), StoreError> {
+        self.write(audit, |audit, tx| Box::pin(tell(&*audit, tx))).await
     }
 
     /// Starts a session, which forgives earlier attempts in vain. What this person's sessions left that ended by
@@ -159,11 +202,21 @@ async fn read_facts(sql: &str, key: &Value, tx: &mut Tx<'_>) -> Result<Option<Si
     Ok(Some(SignInFacts { person, failures, retry_at, factor }))
 }
 
-async fn count(values: &[Value; 5], audit: Option<&AuditEntry>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    if values[0] == Value::Null || tx.execute(COUNT, values).await? == 0 {
+async fn count(failed: &FailedSignIn, patience: Patience, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let Some(person_id) = failed.person_id else {
         return tx.execute(COUNT_NOBODY, &[]).await.map(drop);
+    };
+    let (person, now, most) = (Value::text(person_id), failed.at, i64::from(patience.most));
+    let pause = Value::count(u64::try_from(patience.pause.as_millis()).ok());
+    let counting = [person.clone(), now.into(), i64::from(patience.free).into(), pause, most.into()];
+    if tx.execute(COUNT, &counting).await? == 1 {
+        return tell(&failed.counted, tx).await;
     }
-    tell(audit, tx).await
+    let later = now.plus(LOCKED_TOLD_EVERY).into();
+    if tx.execute(TELL_REFUSAL, &[person, now.into(), most.into(), later]).await? == 1 {
+        return tell(&failed.in_pause, tx).await;
+    }
+    tx.execute(COUNT_NOBODY, &[]).await.map(drop)
 }
 
 async fn start(new: &NewSession, patience: Patience, tx: &mut Tx<'_>) -> Result<Started, StoreError> {
@@ -183,6 +236,6 @@ async fn start(new: &NewSession, patience: Patience, tx: &mut Tx<'_>) -> Result<
     sessions::insert(session, new.token, tx).await?;
     let crowd = [person, now.into(), Value::text(SessionEnd::Crowded), MOST_SESSIONS.into()];
     tx.execute(CROWD_OUT, &crowd).await?;
-    tell(new.audit.as_ref(), tx).await?;
+    tell(&new.audit, tx).await?;
     Ok(Started::Yes)
 }

@@ -1,6 +1,6 @@
 //! Attempts to sign in, in vain.
 
-use keystile_core::{Action, Role};
+use keystile_core::Role;
 use keystile_manage::{Refused, Tokens};
 
 use crate::bench::{Bench, OWNER, PASSWORD};
@@ -79,16 +79,4 @@ async fn the_hundredth_failure_locks_until_the_password_is_set_anew() {
     let (new, origin) = (keystile_core::Secret::new("amber-walrus-77-kite"), crate::bench::origin());
     bench.control.reset_password(&offer.token, new, &origin).await.unwrap();
     bench.sign_in(OWNER, "amber-walrus-77-kite", None).await.unwrap();
-}
-
-#[tokio::test]
-async fn each_failure_that_counts_is_told_to_the_log() {
-    let bench = Bench::new().await;
-    let (_, tenant_id) = bench.signed_in(Role::Owner).await;
-    fail(&bench, 12).await;
-    assert!(is_refused(&bench.sign_in("nobody@example.com", WRONG, None).await));
-    let log = bench.whole_log(tenant_id).await;
-    let refused: Vec<_> = log.iter().filter(|entry| entry.action == Action::SessionRefuse).collect();
-    assert_eq!(refused.len(), 10);
-    assert_eq!(refused[0].ip, Some([192, 0, 2, 7].into()));
 }

@@ -15,3 +15,4 @@ mod roles;
 mod rotation;
 mod second_factor;
 mod sessions;
+mod sign_in_log;

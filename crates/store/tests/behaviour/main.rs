@@ -145,6 +145,7 @@ on_both_engines! {
         of_many_exchanges_of_one_token_one_succeeds,
         a_session_that_is_over_is_not_refreshed,
         attempts_in_vain_are_counted_exactly,
+        a_right_password_alone_is_told_of_once_a_minute,
         a_password_that_was_changed_meanwhile_starts_nothing,
         a_second_factor_is_spent_once,
         a_token_for_a_password_works_once,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keystile_core::{Action, Digest, PersonId, Role, Session, SessionEnd, SessionId, TenantId, Timestamp};
 use keystile_store::{
-    Factor, NewSession, Patience, Refresh, Refreshed, Reset, Sealed, Started, Store, StoreError,
+    Factor, FailedSignIn, NewSession, Patience, Refresh, Refreshed, Reset, Sealed, Started, Store, StoreError,
 };
 
 use crate::bed::Bed;
@@ -44,7 +44,7 @@ async fn founded(store: &Store) -> World {
 }
 
 fn new(world: &World, session: &Session, token: Digest, factor: Factor) -> NewSession {
-    let audit = Some(told(world, Action::SessionStart));
+    let audit = vec![told(world, Action::SessionStart)];
     let password_hash = world.person.password_hash.clone();
     NewSession { session: session.clone(), token, password_hash, factor, audit }
 }
@@ -56,12 +56,18 @@ async fn started(store: &Store, world: &World, created_at: Timestamp) -> (Sessio
     (session, token)
 }
 
+fn failed(world: &World, at: Timestamp) -> FailedSignIn {
+    let refused = |target| vec![entry(world.tenant.id, Action::SessionRefuse, target)];
+    let (counted, in_pause) = (refused("counted"), refused("in pause"));
+    FailedSignIn { person_id: Some(world.person.id), at, counted, in_pause }
+}
+
 async fn read(store: &Store, session: &Session) -> Session {
     store.entrance(None, session.person_id, session.id).await.unwrap().unwrap().session
 }
 
 fn rotation(world: &World, session: &Session, used: Digest, next: Digest, at: Timestamp) -> Refresh {
-    let if_reused = Some(told(world, Action::SessionReuse));
+    let if_reused = vec![told(world, Action::SessionReuse)];
     Refresh { session: session.clone(), used, next, at, if_reused }
 }
 
@@ -70,7 +76,7 @@ pub(crate) async fn every_field_of_a_session_comes_back(bed: &Bed) {
     let world = founded(&store).await;
     let (first, token) = started(&store, &world, at(0)).await;
     let bare = Session { tenant_id: None, ip: None, user_agent: None, ..session(&world, at(1)) };
-    let unheard = NewSession { audit: None, ..new(&world, &bare, digest(), Factor::Nothing) };
+    let unheard = NewSession { audit: Vec::new(), ..new(&world, &bare, digest(), Factor::Nothing) };
     assert_eq!(store.start_session(unheard, PATIENCE).await.unwrap(), Started::Yes);
     for session in [&first, &bare] {
         assert_eq!(read(&store, session).await, *session);
@@ -151,8 +157,7 @@ pub(crate) async fn attempts_in_vain_are_counted_exactly(bed: &Bed) {
     let world = founded(&store).await;
     let id = world.person.id;
     let fail = async |now| {
-        let audit = Some(told(&world, Action::SessionRefuse));
-        store.count_failure(Some(id), PATIENCE, now, audit).await.unwrap();
+        store.count_failure(failed(&world, now), PATIENCE).await.unwrap();
         let facts = store.sign_in_facts(&world.person.email).await.unwrap().unwrap();
         (facts.failures, facts.retry_at.as_millis() - now.as_millis().min(facts.retry_at.as_millis()))
     };
@@ -167,8 +172,9 @@ pub(crate) async fn attempts_in_vain_are_counted_exactly(bed: &Bed) {
     assert_eq!(refused.await.unwrap(), Started::No);
     started(&store, &world, at(30_000)).await;
     assert_eq!(fail(at(30_000)).await, (1, 0), "success forgives");
-    let counted = world.log(&store).await;
-    assert_eq!(counted.iter().filter(|entry| entry.action == Action::SessionRefuse).count(), 5);
+    let told =
+        async |target: &str| world.log(&store).await.iter().filter(|entry| entry.target == target).count();
+    assert_eq!((told("counted").await, told("in pause").await), (5, 2), "each pause is told of once");
     let later = at(10_000_000);
     for n in 2..=8_i64 {
         fail(later.plus(Duration::from_secs(n.unsigned_abs() * 1000))).await;
@@ -176,7 +182,25 @@ pub(crate) async fn attempts_in_vain_are_counted_exactly(bed: &Bed) {
     let facts = store.sign_in_facts_of(id).await.unwrap().unwrap();
     assert_eq!(facts.failures, 6);
     assert!(!facts.may_try(PATIENCE, at(1_000_000_000)), "locked for good");
-    store.count_failure(None, PATIENCE, now, None).await.unwrap();
+    assert_eq!(told("in pause").await, 3);
+    for (seconds, times) in [(10_599, 3), (10_600, 4), (10_601, 4), (14_200, 5)] {
+        fail(later.plus(Duration::from_secs(seconds))).await;
+        assert_eq!(told("in pause").await, times, "once an hour while it is locked: {seconds}");
+    }
+    let nobody = FailedSignIn { person_id: None, ..failed(&world, now) };
+    store.count_failure(nobody, PATIENCE).await.unwrap();
+}
+
+pub(crate) async fn a_right_password_alone_is_told_of_once_a_minute(bed: &Bed) {
+    let store = bed.store().await;
+    let world = founded(&store).await;
+    let before = world.log(&store).await.len();
+    for (seconds, times) in [(0, 1), (59, 1), (60, 2), (61, 2), (200, 3)] {
+        let audit = vec![told(&world, Action::SessionChallenge)];
+        let now = at(1_000_000).plus(Duration::from_secs(seconds));
+        store.note_challenge(world.person.id, now, audit).await.unwrap();
+        assert_eq!(world.log(&store).await.len() - before, times, "{seconds}");
+    }
 }
 
 pub(crate) async fn a_password_that_was_changed_meanwhile_starts_nothing(bed: &Bed) {
@@ -186,7 +210,7 @@ pub(crate) async fn a_password_that_was_changed_meanwhile_starts_nothing(bed: &B
     let (other, _) = started(&store, &world, at(1)).await;
     let change = async |old: &str| {
         let hashes = (old.to_owned(), "new".to_owned());
-        let audit = Some(told(&world, Action::PasswordChange));
+        let audit = vec![told(&world, Action::PasswordChange)];
         store.change_password((world.person.id, kept.id), hashes, at(2), audit).await.unwrap()
     };
     let before = world.log(&store).await.len();
@@ -212,8 +236,8 @@ pub(crate) async fn a_second_factor_is_spent_once(bed: &Bed) {
     assert_eq!(store.sign_in_facts_of(id).await.unwrap().unwrap().factor, None);
     let codes = vec![digest(), digest()];
     let confirm = async |secret| {
-        let entry = Some(told(&world, Action::TotpConfirm));
-        store.confirm_factor((id, current.id), (secret, 10, at(2)), codes.clone(), entry).await.unwrap()
+        let audit = vec![told(&world, Action::TotpConfirm)];
+        store.confirm_factor((id, current.id), (secret, 10, at(2)), codes.clone(), audit).await.unwrap()
     };
     assert!(!confirm(sealed(1)).await);
     assert!(confirm(sealed(2)).await);
@@ -260,9 +284,10 @@ pub(crate) async fn a_session_whose_audit_entry_fails_does_not_start(bed: &Bed) 
     let store = bed.store().await;
     let world = founded(&store).await;
     let taken = told(&world, Action::SessionStart);
-    store.count_failure(Some(world.person.id), PATIENCE, at(0), Some(taken.clone())).await.unwrap();
+    let counted = FailedSignIn { counted: vec![taken.clone()], ..failed(&world, at(0)) };
+    store.count_failure(counted, PATIENCE).await.unwrap();
     let (session, token) = (session(&world, at(1)), digest());
-    let attempt = NewSession { audit: Some(taken), ..new(&world, &session, token, Factor::Nothing) };
+    let attempt = NewSession { audit: vec![taken], ..new(&world, &session, token, Factor::Nothing) };
     let refused = store.start_session(attempt, PATIENCE).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert_eq!(store.session_of_token(token).await.unwrap(), None);
