@@ -80,7 +80,10 @@ impl Caller {
             Standing::Member(role) if *role >= right.role() => Ok(()),
             Standing::Member(_) => Err(Refused::Forbidden(Lacking::Role(right.role()))),
             Standing::Key(reach) => match right.permissions() {
-                accepted if accepted.iter().any(|one| reach.scopes.cover(*one)) => Ok(()),
+                accepted if accepted.iter().any(|one| reach.scopes.cover(*one)) => {
+                    let too_far = reach.customer_id.is_some() && right.reaches_all_customers();
+                    if too_far { Err(Refused::Forbidden(Lacking::AllCustomers)) } else { Ok(()) }
+                }
                 [] => Err(Refused::Forbidden(Lacking::Person)),
                 [needed, ..] => Err(Refused::Forbidden(Lacking::Permission(needed.as_str()))),
             },
@@ -181,6 +184,14 @@ pub enum Lacking {
     /// A key does not hold this permission.
     #[error("the API key lacks the permission `{0}`")]
     Permission(&'static str),
+    /// A key is restricted to one customer.
+    #[error("the API key is restricted to a customer, and this is not about that customer alone")]
+    AllCustomers,
+    /// A key is restricted to this customer, which does not bound itself.
+    #[error(
+        "an API key that is restricted to a customer cannot change its limits, its `external_id`, or whether it is archived"
+    )]
+    OverCustomer,
     /// No key can do this.
     #[error("an API key cannot do this; sign in as a person")]
     Person,

@@ -1,7 +1,8 @@
 //! Customers, to whom keys can be restricted.
 
 use keystile_core::{
-    Action, Customer, CustomerId, CustomerPatch, Invalid, LimitedId, Name, RequestLimits, TenantId,
+    Action, Customer, CustomerId, CustomerPatch, Invalid, LimitedId, Name, RequestLimits, RequestLimitsPatch,
+    TenantId,
 };
 use keystile_measure::SPANS;
 use keystile_store::{CustomerFilter, Page};
@@ -62,8 +63,8 @@ impl ControlPlane {
     /// Changes a customer of the caller's tenant. To one that is archived no new keys are restricted.
     ///
     /// # Errors
-    /// Without [`Right::ManageCustomers`]; when the external id is taken; for metadata that breaks a rule, or a stale
-    /// version.
+    /// Without [`Right::ManageCustomers`]; for what a key that is restricted to the customer cannot change; when the
+    /// external id is taken; for metadata that breaks a rule, or a stale version.
     #[instrument(target = SPANS, skip_all)]
     pub async fn patch_customer(
         &self,
@@ -74,6 +75,9 @@ impl ControlPlane {
     ) -> Result<Committed<Customer>, Refused> {
         caller.require(Right::ManageCustomers)?;
         require_seen(caller, id)?;
+        if own_customer(caller).is_some() && bounds_or_names(&patch) {
+            return Err(Refused::Forbidden(Lacking::OverCustomer));
+        }
         let entry = self.entry(caller, Action::CustomerUpdate, id.to_string(), Value::Null)?;
         let change = move |customer: &mut Customer| {
             edit(customer, guard, entry, |customer, now| patch.apply(customer, now).map_err(Refused::from))
@@ -127,6 +131,11 @@ impl ControlPlane {
 /// The one customer that a key as caller is restricted to.
 fn own_customer(caller: &Caller) -> Option<CustomerId> {
     caller.reach().and_then(|reach| reach.customer_id)
+}
+
+/// Whether it changes what the tenant holds its customer to.
+fn bounds_or_names(patch: &CustomerPatch) -> bool {
+    patch.limits != RequestLimitsPatch::default() || patch.external_id.is_some() || patch.archived.is_some()
 }
 
 fn require_seen(caller: &Caller, id: CustomerId) -> Result<(), Refused> {

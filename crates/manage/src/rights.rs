@@ -26,6 +26,26 @@ macro_rules! rights {
     };
 }
 
+impl Right {
+    /// Whether it reaches what is not parted by customers, so that no key has it that is restricted to one.
+    pub const fn reaches_all_customers(self) -> bool {
+        match self {
+            Self::ReadAudit | Self::ReadMembers => true,
+            Self::ReadTenant
+            | Self::ReadKeys
+            | Self::ManageKeys
+            | Self::VerifyKeys
+            | Self::ResetPasswords
+            | Self::ManageApplications
+            | Self::ReadCustomers
+            | Self::ManageCustomers
+            | Self::ManageMembers
+            | Self::ManageOwners
+            | Self::ManageTenant => false,
+        }
+    }
+}
+
 rights! {
     /// See the tenant, its applications, customers and permissions.
     ReadTenant = Viewer, [];

@@ -6,6 +6,7 @@ mod app_tokens;
 mod audit;
 mod automation;
 mod bench;
+mod customers;
 mod life;
 mod lockout;
 mod members;
