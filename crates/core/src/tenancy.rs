@@ -121,6 +121,8 @@ pub struct Member {
     pub membership: Membership,
     /// The person's address.
     pub email: Email,
+    /// Whether the person was disabled, and so can do nothing here.
+    pub disabled: bool,
 }
 
 /// A product or service of a tenant, to which keys are issued.

@@ -11,7 +11,8 @@ use crate::{Caller, Conflict, ControlPlane, Lacking, Refused, Right};
 const MEMBER: Refused = Refused::NotFound("member");
 
 impl ControlPlane {
-    /// A page of the tenant's members, the latest to sign up first; with `email`, the one with that address.
+    /// A page of the tenant's members, the latest to sign up first; with `email`, the one with that address. Asked so,
+    /// somebody who was disabled is none.
     ///
     /// # Errors
     /// Without [`Right::ReadMembers`].
@@ -35,7 +36,7 @@ impl ControlPlane {
         caller.require(Right::ReadMembers)?;
         let member = self.store.member(caller.tenant_id, person_id).await?;
         let (person, membership) = member.filter(|(person, _)| person.disabled_at.is_none()).ok_or(MEMBER)?;
-        Ok(Member { membership, email: person.email })
+        Ok(Member { membership, email: person.email, disabled: false })
     }
 
     /// Gives a member another role, from the next request on.

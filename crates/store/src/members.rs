@@ -15,9 +15,9 @@ const ONE: &str =
 const OTHER_OWNERS: &str =
     "SELECT COUNT(*) AS owners FROM memberships AS m JOIN persons AS p ON p.id = m.person_id
     WHERE m.tenant_id = $1 AND m.person_id <> $2 AND m.role = 'owner' AND p.disabled_at IS NULL";
-const PAGE: &str = "SELECT m.person_id, m.role, m.created_at, p.email
+const PAGE: &str = "SELECT m.person_id, m.role, m.created_at, p.email, p.disabled_at
     FROM memberships AS m JOIN persons AS p ON p.id = m.person_id
-    WHERE m.tenant_id = $1 AND m.person_id < $2 AND (p.email = $4 OR $4 IS NULL)
+    WHERE m.tenant_id = $1 AND m.person_id < $2 AND ((p.email = $4 AND p.disabled_at IS NULL) OR $4 IS NULL)
     ORDER BY m.person_id DESC LIMIT $3";
 const SET_ROLE: &str = "UPDATE memberships SET role = $3 WHERE tenant_id = $1 AND person_id = $2";
 const REMOVE: &str = "DELETE FROM memberships WHERE tenant_id = $1 AND person_id = $2";
@@ -43,7 +43,8 @@ pub enum PlaceChange {
 }
 
 impl Store {
-    /// A page of the tenant's members, the latest to sign up first; with `email`, the one with that address.
+    /// A page of the tenant's members, the latest to sign up first; with `email`, the one with that address, unless they
+    /// were disabled.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -86,7 +87,8 @@ async fn read_page(
 ) -> Result<Vec<Member>, StoreError> {
     let read = |mut row: Row| {
         let membership = read(tenant_id, &mut row)?;
-        Ok(Member { membership, email: row.parsed("email")? })
+        let (email, disabled) = (row.parsed("email")?, row.opt_time("disabled_at")?.is_some());
+        Ok(Member { membership, email, disabled })
     };
     tx.query(PAGE, values).await?.into_iter().map(read).collect()
 }

@@ -39,11 +39,14 @@ pub struct MemberView {
     /// The member's address.
     #[schema(schema_with = schema::email)]
     pub email: Email,
+    /// Whether they were disabled, and so can do nothing here. Asked for by id or address, they are none.
+    pub disabled: bool,
 }
 
 impl From<Member> for MemberView {
     fn from(member: Member) -> Self {
-        Self { membership: member.membership.into(), email: member.email }
+        let Member { membership, email, disabled } = member;
+        Self { membership: membership.into(), email, disabled }
     }
 }
 
@@ -78,7 +81,7 @@ pub struct MemberListQuery {
     /// `next_cursor` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// Only the member with this address.
+    /// Only the member with this address, unless they were disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }

@@ -135,7 +135,9 @@ impl Who {
             return Ok(id);
         }
         let member = self.find(context, tenant).await?;
-        let member = member.ok_or_else(|| Failure::new("nobody with this address is a member"))?;
+        let member = member.ok_or_else(|| {
+            Failure::new("nobody with this address is a member; name somebody who was disabled by their id")
+        })?;
         Ok(member.membership.person_id)
     }
 }
@@ -200,7 +202,7 @@ impl Remove {
 }
 
 fn rows(members: &[MemberView]) -> String {
-    let row = |MemberView { membership, email }: &MemberView| {
+    let row = |MemberView { membership, email, .. }: &MemberView| {
         let since = membership.created_at.to_string();
         [membership.person_id.to_string(), email.to_string(), membership.role.to_string(), since]
     };

@@ -28,15 +28,27 @@ pub(crate) async fn members_are_listed_with_their_addresses(bed: &Bed) {
     let bob = joined(&store, &world, "bob@example.com", Role::Viewer).await;
     let tenant = world.tenant.id;
     let place = Membership { tenant_id: tenant, person_id: bob.id, role: Role::Viewer, created_at: at(7) };
-    let theirs = Member { membership: place, email: bob.email.clone() };
-    let ours = Member { membership: world.owner.clone(), email: world.person.email.clone() };
+    let theirs = Member { membership: place, email: bob.email.clone(), disabled: false };
+    let disabled = world.person.disabled_at.is_some();
+    let ours = Member { membership: world.owner.clone(), email: world.person.email.clone(), disabled };
     assert_eq!(store.members(tenant, None, page(10)).await.unwrap(), [theirs.clone(), ours.clone()]);
     assert_eq!(store.members(tenant, None, page(1)).await.unwrap(), std::slice::from_ref(&theirs));
     let rest = Page { after: Some(bob.id), limit: 5 };
     assert_eq!(store.members(tenant, None, rest).await.unwrap(), [ours]);
-    assert_eq!(store.members(tenant, Some(&bob.email), page(10)).await.unwrap(), [theirs]);
+    assert_eq!(
+        store.members(tenant, Some(&bob.email), page(10)).await.unwrap(),
+        std::slice::from_ref(&theirs)
+    );
     let nobody = "nobody@example.com".parse().unwrap();
     assert_eq!(store.members(tenant, Some(&nobody), page(10)).await.unwrap(), []);
+    assert!(store.disable_person(bob.id, at(9), vec![]).await.unwrap());
+    assert_eq!(
+        store.members(tenant, Some(&bob.email), page(10)).await.unwrap(),
+        [],
+        "who can do nothing is none"
+    );
+    let disabled = Member { disabled: true, ..theirs };
+    assert_eq!(store.members(tenant, None, page(1)).await.unwrap(), [disabled]);
 }
 
 pub(crate) async fn a_place_is_changed_with_its_audit_entry(bed: &Bed) {

@@ -10,7 +10,7 @@ use super::{Answer, json, listing, page_of};
 use crate::extract::{Json, Member, PathId, Query};
 use crate::state::App;
 
-/// List members, the latest to sign up first; with `email`, the one with that address, if there is one.
+/// List members, the latest to sign up first; with `email`, the one with that address, if there is one who was not disabled.
 #[utoipa::path(get, path = "/memberships", tag = "members", params(("tenant_id" = String, Path), MemberListQuery), responses(
     (status = 200, body = Listing<MemberView>, description = "A page of them."),
 ))]
