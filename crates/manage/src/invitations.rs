@@ -5,10 +5,11 @@ use keystile_core::{
     Secret, TenantId,
 };
 use keystile_measure::SPANS;
-use keystile_store::{Accepted, Page};
+use keystile_store::{Accepted, Joining, Page};
 use serde_json::{Value, json};
 use tracing::instrument;
 
+use crate::password::check_for;
 use crate::{Bearer, Caller, Conflict, ControlPlane, Lacking, Origin, Refused, Right};
 
 /// How a token begins, so that a scanner can find one that leaked.
@@ -96,7 +97,8 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for a token that is unknown, used, expired, or whose inviter could not give the role any
-    /// more; [`Refused::WrongCredentials`] for a wrong password; for a new password that breaks a rule.
+    /// more; [`Refused::WrongCredentials`] for a wrong password; for a password that breaks a rule, whether somebody has the
+    /// address or not.
     #[instrument(target = SPANS, skip_all)]
     pub async fn accept_invitation(
         &self,
@@ -105,6 +107,10 @@ impl ControlPlane {
     ) -> Result<(Membership, Email), Refused> {
         let Acceptance { token, password, bearer } = acceptance;
         let invitation = self.open_invitation(token.digest()).await?;
+        // Before it is known whether somebody has the address: whoever invites must not be told so.
+        if let Some(password) = &password {
+            check_for(&invitation.email, password).map_err(|invalid| invalid.at("password"))?;
+        }
         let known = self.store.person_by_email(&invitation.email).await?;
         let person = match &known {
             Some(person) => {
@@ -160,12 +166,14 @@ impl ControlPlane {
         person: Option<Person>,
         origin: &Origin,
     ) -> Result<(Membership, Email), Refused> {
-        let Invitation { id, tenant_id, email, role, .. } = invitation;
+        let Invitation { id, tenant_id, email, role, invited_by, .. } = invitation;
         let place = Membership { tenant_id, person_id, role, created_at: self.now() };
         let changes = json!({ "role": role, "email": email, "invitation_id": id });
         let (actor, target) = (Actor::Person(person_id), person_id.to_string());
         let entry = self.entry_by(tenant_id, actor, origin, Action::MembershipCreate, target, changes)?;
-        match self.store.accept_invitation(id, person, place.clone(), entry).await? {
+        let by = (invited_by, right_to_give(role).role());
+        let joining = Joining { id, by, person, place: place.clone(), entry };
+        match self.store.accept_invitation(joining).await? {
             Accepted::Joined => Ok((place, email)),
             Accepted::MemberBefore => Err(Refused::Conflict(Conflict::MemberAlready)),
             Accepted::Gone => Err(INVITATION),

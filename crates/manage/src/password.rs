@@ -146,7 +146,8 @@ fn check(password: &Secret) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn check_for(email: &Email, password: &Secret) -> Result<(), Invalid> {
+/// Goes on with a password that is acceptable for somebody with this address.
+pub(crate) fn check_for(email: &Email, password: &Secret) -> Result<(), Invalid> {
     check(password)?;
     let local = email.as_str().split('@').next().unwrap_or_default();
     if local.len() >= LEAST_LOCAL_PART && password.expose().to_lowercase().contains(local) {

@@ -1,6 +1,8 @@
 //! Invitations that are open.
 
-use keystile_core::{AuditEntry, Digest, Invitation, InvitationId, Membership, Person, TenantId, Timestamp};
+use keystile_core::{
+    AuditEntry, Digest, Invitation, InvitationId, Membership, Person, PersonId, Role, TenantId, Timestamp,
+};
 
 use crate::edit::tell;
 use crate::row::{Read, Row};
@@ -28,8 +30,23 @@ pub enum Accepted {
     Joined,
     /// The person was one already; the invitation stays open.
     MemberBefore,
-    /// It was accepted or taken back meanwhile.
+    /// It was accepted or taken back meanwhile, or whoever made it could not make it any more.
     Gone,
+}
+
+/// An invitation that is accepted.
+#[derive(Debug, Clone)]
+pub struct Joining {
+    /// Which one.
+    pub id: InvitationId,
+    /// Who made it, and the weakest role that they must still have.
+    pub by: (PersonId, Role),
+    /// Who joins, when the person is new.
+    pub person: Option<Person>,
+    /// The place that it gives.
+    pub place: Membership,
+    /// What the audit log is told.
+    pub entry: AuditEntry,
 }
 
 impl Store {
@@ -88,18 +105,8 @@ impl Store {
     ///
     /// # Errors
     /// `Conflict(Email)` when the new person's address was taken meanwhile.
-    pub async fn accept_invitation(
-        &self,
-        id: InvitationId,
-        person: Option<Person>,
-        place: Membership,
-        entry: AuditEntry,
-    ) -> Result<Accepted, StoreError> {
-        let args = (Value::text(id), person, place, entry);
-        self.write(args, |(id, person, place, entry), tx| {
-            Box::pin(accept(id, person.as_ref(), place, entry, tx))
-        })
-        .await
+    pub async fn accept_invitation(&self, joining: Joining) -> Result<Accepted, StoreError> {
+        self.write(joining, |joining, tx| Box::pin(accept(joining, tx))).await
     }
 }
 
@@ -134,19 +141,16 @@ async fn revoke(which: &[Value; 2], entry: &AuditEntry, tx: &mut Tx<'_>) -> Resu
 }
 
 /// The tenant's lock comes first, as for every change of its places.
-async fn accept(
-    id: &Value,
-    person: Option<&Person>,
-    place: &Membership,
-    entry: &AuditEntry,
-    tx: &mut Tx<'_>,
-) -> Result<Accepted, StoreError> {
+async fn accept(joining: &Joining, tx: &mut Tx<'_>) -> Result<Accepted, StoreError> {
+    let Joining { id, by: (inviter, needed), person, place, entry } = joining;
     let tenant = Value::text(place.tenant_id);
     tx.query(members::LOCK, std::slice::from_ref(&tenant)).await?;
     if members::is_member(place.tenant_id, place.person_id, tx).await? {
         return Ok(Accepted::MemberBefore);
     }
-    if tx.execute(END, &[tenant, id.clone()]).await? == 0 {
+    let standing = members::standing(place.tenant_id, *inviter, tx).await?;
+    let could_give = standing.is_some_and(|role| role >= *needed);
+    if !could_give || tx.execute(END, &[tenant, Value::text(id)]).await? == 0 {
         return Ok(Accepted::Gone);
     }
     if let Some(person) = person {

@@ -61,7 +61,7 @@ pub use error::{Archived, OpenError, StoreError, Unique};
 pub use filter::KeyFilter;
 pub use helm::Helm;
 pub use import::{Held, Import};
-pub use invitations::Accepted;
+pub use invitations::{Accepted, Joining};
 pub use keys::Changed;
 pub use limit_use::LimitUse;
 pub use location::Location;

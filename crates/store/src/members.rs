@@ -12,6 +12,8 @@ use crate::{Page, Store, StoreError};
 pub(crate) const LOCK: &str = "SELECT id FROM tenants WHERE id = $1 {for_update}";
 const ONE: &str =
     "SELECT person_id, role, created_at FROM memberships WHERE tenant_id = $1 AND person_id = $2";
+const STANDING: &str = "SELECT m.role FROM memberships AS m JOIN persons AS p ON p.id = m.person_id
+    WHERE m.tenant_id = $1 AND m.person_id = $2 AND p.disabled_at IS NULL";
 const OTHER_OWNERS: &str =
     "SELECT COUNT(*) AS owners FROM memberships AS m JOIN persons AS p ON p.id = m.person_id
     WHERE m.tenant_id = $1 AND m.person_id <> $2 AND m.role = 'owner' AND p.disabled_at IS NULL";
@@ -142,6 +144,16 @@ fn read(tenant_id: TenantId, row: &mut Row) -> Read<Membership> {
         role: row.parsed("role")?,
         created_at: row.time("created_at")?,
     })
+}
+
+/// The role of a person who is in the tenant and can sign in.
+pub(crate) async fn standing(
+    tenant_id: TenantId,
+    person_id: PersonId,
+    tx: &mut Tx<'_>,
+) -> Result<Option<Role>, StoreError> {
+    let found = tx.query_opt(STANDING, &[Value::text(tenant_id), Value::text(person_id)]).await?;
+    found.map(|mut row| row.parsed("role")).transpose()
 }
 
 /// Whether the person is in the tenant.

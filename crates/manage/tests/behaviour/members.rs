@@ -112,6 +112,21 @@ async fn an_invitation_ends_after_seven_days_or_with_its_inviter() {
     gone(accept(&bench, token, PASSWORD).await);
 }
 
+/// Whoever invites holds the token, too.
+#[tokio::test]
+async fn a_weak_password_does_not_tell_whether_an_address_is_known() {
+    let bench = Bench::new().await;
+    let (owner, _) = (bench.caller(Role::Owner).await, bench.caller(Role::Owner).await);
+    for address in ["owner-2@example.com", "nobody@example.com"] {
+        let token = bench.control.invite(&owner, email(address), Role::Viewer).await.unwrap().token;
+        let refused = accept(&bench, token, "password1234").await;
+        assert!(
+            matches!(&refused, Err(Refused::Invalid(broken)) if broken[0].field == "password"),
+            "{refused:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_invitation_never_changes_the_password_of_somebody_known() {
     let bench = Bench::new().await;

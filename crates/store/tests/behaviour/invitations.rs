@@ -1,7 +1,7 @@
 //! Invitations: one for an address, good once.
 
 use keystile_core::{Action, AuditEntry, Digest, Invitation, InvitationId, Membership, Person, Role};
-use keystile_store::{Accepted, Page, StoreError, Unique};
+use keystile_store::{Accepted, Joining, Page, Store, StoreError, Unique};
 
 use crate::bed::Bed;
 use crate::sample::{World, at, entry, number, page, person};
@@ -27,6 +27,18 @@ fn told(world: &World) -> AuditEntry {
 fn place(world: &World, person: &Person) -> Membership {
     let (tenant_id, person_id) = (world.tenant.id, person.id);
     Membership { tenant_id, person_id, role: Role::Admin, created_at: at(9) }
+}
+
+/// A tenant whose owner can sign in.
+async fn founded(store: &Store) -> World {
+    let world = World::founded(store).await;
+    store.enable_person(world.person.id, vec![]).await.unwrap();
+    world
+}
+
+fn joining(world: &World, id: InvitationId, person: Option<&Person>, as_whom: &Person) -> Joining {
+    let (by, place) = ((world.person.id, Role::Admin), place(world, as_whom));
+    Joining { id, by, person: person.cloned(), place, entry: told(world) }
 }
 
 pub(crate) async fn an_invitation_is_kept_until_it_is_revoked_or_expires(bed: &Bed) {
@@ -70,14 +82,13 @@ pub(crate) async fn an_address_is_invited_once_in_a_tenant(bed: &Bed) {
 
 pub(crate) async fn an_invitation_makes_a_member_once(bed: &Bed) {
     let store = bed.store().await;
-    let world = World::founded(&store).await;
+    let world = founded(&store).await;
     let bob = person("bob@example.com");
     let invited = invitation(&world, "bob@example.com", Role::Admin);
     store.create_invitation(invited.clone(), told(&world)).await.unwrap();
     let mut log = world.log(&store).await.len();
     let accept = async |person: Option<&Person>, as_whom: &Person| {
-        let place = place(&world, as_whom);
-        store.accept_invitation(invited.id, person.cloned(), place, told(&world)).await
+        store.accept_invitation(joining(&world, invited.id, person, as_whom)).await
     };
     assert_eq!(accept(None, &world.person).await.unwrap(), Accepted::MemberBefore);
     let mut taken = person("eve@example.com");
@@ -95,16 +106,38 @@ pub(crate) async fn an_invitation_makes_a_member_once(bed: &Bed) {
     assert_eq!(world.log(&store).await.len(), log);
 }
 
+/// Whoever accepts has been let in before, by what was true then.
+pub(crate) async fn an_invitation_of_somebody_who_lost_their_say_meanwhile_is_gone(bed: &Bed) {
+    let store = bed.store().await;
+    let world = founded(&store).await;
+    let (bob, invited) = (person("bob@example.com"), invitation(&world, "bob@example.com", Role::Admin));
+    store.create_invitation(invited.clone(), told(&world)).await.unwrap();
+    let accept = async |by| {
+        let joining = Joining { by, ..joining(&world, invited.id, Some(&bob), &bob) };
+        store.accept_invitation(joining).await.unwrap()
+    };
+    let (owner, outsider) = (world.person.id, person("eve@example.com").id);
+    assert_eq!(accept((outsider, Role::Admin)).await, Accepted::Gone);
+    store.disable_person(owner, at(5), vec![]).await.unwrap();
+    assert_eq!(accept((owner, Role::Admin)).await, Accepted::Gone);
+    store.enable_person(owner, vec![]).await.unwrap();
+    let viewer = super::members::joined(&store, &world, "viewer@example.com", Role::Viewer).await.id;
+    store.enable_person(owner, vec![]).await.unwrap();
+    assert_eq!(accept((viewer, Role::Admin)).await, Accepted::Gone);
+    assert_eq!(store.person(bob.id).await.unwrap(), None);
+    assert_eq!(accept((owner, Role::Owner)).await, Accepted::Joined);
+}
+
 pub(crate) async fn of_many_who_accept_one_joins(bed: &Bed) {
     let store = bed.store().await;
-    let world = World::founded(&store).await;
+    let world = founded(&store).await;
     let invited = invitation(&world, "bob@example.com", Role::Admin);
     store.create_invitation(invited.clone(), told(&world)).await.unwrap();
     let tasks: Vec<_> = (0..10)
         .map(|n| {
-            let (store, told, bob) = (store.clone(), told(&world), person(&format!("bob{n}@example.com")));
-            let place = place(&world, &bob);
-            tokio::spawn(async move { store.accept_invitation(invited.id, Some(bob), place, told).await })
+            let (store, bob) = (store.clone(), person(&format!("bob{n}@example.com")));
+            let joining = joining(&world, invited.id, Some(&bob), &bob);
+            tokio::spawn(async move { store.accept_invitation(joining).await })
         })
         .collect();
     let mut joined = 0;

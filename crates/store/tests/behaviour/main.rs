@@ -63,6 +63,7 @@ on_both_engines! {
         an_invitation_is_kept_until_it_is_revoked_or_expires,
         an_address_is_invited_once_in_a_tenant,
         an_invitation_makes_a_member_once,
+        an_invitation_of_somebody_who_lost_their_say_meanwhile_is_gone,
         of_many_who_accept_one_joins;
     customers:
         every_field_of_a_customer_comes_back,

@@ -1,7 +1,7 @@
 //! Who is in a tenant, and as what.
 
 use keystile_core::{Action, AuditEntry, Member, Membership, Person, PersonId, Role};
-use keystile_store::{Page, Place, PlaceChange, Store};
+use keystile_store::{Accepted, Joining, Page, Place, PlaceChange, Store};
 
 use crate::bed::Bed;
 use crate::sample::{World, at, entry, page, person};
@@ -14,7 +14,13 @@ pub(crate) async fn joined(store: &Store, world: &World, email: &str, role: Role
     let invitation = super::invitations::invitation(world, email, role);
     store.create_invitation(invitation.clone(), told.clone()).await.unwrap();
     let told = AuditEntry { id: entry(world.tenant.id, told.action, "").id, ..told };
-    store.accept_invitation(invitation.id, Some(person.clone()), place, told).await.unwrap();
+    store.enable_person(world.person.id, vec![]).await.unwrap();
+    let by = (world.person.id, Role::Owner);
+    let joining = Joining { id: invitation.id, by, person: Some(person.clone()), place, entry: told };
+    assert_eq!(store.accept_invitation(joining).await.unwrap(), Accepted::Joined);
+    if let Some(at) = world.person.disabled_at {
+        store.disable_person(world.person.id, at, vec![]).await.unwrap();
+    }
     person
 }
 

@@ -85,7 +85,8 @@ pub(crate) async fn accept_invitation(State(app): State<App>, request: Request) 
     let Json(request) =
         EarlyJson::<AcceptInvitation>::from_request(Request::from_parts(parts, body), &app).await?;
     let acceptance = Acceptance { token: request.token, password: request.password, bearer };
-    let (membership, email) = app.control.accept_invitation(acceptance, &origin).await?;
+    let accept = |app: App| async move { app.control.accept_invitation(acceptance, &origin).await };
+    let (membership, email) = app.finish(accept).await?;
     let name = app.control.tenant_name(membership.tenant_id).await?;
     Ok(json(StatusCode::OK, &AcceptedInvitation::of(membership, email, name)))
 }
