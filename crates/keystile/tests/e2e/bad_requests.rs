@@ -340,7 +340,14 @@ pub(crate) fn on_others(subject: &Subject) -> Vec<Case> {
     let application = |body: Value| Case::json("POST", &applications, &body);
     let tenant = |body: Value| Case::json("POST", "/api/v1/tenants", &body);
     let sign_in = |body: Value| Case::json("POST", "/api/v1/auth/token", &body);
+    let switch = |what: &str| {
+        let path = format!("{}/{}/{what}", subject.keys, subject.id);
+        Case::json("POST", &path, &json!({ "reason": "red" })).names("reason")
+    };
     vec![
+        switch("disable"),
+        switch("enable"),
+        switch("unblock"),
         application(json!({ "name": "" })).names("name"),
         application(json!({ "name": "x".repeat(201) })).names("name"),
         application(json!({ "name": "a", "colour": "red" })).names("colour"),

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use http::StatusCode;
 use keystile_core::{ApiKey, KeyId, Timestamp};
 use keystile_manage::{Caller, Committed, KeyQuery, Refused, VersionGuard};
-use keystile_wire::{BlockKey, KeyListQuery, KeyView, Listing, PatchKey, RevokeKey};
+use keystile_wire::{BlockKey, KeyListQuery, KeyView, Listing, Nothing, PatchKey, RevokeKey};
 
 use super::shown::Shown;
 use super::{Answer, json, listing, page_of};
@@ -143,23 +143,23 @@ pub(crate) async fn block_key(key: OneKey, Json(request): Json<BlockKey>) -> Ans
 /// Switch an API key off for a while.
 #[utoipa::path(post, path = "/api-keys/{api_key_id}/disable", tag = "keys",
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses(Changed))]
-pub(crate) async fn disable_key(key: OneKey) -> Answer {
+    request_body = Option<Nothing>, responses(Changed))]
+pub(crate) async fn disable_key(key: OneKey, OptionalJson(Nothing {}): OptionalJson<Nothing>) -> Answer {
     changed(key, |app, by, id, guard| async move { app.control.disable_key(&by, id, guard).await }).await
 }
 
 /// Switch an API key on again.
 #[utoipa::path(post, path = "/api-keys/{api_key_id}/enable", tag = "keys",
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses(Changed))]
-pub(crate) async fn enable_key(key: OneKey) -> Answer {
+    request_body = Option<Nothing>, responses(Changed))]
+pub(crate) async fn enable_key(key: OneKey, OptionalJson(Nothing {}): OptionalJson<Nothing>) -> Answer {
     changed(key, |app, by, id, guard| async move { app.control.enable_key(&by, id, guard).await }).await
 }
 
 /// Unblock an API key.
 #[utoipa::path(post, path = "/api-keys/{api_key_id}/unblock", tag = "keys",
     params(("tenant_id" = String, Path), ("api_key_id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses(Changed))]
-pub(crate) async fn unblock_key(key: OneKey) -> Answer {
+    request_body = Option<Nothing>, responses(Changed))]
+pub(crate) async fn unblock_key(key: OneKey, OptionalJson(Nothing {}): OptionalJson<Nothing>) -> Answer {
     changed(key, |app, by, id, guard| async move { app.control.unblock_key(&by, id, guard).await }).await
 }
