@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hmac;
 use keystile_core::{Actor, Digest, Secret, TenantId};
 use keystile_measure::SPANS;
 use keystile_store::{Begun, Once, Receipt};
 use tracing::instrument;
 
-use crate::{Caller, Conflict, ControlPlane, Refused, Right, SignedIn};
+use crate::{Caller, Conflict, ControlPlane, Present, Refused, Right, SignedIn};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,6 +56,13 @@ impl SignedIn {
     }
 }
 
+impl Present {
+    /// The person as who asks.
+    pub const fn asker(&self) -> Asker {
+        Asker { actor: Actor::Person(self.person.id), tenant_id: None }
+    }
+}
+
 /// What is known of a request.
 #[derive(Debug)]
 pub enum Repeated {
@@ -85,9 +93,10 @@ impl ControlPlane {
         self.entropy.fill(&mut owner)?;
         let receipt = Receipt { scope: Digest::of(named.as_bytes()), owner: Digest::from_bytes(owner) };
         let now = self.now();
-        let once =
-            Once { receipt, request: asked.body, now, stale: now.minus(STALE), expires_at: now.plus(KEPT) };
-        let seal = Seal::new(self.signing.sealing(), &asked.key, receipt.scope)?;
+        let own = self.signing.sealing();
+        let (request, stale, expires_at) = (marked(own, asked.body), now.minus(STALE), now.plus(KEPT));
+        let once = Once { receipt, request, now, stale, expires_at };
+        let seal = Seal::new(own, &asked.key, receipt.scope)?;
         match self.store.begin_once(once).await? {
             Begun::First => Ok(Repeated::Not(Attempt { receipt, seal })),
             Begun::Running => Err(Refused::Conflict(Conflict::IdempotencyInProgress)),
@@ -130,6 +139,13 @@ impl ControlPlane {
             );
         }
     }
+}
+
+/// What is kept of a body, to tell it from others. A body may hold a password, of which the database must have no digest
+/// that guesses could be compared with.
+fn marked(own: &[u8], body: Digest) -> Digest {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, own), body.as_bytes());
+    Digest::of(tag.as_ref())
 }
 
 /// Closes and opens the answer of one request.
@@ -178,6 +194,14 @@ mod tests {
 
     fn seal(own: &[u8], key: &str, scope: &[u8]) -> Seal {
         Seal::new(own, &Secret::new(key), Digest::of(scope)).unwrap()
+    }
+
+    #[test]
+    fn bodies_are_told_apart_and_only_the_server_could_compare_guesses() {
+        let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+        assert_eq!(marked(b"server", one), marked(b"server", one));
+        assert!(marked(b"server", one) != marked(b"server", other));
+        assert!(marked(b"server", one) != marked(b"another", one) && marked(b"server", one) != one);
     }
 
     #[test]

@@ -29,6 +29,7 @@ async fn the_same_answer_is_given_again(mut world: World) {
     let key = world.create(&json!({ "name": "subject" })).await;
     let one = format!("{}/{}", world.keys(), text(&key, "id"));
     let (applications, tenants) = (format!("{}/applications", world.tenant()), "/api/v1/tenants".to_owned());
+    let member = world.member("member@example.com", "viewer").await.id;
     let [customers, invitations] =
         ["customers", "invitations"].map(|made| format!("{}/{made}", world.tenant()));
     let calls = [
@@ -40,6 +41,8 @@ async fn the_same_answer_is_given_again(mut world: World) {
         (tenants.clone(), json!({ "name": "made" })),
         (customers.clone(), json!({ "name": "made" })),
         (invitations.clone(), json!({ "email": "made@example.com", "role": "viewer" })),
+        (format!("{}/memberships/{member}/password-reset", world.tenant()), json!({})),
+        ("/api/v1/auth/totp".to_owned(), json!({ "password": world.credentials.password })),
     ];
     let mut first = Vec::new();
     for (path, body) in &calls {

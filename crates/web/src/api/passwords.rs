@@ -3,10 +3,12 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::PersonId;
+use keystile_manage::Right;
 use keystile_wire::{ChangePassword, Nothing, Problem, ResetOfferView, ResetPassword};
 
 use super::{Answer, secret_json};
-use crate::extract::{CameFrom, EarlyJson, Here, Json, Member, OptionalJson, PathId};
+use crate::extract::{CameFrom, EarlyJson, Here, Json, Member, PathId};
+use crate::once::{MakingOptional, once};
 use crate::state::App;
 
 /// Change your password. All your other sessions end.
@@ -44,16 +46,20 @@ pub(crate) async fn reset_password(
 /// Make a token with which a member sets their password anew, once, within 24 hours. Hand it over yourself. Only for
 /// members all of whose tenants you administer, with no higher role than yours in any.
 #[utoipa::path(post, path = "/memberships/{person_id}/password-reset", tag = "tenants",
-    params(("tenant_id" = String, Path), ("person_id" = String, Path)), request_body = Option<Nothing>, responses(
+    params(("tenant_id" = String, Path), ("person_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = Option<Nothing>, responses(
     (status = 201, body = ResetOfferView, description = "The token, shown this once. Earlier ones stop working."),
 ))]
 pub(crate) async fn offer_reset(
     State(app): State<App>,
     Member(caller): Member,
     PathId(person_id): PathId<PersonId>,
-    OptionalJson(Nothing {}): OptionalJson<Nothing>,
+    MakingOptional(Nothing {}, asked): MakingOptional<Nothing>,
 ) -> Answer {
-    let offer = app.control.offer_reset(&caller, person_id).await?;
-    let view = ResetOfferView { token: offer.token, expires_at: offer.expires_at };
-    Ok(secret_json(StatusCode::CREATED, &view))
+    once(&app, caller.asker(Right::ResetPasswords)?, asked, move |app| async move {
+        let offer = app.control.offer_reset(&caller, person_id).await?;
+        let view = ResetOfferView { token: offer.token, expires_at: offer.expires_at };
+        Ok(secret_json(StatusCode::CREATED, &view))
+    })
+    .await
 }

@@ -7,10 +7,11 @@ use keystile_wire::{ConfirmTotp, EnrolTotp, EnrolmentView, Problem, RecoveryCode
 use super::sign_in::shown_factor;
 use super::{Answer, secret_json};
 use crate::extract::{Here, Json};
+use crate::once::{Making, once};
 use crate::state::App;
 
 /// Make a TOTP secret for your authenticator, which takes the password. It is asked for once you have confirmed it.
-#[utoipa::path(post, path = "/api/v1/auth/totp", tag = "sessions", request_body = EnrolTotp, responses(
+#[utoipa::path(post, path = "/api/v1/auth/totp", tag = "sessions", params(("Idempotency-Key" = Option<String>, Header)), request_body = EnrolTotp, responses(
     (status = 201, body = EnrolmentView, description = "The secret, shown this once."),
     (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in, or `wrong_credentials`."),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "`second_factor_exists`."),
@@ -18,12 +19,15 @@ use crate::state::App;
 pub(crate) async fn enrol_totp(
     State(app): State<App>,
     Here(present): Here,
-    Json(request): Json<EnrolTotp>,
+    Making(request, asked): Making<EnrolTotp>,
 ) -> Answer {
-    let work = |app: App| async move { app.control.enrol_totp(&present, request.password).await };
-    let enrolment = app.finish(work).await?;
-    let view = EnrolmentView { secret: enrolment.secret, uri: enrolment.uri };
-    Ok(secret_json(StatusCode::CREATED, &view))
+    once(&app, present.asker(), asked, move |app| async move {
+        let work = |app: App| async move { app.control.enrol_totp(&present, request.password).await };
+        let enrolment = app.finish(work).await?;
+        let view = EnrolmentView { secret: enrolment.secret, uri: enrolment.uri };
+        Ok(secret_json(StatusCode::CREATED, &view))
+    })
+    .await
 }
 
 /// Confirm the secret with a code. From now on signing in takes one.
