@@ -11,7 +11,7 @@ use tracing::instrument;
 
 use crate::audit::object;
 use crate::edit::{Edited, edit, edited};
-use crate::{Caller, Committed, ControlPlane, Origin, Refused, Right, SignedIn, VersionGuard};
+use crate::{Caller, Committed, ControlPlane, Origin, Present, Refused, Right, SignedIn, VersionGuard};
 
 /// A new tenant, with the application that keys are issued to unless another is named.
 #[derive(Debug)]
@@ -120,13 +120,15 @@ impl ControlPlane {
         Ok(Founded { tenant, application, owner })
     }
 
-    /// The tenants the signed-in person is a member of, with the role in each.
+    /// The tenants that the person can enter with this session, with the role in each.
     ///
     /// # Errors
     /// When the store does not answer.
     #[instrument(target = SPANS, skip_all)]
-    pub async fn tenants(&self, signed_in: &SignedIn) -> Result<Vec<(Tenant, Role)>, Refused> {
-        Ok(self.store.tenants_of(signed_in.person_id).await?)
+    pub async fn tenants(&self, present: &Present) -> Result<Vec<(Tenant, Role)>, Refused> {
+        let mut tenants = self.store.tenants_of(present.person.id).await?;
+        tenants.retain(|(tenant, _)| present.session.second_factor || !tenant.settings.mfa_required);
+        Ok(tenants)
     }
 
     /// The caller's tenant.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keystile_client::{Client, Credential};
 use keystile_core::{Clock, TenantId};
-use keystile_wire::{Logout, TenantView};
+use keystile_wire::{Logout, MyTenant};
 
 use super::credentials::{CredentialsFile, SignIn, Variables, file_to_read};
 use super::output::{plain, tell};
@@ -154,7 +154,7 @@ impl Session {
     pub(super) async fn tenant(&self) -> Result<TenantId, Failure> {
         match self.tenant {
             Some(tenant) => Ok(tenant),
-            None => only_one(&self.client.tenants().await?.data),
+            None => only_one(&self.client.me().await?.tenants),
         }
     }
 }
@@ -169,7 +169,7 @@ impl Session {
 }
 
 /// Acting in the wrong tenant is worse than asking back.
-fn only_one(tenants: &[TenantView]) -> Result<TenantId, Failure> {
+fn only_one(tenants: &[MyTenant]) -> Result<TenantId, Failure> {
     match tenants {
         [] => Err(Failure::new("you are a member of no tenant; ask an owner to add you, or create one")),
         [tenant] => Ok(tenant.id),
@@ -177,7 +177,7 @@ fn only_one(tenants: &[TenantView]) -> Result<TenantId, Failure> {
             let mut message =
                 "you are a member of several tenants; choose one with --tenant or KEYSTILE_TENANT:\n"
                     .to_owned();
-            for TenantView { id, name, .. } in several {
+            for MyTenant { id, name, .. } in several {
                 message.push_str(&format!("\n  {id}  {}", plain(name.as_str())));
             }
             Err(Failure::new(message))
@@ -187,7 +187,7 @@ fn only_one(tenants: &[TenantView]) -> Result<TenantId, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::{Role, Secret, Timestamp, TrustLevel};
+    use keystile_core::{Role, Secret};
 
     use super::*;
 
@@ -239,18 +239,11 @@ mod tests {
 
     #[test]
     fn several_tenants_are_listed_to_choose_from() {
-        let view = |id: &str, name: &str| TenantView {
+        let view = |id: &str, name: &str| MyTenant {
             id: id.parse().unwrap(),
             name: name.parse().unwrap(),
-            key_label: "ks".parse().unwrap(),
-            rotation_days: 90,
-            mfa_required: false,
-            rpm_limit: None,
-            rate_limits: Vec::new(),
-            default_trust_level: TrustLevel::External,
-            version: 1,
             role: Role::Owner,
-            created_at: Timestamp::from_millis(0),
+            mfa_required: false,
         };
         let (acme, globex) = (view(FIRST, "Acme"), view(SECOND, "Globex"));
         assert_eq!(only_one(std::slice::from_ref(&acme)).unwrap().to_string(), FIRST);

@@ -82,6 +82,7 @@ async fn a_tenant_that_wants_a_second_factor_says_so_and_lets_one_enrol() {
     refused.expect_problem(403, "second_factor_required");
     let me = world.read("/api/v1/auth/me").await;
     assert_eq!(me["tenants"][0]["mfa_required"], true);
+    assert_eq!(world.read("/api/v1/tenants").await["data"], json!([]), "its settings are not shown either");
     enrol(&world).await;
     world.read(&world.keys()).await;
 }

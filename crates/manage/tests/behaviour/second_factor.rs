@@ -159,10 +159,13 @@ async fn a_tenant_that_wants_a_second_factor_is_entered_with_one_only() {
     let refused = enter(&bearer).await;
     assert!(matches!(refused, Err(Refused::SecondFactorRequired)), "{refused:?}");
     let Bearer::Person(signed_in) = bearer else { return };
-    let present = bench.control.arrive(&signed_in, Origin::default()).await.unwrap();
+    let arrive = async || bench.control.arrive(&signed_in, Origin::default()).await.unwrap();
+    let present = arrive().await;
+    assert!(bench.control.tenants(&present).await.unwrap().is_empty(), "its settings are not shown either");
     let secret = bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await.unwrap().secret;
     bench.control.confirm_totp(&present, &code(&bench, secret.expose())).await.unwrap();
     enter(&bearer).await.unwrap();
+    assert_eq!(bench.control.tenants(&arrive().await).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
