@@ -9,12 +9,12 @@ use keystile_core::{ApiKey, AuditEntry, Digest, TenantId};
 use crate::belonging::Belonging;
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
-use crate::{Store, StoreError, audit, record, tags};
+use crate::{Store, StoreError, Unique, audit, record, tags};
 
 /// How many digests one statement asks for. Fewer are filled up with repeats.
 const ASKED: usize = 256;
-/// How many keys are sent together.
-const SENT: usize = 256;
+/// How many keys are sent together; no more than are asked for together.
+const SENT: usize = ASKED;
 
 static HELD: LazyLock<String> =
     LazyLock::new(|| asking(&format!("SELECT {} FROM api_keys WHERE digest IN (", *record::SELECTED)));
@@ -46,7 +46,7 @@ impl Store {
     /// it. When `decide` fails, nothing is written; it is held to what the closure of [`Self::change_key`] is.
     ///
     /// # Errors
-    /// `Conflict(Secret)` when a key with one of the digests was added meanwhile; `Archived` when what a new key belongs to
+    /// `Conflict(Secret)` when a key with one of the digests was added meanwhile, or had it until then; `Archived` when what a new key belongs to
     /// is.
     pub async fn import_keys<T: Send + 'static, E: Send + 'static>(
         &self,
@@ -79,12 +79,20 @@ where
     for chunk in keys.chunks(SENT) {
         Belonging::of(chunk).hold(tx).await?;
         insert(&record::INSERT, &chunk.iter().map(record::insert_values).collect::<Vec<_>>(), tx).await?;
+        refuse_retired(chunk, tx).await?;
         tags::add(chunk, tx).await?;
     }
     for chunk in audit.chunks(SENT) {
         insert(audit::INSERT, &chunk.iter().map(audit::values).collect::<Vec<_>>(), tx).await?;
     }
     Ok(Ok(told))
+}
+
+/// The unique index was waited for, so what another transaction retired meanwhile is seen by now.
+async fn refuse_retired(keys: &[ApiKey], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let digests: Vec<Digest> = keys.iter().map(|key| key.secret.digest).collect();
+    let retired = tx.query(&RETIRED, &asked(&digests)).await?;
+    if retired.is_empty() { Ok(()) } else { Err(StoreError::Conflict(Unique::Secret)) }
 }
 
 async fn insert(sql: &str, rows: &[impl AsRef<[Value]>], tx: &mut Tx<'_>) -> Result<(), StoreError> {
@@ -95,8 +103,7 @@ async fn insert(sql: &str, rows: &[impl AsRef<[Value]>], tx: &mut Tx<'_>) -> Res
 async fn held(tenant_id: TenantId, digests: &[Digest], tx: &mut Tx<'_>) -> Result<Held, StoreError> {
     let mut held = Held::default();
     for chunk in digests.chunks(ASKED) {
-        let repeats = std::iter::repeat_n(chunk[0], ASKED - chunk.len());
-        let values: Vec<Value> = chunk.iter().copied().chain(repeats).map(Value::from).collect();
+        let values = asked(chunk);
         for row in tx.query(&HELD, &values).await? {
             let key = record::read(row)?;
             if key.tenant_id == tenant_id {
@@ -110,6 +117,11 @@ async fn held(tenant_id: TenantId, digests: &[Digest], tx: &mut Tx<'_>) -> Resul
         }
     }
     Ok(held)
+}
+
+/// At most [`ASKED`] digests, and at least one, filled up.
+fn asked(digests: &[Digest]) -> Vec<Value> {
+    digests.iter().copied().cycle().take(ASKED).map(Value::from).collect()
 }
 
 fn asking(beginning: &str) -> String {

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use keystile_core::Action;
-use keystile_store::{Doubt, Location, OpenError, Store, StoreError};
+use keystile_core::{Action, ApiKey};
+use keystile_store::{Doubt, Held, Import, Location, OpenError, Store, StoreError, Unique};
 use keystile_testkit::postgres::{Database, Durability, Postgres};
 use keystile_testkit::proxy::{Fault, Hears, Proxy};
 use sample::World;
@@ -131,7 +131,7 @@ fn by_proxy(database: &Database<'_>) -> (Proxy, String) {
 }
 
 /// Loses the connection while the server commits a new key.
-async fn lost(world: &World, store: &Store, proxy: &Proxy) -> (keystile_core::ApiKey, Doubt) {
+async fn lost(world: &World, store: &Store, proxy: &Proxy) -> (ApiKey, Doubt) {
     let key = world.key();
     proxy.set(Fault::Cut { after: vec!["key.create", "COMMIT"], server: Hears::All });
     let created = store.create_key(key.clone(), world.entry(Action::KeyCreate, key.id)).await;
@@ -200,4 +200,33 @@ async fn nobody_gets_a_connection_on_which_somebody_gave_up_waiting() {
         timeout(Duration::from_secs(4), store.ready()).await.unwrap().unwrap();
     }
     assert_eq!(store.key(world.tenant.id, key.id).await.unwrap(), None);
+}
+
+/// Another key gets the secret, and loses it, between what the import is told and what it writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_retired_during_an_import_is_not_imported() {
+    let database = Postgres::shared().database();
+    let store = open(database.url(), 2).await.unwrap();
+    store.migrate().await.unwrap();
+    let world = World::founded(&store).await;
+    let imported = world.key();
+    let other = ApiKey { secret: imported.secret.clone(), ..world.key() };
+    let (next, id, tenant_id) = (world.key().secret, other.id, world.tenant.id);
+    let (made, renewed) = (world.entry(Action::KeyCreate, id), world.entry(Action::KeyRegenerate, id));
+    let (beside, digests) = (store.clone(), vec![imported.secret.digest]);
+    let decide = move |held: &Held| {
+        assert!(held.own.is_empty() && held.taken.is_empty());
+        let meanwhile = async move {
+            beside.create_key(other, made).await.unwrap();
+            let renew = |key: &mut ApiKey| {
+                key.secret = next;
+                Ok::<_, ()>(Some(renewed))
+            };
+            beside.change_key(tenant_id, id, renew).await.unwrap().unwrap().unwrap();
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(meanwhile));
+        Ok::<_, ()>(Import { keys: vec![imported], audit: Vec::new(), told: () })
+    };
+    let outcome = store.import_keys(tenant_id, digests, decide).await;
+    assert!(matches!(outcome, Err(StoreError::Conflict(Unique::Secret))), "{outcome:?}");
 }
