@@ -200,7 +200,8 @@ impl From<SourceUnavailable> for ApiProblem {
 const fn conflict_code(conflict: Conflict) -> &'static str {
     match conflict {
         Conflict::SecretExists => SECRET_EXISTS,
-        Conflict::ApplicationName | Conflict::Email => "name_taken",
+        Conflict::ApplicationName => "name_taken",
+        Conflict::Email => "email_taken",
         Conflict::SecondFactor => "second_factor_exists",
         Conflict::KeyRevoked => "key_revoked",
         Conflict::KeyExpired => "key_expired",
