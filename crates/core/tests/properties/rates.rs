@@ -134,7 +134,7 @@ proptest! {
     fn changing_limits_back_and_forth_gives_nothing_away(
         first in a_limit(), second in a_limit(), requests in requests(),
     ) {
-        let rates = [Rates::new(None, &[first.clone()]), Rates::new(None, &[second.clone()])];
+        let rates = [&first, &second].map(|limit| Rates::new(None, std::slice::from_ref(limit)));
         let burst = |limit: &RateLimit| u128::from(limit.burst.unwrap_or(limit.limit));
         let most = burst(&first).max(burst(&second));
         // Per millisecond the better of the two limits, over a common denominator.
