@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::check::go_through;
 use crate::invalid::text_enum;
 use crate::permission::Requirement;
 use crate::rate::Exceeded;
@@ -225,25 +226,5 @@ impl Ask<'_> {
 /// # Errors
 /// The refusal, when there is one.
 pub fn decide(facts: &KeyFacts, ask: &Ask<'_>, now: Timestamp) -> Result<(), Refusal> {
-    let unless = |code, holds: bool| if holds { Ok(()) } else { Err(Refusal::Plain(code)) };
-    unless(Code::KeyNotFound, agrees(ask.tenant_id, facts.tenant_id))?;
-    match facts.status(now) {
-        KeyStatus::Active => {}
-        KeyStatus::Revoked => return Err(Refusal::Plain(Code::KeyRevoked)),
-        KeyStatus::Expired => return Err(Refusal::Plain(Code::KeyExpired)),
-        KeyStatus::Inactive => return Err(Refusal::Plain(Code::KeyInactive)),
-    }
-    unless(Code::WrongEnvironment, agrees(ask.environment, facts.environment))?;
-    unless(Code::KeyBlocked, !facts.blocked)?;
-    unless(Code::WrongApplication, agrees(ask.application_id, facts.application_id))?;
-    unless(Code::IpNotAllowed, facts.allowed_ips.allow(ask.ip))?;
-    let same_customer = facts.customer_id.is_none_or(|own| agrees(ask.customer_id, own));
-    unless(Code::WrongCustomer, same_customer)?;
-    let lacking = |missing: &str| Refusal::PermissionDenied { missing: missing.to_owned() };
-    ask.permissions.check(&facts.scopes).map_err(lacking)?;
-    unless(Code::ModelNotAllowed, ask.model.is_none_or(|model| facts.kind.allows_model(model)))
-}
-
-fn agrees<T: Copy + PartialEq>(asked: Option<T>, own: T) -> bool {
-    asked.is_none_or(|asked| asked == own)
+    go_through(facts, ask, now, |_, outcome| outcome)
 }

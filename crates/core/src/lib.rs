@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod catalogue;
 pub mod change;
+pub mod check;
 pub mod customer;
 pub mod decision;
 pub mod environment;
@@ -32,6 +33,7 @@ pub use audit::chain::{ChainHead, RecordedEntry, SealedEntry, Seq};
 pub use audit::{Action, Actor, AuditEntry};
 pub use catalogue::{CatalogueEntry, PermissionName};
 pub use change::{Change, LimitedId};
+pub use check::{Check, Checked, Finding, explain};
 pub use customer::{Customer, CustomerPatch};
 pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decide};
 pub use environment::Environment;

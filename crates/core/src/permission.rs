@@ -218,6 +218,23 @@ impl<'a> Requirement<'a> {
             }
         }
     }
+
+    /// Every permission without which `grants` do not meet this requirement, in the order of the question; where one of
+    /// several is enough, all of them. The first is the one that [`Self::check`] names.
+    pub fn missing(self, grants: &Grants) -> Vec<&'a str> {
+        let lacking = |needed: &'a [Permission<'a>]| {
+            needed.iter().filter(|permission| !grants.cover(**permission)).map(|permission| permission.0)
+        };
+        match self {
+            Self::All(needed) => lacking(needed).collect(),
+            Self::Any(_) if self.check(grants).is_ok() => Vec::new(),
+            Self::Any(accepted) => lacking(accepted).collect(),
+            Self::AllOf([one, other]) => lacking(one).chain(lacking(other)).collect(),
+            Self::AnyAndAll { any, all } => {
+                Self::Any(any).missing(grants).into_iter().chain(lacking(all)).collect()
+            }
+        }
+    }
 }
 
 #[cfg(test)]

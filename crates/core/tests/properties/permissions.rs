@@ -120,6 +120,28 @@ proptest! {
     }
 
     #[test]
+    fn all_that_is_missing_begins_with_what_a_refusal_names(
+        held in grants(),
+        [one, other] in [proptest::collection::vec(permission(), 0..4), proptest::collection::vec(permission(), 0..4)],
+    ) {
+        let one = one.iter().map(|text| Permission::parse(text).unwrap()).collect::<Vec<_>>();
+        let other = other.iter().map(|text| Permission::parse(text).unwrap()).collect::<Vec<_>>();
+        for requirement in [
+            Requirement::All(&one),
+            Requirement::Any(&one),
+            Requirement::AllOf([&one, &other]),
+            Requirement::AnyAndAll { any: &one, all: &other },
+        ] {
+            let missing = requirement.missing(&held);
+            match requirement.check(&held) {
+                Ok(()) => prop_assert_eq!(missing, Vec::<&str>::new()),
+                Err("") => prop_assert!(one.is_empty(), "only what can never be met has no name"),
+                Err(first) => prop_assert_eq!(missing.first(), Some(&first)),
+            }
+        }
+    }
+
+    #[test]
     fn any_text_is_judged_without_a_panic_and_within_the_length(text in prop_oneof![".*", "[a:*.]{0,140}"]) {
         let permission = Permission::parse(&text);
         if text.parse::<Grant>().is_err() {
