@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::cache::{Boarding, Cache};
 use crate::cached_key::{CachedKey, Shared};
-use crate::flight::{Landing, Ticket};
+use crate::flight::{Flight, Landing, Ticket};
 use crate::meter::{Meters, OwnerId};
 use crate::source::KeySource;
 
@@ -49,6 +49,12 @@ struct Queue {
     workers: usize,
 }
 
+/// A key that is about to be there.
+enum Boarded {
+    Landed(Landing),
+    Waiting(Arc<Flight>),
+}
+
 impl Fills {
     pub(crate) fn new(cache: Arc<Cache>, source: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let (shared, queue) = (Shared::new(), Mutex::default());
@@ -60,19 +66,52 @@ impl Fills {
         tokio::time::timeout(FILL_TIMEOUT, self.look(digest)).await.unwrap_or(Landing::Unavailable)
     }
 
-    async fn look(self: &Arc<Self>, digest: &Digest) -> Landing {
-        for _ in 0..LOOKS {
-            let landing = match self.cache.board(digest) {
-                Boarding::Landed(landing) => landing,
-                Boarding::Joined(flight) => flight.landed().await,
-                Boarding::Opened(ticket, flight) => {
-                    self.enqueue(ticket);
-                    flight.landed().await
+    /// The keys with these digests, in order. All of a query's size are queued before one is waited for, so that few queries
+    /// read them; no more of one caller's wait at a time, so that there is room for others. It takes no longer than
+    /// [`Self::find`].
+    pub(crate) async fn find_all(self: &Arc<Self>, digests: &[Digest]) -> Vec<Landing> {
+        let mut landings = Vec::with_capacity(digests.len());
+        let read = async {
+            for part in digests.chunks(DIGESTS_PER_QUERY) {
+                let boarded: Vec<_> = part.iter().map(|digest| (digest, self.board(digest))).collect();
+                for (digest, boarded) in boarded {
+                    landings.push(self.land(digest, boarded).await);
                 }
+            }
+        };
+        // Those that were not read in time are unavailable.
+        let _in_time = tokio::time::timeout(FILL_TIMEOUT, read).await;
+        landings.resize_with(digests.len(), || Landing::Unavailable);
+        landings
+    }
+
+    async fn look(self: &Arc<Self>, digest: &Digest) -> Landing {
+        self.land(digest, self.board(digest)).await
+    }
+
+    /// What is known, or a read that is under way from now on.
+    fn board(self: &Arc<Self>, digest: &Digest) -> Boarded {
+        match self.cache.board(digest) {
+            Boarding::Landed(landing) => Boarded::Landed(landing),
+            Boarding::Joined(flight) => Boarded::Waiting(flight),
+            Boarding::Opened(ticket, flight) => {
+                self.enqueue(ticket);
+                Boarded::Waiting(flight)
+            }
+        }
+    }
+
+    /// Waits, and looks again if the key was changed while it was read.
+    async fn land(self: &Arc<Self>, digest: &Digest, mut boarded: Boarded) -> Landing {
+        for _ in 0..LOOKS {
+            let landing = match boarded {
+                Boarded::Landed(landing) => landing,
+                Boarded::Waiting(flight) => flight.landed().await,
             };
             if !matches!(landing, Landing::Overtaken) {
                 return landing;
             }
+            boarded = self.board(digest);
         }
         Landing::Unavailable
     }

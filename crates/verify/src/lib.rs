@@ -10,10 +10,12 @@
 //! [`keystile_core::Code::EnforcementUnavailable`]; it never lets a request pass because something failed.
 
 mod background;
+mod batch;
 mod bounds;
 mod cache;
 mod cached_key;
 mod doubts;
+mod explanation;
 mod fill;
 mod flight;
 mod last_use;
@@ -33,6 +35,7 @@ mod verifier;
 pub use background::{Background, FLUSH_EVERY, TOUCH_TIMEOUT};
 pub use bounds::Bounds;
 pub use cached_key::CachedKey;
+pub use explanation::Explanation;
 pub use fill::{DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGHT};
 pub use last_use::{USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
 pub use limiter::{Demand, Left, LimitLeft, Limiter, OneNode};

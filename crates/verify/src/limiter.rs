@@ -19,8 +19,8 @@ pub trait Limiter: Send + Sync + 'static {
     /// The limit that is full, for the longest time if several are.
     fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Exceeded>;
 
-    /// What is left, without counting anything.
-    fn look(&self, demands: &[Demand<'_>]) -> Left;
+    /// Whether a request of `cost` would fit now, and what is left, without counting anything.
+    fn look(&self, demands: &[Demand<'_>], cost: u32) -> (Left, Result<(), Exceeded>);
 }
 
 /// One owner whose limits bear on a request.
@@ -127,17 +127,22 @@ impl Limiter for OneNode {
             return self.take_one(demand, cost);
         }
         let mut held = self.hold(demands);
-        if let Some((place, full)) = longest(held.iter().map(|used| used.check(cost))) {
-            return Err(exceeded(&demands[place], &held[place], full));
-        }
+        check(demands, &held, cost)?;
         held.iter_mut().for_each(|used| used.add(cost));
         demands.iter().for_each(|demand| demand.meter.note_use());
         Ok(left(demands, &held))
     }
 
-    fn look(&self, demands: &[Demand<'_>]) -> Left {
-        left(demands, &self.hold(demands))
+    fn look(&self, demands: &[Demand<'_>], cost: u32) -> (Left, Result<(), Exceeded>) {
+        let held = self.hold(demands);
+        (left(demands, &held), check(demands, &held, cost))
     }
+}
+
+/// Whether a request of `cost` fits all of them.
+fn check(demands: &[Demand<'_>], held: &Held<'_>, cost: u32) -> Result<(), Exceeded> {
+    let full = longest(held.iter().map(|used| used.check(cost)));
+    full.map_or(Ok(()), |(place, full)| Err(exceeded(&demands[place], &held[place], full)))
 }
 
 /// Of those that are full the one that is so for the longest time.

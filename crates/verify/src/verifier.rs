@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use keystile_core::key::Presented;
 use keystile_core::rate::UsedLimit;
@@ -29,12 +30,12 @@ use crate::usage::Usage;
 /// Answers whether keys are good for what is asked of them.
 pub struct Verifier {
     cache: Arc<Cache>,
-    fills: Arc<Fills>,
+    pub(crate) fills: Arc<Fills>,
     routings: Routings,
     uses: Arc<LastUses>,
     usage: Arc<Usage>,
-    limiter: Arc<dyn Limiter>,
-    clock: Arc<dyn Clock>,
+    pub(crate) limiter: Arc<dyn Limiter>,
+    pub(crate) clock: Arc<dyn Clock>,
     hits: Striped,
     doubts: AtomicUsize,
     misses: AtomicU64,
@@ -49,7 +50,7 @@ pub struct Verdict {
     /// Whether it may, or why not.
     pub outcome: Result<(), Refusal>,
     /// With a yes: what is left of the limits that bore on it.
-    left: Left,
+    pub(crate) left: Left,
 }
 
 impl Verdict {
@@ -58,7 +59,7 @@ impl Verdict {
         Self { key: None, outcome: Err(Refusal::Plain(code)), left: Left::NONE }
     }
 
-    /// With a yes: what is left of each limit that bore on it.
+    /// With a yes, or in an explanation: what is left of each limit that bears on it.
     pub fn limits(&self) -> impl Iterator<Item = LimitLeft<'_>> {
         self.key.iter().flat_map(|key| self.left.iter(key.rates()))
     }
@@ -78,7 +79,7 @@ impl Verdict {
 /// only, so the text need not be kept while waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct Cold {
-    digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 impl Verifier {
@@ -147,7 +148,12 @@ impl Verifier {
 
     /// Reads the key and decides; the second half of [`Self::verify`].
     pub async fn verify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
-        match self.read(cold).await {
+        self.judge_read(self.read(cold).await, ask)
+    }
+
+    /// Decides about a key that had to be read, if there is one.
+    pub(crate) fn judge_read(&self, read: Result<(Arc<CachedKey>, Latency), Code>, ask: &Ask<'_>) -> Verdict {
+        match read {
             Ok((key, latency)) => self.judge(key, ask, latency),
             Err(code) => Verdict::refused(code),
         }
@@ -214,6 +220,7 @@ impl Verifier {
         self.find_held(Digest::of(presented.as_bytes()))
     }
 
+    /// The key of a digest, or why there is none, if that needs no read.
     fn find_held(&self, digest: Digest) -> Result<Result<Arc<CachedKey>, Code>, Cold> {
         let found = match self.cache.look_up(&digest) {
             Look::Known(key) => Ok(key),
@@ -226,9 +233,19 @@ impl Verifier {
 
     /// Reads a key, and tells how long that took, or why there is none.
     async fn read(&self, cold: Cold) -> Result<(Arc<CachedKey>, Latency), Code> {
-        self.misses.fetch_add(1, Ordering::Relaxed);
         let began = self.clock.elapsed();
-        match self.fills.find(&cold.digest).await {
+        let landing = self.fills.find(&cold.digest).await;
+        self.landed(landing, began)
+    }
+
+    /// What came of a read that began at that moment.
+    pub(crate) fn landed(
+        &self,
+        landing: Landing,
+        began: Duration,
+    ) -> Result<(Arc<CachedKey>, Latency), Code> {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        match landing {
             Landing::Found(key) => Ok((key, Latency::of(self.clock.elapsed().saturating_sub(began)))),
             Landing::Absent => Err(Code::KeyNotFound),
             Landing::Overtaken | Landing::Unavailable => {
@@ -236,6 +253,16 @@ impl Verifier {
                 Err(Code::EnforcementUnavailable)
             }
         }
+    }
+
+    /// Decides about the key with this digest, which is known from elsewhere than from its text; otherwise as
+    /// [`Self::verify`].
+    pub async fn verify_digest(&self, digest: Digest, ask: &Ask<'_>) -> Verdict {
+        let read = match self.find_held(digest) {
+            Ok(found) => found.map(|key| (key, Latency::Memory)),
+            Err(cold) => self.read(cold).await,
+        };
+        self.judge_read(read, ask)
     }
 
     /// The routes of an application, if that needs no read; `Some(None)` for one that has none. Makes no store call and

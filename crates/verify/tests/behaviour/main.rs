@@ -1,8 +1,10 @@
 //! What the verifier promises, told from outside through a source that can be held, broken and watched.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what surrounds a test is a test too")]
 
+mod batch;
 mod bounds;
 mod caching;
+mod explanation;
 mod flights;
 mod forgetting;
 mod last_use;

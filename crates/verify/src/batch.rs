@@ -1,0 +1,39 @@
+//! Many questions at a time.
+
+use keystile_core::{Ask, Code};
+
+use crate::verifier::{Cold, Verdict, Verifier};
+
+impl Verifier {
+    /// Decides about each key as [`Self::verify`] does, and answers in order. A key that stands here twice is counted twice.
+    /// Keys that are not in memory are read together, after the others were decided about; that takes at most
+    /// [`crate::FILL_TIMEOUT`] for all of them. Needs a Tokio runtime with time enabled.
+    pub async fn verify_all(&self, questions: &[(&str, Ask<'_>)]) -> Vec<Verdict> {
+        let mut cold = Vec::new();
+        let mut verdicts = Vec::with_capacity(questions.len());
+        for (place, (presented, ask)) in questions.iter().enumerate() {
+            verdicts.push(self.try_verify(presented, ask).unwrap_or_else(|unread| {
+                cold.push((place, unread));
+                Verdict::refused(Code::EnforcementUnavailable)
+            }));
+        }
+        if !cold.is_empty() {
+            self.verify_all_cold(&cold, questions, &mut verdicts).await;
+        }
+        verdicts
+    }
+
+    async fn verify_all_cold(
+        &self,
+        cold: &[(usize, Cold)],
+        questions: &[(&str, Ask<'_>)],
+        verdicts: &mut [Verdict],
+    ) {
+        let digests: Vec<_> = cold.iter().map(|(_, cold)| cold.digest).collect();
+        let began = self.clock.elapsed();
+        let landings = self.fills.find_all(&digests).await;
+        for ((place, _), landing) in cold.iter().zip(landings) {
+            verdicts[*place] = self.judge_read(self.landed(landing, began), &questions[*place].1);
+        }
+    }
+}
