@@ -2,8 +2,9 @@
 
 use keystile_core::{KeyId, TenantId};
 use keystile_wire::{
-    BlockKey, CreateKey, CreatedKey, ImportKeys, ImportedKeys, KeyListQuery, KeyView, Listing, PatchKey,
-    RegenerateKey, RevokeKey, RotateKey, UsageQuery, UsageView, VerifyAnswer, VerifyRequest,
+    BatchAnswer, BatchAnswers, BlockKey, CreateKey, CreatedKey, ImportKeys, ImportedKeys, KeyListQuery,
+    KeyView, Listing, PatchKey, RegenerateKey, RevokeKey, RotateKey, UsageQuery, UsageView, VerifyAnswer,
+    VerifyBatch, VerifyRequest,
 };
 
 use crate::{Client, ClientError};
@@ -171,6 +172,15 @@ impl Client {
     /// Any [`ClientError`], about the caller or the question.
     pub async fn verify(&self, request: &VerifyRequest) -> Result<VerifyAnswer<'static>, ClientError> {
         self.post("/api/v1/keys/verify", request).await
+    }
+
+    /// Whether keys are good, at most [`keystile_wire::MAX_QUESTIONS`] of them; the answers come in the order of the questions.
+    ///
+    /// # Errors
+    /// Any [`ClientError`], about the caller or the batch as a whole.
+    pub async fn verify_batch(&self, batch: &VerifyBatch) -> Result<Vec<BatchAnswer>, ClientError> {
+        let answers: BatchAnswers = self.post("/api/v1/keys/verify-batch", batch).await?;
+        Ok(answers.answers)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use keystile_client::{Client, ClientError, Credential, MAX_ANSWER};
 use keystile_core::{Environment, KeyId, Secret, TenantId};
-use keystile_wire::{KeyListQuery, Patch, PatchKey, RevokeKey, VerifyRequest};
+use keystile_wire::{BatchAnswer, KeyListQuery, Patch, PatchKey, RevokeKey, VerifyBatch, VerifyRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -123,11 +123,24 @@ async fn a_refused_key_is_an_answer() {
         ip: None,
         model: None,
         cost: None,
+        explain: false,
     };
     let answer = server.client().verify(&request).await.unwrap();
     assert!(!answer.valid);
     assert_eq!(answer.code.as_str(), "key_revoked");
     assert!(server.request().await.ends_with(r#"{"key":"sk_x"}"#));
+}
+
+#[tokio::test]
+async fn a_batch_tells_answers_from_questions_that_break_rules() {
+    let body = r#"{"answers":[{"valid":true,"code":"allowed"},{"valid":false,"code":"key_revoked"},
+        {"valid":false,"code":"invalid_request","detail":"cost: must be less","errors":[{"field":"requests[2].cost","message":"must be less"}]}]}"#;
+    let server = Canned::answering(http("200 OK", body)).await;
+    let answers = server.client().verify_batch(&VerifyBatch { requests: Vec::new() }).await.unwrap();
+    let [allowed, revoked, BatchAnswer::Broken(broken)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert!(allowed.is_allowed() && !revoked.is_allowed());
+    assert_eq!(broken.errors[0].field, "requests[2].cost");
+    assert!(server.request().await.ends_with(r#"{"requests":[]}"#));
 }
 
 #[tokio::test]

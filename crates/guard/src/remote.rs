@@ -140,6 +140,7 @@ fn request(presented: &str, question: &Question) -> VerifyRequest {
         customer_id: question.customer_id,
         ip: question.ip,
         model: None,
+        explain: false,
         cost: Some(question.cost.into()),
     }
 }

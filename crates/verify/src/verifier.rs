@@ -255,16 +255,6 @@ impl Verifier {
         }
     }
 
-    /// Decides about the key with this digest, which is known from elsewhere than from its text; otherwise as
-    /// [`Self::verify`].
-    pub async fn verify_digest(&self, digest: Digest, ask: &Ask<'_>) -> Verdict {
-        let read = match self.find_held(digest) {
-            Ok(found) => found.map(|key| (key, Latency::Memory)),
-            Err(cold) => self.read(cold).await,
-        };
-        self.judge_read(read, ask)
-    }
-
     /// The routes of an application, if that needs no read; `Some(None)` for one that has none. Makes no store call and
     /// waits for nothing.
     pub fn try_routing(&self, id: ApplicationId) -> Option<Option<Arc<Table>>> {

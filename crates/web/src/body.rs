@@ -54,6 +54,17 @@ where
     parse_json(&bytes).map(|value| (value, bytes))
 }
 
+/// Reads a whole body that says it is JSON, of at most [`MAX_BODY`] bytes.
+pub(crate) async fn read_json<B>(headers: &HeaderMap, body: B, reading: &Reading) -> Result<Bytes, ApiProblem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    require_json(headers)?;
+    let mut part = reading.room.part();
+    read_bytes(headers, body, (reading.within, &mut part), MAX_BODY).await
+}
+
 /// Like [`read_whole`], but a body that is left out stands for the default.
 pub(crate) async fn read_optional<T, B>(
     headers: &HeaderMap,
@@ -193,7 +204,8 @@ fn too_large(longest: usize) -> ApiProblem {
     )
 }
 
-fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProblem> {
+/// Reads a JSON object.
+pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProblem> {
     // To serde a list may stand for a struct, its items for the fields in order; to us it may not.
     if !is_object(bytes) {
         return Err(explain_no_object(bytes));

@@ -6,7 +6,7 @@ use keystile_bearer::{IN_PROGRESS, Refused, RequestId, Unreadable};
 use keystile_core::{Code, Invalid, Refusal};
 use keystile_manage::{self as manage, Conflict, TokenRefused};
 use keystile_verify::SourceUnavailable;
-use keystile_wire::{FieldProblem, LimitState, Problem};
+use keystile_wire::{BrokenQuestion, FieldProblem, LimitState, Problem};
 
 use crate::field_name::tellable;
 use crate::service::{MAX_HEAD, MAX_LINES};
@@ -53,6 +53,21 @@ impl ApiProblem {
             .collect::<Vec<_>>()
             .join("; ");
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
+    }
+
+    /// The same, of one question among many; the fields are found below `place`.
+    pub(crate) fn of_question(self, place: &str) -> BrokenQuestion {
+        let below = |mut error: FieldProblem| {
+            let dot = if error.field.is_empty() || error.field.starts_with('[') { "" } else { "." };
+            error.field = format!("{place}{dot}{}", error.field);
+            error
+        };
+        BrokenQuestion {
+            valid: false,
+            code: self.code.to_owned(),
+            detail: self.detail,
+            errors: self.errors.into_iter().map(below).collect(),
+        }
     }
 
     pub(crate) fn not_found(what: &str) -> Self {

@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    applications, audit, catalogue, customers, health, integration, invitations, issuing, keys, members,
-    passwords, routing, second_factor, sessions, sign_in, tenants, usage, verification,
+    applications, audit, batch, catalogue, customers, health, integration, invitations, issuing, keys,
+    members, passwords, routing, second_factor, sessions, sign_in, tenants, usage, verification,
 };
 use crate::authz;
 use crate::document::Document;
@@ -89,6 +89,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(second_factor::enrol_totp, second_factor::remove_totp))
         .routes(routes!(second_factor::confirm_totp))
         .routes(routes!(invitations::accept_invitation))
+        .routes(routes!(batch::verify_keys))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
         .nest("/api/v1/integration", in_own_tenant())

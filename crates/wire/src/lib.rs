@@ -6,9 +6,11 @@
 
 mod application;
 mod audit;
+mod batch;
 mod broken;
 mod catalogue;
 mod customer;
+mod explanation;
 mod import;
 mod integration;
 mod integration_request;
@@ -34,8 +36,10 @@ mod verification;
 
 pub use application::{ApplicationListQuery, ApplicationView, CreateApplication, PatchApplication};
 pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
+pub use batch::{BatchAnswer, BatchAnswers, BrokenQuestion, MAX_QUESTIONS, VerifyBatch};
 pub use catalogue::{CatalogueCursor, PermissionView, SetPermission};
 pub use customer::{CreateCustomer, CustomerListQuery, CustomerView, PatchCustomer};
+pub use explanation::{CheckResult, CheckView};
 pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
 pub use integration::{CreatedIntegrationKey, IntegrationKey, IntegrationStatus};
 pub use integration_request::{CreateIntegrationKey, IntegrationListQuery, PatchIntegrationKey};

@@ -3,7 +3,7 @@
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, BudgetPeriod, Code, Environment, KeyKind, KeyStatus, Owner, Role, SourceType, TrustLevel,
+    Action, BudgetPeriod, Check, Code, Environment, KeyKind, KeyStatus, Owner, Role, SourceType, TrustLevel,
 };
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder};
@@ -75,6 +75,7 @@ schemas! {
     role / maybe_role = one_of(Role::ALL.iter().map(|r| r.as_str())); "a member's role"
     step / maybe_step = one_of(Step::ALL.iter().map(|s| s.as_str())); "the length of a step"
     code / maybe_code = one_of(Code::ALL.iter().map(|c| c.as_str())); "a decision's code"
+    check / maybe_check = one_of(Check::ALL.iter().map(|c| c.as_str())); "what a decision looks at"
     ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"
     object / maybe_object = free_object(); "a free JSON object"
     dollars / maybe_dollars = amount(); "an amount in US dollars"

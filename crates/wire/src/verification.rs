@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::schema;
+use crate::{CheckView, schema};
 
 /// A question about a key. What is left out is not checked; a key that lists addresses is refused unless
 /// `ip` is one of them.
@@ -53,6 +53,9 @@ pub struct VerifyRequest {
     #[schema(maximum = 1_000_000_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,
+    /// Tells every check in order, after the first that fails, too. Nothing is counted, and no use is noted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
 }
 
 impl VerifyRequest {
@@ -185,7 +188,7 @@ pub struct VerifyAnswer<'a> {
     /// With `rate_limited`: the limit that is used up, for the longest time if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<LimitState>,
-    /// With a yes: what is left of each limit, the key's own first; left out if there is none.
+    /// With a yes or `explain`: what is left of each limit, the key's own first; left out if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitState>,
     /// Which key.
@@ -232,6 +235,9 @@ pub struct VerifyAnswer<'a> {
     #[schema(schema_with = schema::time)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// With `explain`: every check, in the order of decisions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckView>,
 }
 
 impl VerifyAnswer<'_> {
@@ -254,6 +260,7 @@ impl VerifyAnswer<'_> {
             scopes: None,
             metadata: None,
             expires_at: None,
+            checks: Vec::new(),
         }
     }
 }

@@ -110,6 +110,7 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("PATCH", "/api/v1/integration/api-keys/{api_key_id}", OwnTenant(Developer, ISSUE)),
     ("POST", "/api/v1/integration/api-keys/{api_key_id}/revoke", OwnTenant(Developer, ISSUE)),
     ("POST", "/api/v1/keys/verify", OwnTenant(Developer, VERIFY)),
+    ("POST", "/api/v1/keys/verify-batch", OwnTenant(Developer, VERIFY)),
     ("GET", "/api/v1/authz/{application_id}", Key),
 ];
 

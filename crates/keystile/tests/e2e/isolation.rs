@@ -22,7 +22,7 @@ pub(crate) struct Two {
     stranger: String,
     tenant: String,
     application: String,
-    key: Value,
+    pub(crate) key: Value,
     things: Things,
 }
 

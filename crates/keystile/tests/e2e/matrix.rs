@@ -53,6 +53,7 @@ impl Call {
             "/api/v1/auth/invitations/accept" => json!({ "token": "nobody's" }),
             "/api/v1/tenants" if self.method == "POST" => json!({ "name": "by the matrix" }),
             "/api/v1/keys/verify" => json!({ "key": subject["secret"] }),
+            "/api/v1/keys/verify-batch" => json!({ "requests": [{ "key": subject["secret"] }] }),
             // Signing out would end the persona.
             path if path.starts_with("/api/v1/auth/") && self.method != "GET" => {
                 json!({ "by": "the matrix" })

@@ -8,7 +8,8 @@ use std::fmt::{self, Display, Write as _};
 
 use keystile_core::{Grant, Refusal};
 use keystile_verify::{CachedKey, LimitLeft, Verdict};
-use keystile_wire::LimitState;
+use keystile_wire::{BrokenQuestion, CheckView, LimitState};
+use serde::Serialize;
 
 /// Room for an answer about a key with a few scopes and little metadata, so that it is not grown while written.
 const USUAL_LENGTH: usize = 512;
@@ -17,14 +18,41 @@ const USUAL_LENGTH: usize = 512;
 pub(super) fn written(verdict: &Verdict) -> String {
     let mut answer = Answer(String::with_capacity(USUAL_LENGTH));
     // Writing into a `String` cannot fail, and neither can what writes.
-    let _always_ok = answer.write(verdict);
+    let _always_ok = answer.write(verdict, &[]);
     answer.0
+}
+
+/// The same, with every check that was made.
+pub(super) fn explained(verdict: &Verdict, checks: &[CheckView]) -> String {
+    let mut answer = Answer(String::with_capacity(2 * USUAL_LENGTH));
+    let _always_ok = answer.write(verdict, checks);
+    answer.0
+}
+
+/// The answers to many questions, some of which break rules: `{"answers": […]}`.
+pub(super) fn all_written<'a>(
+    count: usize,
+    answers: impl Iterator<Item = Result<Verdict, &'a BrokenQuestion>>,
+) -> String {
+    let mut all = Answer(String::with_capacity(USUAL_LENGTH * (count + 1)));
+    all.0.push_str(r#"{"answers":["#);
+    let mut before = "";
+    for answer in answers {
+        all.0.push_str(before);
+        before = ",";
+        let _always_ok = match answer {
+            Ok(verdict) => all.write(&verdict, &[]),
+            Err(broken) => all.json(broken),
+        };
+    }
+    all.0.push_str("]}");
+    all.0
 }
 
 struct Answer(String);
 
 impl Answer {
-    fn write(&mut self, verdict: &Verdict) -> fmt::Result {
+    fn write(&mut self, verdict: &Verdict, checks: &[CheckView]) -> fmt::Result {
         self.0.push_str(if verdict.is_allowed() { r#"{"valid":true"# } else { r#"{"valid":false"# });
         self.plain("code", verdict.code().as_str())?;
         if let Err(Refusal::PermissionDenied { missing }) = &verdict.outcome {
@@ -32,11 +60,15 @@ impl Answer {
         }
         if let Err(Refusal::RateLimited(exceeded)) = &verdict.outcome {
             self.name("limited_by");
-            self.0.push_str(&serde_json::to_string(&LimitState::refusing(exceeded)).map_err(|_| fmt::Error)?);
+            self.json(&LimitState::refusing(exceeded))?;
         }
         self.write_limits(verdict)?;
         if let Some(key) = verdict.key.as_deref() {
             self.write_key(key)?;
+        }
+        if !checks.is_empty() {
+            self.name("checks");
+            self.json(checks)?;
         }
         self.0.push('}');
         Ok(())
@@ -80,6 +112,12 @@ impl Answer {
         self.name("metadata");
         self.0.push_str(key.metadata());
         key.expires_at().map_or(Ok(()), |at| self.plain("expires_at", at))
+    }
+
+    /// What is written seldom.
+    fn json(&mut self, value: &(impl Serialize + ?Sized)) -> fmt::Result {
+        self.0.push_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?);
+        Ok(())
     }
 
     fn name(&mut self, name: &str) {

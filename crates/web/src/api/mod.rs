@@ -2,7 +2,9 @@
 
 mod answer;
 pub(crate) mod applications;
+pub(crate) mod asking;
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod catalogue;
 pub(crate) mod customers;
 pub(crate) mod health;
@@ -12,6 +14,7 @@ pub(crate) mod issuing;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod passwords;
+mod question;
 pub(crate) mod routing;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;

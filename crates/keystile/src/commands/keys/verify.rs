@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use clap::{Args, value_parser};
 use keystile_core::limit::MAX_COUNT;
 use keystile_core::{ApplicationId, Code, CustomerId, Environment, Grant, Secret};
-use keystile_wire::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};
+use keystile_wire::{CheckView, LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};
 
 use super::Context;
 use crate::commands::input::{Given, given, secret_or_line};
@@ -23,6 +23,7 @@ use crate::failure::Failure;
 Examples:
   echo \"$KEY\" | keystile keys verify --permission customers:read
   echo \"$KEY\" | keystile keys verify && echo good
+  echo \"$KEY\" | keystile keys verify --explain --environment production
 
 Exit status: 0 allowed, 1 refused (the code is printed), 2 the server could
 not be asked, or not by you.")]
@@ -54,6 +55,9 @@ pub(super) struct Verify {
     /// How many requests it counts as against limits; 1 if nothing is said, and 0 asks without counting.
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u64).range(0..=MAX_COUNT))]
     cost: Option<u64>,
+    /// Show every check that was made, also after the first that failed. Nothing is counted.
+    #[arg(long)]
+    explain: bool,
 }
 
 impl Verify {
@@ -75,6 +79,7 @@ impl Verify {
             ip: self.ip,
             model: self.model,
             cost: self.cost,
+            explain: self.explain,
         }
     }
 }
@@ -84,6 +89,7 @@ fn report(answer: &VerifyAnswer<'_>, form: Form) -> Result<Report, Failure> {
         Form::Json => Report::json(answer)?,
         Form::Text => {
             let report = Report::default().data(answer.code.as_str()).data(&facts(answer));
+            let report = if answer.checks.is_empty() { report } else { report.data(&checks(answer)) };
             match advice(answer.code) {
                 Some(advice) => report.note(advice),
                 None => report,
@@ -110,6 +116,16 @@ fn facts(answer: &VerifyAnswer<'_>) -> String {
     push("expires", answer.expires_at.map(|at| at.to_string()));
     pairs.extend(answer.limits.iter().map(|limit| ("left", left(limit))));
     fields(&pairs)
+}
+
+/// A line for each check, in the order of the decision, below an empty one.
+fn checks(answer: &VerifyAnswer<'_>) -> String {
+    let line = |made: &CheckView| {
+        let result = made.result.as_str().replace('_', " ");
+        let result = made.detail.as_ref().map_or_else(|| result.clone(), |why| format!("{result}: {why}"));
+        (made.check.as_str(), result)
+    };
+    format!("\n{}", fields(&answer.checks.iter().map(line).collect::<Vec<_>>()))
 }
 
 fn limited_by(limit: &LimitState) -> String {
@@ -189,6 +205,24 @@ permissions  a:read
         assert_eq!(data, "permission_denied\nmissing  b:read\n");
         assert!(notes.contains("--permission"), "{notes}");
         assert!(report(&answer, Form::Json).unwrap().is_refused());
+    }
+
+    #[test]
+    fn an_explanation_has_a_line_for_each_check() {
+        let answer = answer(
+            r#"{"valid":false,"code":"wrong_environment","checks":[{"check":"form","result":"passed"},
+                {"check":"environment","result":"failed","code":"wrong_environment","detail":"it belongs to `staging`"},
+                {"check":"model","result":"not_asked"}]}"#,
+        );
+        let (data, _) = report(&answer, Form::Text).unwrap().printed();
+        let expected = "\
+wrong_environment
+
+form         passed
+environment  failed: it belongs to `staging`
+model        not asked
+";
+        assert_eq!(data, expected);
     }
 
     #[test]

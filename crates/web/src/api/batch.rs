@@ -1,0 +1,98 @@
+//! Many questions at a time: one authentication, one body, one answer. They go through the router, which costs a batch next to
+//! nothing.
+
+use axum::extract::{Request, State};
+use axum::response::IntoResponse;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use keystile_core::{Invalid, TenantId};
+use keystile_wire::{
+    BatchAnswers, BrokenQuestion, MAX_QUESTIONS, Object, Problem, VerifyBatch, VerifyRequest,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Answer;
+use super::answer::all_written;
+use super::asking::Asking;
+use super::question::Question;
+use crate::body::{parse_json, read_json};
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// May these keys do this? Each of up to 1,000 questions is answered, in order, as `POST /api/v1/keys/verify` would. One that breaks
+/// a rule is answered with `invalid_request` in its place, and spoils no other.
+#[utoipa::path(post, path = "/api/v1/keys/verify-batch", tag = "verification", request_body = VerifyBatch, responses(
+    (status = 200, body = BatchAnswers, description = "An answer for each."),
+    (status = 404, body = Problem, content_type = "application/problem+json", description = "The token is for no tenant."),
+))]
+pub(crate) async fn verify_keys(
+    State(app): State<App>,
+    Asking(tenant_id): Asking,
+    request: Request,
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let body = read_json(&parts.headers, body, &app.reading).await?;
+    let requests = read_all(&body)?;
+    let mut response = answer_all(&app, &requests, tenant_id).await.into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// Reads all at once, as nearly every batch can be; only one that breaks a rule is read question by question.
+fn read_all(body: &[u8]) -> Result<Vec<Result<VerifyRequest, BrokenQuestion>>, ApiProblem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Apart {
+        requests: Vec<Box<RawValue>>,
+    }
+    if let Ok(VerifyBatch { requests }) = parse_json(body) {
+        bounded(requests.len())?;
+        return Ok(requests.into_iter().map(|Object(request)| Ok(request)).collect());
+    }
+    let Apart { requests } = parse_json(body)?;
+    bounded(requests.len())?;
+    let read = |(place, request): (usize, &Box<RawValue>)| {
+        parse_json(request.get().as_bytes()).map_err(|problem| at(place, problem))
+    };
+    Ok(requests.iter().enumerate().map(read).collect())
+}
+
+fn bounded(count: usize) -> Result<(), Invalid> {
+    if count > MAX_QUESTIONS {
+        return Err(Invalid::new("requests", format!("must have at most {MAX_QUESTIONS} entries")));
+    }
+    Ok(())
+}
+
+async fn answer_all(
+    app: &App,
+    requests: &[Result<VerifyRequest, BrokenQuestion>],
+    tenant_id: TenantId,
+) -> String {
+    let questions: Vec<_> = requests.iter().enumerate().map(question).collect();
+    let asked = questions.iter().flatten().map(|question| (question.key(), question.ask(tenant_id)));
+    let mut verdicts = app.verifier.verify_all(&asked.collect::<Vec<_>>()).await.into_iter();
+    // There is one verdict for each question that could be asked.
+    let answers = questions.iter().filter_map(|question| match question {
+        Ok(_) => verdicts.next().map(Ok),
+        Err(broken) => Some(Err(broken)),
+    });
+    all_written(requests.len(), answers)
+}
+
+fn question(
+    (place, request): (usize, &Result<VerifyRequest, BrokenQuestion>),
+) -> Result<Question<'_>, BrokenQuestion> {
+    let request = request.as_ref().map_err(Clone::clone)?;
+    if request.explain {
+        // Explanations are for people, and slow beside a verdict.
+        let rule = "is for one question at a time: `POST /api/v1/keys/verify`";
+        return Err(at(place, Invalid::new("explain", rule).into()));
+    }
+    Question::of(request).map_err(|invalid| at(place, invalid.into()))
+}
+
+fn at(place: usize, problem: ApiProblem) -> BrokenQuestion {
+    problem.of_question(&format!("requests[{place}]"))
+}
