@@ -39,6 +39,8 @@ pub fn problem(status: StatusCode, code: &str, detail: String, request_id: &Requ
         errors: Vec::new(),
         current_version: None,
         limited_by: None,
+        error: None,
+        error_description: None,
     }
 }
 

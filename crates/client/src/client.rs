@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, header::AUTHORIZATION};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method};
 use keystile_core::{Secret, TenantId};
 use keystile_wire::{TokenAnswer, TokenRequest};
 use reqwest::redirect::Policy;
@@ -131,6 +132,18 @@ impl Client {
     pub(crate) async fn tell(&self, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
         let response = self.send(self.request(Method::POST, path).json(body)).await?;
         answer::read_nothing(response, self.base_url()).await
+    }
+
+    /// A POST of a form.
+    pub(crate) async fn submit(
+        &self,
+        path: &str,
+        form: &impl Serialize,
+    ) -> Result<reqwest::Response, ClientError> {
+        let form = serde_urlencoded::to_string(form)
+            .map_err(|_| ClientError::Unsendable("the request cannot be written as a form".to_owned()))?;
+        let request = self.request(Method::POST, path);
+        self.send(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)).await
     }
 
     pub(crate) async fn patch<A: DeserializeOwned>(

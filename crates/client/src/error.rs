@@ -66,6 +66,8 @@ mod tests {
             errors: Vec::new(),
             current_version: None,
             limited_by: None,
+            error: None,
+            error_description: None,
         };
         assert_eq!(
             ClientError::Problem(Box::new(problem)).to_string(),

@@ -32,6 +32,7 @@ mod customers;
 mod error;
 mod keys;
 mod members;
+mod oauth;
 mod second_factor;
 mod sessions;
 mod tenants;

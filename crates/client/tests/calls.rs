@@ -4,7 +4,9 @@
 
 use keystile_client::{Client, ClientError, Credential, MAX_ANSWER};
 use keystile_core::{Environment, KeyId, Secret, TenantId};
-use keystile_wire::{BatchAnswer, KeyListQuery, Patch, PatchKey, RevokeKey, VerifyBatch, VerifyRequest};
+use keystile_wire::{
+    BatchAnswer, IntrospectRequest, KeyListQuery, Patch, PatchKey, RevokeKey, VerifyBatch, VerifyRequest,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -141,6 +143,27 @@ async fn a_batch_tells_answers_from_questions_that_break_rules() {
     assert!(allowed.is_allowed() && !revoked.is_allowed());
     assert_eq!(broken.errors[0].field, "requests[2].cost");
     assert!(server.request().await.ends_with(r#"{"requests":[]}"#));
+}
+
+#[tokio::test]
+async fn a_token_travels_in_a_form_and_never_in_the_address() {
+    let server = Canned::answering(http("200 OK", r#"{"active":false}"#)).await;
+    let token = || Secret::new("s& t");
+    let request = IntrospectRequest {
+        token: token(),
+        token_type_hint: None,
+        environment: None,
+        application_id: None,
+        customer_id: None,
+        ip: None,
+        scope: Some("a:read b:read".to_owned()),
+    };
+    assert!(!server.client().introspect(&request).await.unwrap().active);
+    let sent = server.request().await;
+    assert!(sent.starts_with("POST /oauth2/introspect HTTP/1.1"), "{sent}");
+    assert!(sent.contains("content-type: application/x-www-form-urlencoded\r\n"), "{sent}");
+    assert!(sent.ends_with("token=s%26+t&scope=a%3Aread+b%3Aread"), "{sent}");
+    assert!(!format!("{request:?}").contains("s& t"));
 }
 
 #[tokio::test]

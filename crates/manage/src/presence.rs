@@ -92,6 +92,21 @@ impl ControlPlane {
         }
     }
 
+    /// Ends the session that a refresh token carries on, used or not; nothing happens if there is none that lasts.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn surrender_session(&self, token: &Secret, origin: &Origin) -> Result<(), Refused> {
+        let Some(session) = self.store.session_of_token(token.digest()).await? else { return Ok(()) };
+        let what = (Action::SessionEnd, session.id.to_string());
+        let details = json!({ "person_id": session.person_id, "by": "its refresh token" });
+        let audit = self.entries_everywhere(session.person_id, Actor::System, origin, what, details).await?;
+        let why = (self.now(), SessionEnd::Logout);
+        self.store.end_session(session.person_id, session.id, why, audit).await?;
+        Ok(())
+    }
+
     /// Whoever shows a used token has not proven to be its person.
     async fn reuse_entries(&self, session: &Session, origin: &Origin) -> Result<Vec<AuditEntry>, Refused> {
         let (what, details) =

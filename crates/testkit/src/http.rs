@@ -159,7 +159,18 @@ impl Answer {
         }
         let id = self.json["request_id"].as_str().unwrap_or_default();
         assert!(!id.is_empty() && id == self.header("x-request-id"), "{id}: {:?}", self.headers);
-        let known = ["type", "title", "status", "code", "detail", "request_id", "errors", "current_version"];
+        let known = [
+            "type",
+            "title",
+            "status",
+            "code",
+            "detail",
+            "request_id",
+            "errors",
+            "current_version",
+            "error",
+            "error_description",
+        ];
         let members = self.json.as_object().unwrap().keys();
         let unknown: Vec<_> = members.filter(|name| !known.contains(&name.as_str())).collect();
         assert!(unknown.is_empty(), "{unknown:?}: {}", self.text);

@@ -86,19 +86,59 @@ where
     parse_json(&bytes).map(|value| (value, bytes))
 }
 
+/// Reads the fields of a form, of at most [`MAX_EARLY`] bytes.
+pub(crate) async fn read_form<T, B>(headers: &HeaderMap, body: B, reading: &Reading) -> Result<T, ApiProblem>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    const FORM: &str = "application/x-www-form-urlencoded";
+    require(headers, &[FORM])?;
+    let mut part = reading.room.part();
+    let bytes = read_bytes(headers, body, (reading.within, &mut part), MAX_EARLY).await?;
+    parse_fields(&bytes)
+}
+
+/// Reads fields as they stand in a form or a query.
+pub(crate) fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiProblem> {
+    refuse_other_than_utf8(text)?;
+    let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
+    let read = serde_path_to_error::deserialize(reader);
+    read.map_err(|error| broken_rule(&error.path().to_string(), &error.inner().to_string()).into())
+}
+
+/// The reader of fields puts U+FFFD where something is no UTF-8, which would then be looked for.
+fn refuse_other_than_utf8(text: &[u8]) -> Result<(), Invalid> {
+    const REPLACED: char = '\u{FFFD}';
+    let has = |pair: &[u8], what: &[u8]| pair.windows(what.len()).any(|part| part.eq_ignore_ascii_case(what));
+    for pair in text.split(|byte| *byte == b'&') {
+        let is_meant = has(pair, "\u{FFFD}".as_bytes()) || has(pair, b"%EF%BF%BD");
+        for (name, value) in form_urlencoded::parse(pair) {
+            if !is_meant && (name.contains(REPLACED) || value.contains(REPLACED)) {
+                return Err(Invalid::new(name.into_owned(), "must be UTF-8"));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn require_json(headers: &HeaderMap) -> Result<(), ApiProblem> {
+    require(headers, &["application/json", "application/merge-patch+json"])
+}
+
+/// Goes on with a body of one of these types; the first is the usual one.
+fn require(headers: &HeaderMap, types: &[&str]) -> Result<(), ApiProblem> {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = declared.split(';').next().unwrap_or_default().trim();
-    let is_json = ["application/json", "application/merge-patch+json"]
-        .iter()
-        .any(|json| essence.eq_ignore_ascii_case(json));
-    if is_json {
+    if types.iter().any(|one| essence.eq_ignore_ascii_case(one)) {
         return Ok(());
     }
+    let usual = types.first().copied().unwrap_or_default();
     Err(ApiProblem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_media_type",
-        "send `Content-Type: application/json`",
+        format!("send `Content-Type: {usual}`"),
     ))
 }
 

@@ -13,7 +13,7 @@ use keystile_manage::{Bearer, Caller, HeldKey, Lacking, Origin, Present, Refused
 use keystile_verify::{CachedKey, Verdict};
 use serde::de::DeserializeOwned;
 
-use crate::body::{MAX_BODY, MAX_EARLY, broken_rule, read_optional, read_whole};
+use crate::body::{MAX_BODY, MAX_EARLY, parse_fields, read_optional, read_whole};
 use crate::metrics::Face;
 use crate::problem::ApiProblem;
 use crate::state::App;
@@ -54,27 +54,8 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiProblem> {
-        let query = parts.uri.query().unwrap_or_default();
-        refuse_other_than_utf8(query)?;
-        let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-        let read = serde_path_to_error::deserialize(reader);
-        read.map(Self)
-            .map_err(|error| broken_rule(&error.path().to_string(), &error.inner().to_string()).into())
+        parse_fields(parts.uri.query().unwrap_or_default().as_bytes()).map(Self)
     }
-}
-
-/// The reader of queries puts U+FFFD where something is no UTF-8, which would then be looked for.
-fn refuse_other_than_utf8(query: &str) -> Result<(), Invalid> {
-    const REPLACED: char = '\u{FFFD}';
-    for pair in query.split('&') {
-        let is_meant = pair.contains(REPLACED) || pair.to_ascii_uppercase().contains("%EF%BF%BD");
-        for (name, value) in form_urlencoded::parse(pair.as_bytes()) {
-            if !is_meant && (name.contains(REPLACED) || value.contains(REPLACED)) {
-                return Err(Invalid::new(name.into_owned(), "must be UTF-8"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A person who signed in, and whose session lasts.
@@ -180,6 +161,14 @@ impl FromRequestParts<App> for InOwnTenant {
         note_tenant(parts, tenant_id);
         Ok(Self(caller))
     }
+}
+
+/// The same, if there is a credential at all.
+pub(crate) async fn perhaps_caller(parts: &mut Parts, app: &App) -> Result<Option<Caller>, ApiProblem> {
+    if find_credential(&parts.headers, app)?.is_none() {
+        return Ok(None);
+    }
+    InOwnTenant::from_request_parts(parts, app).await.map(|InOwnTenant(caller)| Some(caller))
 }
 
 /// Who sent a request.

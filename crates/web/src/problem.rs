@@ -16,6 +16,8 @@ const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// So much is being done already that this must come back later.
 pub(crate) const BUSY: &str = "busy";
 const INTERNAL: &str = "internal";
+/// A token that cannot be revoked by itself (RFC 7009, section 2.2.1).
+pub(crate) const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
 
 /// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub(crate) struct ApiProblem {
     errors: Vec<FieldProblem>,
     current_version: Option<i64>,
     limited_by: Option<Box<LimitState>>,
+    /// The code that OAuth 2.0 has for it, where that is told.
+    oauth: Option<&'static str>,
 }
 
 impl ApiProblem {
@@ -37,7 +41,20 @@ impl ApiProblem {
             errors: Vec::new(),
             current_version: None,
             limited_by: None,
+            oauth: None,
         }
+    }
+
+    /// The same, told to software that knows OAuth 2.0, too.
+    pub(crate) fn in_oauth_words(self) -> Self {
+        let oauth = match self.status {
+            _ if self.code == UNSUPPORTED_TOKEN_TYPE => UNSUPPORTED_TOKEN_TYPE,
+            StatusCode::UNAUTHORIZED => "invalid_client",
+            StatusCode::FORBIDDEN => "insufficient_scope",
+            status if status.is_server_error() => "temporarily_unavailable",
+            _ => "invalid_request",
+        };
+        Self { oauth: Some(oauth), ..self }
     }
 
     /// A request whose values break rules.
@@ -120,12 +137,24 @@ impl ApiProblem {
     /// The response, with the id that finds the request in the logs.
     pub(crate) fn render(self, request_id: &RequestId) -> http::Response<Vec<u8>> {
         keystile_bearer::render(&Problem {
+            error: self.oauth.map(str::to_owned),
+            error_description: self.oauth.map(|_| description(&self.detail)),
             errors: self.errors,
             current_version: self.current_version,
             limited_by: self.limited_by.map(|limit| *limit),
             ..keystile_bearer::problem(self.status, self.code, self.detail, request_id)
         })
     }
+}
+
+/// What RFC 6749, section 5.2, lets stand in a description.
+fn description(detail: &str) -> String {
+    let allowed = |letter| match letter {
+        ' '..='~' if letter != '"' && letter != '\\' => letter,
+        '…' => '.',
+        _ => '\'',
+    };
+    detail.chars().map(allowed).collect()
 }
 
 /// The problem travels beside an empty response until the service knows the request's id.

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 
 use crate::api::{
     applications, audit, batch, catalogue, customers, health, integration, invitations, issuing, keys,
-    members, passwords, routing, second_factor, sessions, sign_in, tenants, usage, verification,
+    members, oauth, passwords, routing, second_factor, sessions, sign_in, tenants, usage, verification,
+    whoami,
 };
 use crate::authz;
 use crate::document::Document;
@@ -90,6 +91,9 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(second_factor::confirm_totp))
         .routes(routes!(invitations::accept_invitation))
         .routes(routes!(batch::verify_keys))
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(oauth::introspect))
+        .routes(routes!(oauth::revoke_token))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
         .nest("/api/v1/integration", in_own_tenant())

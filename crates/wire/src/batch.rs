@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{FieldProblem, Object, VerifyAnswer, VerifyRequest};
+use crate::{FieldProblem, Object, VerifyAnswer, VerifyRequest, schema};
 
 /// Most questions in one request: the time that it takes to answer them is then still short beside a round trip.
 pub const MAX_QUESTIONS: usize = 1_000;
@@ -13,7 +13,7 @@ pub const MAX_QUESTIONS: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct VerifyBatch {
     /// The questions, 1,000 at most. `explain` is not for them.
-    #[schema(value_type = Vec<VerifyRequest>, max_items = 1_000)]
+    #[schema(schema_with = schema::questions)]
     pub requests: Vec<Object<VerifyRequest>>,
 }
 

@@ -19,6 +19,7 @@ mod key;
 mod key_action;
 mod key_request;
 mod membership;
+mod oauth;
 mod object;
 mod page;
 mod password;
@@ -33,6 +34,7 @@ mod session;
 mod tenant;
 mod usage;
 mod verification;
+mod whoami;
 
 pub use application::{ApplicationListQuery, ApplicationView, CreateApplication, PatchApplication};
 pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
@@ -50,6 +52,7 @@ pub use key::{CreatedKey, KeyView};
 pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};
 pub use key_request::{CreateKey, ImportKey, PatchKey};
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
+pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
@@ -63,3 +66,4 @@ pub use session::{
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
 pub use usage::{LatencyCounts, UsageCounts, UsagePoint, UsageQuery, UsageView};
 pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};
+pub use whoami::WhoamiView;

@@ -30,6 +30,12 @@ pub struct Problem {
     /// With `rate_limited`: the limit that is used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<LimitState>,
+    /// Below `/oauth2`: the code of RFC 6749, 6750 or 7009.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Below `/oauth2`: `detail` in the characters that RFC 6749 allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_description: Option<String>,
 }
 
 /// A field and the rule it broke.

@@ -5,8 +5,10 @@ use keystile_core::usage::Step;
 use keystile_core::{
     Action, BudgetPeriod, Check, Code, Environment, KeyKind, KeyStatus, Owner, Role, SourceType, TrustLevel,
 };
-use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, Schema, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, Ref};
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))
@@ -92,6 +94,16 @@ fn amount() -> Object {
         .minimum(Some(0.0))
         .maximum(Some(maximum))
         .build()
+}
+
+/// Schema of the questions of a batch: any value is taken, as a broken one is answered in its place.
+pub fn questions() -> Schema {
+    let broken = ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .description(Some("Anything else is answered with `invalid_request` in its place."))
+        .build();
+    let question = AnyOfBuilder::new().item(Ref::from_schema_name("VerifyRequest")).item(broken);
+    ArrayBuilder::new().items(question).max_items(Some(crate::MAX_QUESTIONS)).build().into()
 }
 
 /// Schema of a list of permissions.

@@ -20,6 +20,8 @@ enum Needs {
     OwnTenant(Role, &'static [&'static str]),
     /// Any good key.
     Key,
+    /// Any good key, or its token.
+    KeyOrToken,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +32,7 @@ enum Role {
     Owner,
 }
 
-use Needs::{Key, Nothing, OwnTenant, Person, Tenant};
+use Needs::{Key, KeyOrToken, Nothing, OwnTenant, Person, Tenant};
 use Role::{Admin, Developer, Owner, Viewer};
 
 const PERSONS_ONLY: &[&str] = &[];
@@ -111,6 +113,9 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/integration/api-keys/{api_key_id}/revoke", OwnTenant(Developer, ISSUE)),
     ("POST", "/api/v1/keys/verify", OwnTenant(Developer, VERIFY)),
     ("POST", "/api/v1/keys/verify-batch", OwnTenant(Developer, VERIFY)),
+    ("GET", "/api/v1/whoami", KeyOrToken),
+    ("POST", "/oauth2/introspect", OwnTenant(Developer, VERIFY)),
+    ("POST", "/oauth2/revoke", Nothing),
     ("GET", "/api/v1/authz/{application_id}", Key),
 ];
 
@@ -153,6 +158,7 @@ impl Needs {
             // A token of a person is no key, and one of a key is not the key.
             (_, Persona::Nobody) | (Key, _) => return Outcome::Refused(401),
             (Tenant(..), Persona::Stranger) => return Outcome::Refused(404),
+            (KeyOrToken, who) => matches!(who, Persona::Automation(_) | Persona::Unentitled),
             (Person, who) => matches!(who, Persona::Member(_) | Persona::Stranger),
             (Tenant(role, _) | OwnTenant(role, _), Persona::Member(own)) => *own >= role,
             (Tenant(_, accepted) | OwnTenant(_, accepted), Persona::Automation(own)) => {

@@ -38,10 +38,12 @@ impl Call {
                 json!({ "algorithm": "sha256", "encoding": "hex", "keys": [key] })
             }
             ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
+            // An introspection is a form, which this does not send: whoever may call is told so.
             ("GET" | "DELETE", _)
-            | ("POST", "password-reset" | "regenerate" | "revoke" | "disable" | "enable" | "unblock") => {
-                NOTHING
-            }
+            | (
+                "POST",
+                "password-reset" | "regenerate" | "revoke" | "disable" | "enable" | "unblock" | "introspect",
+            ) => NOTHING,
             _ => panic!("say which body {self:?} takes"),
         }
     }

@@ -10,7 +10,8 @@ use keystile_testkit::http::{Http, NOTHING};
 use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
-use crate::world::{World, as_key, text, verify};
+use crate::batch;
+use crate::world::{World, as_key, submit, text, verify};
 
 /// Clients at the same time.
 const CLIENTS: usize = 32;
@@ -82,6 +83,24 @@ impl Client {
         let (after, gateway) = tokio::join!(self.verify(secret), self.pass(secret));
         let told = (&after["valid"], text(&after, "code"), gateway);
         assert_eq!(told, (&Value::Bool(false), change.code, change.status), "{after}");
+        let (many, active) = tokio::join!(self.verify_many(secret), self.introspect(secret));
+        assert!(
+            many.iter().all(|answer| answer["valid"] == false && answer["code"] == change.code),
+            "{many:?}"
+        );
+        assert_eq!(active, json!({ "active": false }));
+    }
+
+    async fn verify_many(&self, secret: &str) -> Vec<Value> {
+        let question = json!({ "key": secret, "permissions": ["orders:write"] });
+        let body = json!({ "requests": [question, question] });
+        let answers = self.http.json("POST", batch::PATH, &self.asker, &body).await.expect(200);
+        answers["answers"].as_array().unwrap().clone()
+    }
+
+    async fn introspect(&self, secret: &str) -> Value {
+        let fields = [("token", secret), ("scope", "orders:write")];
+        submit(&self.http, "/oauth2/introspect", &self.asker, &fields).await.expect(200)
     }
 
     async fn verify(&self, secret: &str) -> Value {

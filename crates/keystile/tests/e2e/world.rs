@@ -115,6 +115,14 @@ pub(crate) async fn verify(http: &Http, asker: &str, question: &Value) -> Value 
     http.json("POST", "/api/v1/keys/verify", asker, question).await.expect(200)
 }
 
+/// Sends a form of fields that need no encoding, with a credential, or with none when it is empty.
+pub(crate) async fn submit(http: &Http, path: &str, credential: &str, fields: &[(&str, &str)]) -> Answer {
+    let form: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let request = http.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+    let request = if credential.is_empty() { request } else { request.header("authorization", credential) };
+    http.send(request, form.join("&")).await
+}
+
 /// The id of the last entry of the tenant's audit log.
 pub(crate) async fn last_entry(world: &World) -> String {
     let log = world.read(&format!("{}/audit?limit=1", world.tenant())).await;

@@ -1,6 +1,6 @@
 //! The one path on which an existing key is changed.
 
-use keystile_core::{Action, ApiKey, Change, KeyId, Timestamp};
+use keystile_core::{Action, ApiKey, AuditEntry, Change, KeyId, Timestamp};
 use keystile_store::Changed;
 
 use crate::audit::difference;
@@ -42,8 +42,8 @@ impl ControlPlane {
         edit: impl FnOnce(&mut ApiKey, Timestamp) -> Result<(), Refused> + Send + 'static,
     ) -> Result<Committed<ApiKey>, Refused> {
         caller.require(Right::ManageKeys)?;
-        let mut entry = self.entry(caller, action, id.to_string(), serde_json::Value::Null)?;
-        let (actor, now) = (caller.actor, entry.at);
+        let entry = self.entry(caller, action, id.to_string(), serde_json::Value::Null)?;
+        let now = entry.at;
         let reach = caller.reach().cloned();
         let touched = Touched::default();
         let touches = touched.clone();
@@ -57,15 +57,7 @@ impl ControlPlane {
                 reach.covers(&before)?;
                 reach.covers(key)?;
             }
-            if *key == before {
-                return Ok(None);
-            }
-            key.version += 1;
-            key.updated_at = now;
-            key.updated_by = actor;
-            entry.changes = difference(&before, key);
-            touches.note(change_of(&before, key));
-            Ok(Some(entry))
+            Ok(noted(&before, key, entry, &touches))
         };
         let changed = self.store.change_key::<Refused>(caller.tenant_id, id, rewrite).await;
         let Changed { before, after } = touched.outcome(changed)?.ok_or(Refused::NotFound("API key"))??;
@@ -73,7 +65,25 @@ impl ControlPlane {
     }
 }
 
-fn change_of(before: &ApiKey, after: &ApiKey) -> Change {
+/// Takes note of an edit, in the record itself and for the log; of none if the key is as it was.
+pub(super) fn noted(
+    before: &ApiKey,
+    key: &mut ApiKey,
+    mut entry: AuditEntry,
+    touches: &Touched,
+) -> Option<AuditEntry> {
+    if key == before {
+        return None;
+    }
+    key.version += 1;
+    key.updated_at = entry.at;
+    key.updated_by = entry.actor;
+    entry.changes = difference(before, key);
+    touches.note(change_of(before, key));
+    Some(entry)
+}
+
+pub(super) fn change_of(before: &ApiKey, after: &ApiKey) -> Change {
     Change::of([before.secret.digest, after.secret.digest])
 }
 

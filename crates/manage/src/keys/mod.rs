@@ -8,6 +8,7 @@ mod life;
 mod read;
 mod rotate;
 mod secret;
+mod surrender;
 
 pub use change::VersionGuard;
 pub use create::Issued;

@@ -24,12 +24,18 @@ impl FromRequestParts<App> for Asking {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
-        let origin = origin(parts);
-        let tenant_id = match read_credential(parts, app)? {
-            Credential::Key(key) => tenant_of_key(app, key, origin.ip).await,
-            Credential::Token(token) => tenant_of_bearer(app, token, origin).await,
-        };
-        tenant_id.map(Self)
+        tenant_of(app, read_credential(parts, app)?, origin(parts)).await.map(Self)
+    }
+}
+
+pub(super) async fn tenant_of(
+    app: &App,
+    credential: Credential<'_>,
+    origin: Origin,
+) -> Result<TenantId, ApiProblem> {
+    match credential {
+        Credential::Key(key) => tenant_of_key(app, key, origin.ip).await,
+        Credential::Token(token) => tenant_of_bearer(app, token, origin).await,
     }
 }
 

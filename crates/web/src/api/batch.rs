@@ -17,6 +17,7 @@ use super::answer::all_written;
 use super::asking::Asking;
 use super::question::Question;
 use crate::body::{parse_json, read_json};
+use crate::metrics::Face;
 use crate::problem::ApiProblem;
 use crate::state::App;
 
@@ -52,10 +53,10 @@ fn read_all(body: &[u8]) -> Result<Vec<Result<VerifyRequest, BrokenQuestion>>, A
     }
     let Apart { requests } = parse_json(body)?;
     bounded(requests.len())?;
-    let read = |(place, request): (usize, &Box<RawValue>)| {
+    let read = |(place, request): (usize, Box<RawValue>)| {
         parse_json(request.get().as_bytes()).map_err(|problem| at(place, problem))
     };
-    Ok(requests.iter().enumerate().map(read).collect())
+    Ok(requests.into_iter().enumerate().map(read).collect())
 }
 
 fn bounded(count: usize) -> Result<(), Invalid> {
@@ -72,7 +73,9 @@ async fn answer_all(
 ) -> String {
     let questions: Vec<_> = requests.iter().enumerate().map(question).collect();
     let asked = questions.iter().flatten().map(|question| (question.key(), question.ask(tenant_id)));
-    let mut verdicts = app.verifier.verify_all(&asked.collect::<Vec<_>>()).await.into_iter();
+    let verdicts = app.verifier.verify_all(&asked.collect::<Vec<_>>()).await;
+    verdicts.iter().for_each(|verdict| app.metrics.decided(Face::Verify, verdict.code()));
+    let mut verdicts = verdicts.into_iter();
     // There is one verdict for each question that could be asked.
     let answers = questions.iter().filter_map(|question| match question {
         Ok(_) => verdicts.next().map(Ok),

@@ -13,6 +13,7 @@ pub(crate) mod invitations;
 pub(crate) mod issuing;
 pub(crate) mod keys;
 pub(crate) mod members;
+pub(crate) mod oauth;
 pub(crate) mod passwords;
 mod question;
 pub(crate) mod routing;
@@ -23,6 +24,7 @@ pub(crate) mod sign_in;
 pub(crate) mod tenants;
 pub(crate) mod usage;
 pub(crate) mod verification;
+pub(crate) mod whoami;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, ETAG, LOCATION};

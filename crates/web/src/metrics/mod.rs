@@ -48,24 +48,27 @@ const BOUNDS: [Duration; 14] = [
 /// Where a decision about a key is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Face {
-    /// A service asks about the key of its client.
+    /// A service asks about the key of its client, or about many.
     Verify,
     /// A gateway asks whether a request may pass.
     Authz,
     /// An Envoy asks whether a request may pass.
     Envoy,
+    /// Software that speaks OAuth 2.0 asks whether a key is active.
+    Introspection,
     /// The key is the credential of a call to Keystile itself.
     Caller,
 }
 
 impl Face {
-    const ALL: [Self; 4] = [Self::Verify, Self::Authz, Self::Envoy, Self::Caller];
+    const ALL: [Self; 5] = [Self::Verify, Self::Authz, Self::Envoy, Self::Introspection, Self::Caller];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::Authz => "authz",
             Self::Envoy => "envoy",
+            Self::Introspection => "introspection",
             Self::Caller => "caller",
         }
     }

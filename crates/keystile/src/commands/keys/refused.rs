@@ -59,6 +59,8 @@ mod tests {
             errors: errors.iter().map(as_problem).collect(),
             current_version: None,
             limited_by: None,
+            error: None,
+            error_description: None,
         };
         format!("{:?}", in_flags(ClientError::Problem(Box::new(problem))))
     }
