@@ -31,9 +31,10 @@ fn is_tellable(name: &str) -> bool {
         && !has_secret_form(name)
 }
 
-/// No field or header that is named here has more than one hyphen.
+/// No field that is named here has more than one hyphen, and of the headers only those that tell of an original request.
 fn is_grouped(name: &str) -> bool {
-    name.matches('-').count() > 1
+    const HEADERS: [&str; 2] = ["x-forwarded-method", "x-forwarded-uri"];
+    name.matches('-').count() > 1 && !HEADERS.contains(&name)
 }
 
 /// `rate_limits[0]` → `rate_limits`.
@@ -48,7 +49,14 @@ mod tests {
 
     #[test]
     fn names_are_told_unless_they_may_be_secrets() {
-        for name in ["", "keys[12].last4", "rate_limits[0].window_seconds", "expiresAt", "Idempotency-Key"] {
+        for name in [
+            "",
+            "keys[12].last4",
+            "rate_limits[0].window_seconds",
+            "expiresAt",
+            "Idempotency-Key",
+            "x-forwarded-uri",
+        ] {
             assert_eq!(tellable(name), name);
         }
         for (path, told) in [
