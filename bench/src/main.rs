@@ -1,12 +1,13 @@
 //! Measures Keystile against a bare HTTP server on the same machine, and prints one table.
 //!
-//! `cargo xtask bench [--quick]` builds what is needed and runs this. The server has one core, the load generator
+//! `cargo xtask bench [--quick | --huge]` builds what is needed and runs this. The server has one core, the load generator
 //! another; every figure is the median of several runs, and every ratio is to the bare server in the same
 //! round. It listens on loopback, writes to a temporary folder, and leaves nothing behind.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to who called it")]
 
 mod client;
+mod crowd;
 mod keys;
 mod measure;
 mod plan;
@@ -37,7 +38,8 @@ fn run() -> Result<()> {
     let plan = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => Plan::FULL,
         ["--quick"] => Plan::QUICK,
-        _ => bail!("usage: cargo xtask bench [--quick]"),
+        ["--huge"] => Plan::HUGE,
+        _ => bail!("usage: cargo xtask bench [--quick | --huge]"),
     };
     wrk::require()?;
     let begun = Instant::now();

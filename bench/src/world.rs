@@ -13,6 +13,8 @@ use crate::keys::{self, Owner};
 use crate::server::{EMAIL, PASSWORD, Server};
 use crate::wrk::{Load, Order};
 
+/// The SQLite file in the folder of an installation.
+pub(crate) const DATABASE: &str = "keystile.db";
 /// The series of the keys that are in the store.
 pub(crate) const STORED: u32 = 0;
 /// Clients that ask at the same time, unless a row says otherwise.
@@ -33,7 +35,7 @@ impl World {
         let flags = url.map(|url| vec!["--database-url".to_owned(), url.to_owned()]).unwrap_or_default();
         let location = match url {
             Some(url) => url.parse()?,
-            None => Location::Sqlite(folder.join("keystile.db")),
+            None => Location::Sqlite(folder.join(DATABASE)),
         };
         let world = Self::found(folder, flags).await?;
         keys::fill(location, world.owner, STORED, count).await?;

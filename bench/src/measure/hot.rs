@@ -92,7 +92,10 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
     };
     let hot_verify = hot(&verify, &folder)?;
     let moderate = |load: &Load| Load { pause: MODERATE_PAUSE, ..load.clone() };
-    let of = format!("random keys of {}", plan.keys);
+    let of = match plan.further_keys {
+        0 => format!("random keys of {}", plan.keys),
+        further => format!("random keys of {} beside {further} others", plan.keys),
+    };
     Ok(vec![
         turn("bare hyper, `POST`", To::Bare, hot_verify.clone()),
         turn("`/keys/verify`, one key", To::Keystile, hot_verify.clone()),

@@ -16,6 +16,6 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
         starts.push(server.started_in().as_secs_f64() * 1e6);
         idle = idle.max(server.memory()?.0);
     }
-    let name = format!("start with {} keys in SQLite", plan.keys);
+    let name = format!("start with {} keys in SQLite", plan.stored());
     Ok(vec![Row { note: format!("{idle:.1} MiB when idle"), ..Row::of_latencies(name, starts) }])
 }

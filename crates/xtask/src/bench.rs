@@ -4,11 +4,11 @@ use anyhow::{Result, bail};
 
 use crate::run::{cargo, shown};
 
-/// Builds the server and everything that is measured beside it, then prints one table. `flags` is empty, or
-/// `--quick` for a first impression in a few minutes.
+/// Builds the server and everything that is measured beside it, then prints one table. `flags` is empty, `--quick` for a
+/// first impression in a few minutes, or `--huge` for ten million keys.
 pub(crate) fn run(flags: &[String]) -> Result<()> {
-    if flags.iter().any(|flag| flag != "--quick") {
-        bail!("usage: cargo xtask bench [--quick]");
+    if flags.len() > 1 || flags.iter().any(|flag| flag != "--quick" && flag != "--huge") {
+        bail!("usage: cargo xtask bench [--quick | --huge]");
     }
     let example = ["--package", "keystile-verify", "--example", "in_process"];
     shown(cargo(&["build", "--release", "--quiet"]).args(example))?;

@@ -26,7 +26,8 @@ usage: cargo xtask COMMAND
   generate [--check]
                     write the files that the binary describes itself with, or see that they are up to date
   tidy              the rules of this repository only
-  bench [--quick]   measure the release beside a bare HTTP server; bench/README.md says how to read it
+  bench [--quick | --huge]
+                    measure the release beside a bare HTTP server; bench/README.md says how to read it
   fuzz [SECONDS]    search each fuzz target for bad input, 60 seconds by default
 ";
 
