@@ -17,6 +17,8 @@ use crate::wrk::{Load, Order};
 pub(crate) const DATABASE: &str = "keystile.db";
 /// The series of the keys that are in the store.
 pub(crate) const STORED: u32 = 0;
+/// Questions of one batch.
+pub(crate) const BATCH: usize = 100;
 /// Clients that ask at the same time, unless a row says otherwise.
 pub(crate) const CLIENTS: usize = 64;
 
@@ -93,6 +95,16 @@ impl World {
     pub(crate) fn verify(&self) -> Result<PathBuf> {
         let body = r#"{"key": "@KEY@", "environment": "production", "permissions": ["orders:read"]}"#;
         self.post("verify", "/api/v1/keys/verify", &format!("ApiKey {}", self.caller.expose()), body)
+    }
+
+    /// Whether the first [`BATCH`] keys are good, asked at once.
+    pub(crate) fn batch(&self) -> Result<PathBuf> {
+        let question = |number| {
+            let key = keys::text(STORED, number);
+            json!({ "key": key.expose(), "environment": "production", "permissions": ["orders:read"] })
+        };
+        let body = json!({ "requests": (0..BATCH).map(question).collect::<Vec<_>>() }).to_string();
+        self.post("batch", "/api/v1/keys/verify-batch", &format!("ApiKey {}", self.caller.expose()), &body)
     }
 
     /// Makes a key.

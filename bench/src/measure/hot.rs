@@ -7,7 +7,7 @@ use crate::keys::write_file;
 use crate::plan::Plan;
 use crate::server::Server;
 use crate::table::{Row, median};
-use crate::world::{World, hot, with_keys};
+use crate::world::{BATCH, CLIENTS, World, hot, with_keys};
 use crate::wrk::{Load, Order, Run};
 
 /// A series of keys that are in no store; each run takes one of its own, so that none was asked for before.
@@ -44,6 +44,8 @@ struct Turn {
     to: To,
     load: Load,
     answers: Answers,
+    /// Keys that each request asks about.
+    questions: usize,
     runs: Vec<Run>,
 }
 
@@ -84,6 +86,7 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
         to,
         load,
         answers: Answers::Allowed,
+        questions: 1,
         runs: Vec::new(),
     };
     let flood = |name: &str, keys, answers| Turn {
@@ -91,6 +94,7 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
         ..turn(name, To::Keystile, with_keys(&authz, keys, Order::Sequence))
     };
     let hot_verify = hot(&verify, &folder)?;
+    let batch = Load { request: world.batch()?, keys: None, connections: CLIENTS, pause: 0 };
     let moderate = |load: &Load| Load { pause: MODERATE_PAUSE, ..load.clone() };
     let of = match plan.further_keys {
         0 => format!("random keys of {}", plan.keys),
@@ -105,6 +109,10 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
         turn(&format!("`/authz`, {of}"), To::Keystile, with_keys(&authz, random(), Order::Random)),
         flood("`/authz`, flood of malformed keys", malformed, Answers::Refused),
         flood("`/authz`, flood of unknown keys", world.file(UNSEEN), Answers::RefusedAtFirstSight),
+        Turn {
+            questions: BATCH,
+            ..turn(&format!("`/keys/verify-batch`, {BATCH} keys at a time"), To::Keystile, batch)
+        },
         turn("bare hyper, moderate rate", To::Bare, moderate(&hot_verify)),
         turn("`/keys/verify`, one key, moderate rate", To::Keystile, moderate(&hot_verify)),
     ])
@@ -128,11 +136,20 @@ fn summed_up(turns: &[Turn], peaks: [(To, f64); 2]) -> Vec<Row> {
         let ratios = turn.runs.iter().enumerate().map(|(round, run)| figure(run) / ceiling(round, figure));
         (turn.load.pause == 0).then(|| median(ratios))
     };
-    let row = |turn: &Turn| Row {
-        ratio: against(turn, |run| run.per_second),
-        ratio_by_cpu: against(turn, |run| 1.0 / (run.user + run.system)),
-        peak: peaks.iter().find(|(to, _)| *to == turn.to).map(|(_, peak)| *peak),
-        ..Row::of(&turn.name, &turn.runs)
+    let row = |turn: &Turn| {
+        let row = Row::of(&turn.name, &turn.runs);
+        let note = match turn.questions {
+            1 => row.note,
+            many => format!("{:.0} verifications/s", row.per_second.unwrap_or_default() * many as f64),
+        };
+        let is_alike = turn.questions == 1;
+        Row {
+            ratio: against(turn, |run| run.per_second).filter(|_| is_alike),
+            ratio_by_cpu: against(turn, |run| 1.0 / (run.user + run.system)).filter(|_| is_alike),
+            peak: peaks.iter().find(|(to, _)| *to == turn.to).map(|(_, peak)| *peak),
+            note,
+            ..row
+        }
     };
     turns.iter().map(row).collect()
 }
