@@ -17,7 +17,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
 
-const MAX_HEAD: usize = 64 * 1024;
+const MAX_READ: usize = 128 * 1024;
+const MAX_LINES_READ: usize = 200;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn main() -> Result<()> {
@@ -31,7 +32,11 @@ fn main() -> Result<()> {
 async fn serve(address: SocketAddr, body: Bytes) -> Result<()> {
     let listener = TcpListener::bind(address).await?;
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_READ)
+        .max_headers(MAX_LINES_READ);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

@@ -24,7 +24,8 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
     let good = Load { pause: PAUSE, ..hot(&authz, &world.file(""))? };
     let (malformed, unknown) = (world.file("malformed.keys"), world.file("flood.keys"));
     write_file(&malformed, UNKNOWN, 1000, |text| text.replacen("live", "stage", 1))?;
-    let [mut alone, mut beside_malformed, mut beside_unknown] = [const { Vec::new() }; 3];
+    let mut alone = Vec::new();
+    let (mut beside_malformed, mut beside_unknown) = (Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         write_file(&unknown, UNKNOWN + 1 + round as u32, FLOOD, str::to_owned)?;
         alone.push(good.run(&server, plan.seconds)?);
