@@ -349,8 +349,12 @@ fn parts_of(rate: &Rate, cost: u32) -> u64 {
     u64::from(cost).min(MAX_COUNT) * rate.parts()
 }
 
-/// Milliseconds until a request fits; 0 if it does now, `None` if it never will.
+/// Milliseconds until a request fits; 0 if it does now, `None` if it never will. What costs nothing fits also where more is used than
+/// there is room for, as it can be after the limit was lowered.
 fn wait(level: u64, rate: &Rate, cost: u32) -> Option<u64> {
+    if cost == 0 {
+        return Some(0);
+    }
     if u64::from(cost) > rate.burst {
         return None;
     }
@@ -429,6 +433,7 @@ mod tests {
         used.advance(&rates(Some(3), &[]), 0);
         assert_eq!(used.count(0).unwrap().remaining, 0);
         assert_eq!(used.check(1), Err(Full { place: 0, wait_millis: Some(40_000) }), "4 used, 3 allowed");
+        assert_eq!(used.check(0), Ok(()), "what costs nothing fits even so");
     }
 
     #[test]

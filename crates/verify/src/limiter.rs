@@ -99,7 +99,7 @@ impl OneNode {
         Self::advance(demand, &mut used, self.clock.elapsed_millis());
         used.check(cost).map_err(|full| exceeded(demand, &used, full))?;
         used.add(cost);
-        demand.meter.note_use();
+        note_use(demand, cost);
         Ok(Left(smallvec![owner_left(demand, &used)]))
     }
 
@@ -129,13 +129,20 @@ impl Limiter for OneNode {
         let mut held = self.hold(demands);
         check(demands, &held, cost)?;
         held.iter_mut().for_each(|used| used.add(cost));
-        demands.iter().for_each(|demand| demand.meter.note_use());
+        demands.iter().for_each(|demand| note_use(demand, cost));
         Ok(left(demands, &held))
     }
 
     fn look(&self, demands: &[Demand<'_>], cost: u32) -> (Left, Result<(), Exceeded>) {
         let held = self.hold(demands);
         (left(demands, &held), check(demands, &held, cost))
+    }
+}
+
+/// What costs nothing leaves nothing more to keep.
+fn note_use(demand: &Demand<'_>, cost: u32) {
+    if cost > 0 {
+        demand.meter.note_use();
     }
 }
 

@@ -125,6 +125,32 @@ async fn a_request_can_cost_more_than_one_or_nothing() {
 }
 
 #[tokio::test]
+async fn what_costs_nothing_fits_a_limit_that_was_lowered_below_what_is_used_and_leaves_nothing_to_keep() {
+    let hourly = |limit| {
+        let rate = RateLimit { name: "hourly".into(), limit, window_seconds: 3_600, burst: None };
+        Rates::new(None, &[rate])
+    };
+    let world = World::limited_key(1).await;
+    world.change(0, |facts| limited(facts, hourly(10)));
+    for shared in [SharedRates::default(), SharedRates { tenant: hourly(10), ..SharedRates::default() }] {
+        world.share(LimitedId::Tenant(tenant(1)), shared);
+        for _ in 0..4 {
+            assert_eq!(world.code(0).await, Code::Allowed);
+        }
+    }
+    world.change(0, |facts| limited(facts, hourly(2)));
+    assert_eq!(world.verifier.limits_to_keep(false).len(), 2);
+    for shared in [SharedRates { tenant: hourly(2), ..SharedRates::default() }, SharedRates::default()] {
+        world.share(LimitedId::Tenant(tenant(1)), shared);
+        let free = world.verifier.verify(&text(0), &Ask { cost: 0, ..ALL }).await;
+        assert_eq!(free.code(), Code::Allowed);
+        assert!(free.limits().all(|left| left.count.remaining == 0));
+        assert_eq!(world.verifier.limits_to_keep(false), []);
+    }
+    assert_eq!(world.code(0).await, Code::RateLimited);
+}
+
+#[tokio::test]
 async fn neither_a_change_nor_an_eviction_gives_a_used_limit_back() {
     let world = World::limited_key(10).await;
     for _ in 0..6 {
