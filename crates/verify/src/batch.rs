@@ -31,9 +31,11 @@ impl Verifier {
     ) {
         let digests: Vec<_> = cold.iter().map(|(_, cold)| cold.digest).collect();
         let began = self.clock.elapsed();
-        let landings = self.fills.find_all(&digests).await;
-        for ((place, _), landing) in cold.iter().zip(landings) {
-            verdicts[*place] = self.judge_read(self.landed(landing, began), &questions[*place].1);
-        }
+        // Judged at once: facts that wait for those of others grow old.
+        let judge = |read: usize, landing| {
+            let place = cold[read].0;
+            verdicts[place] = self.judge_read(self.landed(landing, began), &questions[place].1);
+        };
+        self.fills.find_all(&digests, judge).await;
     }
 }

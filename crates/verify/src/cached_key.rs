@@ -178,12 +178,13 @@ impl CachedKey {
         self.profile.facts.limits.as_ref().map_or(&NONE, |limits| &limits.rates)
     }
 
-    /// All meters on which a request is to be counted; most keys have none.
+    /// All meters on which a request is to be counted; most keys have none. Limits that were forgotten after the key was found are
+    /// counted as they were: nothing passes by them because they change.
     pub(crate) fn demands(&self) -> SmallVec<[Demand<'_>; 4]> {
         let own = self.lineage.as_deref().map(|meter| Demand { meter, rates: Some(self.rates()) });
         let shared = self.shared_meters();
         let others = [shared.customer, Some(shared.application), Some(shared.tenant)];
-        let limited = others.into_iter().flatten().filter(|meter| meter.is_limited());
+        let limited = others.into_iter().flatten().filter(|meter| !meter.is_unlimited());
         own.into_iter().chain(limited.map(|meter| Demand { meter, rates: None })).collect()
     }
 
@@ -333,6 +334,22 @@ pub(crate) mod tests {
         let other = KeyFacts { tenant_id: TenantId::from_parts(moment(0), 2), ..key(3) };
         assert!(!Arc::ptr_eq(&first.profile, &cached(&other, &shared).profile));
         assert_eq!(shared.profiles.len(), 2);
+    }
+
+    #[test]
+    fn limits_that_are_forgotten_while_a_key_is_judged_are_counted_as_they_were() {
+        let shared = Shared::new();
+        let key = cached(&key(1), &shared);
+        let tenant = Rates::new(Some(1), &[]);
+        key.shared_meters().set(&keystile_core::SharedRates { tenant, ..Default::default() }, 0);
+        assert_eq!(key.demands().len(), 1);
+        shared.meters.forget_limits(OwnerId::tenant(key.tenant_id()));
+        let demands = key.demands();
+        let tenants = demands.iter().find(|demand| demand.meter.owner() == OwnerId::tenant(key.tenant_id()));
+        let mut used = tenants.unwrap().meter.lock();
+        used.check(1).unwrap();
+        used.add(1);
+        assert!(used.check(1).is_err());
     }
 
     #[test]

@@ -66,23 +66,27 @@ impl Fills {
         tokio::time::timeout(FILL_TIMEOUT, self.look(digest)).await.unwrap_or(Landing::Unavailable)
     }
 
-    /// The keys with these digests, in order. All of a query's size are queued before one is waited for, so that few queries
-    /// read them; no more of one caller's wait at a time, so that there is room for others. It takes no longer than
-    /// [`Self::find`].
-    pub(crate) async fn find_all(self: &Arc<Self>, digests: &[Digest]) -> Vec<Landing> {
-        let mut landings = Vec::with_capacity(digests.len());
+    /// Tells `landed` of each key with these digests, in order, as soon as it and those before it are there. All of a query's size
+    /// are queued before one is waited for, so that few queries read them; no more of one caller's wait at a time, so that there
+    /// is room for others. It takes no longer than [`Self::find`].
+    pub(crate) async fn find_all(
+        self: &Arc<Self>,
+        digests: &[Digest],
+        mut landed: impl FnMut(usize, Landing) + Send,
+    ) {
+        let mut told = 0;
         let read = async {
             for part in digests.chunks(DIGESTS_PER_QUERY) {
                 let boarded: Vec<_> = part.iter().map(|digest| (digest, self.board(digest))).collect();
                 for (digest, boarded) in boarded {
-                    landings.push(self.land(digest, boarded).await);
+                    landed(told, self.land(digest, boarded).await);
+                    told += 1;
                 }
             }
         };
         // Those that were not read in time are unavailable.
         let _in_time = tokio::time::timeout(FILL_TIMEOUT, read).await;
-        landings.resize_with(digests.len(), || Landing::Unavailable);
-        landings
+        (told..digests.len()).for_each(|place| landed(place, Landing::Unavailable));
     }
 
     async fn look(self: &Arc<Self>, digest: &Digest) -> Landing {

@@ -160,9 +160,9 @@ impl Meter {
         (reset_millis > 0).then(|| OwnerUse { owner: self.owner, used: used.to_record(), reset_millis })
     }
 
-    /// Whether requests are to be counted here.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.known.load(Ordering::Acquire) == LIMITED
+    /// Whether nothing needs to be counted here. While its limits are unknown the last ones hold.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.known.load(Ordering::Acquire) == UNLIMITED
     }
 
     /// Whether its limits must be read before anything is decided.

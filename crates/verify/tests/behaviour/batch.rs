@@ -1,10 +1,12 @@
 //! Many questions at a time: answered as one by one, and read together.
 
+use std::time::Duration;
+
 use keystile_core::{Ask, Code, LineageRates, Permission, Rates, Requirement};
 use keystile_verify::DIGESTS_PER_QUERY;
 
 use crate::source::Mood;
-use crate::world::{World, text};
+use crate::world::{World, digest, start_of_time, text};
 
 const ANYTHING: Ask<'_> = Ask::ANYTHING;
 
@@ -83,6 +85,35 @@ async fn one_batch_leaves_room_for_others_who_wait() {
         query.release();
     }
     assert_eq!(asked.await.unwrap(), 1_000);
+}
+
+#[tokio::test]
+async fn keys_are_decided_about_as_they_are_read_and_not_when_all_are() {
+    let world = World::with_keys(2 * DIGESTS_PER_QUERY);
+    let last = 2 * DIGESTS_PER_QUERY - 1;
+    let mut held = world.source.hold_queries();
+    let asked = {
+        let texts: Vec<_> = (0..=last).map(text).collect();
+        let verifier = std::sync::Arc::clone(&world.verifier);
+        tokio::spawn(async move {
+            let questions: Vec<_> = texts.iter().map(|text| (text.as_str(), ANYTHING)).collect();
+            let verdicts = verifier.verify_all(&questions).await;
+            verdicts.iter().map(keystile_verify::Verdict::code).collect::<Vec<_>>()
+        })
+    };
+    let mut query = held.recv().await.unwrap();
+    while !query.digests.contains(&digest(last)) {
+        query.release();
+        query = held.recv().await.unwrap();
+    }
+    world.clock.turn(Duration::from_secs(60));
+    query.release();
+    drop(held);
+    assert!(asked.await.unwrap().iter().all(|code| *code == Code::Allowed));
+    world.verifier.flush().await.unwrap();
+    let written = world.source.written.lock();
+    let early = written.iter().filter(|key_use| key_use.at == start_of_time()).count();
+    assert!((DIGESTS_PER_QUERY..=last).contains(&early), "{early} were decided about before the last was read");
 }
 
 #[tokio::test]
