@@ -26,7 +26,7 @@ impl Commits {
     /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
     /// is answered. A change in doubt is forgotten once more when its end is known.
     /// Runs to its end even when nobody waits for it any more: a commit whose change was not applied would leave a
-    /// revoked key in use.
+    /// revoked key in use. If it panics, which may be after the commit, everything is forgotten.
     ///
     /// # Errors
     /// What `work` was refused for.
@@ -37,12 +37,14 @@ impl Commits {
     {
         let commits = self.clone();
         let task = tokio::spawn(async move {
+            let unapplied = Unapplied(&commits.verifier);
             let outcome = work.await;
             match &outcome {
                 Ok(Committed { change, .. }) => commits.verifier.apply(change),
                 Err(Refused::InDoubt { change, doubt, .. }) => commits.doubt(change, *doubt),
                 Err(_) => {}
             }
+            std::mem::forget(unapplied);
             outcome.map(|committed| committed.value)
         });
         task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
@@ -59,5 +61,63 @@ impl Commits {
             // Nobody receives it only when the engine has stopped.
             Ok(()) | Err(TrySendError::Closed(_)) => {}
         }
+    }
+}
+
+/// A change that did not tell how it ended: dropped by a panic or with the runtime, and perhaps committed.
+struct Unapplied<'a>(&'a Verifier);
+
+impl Drop for Unapplied<'_> {
+    fn drop(&mut self) {
+        self.0.forget_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::route::Table;
+    use keystile_core::{ApplicationId, Ask, Digest, KeyReading};
+    use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, UsageBatch, Use};
+
+    use super::*;
+    use crate::SystemClock;
+
+    /// There are no keys.
+    struct NoKeys;
+
+    impl KeySource for NoKeys {
+        fn facts(&self, _: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
+            Box::pin(async { Ok(None) })
+        }
+
+        fn touch(&self, _: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn count(&self, _: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_that_panics_may_be_committed_so_everything_is_forgotten() {
+        let clock = Arc::new(SystemClock);
+        let limiter = OneNode::new(Arc::clone(&clock) as _);
+        let verifier = Verifier::new(Arc::new(NoKeys), limiter, clock, Bounds::default());
+        let (doubts, _kept) = tokio::sync::mpsc::channel(1);
+        let commits = Commits::new(Arc::clone(&verifier), doubts);
+        verifier.verify_held(Digest::of(b"key"), &Ask::ANYTHING).await;
+
+        let refused = async || Err::<Committed<()>, _>(Refused::Internal("refused".to_owned()));
+        commits.carry_out(refused()).await.unwrap_err();
+        assert_eq!(verifier.stats().absent, 1, "nothing was changed");
+
+        let panics = async { panic!("after the commit") };
+        commits.carry_out::<(), _>(panics).await.unwrap_err();
+        assert_eq!(verifier.stats().absent, 0);
     }
 }
