@@ -152,23 +152,24 @@ impl FromRequestParts<App> for InOwnTenant {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
-        let known = Known::of(parts, app).await?;
-        let tenant_id = match &known {
-            Known::Person(person) => person.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?,
-            Known::Key(key) => key.tenant_id(),
-        };
-        let caller = known.enter(tenant_id, origin(parts), app).await?;
-        note_tenant(parts, tenant_id);
-        Ok(Self(caller))
+        caller_in_own_tenant(parts, read_credential(parts, app)?, app).await.map(Self)
     }
 }
 
-/// The same, if there is a credential at all.
-pub(crate) async fn perhaps_caller(parts: &mut Parts, app: &App) -> Result<Option<Caller>, ApiProblem> {
-    if find_credential(&parts.headers, app)?.is_none() {
-        return Ok(None);
-    }
-    InOwnTenant::from_request_parts(parts, app).await.map(|InOwnTenant(caller)| Some(caller))
+/// The same, by a credential that was read already.
+pub(crate) async fn caller_in_own_tenant(
+    parts: &Parts,
+    credential: Credential<'_>,
+    app: &App,
+) -> Result<Caller, ApiProblem> {
+    let known = Known::by(credential, ip_of(parts), app).await?;
+    let tenant_id = match &known {
+        Known::Person(person) => person.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?,
+        Known::Key(key) => key.tenant_id(),
+    };
+    let caller = known.enter(tenant_id, origin(parts), app).await?;
+    note_tenant(parts, tenant_id);
+    Ok(caller)
 }
 
 /// Who sent a request.
@@ -180,15 +181,19 @@ enum Known {
 
 impl Known {
     async fn of(parts: &Parts, app: &App) -> Result<Self, ApiProblem> {
-        Ok(match read_credential(parts, app)? {
+        Self::by(read_credential(parts, app)?, ip_of(parts), app).await
+    }
+
+    async fn by(credential: Credential<'_>, ip: Option<IpAddr>, app: &App) -> Result<Self, ApiProblem> {
+        Ok(match credential {
             Credential::Token(token) => match app.control.check_token(token)? {
                 Bearer::Person(signed_in) => Self::Person(signed_in),
                 Bearer::Automation(automation) => {
-                    let ask = Ask { ip: ip_of(parts), ..Ask::ANYTHING };
+                    let ask = Ask { ip, ..Ask::ANYTHING };
                     Self::Key(good(app, app.verifier.verify_held(automation.key().digest, &ask).await)?)
                 }
             },
-            Credential::Key(key) => Self::Key(check_key(app, key, ip_of(parts)).await?),
+            Credential::Key(key) => Self::Key(check_key(app, key, ip).await?),
         })
     }
 

@@ -66,17 +66,13 @@ async fn asking_is_for_those_who_may_verify_also_by_basic_authentication() {
     let key = world.create(&json!({ "name": "plain", "scopes": ["*"] })).await;
     let fields = [("token", text(&key, "secret"))];
     let by = async |credential: &str| submit(&world.http, INTROSPECT, credential, &fields).await;
-    use base64::Engine as _;
-    let basic = |secret: &str| {
-        let pair = format!("client:{secret}");
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-    };
     for good in [world.asker(), world.owner.clone(), basic(world.credentials.secret("production"))] {
         assert_eq!(by(&good).await.expect(200)["active"], true);
     }
     for (bad, status, code, error) in [
         (String::new(), 401, "key_missing", "invalid_client"),
-        ("Basic !".to_owned(), 401, "key_missing", "invalid_client"),
+        ("Basic !".to_owned(), 401, "key_malformed", "invalid_client"),
+        ("Basic".to_owned(), 401, "key_malformed", "invalid_client"),
         (basic("sk_ks_live_nonsense"), 401, "key_malformed", "invalid_client"),
         (as_key(text(&key, "secret")), 403, "permission_denied", "insufficient_scope"),
     ] {
@@ -84,6 +80,31 @@ async fn asking_is_for_those_who_may_verify_also_by_basic_authentication() {
         refused.expect_problem(status, code);
         assert_eq!(text(&refused.json, "error"), error);
         assert!(!text(&refused.json, "error_description").is_empty());
+    }
+}
+
+/// `Basic …` with this password.
+fn basic(secret: &str) -> String {
+    use base64::Engine as _;
+    let pair = format!("client:{secret}");
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_sent_twice_is_one_and_two_keys_are_none() {
+    let world = World::start().await;
+    let key = world.create(&json!({ "name": "plain" })).await;
+    let (own, token) = (world.credentials.secret("production"), text(&key, "secret"));
+    for (second, code) in [(own, None), (token, Some("ambiguous_credentials"))] {
+        for path in [INTROSPECT, REVOKE] {
+            let request = world.http.request("POST", path).header("authorization", basic(own));
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            let answer = world.http.send(request.header("x-api-key", second), format!("token={token}")).await;
+            match code {
+                None => assert_eq!(answer.status, 200, "{path}: {}", answer.text),
+                Some(code) => answer.expect_problem(400, code),
+            }
+        }
     }
 }
 
@@ -183,9 +204,11 @@ async fn what_is_nobodys_is_answered_alike_and_changes_nothing() {
     assert_ne!(world.audit().await["id"], before["id"]);
     assert_eq!(world.audit().await["action"], "key.regenerate");
     let fields = [("token", text(&renewed, "secret"))];
-    let bad = submit(&world.http, REVOKE, "ApiKey sk_ks_live_nonsense", &fields).await;
-    bad.expect_problem(401, "key_malformed");
-    assert_eq!(text(&bad.json, "error"), "invalid_client");
+    for bad in ["ApiKey sk_ks_live_nonsense", &basic("sk_ks_live_nonsense"), "Basic !"] {
+        let bad = submit(&world.http, REVOKE, bad, &fields).await;
+        bad.expect_problem(401, "key_malformed");
+        assert_eq!(text(&bad.json, "error"), "invalid_client");
+    }
     assert_eq!(world.code_of_secret(&renewed["secret"]).await, "allowed");
 }
 

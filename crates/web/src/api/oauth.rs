@@ -14,7 +14,7 @@ use super::asking::tenant_of;
 use super::json;
 use super::verification::verdict;
 use crate::body::read_form;
-use crate::extract::{find_credential, origin, perhaps_caller};
+use crate::extract::{caller_in_own_tenant, find_credential, origin};
 use crate::metrics::Face;
 use crate::problem::{ApiProblem, UNSUPPORTED_TOKEN_TYPE};
 use crate::state::App;
@@ -48,13 +48,9 @@ impl IntoResponse for OauthProblem {
 ))]
 pub(crate) async fn introspect(State(app): State<App>, request: Request) -> Result<Response, OauthProblem> {
     let (parts, body) = request.into_parts();
-    let basic = basic_key(&parts.headers);
-    let credential = match (find_credential(&parts.headers, &app)?, &basic) {
-        (Some(_), Some(_)) => return Err(refused(Code::AmbiguousCredentials).into()),
-        (Some(credential), None) => credential,
-        (None, Some(key)) => Credential::Key(key.expose()),
-        (None, None) => return Err(ApiProblem::unauthenticated().into()),
-    };
+    let basic = basic_key(&parts.headers)?;
+    let credential = credential(&parts.headers, basic.as_ref(), &app)?;
+    let credential = credential.ok_or_else(ApiProblem::unauthenticated)?;
     let tenant_id = tenant_of(&app, credential, origin(&parts)).await?;
     let request: IntrospectRequest = read_form(&parts.headers, body, &app.reading).await?;
     let mut response = json(StatusCode::OK, &introspection(&app, &request, tenant_id).await?);
@@ -101,8 +97,13 @@ pub(crate) async fn revoke_token(
     State(app): State<App>,
     request: Request,
 ) -> Result<StatusCode, OauthProblem> {
-    let (mut parts, body) = request.into_parts();
-    let (origin, caller) = (origin(&parts), perhaps_caller(&mut parts, &app).await?);
+    let (parts, body) = request.into_parts();
+    let origin = origin(&parts);
+    let basic = basic_key(&parts.headers)?;
+    let caller = match credential(&parts.headers, basic.as_ref(), &app)? {
+        Some(credential) => Some(caller_in_own_tenant(&parts, credential, &app).await?),
+        None => None,
+    };
     let RevokeTokenRequest { token, .. } = read_form(&parts.headers, body, &app.reading).await?;
     if is_jwt(token.expose()) {
         let detail = "a token ends within the hour, and at once with its key or its session: revoke the key or the refresh token";
@@ -125,11 +126,41 @@ fn refused(code: Code) -> ApiProblem {
     ApiProblem::decision(&Refusal::Plain(code))
 }
 
-/// The password of `Authorization: Basic`, which much introspecting software cannot do without. Whom the user name names does
+/// The one credential, if there is one: what carries it elsewhere, or the key that stands in `Authorization: Basic`. The same in two places
+/// is one.
+fn credential<'a>(
+    headers: &'a HeaderMap,
+    basic: Option<&'a Secret>,
+    app: &App,
+) -> Result<Option<Credential<'a>>, ApiProblem> {
+    match (find_credential(headers, app)?, basic) {
+        (Some(found), Some(key)) if found.text() != key.expose() => Err(refused(Code::AmbiguousCredentials)),
+        (found, basic) => Ok(found.or_else(|| basic.map(|key| Credential::Key(key.expose())))),
+    }
+}
+
+/// The password of `Authorization: Basic`, which much OAuth 2.0 software cannot do without. Whom the user name names does
 /// not matter: the key says who asks.
-fn basic_key(headers: &HeaderMap) -> Option<Secret> {
-    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    let decoded = scheme.eq_ignore_ascii_case("Basic").then(|| STANDARD.decode(encoded.trim()))?;
-    let text = Secret::new(String::from_utf8(decoded.ok()?).ok()?);
+fn basic_key(headers: &HeaderMap) -> Result<Option<Secret>, ApiProblem> {
+    let mut found: Option<Secret> = None;
+    for value in headers.get_all(AUTHORIZATION) {
+        let Some(encoded) = of_basic(value) else { continue };
+        let key = password(encoded).ok_or_else(|| refused(Code::KeyMalformed))?;
+        if found.as_ref().is_some_and(|first| first.expose() != key.expose()) {
+            return Err(refused(Code::AmbiguousCredentials));
+        }
+        found = Some(key);
+    }
+    Ok(found)
+}
+
+fn of_basic(value: &HeaderValue) -> Option<&str> {
+    let text = value.to_str().ok()?.trim();
+    let (scheme, encoded) = text.split_once(' ').unwrap_or((text, ""));
+    scheme.eq_ignore_ascii_case("Basic").then(|| encoded.trim())
+}
+
+fn password(encoded: &str) -> Option<Secret> {
+    let text = Secret::new(String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?);
     text.expose().split_once(':').map(|(_, password)| Secret::new(password))
 }
