@@ -304,7 +304,16 @@ pub(crate) fn read_headers<'a>(
     headers: &'a http::HeaderMap,
     app: &App,
 ) -> Result<Credential<'a>, ApiProblem> {
-    find_credential(headers, app)?.ok_or_else(ApiProblem::unauthenticated)
+    needed(find_credential(headers, app), app)
+}
+
+/// The credential, which there has to be. That there is none to tell is a decision as well.
+pub(crate) fn needed<'a>(
+    found: Result<Option<Credential<'a>>, ApiProblem>,
+    app: &App,
+) -> Result<Credential<'a>, ApiProblem> {
+    let found = found.and_then(|credential| credential.ok_or_else(ApiProblem::unauthenticated));
+    found.inspect_err(|problem| app.metrics.refused(Face::Caller, problem))
 }
 
 /// The one credential among these headers, if there is one.

@@ -75,6 +75,39 @@ async fn decisions_are_counted_as_they_were_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn callers_are_counted_alike_wherever_they_call() {
+    let (world, operations) = watched().await;
+    let (good, revoked) = (world.asker(), world.create(&json!({ "name": "revoked" })).await);
+    world.change("POST", text(&revoked, "id"), "/revoke", &NOTHING).await.expect(200);
+    let revoked = as_key(text(&revoked, "secret"));
+    for path in ["/api/v1/whoami", "/api/v1/keys/verify-batch", "/oauth2/introspect", "/api/v1/keys/verify"] {
+        let before = page(&operations).await;
+        for (first, second, expected) in
+            [("", "", 401), (&*good, "sk_ks_live_other", 400), (&*revoked, "", 401), (&*good, "", 200)]
+        {
+            let method = if path.ends_with("whoami") { "GET" } else { "POST" };
+            let (content_type, body) = match path {
+                "/api/v1/keys/verify-batch" => ("application/json", r#"{"requests":[]}"#),
+                "/oauth2/introspect" => ("application/x-www-form-urlencoded", "token=x"),
+                _ => ("application/json", r#"{"key":"x"}"#),
+            };
+            let mut request = world.http.request(method, path).header("content-type", content_type);
+            for (name, value) in [("authorization", first), ("x-api-key", second)] {
+                if !value.is_empty() {
+                    request = request.header(name, value);
+                }
+            }
+            assert_eq!(world.http.send(request, body).await.status, expected, "{path}");
+        }
+        let after = page(&operations).await;
+        for code in ["key_missing", "ambiguous_credentials", "key_revoked", "allowed"] {
+            let sample = format!("keystile_decisions_total{{face=\"caller\",code=\"{code}\"}}");
+            assert_eq!((after.value(&sample) - before.value(&sample)).to_string(), "1", "{path} {sample}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_are_counted_by_route_and_never_by_path() {
     let (world, operations) = watched().await;
     let made = world.create(&json!({ "name": "shown" })).await;

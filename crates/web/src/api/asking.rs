@@ -12,7 +12,6 @@ use keystile_manage::{Bearer, Origin, Right};
 use tracing::Instrument;
 
 use crate::extract::{good, origin, read_credential, read_headers};
-use crate::metrics::Face;
 use crate::problem::ApiProblem;
 use crate::service::in_request;
 use crate::state::App;
@@ -46,8 +45,7 @@ pub(super) async fn asking_tenant(
     client: ClientIp,
     request_id: &RequestId,
 ) -> Result<TenantId, ApiProblem> {
-    let refused = |problem: &ApiProblem| app.metrics.refused(Face::Caller, problem);
-    match read_headers(headers, app).inspect_err(refused)? {
+    match read_headers(headers, app)? {
         Credential::Key(key) => tenant_of_key(app, key, client.0).await,
         Credential::Token(token) => {
             let origin = Origin { ip: client.0, request_id: Some(request_id.as_str().to_owned()) };

@@ -14,7 +14,7 @@ use super::asking::tenant_of;
 use super::json;
 use super::verification::verdict;
 use crate::body::read_form;
-use crate::extract::{caller_in_own_tenant, find_credential, origin};
+use crate::extract::{caller_in_own_tenant, find_credential, needed, origin};
 use crate::metrics::Face;
 use crate::problem::{ApiProblem, UNSUPPORTED_TOKEN_TYPE};
 use crate::state::App;
@@ -48,9 +48,8 @@ impl IntoResponse for OauthProblem {
 ))]
 pub(crate) async fn introspect(State(app): State<App>, request: Request) -> Result<Response, OauthProblem> {
     let (parts, body) = request.into_parts();
-    let basic = basic_key(&parts.headers)?;
-    let credential = credential(&parts.headers, basic.as_ref(), &app)?;
-    let credential = credential.ok_or_else(ApiProblem::unauthenticated)?;
+    let mut basic = None;
+    let credential = needed(credential(&parts.headers, &mut basic, &app), &app)?;
     let tenant_id = tenant_of(&app, credential, origin(&parts)).await?;
     let request: IntrospectRequest = read_form(&parts.headers, body, &app.reading).await?;
     let mut response = json(StatusCode::OK, &introspection(&app, &request, tenant_id).await?);
@@ -99,8 +98,8 @@ pub(crate) async fn revoke_token(
 ) -> Result<StatusCode, OauthProblem> {
     let (parts, body) = request.into_parts();
     let origin = origin(&parts);
-    let basic = basic_key(&parts.headers)?;
-    let caller = match credential(&parts.headers, basic.as_ref(), &app)? {
+    let mut basic = None;
+    let caller = match credential(&parts.headers, &mut basic, &app)? {
         Some(credential) => Some(caller_in_own_tenant(&parts, credential, &app).await?),
         None => None,
     };
@@ -127,13 +126,14 @@ fn refused(code: Code) -> ApiProblem {
 }
 
 /// The one credential, if there is one: what carries it elsewhere, or the key that stands in `Authorization: Basic`. The same in two places
-/// is one.
+/// is one. `basic` keeps that key.
 fn credential<'a>(
     headers: &'a HeaderMap,
-    basic: Option<&'a Secret>,
+    basic: &'a mut Option<Secret>,
     app: &App,
 ) -> Result<Option<Credential<'a>>, ApiProblem> {
-    match (find_credential(headers, app)?, basic) {
+    *basic = basic_key(headers)?;
+    match (find_credential(headers, app)?, basic.as_ref()) {
         (Some(found), Some(key)) if found.text() != key.expose() => Err(refused(Code::AmbiguousCredentials)),
         (found, basic) => Ok(found.or_else(|| basic.map(|key| Credential::Key(key.expose())))),
     }

@@ -11,6 +11,7 @@ use keystile_wire::{LimitState, WhoamiView};
 use super::verification::verdict;
 use super::{Answer, json};
 use crate::extract::{origin, read_credential};
+use crate::metrics::Face;
 use crate::problem::ApiProblem;
 use crate::state::App;
 
@@ -26,6 +27,7 @@ pub(crate) async fn whoami(State(app): State<App>, request: Request) -> Answer {
         Credential::Key(key) => verdict(&app, key, &free_of_charge(&origin)).await,
         Credential::Token(token) => of_token(&app, token, origin).await?,
     };
+    app.metrics.decided(Face::Caller, verdict.code());
     let limits = verdict.limits().map(state).collect();
     verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
     let key = verdict.key.ok_or_else(ApiProblem::unauthenticated)?;
