@@ -4,6 +4,9 @@ use keystile_core::{Ask, Code};
 
 use crate::verifier::{Cold, Verdict, Verifier};
 
+/// After so many questions others get their turn: deciding about them takes about as long as a few requests do.
+const QUESTIONS_A_TURN: usize = 32;
+
 impl Verifier {
     /// Decides about each key as [`Self::verify`] does, and answers in order. A key that stands here twice is counted twice.
     /// Keys that are not in memory are read together, after the others were decided about; that takes at most
@@ -12,6 +15,9 @@ impl Verifier {
         let mut cold = Vec::new();
         let mut verdicts = Vec::with_capacity(questions.len());
         for (place, (presented, ask)) in questions.iter().enumerate() {
+            if place > 0 && place.is_multiple_of(QUESTIONS_A_TURN) {
+                tokio::task::yield_now().await;
+            }
             verdicts.push(self.try_verify(presented, ask).unwrap_or_else(|unread| {
                 cold.push((place, unread));
                 Verdict::refused(Code::EnforcementUnavailable)

@@ -7,12 +7,14 @@ use crate::{FieldProblem, Object, VerifyAnswer, VerifyRequest, schema};
 
 /// Most questions in one request: the time that it takes to answer them is then still short beside a round trip.
 pub const MAX_QUESTIONS: usize = 1_000;
+/// Most permissions in one request, of all questions together: each is parsed and looked for, so their number is what a batch costs.
+pub const MAX_BATCH_PERMISSIONS: usize = 10_000;
 
 /// Questions about keys.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyBatch {
-    /// The questions, 1,000 at most. `explain` is not for them.
+    /// The questions, 1,000 at most, with 10,000 permissions altogether. `explain` is not for them.
     #[schema(schema_with = schema::questions)]
     pub requests: Vec<Object<VerifyRequest>>,
 }

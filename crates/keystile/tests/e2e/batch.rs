@@ -112,6 +112,7 @@ async fn a_batch_that_is_none_is_refused_as_a_whole() {
         (json!({ "requests": [], "explain": true }), "explain"),
         (json!([[]]), ""),
         (json!({ "requests": vec![json!({ "key": key }); 1_001] }), "requests"),
+        (json!({ "requests": vec![json!({ "key": key, "permissions": vec!["a:b"; 11] }); 1_000] }), "requests"),
     ] {
         let refused = world.http.json("POST", PATH, &world.asker(), &body).await;
         refused.expect_problem(400, "invalid_request");

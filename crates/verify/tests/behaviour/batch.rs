@@ -66,6 +66,24 @@ async fn keys_that_are_not_in_memory_share_queries() {
 }
 
 #[tokio::test]
+async fn others_get_their_turn_while_a_batch_from_memory_is_decided_about() {
+    let world = World::with_keys(1);
+    world.code(0).await;
+    let batch = world.codes(vec![0; 1_000]);
+    let others = async {
+        let mut turns = 0;
+        while world.verifier.stats().hits < 1_000 {
+            turns += 1;
+            tokio::task::yield_now().await;
+        }
+        turns
+    };
+    let (codes, turns) = tokio::join!(batch, others);
+    assert_eq!(codes.len(), 1_000);
+    assert!(turns > 10, "{turns} turns");
+}
+
+#[tokio::test]
 async fn one_batch_leaves_room_for_others_who_wait() {
     let world = World::with_keys(1_000);
     let mut held = world.source.hold_queries();

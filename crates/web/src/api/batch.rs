@@ -7,7 +7,7 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use keystile_core::{Invalid, TenantId};
 use keystile_wire::{
-    BatchAnswers, BrokenQuestion, MAX_QUESTIONS, Object, Problem, VerifyBatch, VerifyRequest,
+    BatchAnswers, BrokenQuestion, MAX_BATCH_PERMISSIONS, MAX_QUESTIONS, Object, Problem, VerifyBatch, VerifyRequest,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -35,6 +35,7 @@ pub(crate) async fn verify_keys(
     let (parts, body) = request.into_parts();
     let body = read_json(&parts.headers, body, &app.reading).await?;
     let requests = read_all(&body)?;
+    permissions_bounded(&requests)?;
     let mut response = answer_all(&app, &requests, tenant_id).await.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
@@ -62,6 +63,16 @@ fn read_all(body: &[u8]) -> Result<Vec<Result<VerifyRequest, BrokenQuestion>>, A
 fn bounded(count: usize) -> Result<(), Invalid> {
     if count > MAX_QUESTIONS {
         return Err(Invalid::new("requests", format!("must have at most {MAX_QUESTIONS} entries")));
+    }
+    Ok(())
+}
+
+fn permissions_bounded(requests: &[Result<VerifyRequest, BrokenQuestion>]) -> Result<(), Invalid> {
+    let permissions = |request: &VerifyRequest| request.permissions.as_ref().map_or(0, |asked| asked.parts().0.len());
+    let asked: usize = requests.iter().flatten().map(permissions).sum();
+    if asked > MAX_BATCH_PERMISSIONS {
+        let rule = format!("must ask for at most {MAX_BATCH_PERMISSIONS} permissions altogether");
+        return Err(Invalid::new("requests", rule));
     }
     Ok(())
 }
