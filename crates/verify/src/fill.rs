@@ -11,6 +11,7 @@ use std::time::Duration;
 use keystile_core::{Clock, Digest, KeyReading};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::cache::{Boarding, Cache};
 use crate::cached_key::{CachedKey, Shared};
@@ -26,6 +27,9 @@ pub const QUERIES_IN_FLIGHT: usize = 4;
 /// Most keys that wait for a query: sixteen full ones, four rounds of waiting. Whoever comes then is refused as
 /// unavailable, which is better than an answer after its caller has gone.
 pub const MISSES_WAITING: usize = 16 * DIGESTS_PER_QUERY;
+/// Most parts of batches that are queued or read at a time, each of a query's size: what the workers can read at once. So batches fill a
+/// quarter of what may wait, however many there are, and the rest is left to single questions.
+pub const BATCH_PARTS: usize = QUERIES_IN_FLIGHT;
 /// Longest a query may take, and longest a verification waits for its key: no gateway waits longer for an
 /// answer, and a database that needs more has failed.
 pub const FILL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,6 +44,7 @@ pub(crate) struct Fills {
     clock: Arc<dyn Clock>,
     shared: Shared,
     queue: Mutex<Queue>,
+    batch_parts: Semaphore,
     queries: AtomicU64,
 }
 
@@ -58,7 +63,8 @@ enum Boarded {
 impl Fills {
     pub(crate) fn new(cache: Arc<Cache>, source: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let (shared, queue) = (Shared::new(), Mutex::default());
-        Arc::new(Self { cache, source, clock, shared, queue, queries: AtomicU64::new(0) })
+        let (batch_parts, queries) = (Semaphore::new(BATCH_PARTS), AtomicU64::new(0));
+        Arc::new(Self { cache, source, clock, shared, queue, batch_parts, queries })
     }
 
     /// The key with this digest, read by this caller or another. Never says [`Landing::Overtaken`].
@@ -67,8 +73,8 @@ impl Fills {
     }
 
     /// Tells `landed` of each key with these digests, in order, as soon as it and those before it are there. All of a query's size
-    /// are queued before one is waited for, so that few queries read them; no more of one caller's wait at a time, so that there
-    /// is room for others. It takes no longer than [`Self::find`].
+    /// are queued before one is waited for, so that few queries read them; no more of one caller's wait at a time, and no more
+    /// than [`BATCH_PARTS`] of all such callers, so that there is room for others. It takes no longer than [`Self::find`].
     pub(crate) async fn find_all(
         self: &Arc<Self>,
         digests: &[Digest],
@@ -77,6 +83,8 @@ impl Fills {
         let mut told = 0;
         let read = async {
             for part in digests.chunks(DIGESTS_PER_QUERY) {
+                // It is never closed.
+                let _turn = self.batch_parts.acquire().await;
                 let boarded: Vec<_> = part.iter().map(|digest| (digest, self.board(digest))).collect();
                 for (digest, boarded) in boarded {
                     landed(told, self.land(digest, boarded).await);

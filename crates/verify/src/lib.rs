@@ -36,7 +36,7 @@ pub use background::{Background, FLUSH_EVERY, TOUCH_TIMEOUT};
 pub use bounds::Bounds;
 pub use cached_key::CachedKey;
 pub use explanation::Explanation;
-pub use fill::{DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGHT};
+pub use fill::{BATCH_PARTS, DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGHT};
 pub use last_use::{USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
 pub use limiter::{Demand, Left, LimitLeft, Limiter, OneNode};
 pub use meter::{Meter, OwnerId, OwnerUse};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keystile_core::{Ask, Code, LineageRates, Permission, Rates, Requirement};
-use keystile_verify::DIGESTS_PER_QUERY;
+use keystile_verify::{BATCH_PARTS, DIGESTS_PER_QUERY, MISSES_WAITING, QUERIES_IN_FLIGHT};
 
 use crate::source::Mood;
 use crate::world::{World, digest, start_of_time, text};
@@ -106,6 +106,35 @@ async fn one_batch_leaves_room_for_others_who_wait() {
 }
 
 #[tokio::test]
+async fn many_batches_leave_room_for_others_who_wait() {
+    let batches = (MISSES_WAITING / DIGESTS_PER_QUERY) + QUERIES_IN_FLIGHT;
+    let single = batches * DIGESTS_PER_QUERY;
+    let world = std::sync::Arc::new(World::with_keys(single + 1));
+    let mut held = world.source.hold_queries();
+    let asked: Vec<_> = (0..batches)
+        .map(|batch| {
+            let (world, first) = (std::sync::Arc::clone(&world), batch * DIGESTS_PER_QUERY);
+            tokio::spawn(async move { world.codes(first..first + DIGESTS_PER_QUERY).await })
+        })
+        .collect();
+    // Nothing is read, so that after a turn for each of its questions every batch waits.
+    for _ in 0..DIGESTS_PER_QUERY {
+        tokio::task::yield_now().await;
+    }
+    assert!(world.verifier.stats().flights <= BATCH_PARTS * DIGESTS_PER_QUERY);
+    let alone = world.call(single);
+    tokio::spawn(async move {
+        while let Some(query) = held.recv().await {
+            query.release();
+        }
+    });
+    assert_eq!(alone.await.unwrap(), Code::Allowed);
+    for batch in asked {
+        assert!(batch.await.unwrap().iter().all(|code| *code == Code::Allowed));
+    }
+}
+
+#[tokio::test]
 async fn keys_are_decided_about_as_they_are_read_and_not_when_all_are() {
     let world = World::with_keys(2 * DIGESTS_PER_QUERY);
     let last = 2 * DIGESTS_PER_QUERY - 1;
@@ -131,7 +160,10 @@ async fn keys_are_decided_about_as_they_are_read_and_not_when_all_are() {
     world.verifier.flush().await.unwrap();
     let written = world.source.written.lock();
     let early = written.iter().filter(|key_use| key_use.at == start_of_time()).count();
-    assert!((DIGESTS_PER_QUERY..=last).contains(&early), "{early} were decided about before the last was read");
+    assert!(
+        (DIGESTS_PER_QUERY..=last).contains(&early),
+        "{early} were decided about before the last was read"
+    );
 }
 
 #[tokio::test]
@@ -160,5 +192,5 @@ async fn a_source_that_hangs_holds_a_batch_no_longer_than_one_question() {
     let begun = tokio::time::Instant::now();
     let codes = world.codes(0..1_000).await;
     assert!(codes.iter().all(|code| *code == Code::EnforcementUnavailable));
-    assert!(begun.elapsed() <= keystile_verify::FILL_TIMEOUT + std::time::Duration::from_millis(10));
+    assert!(begun.elapsed() <= keystile_verify::FILL_TIMEOUT + Duration::from_millis(10));
 }
