@@ -112,7 +112,10 @@ async fn a_batch_that_is_none_is_refused_as_a_whole() {
         (json!({ "requests": [], "explain": true }), "explain"),
         (json!([[]]), ""),
         (json!({ "requests": vec![json!({ "key": key }); 1_001] }), "requests"),
-        (json!({ "requests": vec![json!({ "key": key, "permissions": vec!["a:b"; 11] }); 1_000] }), "requests"),
+        (
+            json!({ "requests": vec![json!({ "key": key, "permissions": vec!["a:b"; 11] }); 1_000] }),
+            "requests",
+        ),
     ] {
         let refused = world.http.json("POST", PATH, &world.asker(), &body).await;
         refused.expect_problem(400, "invalid_request");
@@ -122,6 +125,18 @@ async fn a_batch_that_is_none_is_refused_as_a_whole() {
     let most = world.answers(&json!(vec![json!({ "key": key }); 1_000])).await;
     assert!(most.iter().all(|answer| answer["valid"] == true), "those that were refused counted nothing");
     assert_eq!(most[999]["limits"][0]["remaining"], 0, "each of a thousand was counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_long_answers_arrive_whole() {
+    let world = World::start().await;
+    let metadata = json!({ "note": "x".repeat(15_000) });
+    let key = world.create(&json!({ "name": "long", "metadata": metadata })).await["secret"].clone();
+    let answer = world.batch(&json!(vec![json!({ "key": key }); 1_000])).await;
+    assert_eq!(answer.header("content-length"), "", "it is written while it is sent");
+    let answers = answer.expect(200)["answers"].as_array().unwrap().clone();
+    assert_eq!(answers.len(), 1_000);
+    assert!(answers.iter().all(|answer| answer["metadata"] == metadata));
 }
 
 #[tokio::test(flavor = "multi_thread")]

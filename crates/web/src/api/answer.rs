@@ -4,8 +4,11 @@
 //!
 //! [`VerifyAnswer`]: keystile_wire::VerifyAnswer
 
+use std::convert::Infallible;
 use std::fmt::{self, Display, Write as _};
 
+use axum::body::Body;
+use futures_util::stream;
 use keystile_core::{Grant, Refusal};
 use keystile_verify::{CachedKey, LimitLeft, Verdict};
 use keystile_wire::{BrokenQuestion, CheckView, LimitState};
@@ -13,6 +16,8 @@ use serde::Serialize;
 
 /// Room for an answer about a key with a few scopes and little metadata, so that it is not grown while written.
 const USUAL_LENGTH: usize = 512;
+/// Length from which on a piece is sent before more is written; the last answer in it may reach beyond.
+const PIECE: usize = 64 * 1024;
 
 /// The JSON object that says what was decided, and about which key.
 pub(super) fn written(verdict: &Verdict) -> String {
@@ -29,24 +34,59 @@ pub(super) fn explained(verdict: &Verdict, checks: &[CheckView]) -> String {
     answer.0
 }
 
-/// The answers to many questions, some of which break rules: `{"answers": […]}`.
-pub(super) fn all_written<'a>(
-    count: usize,
-    answers: impl Iterator<Item = Result<Verdict, &'a BrokenQuestion>>,
-) -> String {
-    let mut all = Answer(String::with_capacity(USUAL_LENGTH * (count + 1)));
-    all.0.push_str(r#"{"answers":["#);
-    let mut before = "";
-    for answer in answers {
-        all.0.push_str(before);
-        before = ",";
-        let _always_ok = match answer {
-            Ok(verdict) => all.write(&verdict, &[]),
-            Err(broken) => all.json(broken),
-        };
+/// The answers to many questions, some of which break rules: `{"answers": […]}`, in pieces that are written when they are wanted. With
+/// its metadata one answer can have more than 16 KiB, so that a client that asks for many and takes none could else fill the memory.
+pub(super) struct AllWritten {
+    answers: std::vec::IntoIter<Result<Verdict, BrokenQuestion>>,
+    is_begun: bool,
+    is_over: bool,
+}
+
+impl AllWritten {
+    pub(super) fn of(answers: Vec<Result<Verdict, BrokenQuestion>>) -> Self {
+        Self { answers: answers.into_iter(), is_begun: false, is_over: false }
     }
-    all.0.push_str("]}");
-    all.0
+
+    /// A body of one piece, whose length is told, or a streamed one.
+    pub(super) fn into_body(mut self) -> Body {
+        let first = self.next().unwrap_or_default();
+        if self.is_over {
+            return Body::from(first);
+        }
+        let pieces = std::iter::once(first).chain(self).map(Ok::<_, Infallible>);
+        Body::from_stream(stream::iter(pieces))
+    }
+}
+
+impl Iterator for AllWritten {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        if self.is_over {
+            return None;
+        }
+        let usual_length = USUAL_LENGTH * (self.answers.len() + 1);
+        let mut piece = Answer(String::with_capacity(usual_length.min(PIECE + USUAL_LENGTH)));
+        if !self.is_begun {
+            piece.0.push_str(r#"{"answers":["#);
+        }
+        while piece.0.len() < PIECE {
+            let Some(answer) = self.answers.next() else {
+                piece.0.push_str("]}");
+                self.is_over = true;
+                break;
+            };
+            if self.is_begun {
+                piece.0.push(',');
+            }
+            self.is_begun = true;
+            let _always_ok = match answer {
+                Ok(verdict) => piece.write(&verdict, &[]),
+                Err(broken) => piece.json(&broken),
+            };
+        }
+        Some(piece.0)
+    }
 }
 
 struct Answer(String);
@@ -155,5 +195,41 @@ impl Answer {
             before = ",\"";
         }
         self.0.push(']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::body::Body as _;
+    use keystile_core::Code;
+
+    use super::*;
+
+    fn broken(detail: &str) -> Result<Verdict, BrokenQuestion> {
+        let (code, detail) = ("invalid_request".to_owned(), detail.to_owned());
+        Err(BrokenQuestion { valid: false, code, detail, errors: Vec::new() })
+    }
+
+    #[test]
+    fn many_answers_are_written_in_pieces_of_bounded_length() {
+        let long = "x".repeat(16 * 1024);
+        let answers: Vec<_> = (0..100).map(|_| broken(&long)).collect();
+        let pieces: Vec<_> = AllWritten::of(answers).collect();
+        assert!(pieces.iter().all(|piece| piece.len() < PIECE + 17 * 1024));
+        let whole: serde_json::Value = serde_json::from_str(&pieces.concat()).unwrap();
+        let answers = whole["answers"].as_array().unwrap();
+        assert!(answers.len() == 100 && answers.iter().all(|answer| answer["detail"] == long));
+    }
+
+    #[test]
+    fn few_answers_are_one_piece_whose_length_is_told() {
+        let told = |answers| AllWritten::of(answers).collect::<String>();
+        assert_eq!(told(Vec::new()), r#"{"answers":[]}"#);
+        let refused = || Ok(Verdict::refused(Code::KeyNotFound));
+        let both =
+            r#"{"answers":[{"valid":false,"code":"key_not_found"},{"valid":false,"code":"key_not_found"}]}"#;
+        assert_eq!(told(vec![refused(), refused()]), both);
+        let body = AllWritten::of(vec![refused(), refused()]).into_body();
+        assert_eq!(body.size_hint().exact(), Some(both.len() as u64));
     }
 }

@@ -6,14 +6,16 @@ use axum::response::IntoResponse;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use keystile_core::{Invalid, TenantId};
+use keystile_verify::Verdict;
 use keystile_wire::{
-    BatchAnswers, BrokenQuestion, MAX_BATCH_PERMISSIONS, MAX_QUESTIONS, Object, Problem, VerifyBatch, VerifyRequest,
+    BatchAnswers, BrokenQuestion, MAX_BATCH_PERMISSIONS, MAX_QUESTIONS, Object, Problem, VerifyBatch,
+    VerifyRequest,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Answer;
-use super::answer::all_written;
+use super::answer::AllWritten;
 use super::asking::Asking;
 use super::question::Question;
 use crate::body::{parse_json, read_json};
@@ -21,8 +23,8 @@ use crate::metrics::Face;
 use crate::problem::ApiProblem;
 use crate::state::App;
 
-/// May these keys do this? Each of up to 1,000 questions is answered, in order, as `POST /api/v1/keys/verify` would. One that breaks
-/// a rule is answered with `invalid_request` in its place, and spoils no other.
+/// May these keys do this? Each of up to 1,000 questions, with 10,000 permissions altogether, is answered, in order, as
+/// `POST /api/v1/keys/verify` would. One that breaks a rule is answered with `invalid_request` in its place, and spoils no other.
 #[utoipa::path(post, path = "/api/v1/keys/verify-batch", tag = "verification", request_body = VerifyBatch, responses(
     (status = 200, body = BatchAnswers, description = "An answer for each."),
     (status = 404, body = Problem, content_type = "application/problem+json", description = "The token is for no tenant."),
@@ -36,7 +38,8 @@ pub(crate) async fn verify_keys(
     let body = read_json(&parts.headers, body, &app.reading).await?;
     let requests = read_all(&body)?;
     permissions_bounded(&requests)?;
-    let mut response = answer_all(&app, &requests, tenant_id).await.into_response();
+    let answers = answer_all(&app, &requests, tenant_id).await;
+    let mut response = AllWritten::of(answers).into_body().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
@@ -68,7 +71,8 @@ fn bounded(count: usize) -> Result<(), Invalid> {
 }
 
 fn permissions_bounded(requests: &[Result<VerifyRequest, BrokenQuestion>]) -> Result<(), Invalid> {
-    let permissions = |request: &VerifyRequest| request.permissions.as_ref().map_or(0, |asked| asked.parts().0.len());
+    let permissions =
+        |request: &VerifyRequest| request.permissions.as_ref().map_or(0, |asked| asked.parts().0.len());
     let asked: usize = requests.iter().flatten().map(permissions).sum();
     if asked > MAX_BATCH_PERMISSIONS {
         let rule = format!("must ask for at most {MAX_BATCH_PERMISSIONS} permissions altogether");
@@ -81,18 +85,18 @@ async fn answer_all(
     app: &App,
     requests: &[Result<VerifyRequest, BrokenQuestion>],
     tenant_id: TenantId,
-) -> String {
+) -> Vec<Result<Verdict, BrokenQuestion>> {
     let questions: Vec<_> = requests.iter().enumerate().map(question).collect();
     let asked = questions.iter().flatten().map(|question| (question.key(), question.ask(tenant_id)));
     let verdicts = app.verifier.verify_all(&asked.collect::<Vec<_>>()).await;
     verdicts.iter().for_each(|verdict| app.metrics.decided(Face::Verify, verdict.code()));
     let mut verdicts = verdicts.into_iter();
     // There is one verdict for each question that could be asked.
-    let answers = questions.iter().filter_map(|question| match question {
+    let answers = questions.into_iter().filter_map(|question| match question {
         Ok(_) => verdicts.next().map(Ok),
         Err(broken) => Some(Err(broken)),
     });
-    all_written(requests.len(), answers)
+    answers.collect()
 }
 
 fn question(
