@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keystile_testkit::http::{Http, NOTHING};
+use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
@@ -20,6 +20,8 @@ const ROUNDS: usize = 10_000;
 /// Rounds on PostgreSQL, where what keeps a revoked key out is the same and in the process, so that these are for
 /// the order of commit and answer only; and of blocking, which takes the same way as disabling.
 const FEWER_ROUNDS: usize = 1_000;
+/// Of so many rounds one asks with a token of the key, too: making it costs another commit.
+const ROUNDS_A_TOKEN: usize = 8;
 /// Names another number of rounds.
 const ROUNDS_VARIABLE: &str = "KEYSTILE_ROUNDS";
 
@@ -67,12 +69,17 @@ struct Client {
 }
 
 impl Client {
-    async fn round(&self, change: Change) {
-        let body = json!({ "name": "round", "scopes": ["orders:read", "orders:write"] });
+    async fn round(&self, change: Change, with_token: bool) {
+        let body =
+            json!({ "name": "round", "scopes": ["orders:read", "orders:write", "keystile.keys:verify"] });
         let made = self.http.json("POST", &self.keys, &self.owner, &body).await.expect(201);
         let (id, secret) = (text(&made, "id"), text(&made, "secret"));
         let before = self.verify(secret).await;
         assert_eq!(before["code"], "allowed", "a new key is good at once: {before}");
+        let token = if with_token { Some(self.token(secret).await) } else { None };
+        if let Some(token) = &token {
+            self.ask_by(token).await.expect(200);
+        }
 
         let path = format!("{}/{id}{}", self.keys, change.path);
         let body = (change.body)();
@@ -89,6 +96,31 @@ impl Client {
             "{many:?}"
         );
         assert_eq!(active, json!({ "active": false }));
+        if let Some(token) = &token {
+            self.ask_by(token).await.expect_problem(change.status, change.code);
+        }
+        let own = self.own_view(secret).await;
+        if change.code == NARROW.code {
+            assert_eq!(own.expect(200)["scopes"], json!(["orders:read"]));
+        } else {
+            own.expect_problem(change.status, change.code);
+        }
+    }
+
+    /// A token that carries the key's rights.
+    async fn token(&self, secret: &str) -> String {
+        let made = self.http.json("POST", "/api/v1/auth/token", &as_key(secret), &NOTHING).await.expect(200);
+        format!("Bearer {}", text(&made, "access_token"))
+    }
+
+    /// Asks about another key, in the name of the one that is changed.
+    async fn ask_by(&self, credential: &str) -> Answer {
+        let question = json!({ "key": "sk_ks_live_nonsense" });
+        self.http.json("POST", "/api/v1/keys/verify", credential, &question).await
+    }
+
+    async fn own_view(&self, secret: &str) -> Answer {
+        self.http.json("GET", "/api/v1/whoami", &as_key(secret), &NOTHING).await
     }
 
     async fn verify_many(&self, secret: &str) -> Vec<Value> {
@@ -127,8 +159,8 @@ async fn nobody_gets_a_yes_after(change: Change, world: World, rounds: usize) {
         let take =
             move || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         tokio::spawn(async move {
-            while take().is_ok() {
-                client.round(change).await;
+            while let Ok(round) = take() {
+                client.round(change, round.is_multiple_of(ROUNDS_A_TOKEN)).await;
                 done.fetch_add(1, Ordering::Relaxed);
             }
         })
