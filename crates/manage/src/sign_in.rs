@@ -106,8 +106,7 @@ impl ControlPlane {
         let factor = self.read_factor(&facts, factor, origin).await?;
         let tenants = self.store.tenants_of(facts.person.id).await?;
         let Some(tenant_id) = tenant_to_enter(&tenants, tenant_id) else {
-            self.store.note(self.refusals(facts.person.id, InVain::NoMember, origin).await?).await?;
-            return Err(Refused::WrongCredentials);
+            return Err(self.no_member(facts.person.id, origin).await);
         };
         let now = self.now();
         let session = Session {
@@ -168,7 +167,7 @@ impl ControlPlane {
         Err(self.failed(known, why, origin).await)
     }
 
-    /// What has to be spent for the second factor that was shown; nothing when the person has none.
+    /// What has to be spent for the second factor that was shown, and can be; nothing when the person has none.
     pub(crate) async fn read_factor(
         &self,
         facts: &SignInFacts,
@@ -177,18 +176,33 @@ impl ControlPlane {
     ) -> Result<Factor, Refused> {
         let Some(enrolled) = &facts.factor else { return Ok(Factor::Nothing) };
         let Some(shown) = shown else { return Err(self.challenge(facts.person.id, origin).await) };
-        match shown {
+        let (factor, spent) = match shown {
             ShownFactor::RecoveryCode(code) => {
-                Ok(Factor::RecoveryCode(second_factor::recovery_digest(code.expose())))
+                let digest = second_factor::recovery_digest(code.expose());
+                (Some(Factor::RecoveryCode(digest)), InVain::WrongCode)
             }
             ShownFactor::Code(code) => {
                 let secret = self.vault.open(&totp::context(facts.person.id), &enrolled.secret)?;
-                match totp::matching_step(&secret, code.expose(), self.now()) {
-                    Some(step) => Ok(Factor::Step(step)),
-                    None => Err(self.failed(Some(&facts.person), InVain::WrongCode, origin).await),
-                }
+                let step = totp::matching_step(&secret, code.expose(), self.now());
+                (step.map(Factor::Step), InVain::Overtaken)
             }
-        }
+        };
+        let why = match factor {
+            Some(factor) if self.store.can_spend(facts.person.id, factor).await? => return Ok(factor),
+            Some(_) => spent,
+            None => InVain::WrongCode,
+        };
+        Err(self.failed(Some(&facts.person), why, origin).await)
+    }
+
+    /// Tells the person's own logs, once a minute, that somebody who could sign in asked for a tenant of others.
+    async fn no_member(&self, id: PersonId, origin: &Origin) -> Refused {
+        self.note_no_member(id, origin).await.err().unwrap_or(Refused::WrongCredentials)
+    }
+
+    async fn note_no_member(&self, id: PersonId, origin: &Origin) -> Result<(), Refused> {
+        let audit = self.refusals(id, InVain::NoMember, origin).await?;
+        Ok(self.store.note_of_person(id, self.now(), audit).await?)
     }
 
     /// Asks for the second factor. Somebody knows the password, so the log is told.

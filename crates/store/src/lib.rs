@@ -47,6 +47,7 @@ mod sign_in;
 mod store;
 mod tags;
 mod tenants;
+mod told;
 mod touch;
 mod tx;
 mod usage;

@@ -17,6 +17,9 @@ const CONFIRM: &str = "UPDATE second_factors SET confirmed_at = $2, last_step = 
     WHERE person_id = $1 AND confirmed_at IS NULL AND sealed = $4";
 const SPEND_STEP: &str = "UPDATE second_factors SET last_step = $2
     WHERE person_id = $1 AND confirmed_at IS NOT NULL AND last_step < $2";
+const STEP_LEFT: &str = "SELECT 1 AS found FROM second_factors
+    WHERE person_id = $1 AND confirmed_at IS NOT NULL AND last_step < $2";
+const CODE_LEFT: &str = "SELECT 1 AS found FROM recovery_codes WHERE person_id = $1 AND digest = $2";
 const SPEND_CODE: &str = "DELETE FROM recovery_codes WHERE person_id = $1 AND digest = $2";
 const ADD_CODE: &str = "INSERT INTO recovery_codes (person_id, digest) VALUES ($1, $2)";
 const FORGET: &str = "DELETE FROM second_factors WHERE person_id = $1";
@@ -102,6 +105,14 @@ impl Store {
         self.write(args, |(id, factor, audit), tx| Box::pin(remove(*id, *factor, audit, tx))).await
     }
 
+    /// Whether a second factor could be used up now; true for nothing at all.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn can_spend(&self, person_id: PersonId, factor: Factor) -> Result<bool, StoreError> {
+        self.read((person_id, factor), |(id, factor), tx| Box::pin(is_left(*id, *factor, tx))).await
+    }
+
     /// Fingerprints of the keys without which something here cannot be read any more.
     ///
     /// # Errors
@@ -119,6 +130,15 @@ pub(crate) async fn spend(person_id: PersonId, factor: Factor, tx: &mut Tx<'_>) 
         Factor::Step(step) => Ok(tx.execute(SPEND_STEP, &[person, step.into()]).await? == 1),
         Factor::RecoveryCode(code) => Ok(tx.execute(SPEND_CODE, &[person, code.into()]).await? == 1),
     }
+}
+
+async fn is_left(person_id: PersonId, factor: Factor, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    let (sql, shown) = match factor {
+        Factor::Nothing => return Ok(true),
+        Factor::Step(step) => (STEP_LEFT, step.into()),
+        Factor::RecoveryCode(code) => (CODE_LEFT, code.into()),
+    };
+    Ok(tx.query_opt(sql, &[Value::text(person_id), shown]).await?.is_some())
 }
 
 /// The second factor that has to be shown.

@@ -45,6 +45,19 @@ impl InTwo {
         assert!(matches!(refused, Err(Refused::WrongCredentials)), "{refused:?}");
     }
 
+    /// Tries to sign in to a tenant of others, with the right password.
+    async fn asks_for(&self, foreign: TenantId, factor: Option<ShownFactor>) {
+        let attempt = SignIn {
+            email: Some(OWNER.parse::<Email>().unwrap()),
+            password: Secret::new(PASSWORD),
+            tenant_id: Some(foreign),
+            factor,
+            user_agent: None,
+        };
+        let outcome = self.bench.control.sign_in(attempt, &origin()).await;
+        assert!(matches!(outcome, Err(Refused::WrongCredentials)), "{outcome:?}");
+    }
+
     /// Gives the person a second factor, and the secret of it.
     async fn enrol(&self) -> Secret {
         let present = self.bench.arrive(&self.bench.owner().await).await.unwrap();
@@ -118,18 +131,29 @@ async fn a_right_password_without_the_second_factor_is_told_of() {
 async fn the_right_password_for_a_tenant_of_others_is_told_to_ones_own() {
     let person = InTwo::new().await;
     let (_, foreign) = person.bench.signed_in(Role::Owner).await;
-    let attempt = SignIn {
-        email: Some(OWNER.parse::<Email>().unwrap()),
-        password: Secret::new(PASSWORD),
-        tenant_id: Some(foreign),
-        factor: None,
-        user_agent: None,
-    };
-    let outcome = person.bench.control.sign_in(attempt, &origin()).await;
-    assert!(matches!(outcome, Err(Refused::WrongCredentials)), "{outcome:?}");
-    assert_eq!(person.told(Action::SessionRefuse).await, refused(&["no_member"]));
+    for _ in 0..3 {
+        person.asks_for(foreign, None).await;
+    }
+    assert_eq!(person.told(Action::SessionRefuse).await, refused(&["no_member"]), "once a minute");
+    person.bench.turn(60);
+    person.asks_for(foreign, None).await;
+    assert_eq!(person.told(Action::SessionRefuse).await, refused(&["no_member"; 2]));
     let theirs = person.bench.whole_log(foreign).await;
     assert!(theirs.iter().all(|entry| entry.action != Action::SessionRefuse));
+}
+
+/// Else whoever has the password alone could fill the log, and it would look as if they had all that is needed.
+#[tokio::test]
+async fn a_wrong_recovery_code_counts_whichever_tenant_is_asked_for() {
+    let person = InTwo::new().await;
+    let (_, foreign) = person.bench.signed_in(Role::Owner).await;
+    person.enrol().await;
+    for _ in 0..12 {
+        person.asks_for(foreign, Some(ShownFactor::RecoveryCode(Secret::new("x")))).await;
+    }
+    let mut expected = refused(&["wrong_code"; 10]);
+    expected.extend(refused(&["paused"]));
+    assert_eq!(person.told(Action::SessionRefuse).await, expected);
 }
 
 /// Whoever uses a session may use it in all of its person's tenants.

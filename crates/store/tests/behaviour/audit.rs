@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystile_core::audit::check::{Checker, Fault, Verified, Wrong};
 use keystile_core::audit::export::{footer, header};
-use keystile_core::{Action, Actor, AuditEntry, ChainHead, Seq, TenantId};
+use keystile_core::{Action, Actor, AuditEntry, AuditId, ChainHead, Seq, TenantId};
 use keystile_store::{AuditFilter, Location, Page, Sealing, Store};
 use serde_json::json;
 
@@ -267,4 +267,31 @@ pub(crate) async fn a_write_wakes_who_waits_for_changes(bed: &Bed) {
     assert!(!woken().await, "sealing is nothing to seal");
     world.created(&store).await;
     assert!(woken().await);
+}
+
+pub(crate) async fn what_can_be_done_in_a_loop_is_told_once_a_minute(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = world.created(&store).await;
+    let before = world.log(&store).await.len();
+    let moment = |seconds| at(1_000_000).plus(Duration::from_secs(seconds));
+    let made = |seconds, reason: &str| {
+        let entry = world.entry(Action::KeyExchange, key.id);
+        let id = AuditId::from_parts(moment(seconds), entry.id.as_u128());
+        AuditEntry { id, at: moment(seconds), changes: json!({ "reason": reason }), ..entry }
+    };
+    let note = async |seconds| {
+        let told = store.note_of_key((world.tenant.id, key.id), moment(seconds), made(seconds, "a")).await;
+        told.unwrap();
+    };
+    for (seconds, times) in [(0, 1), (59, 1), (60, 2), (61, 2)] {
+        note(seconds).await;
+        assert_eq!(world.log(&store).await.len() - before, times, "{seconds}");
+    }
+    futures_util::future::join_all((0..8).map(|_| note(200))).await;
+    assert_eq!(world.log(&store).await.len() - before, 3, "of many at once one is told");
+    for (reason, times) in [("a", 3), ("b", 4), ("b", 4)] {
+        store.note_of_person(world.person.id, moment(201), vec![made(201, reason)]).await.unwrap();
+        assert_eq!(world.log(&store).await.len() - before, times, "{reason}");
+    }
 }

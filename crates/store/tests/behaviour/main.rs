@@ -130,6 +130,7 @@ on_both_engines! {
         a_log_of_an_older_version_is_sealed_in_order,
         a_change_of_the_database_is_found_in_the_export,
         tenants_that_wait_for_sealing_are_found_in_turn,
+        what_can_be_done_in_a_loop_is_told_once_a_minute,
         a_write_wakes_who_waits_for_changes;
     facts:
         facts_are_those_of_the_record,

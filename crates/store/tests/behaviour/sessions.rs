@@ -248,10 +248,14 @@ pub(crate) async fn a_second_factor_is_spent_once(bed: &Bed) {
     let start = async |factor| {
         store.start_session(new(&world, &session(&world, at(4)), digest(), factor), PATIENCE).await.unwrap()
     };
+    let left = async |factor| store.can_spend(id, factor).await.unwrap();
+    assert!(!left(Factor::Step(10)).await && left(Factor::Step(11)).await && left(Factor::Nothing).await);
     assert_eq!((start(Factor::Step(10)).await, start(Factor::Step(11)).await), (Started::No, Started::Yes));
     assert_eq!((start(Factor::Step(11)).await, start(Factor::Step(9)).await), (Started::No, Started::No));
     let code = Factor::RecoveryCode(codes[0]);
+    assert!(left(code).await && left(code).await, "asking spends nothing");
     assert_eq!((start(code).await, start(code).await), (Started::Yes, Started::No));
+    assert!(!left(code).await);
     assert!(!store.remove_factor(id, code, vec![]).await.unwrap());
     assert!(store.remove_factor(id, Factor::RecoveryCode(codes[1]), vec![]).await.unwrap());
     assert!(!read(&store, &current).await.second_factor);
