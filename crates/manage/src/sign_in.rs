@@ -265,7 +265,7 @@ impl ControlPlane {
     }
 
     /// Exchanges an application's key, which was checked, for a token that acts with the key's rights and dies with it,
-    /// and with its secret.
+    /// and with its secret. The log is told once a minute: whoever has a key may exchange it in a loop.
     ///
     /// # Errors
     /// [`Refused::Key`] when the key cannot be used now or from there.
@@ -274,7 +274,7 @@ impl ControlPlane {
         let application_id = self.usable_key(key, origin).await?.application_id;
         let (actor, target) = (Actor::Key(key.key_id), key.key_id.to_string());
         let entry = self.entry_by(key.tenant_id, actor, origin, Action::KeyExchange, target, json!({}))?;
-        self.store.note(vec![entry]).await?;
+        self.store.note_of_key((key.tenant_id, key.key_id), self.now(), entry).await?;
         let bearer = Bearer::Automation(Automation { application_id, key });
         self.signing.issue(bearer, self.now(), self.entropy.as_ref())
     }

@@ -175,14 +175,6 @@ impl Store {
         .await
     }
 
-    /// Tells the audit logs of something that changes nothing else.
-    ///
-    /// # Errors
-    /// When the database is unavailable.
-    pub async fn note(&self, audit: Vec<AuditEntry>) -> Result<(), StoreError> {
-        self.write(audit, |audit, tx| Box::pin(tell(&*audit, tx))).await
-    }
-
     /// Starts a session, which forgives earlier attempts in vain. What this person's sessions left that ended by
     /// age is swept.
     ///

@@ -189,6 +189,15 @@ async fn the_exchange_of_a_key_is_told_of_with_its_address() {
     let last = bench.log(&owner).await.remove(0);
     assert_eq!((last.action, last.actor), (Action::KeyExchange, Actor::Key(key.id)));
     assert_eq!((last.target, last.ip), (key.id.to_string(), origin().ip));
+    let exchanges =
+        async || bench.log(&owner).await.iter().filter(|e| e.action == Action::KeyExchange).count();
+    for _ in 0..3 {
+        bench.control.exchange_key(held(&key), &origin()).await.unwrap();
+    }
+    assert_eq!(exchanges().await, 1, "once a minute");
+    bench.turn(60);
+    bench.control.exchange_key(held(&key), &origin()).await.unwrap();
+    assert_eq!(exchanges().await, 2);
     bench
         .control
         .regenerate_key(&owner, key.id, None, keystile_manage::VersionGuard(None))
