@@ -28,7 +28,7 @@ impl Client {
     /// Makes a tenant, whose owner is the person who signed in.
     ///
     /// # Errors
-    /// Any [`ClientError`].
+    /// [`ClientError::Problem`] with `too_many_tenants`, and any other [`ClientError`].
     pub async fn create_tenant(&self, request: &CreateTenant) -> Result<TenantView, ClientError> {
         self.post("/api/v1/tenants", request).await
     }

@@ -25,6 +25,12 @@ pub struct Tenant {
     pub version: i64,
 }
 
+impl Tenant {
+    /// Whoever owns so many tenants makes no more. What concerns a person is written to the logs of all their tenants, in
+    /// one transaction, which must not grow without end; few people own ten.
+    pub const MOST_OWNED: u64 = 100;
+}
+
 /// What holds for all people and keys of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantSettings {

@@ -177,10 +177,22 @@ impl ControlPlane {
         person_id: PersonId,
         actor: Actor,
         origin: &Origin,
-        (action, target): (Action, String),
+        what: (Action, String),
         changes: Value,
     ) -> Result<Vec<AuditEntry>, Refused> {
         let tenants = self.store.tenants_of(person_id).await?;
+        self.entries_in(&tenants, actor, origin, what, &changes)
+    }
+
+    /// The entries for what concerns a person, in the logs of these tenants.
+    pub(crate) fn entries_in(
+        &self,
+        tenants: &[(Tenant, Role)],
+        actor: Actor,
+        origin: &Origin,
+        (action, target): (Action, String),
+        changes: &Value,
+    ) -> Result<Vec<AuditEntry>, Refused> {
         let entry = |(tenant, _): &(Tenant, Role)| {
             self.entry_by(tenant.id, actor, origin, action, target.clone(), changes.clone())
         };

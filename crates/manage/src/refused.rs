@@ -98,6 +98,12 @@ pub enum Conflict {
         keystile_core::catalogue::MAX_ENTRIES
     )]
     CatalogueFull,
+    /// The person owns as many tenants as one can.
+    #[error(
+        "you own {} tenants, which is as many as one person can make; another person can make one, and invite you",
+        keystile_core::Tenant::MOST_OWNED
+    )]
+    TooManyTenants,
     /// The tenant has a customer with that external id.
     #[error("a customer with this external id exists already")]
     ExternalId,

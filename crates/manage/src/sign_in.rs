@@ -106,7 +106,7 @@ impl ControlPlane {
         let factor = self.read_factor(&facts, factor, origin).await?;
         let tenants = self.store.tenants_of(facts.person.id).await?;
         let Some(tenant_id) = tenant_to_enter(&tenants, tenant_id) else {
-            return Err(self.no_member(facts.person.id, origin).await);
+            return Err(self.no_member(facts.person.id, &tenants, origin).await);
         };
         let now = self.now();
         let session = Session {
@@ -196,12 +196,17 @@ impl ControlPlane {
     }
 
     /// Tells the person's own logs, once a minute, that somebody who could sign in asked for a tenant of others.
-    async fn no_member(&self, id: PersonId, origin: &Origin) -> Refused {
-        self.note_no_member(id, origin).await.err().unwrap_or(Refused::WrongCredentials)
+    async fn no_member(&self, id: PersonId, tenants: &[(Tenant, Role)], origin: &Origin) -> Refused {
+        self.note_no_member(id, tenants, origin).await.err().unwrap_or(Refused::WrongCredentials)
     }
 
-    async fn note_no_member(&self, id: PersonId, origin: &Origin) -> Result<(), Refused> {
-        let audit = self.refusals(id, InVain::NoMember, origin).await?;
+    async fn note_no_member(
+        &self,
+        id: PersonId,
+        tenants: &[(Tenant, Role)],
+        origin: &Origin,
+    ) -> Result<(), Refused> {
+        let audit = self.refusals(tenants, id, InVain::NoMember, origin)?;
         Ok(self.store.note_of_person(id, self.now(), audit).await?)
     }
 
@@ -228,15 +233,22 @@ impl ControlPlane {
         origin: &Origin,
     ) -> Result<(), Refused> {
         let id = known.map_or_else(|| self.fresh(PersonId::from_parts), |person| Ok(person.id))?;
-        let counted = self.refusals(id, why, origin).await?;
-        let in_pause = self.refusals(id, InVain::Paused, origin).await?;
+        let tenants = self.store.tenants_of(id).await?;
+        let counted = self.refusals(&tenants, id, why, origin)?;
+        let in_pause = self.refusals(&tenants, id, InVain::Paused, origin)?;
         let (person_id, at) = (known.map(|person| person.id), self.now());
         Ok(self.store.count_failure(FailedSignIn { person_id, at, counted, in_pause }, PATIENCE).await?)
     }
 
-    async fn refusals(&self, id: PersonId, why: InVain, origin: &Origin) -> Result<Vec<AuditEntry>, Refused> {
+    fn refusals(
+        &self,
+        tenants: &[(Tenant, Role)],
+        id: PersonId,
+        why: InVain,
+        origin: &Origin,
+    ) -> Result<Vec<AuditEntry>, Refused> {
         let (what, reason) = ((Action::SessionRefuse, id.to_string()), json!({ "reason": why.as_str() }));
-        self.entries_everywhere(id, Actor::System, origin, what, reason).await
+        self.entries_in(tenants, Actor::System, origin, what, &reason)
     }
 
     /// A pair of tokens for a session. The refresh token works once the store knows its digest.

@@ -11,7 +11,9 @@ use tracing::instrument;
 
 use crate::audit::object;
 use crate::edit::{Edited, edit, edited};
-use crate::{Caller, Committed, ControlPlane, Origin, Present, Refused, Right, SignedIn, VersionGuard};
+use crate::{
+    Caller, Committed, Conflict, ControlPlane, Origin, Present, Refused, Right, SignedIn, VersionGuard,
+};
 
 /// A new tenant, with the application that keys are issued to unless another is named.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl ControlPlane {
     /// Makes a tenant that the signed-in person owns.
     ///
     /// # Errors
-    /// When the person was disabled, or the store does not answer.
+    /// When the person was disabled, or owns [`Tenant::MOST_OWNED`] tenants; or the store does not answer.
     #[instrument(target = SPANS, skip_all)]
     pub async fn create_tenant(
         &self,
@@ -116,7 +118,9 @@ impl ControlPlane {
             application: application.clone(),
             audit,
         };
-        self.store.found_tenant(founding).await?;
+        if !self.store.found_tenant(founding).await? {
+            return Err(Refused::Conflict(Conflict::TooManyTenants));
+        }
         Ok(Founded { tenant, application, owner })
     }
 

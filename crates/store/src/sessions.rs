@@ -5,7 +5,7 @@ use keystile_core::{
 };
 
 use crate::row::{Read, Row};
-use crate::tx::Tx;
+use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError, audit, people};
 
@@ -199,15 +199,14 @@ pub(crate) async fn end_all_but(
     tx.execute(END_ALL_BUT, &values).await.map(drop)
 }
 
-/// Tells the audit logs.
+/// Tells the audit logs, all at once: a person may be in many tenants.
 pub(crate) async fn tell(
     entries: impl IntoIterator<Item = &AuditEntry>,
     tx: &mut Tx<'_>,
 ) -> Result<(), StoreError> {
-    for entry in entries {
-        tx.execute(audit::INSERT, &audit::values(entry)).await?;
-    }
-    Ok(())
+    let rows: Vec<_> = entries.into_iter().map(audit::values).collect();
+    let statements: Vec<Statement<'_>> = rows.iter().map(|row| (audit::INSERT, row.as_slice())).collect();
+    tx.pipeline(&statements).await.map(drop)
 }
 
 async fn read_entrance(args: &[Value; 3], tx: &mut Tx<'_>) -> Result<Option<Entrance>, StoreError> {

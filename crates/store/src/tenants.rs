@@ -20,6 +20,9 @@ const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_day
     default_trust_level = $6, created_at = $7, version = $8, rpm_limit = $9,
     rate_limits = $10 WHERE id = $1";
 
+const LOCK_OWNER: &str = "SELECT id FROM persons WHERE id = $1 {for_update}";
+const OWNED: &str = "SELECT count(*) AS tenants FROM memberships WHERE person_id = $1 AND role = $2";
+
 /// A new tenant with what it cannot be without.
 #[derive(Debug, Clone)]
 pub struct Founding {
@@ -36,11 +39,12 @@ pub struct Founding {
 }
 
 impl Store {
-    /// Adds a tenant with its owner and its first application: all of it, or nothing.
+    /// Adds a tenant with its owner and its first application: all of it, or nothing. False, and nothing, when the
+    /// person owns [`Tenant::MOST_OWNED`].
     ///
     /// # Errors
     /// `Conflict(Email)` when the new person's address is taken.
-    pub async fn found_tenant(&self, founding: Founding) -> Result<(), StoreError> {
+    pub async fn found_tenant(&self, founding: Founding) -> Result<bool, StoreError> {
         self.write(founding, |founding, tx| Box::pin(found(founding, tx))).await
     }
 
@@ -79,9 +83,11 @@ impl Editable for Tenant {
     }
 }
 
-async fn found(founding: &Founding, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+async fn found(founding: &Founding, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     if let Some(person) = &founding.person {
         tx.execute(people::INSERT, &people::values(person)).await?;
+    } else if owned(&founding.owner, tx).await? >= Tenant::MOST_OWNED {
+        return Ok(false);
     }
     tx.execute(INSERT, &values(&founding.tenant)).await?;
     tx.execute(people::JOIN, &people::join_values(&founding.owner)).await?;
@@ -89,7 +95,15 @@ async fn found(founding: &Founding, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     for entry in &founding.audit {
         tx.execute(audit::INSERT, &audit::values(entry)).await?;
     }
-    Ok(())
+    Ok(true)
+}
+
+/// In how many tenants the person has this role; nobody else counts for them until the transaction ends.
+async fn owned(place: &Membership, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    let person = [Value::text(place.person_id), Value::text(place.role)];
+    tx.query_opt(LOCK_OWNER, &person[..1]).await?;
+    let count = tx.query_opt(OWNED, &person).await?;
+    Ok(count.map(|mut row| row.opt_count("tenants")).transpose()?.flatten().unwrap_or(0))
 }
 
 async fn read_one(id: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenant>, StoreError> {

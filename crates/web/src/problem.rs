@@ -254,6 +254,7 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::IdempotencyAnswerLost => "idempotency_answer_lost",
         Conflict::ApplicationArchived => "application_archived",
         Conflict::CatalogueFull => "catalogue_full",
+        Conflict::TooManyTenants => "too_many_tenants",
         Conflict::ExternalId => "external_id_taken",
         Conflict::LastOwner => "last_owner",
         Conflict::MemberAlready => "already_member",

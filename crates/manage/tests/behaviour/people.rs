@@ -1,7 +1,7 @@
 //! The first person, and signing in.
 
-use keystile_core::{Email, Role, Secret};
-use keystile_manage::{Origin, Refused, SignIn, TOKEN_LIFETIME, TokenRefused};
+use keystile_core::{Email, KeyLabel, Role, Secret, Tenant};
+use keystile_manage::{Bearer, Conflict, Origin, Refused, SignIn, TOKEN_LIFETIME, TokenRefused};
 
 use crate::bench::{Bench, PASSWORD};
 
@@ -61,6 +61,25 @@ async fn wrong_credentials_are_not_told_apart() {
         assert_eq!(bench.control.passwords_compared() - before, 1, "the same work");
     }
     assert!(attempt(known, PASSWORD, Some(own)).await.is_ok());
+}
+
+/// What concerns them is told to all of these tenants' logs.
+#[tokio::test]
+async fn whoever_owns_a_hundred_tenants_makes_no_more() {
+    let bench = Bench::new().await;
+    let (Bearer::Person(signed_in), _) = bench.signed_in(Role::Owner).await else { unreachable!() };
+    let found = async || {
+        let (name, label) = ("Next".parse().unwrap(), KeyLabel::default());
+        bench.control.create_tenant(&signed_in, name, label, &Origin::default()).await
+    };
+    for _ in 1..Tenant::MOST_OWNED {
+        found().await.unwrap();
+    }
+    let refused = found().await;
+    assert!(matches!(refused, Err(Refused::Conflict(Conflict::TooManyTenants))), "{refused:?}");
+    assert_eq!(bench.number("SELECT count(*) FROM tenants"), 100);
+    bench.run_sql("UPDATE memberships SET role = 'admin' WHERE tenant_id = (SELECT min(id) FROM tenants)");
+    found().await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use http::StatusCode;
 use keystile_bearer::{ClientIp, RequestId};
 use keystile_core::{Role, Tenant};
 use keystile_manage::{Caller, Lacking, Origin, Refused};
-use keystile_wire::{CreateTenant, Listing, PatchTenant, TenantView};
+use keystile_wire::{CreateTenant, Listing, PatchTenant, Problem, TenantView};
 
 use super::{Answer, json, with_location, with_version};
 use crate::extract::{Here, IfMatch, Json, Member, Person};
@@ -17,6 +17,7 @@ use crate::state::App;
 /// Make a tenant; the caller becomes its owner. It comes with a first application of the same name.
 #[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", params(("Idempotency-Key" = Option<String>, Header)), request_body = CreateTenant, responses(
     (status = 201, body = TenantView, description = "The tenant."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`too_many_tenants`: the caller owns 100; nothing was made."),
 ))]
 pub(crate) async fn create_tenant(
     State(app): State<App>,
