@@ -236,6 +236,7 @@ mod tests {
             "1qaz2wsx3edc",
             "zaq12wsxcde3",
             "football1234",
+            "a-b-c-d-e-f-g",
         ] {
             assert!(check(&Secret::new(common)).is_err(), "{common}");
         }

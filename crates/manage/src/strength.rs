@@ -19,8 +19,11 @@ pub(crate) fn guesses_log10(text: &str, known: &[String], enough: f64) -> f64 {
     let read_as = |reading: fn(char) -> char| {
         let read: Vec<char> = lower.chars().map(reading).collect();
         let guesses = |known| Parts::of(&read, known).guesses_log10(enough);
-        // A known word may be a part of one that is easier to guess as a whole.
-        guesses(known).min(guesses(&[]))
+        match known {
+            [] => guesses(&[]),
+            // A known word may be a part of one that is easier to guess as a whole.
+            known => guesses(known).min(guesses(&[])),
+        }
     };
     read_as(letter_alike).min(read_as(digit_below))
 }
@@ -62,20 +65,26 @@ impl Parts {
         parts
     }
 
+    /// What stands between signs may go on behind them, as a row of letters does.
     #[expect(clippy::cast_precision_loss, reason = "at most a dozen")]
     fn guesses_log10(&self, enough: f64) -> f64 {
-        let mut sum = self.signs.len().min(MOST_SIGNS) as f64;
-        for piece in &self.pieces {
-            let mut rest = piece.as_str();
-            while !rest.is_empty() && sum < enough {
-                let end = rest.char_indices().nth(AT_ONCE).map_or(rest.len(), |(end, _)| end);
-                let (now, later) = rest.split_at(end);
-                sum += zxcvbn::zxcvbn(now, &[]).guesses_log10();
-                rest = later;
-            }
-        }
-        sum
+        let signs = self.signs.len().min(MOST_SIGNS) as f64;
+        let apart = pieces_log10(&self.pieces, signs, enough);
+        apart.min(pieces_log10(&[self.pieces.concat()], signs, enough))
     }
+}
+
+fn pieces_log10(pieces: &[String], mut sum: f64, enough: f64) -> f64 {
+    for piece in pieces {
+        let mut rest = piece.as_str();
+        while !rest.is_empty() && sum < enough {
+            let end = rest.char_indices().nth(AT_ONCE).map_or(rest.len(), |(end, _)| end);
+            let (now, later) = rest.split_at(end);
+            sum += zxcvbn::zxcvbn(now, &[]).guesses_log10();
+            rest = later;
+        }
+    }
+    sum
 }
 
 fn known_length(text: &[char], known: &[String]) -> usize {
@@ -170,7 +179,8 @@ mod tests {
 
     #[test]
     fn rows_of_keys_and_disguised_words_are_seen() {
-        for weak in ["!@#$%^&*()_+", "QWERTYUIOP{}", "p@$$w0rd", "abcdefghijklmnopqrstuvwxyz"] {
+        let rows = ["!@#$%^&*()_+", "QWERTYUIOP{}", "abcdefghijklmnopqrstuvwxyz", "a-b-c-d-e-f-g-h-i-j-k-l"];
+        for weak in rows.into_iter().chain(["p@$$w0rd", "p-a-s-s-w-o-r-d"]) {
             assert!(guesses(weak) < 6.0, "{weak}: {}", guesses(weak));
         }
     }

@@ -144,6 +144,7 @@ mod tests {
             "ThisIsTheAcmeReportsApiKeyForProduction",
             "2024-01-01-2024-12-31-1999-05-05",
             "qwertyuiop[]QWERTYUIOP{}asdfghjkl",
+            "a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p",
         ] {
             assert!(check(weak).is_err(), "{weak}");
         }
