@@ -30,6 +30,7 @@ mod strength;
 mod tenants;
 mod totp;
 mod touched;
+mod turns;
 mod vault;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub use vault::Vault;
 
 use audit::Told;
 use password::Passwords;
+use turns::Turns;
 
 /// All use cases that change or show what the store holds.
 #[derive(Clone)]
@@ -68,6 +70,7 @@ pub struct ControlPlane {
     signing: Arc<SigningKey>,
     vault: Arc<Vault>,
     passwords: Arc<Passwords>,
+    judging: Arc<Turns>,
     told: Arc<Told>,
 }
 
@@ -83,9 +86,9 @@ impl ControlPlane {
         signing: SigningKey,
         vault: Vault,
     ) -> Result<Self, Refused> {
-        let passwords = Arc::new(Passwords::new(entropy.as_ref())?);
+        let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
-        Ok(Self { store, clock, entropy, signing, vault, passwords, told })
+        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told })
     }
 
     fn now(&self) -> Timestamp {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use keystile_core::{Email, Entropy, Invalid, Secret};
-use tokio::sync::Semaphore;
 
 use crate::Refused;
 use crate::strength::guesses_log10;
+use crate::turns::Turns;
 
 /// Shortest password, in characters.
 const LEAST_CHARS: usize = 12;
@@ -28,12 +28,10 @@ const MOST_WAITING: usize = 64;
 
 /// Argon2id with the parameters of OWASP's recommendation (19 MiB, t=2, p=1), a few at a time.
 pub(crate) struct Passwords {
-    places: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    turns: Turns,
     /// Checked when an account does not exist, so that the answer takes as long.
     nobody: Arc<str>,
     checked: AtomicU64,
-    refused: AtomicU64,
 }
 
 /// How busy the hashing of passwords is.
@@ -52,9 +50,7 @@ impl Passwords {
         let mut random = [0; 32];
         entropy.fill(&mut random)?;
         let nobody = compute(&random, salt(entropy)?)?.into();
-        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
-        let queue = Arc::new(Semaphore::new(MOST_AT_ONCE + MOST_WAITING));
-        Ok(Self { places, queue, nobody, checked: AtomicU64::new(0), refused: AtomicU64::new(0) })
+        Ok(Self { turns: Turns::new(MOST_AT_ONCE, MOST_WAITING), nobody, checked: AtomicU64::new(0) })
     }
 
     /// The hash, in PHC string form, of a password that is acceptable for somebody with this address. `field` names it in a refusal.
@@ -69,14 +65,12 @@ impl Passwords {
             check_for(&email, &password)?;
             Ok(compute(password.expose().as_bytes(), salt))
         };
-        let checked: Result<_, Invalid> = self.in_turn(checked).await?;
+        let checked: Result<_, Invalid> = self.turns.take(checked).await?;
         checked.map_err(|invalid| invalid.at(field))?
     }
 
     pub(crate) fn load(&self) -> PasswordLoad {
-        let most = MOST_AT_ONCE + MOST_WAITING;
-        let queued = most - self.queue.available_permits();
-        PasswordLoad { queued, most, refused: self.refused.load(Ordering::Relaxed) }
+        self.turns.load()
     }
 
     /// How many passwords were compared since the start.
@@ -88,30 +82,9 @@ impl Passwords {
     pub(crate) async fn matches(&self, password: Secret, hash: Option<String>) -> Result<bool, Refused> {
         let exists = hash.is_some();
         let hash: Arc<str> = hash.map_or_else(|| self.nobody.clone(), Into::into);
-        let verified = self.in_turn(move || verify(&password, &hash)).await?;
+        let verified = self.turns.take(move || verify(&password, &hash)).await?;
         self.checked.fetch_add(1, Ordering::Relaxed);
         Ok(verified && exists)
-    }
-
-    /// Does what keeps a core busy, apart from what serves requests, when its turn comes; [`Refused::Busy`] if too much waits.
-    pub(crate) async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Refused> {
-        let stopped = |_| Refused::Internal("password hashing has stopped".to_owned());
-        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            Refused::Busy
-        })?;
-        let places = Arc::clone(&self.places);
-        let place =
-            places.acquire_owned().await.map_err(|_| Refused::Internal("shutting down".to_owned()))?;
-        // The place is kept until the work is done, also when nobody waits for it any more.
-        let in_place = move || {
-            let _places = (queued, place);
-            work()
-        };
-        tokio::task::spawn_blocking(in_place).await.map_err(stopped)
     }
 }
 
@@ -186,34 +159,6 @@ mod tests {
         assert!(!matches("rusty-otter-41-lamb", Some(hash)).await);
         assert!(!matches("rusty-otter-41-lamp", None).await);
         assert_eq!(passwords.checked(), 3, "a missing account costs what a wrong password does");
-    }
-
-    #[tokio::test]
-    async fn whoever_comes_when_the_queue_is_full_is_sent_away() {
-        let passwords = Passwords::new(&Counting).unwrap();
-        let hold = passwords.places.acquire_many(u32::try_from(MOST_AT_ONCE).unwrap()).await.unwrap();
-        let attempt = || passwords.matches(Secret::new("rusty-otter-41-lamp"), None);
-        let mut waiting: Vec<_> = (0..MOST_AT_ONCE + MOST_WAITING).map(|_| Box::pin(attempt())).collect();
-        for attempt in &mut waiting {
-            assert!(once(attempt).await.is_none(), "it waits");
-        }
-        assert!(matches!(attempt().await, Err(Refused::Busy)));
-        drop(waiting.pop());
-        let mut last = Box::pin(attempt());
-        assert!(once(&mut last).await.is_none(), "whoever goes away makes room");
-        drop((waiting, hold));
-        assert!(!last.await.unwrap());
-    }
-
-    /// What a future gives when it is looked at once.
-    async fn once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-        std::future::poll_fn(|context| {
-            std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
-                std::task::Poll::Ready(output) => Some(output),
-                std::task::Poll::Pending => None,
-            })
-        })
-        .await
     }
 
     /// The longest of the lists of passwords that leaks are full of; shorter ones are refused for their length.

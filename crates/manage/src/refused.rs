@@ -73,7 +73,7 @@ pub enum Refused {
         source: StoreError,
     },
     /// So much is being done already that the caller must come back later.
-    #[error("too many sign-ins at once; try again in a moment")]
+    #[error("too many passwords or secrets are checked at once; try again in a moment")]
     Busy,
     /// An operator must act: the machine gives no random bytes or a computation failed.
     #[error("{0}")]

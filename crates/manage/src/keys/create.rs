@@ -33,9 +33,11 @@ impl ControlPlane {
         mut draft: KeyDraft,
     ) -> Result<Committed<Issued>, Refused> {
         caller.require(Right::ManageKeys)?;
-        let brought = draft.secret.take();
-        let secret = self.secret_for(caller.tenant_id, Bearer::drafted(&draft), brought).await?;
-        let key = self.draw_up(caller, draft, &secret).await?;
+        let (application, brought) =
+            (self.application_for(caller, draft.application_id).await?, draft.secret.take());
+        let bearer = Bearer::drafted(&draft, application);
+        let secret = self.secret_for(caller.tenant_id, bearer, brought).await?;
+        let key = self.draw_up(caller, draft, application, &secret).await?;
         let changes = Value::Object(describe(&key));
         let entry = self.entry(caller, Action::KeyCreate, key.id.to_string(), changes)?;
         // The secret may have been asked for, in vain, before it was brought.
@@ -45,8 +47,13 @@ impl ControlPlane {
         Ok(Committed { change, value: Issued { key, secret } })
     }
 
-    async fn draw_up(&self, caller: &Caller, draft: KeyDraft, secret: &Secret) -> Result<ApiKey, Refused> {
-        let application = self.application_for(caller, draft.application_id).await?;
+    async fn draw_up(
+        &self,
+        caller: &Caller,
+        draft: KeyDraft,
+        application: ApplicationId,
+        secret: &Secret,
+    ) -> Result<ApiKey, Refused> {
         let trust_level = self.default_trust_level(caller).await?;
         let key = self.drawn(caller, draft, (application, trust_level), SecretFacts::of(secret))?;
         self.require_customer(caller.tenant_id, key.customer_id).await?;

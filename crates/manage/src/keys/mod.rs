@@ -15,3 +15,5 @@ pub use create::Issued;
 pub use history::History;
 pub use import::Imported;
 pub use read::KeyQuery;
+
+pub(crate) use secret::judging;

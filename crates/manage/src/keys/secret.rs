@@ -6,11 +6,18 @@ use keystile_core::key::{KeyDraft, check_brought_secret, mint};
 use keystile_core::{ApiKey, ApplicationId, Environment, Invalid, Secret, TenantId};
 
 use crate::strength::{guesses_log10, words};
+use crate::turns::Turns;
 use crate::{ControlPlane, Refused};
 
 /// A brought secret must need at least 10^this guesses: about 56 bits. Of 24 random characters one in ten thousand texts, with many
 /// signs, comes near it.
 const LEAST_GUESSES_LOG10: f64 = 17.0;
+
+/// Brought secrets that are judged at the same time. Each takes a core for some milliseconds.
+const MOST_AT_ONCE: usize = 1;
+/// Brought secrets that wait to be judged, at most a second's worth. The queue is not that of passwords, so that a key that may
+/// issue keeps nobody from signing in.
+const MOST_WAITING: usize = 64;
 
 /// What stands in secrets that people make up.
 const USUAL: [&str; 45] = [
@@ -61,19 +68,24 @@ const USUAL: [&str; 45] = [
     "webhook",
 ];
 
+/// The queue in which brought secrets are judged.
+pub(crate) fn judging() -> Turns {
+    Turns::new(MOST_AT_ONCE, MOST_WAITING)
+}
+
 /// The key that a secret is for.
 pub(super) struct Bearer<'a> {
     pub(super) environment: Environment,
-    application_id: Option<ApplicationId>,
+    application_id: ApplicationId,
     names: [&'a str; 2],
 }
 
 impl<'a> Bearer<'a> {
-    pub(super) fn drafted(draft: &'a KeyDraft) -> Self {
+    pub(super) fn drafted(draft: &'a KeyDraft, application_id: ApplicationId) -> Self {
         let source = draft.settings.source_id.as_ref().and_then(Option::as_deref);
         Self {
             environment: draft.environment,
-            application_id: draft.application_id,
+            application_id,
             names: [draft.name.as_str(), source.unwrap_or_default()],
         }
     }
@@ -81,7 +93,7 @@ impl<'a> Bearer<'a> {
     pub(super) fn of(key: &'a ApiKey) -> Self {
         Self {
             environment: key.environment,
-            application_id: Some(key.application_id),
+            application_id: key.application_id,
             names: [key.name.as_str(), key.source_id.as_deref().unwrap_or_default()],
         }
     }
@@ -101,15 +113,12 @@ impl ControlPlane {
             self.entropy.fill(&mut random)?;
             return Ok(mint(&tenant.key_label, bearer.environment, &random));
         };
-        let application = match bearer.application_id {
-            Some(id) => self.store.application(tenant_id, id).await?,
-            None => self.store.first_application(tenant_id).await?,
-        };
+        let application = self.store.application(tenant_id, bearer.application_id).await?;
         let application = application.as_ref().map(|application| application.name.as_str());
         let names = bearer.names.into_iter().chain(once(tenant.name.as_str())).chain(application);
         let (known, environment) = (words(names.chain(USUAL)), bearer.environment);
         let judge = move || check_strength(&secret, environment, &known).map(|()| secret);
-        let judged = self.passwords.in_turn(judge).await?;
+        let judged = self.judging.take(judge).await?;
         judged.map_err(|invalid| invalid.at("secret").into())
     }
 }

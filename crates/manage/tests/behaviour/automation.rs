@@ -275,3 +275,45 @@ async fn without_the_permission_a_key_manages_nothing() {
         .unwrap_err();
     assert_eq!(lacking(founded), Lacking::Person);
 }
+
+/// Without an application of its own the key is made for that of the key that makes it, not for the tenant's first.
+#[tokio::test]
+async fn a_brought_secret_is_judged_with_the_name_of_the_application_that_it_is_for() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    let name = "c41f8a07d93be6525af0917d".parse().unwrap();
+    let application =
+        bench.control.create_application(&owner, name, ApplicationPatch::default()).await.unwrap();
+    let issuing =
+        KeyDraft { application_id: Some(application.id), ..with_scopes("Issuer", &["keystile.keys:issue"]) };
+    let key = bench.control.create_key(&owner, issuing).await.unwrap().value.key;
+    let caller = bench.control.enter_with_key(held(&key), key.tenant_id, Origin::default()).await.unwrap();
+    let brought = |text: &str| KeyDraft { secret: Some(Secret::new(text)), ..draft("Made") };
+    let refused = bench.control.create_key(&caller, brought("c41f8a07d93be6525af0917d-1")).await;
+    assert!(matches!(&refused, Err(Refused::Invalid(broken)) if broken[0].field == "secret"), "{refused:?}");
+    bench.control.create_key(&caller, brought("7be09c35d1f84a62b0c7e91f")).await.map(drop).unwrap();
+}
+
+/// Else a key that may issue could keep people out.
+#[tokio::test]
+async fn brought_secrets_wait_in_a_bounded_queue_of_their_own() {
+    let bench = std::sync::Arc::new(Bench::new().await);
+    let owner = bench.caller(Role::Owner).await;
+    let attempts: Vec<_> = (0..150)
+        .map(|n| {
+            let (bench, owner) = (std::sync::Arc::clone(&bench), owner.clone());
+            let weak = Secret::new(format!("customer-service-production-password-{n}"));
+            let drafted = KeyDraft { secret: Some(weak), ..draft("Made") };
+            tokio::spawn(async move { bench.control.create_key(&owner, drafted).await.map(drop) })
+        })
+        .collect();
+    let mut sent_away = 0;
+    for attempt in attempts {
+        match attempt.await.unwrap() {
+            Err(Refused::Busy) => sent_away += 1,
+            other => assert!(matches!(other, Err(Refused::Invalid(_))), "{other:?}"),
+        }
+    }
+    assert!(sent_away > 0, "the queue has a bound");
+    assert_eq!(bench.control.password_load().refused, 0, "and it is not that of passwords");
+}
