@@ -9,7 +9,6 @@ use keystile_store::{Accepted, Joining, Page};
 use serde_json::{Value, json};
 use tracing::instrument;
 
-use crate::password::check_for;
 use crate::{Bearer, Caller, Conflict, ControlPlane, Lacking, Origin, Refused, Right};
 
 /// How a token begins, so that a scanner can find one that leaked.
@@ -97,8 +96,8 @@ impl ControlPlane {
     ///
     /// # Errors
     /// [`Refused::NotFound`] for a token that is unknown, used, expired, or whose inviter could not give the role any
-    /// more; [`Refused::WrongCredentials`] for a wrong password; for a password that breaks a rule, whether somebody has the
-    /// address or not.
+    /// more; [`Refused::WrongCredentials`] for a wrong password; for a password that breaks a rule, unless it is that of
+    /// somebody who has the address.
     #[instrument(target = SPANS, skip_all)]
     pub async fn accept_invitation(
         &self,
@@ -107,17 +106,13 @@ impl ControlPlane {
     ) -> Result<(Membership, Email), Refused> {
         let Acceptance { token, password, bearer } = acceptance;
         let invitation = self.open_invitation(token.digest()).await?;
-        // Before it is known whether somebody has the address: whoever invites must not be told so.
-        if let Some(password) = &password {
-            check_for(&invitation.email, password).map_err(|invalid| invalid.at("password"))?;
-        }
         let known = self.store.person_by_email(&invitation.email).await?;
-        let person = match &known {
-            Some(person) => {
-                self.recognise(person, password, bearer, origin).await?;
-                None
+        let person = match (&known, password) {
+            (_, Some(password)) => {
+                self.admit(known.as_ref(), invitation.email.clone(), password, origin).await?
             }
-            None => Some(self.newcomer(invitation.email.clone(), password).await?),
+            (Some(person), None) => self.recognise(person, bearer).await.map(|()| None)?,
+            (None, None) => return Err(password_needed()),
         };
         let id =
             known.as_ref().or(person.as_ref()).map_or_else(|| Err(INVITATION), |person| Ok(person.id))?;
@@ -134,27 +129,38 @@ impl ControlPlane {
         if could_give { Ok(invitation) } else { Err(INVITATION) }
     }
 
-    /// An attempt with a wrong password counts as one to sign in.
-    async fn recognise(
+    /// Somebody new, or nobody when the password is that of who is known; a wrong one counts as an attempt to sign in. One
+    /// that breaks a rule is told to be so after the same work whether somebody has the address or not: whoever invites
+    /// must not learn it.
+    async fn admit(
         &self,
-        person: &Person,
-        password: Option<Secret>,
-        bearer: Option<Bearer>,
+        known: Option<&Person>,
+        email: Email,
+        password: Secret,
         origin: &Origin,
-    ) -> Result<(), Refused> {
-        match (password, bearer) {
-            (Some(password), _) => self.prove(Some(person), password, origin).await.map(drop),
-            (None, Some(Bearer::Person(signed_in))) if signed_in.person_id() == person.id => {
-                self.entrance(&signed_in, None).await.map(drop)
-            }
-            (None, _) => Err(password_needed()),
+    ) -> Result<Option<Person>, Refused> {
+        let (password, judged) = self.passwords.judge(&email, password).await?;
+        if known.is_none() && judged.is_ok() {
+            return self.newcomer(email, password).await.map(Some);
+        }
+        match (self.prove(known, password, origin).await, judged) {
+            (Ok(_), _) => Ok(None),
+            (Err(Refused::WrongCredentials), Err(invalid)) => Err(invalid.at("password").into()),
+            (Err(refused), _) => Err(refused),
         }
     }
 
-    async fn newcomer(&self, email: Email, password: Option<Secret>) -> Result<Person, Refused> {
-        let password = password.ok_or_else(password_needed)?;
-        let password_hash =
-            self.passwords.hash_for(&email, ("password", password), self.entropy.as_ref()).await?;
+    async fn recognise(&self, person: &Person, bearer: Option<Bearer>) -> Result<(), Refused> {
+        match bearer {
+            Some(Bearer::Person(signed_in)) if signed_in.person_id() == person.id => {
+                self.entrance(&signed_in, None).await.map(drop)
+            }
+            Some(Bearer::Person(_) | Bearer::Automation(_)) | None => Err(password_needed()),
+        }
+    }
+
+    async fn newcomer(&self, email: Email, password: Secret) -> Result<Person, Refused> {
+        let password_hash = self.passwords.hash(password, self.entropy.as_ref()).await?;
         let id = self.fresh(PersonId::from_parts)?;
         Ok(Person { id, email, password_hash, created_at: self.now(), disabled_at: None })
     }

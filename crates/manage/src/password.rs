@@ -69,6 +69,26 @@ impl Passwords {
         checked.map_err(|invalid| invalid.at(field))?
     }
 
+    /// Gives a password back, and says whether it is acceptable for somebody with this address.
+    pub(crate) async fn judge(
+        &self,
+        email: &Email,
+        password: Secret,
+    ) -> Result<(Secret, Result<(), Invalid>), Refused> {
+        let email = email.clone();
+        let judge = move || {
+            let judged = check_for(&email, &password);
+            (password, judged)
+        };
+        self.turns.take(judge).await
+    }
+
+    /// The hash of a password that was found acceptable.
+    pub(crate) async fn hash(&self, password: Secret, entropy: &dyn Entropy) -> Result<String, Refused> {
+        let salt = salt(entropy)?;
+        self.turns.take(move || compute(password.expose().as_bytes(), salt)).await?
+    }
+
     pub(crate) fn load(&self) -> PasswordLoad {
         self.turns.load()
     }
@@ -120,7 +140,7 @@ fn check(password: &Secret) -> Result<(), Invalid> {
 }
 
 /// Goes on with a password that is acceptable for somebody with this address.
-pub(crate) fn check_for(email: &Email, password: &Secret) -> Result<(), Invalid> {
+fn check_for(email: &Email, password: &Secret) -> Result<(), Invalid> {
     check(password)?;
     let local = email.as_str().split('@').next().unwrap_or_default();
     if local.len() >= LEAST_LOCAL_PART && password.expose().to_lowercase().contains(local) {

@@ -105,7 +105,7 @@ impl Bench {
         let now = self.clock.now();
         let (tenant_id, person_id) = (TenantId::from_parts(now, count), PersonId::from_parts(now, count));
         let email: Email = format!("{role}-{count}@example.com").parse().unwrap();
-        let hash = hashed();
+        let hash = hashed(PASSWORD);
         let founding = Founding {
             person: Some(Person {
                 id: person_id,
@@ -240,9 +240,9 @@ pub(crate) fn draft(name: &str) -> KeyDraft {
     }
 }
 
-/// [`PASSWORD`], hashed with the production parameters and a fixed salt.
-fn hashed() -> String {
+/// A password, hashed with the production parameters and a fixed salt.
+pub(crate) fn hashed(password: &str) -> String {
     use argon2::PasswordHasher;
-    let hash = argon2::Argon2::default().hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]);
+    let hash = argon2::Argon2::default().hash_password_with_salt(password.as_bytes(), &[7; 16]);
     hash.unwrap().to_string()
 }

@@ -4,7 +4,7 @@ use keystile_core::{Action, Email, PersonId, Role, Secret, TenantId, TenantPatch
 use keystile_manage::{Acceptance, Caller, Conflict, Lacking, Origin, Refused, VersionGuard};
 use keystile_store::Page;
 
-use crate::bench::{Bench, PASSWORD};
+use crate::bench::{Bench, PASSWORD, hashed};
 
 fn email(text: &str) -> Email {
     text.parse().unwrap()
@@ -147,4 +147,31 @@ async fn an_invitation_never_changes_the_password_of_somebody_known() {
     let actions: Vec<_> = bench.log(&owner).await.into_iter().map(|entry| entry.action).collect();
     use Action::{InvitationCreate, InvitationRevoke, MembershipCreate};
     assert_eq!(actions, [MembershipCreate, InvitationCreate, InvitationRevoke, InvitationCreate]);
+}
+
+/// Rules grow stricter; what was taken once stays good, and only a wrong password is told which rule it breaks.
+#[tokio::test]
+async fn somebody_known_joins_with_a_password_that_is_refused_by_now() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    bench.caller(Role::Owner).await;
+    let weak = "passwordpassword";
+    bench.run_sql(&format!(
+        "UPDATE persons SET password_hash = '{}' WHERE email = 'owner-2@example.com'",
+        hashed(weak)
+    ));
+    for address in ["owner-2@example.com", "nobody@example.com"] {
+        let token = bench.control.invite(&owner, email(address), Role::Viewer).await.unwrap().token;
+        let compared = bench.control.passwords_compared();
+        let refused = accept(&bench, token, "password123456").await;
+        assert!(
+            matches!(refused, Err(Refused::Invalid(broken)) if broken[0].field == "password"),
+            "{address}"
+        );
+        assert_eq!(bench.control.passwords_compared() - compared, 1, "the same work: {address}");
+        bench.run_sql("DELETE FROM invitations");
+    }
+    bench.turn(1);
+    let token = bench.control.invite(&owner, email("owner-2@example.com"), Role::Viewer).await.unwrap().token;
+    accept(&bench, token, weak).await.unwrap();
 }
