@@ -221,7 +221,8 @@ impl ControlPlane {
         Ok(self.store.note_challenge(id, self.now(), audit).await?)
     }
 
-    /// Counts an attempt in vain. Whether the person exists does not change what that costs.
+    /// Counts an attempt in vain. Whether the person exists does not change what that costs. A request that may be
+    /// repeated was not carried out with this.
     pub(crate) async fn failed(&self, known: Option<&Person>, why: InVain, origin: &Origin) -> Refused {
         self.note_failure(known, why, origin).await.err().unwrap_or(Refused::WrongCredentials)
     }
@@ -237,7 +238,8 @@ impl ControlPlane {
         let counted = self.refusals(&tenants, id, why, origin)?;
         let in_pause = self.refusals(&tenants, id, InVain::Paused, origin)?;
         let (person_id, at) = (known.map(|person| person.id), self.now());
-        Ok(self.store.count_failure(FailedSignIn { person_id, at, counted, in_pause }, PATIENCE).await?)
+        let failed = FailedSignIn { person_id, at, counted, in_pause };
+        Ok(self.store.plain().count_failure(failed, PATIENCE).await?)
     }
 
     fn refusals(

@@ -1,7 +1,7 @@
 //! A second factor, from enrolling to removing it.
 
-use keystile_core::{Clock, Role, Secret};
-use keystile_manage::{Bearer, Conflict, Origin, Present, Refused, ShownFactor};
+use keystile_core::{Clock, Digest, Role, Secret};
+use keystile_manage::{Asked, Bearer, Conflict, Origin, Present, Refused, Repeated, ShownFactor};
 use keystile_testkit::authenticator;
 
 use crate::bench::{Bench, OWNER, PASSWORD};
@@ -123,6 +123,24 @@ async fn a_session_without_the_password_enrols_nothing_and_its_attempts_are_coun
     }
     is_wrong(&bench.control.enrol_totp(&present, Secret::new(PASSWORD)).await);
     assert_eq!(bench.number("SELECT count(*) FROM second_factors"), 0);
+}
+
+/// An attempt in vain is counted, which is not what was asked for.
+#[tokio::test]
+async fn a_wrong_password_does_not_pass_for_a_request_that_was_carried_out() {
+    let bench = Bench::new().await;
+    bench.signed_in(Role::Owner).await;
+    let present = bench.arrive(&bench.owner().await).await.unwrap();
+    let asked =
+        Asked { key: Secret::new("once"), path: "/auth/totp".to_owned(), body: Digest::of(b"password") };
+    let Repeated::Not(attempt) = bench.control.begin(present.asker(), &asked).await.unwrap() else { return };
+    let control = bench.control.within(&attempt);
+    is_wrong(&control.enrol_totp(&present, Secret::new("wrong-otter-41-lamp")).await);
+    assert_eq!(bench.number("SELECT failed_sign_ins FROM persons"), 1);
+    // The attempt is lost on its way, and taken over.
+    bench.turn(61);
+    let again = bench.control.begin(present.asker(), &asked).await;
+    assert!(matches!(again, Ok(Repeated::Not(_))), "{again:?}");
 }
 
 #[tokio::test]
