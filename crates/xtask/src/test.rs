@@ -64,9 +64,28 @@ pub(crate) fn run(flags: &[String]) -> Result<()> {
 /// HTTP. The tests of the store, of which one has the same name, take both engines by themselves.
 const EITHER_ENGINE: &[&str] =
     &["--package", "keystile-manage", "--package", "keystile", "--test", "behaviour", "--test", "e2e"];
-/// Parts of the names of tests among them that choose an engine themselves, or are about one.
-const OWN_ENGINE: &[&str] =
-    &["on_postgres", "database_away::", "doubt::", "one_server::", "full_disk::", "dev::"];
+/// Parts of the names of tests among them that are not run a second time: they choose an engine themselves, are about one, or
+/// are about what stands before Keystile or watches it, which is the same for both.
+const OWN_ENGINE: &[&str] = &[
+    "database_away::",
+    "dev::",
+    "doubt::",
+    "full_disk::",
+    "one_server::",
+    "secrets::",
+    // One caller of four is enough; the one with a key remains.
+    "contract::an_owner",
+    "contract::a_viewer",
+    "contract::nobody",
+    "caddy::",
+    "envoy::",
+    "envoy_listener::",
+    "haproxy::",
+    "nginx::",
+    "traefik::",
+    "readme::",
+    "traces::",
+];
 
 fn doc_tests() -> Result<()> {
     shown(&mut cargo(&["test", "--doc", "--workspace", "--quiet"]))

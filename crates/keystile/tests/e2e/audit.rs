@@ -112,7 +112,9 @@ async fn a_key_reads_the_log_only_when_it_may() {
 }
 
 /// Makes changes at once, asks for exports meanwhile, and checks what there is in the end.
-async fn concurrent_changes_make_one_chain(world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_changes_at_once_make_one_chain() {
+    let world = World::start().await;
     let before = proven(&world).await;
     let mut changes = JoinSet::new();
     for number in 0..64 {
@@ -134,19 +136,10 @@ async fn concurrent_changes_make_one_chain(world: World) {
     assert_eq!(check(&nothing, Some(good.head)).unwrap().count, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_changes_at_once_make_one_chain() {
-    concurrent_changes_make_one_chain(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_changes_at_once_make_one_chain_on_postgres() {
-    let database = Postgres::shared().database();
-    concurrent_changes_make_one_chain(World::on_postgres(&database).await).await;
-}
-
 /// Kills the server among changes; every key that was answered is in the log afterwards, once.
-async fn a_kill_loses_no_entry(mut world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_no_entry_of_the_log() {
+    let mut world = World::start().await;
     let noted = proven(&world).await;
     let mut changes = JoinSet::new();
     for number in 0..200 {
@@ -168,17 +161,6 @@ async fn a_kill_loses_no_entry(mut world: World) {
         assert_eq!(export.matches(&told).count(), 1, "{told}");
     }
     assert!(check(&export, None).unwrap().count >= noted.seq.as_u64() + 20);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_no_entry_of_the_log() {
-    a_kill_loses_no_entry(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_no_entry_of_the_log_on_postgres() {
-    let database = Postgres::shared().database();
-    a_kill_loses_no_entry(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

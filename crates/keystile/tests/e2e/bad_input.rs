@@ -1,7 +1,6 @@
 //! Bad input: a documented answer that names the field, and nothing changed.
 
 use keystile_testkit::http::{Answer, NOTHING, raw};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::bad_requests::{BROUGHT, Case, Subject, on_change, on_create, on_lists, on_others, on_verify};
@@ -61,25 +60,16 @@ fn text_or_nothing(answer: &Answer) -> &str {
     answer.json["code"].as_str().unwrap_or_default()
 }
 
-async fn all_bad_requests_are_refused(world: &World) {
-    let subject = subject(world).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_are_refused_with_the_field_and_change_nothing() {
+    let world = World::start().await;
+    let subject = subject(&world).await;
     let mut cases = on_create(&subject);
     cases.extend(on_change(&subject));
     cases.extend(on_lists(&subject));
     cases.extend(on_verify(&subject, &world.authz("production")));
     cases.extend(on_others(&subject));
-    are_refused(world, cases).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_requests_are_refused_with_the_field_and_change_nothing() {
-    all_bad_requests_are_refused(&World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_requests_are_refused_with_the_field_and_change_nothing_on_postgres() {
-    let database = Postgres::shared().database();
-    all_bad_requests_are_refused(&World::on_postgres(&database).await).await;
+    are_refused(&world, cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,6 @@
 //! `verify-batch`: as many answers as questions, each as if it had been asked alone.
 
 use keystile_testkit::http::{Answer, NOTHING};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::isolation::Two;
@@ -21,7 +20,9 @@ impl World {
     }
 }
 
-async fn each_question_is_answered_as_alone(world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn each_question_of_a_batch_is_answered_as_alone() {
+    let world = World::start().await;
     let full = json!({ "name": "full", "scopes": ["orders:read"], "source_id": "shop", "metadata": { "plan": "a \"b\" ü" } });
     let (good, other) = (world.create(&full).await, world.create(&json!({ "name": "other" })).await);
     let revoked = world.create(&json!({ "name": "revoked" })).await;
@@ -50,17 +51,6 @@ async fn each_question_is_answered_as_alone(world: World) {
     for (request, answer) in requests.as_array().unwrap().iter().zip(&answers) {
         assert_eq!(world.verify(request).await, *answer);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_question_of_a_batch_is_answered_as_alone() {
-    each_question_is_answered_as_alone(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_question_of_a_batch_is_answered_as_alone_on_postgres() {
-    let database = Postgres::shared().database();
-    each_question_is_answered_as_alone(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

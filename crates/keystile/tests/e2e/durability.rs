@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keystile_testkit::http::Http;
-use keystile_testkit::postgres::Postgres;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -44,7 +43,9 @@ async fn create_and_kill(world: &mut World) -> Vec<(String, String)> {
     made.map(|key| (text(&key, "id").to_owned(), text(&key, "secret").to_owned())).collect()
 }
 
-async fn every_answered_creation_survives(mut world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answered_creation_survives_a_kill() {
+    let mut world = World::start().await;
     let made = create_and_kill(&mut world).await;
     assert!((KILLED_AFTER..CREATIONS).contains(&made.len()), "{} were answered before the kill", made.len());
     world.start_again();
@@ -69,17 +70,6 @@ async fn list_all(world: &World) -> std::collections::HashSet<String> {
             _ => return ids,
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_answered_creation_survives_a_kill() {
-    every_answered_creation_survives(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_answered_creation_survives_a_kill_on_postgres() {
-    let database = Postgres::shared().database();
-    every_answered_creation_survives(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

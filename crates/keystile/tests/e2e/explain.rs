@@ -1,7 +1,6 @@
 //! `explain`: everything that is wrong with a key at once, and nothing used up.
 
 use keystile_testkit::http::NOTHING;
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::world::{World, text};
@@ -17,7 +16,9 @@ fn detail<'v>(answer: &'v Value, check: &str) -> &'v str {
     text(made.iter().find(|made| made["check"] == check).unwrap(), "detail")
 }
 
-async fn everything_that_is_wrong_is_told_at_once(world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_wrong_with_a_key_is_told_at_once() {
+    let world = World::start().await;
     let customer = world.customer("Globex").await;
     let body = json!({ "name": "wrong", "environment": "staging", "scopes": ["orders:read"], "allowed_ips": ["192.0.2.0/24"],
         "customer_id": customer, "rpm_limit": 5 });
@@ -62,17 +63,6 @@ async fn everything_that_is_wrong_is_told_at_once(world: World) {
     assert!(detail(&answer, "limits").contains("costs more than may ever come at once"), "{answer}");
     assert_eq!(answer["limits"][0]["remaining"], 5, "what is left is told with a refusal, too");
     assert_eq!(answer["key_id"], key["id"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_that_is_wrong_with_a_key_is_told_at_once() {
-    everything_that_is_wrong_is_told_at_once(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_that_is_wrong_with_a_key_is_told_at_once_on_postgres() {
-    let database = Postgres::shared().database();
-    everything_that_is_wrong_is_told_at_once(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,6 @@
 //! `Idempotency-Key`: a request that makes something is carried out once, however often it is sent.
 
 use keystile_testkit::http::{Answer, Http};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::world::{World, as_key, text};
@@ -25,7 +24,9 @@ fn told(answer: &Answer) -> (u16, &str, [&str; 4]) {
     (answer.status, &answer.text, headers)
 }
 
-async fn the_same_answer_is_given_again(mut world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_request_is_answered_the_same_even_after_a_restart() {
+    let mut world = World::start().await;
     let key = world.create(&json!({ "name": "subject" })).await;
     let one = format!("{}/{}", world.keys(), text(&key, "id"));
     let (applications, tenants) = (format!("{}/applications", world.tenant()), "/api/v1/tenants".to_owned());
@@ -82,17 +83,6 @@ async fn the_same_answer_is_given_again(mut world: World) {
     let alias = world.keys().replace("/api/v1", "");
     let aliased = post(&world, &alias, "the-same-key", &json!({ "name": "made" })).await;
     assert_eq!(told(&aliased), told(&first[0]), "both mounts are one");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_request_is_answered_the_same_even_after_a_restart() {
-    the_same_answer_is_given_again(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_request_is_answered_the_same_even_after_a_restart_on_postgres() {
-    let database = Postgres::shared().database();
-    the_same_answer_is_given_again(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

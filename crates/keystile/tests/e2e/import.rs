@@ -2,7 +2,6 @@
 
 use keystile_core::Secret;
 use keystile_testkit::http::{Answer, NOTHING};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::world::{World, as_key, text};
@@ -32,7 +31,9 @@ async fn count(world: &World) -> usize {
     keys["data"].as_array().unwrap().len()
 }
 
-async fn imported_keys_work_at_once(world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_keys_work_at_once_and_an_import_can_be_repeated() {
+    let world = World::start().await;
     // Asked for before: what is not known must not stay unknown.
     assert_eq!(code(&world, "old-secret-of-web").await, "key_not_found");
     // SHA-256 of "abc", FIPS 180-2, appendix B.1; "abc" itself is too short to be asked for.
@@ -65,17 +66,6 @@ async fn imported_keys_work_at_once(world: World) {
     assert_eq!((text(&told["keys"][0], "status"), &told["created"]), ("revoked", &json!(1)));
     assert_eq!(code(&world, "old-secret-of-web").await, "key_revoked", "an import brings nothing back");
     assert_eq!(count(&world).await, before + 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn imported_keys_work_at_once_and_an_import_can_be_repeated() {
-    imported_keys_work_at_once(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn imported_keys_work_at_once_and_an_import_can_be_repeated_on_postgres() {
-    let database = Postgres::shared().database();
-    imported_keys_work_at_once(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +203,9 @@ async fn automation_imports_no_more_than_it_has() {
     assert_eq!((&record["app_id"], &record["created_by"]), (&issuer["application_id"], &issuer["id"]));
 }
 
-async fn ten_thousand(world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_keys_are_imported_together() {
+    let world = World::start().await;
     let key = |n: usize| json!({ "hash": hash(&format!("secret number {n}")), "name": format!("key {n}") });
     let keys: Vec<_> = (0..10_000).map(key).collect();
     for (created, existing) in [(10_000, 0), (0, 10_000)] {
@@ -228,17 +220,6 @@ async fn ten_thousand(world: World) {
         (0..3).map(|n| json!({ "hash": hash(&format!("secret-number-{n}")), "name": "k" })).collect();
     import(&world, &keys).await.expect(200);
     assert_eq!(code(&world, "secret-number-2").await, "allowed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_keys_are_imported_together() {
-    ten_thousand(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_keys_are_imported_together_on_postgres() {
-    let database = Postgres::shared().database();
-    ten_thousand(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,6 @@
 //! The surface of integrations: every field of seed 003 under its own name, in the tenant of the credential.
 
 use keystile_testkit::http::{Answer, NOTHING};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::world::{World, as_key, text};
@@ -70,11 +69,13 @@ async fn made(world: &World, credential: &str, body: &Value) -> Value {
     made
 }
 
-async fn every_field_is_there_and_true(world: &World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_of_the_seed_is_there_and_true() {
+    let world = World::start().await;
     let given = json!({ "name": "Reports", "kind": "user", "issued_to_user_id": "ada", "scopes": ["a:b"],
         "tpm_limit": 5, "rpm_limit": 7, "max_budget_usd": 1.5, "expires_at": "2099-01-01T00:00:00.000Z",
         "tags": { "team": "web" } });
-    let created = made(world, &world.owner, &given).await;
+    let created = made(&world, &world.owner, &given).await;
     has_fields(&created, &["secret", "key_hash"]);
     for (field, value) in given.as_object().unwrap() {
         assert_eq!(&created[field], value, "{field}");
@@ -112,17 +113,6 @@ async fn every_field_is_there_and_true(world: &World) {
         world.ask("POST", &format!("{path}/revoke"), &json!({ "reason": "over" })).await.expect(200);
     assert_eq!((text(&revoked, "status"), &revoked["blocked"]), ("revoked", &json!(false)));
     assert_eq!(text(&world.verify(&json!({ "key": secret })).await, "code"), "key_revoked");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_field_of_the_seed_is_there_and_true() {
-    every_field_is_there_and_true(&World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_field_of_the_seed_is_there_and_true_on_postgres() {
-    let database = Postgres::shared().database();
-    every_field_is_there_and_true(&World::on_postgres(&database).await).await;
 }
 
 fn ids(page: &Value) -> Vec<&str> {

@@ -1,7 +1,6 @@
 //! Another tenant's things do not exist, and a role may do what it may do.
 
 use keystile_testkit::http::{Answer, NOTHING};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::matrix::{Things, calls_in_a_tenant};
@@ -102,7 +101,9 @@ impl Two {
     }
 }
 
-async fn nothing_of_another_tenant_is_found(two: &Two) {
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_another_tenant_is_found_by_any_call() {
+    let two = Two::start().await;
     let before = two.everything().await;
     let own = two.a.credentials.tenant_id.as_str();
     for call in calls_in_a_tenant(&two.a).await {
@@ -121,19 +122,6 @@ async fn nothing_of_another_tenant_is_found(two: &Two) {
         }
     }
     assert_eq!(two.everything().await, before, "nothing was changed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_another_tenant_is_found_by_any_call() {
-    nothing_of_another_tenant_is_found(&Two::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_another_tenant_is_found_by_any_call_on_postgres() {
-    let database = Postgres::shared().database();
-    let a = World::on_postgres(&database).await;
-    database.run(&people(&a.credentials.tenant_id)).unwrap();
-    nothing_of_another_tenant_is_found(&Two::of(a).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

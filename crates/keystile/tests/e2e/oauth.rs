@@ -1,7 +1,6 @@
 //! RFC 7662 and RFC 7009: what OAuth 2.0 software asks, and how it is answered.
 
 use keystile_testkit::http::{Answer, NOTHING};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::isolation::Two;
@@ -145,7 +144,9 @@ async fn a_key_of_another_tenant_is_not_active_here() {
     assert_eq!(told, json!({ "active": false }));
 }
 
-async fn a_secret_ends_its_key(world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_a_secret_can_end_its_key() {
+    let world = World::start().await;
     let key = world.create(&json!({ "name": "leaked", "allowed_ips": ["203.0.113.7"] })).await;
     let (id, secret) = (text(&key, "id"), text(&key, "secret"));
     world.change("POST", id, "/disable", &NOTHING).await.expect(200);
@@ -162,17 +163,6 @@ async fn a_secret_ends_its_key(world: World) {
     let shown = world.read(&format!("{}/{id}", world.keys())).await;
     assert_eq!(shown["status"], "revoked");
     assert!(shown.to_string().contains("held its secret"), "{shown}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_holds_a_secret_can_end_its_key() {
-    a_secret_ends_its_key(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_holds_a_secret_can_end_its_key_on_postgres() {
-    let database = Postgres::shared().database();
-    a_secret_ends_its_key(World::on_postgres(&database).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

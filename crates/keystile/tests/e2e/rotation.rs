@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keystile_testkit::http::NOTHING;
-use keystile_testkit::postgres::Postgres;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
@@ -72,7 +71,9 @@ fn refusals(asked: &[Asked]) -> Vec<u16> {
     asked.iter().map(|asked| asked.status).filter(|status| *status != 200).collect()
 }
 
-async fn nobody_is_refused_during_the_overlap(world: World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_under_load_refuses_nobody() {
+    let world = World::start().await;
     let body = json!({ "name": "busy", "rpm_limit": 100_000, "max_budget_usd": 5.0, "scopes": ["a:b"] });
     let old = world.create(&body).await;
     let load = Load::start(&world, text(&old, "secret"));
@@ -88,17 +89,6 @@ async fn nobody_is_refused_during_the_overlap(world: World) {
     load.more(50).await;
     with_new.more(50).await;
     assert_eq!((refusals(&load.stop().await), refusals(&with_new.stop().await)), (vec![], vec![]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_under_load_refuses_nobody() {
-    nobody_is_refused_during_the_overlap(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_under_load_refuses_nobody_on_postgres() {
-    let database = Postgres::shared().database();
-    nobody_is_refused_during_the_overlap(World::on_postgres(&database).await).await;
 }
 
 fn now() -> jiff::Timestamp {

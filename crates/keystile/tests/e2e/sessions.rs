@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystile_testkit::http::{Answer, Http, NOTHING};
-use keystile_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::world::{World, as_key, text};
@@ -93,9 +92,11 @@ async fn a_refresh_token_that_is_replayed_ends_the_session() {
     world.http.json("POST", REFRESH, "", &nonsense).await.expect_problem(401, "refresh_token_invalid");
 }
 
-async fn of_many_exchanges_of_one_token_one_succeeds(world: &World, count: usize) {
-    let tokens = owner(world).await;
-    let exchanges: Vec<_> = (0..count)
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_thousand_exchanges_of_one_token_one_succeeds() {
+    let world = World::start().await;
+    let tokens = owner(&world).await;
+    let exchanges: Vec<_> = (0..1000)
         .map(|_| {
             let (http, tokens) = (world.http.clone(), tokens.clone());
             tokio::spawn(async move { refresh(&http, &tokens).await })
@@ -112,18 +113,6 @@ async fn of_many_exchanges_of_one_token_one_succeeds(world: &World, count: usize
     }
     assert_eq!(succeeded.len(), 1);
     refresh(&world.http, &succeeded[0]).await.expect_problem(401, "session_ended");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_a_thousand_exchanges_of_one_token_one_succeeds() {
-    of_many_exchanges_of_one_token_one_succeeds(&World::start().await, 1000).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_a_thousand_exchanges_of_one_token_one_succeeds_on_postgres() {
-    let database = Postgres::shared().database();
-    let world = World::on_postgres(&database).await;
-    of_many_exchanges_of_one_token_one_succeeds(&world, 1000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

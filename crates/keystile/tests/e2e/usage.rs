@@ -1,7 +1,6 @@
 //! How often a key was allowed and refused: exactly, and however the server ends.
 
 use keystile_testkit::http::NOTHING;
-use keystile_testkit::postgres::Postgres;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -46,7 +45,9 @@ fn sum<'v>(counts: impl Iterator<Item = &'v Value>) -> u64 {
     counts.map(|count| count.as_u64().unwrap()).sum()
 }
 
-async fn each_decision_is_counted(world: &World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn each_decision_about_a_key_is_counted_by_its_code() {
+    let world = World::start().await;
     let key = json!({
         "name": "counted", "scopes": ["orders:read"], "rpm_limit": 1_000, "allowed_ips": ["192.0.2.0/24"],
     });
@@ -104,17 +105,6 @@ async fn each_decision_is_counted(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_decision_about_a_key_is_counted_by_its_code() {
-    each_decision_is_counted(&World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_decision_about_a_key_is_counted_by_its_code_on_postgres() {
-    let database = Postgres::shared().database();
-    each_decision_is_counted(&World::on_postgres(&database).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_series_has_the_steps_that_are_asked_for() {
     let world = World::start().await;
     let key = world.create(&json!({ "name": "k" })).await;
@@ -157,7 +147,9 @@ async fn a_key_sees_the_usage_of_the_keys_that_it_sees() {
     ask(&theirs).await.expect_problem(404, "not_found");
 }
 
-async fn many_clients_are_counted_to_the_unit(world: &World) {
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_many_clients_are_counted_to_the_unit() {
+    let world = World::start().await;
     let key = world.create(&json!({ "name": "busy" })).await;
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -183,17 +175,8 @@ async fn many_clients_are_counted_to_the_unit(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_of_many_clients_are_counted_to_the_unit() {
-    many_clients_are_counted_to_the_unit(&World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_of_many_clients_are_counted_to_the_unit_on_postgres() {
-    let database = Postgres::shared().database();
-    many_clients_are_counted_to_the_unit(&World::on_postgres(&database).await).await;
-}
-
-async fn a_stop_loses_nothing(mut world: World) {
+async fn a_normal_stop_loses_no_count() {
+    let mut world = World::start().await;
     let key = world.create(&json!({ "name": "k" })).await;
     for _ in 0..7 {
         assert_eq!(world.ask_about(&key, &json!({})).await, "allowed");
@@ -207,19 +190,10 @@ async fn a_stop_loses_nothing(mut world: World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_normal_stop_loses_no_count() {
-    a_stop_loses_nothing(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_normal_stop_loses_no_count_on_postgres() {
-    let database = Postgres::shared().database();
-    a_stop_loses_nothing(World::on_postgres(&database).await).await;
-}
-
-async fn a_kill_loses_little(mut world: World) {
+async fn a_kill_loses_what_was_counted_in_the_last_seconds_and_no_more() {
     const WRITTEN: u64 = 20;
     const MORE: u64 = 10;
+    let mut world = World::start().await;
     let (key, marker) =
         (world.create(&json!({ "name": "k" })).await, world.create(&json!({ "name": "m" })).await);
     for _ in 0..WRITTEN {
@@ -236,15 +210,4 @@ async fn a_kill_loses_little(mut world: World) {
     world.start_again();
     let (allowed, refused) = world.total(&key).await;
     assert!((WRITTEN..=WRITTEN + MORE).contains(&allowed) && refused == 0, "{allowed} and {refused}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_what_was_counted_in_the_last_seconds_and_no_more() {
-    a_kill_loses_little(World::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_what_was_counted_in_the_last_seconds_and_no_more_on_postgres() {
-    let database = Postgres::shared().database();
-    a_kill_loses_little(World::on_postgres(&database).await).await;
 }
