@@ -44,6 +44,7 @@ async fn the_first_five_minutes_go_as_readme_says() {
     assert!(output.status.success(), "{}\n{said}", String::from_utf8_lossy(&output.stderr));
     let yes = said.matches(r#""valid":true,"code":"allowed""#).count();
     assert_eq!(yes, 2, "the guide's production key is good for README, too: {said}");
+    assert!(said.contains(" passed\n") && said.contains(" not asked\n"), "each check is shown: {said}");
     let ended = world.read(&format!("{}/{}", world.keys(), text(&key, "id"))).await;
     assert_eq!((text(&ended, "status"), &ended["rpm_limit"]), ("revoked", &json!(600)));
 }
