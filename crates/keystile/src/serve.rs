@@ -36,7 +36,7 @@ name are checked with `require` and `verify-ca`, too. Without `sslmode` nothing 
 
 Metrics for Prometheus are on a listener of their own; traces go to an OpenTelemetry collector:
 
-  KEYSTILE_OPERATIONS_LISTEN=127.0.0.1:7879 KEYSTILE_OTLP_ENDPOINT=http://127.0.0.1:4318 keystile serve
+  KEYSTILE_OPERATIONS_LISTEN=127.0.0.1:7880 KEYSTILE_OTLP_ENDPOINT=http://127.0.0.1:4318 keystile serve
 
 Keystile speaks plain HTTP: put it on a private network or behind a proxy that speaks TLS.")]
 pub(crate) struct ServeOptions {

@@ -51,7 +51,7 @@ settings! {
     listen: SocketAddr, "KEYSTILE_LISTEN", "ADDRESS";
     /// Address to answer Envoy's external authorization on, over gRPC (envoy.service.auth.v3) [default: none]. Whoever reaches it can ask with a key whether it may pass; nothing else is served there.
     grpc_listen: SocketAddr, "KEYSTILE_GRPC_LISTEN", "ADDRESS";
-    /// Address for those who operate the server: /metrics, /healthz and /readyz without any credential, and nothing of the API. Such as 127.0.0.1:7879; not meant for the internet [default: none].
+    /// Address for those who operate the server: /metrics, /healthz and /readyz without any credential, and nothing of the API. Such as 127.0.0.1:7880; not meant for the internet [default: none].
     operations_listen: SocketAddr, "KEYSTILE_OPERATIONS_LISTEN", "ADDRESS";
     /// Folder for the database, the keys of the server and the lock file [default: keystile-data].
     data_dir: PathBuf, "KEYSTILE_DATA_DIR", "FOLDER";
