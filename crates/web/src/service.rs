@@ -166,8 +166,9 @@ impl Service {
         request_id: &RequestId,
     ) -> Response<AnyBody> {
         let started = Instant::now();
-        let (method, path) = (request.method().clone(), self.app.words.shown(request.uri().path()));
-        let verb = Verb::of(&method);
+        let (verb, path) = (Verb::of(request.method()), self.app.words.shown(request.uri().path()));
+        // A method is a word of the client's own, as long as a head may be.
+        let method = verb.name();
         let traced = match self.serves {
             Listener::Api => self.traced(&request, verb, request_id),
             Listener::Operations | Listener::Envoy => None,

@@ -121,6 +121,8 @@ async fn requests_are_counted_by_route_and_never_by_path() {
     world.http.json("DELETE", "/healthz", "", &NOTHING).await.expect_problem(405, "method_not_allowed");
     let brewed = world.http.request("BREW", "/coffee");
     assert_eq!(world.http.send(brewed, "").await.status, 404);
+    let log = world.server.process().stderr();
+    assert!(log.contains("method=_OTHER ") && !log.contains("BREW"), "{log}");
     let page = page(&operations).await;
     for (route, method, status, count) in [
         ("/api/v1/tenants/{tenant_id}/api-keys/{api_key_id}", "GET", "2xx", 3),
