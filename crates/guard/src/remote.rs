@@ -9,6 +9,7 @@ use keystile_bearer::Refused;
 use keystile_client::{Client, ClientError};
 use keystile_core::key::Presented;
 use keystile_core::{Code, PermissionName, Secret};
+use keystile_measure::Sparing;
 use keystile_wire::{PermissionsAsked, VerifyAnswer, VerifyRequest};
 use tokio::sync::Semaphore;
 
@@ -27,15 +28,23 @@ pub struct Remote {
     client: Client,
     turns: Arc<Semaphore>,
     within: Duration,
-    /// Whether the last question was answered, so that only a change is told.
-    answers: Arc<AtomicBool>,
+    told: Arc<Told>,
+}
+
+/// What the log says of the server.
+struct Told {
+    /// Whether it answers, so that only a change is told.
+    answers: AtomicBool,
+    /// Some questions may be answered and others not: what changes again and again is told later.
+    lines: Sparing,
 }
 
 impl Remote {
     /// Asks with this client, whose credential must be allowed to verify: a key with `keystile.keys:verify`.
     pub fn new(client: Client) -> Self {
-        let (turns, answers) = (Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)), Arc::new(AtomicBool::new(true)));
-        Self { client, turns, within: ANSWER_WITHIN, answers }
+        let turns = Arc::new(Semaphore::new(QUESTIONS_AT_ONCE));
+        let told = Told { answers: AtomicBool::new(true), lines: Sparing::default() };
+        Self { client, turns, within: ANSWER_WITHIN, told: Arc::new(told) }
     }
 
     /// Refuses what is not answered within this time instead of [`ANSWER_WITHIN`].
@@ -62,15 +71,25 @@ impl Remote {
     }
 
     fn note(&self, unanswered: Option<&Unanswered>) {
-        let before = self.answers.swap(unanswered.is_none(), Ordering::Relaxed);
-        match (unanswered, before) {
-            (Some(unanswered), true) => {
+        if !self.told.is_news(unanswered.is_none()) {
+            return;
+        }
+        match unanswered {
+            Some(unanswered) => {
                 let (error, url): (&dyn Error, _) = (unanswered, self.client.base_url());
                 tracing::error!(error, url, "keys cannot be checked: every request is refused");
             }
-            (None, false) => tracing::info!("keys can be checked again"),
-            (Some(_), false) | (None, true) => {}
+            None => tracing::info!("keys can be checked again"),
         }
+    }
+}
+
+impl Told {
+    /// Whether this is to be told now. What is not told for now is news to the next question, too.
+    fn is_news(&self, answers: bool) -> bool {
+        self.answers.load(Ordering::Relaxed) != answers
+            && self.lines.allows()
+            && self.answers.swap(answers, Ordering::Relaxed) != answers
     }
 }
 
@@ -142,5 +161,19 @@ fn request(presented: &str, question: &Question) -> VerifyRequest {
         model: None,
         explain: false,
         cost: Some(question.cost.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_comes_and_goes_is_told_a_few_times() {
+        let told = Told { answers: AtomicBool::new(true), lines: Sparing::default() };
+        assert!(!told.is_news(true) && told.is_news(false) && !told.is_news(false));
+        let news = (0..1_000).filter(|number| told.is_news(number % 2 == 0)).count();
+        // Ten a second, and the loop may see the second end.
+        assert!((9..=20).contains(&news), "{news}");
     }
 }

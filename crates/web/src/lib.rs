@@ -23,7 +23,6 @@ mod room;
 mod router;
 mod server;
 mod service;
-mod sparing;
 mod state;
 mod traces;
 

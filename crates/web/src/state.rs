@@ -7,6 +7,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 use keystile_engine::{Commits, Planes};
 use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
+use keystile_measure::Sparing;
 use keystile_store::Store;
 use keystile_verify::Verifier;
 use tracing::Instrument;
@@ -17,7 +18,6 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::room::Room;
 use crate::router::openapi;
-use crate::sparing::Sparing;
 use crate::traces::Traces;
 use keystile_bearer::RequestIds;
 
@@ -71,7 +71,7 @@ impl App {
             verifier,
             store,
             traces: settings.trace_ratio.map(Traces::new),
-            failures_logged: Arc::new(Sparing::new()),
+            failures_logged: Arc::default(),
             settings,
             request_ids,
             reading,

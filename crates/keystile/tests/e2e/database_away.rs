@@ -97,6 +97,21 @@ async fn a_killed_postgres_stops_changes_only_and_comes_back_without_a_restart()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_questions_to_a_postgres_that_is_away_write_few_lines() {
+    let mut postgres = Postgres::start(Durability::Off).unwrap();
+    let world = World::at(postgres.url()).await;
+    let keys = Keys::make(&world).await;
+    postgres.kill();
+    let started = Instant::now();
+    for _ in 0..300 {
+        assert_eq!(code(&world, &keys.unknown).await, "enforcement_unavailable");
+    }
+    let most = 10 * (started.elapsed().as_secs() + 2);
+    let lines = world.server.process().stderr().matches("verification cannot reach the store").count();
+    assert!((1..=most).contains(&(lines as u64)), "{lines} lines, {most} at most");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_reach_postgres_does_not_start_and_says_so() {
     let mut postgres = Postgres::start(Durability::Off).unwrap();
     postgres.kill();

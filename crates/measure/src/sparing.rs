@@ -6,21 +6,23 @@ use std::time::Instant;
 /// Lines in one second: enough to see what happens and to find examples, too few to fill a disk or to cost anything.
 const LINES: u64 = 10;
 
-/// Lets a few lines through each second.
+/// Lets ten lines through each second, of all that share it.
 #[derive(Debug)]
-pub(crate) struct Sparing {
+pub struct Sparing {
     began: Instant,
     /// The second in the upper half, lines in the lower.
     lines: AtomicU64,
 }
 
-impl Sparing {
-    pub(crate) fn new() -> Self {
+impl Default for Sparing {
+    fn default() -> Self {
         Self { began: Instant::now(), lines: AtomicU64::new(0) }
     }
+}
 
+impl Sparing {
     /// Whether one more line may be written now.
-    pub(crate) fn allows(&self) -> bool {
+    pub fn allows(&self) -> bool {
         self.allows_in(self.began.elapsed().as_secs())
     }
 
@@ -40,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_flood_writes_a_few_lines_each_second() {
-        let sparing = Sparing::new();
+        let sparing = Sparing::default();
         let allowed = |second| (0..1000).filter(|_| sparing.allows_in(second)).count();
         assert_eq!([allowed(0), allowed(1), allowed(7)], [10, 10, 10]);
     }
