@@ -13,7 +13,7 @@ mod striped;
 
 pub use exposition::{CONTENT_TYPE, Exposition, Family};
 pub use histogram::Histogram;
-pub use sample::is_one_in;
+pub use sample::Turns;
 pub use spans::SPANS;
 pub use sparing::Sparing;
 pub use striped::Striped;

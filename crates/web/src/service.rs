@@ -96,7 +96,7 @@ impl Service {
         request_id: &RequestId,
     ) -> Response<AnyBody> {
         let hot = quick.hot();
-        let (verb, began) = (Verb::of(request.method()), self.app.metrics.begin());
+        let (verb, began) = (Verb::of(request.method()), self.app.metrics.begin(hot));
         let response = match self.traced(&request, verb, request_id) {
             None => self.decide(quick, request, client, request_id).await,
             Some(traced) => {

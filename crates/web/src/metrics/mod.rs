@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use keystile_core::Code;
-use keystile_measure::{Histogram, Striped, is_one_in};
+use keystile_measure::{Histogram, Striped, Turns};
 
 use crate::problem::ApiProblem;
 pub(crate) use connections::{Connected, Connections, Listener};
@@ -20,7 +20,7 @@ pub(crate) use requests::{Routes, Verb};
 
 const CODES: usize = Code::ALL.len();
 const VERBS: usize = Verb::ALL.len();
-/// One in so many requests of the hot paths is measured: two readings of the clock cost as much as finding a key.
+/// One in so many requests of each hot path is measured: two readings of the clock cost as much as finding a key.
 const MEASURED: u32 = 16;
 
 const fn micros(micros: u64) -> Duration {
@@ -89,6 +89,11 @@ impl Hot {
     const ALL: [Self; 3] = [Self::Verify, Self::Authz, Self::Envoy];
 }
 
+thread_local! {
+    // A path that shared its turns with another that is asked in a rhythm with it would be measured always or never.
+    static TURNS: [Turns; Hot::ALL.len()] = const { [const { Turns::new() }; Hot::ALL.len()] };
+}
+
 /// Everything that is counted of requests.
 #[derive(Default)]
 pub(crate) struct Metrics {
@@ -132,8 +137,8 @@ impl Metrics {
 
     /// When a request of a hot path began, if it is one of those that are measured.
     #[expect(clippy::unused_self, reason = "whoever measures has what it is measured by")]
-    pub(crate) fn begin(&self) -> Option<Instant> {
-        is_one_in(MEASURED).then(Instant::now)
+    pub(crate) fn begin(&self, hot: Hot) -> Option<Instant> {
+        TURNS.with(|turns| turns[hot as usize].is_one_in(MEASURED)).then(Instant::now)
     }
 
     /// A request of a hot path was answered.
@@ -148,5 +153,22 @@ impl Metrics {
     /// The connections of a listener.
     pub(crate) fn connections(&self, listener: Listener) -> &Arc<Connections> {
         &self.connections[listener as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_hot_path_is_measured_whatever_comes_between_its_requests() {
+        let metrics = Metrics::default();
+        let mut measured = [0; Hot::ALL.len()];
+        for _ in 0..32 {
+            for hot in [Hot::Verify, Hot::Authz] {
+                measured[hot as usize] += usize::from(metrics.begin(hot).is_some());
+            }
+        }
+        assert_eq!(measured, [2, 2, 0]);
     }
 }

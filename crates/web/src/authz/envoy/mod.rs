@@ -37,7 +37,7 @@ pub(crate) async fn call(app: &App, peer: IpAddr, request: Request<Incoming>) ->
     if request.uri().path() != CHECK || request.method() != Method::POST {
         return frame::unimplemented();
     }
-    let began = app.metrics.begin();
+    let began = app.metrics.begin(Hot::Envoy);
     let response = match read(app, request).await {
         Ok(asked) => check(app, peer, asked).await,
         Err(problem) => answer::denied(problem, app.request_ids.make()),
