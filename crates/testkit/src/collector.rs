@@ -22,6 +22,8 @@ pub struct Span {
     pub trace_id: String,
     /// Its own id, in hexadecimal.
     pub span_id: String,
+    /// What tracing systems before it say, in the words of `tracestate`; empty without them.
+    pub state: String,
     /// The id of the span above it; empty without one.
     pub parent_id: String,
     /// Its name.
@@ -106,6 +108,7 @@ fn read(body: &[u8]) -> Vec<Span> {
             }
             read.trace_id = hex(parts(span, 1).concat());
             read.span_id = hex(parts(span, 2).concat());
+            read.state = text(&parts(span, 3).concat());
             read.parent_id = hex(parts(span, 4).concat());
             read.name = text(&parts(span, 5).concat());
             spans.push(read);

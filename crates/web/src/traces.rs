@@ -103,19 +103,20 @@ impl Traced {
 
 /// What the caller traces, if its header can be read.
 fn of_caller(headers: &HeaderMap) -> Option<Context> {
-    let context = global::get_text_map_propagator(|propagator| propagator.extract(&Headers(headers)));
+    let context = global::get_text_map_propagator(|propagator| propagator.extract(&Traceparent(headers)));
     context.span().span_context().is_valid().then_some(context)
 }
 
-struct Headers<'a>(&'a HeaderMap);
+/// Headers, of which one can be seen. `tracestate` holds whatever its sender wants, and would be exported.
+struct Traceparent<'a>(&'a HeaderMap);
 
-impl Extractor for Headers<'_> {
+impl Extractor for Traceparent<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
+        self.0.get(name).filter(|_| name == TRACEPARENT)?.to_str().ok()
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
+        vec![TRACEPARENT]
     }
 }
 

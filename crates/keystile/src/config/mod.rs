@@ -186,8 +186,11 @@ impl Settings {
     /// Logs, and makes spans if there is somebody to send them to; whoever is given the sending has to stop it. Needs a
     /// Tokio runtime.
     pub(crate) fn start_tracing(&self) -> Result<Option<Sending>, Failure> {
-        let destination = self.otlp_endpoint.as_ref().map(|endpoint| Destination {
-            endpoint: endpoint.0.clone(),
+        let endpoint = self.otlp_endpoint.as_ref().map(OtlpEndpoint::address).transpose();
+        let endpoint =
+            endpoint.map_err(|rule| Failure::new(format!("the address of the collector {rule}")))?;
+        let destination = endpoint.map(|endpoint| Destination {
+            endpoint: endpoint.to_owned(),
             service_name: self.trace_service_name.clone().unwrap_or_else(|| "keystile".to_owned()),
         });
         let sending = destination.map(Sending::start).transpose()?;

@@ -36,7 +36,11 @@ async fn a_request_whose_caller_traces_it_is_sent_with_its_ids() {
     let parent = format!("00-{TRACE}-{PARENT}-01");
     let unsampled = format!("00-{OTHER}-{PARENT}-00");
     let (keys, authz) = (world.keys(), world.authz("production"));
-    let ids = [("traceparent", parent.as_str()), ("x-request-id", "followed-7")];
+    let ids = [
+        ("traceparent", parent.as_str()),
+        ("tracestate", "vendor=whatever-a-client-sends"),
+        ("x-request-id", "followed-7"),
+    ];
     assert_eq!(call(&world, ("GET", &keys), &world.owner, &ids).await, 200);
     assert_eq!(call(&world, ("GET", &authz), &world.asker(), &ids).await, 200);
     for line in [unsampled.as_str(), "00-x-y-01", ""] {
@@ -73,6 +77,7 @@ async fn a_request_whose_caller_traces_it_is_sent_with_its_ids() {
     assert_eq!(listed.parent_id, request.span_id);
     assert!(reads.iter().any(|read| read.parent_id == listed.span_id), "{spans:#?}");
     assert!(spans.iter().all(|span| span.trace_id == TRACE), "nobody traces the others: {spans:#?}");
+    assert!(spans.iter().all(|span| span.state.is_empty()), "a client's words were sent: {spans:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,11 +119,13 @@ async fn a_collector_that_is_away_is_nobodys_trouble() {
 fn settings_of_traces_are_checked_at_the_start() {
     for (flag, value, rule) in [
         ("--otlp-endpoint", "collector:4318", "must be an address such as http://127.0.0.1:4318"),
+        ("--otlp-endpoint", "http://me:Zq7kTr0w@collector:4318", "must hold no user and password"),
         ("--trace-ratio", "2", "must be a number from 0 to 1"),
     ] {
         let plan = Plan::dev(KEYSTILE).own_database().flag(flag, value);
         let mut process = plan.run("refused");
         assert!(!process.wait().success());
-        assert!(process.stderr().contains(rule), "{}", process.stderr());
+        let said = process.stderr();
+        assert!(said.contains(rule) && !said.contains("Zq7kTr0w"), "{said}");
     }
 }
