@@ -109,6 +109,11 @@ impl ApiProblem {
         self.code.parse().ok()
     }
 
+    /// The status that it is told with.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Whether what was asked for may have happened all the same.
     pub(crate) fn leaves_doubt(&self) -> bool {
         [OUTCOME_UNKNOWN, INTERNAL].contains(&self.code)

@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use keystile_testkit::http::{Answer, Http};
+use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::postgres::{Durability, Postgres};
 use keystile_testkit::server::{Plan, Server};
 use keystile_testkit::wait::{DEADLINE, eventually};
 use serde_json::json;
 
+use crate::exposition::Page;
 use crate::world::{KEYSTILE, World, as_key, text};
 
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -146,6 +147,7 @@ async fn the_client_is_whom_a_trusted_envoy_names() {
 async fn nothing_unknown_passes_while_the_database_is_away() {
     let mut postgres = Postgres::start(Durability::Off).unwrap();
     let plan = plan().own_database().flag("--database-url", postgres.url());
+    let plan = plan.flag("--operations-listen", "127.0.0.1:0").flag("--log", "info");
     let world = World::of(plan.start()).await;
     let application = ("application_id", world.credentials.application_id.as_str());
     let good = as_key(world.credentials.secret("production"));
@@ -155,6 +157,12 @@ async fn nothing_unknown_passes_while_the_database_is_away() {
     postgres.kill();
     let answer = check(&world.server, &asked).await;
     assert!(answer.contains(r#""status":503,"code":"enforcement_unavailable""#), "{answer}");
+    let log = world.server.process().stderr();
+    let line = log.lines().find(|line| line.contains(CHECK) && line.contains("status=503"));
+    assert!(line.is_some_and(|line| line.contains("request_id=")), "{log}");
+    let page = world.server.operations().json("GET", "/metrics", "", &NOTHING).await;
+    let counted = format!("{{route=\"{CHECK}\",method=\"POST\",status=\"5xx\"}}");
+    assert_eq!(Page::parse(&page.text).value(&format!("keystile_http_requests_total{counted}")), 1.0);
     postgres.start_again();
     let passes = async || check(&world.server, &asked).await.contains("x-keystile-key-id").then_some(());
     eventually("the database to be back", passes).await;

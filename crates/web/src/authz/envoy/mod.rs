@@ -10,9 +10,9 @@ mod question;
 
 use std::net::IpAddr;
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use keystile_bearer::asked_client_ip;
+use keystile_bearer::{RequestId, asked_client_ip};
 
 use self::messages::{CheckRequest, CheckResponse};
 use super::original::Original;
@@ -38,13 +38,28 @@ pub(crate) async fn call(app: &App, peer: IpAddr, request: Request<Incoming>) ->
         return frame::unimplemented();
     }
     let began = app.metrics.begin(Hot::Envoy);
-    let response = match read(app, request).await {
+    let Told { status, message } = match read(app, request).await {
         Ok(asked) => check(app, peer, asked).await,
-        Err(problem) => answer::denied(problem, app.request_ids.make()),
+        Err(problem) => refuse(app, peer, problem, app.request_ids.make()),
     };
-    let response = frame::write(&response);
-    app.metrics.answered(Hot::Envoy, Verb::Post, response.status(), began);
-    response
+    app.metrics.answered(Hot::Envoy, Verb::Post, status, began);
+    frame::write(&message)
+}
+
+/// An answer, and the status that it has for whoever asked the Envoy: the call itself always succeeds.
+struct Told {
+    status: StatusCode,
+    message: CheckResponse,
+}
+
+/// Refuses; what fails on our side is logged, as nothing else tells of it.
+fn refuse(app: &App, peer: IpAddr, problem: ApiProblem, request_id: RequestId) -> Told {
+    let status = problem.status();
+    if status.is_server_error() && app.failures_logged.allows() {
+        let (path, status) = (CHECK, status.as_u16());
+        tracing::info!(path, %peer, status, request_id = request_id.as_str(), "answered");
+    }
+    Told { status, message: answer::denied(problem, request_id) }
 }
 
 async fn read(app: &App, request: Request<Incoming>) -> Result<CheckRequest, ApiProblem> {
@@ -54,12 +69,12 @@ async fn read(app: &App, request: Request<Incoming>) -> Result<CheckRequest, Api
     frame::read(read_bytes(&parts.headers, body, reading, frame::PREFIX + MAX_MESSAGE).await?)
 }
 
-async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> CheckResponse {
+async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
     let mut attributes = asked.attributes.unwrap_or_default();
     let request = attributes.request.take().and_then(|request| request.http).unwrap_or_default();
     let headers = match question::read_headers(&request) {
         Ok(headers) => headers,
-        Err(problem) => return answer::denied(problem, app.request_ids.make()),
+        Err(problem) => return refuse(app, peer, problem, app.request_ids.make()),
     };
     let decision = async {
         let source = question::source(&attributes);
@@ -72,7 +87,7 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> CheckResponse {
     let decided = decision.await;
     app.metrics.authorized(Face::Envoy, &decided);
     match decided {
-        Ok(identity) => answer::allowed(&identity, &headers),
-        Err(problem) => answer::denied(problem, app.request_ids.of(&headers, &app.settings.key_headers)),
+        Ok(identity) => Told { status: StatusCode::OK, message: answer::allowed(&identity, &headers) },
+        Err(problem) => refuse(app, peer, problem, app.request_ids.of(&headers, &app.settings.key_headers)),
     }
 }
