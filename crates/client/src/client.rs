@@ -77,9 +77,9 @@ impl Client {
         self.address.as_str()
     }
 
-    /// Whether credentials and secrets travel in plain text to another machine.
-    pub fn is_readable_on_the_way(&self) -> bool {
-        self.address.is_readable_on_the_way()
+    /// Whether credentials and secrets would travel in plain text to another machine. To what is no address, nothing is sent.
+    pub fn is_readable_on_the_way(base_url: &str) -> bool {
+        Address::parse(base_url).is_ok_and(|address| address.is_readable_on_the_way())
     }
 
     pub(crate) fn anonymous(base_url: &str) -> Result<Self, ClientError> {

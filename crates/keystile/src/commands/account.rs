@@ -8,7 +8,7 @@ use keystile_core::{Clock, Secret, TenantId};
 use keystile_wire::{ChangePassword, Logout, MeView, ResetPassword, TokenRequest};
 use serde_json::json;
 
-use super::connection::{Connection, DEFAULT_URL, Session};
+use super::connection::{Connection, DEFAULT_URL, Session, warn_if_readable};
 use super::credentials::Variables;
 use super::output::{Form, Report, plain};
 use super::prompt;
@@ -98,6 +98,7 @@ impl LoginCommand {
         let file = LoginFile::required()?;
         let variables = Variables::read();
         let url = self.url.clone().or(variables.url.clone()).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        warn_if_readable(&url);
         let tenant_id = match self.tenant {
             Some(tenant) => Some(tenant),
             None => variables.tenant()?,
@@ -141,9 +142,8 @@ impl LogoutCommand {
     /// Runs `keystile logout`.
     pub(crate) async fn run(self, clock: &dyn Clock) -> Result<ExitCode, Failure> {
         let file = LoginFile::required()?;
-        if file.read()?.is_none() {
-            return self.done("You are not signed in.");
-        }
+        let Some(login) = file.read()? else { return self.done("You are not signed in.") };
+        warn_if_readable(&login.base_url);
         match file.fresh(clock).await {
             Ok(Some(login)) => self.end(&login).await?,
             Ok(None) | Err(Stale::Ended) => {}
@@ -212,8 +212,9 @@ impl PasswordCommand {
     }
 
     async fn set_anew(&self) -> Result<ExitCode, Failure> {
-        let (token, new_password) = self.ask("Token")?;
         let url = self.connection.address();
+        warn_if_readable(&url);
+        let (token, new_password) = self.ask("Token")?;
         Client::reset_password(&url, &ResetPassword { token, new_password }).await?;
         self.done("The password is set. Sign in with it: `keystile login`.")
     }

@@ -38,20 +38,13 @@ impl Connection {
         let path = file_to_read(self.credentials_file.as_deref(), &variables)?;
         let stored =
             if path.is_none() && !variables.say_who() { self.stored(&variables, clock).await? } else { None };
-        let session = match stored {
-            Some(session) => session,
+        match stored {
+            Some(session) => Ok(session),
             None => {
                 let file = path.as_deref().map(CredentialsFile::read).transpose()?;
-                self.target(file.as_ref(), variables)?.enter().await?
+                self.target(file.as_ref(), variables)?.enter().await
             }
-        };
-        if session.client.is_readable_on_the_way() {
-            let url = session.client.base_url();
-            tell(&format!(
-                "warning: {url} is not encrypted; others on the way can read secrets. Use https.\n"
-            ));
         }
-        Ok(session)
     }
 
     /// Signs in, works, and ends the session again if it began here.
@@ -77,6 +70,7 @@ impl Connection {
                 "you are signed in at {base_url}, not at {wanted}: `keystile login --url {wanted}`"
             )));
         }
+        warn_if_readable(&base_url);
         let Some(login) = file.fresh(clock).await? else { return Ok(None) };
         let tenant = match self.tenant {
             Some(tenant) => Some(tenant),
@@ -107,6 +101,14 @@ impl Connection {
     }
 }
 
+/// Warns when others on the way can read what is sent there; to be called before anything is.
+pub(super) fn warn_if_readable(url: &str) {
+    if Client::is_readable_on_the_way(url) {
+        let url = plain(url);
+        tell(&format!("warning: {url} is not encrypted; others on the way can read secrets. Use https.\n"));
+    }
+}
+
 /// All that is needed to ask.
 #[derive(Debug)]
 struct Target {
@@ -117,6 +119,7 @@ struct Target {
 
 impl Target {
     async fn enter(self) -> Result<Session, Failure> {
+        warn_if_readable(&self.url);
         match self.sign_in {
             SignIn::Password { email, password } => {
                 let (client, answer) = Client::sign_in(&self.url, &email, password, self.tenant).await?;

@@ -7,6 +7,7 @@ use keystile_client::Client;
 use keystile_core::{Clock, Email, InvitationId, Role, Secret};
 use keystile_wire::{AcceptInvitation, AcceptedInvitation, CreateInvitation, InvitationView, PageQuery};
 
+use super::connection::warn_if_readable;
 use super::context::{Common, Context, Pages};
 use super::output::{Form, Report, plain};
 use super::prompt;
@@ -140,9 +141,11 @@ impl Revoke {
 impl Accept {
     /// As somebody new.
     async fn join(&self, common: &Common) -> Result<Report, Failure> {
+        let url = common.address();
+        warn_if_readable(&url);
         let token = self.token()?;
         let password = if self.stdin { prompt::from_stdin("New password") } else { prompt::new_password() }?;
-        let (url, password) = (common.address(), Some(password));
+        let password = Some(password);
         let accepted = Client::join(&url, &AcceptInvitation { token, password }).await?;
         let email = plain(accepted.email.as_str());
         let next = format!("Sign in: keystile login --url {} --email {email}", plain(&url));

@@ -111,6 +111,24 @@ fn an_invitation_is_accepted_by_whoever_is_new_and_whoever_is_known() {
 }
 
 #[test]
+fn whoever_sends_a_secret_in_plain_text_is_warned_before_it_goes() {
+    let person = Person::new("plain-text");
+    // Nothing listens there, and it is no address of this machine alone.
+    let away = ["--url", "http://0.0.0.0:1"];
+    for command in [
+        &["login", "--email", "ada@example.com", "--password-stdin"][..],
+        &["password", "--reset", "--stdin"],
+        &["invitations", "accept", "--new", "--stdin"],
+    ] {
+        let ran = ran_with_input(&mut person.command(&[command, &away].concat()), &format!("{NEW}\n{NEW}\n"));
+        assert!(
+            ran.status == Some(2) && ran.notes.starts_with("warning: http://0.0.0.0:1 is not"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
 fn a_member_sets_a_password_anew_with_a_token_of_an_admin() {
     let owner = Person::new("reset");
     let url = owner.url();
