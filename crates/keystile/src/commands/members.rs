@@ -202,11 +202,12 @@ impl Remove {
 }
 
 fn rows(members: &[MemberView]) -> String {
-    let row = |MemberView { membership, email, .. }: &MemberView| {
-        let since = membership.created_at.to_string();
-        [membership.person_id.to_string(), email.to_string(), membership.role.to_string(), since]
+    let row = |MemberView { membership, email, disabled }: &MemberView| {
+        let MembershipView { person_id, role, created_at, .. } = membership;
+        let disabled = if *disabled { "yes" } else { "no" }.to_owned();
+        [person_id.to_string(), email.to_string(), role.to_string(), created_at.to_string(), disabled]
     };
-    table(["ID", "EMAIL", "ROLE", "SINCE"], &members.iter().map(row).collect::<Vec<_>>())
+    table(["ID", "EMAIL", "ROLE", "SINCE", "DISABLED"], &members.iter().map(row).collect::<Vec<_>>())
 }
 
 fn sheet(member: &MemberView) -> String {
@@ -219,4 +220,27 @@ fn place_sheet(place: &MembershipView) -> String {
         ("role", place.role.to_string()),
         ("since", place.created_at.to_string()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_was_disabled_is_told_apart() {
+        let member = |email: &str, disabled: bool| {
+            serde_json::from_value::<MemberView>(json!({
+                "person_id": "per_01HF7YAT000000000000000001",
+                "tenant_id": "ten_01HF7YAT000000000000000001",
+                "role": "viewer",
+                "created_at": "2026-01-31T09:30:00.000Z",
+                "email": email,
+                "disabled": disabled,
+            }))
+            .unwrap()
+        };
+        let told = rows(&[member("ada@example.com", false), member("bob@example.com", true)]);
+        let last = |email: &str| told.lines().find(|line| line.contains(email)).unwrap().split("  ").last();
+        assert_eq!((last("EMAIL"), last("ada@"), last("bob@")), (Some("DISABLED"), Some("no"), Some("yes")));
+    }
 }
