@@ -51,6 +51,7 @@ impl Authority for InProcess {
 }
 
 fn facts(key: &CachedKey, verdict: &Verdict) -> KeyFacts {
+    let state = |left: LimitLeft<'_>| LimitState::left(left.owner, left.rate, left.count);
     KeyFacts {
         key_id: key.id(),
         tenant_id: key.tenant_id(),
@@ -63,19 +64,6 @@ fn facts(key: &CachedKey, verdict: &Verdict) -> KeyFacts {
         scopes: key.scopes().clone(),
         metadata: key.metadata().into(),
         expires_at: key.expires_at(),
-        limits: verdict.limits().map(limit).collect(),
-    }
-}
-
-fn limit(left: LimitLeft<'_>) -> LimitState {
-    let LimitLeft { owner, rate, count } = left;
-    LimitState {
-        owner,
-        name: rate.name().to_owned(),
-        limit: rate.limit(),
-        window_seconds: rate.window_seconds(),
-        remaining: count.remaining,
-        reset_seconds: Some(count.reset_millis.div_ceil(1_000)),
-        retry_after_seconds: None,
+        limits: verdict.limits().map(state).collect(),
     }
 }

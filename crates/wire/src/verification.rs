@@ -5,10 +5,10 @@ use std::fmt;
 use std::net::IpAddr;
 
 use keystile_core::limit::MAX_COUNT;
-use keystile_core::rate::Exceeded;
+use keystile_core::rate::{Count, Exceeded};
 use keystile_core::{
-    ApplicationId, Code, CustomerId, Environment, Grants, Invalid, KeyId, Owner, Secret, TenantId, Timestamp,
-    TrustLevel,
+    ApplicationId, Code, CustomerId, Environment, Grants, Invalid, KeyId, Owner, Rate, Secret, TenantId,
+    Timestamp, TrustLevel,
 };
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -95,6 +95,19 @@ pub struct LimitState {
 }
 
 impl LimitState {
+    /// What is left of a limit of this owner.
+    pub fn left(owner: Owner, rate: &Rate, count: Count) -> Self {
+        Self {
+            owner,
+            name: rate.name().to_owned(),
+            limit: rate.limit(),
+            window_seconds: rate.window_seconds(),
+            remaining: count.remaining,
+            reset_seconds: Some(count.reset_millis.div_ceil(1_000)),
+            retry_after_seconds: None,
+        }
+    }
+
     /// The limit that refused a request; `None` never happens.
     pub fn refusing(exceeded: &Exceeded) -> Option<Self> {
         let rate = exceeded.rate()?;

@@ -28,6 +28,7 @@ pub(crate) async fn whoami(State(app): State<App>, request: Request) -> Answer {
         Credential::Token(token) => of_token(&app, token, origin).await?,
     };
     app.metrics.decided(Face::Caller, verdict.code());
+    let state = |left: LimitLeft<'_>| LimitState::left(left.owner, left.rate, left.count);
     let limits = verdict.limits().map(state).collect();
     verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
     let key = verdict.key.ok_or_else(ApiProblem::unauthenticated)?;
@@ -50,16 +51,4 @@ async fn of_token(app: &App, token: &str, origin: Origin) -> Answer<Verdict> {
 /// Whoever has used a limit up is to see that.
 fn free_of_charge(origin: &Origin) -> Ask<'static> {
     Ask { ip: origin.ip, cost: 0, ..Ask::ANYTHING }
-}
-
-fn state(left: LimitLeft<'_>) -> LimitState {
-    LimitState {
-        owner: left.owner,
-        name: left.rate.name().to_owned(),
-        limit: left.rate.limit(),
-        window_seconds: left.rate.window_seconds(),
-        remaining: left.count.remaining,
-        reset_seconds: Some(left.count.reset_millis.div_ceil(1_000)),
-        retry_after_seconds: None,
-    }
 }
