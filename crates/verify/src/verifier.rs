@@ -175,16 +175,8 @@ impl Verifier {
         key.decide(&ask, now).inspect_err(|refusal| self.count_refusal(&key, refusal, latency, now))
     }
 
-    /// Like [`Self::verify`], for somebody who asks about keys of others: it counts neither against the limits that bear on the
-    /// key nor as a decision about it, for one request would then be counted twice. That it was used is noted.
-    pub async fn identify(&self, presented: &str, ask: &Ask<'_>) -> Verdict {
-        match self.try_identify(presented, ask) {
-            Ok(verdict) => verdict,
-            Err(cold) => self.identify_cold(cold, ask).await,
-        }
-    }
-
-    /// The first half of [`Self::identify`], as [`Self::try_verify`] is of [`Self::verify`].
+    /// Like [`Self::try_verify`], for somebody who asks about keys of others: it counts neither against the limits that bear on
+    /// the key nor as a decision about it, for one request would then be counted twice. That it was used is noted.
     ///
     /// # Errors
     /// When the key must be read, with what [`Self::identify_cold`] needs for it.
@@ -195,7 +187,7 @@ impl Verifier {
         })
     }
 
-    /// [`Self::identify`] for whoever has shown the secret with this digest before; see [`Self::verify_held`].
+    /// [`Self::try_identify`] and the read, for whoever has shown the secret with this digest before; see [`Self::verify_held`].
     pub async fn identify_held(&self, digest: Digest, ask: &Ask<'_>) -> Verdict {
         match self.find_held(digest) {
             Ok(Ok(key)) => self.recognise(key, ask),
@@ -204,7 +196,7 @@ impl Verifier {
         }
     }
 
-    /// Reads the key and decides; the second half of [`Self::identify`].
+    /// Reads the key and decides; the second half of [`Self::try_identify`].
     pub async fn identify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
         match self.read(cold).await {
             Ok((key, _)) => self.recognise(key, ask),

@@ -76,21 +76,17 @@ async fn a_limit_admits_its_burst_and_then_says_when_to_come_back() {
 async fn to_be_identified_takes_nothing_of_limits_and_is_no_decision_to_count_but_a_use() {
     let world = World::limited_key(2).await;
     for _ in 0..10 {
-        assert_eq!(world.verifier.identify(&text(0), &ALL).await.code(), Code::Allowed);
+        assert_eq!(world.identify(&ALL).await.code(), Code::Allowed);
     }
     assert_eq!(world.drain(0).await, 2);
-    assert_eq!(
-        world.verifier.identify(&text(0), &ALL).await.code(),
-        Code::Allowed,
-        "a full limit does not bear on it"
-    );
+    assert_eq!(world.identify(&ALL).await.code(), Code::Allowed, "a full limit does not bear on it");
     let elsewhere = Ask { tenant_id: Some(tenant(2)), ..ALL };
-    let unknown = world.verifier.identify(&text(0), &elsewhere).await;
+    let unknown = world.identify(&elsewhere).await;
     assert!(unknown.code() == Code::KeyNotFound && unknown.key.is_none());
     let second = World::with_keys(1);
-    second.verifier.identify(&text(0), &ALL).await;
+    second.identify(&ALL).await;
     second.revoke(0);
-    assert_eq!(second.verifier.identify(&text(0), &ALL).await.code(), Code::KeyRevoked);
+    assert_eq!(second.identify(&ALL).await.code(), Code::KeyRevoked);
     second.verifier.flush().await.unwrap();
     assert!(second.source.counted.lock().is_empty());
     assert_eq!(second.source.written.lock().len(), 1);
