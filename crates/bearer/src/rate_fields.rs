@@ -1,9 +1,7 @@
 //! The `RateLimit` and `RateLimit-Policy` fields of the IETF draft, as structured fields (RFC 9651).
 
-use std::fmt::{self, Display, Write as _};
-
 use http::{HeaderName, HeaderValue};
-use keystile_core::{Owner, Rate};
+use keystile_core::{Append, Owner, Rate};
 use keystile_wire::LimitState;
 
 /// Where it says what is left of limits.
@@ -51,39 +49,54 @@ pub struct LeftItem<'a> {
     pub seconds: Option<u64>,
 }
 
-/// A limit's name as a structured string; of other owners than the key with whose it is. What cannot stand in such a
-/// string is replaced.
-struct PolicyName<'a>(Limit<'a>);
-
-impl Display for PolicyItem<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Append for PolicyItem<'_> {
+    fn append_to(&self, text: &mut String) {
         let Self(limit) = self;
-        write!(f, "{};q={};w={}", PolicyName(*limit), limit.limit, limit.window_seconds)
+        limit.append_name(text);
+        text.push_str(";q=");
+        limit.limit.append_to(text);
+        text.push_str(";w=");
+        limit.window_seconds.append_to(text);
     }
 }
 
-impl Display for LeftItem<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};r={}", PolicyName(self.limit), self.remaining)?;
-        self.seconds.map_or(Ok(()), |seconds| write!(f, ";t={seconds}"))
+impl Append for LeftItem<'_> {
+    fn append_to(&self, text: &mut String) {
+        self.limit.append_name(text);
+        text.push_str(";r=");
+        self.remaining.append_to(text);
+        if let Some(seconds) = self.seconds {
+            text.push_str(";t=");
+            seconds.append_to(text);
+        }
     }
 }
 
-impl Display for PolicyName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(limit) = self;
-        f.write_char('"')?;
-        if limit.owner != Owner::Key {
-            write!(f, "{}:", limit.owner)?;
+impl Limit<'_> {
+    /// Its name as a structured string; of other owners than the key with whose it is. What cannot stand in such a
+    /// string is replaced.
+    fn append_name(&self, text: &mut String) {
+        text.push('"');
+        if self.owner != Owner::Key {
+            text.push_str(self.owner.as_str());
+            text.push(':');
         }
-        for letter in limit.name.chars() {
-            match letter {
-                '"' | '\\' => write!(f, "\\{letter}")?,
-                ' '..='~' => f.write_char(letter)?,
-                _ => f.write_char('?')?,
-            }
+        if self.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+            text.push_str(self.name);
+        } else {
+            append_escaped(text, self.name);
         }
-        f.write_char('"')
+        text.push('"');
+    }
+}
+
+fn append_escaped(text: &mut String, name: &str) {
+    for letter in name.chars() {
+        match letter {
+            '"' | '\\' => text.extend(['\\', letter]),
+            ' '..='~' => text.push(letter),
+            _ => text.push('?'),
+        }
     }
 }
 
@@ -91,7 +104,7 @@ impl Display for PolicyName<'_> {
 pub(crate) fn refusal_fields(refusing: &LimitState) -> Option<(HeaderValue, HeaderValue)> {
     let limit = Limit::of(refusing);
     let left = LeftItem { limit, remaining: refusing.remaining, seconds: refusing.retry_after_seconds };
-    Some((PolicyItem(limit).to_string().parse().ok()?, left.to_string().parse().ok()?))
+    Some((PolicyItem(limit).to_text().parse().ok()?, left.to_text().parse().ok()?))
 }
 
 #[cfg(test)]
@@ -106,9 +119,9 @@ mod tests {
             RateLimit { name: "per \"day\" \\ ü".into(), limit: 9, window_seconds: 86_400, burst: None };
         let rates = Rates::new(Some(60), &[further]);
         let [per_minute, daily] = rates.as_slice() else { panic!("two limits") };
-        assert_eq!(PolicyItem(Limit::new(Owner::Key, per_minute)).to_string(), r#""rpm";q=60;w=60"#);
+        assert_eq!(PolicyItem(Limit::new(Owner::Key, per_minute)).to_text(), r#""rpm";q=60;w=60"#);
         let limit = Limit::new(Owner::Tenant, daily);
         let left = LeftItem { limit, remaining: 3, seconds: Some(2) };
-        assert_eq!(left.to_string(), r#""tenant:per \"day\" \\ ?";r=3;t=2"#);
+        assert_eq!(left.to_text(), r#""tenant:per \"day\" \\ ?";r=3;t=2"#);
     }
 }

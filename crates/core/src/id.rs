@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
-use crate::{Invalid, Timestamp, text::deserialize_parsed};
+use crate::{Append, Invalid, Timestamp, text::deserialize_parsed};
 
 macro_rules! typed_id {
     ($(#[$outer:meta])* $name:ident, $prefix:literal) => {
@@ -41,6 +41,14 @@ macro_rules! typed_id {
                 let mut text = [0_u8; ulid::ULID_LEN];
                 f.write_str($prefix)?;
                 f.write_str(self.0.array_to_str(&mut text))
+            }
+        }
+
+        impl Append for $name {
+            fn append_to(&self, text: &mut String) {
+                let mut body = [0_u8; ulid::ULID_LEN];
+                text.push_str($prefix);
+                text.push_str(self.0.array_to_str(&mut body));
             }
         }
 
@@ -124,6 +132,7 @@ mod tests {
         let id = KeyId::from_parts(Timestamp::from_millis(1_700_000_000_000), 7);
         let text = id.to_string();
         assert_eq!(text, "key_01HF7YAT000000000000000007");
+        assert_eq!(id.to_text(), text);
         assert_eq!(text.parse::<KeyId>().unwrap(), id);
         assert!(text.to_lowercase().parse::<KeyId>().is_err());
         assert!(text.replace("key_", "ten_").parse::<KeyId>().is_err());

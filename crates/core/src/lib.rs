@@ -4,6 +4,7 @@
 //! output. Time and random bytes are arguments; the [`Clock`] and [`Entropy`] traits say how the outer
 //! layers hand them down. It must never know a database, HTTP or JSON request shapes.
 
+pub mod append;
 pub mod audit;
 pub mod catalogue;
 pub mod change;
@@ -29,6 +30,7 @@ pub mod text;
 pub mod time;
 pub mod usage;
 
+pub use append::{Append, append_list};
 pub use audit::chain::{ChainHead, RecordedEntry, SealedEntry, Seq};
 pub use audit::{Action, Actor, AuditEntry};
 pub use catalogue::{CatalogueEntry, PermissionName};

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 use keystile_bearer::{LeftItem, Limit, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
+use keystile_core::{Append, append_list};
 
 use crate::KeyFacts;
 
@@ -13,13 +14,12 @@ impl LimitFields {
         if key.limits.is_empty() {
             return Self(None);
         }
-        let policies = key.limits.iter().map(|state| PolicyItem(Limit::of(state)).to_string());
+        let policies = key.limits.iter().map(|state| PolicyItem(Limit::of(state)));
         let left = key.limits.iter().map(|state| {
             let (limit, seconds) = (Limit::of(state), state.reset_seconds);
-            LeftItem { limit, remaining: state.remaining, seconds }.to_string()
+            LeftItem { limit, remaining: state.remaining, seconds }
         });
-        let list = |items: Vec<String>| HeaderValue::try_from(items.join(", ")).ok();
-        Self(list(policies.collect()).zip(list(left.collect())))
+        Self(list(policies).zip(list(left)))
     }
 
     /// Writes them, unless the service has said something of limits itself.
@@ -30,4 +30,10 @@ impl LimitFields {
             headers.insert(RATE_LIMIT, left);
         }
     }
+}
+
+fn list(items: impl Iterator<Item = impl Append>) -> Option<HeaderValue> {
+    let mut text = String::new();
+    append_list(&mut text, ", ", items);
+    HeaderValue::try_from(text).ok()
 }

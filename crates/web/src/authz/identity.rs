@@ -1,12 +1,11 @@
 //! Who may pass, in headers for the API behind the gateway.
 
-use std::fmt::{self, Display, Write as _};
-
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keystile_bearer::{LeftItem, Limit, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
-use keystile_core::Grant;
+use keystile_core::{Append, Grant, append_list};
 use keystile_verify::{CachedKey, LimitLeft, Verdict};
+use smallvec::SmallVec;
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-keystile-key-id");
 const TENANT_ID: HeaderName = HeaderName::from_static("x-keystile-tenant-id");
@@ -18,26 +17,29 @@ const TRUST_LEVEL: HeaderName = HeaderName::from_static("x-keystile-trust-level"
 const SCOPES: HeaderName = HeaderName::from_static("x-keystile-scopes");
 
 const EMPTY: HeaderValue = HeaderValue::from_static("");
-/// Room for three ids, a source and some scopes, so that their buffer is not grown while they are written.
-const USUAL_VALUES: usize = 256;
+/// Identity, limits and the request's id.
+const USUAL_HEADERS: usize = 12;
+/// Room for ids, a source, some scopes and limits, so that their text is not grown while it is written.
+const USUAL_LENGTH: usize = 512;
 
 /// Every header is there on every yes, so that one the client forged is always overwritten.
 pub(super) fn identity(key: &CachedKey, verdict: &Verdict) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(ENVIRONMENT, HeaderValue::from_static(key.environment().as_str()));
-    headers.insert(TRUST_LEVEL, HeaderValue::from_static(key.trust_level().as_str()));
-    let mut values = Values(BytesMut::with_capacity(USUAL_VALUES));
-    headers.insert(KEY_ID, values.take(key.id()));
-    headers.insert(TENANT_ID, values.take(key.tenant_id()));
-    headers.insert(APPLICATION_ID, values.take(key.application_id()));
-    headers.insert(CUSTOMER_ID, key.customer_id().map_or(EMPTY, |id| values.take(id)));
-    headers.insert(SOURCE_ID, key.source_id().map_or(EMPTY, |id| values.take(id)));
-    headers.insert(SCOPES, values.take_list(" ", key.scopes().iter().map(Grant::as_str)));
+    let mut values = Values::new();
+    values.add(KEY_ID, |text| key.id().append_to(text));
+    values.add(TENANT_ID, |text| key.tenant_id().append_to(text));
+    values.add(APPLICATION_ID, |text| key.application_id().append_to(text));
+    values.add(CUSTOMER_ID, |text| key.customer_id().iter().for_each(|id| id.append_to(text)));
+    values.add(SOURCE_ID, |text| text.push_str(key.source_id().unwrap_or_default()));
+    values.add(SCOPES, |text| append_list(text, " ", key.scopes().iter().map(Grant::as_str)));
     if verdict.limits().next().is_some() {
         let policies = verdict.limits().map(|left| PolicyItem(Limit::new(left.owner, left.rate)));
-        headers.insert(RATE_LIMIT_POLICY, values.take_list(", ", policies));
-        headers.insert(RATE_LIMIT, values.take_list(", ", verdict.limits().map(left_item)));
+        values.add(RATE_LIMIT_POLICY, |text| append_list(text, ", ", policies));
+        values.add(RATE_LIMIT, |text| append_list(text, ", ", verdict.limits().map(left_item)));
     }
+    let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
+    headers.insert(ENVIRONMENT, HeaderValue::from_static(key.environment().as_str()));
+    headers.insert(TRUST_LEVEL, HeaderValue::from_static(key.trust_level().as_str()));
+    values.insert_into(&mut headers);
     headers
 }
 
@@ -47,23 +49,30 @@ fn left_item(left: LimitLeft<'_>) -> LeftItem<'_> {
     LeftItem { limit: Limit::new(owner, rate), remaining: count.remaining, seconds }
 }
 
-/// Makes header values that are parts of one buffer: one allocation instead of two for each value.
-struct Values(BytesMut);
+/// Header values that are parts of one text: one allocation instead of two for each value.
+struct Values {
+    text: String,
+    /// Where the value of each header ends in the text.
+    ends: SmallVec<[(HeaderName, usize); 8]>,
+}
 
 impl Values {
-    fn take(&mut self, value: impl Display) -> HeaderValue {
-        self.take_list("", std::iter::once(value))
+    fn new() -> Self {
+        Self { text: String::with_capacity(USUAL_LENGTH), ends: SmallVec::new() }
     }
 
-    /// The items with `between` between them. What cannot stand in a header is left out.
-    fn take_list(&mut self, between: &str, items: impl Iterator<Item = impl Display>) -> HeaderValue {
-        let mut before = "";
-        let written = items.into_iter().try_for_each(|item| {
-            write!(self.0, "{before}{item}")?;
-            before = between;
-            Ok(())
-        });
-        let value = HeaderValue::from_maybe_shared(self.0.split().freeze());
-        written.and(value.map_err(|_| fmt::Error)).unwrap_or(EMPTY)
+    fn add(&mut self, name: HeaderName, write: impl FnOnce(&mut String)) {
+        write(&mut self.text);
+        self.ends.push((name, self.text.len()));
+    }
+
+    /// What cannot stand in a header is left out.
+    fn insert_into(self, headers: &mut HeaderMap) {
+        let (text, mut start) = (Bytes::from(self.text), 0);
+        for (name, end) in self.ends {
+            let value = HeaderValue::from_maybe_shared(text.slice(start..end));
+            headers.insert(name, value.unwrap_or(EMPTY));
+            start = end;
+        }
     }
 }
