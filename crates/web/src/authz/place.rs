@@ -4,19 +4,26 @@ use std::borrow::Cow;
 
 use keystile_core::permission::MAX_COUNT;
 use keystile_core::{ApplicationId, Environment, Invalid, Permission};
+use smallvec::SmallVec;
 
 use crate::problem::ApiProblem;
+
+/// So many permissions are asked for without taking memory for their list.
+const USUAL_PERMISSIONS: usize = 2;
+
+/// The permissions that a place needs.
+pub(super) type Needed<'a> = SmallVec<[Permission<'a>; USUAL_PERMISSIONS]>;
 
 /// The protected place.
 pub(super) struct Place<'a> {
     pub(super) application_id: ApplicationId,
     pub(super) environment: Option<Environment>,
-    permissions: Vec<Cow<'a, str>>,
+    permissions: SmallVec<[Cow<'a, str>; USUAL_PERMISSIONS]>,
 }
 
 impl<'a> Place<'a> {
     pub(super) const fn new(application_id: ApplicationId) -> Self {
-        Self { application_id, environment: None, permissions: Vec::new() }
+        Self { application_id, environment: None, permissions: SmallVec::new_const() }
     }
 
     /// Takes one setting of the gateway: its environment, once, or a permission that is needed.
@@ -35,7 +42,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub(super) fn needed(&self) -> Result<Vec<Permission<'_>>, ApiProblem> {
+    pub(super) fn needed(&self) -> Result<Needed<'_>, ApiProblem> {
         let refused = |invalid: Invalid| ApiProblem::from(invalid.at("permission"));
         if self.permissions.len() > MAX_COUNT {
             return Err(refused(Invalid::rule(format!("must not stand here more than {MAX_COUNT} times"))));
