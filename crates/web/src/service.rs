@@ -142,21 +142,16 @@ impl Service {
         if is_head_too_long(target_length(request.uri()), request.headers()) {
             return render(ApiProblem::head_too_long(), request_id);
         }
+        let (parts, body) = request.into_parts();
         let answered = match quick {
-            Quick::Verify => {
-                let (parts, body) = request.into_parts();
-                let verified = verify_key(&self.app, &parts.headers, body, client, request_id).await;
-                verified.map(|response| response.map(Either::Left))
-            }
+            Quick::Verify => verify_key(&self.app, parts.headers, body, client, request_id).await,
             Quick::Authz => {
-                let uri = request.uri();
-                let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-                let authorized = forward::authorize(&self.app, path, query, request.headers(), client).await;
+                let authorized = forward::authorize(&self.app, parts, client).await;
                 self.app.metrics.authorized(Face::Authz, &authorized);
-                authorized.map(|response| response.map(|()| Either::Left(Full::default())))
+                authorized
             }
         };
-        answered.unwrap_or_else(|problem| render(problem, request_id))
+        answered.map_or_else(|problem| render(problem, request_id), |response| response.map(Either::Left))
     }
 
     async fn route(
@@ -245,6 +240,14 @@ pub(crate) fn is_head_too_long(target: usize, headers: &HeaderMap) -> bool {
     let line =
         |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + AROUND_A_HEADER;
     headers.len() > MAX_LINES || target + headers.iter().map(line).sum::<usize>() > MAX_HEAD
+}
+
+/// An answer whose headers take the room that those of the request had; making a map for each would cost more than filling it.
+pub(crate) fn answer_in_place<B>(mut asked: HeaderMap, body: B) -> Response<B> {
+    asked.clear();
+    let mut response = Response::new(body);
+    *response.headers_mut() = asked;
+    response
 }
 
 fn target_length(uri: &Uri) -> usize {

@@ -16,6 +16,7 @@ use super::question::Question;
 use crate::body::{MAX_BODY, read_whole};
 use crate::metrics::Face;
 use crate::problem::ApiProblem;
+use crate::service::answer_in_place;
 use crate::state::App;
 
 /// May this key do this, here, now? Always answers 200 with `valid` and `code`; other statuses are about the caller. With
@@ -26,7 +27,7 @@ use crate::state::App;
 ))]
 pub(crate) async fn verify_key<B>(
     app: &App,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     body: B,
     client: ClientIp,
     request_id: &RequestId,
@@ -35,29 +36,26 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let tenant_id = asking_tenant(app, headers, client, request_id).await?;
-    let (request, _): (VerifyRequest, _) = read_whole(headers, body, &app.reading, MAX_BODY).await?;
+    let tenant_id = asking_tenant(app, &headers, client, request_id).await?;
+    let (request, _): (VerifyRequest, _) = read_whole(&headers, body, &app.reading, MAX_BODY).await?;
     if request.explain {
-        return Box::pin(explain(app, &request, tenant_id)).await;
+        let text = Box::pin(explain(app, &request, tenant_id)).await?;
+        return Ok(answer(headers, text));
     }
     let question = Question::of(&request)?;
     let verdict = verdict(app, question.key(), &question.ask(tenant_id)).await;
     app.metrics.decided(Face::Verify, verdict.code());
-    Ok(answer(written(&verdict)))
+    Ok(answer(headers, written(&verdict)))
 }
 
 /// Every check, without using anything up.
-async fn explain(
-    app: &App,
-    request: &VerifyRequest,
-    tenant_id: TenantId,
-) -> Result<Response<Full<Bytes>>, ApiProblem> {
+async fn explain(app: &App, request: &VerifyRequest, tenant_id: TenantId) -> Result<String, ApiProblem> {
     let question = Question::of(request)?;
     let ask = question.ask(tenant_id);
     let Explanation { verdict, checks } = app.verifier.explain(question.key(), &ask).await;
     let facts = verdict.key.as_deref().map(CachedKey::facts);
     let views: Vec<_> = checks.iter().map(|checked| CheckView::of(checked, facts.as_ref(), &ask)).collect();
-    Ok(answer(explained(&verdict, &views)))
+    Ok(explained(&verdict, &views))
 }
 
 /// Asks the verifier. The reading of a key that is not in memory is boxed, so that requests whose keys are do
@@ -69,8 +67,8 @@ pub(crate) async fn verdict(app: &App, presented: &str, ask: &Ask<'_>) -> Verdic
     }
 }
 
-fn answer(text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+fn answer(asked: HeaderMap, text: String) -> Response<Full<Bytes>> {
+    let mut response = answer_in_place(asked, Full::new(Bytes::from(text)));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response

@@ -1,13 +1,17 @@
 //! Forward authentication: a gateway passes the original request's headers by HTTP and obeys the status.
 
-use http::{HeaderMap, Response};
+use http::request::Parts;
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
 use keystile_bearer::ClientIp;
 use keystile_wire::Problem;
 
 use super::original::Original;
 use super::place::Place;
-use super::{Question, decide};
+use super::{Question, decide, identity};
 use crate::problem::ApiProblem;
+use crate::service::answer_in_place;
 use crate::state::App;
 
 /// Where this is mounted; the application's id follows.
@@ -29,16 +33,15 @@ pub(crate) const TEMPLATE: &str = "/api/v1/authz/{application_id}";
 ))]
 pub(crate) async fn authorize(
     app: &App,
-    path: &str,
-    query: &str,
-    headers: &HeaderMap,
+    parts: Parts,
     client: ClientIp,
-) -> Result<Response<()>, ApiProblem> {
-    let question =
-        Question { place: read_place(path, query)?, original: Original::Told(headers), headers, client };
-    let identity = decide(app, &question).await?;
-    let mut response = Response::new(());
-    *response.headers_mut() = identity;
+) -> Result<Response<Full<Bytes>>, ApiProblem> {
+    let (uri, headers) = (&parts.uri, &parts.headers);
+    let place = read_place(uri.path(), uri.query().unwrap_or_default())?;
+    let question = Question { place, original: Original::Told(headers), headers, client };
+    let verdict = decide(app, question).await?;
+    let mut response = answer_in_place(parts.headers, Full::default());
+    identity::write(&verdict, response.headers_mut());
     Ok(response)
 }
 

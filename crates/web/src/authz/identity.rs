@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keystile_bearer::{LeftItem, Limit, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
 use keystile_core::{Append, Grant, append_list};
-use keystile_verify::{CachedKey, LimitLeft, Verdict};
+use keystile_verify::{LimitLeft, Verdict};
 use smallvec::SmallVec;
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-keystile-key-id");
@@ -23,7 +23,8 @@ const USUAL_HEADERS: usize = 12;
 const USUAL_LENGTH: usize = 512;
 
 /// Every header is there on every yes, so that one the client forged is always overwritten.
-pub(super) fn identity(key: &CachedKey, verdict: &Verdict) -> HeaderMap {
+pub(super) fn write(verdict: &Verdict, headers: &mut HeaderMap) {
+    let Some(key) = verdict.key.as_deref() else { return };
     let mut values = Values::new();
     values.add(KEY_ID, |text| key.id().append_to(text));
     values.add(TENANT_ID, |text| key.tenant_id().append_to(text));
@@ -36,11 +37,10 @@ pub(super) fn identity(key: &CachedKey, verdict: &Verdict) -> HeaderMap {
         values.add(RATE_LIMIT_POLICY, |text| append_list(text, ", ", policies));
         values.add(RATE_LIMIT, |text| append_list(text, ", ", verdict.limits().map(left_item)));
     }
-    let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
+    headers.reserve(USUAL_HEADERS);
     headers.insert(ENVIRONMENT, HeaderValue::from_static(key.environment().as_str()));
     headers.insert(TRUST_LEVEL, HeaderValue::from_static(key.trust_level().as_str()));
-    values.insert_into(&mut headers);
-    headers
+    values.insert_into(headers);
 }
 
 fn left_item(left: LimitLeft<'_>) -> LeftItem<'_> {

@@ -16,7 +16,6 @@ use keystile_core::route::Table;
 use keystile_core::{ApplicationId, Ask, Code, Permission, Refusal};
 use keystile_verify::Verdict;
 
-use self::identity::identity;
 use self::original::{Demand, Original, Stop, demand, missing_environment};
 use self::place::Place;
 use crate::api::verification::verdict;
@@ -34,9 +33,9 @@ struct Question<'a> {
     client: ClientIp,
 }
 
-/// Decides. A yes comes with the headers that say who it is, and with what is left of the key's limits.
-async fn decide(app: &App, question: &Question<'_>) -> Result<HeaderMap, ApiProblem> {
-    let Question { place, original, headers, client } = question;
+/// Decides. Of a yes, [`identity::write`] makes the headers that say who it is and what is left of limits.
+async fn decide(app: &App, question: Question<'_>) -> Result<Verdict, ApiProblem> {
+    let Question { place, original, headers, client } = &question;
     let (Credential::Key(key) | Credential::Token(key)) = read_headers(headers, app)?;
     let needed = place.needed()?;
     let ask = Ask {
@@ -55,11 +54,10 @@ async fn decide(app: &App, question: &Question<'_>) -> Result<HeaderMap, ApiProb
         None if place.environment.is_none() => return Err(missing_environment()),
         None => verdict(app, key, &ask).await,
     };
-    if let Err(refusal) = &verdict.outcome {
-        return Err(ApiProblem::decision(refusal));
+    match &verdict.outcome {
+        Ok(()) => Ok(verdict),
+        Err(refusal) => Err(ApiProblem::decision(refusal)),
     }
-    let key = verdict.key.as_deref().ok_or_else(ApiProblem::unauthenticated)?;
-    Ok(identity(key, &verdict))
 }
 
 /// Asks what the route of the original request needs, and what the gateway asks for besides.

@@ -10,13 +10,13 @@ mod question;
 
 use std::net::IpAddr;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use keystile_bearer::{RequestId, asked_client_ip};
 
 use self::messages::{CheckRequest, CheckResponse};
 use super::original::Original;
-use super::{Question, decide};
+use super::{Question, decide, identity};
 use crate::body::read_bytes;
 use crate::metrics::{Face, Hot, Verb};
 use crate::problem::ApiProblem;
@@ -82,12 +82,16 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
         let original =
             Original::Known { method: &request.method, target: &request.path, host: &request.host };
         let place = question::read_place(&attributes.context_extensions)?;
-        decide(app, &Question { place, original, headers: &headers, client }).await
+        decide(app, Question { place, original, headers: &headers, client }).await
     };
     let decided = decision.await;
     app.metrics.authorized(Face::Envoy, &decided);
     match decided {
-        Ok(identity) => Told { status: StatusCode::OK, message: answer::allowed(&identity, &headers) },
+        Ok(verdict) => {
+            let mut told = HeaderMap::new();
+            identity::write(&verdict, &mut told);
+            Told { status: StatusCode::OK, message: answer::allowed(&told, &headers) }
+        }
         Err(problem) => refuse(app, peer, problem, app.request_ids.of(&headers, &app.settings.key_headers)),
     }
 }
