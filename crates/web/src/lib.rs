@@ -25,6 +25,7 @@ mod server;
 mod service;
 mod state;
 mod traces;
+mod vigil;
 
 pub use operations::MoreMetrics;
 pub use router::openapi;

@@ -1,7 +1,7 @@
 //! Connections: accepting them, bounding them, ending them.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, interval_at};
 
-use crate::metrics::{Connected, Listener};
+use crate::metrics::Listener;
 use crate::operations::{self, MoreMetrics};
 use crate::pace::Pace;
 use crate::router::router;
 use crate::service::{Answering, EnvoyService, MAX_HEAD, MAX_LINES, Service};
 use crate::state::App;
+use crate::vigil::{Vigil, Watch};
 
 /// Longest request head that hyper reads, in bytes. It answers a longer one with a bare 431, so it is given twice what
 /// [`crate::service`] allows: what is honest gets the answer that explains.
@@ -38,8 +38,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct ServerLimits {
     /// Connections open at once; further ones wait in the operating system's queue.
     pub connections: usize,
-    /// Longest a client may take for a request's head, or wait between two requests. It has between two and three times
-    /// as long to take an answer, or the next piece of one that is streamed.
+    /// Longest a client may take for a request's head, or wait between two requests, to an eighth of it. It has between two and
+    /// three times as long to take an answer, or the next piece of one that is streamed.
     pub head_timeout: Duration,
     /// Longest that open requests may take when the server stops.
     pub drain: Duration,
@@ -93,10 +93,11 @@ impl Face {
 /// A connection that begins.
 struct Accepted {
     stream: TcpStream,
-    peer: SocketAddr,
-    told: watch::Receiver<()>,
+    peer: IpAddr,
+    /// As long as there is one of these, a connection is open.
+    opened: watch::Receiver<()>,
     place: OwnedSemaphorePermit,
-    pace: Arc<Pace>,
+    watch: Watch,
 }
 
 impl Server {
@@ -153,7 +154,9 @@ impl Server {
     /// Serves until `stop` is done, then lets open requests end within the drain time.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(self.limits.connections));
-        let (stopping, told) = watch::channel(());
+        let (open, opened) = watch::channel(());
+        let connections = self.app.metrics.connections(self.face.listener());
+        let vigil = Vigil::begin(Arc::clone(connections), self.limits.head_timeout);
         let http = self.http();
         tokio::pin!(stop);
         loop {
@@ -162,14 +165,18 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Some((stream, peer, place)) => self.connect(&http, (stream, peer), told.clone(), place),
+                Some((stream, peer, place)) => {
+                    let pace = Arc::<Pace>::default();
+                    let watch = vigil.watch(Arc::clone(&pace));
+                    let accepted = Accepted { stream, peer: peer.ip(), opened: opened.clone(), place, watch };
+                    self.connect(&http, accepted, pace);
+                }
                 None => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
-        drop((self.listener, told));
-        // Nobody is left to be told when no connection is open.
-        let _told = stopping.send(());
-        if tokio::time::timeout(self.limits.drain, stopping.closed()).await.is_err() {
+        drop((self.listener, opened));
+        vigil.end();
+        if tokio::time::timeout(self.limits.drain, open.closed()).await.is_err() {
             tracing::warn!("stopped with requests still open");
         }
     }
@@ -193,19 +200,11 @@ impl Server {
         }
     }
 
-    fn connect(
-        &self,
-        http: &Builder<TokioExecutor>,
-        (stream, peer): (TcpStream, SocketAddr),
-        told: watch::Receiver<()>,
-        place: OwnedSemaphorePermit,
-    ) {
-        if let Err(error) = stream.set_nodelay(true) {
+    fn connect(&self, http: &Builder<TokioExecutor>, connection: Accepted, pace: Arc<Pace>) {
+        if let Err(error) = connection.stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
-        let (app, pace) = (self.app.clone(), Arc::<Pace>::default());
-        let connection = Accepted { stream, peer, told, place, pace: Arc::clone(&pace) };
-        let peer = peer.ip();
+        let (app, peer) = (self.app.clone(), connection.peer);
         match &self.face {
             Face::Api(router) | Face::Operations(router) => {
                 let (router, serves) = (router.clone(), self.face.listener());
@@ -219,7 +218,7 @@ impl Server {
         &self,
         http: &Builder<TokioExecutor>,
         service: S,
-        Accepted { stream, peer, told, place, pace }: Accepted,
+        Accepted { stream, peer, opened, place, watch }: Accepted,
     ) {
         let connected = self.app.metrics.connections(self.face.listener()).accept();
         let service = Arc::new(service);
@@ -227,11 +226,13 @@ impl Server {
             let service = Arc::clone(&service);
             async move { Ok::<_, Infallible>(service.answer(request).await) }
         });
+        let mut http = http.clone();
+        http.http1().timer(watch.head_timer());
         let connection = http.serve_connection(TokioIo::new(stream), answer).into_owned();
-        let patience = self.limits.head_timeout;
         tokio::spawn(async move {
-            let _place = place;
-            if let Err(error) = attend(connection, (&pace, &connected), told, patience).await {
+            let _until_it_ends = (opened, place, connected);
+            let ended = watch.attend(connection, GracefulConnection::graceful_shutdown).await;
+            if let Some(Err(error)) = ended {
                 tracing::debug!(error, %peer, "a connection broke off");
             }
         });
@@ -240,7 +241,6 @@ impl Server {
     fn http(&self) -> Builder<TokioExecutor> {
         let mut http = Builder::new(TokioExecutor::new());
         http.http1()
-            .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head_timeout)
             .max_buf_size(MAX_READ)
             .max_headers(MAX_LINES_READ);
@@ -254,42 +254,6 @@ impl Server {
         match self.face {
             Face::Api(_) | Face::Operations(_) => http,
             Face::Envoy => http.http2_only(),
-        }
-    }
-}
-
-/// Carries a connection to its end: until the client ends it, the server stops, or the client leaves it idle. hyper's own
-/// timeouts are for the heads of HTTP/1; a client may also never tell its version, open no stream for long, or not take its
-/// answer.
-async fn attend<C>(
-    connection: C,
-    (pace, connected): (&Pace, &Connected),
-    mut told: watch::Receiver<()>,
-    patience: Duration,
-) -> Result<(), C::Error>
-where
-    C: GracefulConnection,
-{
-    tokio::pin!(connection);
-    let mut turns = interval_at(Instant::now() + patience, patience);
-    let (mut moves, mut is_ending, mut is_told) = (0, false, false);
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut connection => return ended,
-            _ = told.changed(), if !is_told => {
-                is_told = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            _ = turns.tick() => match pace.is_idle(&mut moves) {
-                false => {}
-                true if is_ending => return Ok(()),
-                true => {
-                    is_ending = true;
-                    connected.note_idle();
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
         }
     }
 }

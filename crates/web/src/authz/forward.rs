@@ -1,8 +1,8 @@
 //! Forward authentication: a gateway passes the original request's headers by HTTP and obeys the status.
 
-use http::request::Parts;
 use bytes::Bytes;
 use http::Response;
+use http::request::Parts;
 use http_body_util::Full;
 use keystile_bearer::ClientIp;
 use keystile_wire::Problem;

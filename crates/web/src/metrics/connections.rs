@@ -41,13 +41,13 @@ pub(crate) struct Connections {
 pub(crate) struct Connected(Arc<Connections>);
 
 /// What stands on the page.
-pub(super) struct Reading {
-    pub(super) most: u64,
-    pub(super) open: u64,
-    pub(super) accepted: u64,
-    pub(super) waits: u64,
-    pub(super) failed: u64,
-    pub(super) idle: u64,
+pub(crate) struct Reading {
+    pub(crate) most: u64,
+    pub(crate) open: u64,
+    pub(crate) accepted: u64,
+    pub(crate) waits: u64,
+    pub(crate) failed: u64,
+    pub(crate) idle: u64,
 }
 
 impl Connections {
@@ -78,7 +78,7 @@ impl Connections {
         self.idle.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn reading(&self) -> Reading {
+    pub(crate) fn reading(&self) -> Reading {
         Reading {
             most: self.most.load(Ordering::Relaxed),
             open: self.open.load(Ordering::Relaxed),
@@ -87,13 +87,6 @@ impl Connections {
             failed: self.failed.load(Ordering::Relaxed),
             idle: self.idle.load(Ordering::Relaxed),
         }
-    }
-}
-
-impl Connected {
-    /// It is ended because nothing moved on it.
-    pub(crate) fn note_idle(&self) {
-        self.0.note_idle();
     }
 }
 

@@ -13,7 +13,7 @@ use keystile_core::Code;
 use keystile_measure::{Histogram, Striped, Turns};
 
 use crate::problem::ApiProblem;
-pub(crate) use connections::{Connected, Connections, Listener};
+pub(crate) use connections::{Connections, Listener};
 pub(crate) use page::write;
 use requests::{CLASSES, class};
 pub(crate) use requests::{Routes, Verb};
