@@ -32,7 +32,7 @@ pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
 const UNMATCHED: &str = "unmatched";
 /// Longest request head, in bytes.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
-/// Most header lines.
+/// Most header lines; as many as hyper reads in HTTP/1.
 pub(crate) const MAX_LINES: usize = 100;
 /// What a header line has beside name and value: a colon, a space and the end of the line.
 const AROUND_A_HEADER: usize = 4;
