@@ -1,5 +1,6 @@
 //! One key as the cache holds it: its own few facts, and a profile it shares with others.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
@@ -150,6 +151,14 @@ impl CachedKey {
             expires_at: self.expires_at(),
             ..profile
         }
+    }
+
+    /// What `derive` makes of this key, which must follow from what it has in common with others: all but its id, customer, texts and
+    /// expiry. It is made once for all of them and kept as long as they are, so that an answer need not be written anew for each
+    /// request. There is room for things of one type; `None` if another has taken it.
+    pub fn in_common<T: Any + Send + Sync>(&self, derive: impl FnOnce(&Self) -> T) -> Option<&T> {
+        let derived = self.profile.derived.get_or_init(|| Box::new(derive(self)));
+        derived.downcast_ref()
     }
 
     /// [`decide`] on the facts of this key.
@@ -350,6 +359,23 @@ pub(crate) mod tests {
         used.check(1).unwrap();
         used.add(1);
         assert!(used.check(1).is_err());
+    }
+
+    #[test]
+    fn what_keys_have_in_common_is_derived_once() {
+        let shared = Shared::new();
+        let scopes =
+            |key: &CachedKey| key.scopes().iter().map(|grant| grant.as_str().to_owned()).collect::<Vec<_>>();
+        let (first, second) = (cached(&key(1), &shared), cached(&key(2), &shared));
+        let derived = first.in_common(scopes).unwrap();
+        assert_eq!(*derived, scopes(&first));
+        assert!(std::ptr::eq(
+            derived,
+            second.in_common(|_| -> Vec<String> { panic!("it is there") }).unwrap()
+        ));
+        assert!(second.in_common(|_| 7_u8).is_none(), "there is room for one type");
+        let other = cached(&KeyFacts { tenant_id: TenantId::from_parts(moment(0), 2), ..key(3) }, &shared);
+        assert!(!std::ptr::eq(derived, other.in_common(scopes).unwrap()));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! everything that is a key's own is left blank. Sharing it saves most of the memory of a key, and the scopes
 //! of a busy application stay in the processor's cache.
 
+use std::any::Any;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use keystile_core::key::ModelPattern;
 use keystile_core::{KeyFacts, KeyId, KeyKind, LineageRates, Rates, Timestamp};
@@ -22,6 +23,8 @@ pub(crate) struct Profile {
     pub(crate) application: Arc<Meter>,
     /// What all keys of the tenant have used.
     pub(crate) tenant: Arc<Meter>,
+    /// What was derived of the facts; see [`crate::CachedKey::in_common`].
+    pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Pooled for Profile {
@@ -49,6 +52,7 @@ impl Profiles {
             facts: blank(facts),
             application: meters.of(OwnerId::application(facts.application_id), now),
             tenant: meters.of(OwnerId::tenant(facts.tenant_id), now),
+            derived: OnceLock::new(),
         })
     }
 

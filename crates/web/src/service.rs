@@ -146,7 +146,7 @@ impl Service {
         let answered = match quick {
             Quick::Verify => verify_key(&self.app, parts.headers, body, client, request_id).await,
             Quick::Authz => {
-                let authorized = forward::authorize(&self.app, parts, client).await;
+                let authorized = forward::authorize(&self.app, &parts, client).await;
                 self.app.metrics.authorized(Face::Authz, &authorized);
                 authorized
             }

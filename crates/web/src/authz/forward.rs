@@ -7,11 +7,11 @@ use http_body_util::Full;
 use keystile_bearer::ClientIp;
 use keystile_wire::Problem;
 
+use super::identity::identity;
 use super::original::Original;
 use super::place::Place;
-use super::{Question, decide, identity};
+use super::{Question, decide};
 use crate::problem::ApiProblem;
-use crate::service::answer_in_place;
 use crate::state::App;
 
 /// Where this is mounted; the application's id follows.
@@ -33,15 +33,15 @@ pub(crate) const TEMPLATE: &str = "/api/v1/authz/{application_id}";
 ))]
 pub(crate) async fn authorize(
     app: &App,
-    parts: Parts,
+    parts: &Parts,
     client: ClientIp,
 ) -> Result<Response<Full<Bytes>>, ApiProblem> {
     let (uri, headers) = (&parts.uri, &parts.headers);
     let place = read_place(uri.path(), uri.query().unwrap_or_default())?;
     let question = Question { place, original: Original::Told(headers), headers, client };
     let verdict = decide(app, question).await?;
-    let mut response = answer_in_place(parts.headers, Full::default());
-    identity::write(&verdict, response.headers_mut());
+    let mut response = Response::new(Full::default());
+    *response.headers_mut() = identity(&verdict);
     Ok(response)
 }
 

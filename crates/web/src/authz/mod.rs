@@ -33,7 +33,7 @@ struct Question<'a> {
     client: ClientIp,
 }
 
-/// Decides. Of a yes, [`identity::write`] makes the headers that say who it is and what is left of limits.
+/// Decides. Of a yes, [`identity::identity`] makes the headers that say who it is and what is left of limits.
 async fn decide(app: &App, question: Question<'_>) -> Result<Verdict, ApiProblem> {
     let Question { place, original, headers, client } = &question;
     let (Credential::Key(key) | Credential::Token(key)) = read_headers(headers, app)?;

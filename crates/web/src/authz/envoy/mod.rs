@@ -10,13 +10,14 @@ mod question;
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use keystile_bearer::{RequestId, asked_client_ip};
 
 use self::messages::{CheckRequest, CheckResponse};
+use super::identity::identity;
 use super::original::Original;
-use super::{Question, decide, identity};
+use super::{Question, decide};
 use crate::body::read_bytes;
 use crate::metrics::{Face, Hot, Verb};
 use crate::problem::ApiProblem;
@@ -88,9 +89,7 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
     app.metrics.authorized(Face::Envoy, &decided);
     match decided {
         Ok(verdict) => {
-            let mut told = HeaderMap::new();
-            identity::write(&verdict, &mut told);
-            Told { status: StatusCode::OK, message: answer::allowed(&told, &headers) }
+            Told { status: StatusCode::OK, message: answer::allowed(&identity(&verdict), &headers) }
         }
         Err(problem) => refuse(app, peer, problem, app.request_ids.of(&headers, &app.settings.key_headers)),
     }
