@@ -35,6 +35,7 @@ mod members;
 mod oauth;
 mod second_factor;
 mod sessions;
+mod setup;
 mod tenants;
 
 pub use audit::{AuditExport, EXPORT_TIMEOUT};

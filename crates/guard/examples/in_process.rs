@@ -19,7 +19,7 @@ use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{Environment, Grants, KeyKind, Secret};
 use keystile_engine::{Engine, EngineSettings, Planes};
 use keystile_guard::{Guard, InProcess, VerifiedKey};
-use keystile_manage::{Founded, Origin, SignIn};
+use keystile_manage::{FirstOwner, Founded, Origin, SignIn};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -52,7 +52,12 @@ async fn order(key: VerifiedKey, Path(id): Path<u32>) -> String {
 /// Makes an owner, a tenant with an application, and a key of it.
 async fn first_key(planes: &Planes) -> Result<(Founded, Secret), Box<dyn Error>> {
     let (control, password) = (&planes.control, "correct horse battery staple");
-    let founded = control.set_up("ada@example.com".parse()?, Secret::new(password), "Shop".parse()?).await?;
+    let first = FirstOwner {
+        email: "ada@example.com".parse()?,
+        password: Secret::new(password),
+        tenant_name: "Shop".parse()?,
+    };
+    let founded = control.set_up_as_operator(first).await?;
     let founded = founded.ok_or("somebody was here before")?;
     let ada = SignIn {
         email: Some("ada@example.com".parse()?),

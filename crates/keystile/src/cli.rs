@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, InvitationsCommand, KeyCommand, KeysCommand, LoginCommand,
-    LogoutCommand, MembersCommand, PasswordCommand, PermissionsCommand, SessionsCommand, TenantsCommand,
-    TotpCommand, WhoamiCommand,
+    LogoutCommand, MembersCommand, PasswordCommand, PermissionsCommand, SessionsCommand, SetupCommand,
+    TenantsCommand, TotpCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Bring the database to the form this version needs, without serving.
     Migrate(MigrateOptions),
+    /// Make the first person of a new server, with the link that it wrote.
+    Setup(SetupCommand),
     /// Sign in at a server that runs, and stay signed in.
     Login(LoginCommand),
     /// End the session of `login`.

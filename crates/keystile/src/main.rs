@@ -7,6 +7,7 @@ mod compose;
 mod config;
 mod dev;
 mod failure;
+mod first_start;
 mod logging;
 mod migrate;
 mod open_files;
@@ -44,6 +45,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::run(options).await,
         Command::Dev(options) => dev::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::Setup(command) => command.run().await,
         Command::Login(command) => command.run(&SystemClock).await,
         Command::Logout(command) => command.run(&SystemClock).await,
         Command::Whoami(command) => command.run(&SystemClock).await,

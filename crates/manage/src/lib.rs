@@ -25,6 +25,7 @@ mod rights;
 mod routing;
 mod second_factor;
 mod session;
+mod set_up;
 mod sign_in;
 mod strength;
 mod tenants;
@@ -53,12 +54,14 @@ pub use second_factor::Enrolment;
 pub use session::{
     AccessToken, Automation, Bearer, HeldKey, SignedIn, SigningKey, TOKEN_LIFETIME, TokenRefused,
 };
+pub use set_up::FirstOwner;
 pub use sign_in::{ShownFactor, SignIn, Tokens};
 pub use tenants::Founded;
 pub use vault::Vault;
 
 use audit::Told;
 use password::Passwords;
+use set_up::SetupOffer;
 use turns::Turns;
 
 /// All use cases that change or show what the store holds.
@@ -72,6 +75,7 @@ pub struct ControlPlane {
     passwords: Arc<Passwords>,
     judging: Arc<Turns>,
     told: Arc<Told>,
+    setup: Arc<SetupOffer>,
 }
 
 impl ControlPlane {
@@ -88,7 +92,8 @@ impl ControlPlane {
     ) -> Result<Self, Refused> {
         let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
-        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told })
+        let setup = Arc::default();
+        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told, setup })
     }
 
     fn now(&self) -> Timestamp {

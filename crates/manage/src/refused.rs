@@ -33,6 +33,14 @@ pub enum Refused {
     /// Not a token to set a password anew, or one that is over.
     #[error("this token to set a password was used, replaced or has expired; ask for a new one")]
     ResetToken,
+    /// Not the token that was made for setting up when this server started.
+    #[error(
+        "this token to set Keystile up is not the one that this start of the server made; see what it has written"
+    )]
+    SetupToken,
+    /// There is nothing to set up any more.
+    #[error("this Keystile is set up already; sign in")]
+    SetUpAlready,
     /// The session was ended, or the person disabled, since the token was made.
     #[error("the session has ended")]
     SessionEnded,

@@ -1,8 +1,8 @@
 //! Making and showing tenants.
 
 use keystile_core::{
-    Action, Actor, Application, ApplicationId, Email, KeyLabel, LimitedId, Membership, Name, Person,
-    PersonId, RequestLimits, Role, Secret, Tenant, TenantId, TenantPatch, TenantSettings,
+    Action, Actor, Application, ApplicationId, KeyLabel, LimitedId, Membership, Name, PersonId,
+    RequestLimits, Role, Tenant, TenantId, TenantPatch, TenantSettings,
 };
 use keystile_measure::SPANS;
 use keystile_store::Founding;
@@ -26,6 +26,13 @@ pub struct Founded {
     pub owner: PersonId,
 }
 
+impl Founded {
+    pub(crate) fn of(founding: &Founding) -> Self {
+        let Founding { tenant, application, owner, .. } = founding;
+        Self { tenant: tenant.clone(), application: application.clone(), owner: owner.person_id }
+    }
+}
+
 impl ControlPlane {
     /// Makes a tenant that the signed-in person owns.
     ///
@@ -41,52 +48,23 @@ impl ControlPlane {
     ) -> Result<Founded, Refused> {
         let person = self.store.person(signed_in.person_id).await?;
         let person = person.filter(|person| person.disabled_at.is_none()).ok_or(Refused::SessionEnded)?;
-        self.found(None, person.id, Actor::Person(person.id), name, label, origin).await
-    }
-
-    /// Makes the first person of an installation together with a tenant that the person owns, or nothing
-    /// when there are persons already.
-    ///
-    /// # Errors
-    /// For a weak password, or when the store does not answer.
-    #[instrument(target = SPANS, skip_all)]
-    pub async fn set_up(
-        &self,
-        email: Email,
-        password: Secret,
-        name: Name,
-    ) -> Result<Option<Founded>, Refused> {
-        if self.store.has_persons().await? {
-            return Ok(None);
+        let founding = self.founding(person.id, Actor::Person(person.id), name, label, origin)?;
+        let founded = Founded::of(&founding);
+        if !self.store.found_tenant(founding).await? {
+            return Err(Refused::Conflict(Conflict::TooManyTenants));
         }
-        let password_hash =
-            self.passwords.hash_for(&email, ("password", password), self.entropy.as_ref()).await?;
-        let id = self.fresh(PersonId::from_parts)?;
-        let person = Person { id, email, password_hash, created_at: self.now(), disabled_at: None };
-        let founded = self
-            .found(Some(person), id, Actor::System, name, KeyLabel::default(), &Origin::default())
-            .await?;
-        Ok(Some(founded))
+        Ok(founded)
     }
 
-    /// Whether anybody could sign in.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    #[instrument(target = SPANS, skip_all)]
-    pub async fn has_persons(&self) -> Result<bool, Refused> {
-        Ok(self.store.has_persons().await?)
-    }
-
-    async fn found(
+    /// A new tenant of somebody who is known.
+    pub(crate) fn founding(
         &self,
-        person: Option<Person>,
         owner: PersonId,
         actor: Actor,
         name: Name,
         key_label: KeyLabel,
         origin: &Origin,
-    ) -> Result<Founded, Refused> {
+    ) -> Result<Founding, Refused> {
         let (tenant_id, created_at) = (self.fresh(TenantId::from_parts)?, self.now());
         let application_id = self.fresh(ApplicationId::from_parts)?;
         let application = Application::new(application_id, tenant_id, name.clone(), created_at);
@@ -111,17 +89,7 @@ impl ControlPlane {
             )?,
         ];
         let membership = Membership { tenant_id, person_id: owner, role: Role::Owner, created_at };
-        let founding = Founding {
-            person,
-            tenant: tenant.clone(),
-            owner: membership,
-            application: application.clone(),
-            audit,
-        };
-        if !self.store.found_tenant(founding).await? {
-            return Err(Refused::Conflict(Conflict::TooManyTenants));
-        }
-        Ok(Founded { tenant, application, owner })
+        Ok(Founding { person: None, tenant, owner: membership, application, audit })
     }
 
     /// The tenants that the person can enter with this session, with the role in each.

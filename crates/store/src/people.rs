@@ -14,7 +14,7 @@ pub(crate) const JOIN: &str =
 const BY_ID: &str = "SELECT id, email, password_hash, created_at, disabled_at FROM persons WHERE id = $1";
 const BY_EMAIL: &str =
     "SELECT id, email, password_hash, created_at, disabled_at FROM persons WHERE email = $1";
-const ANY: &str = "SELECT 1 AS found FROM persons LIMIT 1";
+pub(crate) const ANY: &str = "SELECT 1 AS found FROM persons LIMIT 1";
 const MEMBER: &str = "SELECT p.id, p.email, p.password_hash, p.created_at, p.disabled_at, m.role,
         m.created_at AS joined_at
     FROM memberships AS m JOIN persons AS p ON p.id = m.person_id

@@ -21,6 +21,8 @@ const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_day
     rate_limits = $10 WHERE id = $1";
 
 const LOCK_OWNER: &str = "SELECT id FROM persons WHERE id = $1 {for_update}";
+/// Of the first founding, as nobody is there whose row could be locked: that of the first migration always is.
+const LOCK_INSTALLATION: &str = "SELECT version FROM schema_migrations WHERE version = 1 {for_update}";
 const OWNED: &str = "SELECT count(*) AS tenants FROM memberships WHERE person_id = $1 AND role = $2";
 
 /// A new tenant with what it cannot be without.
@@ -46,6 +48,15 @@ impl Store {
     /// `Conflict(Email)` when the new person's address is taken.
     pub async fn found_tenant(&self, founding: Founding) -> Result<bool, StoreError> {
         self.write(founding, |founding, tx| Box::pin(found(founding, tx))).await
+    }
+
+    /// The same for the first person of an installation with the first tenant. False, and nothing, when anybody is there
+    /// already: of many who try at once, one is the first.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn found_installation(&self, founding: Founding) -> Result<bool, StoreError> {
+        self.write(founding, |founding, tx| Box::pin(found_first(founding, tx))).await
     }
 
     /// The tenant with this id.
@@ -96,6 +107,14 @@ async fn found(founding: &Founding, tx: &mut Tx<'_>) -> Result<bool, StoreError>
         tx.execute(audit::INSERT, &audit::values(entry)).await?;
     }
     Ok(true)
+}
+
+async fn found_first(founding: &Founding, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    tx.query_opt(LOCK_INSTALLATION, &[]).await?;
+    if tx.query_opt(people::ANY, &[]).await?.is_some() {
+        return Ok(false);
+    }
+    found(founding, tx).await
 }
 
 /// In how many tenants the person has this role; nobody else counts for them until the transaction ends.

@@ -196,6 +196,8 @@ impl From<manage::Refused> for ApiProblem {
                 Self::new(StatusCode::UNAUTHORIZED, "refresh_token_invalid", detail)
             }
             manage::Refused::ResetToken => Self::new(StatusCode::UNAUTHORIZED, "reset_token_invalid", detail),
+            manage::Refused::SetupToken => Self::new(StatusCode::UNAUTHORIZED, "setup_token_invalid", detail),
+            manage::Refused::SetUpAlready => Self::new(StatusCode::GONE, "set_up_already", detail),
             manage::Refused::SessionEnded => {
                 Self::new(StatusCode::UNAUTHORIZED, "session_ended", format!("{detail}; sign in again"))
             }

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use crate::api::{
     applications, audit, batch, catalogue, customers, health, integration, invitations, issuing, keys,
-    members, oauth, passwords, routing, second_factor, sessions, sign_in, tenants, usage, verification,
-    whoami,
+    members, oauth, passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage,
+    verification, whoami,
 };
 use crate::authz;
 use crate::document::Document;
@@ -78,6 +78,7 @@ fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
+        .routes(routes!(setup::set_up))
         .routes(routes!(sign_in::create_token))
         .routes(routes!(sign_in::refresh_token))
         .routes(routes!(sign_in::public_keys))

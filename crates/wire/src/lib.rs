@@ -31,6 +31,7 @@ pub mod schema;
 mod second_factor;
 mod secret;
 mod session;
+mod setup;
 mod tenant;
 mod usage;
 mod verification;
@@ -65,6 +66,7 @@ pub use second_factor::{ConfirmTotp, EnrolTotp, EnrolmentView, RecoveryCodes, Re
 pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenBody, TokenRequest,
 };
+pub use setup::{SetUp, SetUpAnswer};
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
 pub use usage::{LatencyCounts, UsageCounts, UsagePoint, UsageQuery, UsageView};
 pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};

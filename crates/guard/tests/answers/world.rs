@@ -46,9 +46,12 @@ impl World {
         let location = location.unwrap_or_else(|| settings.location.clone());
         let engine = Engine::start(&EngineSettings { location, ..settings }).await.unwrap();
         let planes = engine.planes().clone();
-        let owner =
-            planes.control.set_up(EMAIL.parse().unwrap(), Secret::new(PASSWORD), "Shop".parse().unwrap());
-        let founded = owner.await.unwrap().unwrap();
+        let first = FirstOwner {
+            email: EMAIL.parse().unwrap(),
+            password: Secret::new(PASSWORD),
+            tenant_name: "Shop".parse().unwrap(),
+        };
+        let founded = planes.control.set_up_as_operator(first).await.unwrap().unwrap();
         let http = HttpSettings {
             trusted_proxies: loopback_proxies(),
             key_headers: usual_key_headers(),

@@ -6,7 +6,7 @@ use keystile_core::key::{KeyDraft, KeyPatch};
 use keystile_core::{Email, Entropy, Environment, Grants, Invalid, KeyKind, Secret};
 use keystile_engine::SystemEntropy;
 use keystile_engine::private_file::{read_private, write_private};
-use keystile_manage::{Caller, ControlPlane, Founded, Issued, Origin, SignIn};
+use keystile_manage::{Caller, ControlPlane, FirstOwner, Founded, Issued, Origin, SignIn};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -91,7 +91,9 @@ impl Workspace {
         let email: Email = EMAIL.parse().map_err(|error: Invalid| failed(&error))?;
         let name = TENANT_NAME.parse().map_err(|error: Invalid| failed(&error))?;
         let password = random_password()?;
-        let founded = control.set_up(email.clone(), Secret::new(password.expose()), name).await;
+        let first =
+            FirstOwner { email: email.clone(), password: Secret::new(password.expose()), tenant_name: name };
+        let founded = control.set_up_as_operator(first).await;
         let Some(founded) = founded.map_err(|error| failed(&error))? else { return Ok(None) };
         let owner =
             sign_in(control, email.clone(), &password, &founded).await.map_err(|error| failed(&*error))?;

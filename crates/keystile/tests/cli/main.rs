@@ -12,5 +12,6 @@ mod people;
 mod run;
 mod server;
 mod settings;
+mod setup;
 mod tenancy;
 mod terminal;

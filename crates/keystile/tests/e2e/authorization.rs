@@ -48,6 +48,7 @@ const WRITE_CUSTOMERS: &[&str] = &["keystile.customers:write"];
 const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),
+    ("POST", "/api/v1/setup", Nothing),
     ("POST", "/api/v1/auth/token", Nothing),
     ("POST", "/api/v1/auth/token/refresh", Nothing),
     ("GET", "/.well-known/jwks.json", Nothing),

@@ -48,6 +48,7 @@ mod routes;
 mod second_factor;
 mod secrets;
 mod sessions;
+mod set_up;
 mod tenancy;
 mod traces;
 mod traefik;

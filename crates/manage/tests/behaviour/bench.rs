@@ -87,12 +87,13 @@ impl Bench {
         let store = Store::open(place.location()).await.unwrap();
         store.migrate().await.unwrap();
         let clock = Arc::new(Turned(AtomicI64::new(1_800_000_000_000)));
-        let signing = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
-        let entropy = Arc::new(Counted(AtomicU64::new(0)));
-        let vault = Vault::from_key(&[7; 32]).unwrap();
-        let shared: Arc<dyn Clock> = Arc::<Turned>::clone(&clock);
-        let control = ControlPlane::new(store.clone(), shared, entropy, signing, vault).unwrap();
+        let control = control(&store, &clock, 0);
         Self { control, store, clock, tenants: AtomicU64::new(1), place }
+    }
+
+    /// A control plane of another process on the same database.
+    pub(crate) fn another_process(&self) -> ControlPlane {
+        control(&self.store, &self.clock, 1_000_000)
     }
 
     pub(crate) fn turn(&self, seconds: i64) {
@@ -218,6 +219,14 @@ impl Bench {
         let sealed = self.store.audit(tenant_id, &all, page).await.unwrap();
         sealed.into_iter().map(|sealed| sealed.entry.into_value().unwrap()).collect()
     }
+}
+
+fn control(store: &Store, clock: &Arc<Turned>, entropy_from: u64) -> ControlPlane {
+    let signing = SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
+    let entropy = Arc::new(Counted(AtomicU64::new(entropy_from)));
+    let vault = Vault::from_key(&[7; 32]).unwrap();
+    let clock: Arc<dyn Clock> = Arc::<Turned>::clone(clock);
+    ControlPlane::new(store.clone(), clock, entropy, signing, vault).unwrap()
 }
 
 /// The key as whoever knows its present secret holds it.

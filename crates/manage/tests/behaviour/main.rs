@@ -16,4 +16,5 @@ mod roles;
 mod rotation;
 mod second_factor;
 mod sessions;
+mod set_up;
 mod sign_in_log;

@@ -1,4 +1,4 @@
-//! The first person, and signing in.
+//! Signing in, and owning tenants.
 
 use keystile_core::{Email, KeyLabel, Role, Secret, Tenant};
 use keystile_manage::{Bearer, Conflict, Origin, Refused, SignIn, TOKEN_LIFETIME, TokenRefused};
@@ -7,32 +7,6 @@ use crate::bench::{Bench, PASSWORD};
 
 fn email(text: &str) -> Email {
     text.parse().unwrap()
-}
-
-#[tokio::test]
-async fn an_installation_is_set_up_once() {
-    let bench = Bench::new().await;
-    let set_up = async |address: &str| {
-        bench.control.set_up(email(address), Secret::new(PASSWORD), "Main".parse().unwrap()).await.unwrap()
-    };
-    let founded = set_up("first@example.com").await.unwrap();
-    assert!(set_up("second@example.com").await.is_none());
-    let tokens = bench.sign_in("First@Example.com", PASSWORD, None).await.unwrap();
-    assert_eq!(tokens.tenant_id, Some(founded.tenant.id));
-    let signed_in = bench.control.check_token(tokens.access.0.expose()).unwrap();
-    let caller = bench.control.enter(&signed_in, founded.tenant.id, Origin::default()).await.unwrap();
-    assert_eq!(caller.role(), Some(Role::Owner));
-}
-
-#[tokio::test]
-async fn a_weak_password_sets_nothing_up() {
-    let bench = Bench::new().await;
-    let weak = bench
-        .control
-        .set_up(email("a@example.com"), Secret::new("password1234"), "Main".parse().unwrap())
-        .await;
-    assert!(matches!(weak, Err(Refused::Invalid(broken)) if broken[0].field == "password"));
-    assert!(!bench.control.has_persons().await.unwrap());
 }
 
 #[tokio::test]

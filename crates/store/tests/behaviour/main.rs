@@ -53,7 +53,8 @@ on_both_engines! {
         applications_are_listed_newest_first,
         a_tenant_is_changed_with_its_audit_entry_or_not_at_all,
         an_application_is_changed_and_archived,
-        an_installation_is_new_until_somebody_is_there;
+        an_installation_is_new_until_somebody_is_there,
+        of_many_who_found_an_installation_one_does;
     members:
         members_are_listed_with_their_addresses,
         a_place_is_changed_with_its_audit_entry,

@@ -91,6 +91,29 @@ pub(crate) async fn an_installation_is_new_until_somebody_is_there(bed: &Bed) {
     assert_eq!(store.person_by_email(&"bob@example.com".parse().unwrap()).await.unwrap(), None);
 }
 
+pub(crate) async fn of_many_who_found_an_installation_one_does(bed: &Bed) {
+    let store = bed.store().await;
+    let worlds: Vec<_> = (0..8).map(|_| World::new()).collect();
+    let attempts = worlds.iter().map(|world| {
+        let (store, founding) = (store.clone(), world.founding());
+        tokio::spawn(async move { store.found_installation(founding).await.unwrap() })
+    });
+    let attempts: Vec<_> = attempts.collect();
+    let mut founded = Vec::new();
+    for (world, attempt) in worlds.iter().zip(attempts) {
+        if attempt.await.unwrap() {
+            founded.push(world);
+        }
+    }
+    assert_eq!(founded.len(), 1);
+    for world in &worlds {
+        let is_first = world.tenant.id == founded[0].tenant.id;
+        assert_eq!(store.tenant(world.tenant.id).await.unwrap().is_some(), is_first);
+        assert_eq!(store.person(world.person.id).await.unwrap().is_some(), is_first);
+    }
+    assert!(!store.found_installation(World::new().founding()).await.unwrap(), "somebody is there");
+}
+
 pub(crate) async fn a_tenant_is_changed_with_its_audit_entry_or_not_at_all(bed: &Bed) {
     let store = bed.store().await;
     let (world, other) = (World::founded(&store).await, World::founded(&store).await);

@@ -19,6 +19,7 @@ mod question;
 pub(crate) mod routing;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
+pub(crate) mod setup;
 mod shown;
 pub(crate) mod sign_in;
 pub(crate) mod tenants;
