@@ -12,6 +12,8 @@
 
 #[cfg(feature = "authenticator")]
 pub mod authenticator;
+#[cfg(feature = "browser")]
+pub mod browser;
 pub mod certificate;
 #[cfg(feature = "server")]
 pub mod collector;
@@ -28,5 +30,7 @@ mod run;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod upstream;
+#[cfg(feature = "browser")]
+pub mod site;
 #[cfg(feature = "server")]
 pub mod wait;

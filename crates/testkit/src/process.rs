@@ -28,6 +28,11 @@ impl Process {
         Self { child, stdout, stderr }
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has printed to standard output so far.
     pub fn stdout(&self) -> String {
         read(&self.stdout)

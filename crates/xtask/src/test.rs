@@ -26,6 +26,8 @@ impl Needed {
     }
 }
 
+const CHROMIUM: Needed = Needed::new("chromium", "chromium");
+const CHROMEDRIVER: Needed = Needed::new("chromedriver", "chromium-driver");
 const NEEDED: &[Needed] = &[
     Needed::new("curl", "curl"),
     Needed::new("postgres", "postgresql"),
@@ -33,6 +35,8 @@ const NEEDED: &[Needed] = &[
     Needed::new("caddy", "caddy"),
     Needed::new("haproxy", "haproxy"),
     Needed::new("openssl", "openssl"),
+    CHROMIUM,
+    CHROMEDRIVER,
     Needed::new("setpriv", "util-linux"),
     Needed { probe: &["-c", "import venv, ensurepip"], ..Needed::new("python3", "python3-venv") },
 ];
