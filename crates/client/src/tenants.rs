@@ -3,7 +3,7 @@
 use keystile_core::{ApplicationId, TenantId};
 use keystile_wire::{
     ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, PatchApplication,
-    PatchTenant, RoutingView, SetRouting, TenantView,
+    PatchTenant, RoutingView, SetRouting, TenantUsageQuery, TenantView, UsageView,
 };
 
 use crate::{Client, ClientError};
@@ -44,6 +44,18 @@ impl Client {
         request: &PatchTenant,
     ) -> Result<TenantView, ClientError> {
         self.patch(&path(tenant), request).await
+    }
+
+    /// How often all keys of a tenant were allowed and refused together, step by step.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn tenant_usage(
+        &self,
+        tenant: TenantId,
+        query: &TenantUsageQuery,
+    ) -> Result<UsageView, ClientError> {
+        self.get_with(&format!("{}/usage", path(tenant)), query).await
     }
 
     /// One page of applications, newest first.

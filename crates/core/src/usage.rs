@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::invalid::text_enum;
-use crate::{Code, Invalid, KeyId, TenantId, Timestamp};
+use crate::{Code, Environment, Invalid, KeyId, TenantId, Timestamp};
 
 const MINUTE_MILLIS: i64 = 60_000;
 
@@ -91,6 +91,8 @@ pub struct KeyUsage {
     pub code: Code,
     /// How long it waited for its key.
     pub latency: Latency,
+    /// The only environment in which the key works.
+    pub environment: Environment,
     /// How often, since that was last written down.
     pub count: u64,
 }

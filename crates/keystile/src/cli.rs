@@ -6,7 +6,7 @@ use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, InvitationsCommand, KeyCommand, KeysCommand, LoginCommand,
     LogoutCommand, MembersCommand, PasswordCommand, PermissionsCommand, SessionsCommand, SetupCommand,
-    TenantsCommand, TotpCommand, WhoamiCommand,
+    TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Members(MembersCommand),
     /// Invite people into a tenant, or accept an invitation.
     Invitations(InvitationsCommand),
+    /// Show how often the keys of a tenant were allowed and refused.
+    Usage(UsageCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
     /// Show, export and check the audit log of a tenant.

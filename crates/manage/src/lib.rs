@@ -32,6 +32,7 @@ mod tenants;
 mod totp;
 mod touched;
 mod turns;
+mod usage;
 mod vault;
 
 use std::sync::Arc;

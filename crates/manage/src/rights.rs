@@ -47,7 +47,7 @@ impl Right {
 }
 
 rights! {
-    /// See the tenant, its applications, customers and permissions.
+    /// See the tenant, its applications, customers and permissions, and figures of all its keys together.
     ReadTenant = Viewer, [];
     /// See API keys.
     ReadKeys = Viewer, [READ_KEYS, ISSUE_KEYS];

@@ -46,6 +46,7 @@ mod sessions;
 mod sign_in;
 mod store;
 mod tags;
+mod tenant_usage;
 mod tenants;
 mod told;
 mod touch;

@@ -8,14 +8,13 @@ use keystile_core::{KeyId, KeyUsage, TenantId, Timestamp};
 use crate::row::{Read, Row};
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, tenant_usage};
 
 /// How many rows one statement writes. A rest takes several, so that there are only as many to keep prepared.
 const SIZES: [usize; 3] = [128, 16, 1];
-/// Values in a row.
-const COLUMNS: usize = 6;
 
-static STATEMENTS: LazyLock<[String; 3]> = LazyLock::new(|| SIZES.map(statement));
+static ADD: LazyLock<Adding> =
+    LazyLock::new(|| Adding::to("key_usage", &["tenant_id", "key_id", "minute", "code", "latency"]));
 
 const BEGIN: &str = "INSERT INTO usage_batches (id, added_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const SERIES: &str = "SELECT minute - minute % CAST($5 AS BIGINT) AS starts, code, latency,
@@ -27,8 +26,8 @@ const SWEEP_BATCHES: &str = "DELETE FROM usage_batches WHERE id IN
     (SELECT id FROM usage_batches WHERE added_at < $1 ORDER BY added_at LIMIT 1000)";
 
 impl Store {
-    /// Adds to what was counted of keys. A batch that was added already, or is being added, is not added again: its `id` is
-    /// remembered until it is swept. No two counts are of the same key, minute, decision and latency.
+    /// Adds to what was counted of keys, and of their tenants. A batch that was added already, or is being added, is not added
+    /// again: its `id` is remembered until it is swept. No two counts are of the same key, minute, decision and latency.
     ///
     /// # Errors
     /// When the database is unavailable.
@@ -73,21 +72,12 @@ async fn add(batch: &[Value; 2], counts: &[KeyUsage], tx: &mut Tx<'_>) -> Result
     if tx.execute(BEGIN, batch).await? == 0 {
         return Ok(());
     }
-    let mut rest = counts;
-    let mut chunks = Vec::new();
-    for (size, sql) in SIZES.iter().zip(STATEMENTS.iter()) {
-        while let Some((chunk, others)) = rest.split_at_checked(*size) {
-            chunks.push((sql, chunk.iter().flat_map(values).collect::<Vec<_>>()));
-            rest = others;
-        }
-    }
-    let statements: Vec<Statement<'_>> =
-        chunks.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
-    tx.pipeline(&statements).await.map(drop)
+    ADD.add(counts.iter().map(values).collect(), tx).await?;
+    tenant_usage::add(counts, tx).await
 }
 
-fn values(counted: &KeyUsage) -> [Value; COLUMNS] {
-    [
+fn values(counted: &KeyUsage) -> Vec<Value> {
+    vec![
         Value::text(counted.tenant_id),
         Value::text(counted.key_id),
         Value::Int(counted.minute.number().into()),
@@ -98,32 +88,58 @@ fn values(counted: &KeyUsage) -> [Value; COLUMNS] {
 }
 
 async fn read_series(args: &[Value; 5], tx: &mut Tx<'_>) -> Result<Vec<Sum>, StoreError> {
-    let read = |mut row: Row| -> Read<Sum> {
-        Ok(Sum {
-            minute: row.int("starts")?,
-            code: row.parsed("code")?,
-            latency: row.parsed("latency")?,
-            count: u64::try_from(row.int("counted")?).unwrap_or(0),
-        })
-    };
-    tx.query(SERIES, args).await?.into_iter().map(read).collect()
+    tx.query(SERIES, args).await?.into_iter().map(read_sum).collect()
+}
+
+pub(crate) fn read_sum(mut row: Row) -> Read<Sum> {
+    Ok(Sum {
+        minute: row.int("starts")?,
+        code: row.parsed("code")?,
+        latency: row.parsed("latency")?,
+        count: u64::try_from(row.int("counted")?).unwrap_or(0),
+    })
 }
 
 async fn sweep(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-    let counts = tx.execute(SWEEP, &args[..1]).await?;
+    let counts = tx.execute(SWEEP, &args[..1]).await? + tenant_usage::sweep(&args[..1], tx).await?;
     Ok(counts + tx.execute(SWEEP_BATCHES, &args[1..]).await?)
 }
 
-fn statement(size: usize) -> String {
+/// How rows of counts are added to a table: by a statement for each of [`SIZES`].
+pub(crate) struct Adding([String; 3]);
+
+impl Adding {
+    /// Rows of `table` have a count for each combination of what is in `columns`.
+    pub(crate) fn to(table: &str, columns: &[&str]) -> Self {
+        Self(SIZES.map(|size| adding(table, columns, size)))
+    }
+
+    /// Adds rows, of which no two have the same place, in their order.
+    pub(crate) async fn add(&self, rows: Vec<Vec<Value>>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let mut rest = rows.as_slice();
+        let mut chunks = Vec::new();
+        for (size, sql) in SIZES.iter().zip(&self.0) {
+            while let Some((chunk, others)) = rest.split_at_checked(*size) {
+                chunks.push((sql, chunk.concat()));
+                rest = others;
+            }
+        }
+        let statements: Vec<Statement<'_>> =
+            chunks.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
+        tx.pipeline(&statements).await.map(drop)
+    }
+}
+
+fn adding(table: &str, columns: &[&str], size: usize) -> String {
+    let width = columns.len() + 1;
     let row = |index: usize| {
-        let places: Vec<_> = (1..=COLUMNS).map(|column| format!("${}", COLUMNS * index + column)).collect();
+        let places: Vec<_> = (1..=width).map(|column| format!("${}", width * index + column)).collect();
         format!("({})", places.join(", "))
     };
     let rows: Vec<_> = (0..size).map(row).collect();
+    let (place, rows) = (columns.join(", "), rows.join(", "));
     format!(
-        "INSERT INTO key_usage (tenant_id, key_id, minute, code, latency, counted) VALUES {}
-         ON CONFLICT (tenant_id, key_id, minute, code, latency)
-         DO UPDATE SET counted = key_usage.counted + excluded.counted",
-        rows.join(", ")
+        "INSERT INTO {table} ({place}, counted) VALUES {rows}
+         ON CONFLICT ({place}) DO UPDATE SET counted = {table}.counted + excluded.counted"
     )
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keystile_core::usage::Latency;
-use keystile_core::{Clock, Code, KeyId, KeyUsage, Minute, TenantId, Timestamp};
+use keystile_core::{Clock, Code, Environment, KeyId, KeyUsage, Minute, TenantId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -30,8 +30,8 @@ pub const COUNTS_PENDING: usize = 262_144;
 const PARTS: usize = 16;
 const MOST_IN_PART: usize = COUNTS_PENDING / PARTS;
 
-/// What is counted: a decision about a key in a minute, after such a wait.
-type Place = (TenantId, KeyId, Minute, Code, Latency);
+/// What is counted: a decision about a key in a minute, after such a wait. The environment follows from the key.
+type Place = (TenantId, KeyId, Minute, Code, Latency, Environment);
 
 /// Counts on their way to the source.
 pub(crate) struct Usage {
@@ -86,7 +86,7 @@ impl Usage {
     /// Counts a refusal, or what was decided after a wait.
     #[cold]
     pub(crate) fn apart(&self, key: &CachedKey, code: Code, latency: Latency, now: Timestamp) {
-        let place = (key.tenant_id(), key.id(), Minute::of(now), code, latency);
+        let place = (key.tenant_id(), key.id(), Minute::of(now), code, latency, key.environment());
         self.add_to(&mut self.part_of(key).lock(), place, 1);
     }
 
@@ -117,6 +117,17 @@ impl Usage {
         self.gather(&mut self.gathered.lock().await.counts);
         while self.write_next(|gathered| gathered.of_key(tenant_id, id)).await? {}
         Ok(())
+    }
+
+    /// The same for all, unless that is more than one batch and would keep a reader waiting.
+    pub(crate) async fn flush_few(&self) -> Result<(), SourceUnavailable> {
+        let gathered = self.gathered.lock().await.counts.len();
+        let apart = |part: &Mutex<Part>| {
+            let part = part.lock();
+            part.counting.len() + part.counts.len()
+        };
+        let pending = gathered + self.parts.iter().map(apart).sum::<usize>();
+        if pending > COUNTS_PER_WRITE { Ok(()) } else { self.flush().await }
     }
 
     /// Writes one batch; tells whether there was any. Others can have their turn between two.
@@ -231,19 +242,22 @@ impl Gathered {
 
     /// The first of one key.
     fn of_key(&mut self, tenant_id: TenantId, id: KeyId) -> Vec<KeyUsage> {
-        let first = (tenant_id, id, Minute::new(0), Code::KeyMissing, Latency::Memory);
-        let last = (tenant_id, id, Minute::new(u32::MAX), Code::Allowed, Latency::Longer);
+        let first =
+            (tenant_id, id, Minute::new(0), Code::KeyMissing, Latency::Memory, Environment::Production);
+        let last =
+            (tenant_id, id, Minute::new(u32::MAX), Code::Allowed, Latency::Longer, Environment::Development);
         self.take(first..=last)
     }
 
     fn take(&mut self, places: impl RangeBounds<Place>) -> Vec<KeyUsage> {
         let taken = self.counts.extract_if(places, |_, _| true).take(COUNTS_PER_WRITE);
-        let usage = |((tenant_id, key_id, minute, code, latency), count)| KeyUsage {
+        let usage = |((tenant_id, key_id, minute, code, latency, environment), count)| KeyUsage {
             tenant_id,
             key_id,
             minute,
             code,
             latency,
+            environment,
             count,
         };
         taken.map(usage).collect()
@@ -252,7 +266,7 @@ impl Gathered {
 
 /// Where a key's own count belongs.
 fn from_memory(key: &CachedKey, minute: Minute) -> Place {
-    (key.tenant_id(), key.id(), minute, Code::Allowed, Latency::Memory)
+    (key.tenant_id(), key.id(), minute, Code::Allowed, Latency::Memory, key.environment())
 }
 
 /// Enough to tell batches apart; the standard library seeds its hashers by the system.

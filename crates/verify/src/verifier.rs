@@ -335,6 +335,15 @@ impl Verifier {
         self.usage.flush_key(tenant_id, id).await
     }
 
+    /// Writes what is counted of all keys until now, for somebody who is about to read it, if that takes no more than one
+    /// write of [`crate::COUNTS_PER_WRITE`]. What is more is written within [`crate::FLUSH_EVERY`].
+    ///
+    /// # Errors
+    /// When they cannot be written now; they stay pending.
+    pub async fn flush_few(&self) -> Result<(), SourceUnavailable> {
+        self.usage.flush_few().await
+    }
+
     /// A reading of all counters. Takes each lock of the cache for a moment; meant for every few seconds.
     pub fn stats(&self) -> Stats {
         let census = self.cache.census();

@@ -141,6 +141,7 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(keys::block_key))
         .routes(routes!(keys::unblock_key))
         .routes(routes!(usage::show_key_usage))
+        .routes(routes!(usage::show_usage))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

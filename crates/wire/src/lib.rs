@@ -68,6 +68,6 @@ pub use session::{
 };
 pub use setup::{SetUp, SetUpAnswer};
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
-pub use usage::{LatencyCounts, UsageCounts, UsagePoint, UsageQuery, UsageView};
+pub use usage::{LatencyCounts, TenantUsageQuery, UsageCounts, UsagePoint, UsageQuery, UsageView};
 pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};
 pub use whoami::WhoamiView;

@@ -1,9 +1,9 @@
-//! How often a key was allowed and refused, step by step.
+//! How often keys were allowed and refused, step by step.
 
 use std::collections::BTreeMap;
 
 use keystile_core::usage::{Latency, Span, Step, Sum};
-use keystile_core::{Code, Invalid, Timestamp};
+use keystile_core::{Code, Environment, Invalid, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -39,7 +39,41 @@ impl UsageQuery {
     }
 }
 
-/// How often a key was allowed and refused, step by step. What was decided before the question is in it.
+/// The same for all keys of a tenant together.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct TenantUsageQuery {
+    /// From the step that holds this moment; by default so that there are 60 minutes, 24 hours or 30 days. Counts are kept for
+    /// 90 days, and are 0 before.
+    #[param(schema_with = schema::time)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Up to this moment, to the end of the step that holds the last bit before it; now by default.
+    #[param(schema_with = schema::time)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// The length of each step, `hour` by default. Days are those of UTC.
+    #[param(schema_with = schema::step)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// Only keys of this environment.
+    #[param(schema_with = schema::environment)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+}
+
+impl TenantUsageQuery {
+    /// The whole steps that are asked for.
+    ///
+    /// # Errors
+    /// As [`UsageQuery::span`].
+    pub fn span(&self, now: Timestamp) -> Result<Span, Invalid> {
+        UsageQuery { from: self.from, to: self.to, step: self.step }.span(now)
+    }
+}
+
+/// How often requests were allowed and refused, step by step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UsageView {
     /// When the first step begins.

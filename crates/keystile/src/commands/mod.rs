@@ -28,6 +28,7 @@ mod stored;
 mod table;
 pub(crate) mod tenants;
 pub(crate) mod totp;
+pub(crate) mod usage;
 mod words;
 
 pub(crate) use account::{LoginCommand, LogoutCommand, PasswordCommand, WhoamiCommand};
@@ -44,3 +45,4 @@ pub(crate) use sessions::SessionsCommand;
 pub(crate) use setup::SetupCommand;
 pub(crate) use tenants::TenantsCommand;
 pub(crate) use totp::TotpCommand;
+pub(crate) use usage::UsageCommand;

@@ -139,6 +139,8 @@ fn how_often_a_key_was_allowed_and_refused_is_told() {
     let told = ran(&mut server.keys(&["usage", id, "--from", "2h", "--step", "minute"])).ok();
     assert!(told.contains("allowed  1\nrefused  1\n         wrong_environment 1\n"), "{told}");
     assert!(told.contains("\nSINCE "), "{told}");
+    let all = json(&ran(&mut server.ask("usage", &["--step", "day", "--json"])).ok());
+    assert_eq!(all["total"]["allowed"], 1, "{all}");
     let usage = json(&ran(&mut server.keys(&["usage", id, "--step", "day", "--json"])).ok());
     assert_eq!((&usage["total"]["allowed"], usage["data"].as_array().unwrap().len()), (&Value::from(1), 30));
     let refused = ran(&mut server.keys(&["usage", id, "--from", "1h", "--to", "2h"]));

@@ -256,7 +256,14 @@ pub(crate) fn on_lists(subject: &Subject) -> Vec<Case> {
     let usage = |query: &str, field| {
         Case::new("GET", &format!("{}/{}/usage?{query}", subject.keys, subject.id), "").names(field)
     };
+    let tenant_usage =
+        |query: &str, field| Case::new("GET", &format!("{}/usage?{query}", subject.tenant), "").names(field);
     vec![
+        tenant_usage("from=yesterday", "from"),
+        tenant_usage("step=week", "step"),
+        tenant_usage("from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z&step=minute", "step"),
+        tenant_usage("environment=prod", "environment"),
+        tenant_usage("colour=red", "colour"),
         usage("from=yesterday", "from"),
         usage("to=2026-02-30T00:00:00Z", "to"),
         usage("to=", "to"),

@@ -105,6 +105,32 @@ async fn each_decision_about_a_key_is_counted_by_its_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_tenant_are_counted_together() {
+    let world = World::start().await;
+    let live = world.create(&json!({ "name": "live" })).await;
+    let staged = world.create(&json!({ "name": "staged", "environment": "staging" })).await;
+    let path = world.keys().replace("/api-keys", "/usage");
+    let total = async |query: &str| world.read(&format!("{path}{query}")).await["total"].clone();
+    assert_eq!(world.ask_about(&live, &json!({})).await, "allowed");
+    assert_eq!(total("").await["allowed"], 1, "what was decided before is there");
+    assert_eq!(world.ask_about(&live, &json!({ "environment": "staging" })).await, "wrong_environment");
+    for _ in 0..3 {
+        assert_eq!(world.ask_about(&staged, &json!({})).await, "allowed");
+    }
+    world.change("DELETE", text(&staged, "id"), "", &NOTHING).await;
+    for (query, allowed, refused) in
+        [("", 4, 1), ("?environment=production&step=day", 1, 1), ("?environment=staging&step=minute", 3, 0)]
+    {
+        let total = total(query).await;
+        assert_eq!((&total["allowed"], &total["refused"]), (&json!(allowed), &json!(refused)), "{query}");
+    }
+    assert_eq!(total("").await["refused_by_code"], json!({ "wrong_environment": 1 }));
+    let series = world.read(&path).await;
+    let points = series["data"].as_array().unwrap();
+    assert_eq!((points.len(), sum(points.iter().map(|point| &point["allowed"]))), (24, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_series_has_the_steps_that_are_asked_for() {
     let world = World::start().await;
     let key = world.create(&json!({ "name": "k" })).await;

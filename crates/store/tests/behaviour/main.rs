@@ -158,10 +158,13 @@ on_both_engines! {
         waits_are_counted_apart,
         a_batch_is_added_once,
         batches_of_any_size_are_added,
-        old_counts_and_batches_are_swept_a_few_at_a_time;
+        old_counts_and_batches_are_swept_a_few_at_a_time,
+        the_keys_of_a_tenant_are_counted_together,
+        a_day_of_a_tenant_is_swept_when_all_of_it_is_old;
     schema:
         migrations_run_once,
         customers_that_keys_named_exist_after_the_migration,
+        what_keys_were_used_before_is_counted_for_their_tenant,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
         concurrent_migrations_run_once;

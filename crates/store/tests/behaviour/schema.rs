@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use keystile_core::usage::{Span, Step};
+use keystile_core::{Code, Environment, Timestamp};
 use keystile_store::{CustomerFilter, KeyFilter, Location, OpenError, Store};
 
 use crate::bed::Bed;
@@ -46,36 +48,59 @@ pub(crate) async fn concurrent_migrations_run_once(bed: &Bed) {
     assert!(applied.iter().map(|migration| migration.version).eq(1..=i64::try_from(applied.len()).unwrap()));
 }
 
-/// The schema before customers were known, with a key that names one.
-fn before_customers(location: &Location) -> String {
-    let (words, digest) = match location {
-        Location::Sqlite(_) => (["TEXT", "INTEGER", "BLOB", "STRICT"], "zeroblob(32)"),
-        Location::Postgres { .. } => {
-            (["TEXT COLLATE \"C\"", "BIGINT", "BYTEA", ""], "decode(repeat('00', 32), 'hex')")
-        }
+/// The first of the migrations, in order.
+const FIRST: [&str; 12] = [
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_app_stamp.sql"),
+    include_str!("../../migrations/0003_tenant_settings.sql"),
+    include_str!("../../migrations/0004_keys.sql"),
+    include_str!("../../migrations/0005_audit_chain.sql"),
+    include_str!("../../migrations/0006_sessions.sql"),
+    include_str!("../../migrations/0007_tenancy.sql"),
+    include_str!("../../migrations/0008_shared_limits.sql"),
+    include_str!("../../migrations/0009_limit_use.sql"),
+    include_str!("../../migrations/0010_routing.sql"),
+    include_str!("../../migrations/0011_key_usage.sql"),
+    include_str!("../../migrations/0012_sign_ins_told.sql"),
+];
+
+/// The schema that a version of long ago left behind.
+fn schema(location: &Location, version: usize) -> String {
+    let words = match location {
+        Location::Sqlite(_) => ["TEXT", "INTEGER", "BLOB", "STRICT"],
+        Location::Postgres { .. } => ["TEXT COLLATE \"C\"", "BIGINT", "BYTEA", ""],
     };
-    let migrations = [
-        include_str!("../../migrations/0001_first.sql"),
-        include_str!("../../migrations/0002_app_stamp.sql"),
-        include_str!("../../migrations/0003_tenant_settings.sql"),
-        "CREATE TABLE schema_migrations (version {int} NOT NULL PRIMARY KEY, name TEXT NOT NULL) {strict};
-         INSERT INTO schema_migrations (version, name) VALUES (3, '0003_tenant_settings');",
-    ];
-    let schema = ["{id}", "{int}", "{blob}", "{strict}"]
+    let migrations = format!(
+        "{}
+        CREATE TABLE schema_migrations (version {{int}} NOT NULL PRIMARY KEY, name TEXT NOT NULL) {{strict}};
+        INSERT INTO schema_migrations (version, name) VALUES ({version}, 'the last of them');",
+        FIRST[..version].concat()
+    );
+    ["{id}", "{int}", "{blob}", "{strict}"]
         .into_iter()
         .zip(words)
-        .fold(migrations.concat(), |sql, (word, own)| sql.replace(word, own));
+        .fold(migrations, |sql, (word, own)| sql.replace(word, own))
+}
+
+/// A key, its tenant and its application, and a customer that it names.
+fn with_a_key(location: &Location, version: usize) -> String {
+    let digest = match location {
+        Location::Sqlite(_) => "zeroblob(32)",
+        Location::Postgres { .. } => "decode(repeat('00', 32), 'hex')",
+    };
+    let customer = if version < 7 { format!("'{CUSTOMER}'") } else { "NULL".to_owned() };
     format!(
-        "{schema}
+        "{}
         INSERT INTO tenants (id, name, key_label, created_at) VALUES ('{TENANT}', 'Acme', 'ks', 1);
         INSERT INTO applications (id, tenant_id, name, created_at) VALUES ('{APPLICATION}', '{TENANT}', 'Main', 1);
         INSERT INTO api_keys (id, tenant_id, application_id, customer_id, name, name_search, environment, kind,
             trust_level, scopes, allowed_ips, rate_limits, budget_period, spend_nano_usd, enabled, digest, prefix,
             key_prefix, last4, secret_created_at, lineage_id, created_by, updated_by, created_at, updated_at,
             source_type, tags, metadata, version, schema_version)
-        VALUES ('{KEY}', '{TENANT}', '{APPLICATION}', '{CUSTOMER}', 'Web', 'web', 'staging', 'ingest', 'trusted', '[]',
+        VALUES ('{KEY}', '{TENANT}', '{APPLICATION}', {customer}, 'Web', 'web', 'staging', 'ingest', 'trusted', '[]',
             '[]', '[]', 'month', 7, 1, {digest}, 'sk_ks_st', 'sk_ks_stage_aB3d', '9xYz', 5, '{KEY}', 'system',
-            'system', 5, 6, 'api', '{{\"a\":1}}', '{{}}', 3, 1);"
+            'system', 5, 6, 'api', '{{\"a\":1}}', '{{}}', 3, 1);",
+        schema(location, version)
     )
 }
 
@@ -84,18 +109,18 @@ const APPLICATION: &str = "app_01J00000000000000000000001";
 const CUSTOMER: &str = "cus_01J00000000000000000000001";
 const KEY: &str = "key_01J00000000000000000000001";
 
-/// The store after the migrations since.
-async fn migrated(bed: &Bed) -> Store {
+/// The store after the migrations since `version`, when there was a key and what `more` inserts.
+async fn migrated(bed: &Bed, version: u8, more: &str) -> Store {
     let store = bed.open().await;
     store.close().await;
-    bed.run_sql(&before_customers(&bed.location()));
+    bed.run_sql(&format!("{}{more}", with_a_key(&bed.location(), version.into())));
     let store = bed.open().await;
-    assert_eq!(store.migrate().await.unwrap()[0].version, 4);
+    assert_eq!(store.migrate().await.unwrap()[0].version, i64::from(version) + 1);
     store
 }
 
 pub(crate) async fn customers_that_keys_named_exist_after_the_migration(bed: &Bed) {
-    let store = migrated(bed).await;
+    let store = migrated(bed, 3, "").await;
     let tenant = TENANT.parse().unwrap();
     let customers = store.customers(tenant, &CustomerFilter::default(), page(10)).await.unwrap();
     let [customer] = &customers[..] else { panic!("{customers:?}") };
@@ -104,4 +129,28 @@ pub(crate) async fn customers_that_keys_named_exist_after_the_migration(bed: &Be
     let [key] = &keys[..] else { panic!("{keys:?}") };
     assert_eq!((key.id.to_string().as_str(), key.customer_id), (KEY, Some(customer.id)));
     assert_eq!((key.version, key.tags["a"].as_i64(), key.secret.last4.as_str()), (3, Some(1), "9xYz"));
+}
+
+pub(crate) async fn what_keys_were_used_before_is_counted_for_their_tenant(bed: &Bed) {
+    let usage = format!(
+        "INSERT INTO key_usage (tenant_id, key_id, minute, code, latency, counted) VALUES
+            ('{TENANT}', '{KEY}', 1500, 'allowed', 'memory', 5), ('{TENANT}', '{KEY}', 1501, 'allowed', 'memory', 2),
+            ('{TENANT}', '{KEY}', 1501, 'rate_limited', 'memory', 1), ('{TENANT}', '{KEY}', 3000, 'allowed', 'memory', 9);"
+    );
+    let store = migrated(bed, 12, &usage).await;
+    let minute = |minute: i64| Timestamp::from_millis(minute * 60_000);
+    let sums = async |step, from, to| {
+        let span = Span::new(minute(from), minute(to), step).unwrap();
+        let sums =
+            store.tenant_usage(TENANT.parse().unwrap(), Some(Environment::Staging), span).await.unwrap();
+        let mut sums: Vec<_> = sums.into_iter().map(|sum| (sum.minute, sum.code, sum.count)).collect();
+        sums.sort_unstable();
+        sums
+    };
+    let minutes = [(1500, Code::Allowed, 5), (1501, Code::RateLimited, 1), (1501, Code::Allowed, 2)];
+    assert_eq!(sums(Step::Minute, 1440, 1502).await, minutes);
+    let hours = [(1500, Code::RateLimited, 1), (1500, Code::Allowed, 7), (3000, Code::Allowed, 9)];
+    assert_eq!(sums(Step::Hour, 1440, 3001).await, hours);
+    let days = [(1440, Code::RateLimited, 1), (1440, Code::Allowed, 7), (2880, Code::Allowed, 9)];
+    assert_eq!(sums(Step::Day, 0, 4320).await, days);
 }

@@ -27,7 +27,7 @@ fn written_by_latency(world: &World) -> BTreeMap<(KeyId, Minute, Code, Latency),
         world.source.counted.lock().iter().map(|batch| (batch.id, batch.counts.clone())).collect();
     let mut sums = BTreeMap::new();
     for counted in batches.into_values().flatten() {
-        assert_eq!(counted.tenant_id, tenant(1));
+        assert_eq!((counted.tenant_id, counted.environment), (tenant(1), facts(0).environment));
         let place = (counted.key_id, counted.minute, counted.code, counted.latency);
         *sums.entry(place).or_default() += counted.count;
     }
@@ -143,6 +143,25 @@ async fn batches_are_bounded() {
     world.verifier.flush().await.unwrap();
     let sizes: Vec<_> = world.source.counted.lock().iter().map(|batch| batch.counts.len()).collect();
     assert_eq!(sizes, [COUNTS_PER_WRITE, 1]);
+}
+
+#[tokio::test]
+async fn what_is_counted_of_all_keys_is_written_for_a_reader_if_it_is_one_batch() {
+    let world = World::with_keys(COUNTS_PER_WRITE + 1);
+    let use_of = async |keys| {
+        for number in 0..keys {
+            world.code(number).await;
+        }
+    };
+    let sum = || usize::try_from(written(&world).values().sum::<u64>()).unwrap();
+    use_of(COUNTS_PER_WRITE).await;
+    world.verifier.flush_few().await.unwrap();
+    assert_eq!(sum(), COUNTS_PER_WRITE);
+    use_of(COUNTS_PER_WRITE + 1).await;
+    world.verifier.flush_few().await.unwrap();
+    assert_eq!(sum(), COUNTS_PER_WRITE, "a reader waited for many writes");
+    world.verifier.flush().await.unwrap();
+    assert_eq!(sum(), 2 * COUNTS_PER_WRITE + 1);
 }
 
 #[tokio::test(start_paused = true)]

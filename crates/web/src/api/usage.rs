@@ -1,9 +1,10 @@
-//! How keys are used.
+//! How keys are used, each and all together.
 
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::KeyId;
-use keystile_wire::{UsageQuery, UsageView};
+use keystile_manage::Caller;
+use keystile_wire::{TenantUsageQuery, UsageQuery, UsageView};
 
 use super::{Answer, json};
 use crate::extract::{Member, PathId, Query};
@@ -26,4 +27,25 @@ pub(crate) async fn show_key_usage(
     app.verifier.flush_usage(history.tenant_id(), history.key_id()).await?;
     let sums = app.control.usage(history, span).await?;
     Ok(json(StatusCode::OK, &UsageView::new(span, sums)))
+}
+
+/// Show how often all API keys of the tenant were allowed and refused, step by step; also deleted ones. Counts are kept for 90 days.
+#[utoipa::path(get, path = "/usage", tag = "tenants", params(("tenant_id" = String, Path), TenantUsageQuery), responses(
+    (status = 200, body = UsageView, description = "A point for each step."),
+))]
+pub(crate) async fn show_usage(
+    State(app): State<App>,
+    Member(caller): Member,
+    Query(query): Query<TenantUsageQuery>,
+) -> Answer {
+    Ok(json(StatusCode::OK, &of_tenant(&app, &caller, &query).await?))
+}
+
+/// What the keys of the caller's tenant were asked, up to the present; where more keys are in use than one write takes, up to a few
+/// seconds before.
+pub(crate) async fn of_tenant(app: &App, caller: &Caller, query: &TenantUsageQuery) -> Answer<UsageView> {
+    let span = query.span(app.control.present())?;
+    app.verifier.flush_few().await?;
+    let sums = app.control.tenant_usage(caller, query.environment, span).await?;
+    Ok(UsageView::new(span, sums))
 }

@@ -25,6 +25,8 @@ use clap::{Args, Subcommand};
 use keystile_core::{Clock, KeyId, Timestamp};
 use keystile_wire::{CreatedKey, KeyView};
 
+pub(super) use refused::in_flags;
+
 use super::connection::{Connection, Session};
 use super::output::{Form, Report, plain};
 use super::record::sheet;

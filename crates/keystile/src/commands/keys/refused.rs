@@ -8,7 +8,7 @@ use crate::commands::output::plain;
 use crate::failure::Failure;
 
 /// Names the flag of each broken rule, where the server names the field.
-pub(super) fn in_flags(error: ClientError) -> Failure {
+pub(in crate::commands) fn in_flags(error: ClientError) -> Failure {
     match &error {
         ClientError::Problem(problem) if problem.errors.iter().any(|broken| !broken.field.is_empty()) => {
             let rules: Vec<_> = problem.errors.iter().map(rule).collect();
