@@ -2,8 +2,8 @@
 
 use keystile_core::{ApplicationId, TenantId};
 use keystile_wire::{
-    ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, PatchApplication,
-    PatchTenant, RoutingView, SetRouting, TenantUsageQuery, TenantView, UsageView,
+    ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, OverviewView,
+    PatchApplication, PatchTenant, RoutingView, SetRouting, TenantUsageQuery, TenantView, UsageView,
 };
 
 use crate::{Client, ClientError};
@@ -44,6 +44,14 @@ impl Client {
         request: &PatchTenant,
     ) -> Result<TenantView, ClientError> {
         self.patch(&path(tenant), request).await
+    }
+
+    /// What a tenant has, and what of it needs attention.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn overview(&self, tenant: TenantId) -> Result<OverviewView, ClientError> {
+        self.get(&format!("{}/overview", path(tenant))).await
     }
 
     /// How often all keys of a tenant were allowed and refused together, step by step.

@@ -19,6 +19,7 @@ pub mod key;
 pub mod limit;
 pub mod money;
 pub mod network;
+pub mod overview;
 pub mod permission;
 pub mod rate;
 pub mod role;

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, InvitationsCommand, KeyCommand, KeysCommand, LoginCommand,
-    LogoutCommand, MembersCommand, PasswordCommand, PermissionsCommand, SessionsCommand, SetupCommand,
-    TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    LogoutCommand, MembersCommand, OverviewCommand, PasswordCommand, PermissionsCommand, SessionsCommand,
+    SetupCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Members(MembersCommand),
     /// Invite people into a tenant, or accept an invitation.
     Invitations(InvitationsCommand),
+    /// Show what a tenant has, and what of it needs attention.
+    Overview(OverviewCommand),
     /// Show how often the keys of a tenant were allowed and refused.
     Usage(UsageCommand),
     /// Look at the text of an API key, without any server.

@@ -16,6 +16,7 @@ mod invitations;
 mod keys;
 mod members;
 mod once;
+mod overview;
 mod password;
 mod password_change;
 mod people;
@@ -46,6 +47,7 @@ pub use customers::{CustomerDraft, CustomerQuery};
 pub use invitations::{Acceptance, Invited};
 pub use keys::{History, Imported, Issued, KeyQuery, VersionGuard};
 pub use once::{Asked, Asker, Attempt, Repeated};
+pub use overview::OVERVIEW_MAX_AGE;
 pub use password::PasswordLoad;
 pub use password_change::ResetOffer;
 pub use presence::{Me, Present};
@@ -61,6 +63,7 @@ pub use tenants::Founded;
 pub use vault::Vault;
 
 use audit::Told;
+use overview::Overviews;
 use password::Passwords;
 use set_up::SetupOffer;
 use turns::Turns;
@@ -77,6 +80,7 @@ pub struct ControlPlane {
     judging: Arc<Turns>,
     told: Arc<Told>,
     setup: Arc<SetupOffer>,
+    overviews: Arc<Overviews>,
 }
 
 impl ControlPlane {
@@ -93,8 +97,8 @@ impl ControlPlane {
     ) -> Result<Self, Refused> {
         let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
-        let setup = Arc::default();
-        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told, setup })
+        let (setup, overviews) = (Arc::default(), Arc::default());
+        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told, setup, overviews })
     }
 
     fn now(&self) -> Timestamp {

@@ -34,6 +34,7 @@ mod measures;
 mod members;
 mod migrate;
 mod once;
+mod overview;
 mod page;
 mod passwords;
 mod people;

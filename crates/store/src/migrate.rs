@@ -48,6 +48,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(11, "0011_key_usage", include_str!("../migrations/0011_key_usage.sql")),
     Migration::sql(12, "0012_sign_ins_told", include_str!("../migrations/0012_sign_ins_told.sql")),
     Migration::sql(13, "0013_tenant_usage", include_str!("../migrations/0013_tenant_usage.sql")),
+    Migration::sql(14, "0014_overview", include_str!("../migrations/0014_overview.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

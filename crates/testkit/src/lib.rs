@@ -28,9 +28,9 @@ pub mod proxy;
 mod run;
 #[cfg(feature = "server")]
 pub mod server;
-#[cfg(feature = "server")]
-pub mod upstream;
 #[cfg(feature = "browser")]
 pub mod site;
+#[cfg(feature = "server")]
+pub mod upstream;
 #[cfg(feature = "server")]
 pub mod wait;

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{
     applications, audit, batch, catalogue, customers, health, integration, invitations, issuing, keys,
-    members, oauth, passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage,
+    members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage,
     verification, whoami,
 };
 use crate::authz;
@@ -142,6 +142,7 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(keys::unblock_key))
         .routes(routes!(usage::show_key_usage))
         .routes(routes!(usage::show_usage))
+        .routes(routes!(overview::show_overview))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

@@ -95,6 +95,7 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/api-keys/{api_key_id}", Tenant(Viewer, READ_KEYS)),
     ("GET", "…/api-keys/{api_key_id}/usage", Tenant(Viewer, READ_KEYS)),
     ("GET", "…/usage", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/overview", Tenant(Viewer, PERSONS_ONLY)),
     ("PATCH", "…/api-keys/{api_key_id}", Tenant(Developer, ISSUE)),
     ("DELETE", "…/api-keys/{api_key_id}", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/regenerate", Tenant(Developer, ISSUE)),

@@ -41,6 +41,7 @@ mod metrics;
 mod nginx;
 mod oauth;
 mod one_server;
+mod overview;
 mod readme;
 mod revocation;
 mod rotation;

@@ -10,6 +10,7 @@ mod customers;
 mod life;
 mod lockout;
 mod members;
+mod overview;
 mod passwords;
 mod people;
 mod roles;

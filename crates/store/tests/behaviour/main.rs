@@ -17,6 +17,7 @@ mod limit_use;
 mod lists;
 mod members;
 mod once;
+mod overview;
 mod rotation;
 mod routings;
 mod sample;
@@ -161,6 +162,9 @@ on_both_engines! {
         old_counts_and_batches_are_swept_a_few_at_a_time,
         the_keys_of_a_tenant_are_counted_together,
         a_day_of_a_tenant_is_swept_when_all_of_it_is_old;
+    overview:
+        figures_are_those_of_the_keys,
+        an_empty_tenant_has_figures;
     schema:
         migrations_run_once,
         customers_that_keys_named_exist_after_the_migration,

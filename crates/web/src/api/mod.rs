@@ -14,6 +14,7 @@ pub(crate) mod issuing;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod oauth;
+pub(crate) mod overview;
 pub(crate) mod passwords;
 mod question;
 pub(crate) mod routing;

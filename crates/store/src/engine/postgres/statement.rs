@@ -21,6 +21,7 @@ const WORDS: &Words = &[
     ("{int}", "BIGINT"),
     ("{blob}", "BYTEA"),
     ("{strict}", ""),
+    ("{derived}", "STORED"),
     ("{for_update}", "FOR UPDATE"),
     ("{for_share}", "FOR SHARE"),
     ("{skip_locked}", "SKIP LOCKED"),

@@ -14,6 +14,7 @@ const WORDS: &Words = &[
     ("{int}", "INTEGER"),
     ("{blob}", "BLOB"),
     ("{strict}", "STRICT"),
+    ("{derived}", "VIRTUAL"),
     ("{for_update}", ""),
     ("{for_share}", ""),
     ("{skip_locked}", ""),

@@ -1,0 +1,36 @@
+//! Figures of a tenant.
+
+use keystile_testkit::http::NOTHING;
+use serde_json::json;
+
+use crate::world::{World, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_tells_what_there_is_and_what_needs_attention() {
+    let world = World::start().await;
+    let path = world.keys().replace("/api-keys", "/overview");
+    let before = world.read(&path).await;
+    world.create(&json!({ "name": "live", "trust_level": "trusted" })).await;
+    let barred = world.create(&json!({ "name": "barred", "environment": "staging" })).await;
+    world.change("POST", text(&barred, "id"), "/block", &json!({ "reason": "unpaid" })).await.expect(200);
+    let ended = world.create(&json!({ "name": "ended", "kind": "ingest" })).await;
+    world.change("POST", text(&ended, "id"), "/revoke", &NOTHING).await.expect(200);
+    let after = world.read(&path).await;
+    for (figure, more) in [
+        ("/keys/total", 3),
+        ("/keys/by_status/active", 2),
+        ("/keys/by_status/revoked", 1),
+        ("/keys/by_environment/production/active", 1),
+        ("/keys/by_environment/staging/active", 1),
+        ("/keys/by_environment/development/active", 0),
+        ("/keys/by_trust_level/trusted/active", 1),
+        ("/keys/by_kind/ingest/revoked", 1),
+        ("/attention/blocked", 1),
+        ("/attention/rotation_due", 0),
+        ("/applications", 0),
+    ] {
+        let figures = [&after, &before].map(|overview| overview.pointer(figure).unwrap().as_i64().unwrap());
+        assert_eq!(figures[0] - figures[1], more, "{figure}");
+    }
+    assert_eq!((&after["applications"], &after["members"]), (&json!(1), &json!(1)));
+}

@@ -1,0 +1,137 @@
+//! What a tenant has, in figures.
+
+use std::collections::BTreeMap;
+
+use keystile_core::overview::{Attention, Overview, StatusCounts};
+use keystile_core::{Environment, Timestamp, TrustLevel};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::schema;
+
+/// What a tenant has, and what of it needs attention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OverviewView {
+    /// When this was counted: now, or in a tenant with more than 5,000 keys and customers up to a minute ago.
+    #[schema(schema_with = schema::time)]
+    pub counted_at: Timestamp,
+    /// The keys that are not deleted.
+    pub keys: KeyFiguresView,
+    /// How many active keys somebody should look at; a key may be counted in several places.
+    pub attention: AttentionView,
+    /// Applications that are not archived.
+    pub applications: u64,
+    /// Customers that are not archived.
+    pub customers: u64,
+    /// Members, those who are disabled, too.
+    pub members: u64,
+    /// Invitations that are open.
+    pub invitations: u64,
+}
+
+/// The same keys, counted in four ways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyFiguresView {
+    /// All of them.
+    pub total: u64,
+    /// By their status.
+    pub by_status: StatusCountsView,
+    /// By their environment, and their status in each.
+    #[schema(value_type = BTreeMap<String, StatusCountsView>)]
+    pub by_environment: BTreeMap<Environment, StatusCountsView>,
+    /// By their trust level, and their status in each.
+    #[schema(value_type = BTreeMap<String, StatusCountsView>)]
+    pub by_trust_level: BTreeMap<TrustLevel, StatusCountsView>,
+    /// By their kind, and their status in each.
+    pub by_kind: BTreeMap<String, StatusCountsView>,
+}
+
+/// How many keys have each status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatusCountsView {
+    /// Can be used, unless they are blocked.
+    pub active: u64,
+    /// Are switched off.
+    pub inactive: u64,
+    /// Were ended for good.
+    pub revoked: u64,
+    /// Their time is over.
+    pub expired: u64,
+}
+
+/// How many active keys somebody should look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttentionView {
+    /// Expire within 7 days.
+    pub expiring_in_7_days: u64,
+    /// Expire within 30 days, those of the 7 days, too.
+    pub expiring_in_30_days: u64,
+    /// Have a secret that is as old as the tenant lets it grow.
+    pub rotation_due: u64,
+    /// Were neither made nor used for 30 days.
+    pub unused_for_30_days: u64,
+    /// Were neither made nor used for 90 days.
+    pub unused_for_90_days: u64,
+    /// Are barred.
+    pub blocked: u64,
+    /// Are active no more, as they expired within the last 30 days.
+    pub expired_in_30_days: u64,
+}
+
+impl From<&Overview> for OverviewView {
+    fn from(overview: &Overview) -> Self {
+        let Overview { counted_at, keys, applications, customers, members, invitations } = overview;
+        Self {
+            counted_at: *counted_at,
+            keys: KeyFiguresView {
+                total: keys.by_status.total(),
+                by_status: keys.by_status.into(),
+                by_environment: viewed(&keys.by_environment),
+                by_trust_level: viewed(&keys.by_trust_level),
+                by_kind: keys
+                    .by_kind
+                    .iter()
+                    .map(|(kind, counts)| ((*kind).to_owned(), (*counts).into()))
+                    .collect(),
+            },
+            attention: keys.attention.into(),
+            applications: *applications,
+            customers: *customers,
+            members: *members,
+            invitations: *invitations,
+        }
+    }
+}
+
+fn viewed<K: Copy + Ord>(counts: &BTreeMap<K, StatusCounts>) -> BTreeMap<K, StatusCountsView> {
+    counts.iter().map(|(of, counts)| (*of, (*counts).into())).collect()
+}
+
+impl From<StatusCounts> for StatusCountsView {
+    fn from(StatusCounts { active, inactive, revoked, expired }: StatusCounts) -> Self {
+        Self { active, inactive, revoked, expired }
+    }
+}
+
+impl From<Attention> for AttentionView {
+    fn from(attention: Attention) -> Self {
+        let Attention {
+            expiring_in_7_days,
+            expiring_in_30_days,
+            rotation_due,
+            unused_for_30_days,
+            unused_for_90_days,
+            blocked,
+            expired_in_30_days,
+        } = attention;
+        Self {
+            expiring_in_7_days,
+            expiring_in_30_days,
+            rotation_due,
+            unused_for_30_days,
+            unused_for_90_days,
+            blocked,
+            expired_in_30_days,
+        }
+    }
+}
