@@ -30,6 +30,10 @@ pub struct KeyFilter {
     pub tag: Option<String>,
     /// Whether its secret was made by this moment and it has not ended.
     pub rotation_due: Option<(bool, Timestamp)>,
+    /// Whether it is barred.
+    pub blocked: Option<bool>,
+    /// Has not ended, and expires by this moment.
+    pub expires_by: Option<Timestamp>,
     /// Was neither made nor used after this.
     pub unused_since: Option<Timestamp>,
     /// As what keys that are switched off are looked for.
@@ -53,56 +57,70 @@ impl KeyFilter {
             name_contains: None,
             tag: None,
             rotation_due: None,
+            blocked: None,
+            expires_by: None,
             unused_since: None,
             inactive_as: KeyStatus::Inactive,
             include_deleted: false,
         }
     }
 
-    /// The conditions of the filter, which take the places from `$4` on; the status is told as `ApiKey` does.
+    /// The conditions of the filter that no index is for, with the places from `$3` on; the status is told as `ApiKey` does.
     pub(crate) const CONDITIONS: &str = r"
+        AND (name_search LIKE $3 ESCAPE '\' OR $3 IS NULL)
         AND (environment = $4 OR $4 IS NULL)
         AND (kind = $5 OR $5 IS NULL)
         AND (application_id = $6 OR $6 IS NULL)
         AND (customer_id = $7 OR $7 IS NULL)
         AND (source_id = $8 OR $8 IS NULL)
         AND (trust_level = $9 OR $9 IS NULL)
-        AND (name_search LIKE $10 ESCAPE '\' OR $10 IS NULL)
         AND (CASE
             WHEN revoked_at IS NOT NULL OR deleted_at IS NOT NULL THEN 'revoked'
-            WHEN expires_at <= $11 THEN 'expired'
+            WHEN expires_at <= $10 THEN 'expired'
             WHEN enabled = 1 THEN 'active'
-            ELSE $13 END = $12 OR $12 IS NULL)
-        AND (COALESCE(last_used_at, created_at) <= $14 OR $14 IS NULL)
+            ELSE $12 END = $11 OR $11 IS NULL)
+        AND (CASE WHEN blocked_reason IS NULL THEN 'false' ELSE 'true' END = $13 OR $13 IS NULL)
         AND (CASE
-            WHEN revoked_at IS NULL AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > $11)
-                AND secret_created_at <= $15 THEN 'true'
-            ELSE 'false' END = $16 OR $16 IS NULL)";
+            WHEN revoked_at IS NULL AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > $10)
+                AND secret_created_at <= $14 THEN 'true'
+            ELSE 'false' END = $15 OR $15 IS NULL)";
 
-    /// One more condition, when a tag is asked for.
-    pub(crate) const WITH_TAG: &str =
-        "AND id IN (SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = $17)";
-
-    /// The values of [`Self::CONDITIONS`], and of [`Self::WITH_TAG`] when there is one.
+    /// The values of [`Self::CONDITIONS`].
     pub(crate) fn values(&self) -> impl Iterator<Item = Value> {
         let (due, made_by) = self.rotation_due.unzip();
-        let tag = self.tag.as_ref().map(|tag| tags::digest(tag).into());
         let values = [
+            Value::opt_text(self.name_contains.as_deref().map(containing)),
             Value::opt_text(self.environment),
             Value::opt_text(self.kind.as_ref()),
             Value::opt_text(self.application_id),
             Value::opt_text(self.customer_id),
             Value::opt_text(self.source_id.as_ref()),
             Value::opt_text(self.trust_level),
-            Value::opt_text(self.name_contains.as_deref().map(containing)),
             self.now.into(),
             Value::opt_text(self.status),
             Value::text(self.inactive_as),
-            self.unused_since.into(),
+            Value::opt_text(self.blocked),
             made_by.into(),
             Value::opt_text(due),
         ];
-        values.into_iter().chain(tag)
+        values.into_iter()
+    }
+
+    /// Tells the conditions that an index is for, each with its value for `{}`. A key is never used before it is made.
+    pub(crate) fn spell(&self, also: &mut dyn FnMut(&str, Value)) {
+        if let Some(tag) = &self.tag {
+            let tagged = "id IN (SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = {})";
+            also(tagged, tags::digest(tag).into());
+        }
+        if let Some(moment) = self.expires_by {
+            also(
+                "revoked_at IS NULL AND deleted_at IS NULL AND ends_order > $10 AND ends_order <= {}",
+                moment.into(),
+            );
+        }
+        if let Some(moment) = self.unused_since {
+            also("used_order <= {} AND created_at <= {}", moment.into());
+        }
     }
 }
 

@@ -67,6 +67,7 @@ pub use import::{Held, Import};
 pub use invitations::{Accepted, Joining};
 pub use keys::Changed;
 pub use limit_use::LimitUse;
+pub use listing::KeyPage;
 pub use location::Location;
 pub use measures::{Load, Measured, Measures};
 pub use members::{Place, PlaceChange};

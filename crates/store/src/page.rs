@@ -3,7 +3,7 @@
 use crate::value::Value;
 
 /// Most rows one page gives: a thousand, and one to see whether more follow.
-const MAX_LIMIT: u32 = 1_001;
+pub(crate) const MAX_LIMIT: u32 = 1_001;
 
 /// The rows behind a given one. Lists run from the newest id to the oldest, so rows that are added while
 /// somebody pages neither shift nor repeat the rows that follow.

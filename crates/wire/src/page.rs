@@ -1,5 +1,6 @@
 //! Lists that are read page by page.
 
+use keystile_core::key::{KeyCursor, KeySort, SortOrder};
 use keystile_core::text::check_word;
 use keystile_core::{ApplicationId, CustomerId, Environment, Invalid, KeyKind, KeyStatus, TrustLevel};
 use serde::{Deserialize, Serialize};
@@ -89,13 +90,29 @@ pub struct KeyListQuery {
     #[param(minimum = 1, maximum = 3650)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unused_days: Option<u16>,
-    /// Deleted keys, too.
+    /// Only keys that are blocked, or only those that are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<bool>,
+    /// Only keys that have not ended and expire within so many days.
+    #[param(minimum = 1, maximum = 3650)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_within_days: Option<u16>,
+    /// By what to order the keys, `created` by default. Keys that were never used come before all others, those that never expire
+    /// behind all others.
+    #[param(schema_with = schema::key_sort)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<KeySort>,
+    /// Which way round: `desc` by default for `created` and `last_used`, `asc` for `name` and `expires`.
+    #[param(schema_with = schema::sort_order)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<SortOrder>,
+    /// Deleted keys, too; only with the sort `created`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_deleted: Option<bool>,
 }
 
-/// Longest that a key can be asked to have been unused: ten years.
-const MAX_UNUSED_DAYS: u16 = 3650;
+/// Longest that a key can be asked to have been unused, or yet to live: ten years.
+const MAX_DAYS: u16 = 3650;
 
 /// Longest text to look for, in bytes; no name, source or tag that a key usually has is longer.
 const MAX_FILTER: usize = 800;
@@ -125,9 +142,35 @@ impl KeyListQuery {
         if self.tag.as_deref() == Some("") {
             return Err(Invalid::new("tag", "must be a tag's name, or `name:value`"));
         }
-        if self.unused_days.is_some_and(|days| !(1..=MAX_UNUSED_DAYS).contains(&days)) {
-            return Err(Invalid::new("unused_days", format!("must be from 1 to {MAX_UNUSED_DAYS}")));
+        for (field, days) in
+            [("unused_days", self.unused_days), ("expires_within_days", self.expires_within_days)]
+        {
+            if days.is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
+                return Err(Invalid::new(field, format!("must be from 1 to {MAX_DAYS}")));
+            }
+        }
+        if self.include_deleted == Some(true) && self.sort() != KeySort::Created {
+            return Err(Invalid::new("sort", "must be `created` in a list with deleted keys"));
         }
         Ok(())
+    }
+
+    /// By what the list is ordered.
+    pub fn sort(&self) -> KeySort {
+        self.sort.unwrap_or(KeySort::Created)
+    }
+
+    /// Which way round.
+    pub fn order(&self) -> SortOrder {
+        self.order.unwrap_or_else(|| self.sort().usual_order())
+    }
+
+    /// Where to read on.
+    ///
+    /// # Errors
+    /// When that is no cursor of a list in this order.
+    pub fn after(&self) -> Result<Option<KeyCursor>, Invalid> {
+        let read = |cursor: &String| KeyCursor::parse(cursor, self.sort());
+        self.cursor.as_ref().map(read).transpose().map_err(|broken| broken.at("cursor"))
     }
 }

@@ -1,5 +1,6 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
+use keystile_core::key::{KeySort, SortOrder};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
@@ -76,6 +77,8 @@ schemas! {
     owner / maybe_owner = one_of(Owner::ALL.iter().map(|o| o.as_str())); "whose limit it is"
     role / maybe_role = one_of(Role::ALL.iter().map(|r| r.as_str())); "a member's role"
     step / maybe_step = one_of(Step::ALL.iter().map(|s| s.as_str())); "the length of a step"
+    key_sort / maybe_key_sort = one_of(KeySort::ALL.iter().map(|s| s.as_str())); "what a list of keys is ordered by"
+    sort_order / maybe_sort_order = one_of(SortOrder::ALL.iter().map(|o| o.as_str())); "which way round a list is"
     code / maybe_code = one_of(Code::ALL.iter().map(|c| c.as_str())); "a decision's code"
     check / maybe_check = one_of(Check::ALL.iter().map(|c| c.as_str())); "what a decision looks at"
     ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"

@@ -3,6 +3,7 @@
 mod base62;
 mod draft;
 mod object;
+mod order;
 mod patch;
 mod record;
 mod rotation;
@@ -11,6 +12,7 @@ mod text;
 pub use draft::{KeyDraft, KeyImport};
 pub use object::ObjectPatch;
 pub(crate) use object::check as check_object;
+pub use order::{KeyCursor, KeyPlace, KeySort, SortOrder};
 pub use patch::KeyPatch;
 pub(crate) use patch::write;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use keystile_core::key::{KeySort, SortOrder};
 use keystile_core::usage::Step;
 use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, Role, TrustLevel};
 use keystile_wire::BlockKey;
@@ -36,6 +37,16 @@ pub(crate) fn action() -> impl TypedValueParser<Value = Action> {
 /// One of the roles.
 pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
     member(Role::ALL.iter().map(|role| role.as_str()))
+}
+
+/// One of the ways to order keys.
+pub(crate) fn key_sort() -> impl TypedValueParser<Value = KeySort> {
+    member(KeySort::ALL.iter().map(|sort| sort.as_str()))
+}
+
+/// Which way round.
+pub(crate) fn sort_order() -> impl TypedValueParser<Value = SortOrder> {
+    member(SortOrder::ALL.iter().map(|order| order.as_str()))
 }
 
 /// One of the lengths that a step of a series can have.

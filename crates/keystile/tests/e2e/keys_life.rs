@@ -259,6 +259,8 @@ async fn keys_are_found_by_tag_by_disuse_and_by_their_need_of_rotation() {
     assert!(!found(&world, "rotation_due=false").await.contains(&tagged));
     assert_eq!(found(&world, "unused_days=119&rotation_due=true&tag=live").await, [tagged.as_str()]);
     assert_eq!(found(&world, "unused_days=121").await, [""; 0]);
+    assert_eq!(found(&world, "blocked=true").await, [""; 0]);
+    assert_eq!(found(&world, "expires_within_days=3650").await, [""; 0]);
     let shown = world.change("GET", &tagged, "", &NOTHING).await.expect(200);
     assert_eq!(shown["rotation_due"], true);
     assert!(

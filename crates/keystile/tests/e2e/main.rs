@@ -33,6 +33,7 @@ mod idempotency;
 mod import;
 mod integration;
 mod isolation;
+mod key_lists;
 mod keys_fields;
 mod keys_life;
 mod limits;

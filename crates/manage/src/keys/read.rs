@@ -2,7 +2,7 @@
 
 use keystile_core::{ApiKey, KeyId, Timestamp};
 use keystile_measure::SPANS;
-use keystile_store::{KeyFilter, Page};
+use keystile_store::{KeyFilter, KeyPage};
 use tracing::instrument;
 
 use crate::{Caller, ControlPlane, Refused, Right};
@@ -23,7 +23,7 @@ impl ControlPlane {
         key.filter(|key| key.deleted.is_none() && seen(key)).ok_or(Refused::NotFound("API key"))
     }
 
-    /// A page of the tenant's keys, newest first; for a key as caller, of those it sees.
+    /// A page of the tenant's keys; for a key as caller, of those it sees.
     ///
     /// # Errors
     /// Without [`Right::ReadKeys`].
@@ -32,7 +32,7 @@ impl ControlPlane {
         &self,
         caller: &Caller,
         query: &KeyQuery,
-        page: Page<KeyId>,
+        page: impl Into<KeyPage> + Send,
     ) -> Result<Vec<ApiKey>, Refused> {
         caller.require(Right::ReadKeys)?;
         let Some(reach) = caller.reach() else {

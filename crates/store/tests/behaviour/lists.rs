@@ -1,8 +1,8 @@
 //! Lists: pages and filters.
 
-use keystile_core::key::Revocation;
+use keystile_core::key::{KeyCursor, KeySort, Revocation, SortOrder};
 use keystile_core::{Action, Actor, ApiKey, CustomerId, Environment, KeyId, KeyKind, KeyStatus, TrustLevel};
-use keystile_store::{KeyFilter, Page};
+use keystile_store::{KeyFilter, KeyPage, Page};
 use serde_json::json;
 
 use crate::bed::Bed;
@@ -43,6 +43,8 @@ pub(crate) async fn each_filter_finds_its_keys_only(bed: &Bed) {
         source_id: Some("checkout".into()),
         trust_level: TrustLevel::Trusted,
         enabled: false,
+        blocked: Some("unpaid".into()),
+        expires_at: Some(at(10_000_000)),
         name: "Marked".parse().unwrap(),
         tags: object(&json!({ "team": ["ops", "web"] })),
         secret_created_at: at(-9),
@@ -67,6 +69,8 @@ pub(crate) async fn each_filter_finds_its_keys_only(bed: &Bed) {
         KeyFilter { tag: Some("team:web".into()), ..all.clone() },
         KeyFilter { rotation_due: Some((true, at(-9))), ..all.clone() },
         KeyFilter { unused_since: Some(at(-7)), ..all.clone() },
+        KeyFilter { blocked: Some(true), ..all.clone() },
+        KeyFilter { expires_by: Some(at(10_000_000)), ..all.clone() },
         KeyFilter { status: Some(KeyStatus::Revoked), inactive_as: KeyStatus::Revoked, ..all.clone() },
     ] {
         assert_eq!(world.listed(&store, &filter).await, [marked.id], "{filter:?}");
@@ -216,4 +220,93 @@ pub(crate) async fn rotation_is_due_for_keys_that_live_only(bed: &Bed) {
         .await
         .unwrap();
     assert!(!world.listed(&store, &unused(old.created_at)).await.contains(&old.id));
+}
+
+/// Keys with equal names, ends and last uses, and with none.
+async fn of_every_place(world: &World, store: &keystile_store::Store) -> Vec<ApiKey> {
+    let mut keys = Vec::new();
+    for n in 0..24_i64 {
+        let name = ["beta", "Alpha", "ALPHA", "straße", "Zeta", "zeta 2"][usize::try_from(n % 6).unwrap()];
+        let key = ApiKey {
+            name: name.parse().unwrap(),
+            last_used_at: (n % 3 != 0).then(|| at(1_000 + n % 4)),
+            expires_at: (n % 4 != 0).then(|| at(10_000_000 + n % 5)),
+            ..world.key()
+        };
+        world.create(store, &key).await;
+        keys.push(key);
+    }
+    keys
+}
+
+/// The ids in the order in which the core says that they are.
+fn in_order(keys: &[ApiKey], sort: KeySort, order: SortOrder) -> Vec<KeyId> {
+    let mut keys: Vec<_> = keys.iter().collect();
+    let never =
+        |moment: Option<keystile_core::Timestamp>, instead| moment.map_or(instead, |at| at.as_millis());
+    keys.sort_by_key(|key| match sort {
+        KeySort::Created => (String::new(), 0, key.id),
+        KeySort::Name => (key.name.as_str().to_lowercase(), 0, key.id),
+        KeySort::LastUsed => (String::new(), never(key.last_used_at, 0), key.id),
+        KeySort::Expires => (String::new(), never(key.expires_at, i64::MAX), key.id),
+    });
+    if order == SortOrder::Descending {
+        keys.reverse();
+    }
+    keys.into_iter().map(|key| key.id).collect()
+}
+
+pub(crate) async fn sorted_pages_have_no_gaps_and_no_repeats_while_keys_are_made_and_used(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let keys = of_every_place(&world, &store).await;
+    for (sort, order) in
+        KeySort::ALL.iter().flat_map(|sort| SortOrder::ALL.iter().map(move |order| (*sort, *order)))
+    {
+        let expected = in_order(&keys, sort, order);
+        let filter = KeyFilter::all(at(0));
+        let (mut seen, mut after) = (vec![], None);
+        loop {
+            let page = KeyPage { sort, order, after, limit: 5 };
+            let read = store.keys(world.tenant.id, &filter, page).await.unwrap();
+            let Some(last) = read.last() else { break };
+            after = Some(KeyCursor::of(last, sort));
+            assert_eq!(
+                KeyCursor::parse(&after.as_ref().unwrap().to_string(), sort),
+                Ok(after.clone().unwrap())
+            );
+            seen.extend(ids(&read));
+            if read.len() < 5 {
+                break;
+            }
+            // One that stands anywhere in the order, of which the pages that were read know nothing.
+            world.created(&store).await;
+        }
+        seen.retain(|id| expected.contains(id));
+        assert_eq!(seen, expected, "{sort} {order}");
+        assert_eq!(seen.len(), keys.len());
+    }
+    let first = KeyPage { sort: KeySort::LastUsed, order: SortOrder::Descending, after: None, limit: 1 };
+    let newest = store.keys(world.tenant.id, &KeyFilter::all(at(0)), first.clone()).await.unwrap().remove(0);
+    let touch =
+        keystile_store::Touch { tenant_id: world.tenant.id, key_id: newest.id, at: at(90_000_000), ip: None };
+    store.touch_keys(vec![touch]).await.unwrap();
+    let behind = KeyPage { after: Some(KeyCursor::of(&newest, KeySort::LastUsed)), limit: 100, ..first };
+    let rest = store.keys(world.tenant.id, &KeyFilter::all(at(0)), behind).await.unwrap();
+    assert!(!ids(&rest).contains(&newest.id), "a key that was used meanwhile is told again");
+}
+
+pub(crate) async fn what_has_ended_does_not_expire_soon(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let now = at(100_000);
+    let ending = |millis| ApiKey { expires_at: Some(at(millis)), ..world.key() };
+    let (soon, late, over) = (ending(100_010), ending(100_011), ending(100_000));
+    let revoked = ApiKey { revoked: Some(Revocation { at: at(1), reason: None }), ..ending(100_005) };
+    for key in [&soon, &late, &over, &revoked, &world.key()] {
+        world.create(&store, key).await;
+    }
+    let filter = KeyFilter { expires_by: Some(at(100_010)), ..KeyFilter::all(now) };
+    assert_eq!(world.listed(&store, &filter).await, [soon.id]);
+    assert_eq!(world.listed(&store, &KeyFilter { include_deleted: true, ..filter }).await, [soon.id]);
 }

@@ -106,7 +106,9 @@ on_both_engines! {
         the_status_filter_agrees_with_the_status_of_the_key,
         deleted_keys_are_listed_only_when_asked_for,
         pages_of_filtered_keys_have_no_gaps_and_no_repeats,
-        rotation_is_due_for_keys_that_live_only;
+        rotation_is_due_for_keys_that_live_only,
+        sorted_pages_have_no_gaps_and_no_repeats_while_keys_are_made_and_used,
+        what_has_ended_does_not_expire_soon;
     import:
         many_keys_are_imported_with_their_entries_and_tags,
         an_import_is_told_what_is_there,

@@ -5,12 +5,14 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
+use keystile_core::key::KeyCursor;
 use keystile_core::{ApiKey, KeyId, Timestamp};
 use keystile_manage::{Caller, Committed, KeyQuery, Refused, VersionGuard};
+use keystile_store::KeyPage;
 use keystile_wire::{BlockKey, KeyListQuery, KeyView, Listing, Nothing, PatchKey, RevokeKey};
 
 use super::shown::Shown;
-use super::{Answer, json, listing, page_of};
+use super::{Answer, json, listing, page_size};
 use crate::extract::{IfMatch, Json, Member, OptionalJson, PathId, Query};
 use crate::problem::ApiProblem;
 use crate::state::App;
@@ -35,7 +37,7 @@ where
 #[expect(dead_code, reason = "only describes the answer in the OpenAPI document")]
 struct Changed(KeyView);
 
-/// List API keys, newest first.
+/// List API keys, newest first unless another order is asked for.
 #[utoipa::path(get, path = "/api-keys", tag = "keys", params(("tenant_id" = String, Path), KeyListQuery), responses(
     (status = 200, body = Listing<KeyView>, description = "A page of them."),
 ))]
@@ -44,16 +46,19 @@ pub(crate) async fn list_keys(
     Member(caller): Member,
     Query(query): Query<KeyListQuery>,
 ) -> Answer {
-    let (page, limit) = page_of::<KeyId>(query.limit, query.cursor.as_deref())?;
+    let (limit, sort) = (page_size(query.limit)?, query.sort());
+    let page = KeyPage { sort, order: query.order(), after: query.after()?, limit: u32::from(limit) + 1 };
     let (now, shown) = (app.control.present(), Shown::to(&app, &caller).await?);
     let keys = app.control.keys(&caller, &filter(query, now, shown.rotation_days())?, page).await?;
-    Ok(json(StatusCode::OK, &listing(keys, limit, |key| key.id.to_string(), |key| shown.view(key, now))))
+    let cursor = |key: &ApiKey| KeyCursor::of(key, sort).to_string();
+    Ok(json(StatusCode::OK, &listing(keys, limit.into(), cursor, |key| shown.view(key, now))))
 }
 
 pub(super) fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) -> Answer<KeyQuery> {
     query.check()?;
-    let KeyListQuery { q, source_id, tag, kind, unused_days, .. } = query;
-    let days_ago = |days: u16| now.minus(Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    let KeyListQuery { q, source_id, tag, kind, unused_days, expires_within_days, .. } = query;
+    let days = |days: u16| Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+    let days_ago = |count: u16| now.minus(days(count));
     Ok(KeyQuery {
         environment: query.environment,
         status: query.status,
@@ -65,6 +70,8 @@ pub(super) fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) ->
         name_contains: q,
         tag,
         rotation_due: query.rotation_due.map(|due| (due, days_ago(rotation_days))),
+        blocked: query.blocked,
+        expires_by: expires_within_days.map(|count| now.plus(days(count))),
         unused_since: unused_days.map(days_ago),
         include_deleted: query.include_deleted.unwrap_or_default(),
         ..KeyQuery::all(now)

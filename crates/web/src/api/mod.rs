@@ -88,13 +88,19 @@ fn page_of<Id: FromStr<Err = Invalid>>(
     limit: Option<u16>,
     cursor: Option<&str>,
 ) -> Answer<(Page<Id>, usize)> {
+    let limit = page_size(limit)?;
+    let cursor = cursor.map(str::parse).transpose();
+    let after = cursor.map_err(|_| Invalid::new("cursor", "must be the `next_cursor` of a page"))?;
+    Ok((Page { after, limit: u32::from(limit) + 1 }, usize::from(limit)))
+}
+
+/// How many items a page is to have.
+fn page_size(limit: Option<u16>) -> Answer<u16> {
     let limit = limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}")).into());
     }
-    let cursor = cursor.map(str::parse).transpose();
-    let after = cursor.map_err(|_| Invalid::new("cursor", "must be the `next_cursor` of a page"))?;
-    Ok((Page { after, limit: u32::from(limit) + 1 }, usize::from(limit)))
+    Ok(limit)
 }
 
 /// One page of `limit` items; `cursor` names the last item on it.

@@ -1,21 +1,23 @@
 //! `keystile keys list`.
 
 use clap::{Args, value_parser};
+use keystile_core::key::{KeySort, SortOrder};
 use keystile_core::{ApplicationId, CustomerId, Environment, KeyKind, KeyStatus, TrustLevel};
 use keystile_wire::{KeyListQuery, KeyView, Listing, MAX_PAGE};
 
 use super::Context;
 use crate::commands::output::{Form, Report};
 use crate::commands::record::rows;
-use crate::commands::words::{environment, one_of, status, trust_level};
+use crate::commands::words::{environment, key_sort, one_of, sort_order, status, trust_level};
 use crate::failure::Failure;
 
-/// Lists keys, newest first.
+/// Lists keys, newest first unless another order is asked for.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   keystile keys list --environment production --status active
   keystile keys list --rotation-due --tag team:payments
+  keystile keys list --expires-within-days 30 --sort expires
   keystile keys list --all --json |
     jq -r '.data[] | select(.last_used_at == null) | .id'")]
 pub(super) struct List {
@@ -52,6 +54,19 @@ pub(super) struct List {
     /// Only keys that were not used for so many days, and are as old.
     #[arg(long, value_name = "DAYS", value_parser = value_parser!(u16).range(1..=3650))]
     unused_days: Option<u16>,
+    /// Only keys that are blocked; with `=false`, only those that are not.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    blocked: Option<bool>,
+    /// Only keys that have not ended and expire within so many days.
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u16).range(1..=3650))]
+    expires_within_days: Option<u16>,
+    /// By what to order them, `created` by default. Keys that were never used come before all others, those that never expire
+    /// behind all others.
+    #[arg(long, value_parser = key_sort())]
+    sort: Option<KeySort>,
+    /// Which way round: `desc` by default for `created` and `last_used`, `asc` for `name` and `expires`.
+    #[arg(long, value_parser = sort_order())]
+    order: Option<SortOrder>,
     /// Deleted keys, too.
     #[arg(long)]
     include_deleted: bool,
@@ -109,6 +124,8 @@ impl List {
             || tag.is_some()
             || self.rotation_due.is_some()
             || self.unused_days.is_some()
+            || self.blocked.is_some()
+            || self.expires_within_days.is_some()
     }
 
     fn query(self) -> KeyListQuery {
@@ -126,6 +143,10 @@ impl List {
             tag: self.tag,
             rotation_due: self.rotation_due,
             unused_days: self.unused_days,
+            blocked: self.blocked,
+            expires_within_days: self.expires_within_days,
+            sort: self.sort,
+            order: self.order,
             include_deleted: self.include_deleted.then_some(true),
         }
     }

@@ -22,6 +22,7 @@ const WORDS: &Words = &[
     ("{blob}", "BYTEA"),
     ("{strict}", ""),
     ("{derived}", "STORED"),
+    ("{by_bytes}", "COLLATE \"C\""),
     ("{for_update}", "FOR UPDATE"),
     ("{for_share}", "FOR SHARE"),
     ("{skip_locked}", "SKIP LOCKED"),

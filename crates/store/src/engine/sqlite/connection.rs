@@ -14,8 +14,8 @@ const OLDEST: i32 = 3_051_003;
 const OLDEST_SHOWN: &str = "3.51.3";
 /// How long a statement waits for a lock of another process, such as a backup tool.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Prepared statements kept per connection: more than this crate has.
-const STATEMENTS: usize = 128;
+/// Prepared statements kept per connection: more than are in use at a time.
+const STATEMENTS: usize = 256;
 /// Page cache per connection, in KiB: the upper levels of the indexes of millions of keys.
 const CACHE_KIB: i64 = 16 * 1024;
 

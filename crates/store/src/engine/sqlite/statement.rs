@@ -15,6 +15,7 @@ const WORDS: &Words = &[
     ("{blob}", "BLOB"),
     ("{strict}", "STRICT"),
     ("{derived}", "VIRTUAL"),
+    ("{by_bytes}", ""),
     ("{for_update}", ""),
     ("{for_share}", ""),
     ("{skip_locked}", ""),
