@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Method, Request, StatusCode};
+use http::response::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -20,6 +21,7 @@ pub(crate) struct Client {
 /// What came back.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -64,8 +66,14 @@ impl Client {
             .header(HOST, "bench")
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, authorization);
+        self.ask(request.body(Full::new(body))?).await
+    }
+
+    /// Sends any request.
+    pub(crate) async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
         self.sender.ready().await?;
-        let (parts, body) = self.sender.send_request(request.body(Full::new(body))?).await?.into_parts();
-        Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
+        let (parts, body) = self.sender.send_request(request).await?.into_parts();
+        let Parts { status, headers, .. } = parts;
+        Ok(Answer { status, headers, body: body.collect().await?.to_bytes() })
     }
 }

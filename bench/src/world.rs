@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use keystile_core::Secret;
+use keystile_core::{Secret, TenantId};
 use keystile_store::Location;
 use serde_json::json;
 
@@ -84,6 +84,17 @@ impl World {
     /// The path of the tenant's keys.
     pub(crate) fn keys_path(&self) -> String {
         format!("/api/v1/tenants/{}/api-keys", self.owner.tenant_id)
+    }
+
+    /// The tenant that all keys belong to.
+    pub(crate) const fn tenant_id(&self) -> TenantId {
+        self.owner.tenant_id
+    }
+
+    /// The id of the key that was made last.
+    pub(crate) async fn newest_key(&self, server: &Server) -> Result<String> {
+        let mut client = Client::connect(server.address()).await?;
+        client.get(&format!("{}?limit=1", self.keys_path()), &self.bearer()).await?.text("/data/0/id")
     }
 
     /// The path a gateway asks.

@@ -2,6 +2,7 @@
 
 mod beside;
 mod cold;
+mod console;
 mod control;
 mod hot;
 mod in_process;
@@ -27,6 +28,7 @@ pub(crate) async fn everything(plan: Plan) -> Result<Vec<Row>> {
     let mut rows = hot::rows(&sqlite, plan).await?;
     rows.extend(cold::rows(&sqlite, "SQLite", plan).await?);
     rows.extend(start::rows(&sqlite, plan).await?);
+    rows.extend(console::rows(&sqlite, "SQLite", plan.stored()).await?);
     rows.extend(control::rows(&sqlite, "SQLite", plan).await?);
     if plan.further_keys > 0 {
         return Ok(rows);
@@ -39,6 +41,7 @@ pub(crate) async fn everything(plan: Plan) -> Result<Vec<Row>> {
             let data = folder.path().join("postgres");
             let postgres = World::make(data, Some(server.url()), plan.postgres_keys).await?;
             rows.extend(cold::rows(&postgres, "PostgreSQL", plan).await?);
+            rows.extend(console::rows(&postgres, "PostgreSQL", plan.postgres_keys).await?);
             rows.extend(control::rows(&postgres, "PostgreSQL", plan).await?);
         }
         Err(failure) => say(&format!("no rows for PostgreSQL: {failure:#}")),

@@ -1,5 +1,7 @@
 //! Sessions: using, refreshing, showing and ending them.
 
+use std::time::Duration;
+
 use keystile_core::{
     Action, Actor, AuditEntry, Person, PersonId, Role, Secret, Session, SessionEnd, SessionId, Tenant,
     TenantId,
@@ -10,6 +12,9 @@ use serde_json::{Value, json};
 use tracing::instrument;
 
 use crate::{ControlPlane, Origin, Refused, SignedIn, Tokens};
+
+/// How often it is noted that a browser uses its session, which must not write with every page.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// Proof that a person's session can be used now. Only [`ControlPlane::arrive`] makes one.
 #[derive(Debug, Clone)]
@@ -54,6 +59,22 @@ impl ControlPlane {
     pub async fn arrive(&self, signed_in: &SignedIn, origin: Origin) -> Result<Present, Refused> {
         let Entrance { session, person, place: _ } = self.entrance(signed_in, None).await?;
         Ok(Present { person, session, origin })
+    }
+
+    /// Whose session a browser carries on. It holds the session's refresh token, which it shows each time instead of
+    /// exchanging it; once it is exchanged, it carries on nothing.
+    ///
+    /// # Errors
+    /// [`Refused::SessionEnded`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn carry_on(&self, token: &Secret) -> Result<SignedIn, Refused> {
+        let session = self.store.session_carried_by(token.digest()).await?;
+        let now = self.now();
+        let session = session.filter(|session| session.is_live(now)).ok_or(Refused::SessionEnded)?;
+        if session.refreshed_at.plus(USE_NOTED_EVERY) <= now {
+            self.store.note_session_use(session.id, now).await?;
+        }
+        Ok(SignedIn { person_id: session.person_id, session_id: session.id, tenant_id: session.tenant_id })
     }
 
     /// What the session opens, if it can be used now.

@@ -36,6 +36,11 @@ const BY_TOKEN: &str = concat!(
     columns!(),
     " FROM refresh_tokens AS r JOIN sessions AS s ON s.id = r.session_id WHERE r.digest = $1"
 );
+const BY_UNUSED_TOKEN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM refresh_tokens AS r JOIN sessions AS s ON s.id = r.session_id WHERE r.digest = $1 AND r.used_at IS NULL"
+);
 const LIVE: &str = concat!(
     "SELECT ",
     columns!(),
@@ -108,7 +113,27 @@ impl Store {
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
     pub async fn session_of_token(&self, token: Digest) -> Result<Option<Session>, StoreError> {
-        self.read([token.into()], |args, tx| Box::pin(read_by_token(args, tx))).await
+        self.read([token.into()], |args, tx| Box::pin(read_by_token(BY_TOKEN, args, tx))).await
+    }
+
+    /// The session that a refresh token carries on, unless the token was exchanged for another.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn session_carried_by(&self, token: Digest) -> Result<Option<Session>, StoreError> {
+        self.read([token.into()], |args, tx| Box::pin(read_by_token(BY_UNUSED_TOKEN, args, tx))).await
+    }
+
+    /// Notes that a session was used without its token being exchanged; nothing happens to one that has ended.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn note_session_use(&self, id: SessionId, at: Timestamp) -> Result<(), StoreError> {
+        let args = alive(id, at);
+        self.write_quietly(args, |args, tx| {
+            Box::pin(async move { tx.execute(REFRESH, args).await.map(drop) })
+        })
+        .await
     }
 
     /// Exchanges a refresh token for the next one. Of any number of exchanges of one token at most one succeeds; each
@@ -220,8 +245,8 @@ async fn read_entrance(args: &[Value; 3], tx: &mut Tx<'_>) -> Result<Option<Entr
     tx.query_opt(ENTER, args).await?.map(read).transpose()
 }
 
-async fn read_by_token(args: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Session>, StoreError> {
-    tx.query_opt(BY_TOKEN, args).await?.map(|mut row| read(&mut row)).transpose()
+async fn read_by_token(sql: &str, args: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Session>, StoreError> {
+    tx.query_opt(sql, args).await?.map(|mut row| read(&mut row)).transpose()
 }
 
 async fn read_live(args: &[Value; 3], tx: &mut Tx<'_>) -> Result<Vec<Session>, StoreError> {
@@ -236,17 +261,16 @@ async fn rotate(rotation: &Refresh, tx: &mut Tx<'_>) -> Result<Refreshed, StoreE
         end(&values, if_reused, tx).await?;
         return Ok(Refreshed::Reused);
     }
-    let alive = [
-        Value::text(session.id),
-        (*at).into(),
-        at.minus(Session::IDLE).into(),
-        at.minus(Session::LONGEST).into(),
-    ];
-    if tx.execute(REFRESH, &alive).await? == 0 {
+    if tx.execute(REFRESH, &alive(session.id, *at)).await? == 0 {
         return Ok(Refreshed::Ended);
     }
     tx.execute(INSERT_TOKEN, &[(*next).into(), Value::text(session.id), (*at).into()]).await?;
     Ok(Refreshed::Yes)
+}
+
+/// The values of [`REFRESH`].
+fn alive(id: SessionId, at: Timestamp) -> [Value; 4] {
+    [Value::text(id), at.into(), at.minus(Session::IDLE).into(), at.minus(Session::LONGEST).into()]
 }
 
 async fn end(values: &[Value; 4], audit: &[AuditEntry], tx: &mut Tx<'_>) -> Result<bool, StoreError> {

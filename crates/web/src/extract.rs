@@ -247,7 +247,7 @@ impl FromRequestParts<App> for PathPermission {
     }
 }
 
-async fn path_id<Id: FromStr>(
+pub(crate) async fn path_id<Id: FromStr>(
     parts: &mut Parts,
     app: &App,
     parameter: &str,

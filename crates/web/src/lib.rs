@@ -8,6 +8,7 @@
 mod api;
 mod authz;
 mod body;
+mod console;
 mod document;
 mod extract;
 mod field_name;

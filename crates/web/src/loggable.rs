@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use keystile_core::{ApplicationId, AuditId, CustomerId, InvitationId, KeyId, PersonId, SessionId, TenantId};
 use utoipa::openapi::OpenApi;
 
+use crate::console;
+
 /// The words of our own paths.
 #[derive(Debug)]
 pub(crate) struct Words(HashSet<String>);
@@ -12,7 +14,9 @@ pub(crate) struct Words(HashSet<String>);
 impl Words {
     pub(crate) fn of(document: &OpenApi) -> Self {
         let parts = document.paths.paths.keys().flat_map(|path| path.split('/'));
-        Self(parts.filter(|part| !part.starts_with('{')).map(str::to_owned).collect())
+        let mut words: HashSet<_> = parts.filter(|part| !part.starts_with('{')).map(str::to_owned).collect();
+        words.extend(console::words().map(str::to_owned));
+        Self(words)
     }
 
     /// The path as far as it consists of our own words and of ids. What comes then may be a secret that somebody put there,
@@ -48,6 +52,10 @@ mod tests {
         let id = "key_01J00000000000000000000001";
         for (path, shown) in [
             ("/healthz", "/healthz"),
+            (
+                "/console/ten_01J00000000000000000000001/keys/new",
+                "/console/ten_01J00000000000000000000001/keys/new",
+            ),
             ("/.well-known/jwks.json", "/.well-known/jwks.json"),
             (&format!("/api/v1/tenants/a/api-keys/{id}/revoke"), "/api/v1/tenants/…"),
             (&format!("/api-keys/{id}/revoke"), &format!("/api-keys/{id}/revoke")),

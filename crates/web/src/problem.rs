@@ -16,6 +16,8 @@ const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// So much is being done already that this must come back later.
 pub(crate) const BUSY: &str = "busy";
 const INTERNAL: &str = "internal";
+const SESSION_ENDED: &str = "session_ended";
+const SECOND_FACTOR_REQUIRED: &str = "second_factor_required";
 /// A token that cannot be revoked by itself (RFC 7009, section 2.2.1).
 pub(crate) const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
 
@@ -109,6 +111,31 @@ impl ApiProblem {
         self.code.parse().ok()
     }
 
+    /// Our own fault, whose cause was logged.
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "this is our fault and was logged")
+    }
+
+    /// What is wrong, in a sentence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What is wrong with each field.
+    pub(crate) fn errors(&self) -> &[FieldProblem] {
+        &self.errors
+    }
+
+    /// Whether signing in is what helps.
+    pub(crate) fn is_session_over(&self) -> bool {
+        self.code == SESSION_ENDED
+    }
+
+    /// Whether the tenant cannot be entered without a second factor.
+    pub(crate) fn wants_second_factor(&self) -> bool {
+        self.code == SECOND_FACTOR_REQUIRED
+    }
+
     /// The status that it is told with.
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
@@ -187,10 +214,10 @@ impl From<manage::Refused> for ApiProblem {
                 Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", detail)
             }
             manage::Refused::SecondFactorMissing => {
-                Self::new(StatusCode::UNAUTHORIZED, "second_factor_required", detail)
+                Self::new(StatusCode::UNAUTHORIZED, SECOND_FACTOR_REQUIRED, detail)
             }
             manage::Refused::SecondFactorRequired => {
-                Self::new(StatusCode::FORBIDDEN, "second_factor_required", detail)
+                Self::new(StatusCode::FORBIDDEN, SECOND_FACTOR_REQUIRED, detail)
             }
             manage::Refused::RefreshToken => {
                 Self::new(StatusCode::UNAUTHORIZED, "refresh_token_invalid", detail)
@@ -199,7 +226,7 @@ impl From<manage::Refused> for ApiProblem {
             manage::Refused::SetupToken => Self::new(StatusCode::UNAUTHORIZED, "setup_token_invalid", detail),
             manage::Refused::SetUpAlready => Self::new(StatusCode::GONE, "set_up_already", detail),
             manage::Refused::SessionEnded => {
-                Self::new(StatusCode::UNAUTHORIZED, "session_ended", format!("{detail}; sign in again"))
+                Self::new(StatusCode::UNAUTHORIZED, SESSION_ENDED, format!("{detail}; sign in again"))
             }
             manage::Refused::Key(refusal) => Self::decision(&refusal),
             manage::Refused::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
@@ -235,7 +262,7 @@ impl From<manage::Refused> for ApiProblem {
             manage::Refused::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, detail),
             manage::Refused::Internal(cause) => {
                 tracing::error!(cause, "a request failed");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "this is our fault and was logged")
+                Self::internal()
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::api::{
     verification, whoami,
 };
 use crate::authz;
+use crate::console;
 use crate::document::Document;
 use crate::problem::ApiProblem;
 use crate::refusals;
@@ -33,6 +34,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/openapi.json", axum::routing::get(async move |headers: HeaderMap| document.answer(&headers)))
         // The service answers what is sent there with POST; here it is only told apart from other methods.
         .route(VERIFY_PATH, axum::routing::post(no_such_path))
+        .merge(console::routes())
         .route_layer(from_fn(tell_route))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

@@ -48,6 +48,8 @@ fn first_start(workspace: &Workspace, base_url: &str) -> String {
   tenant       {tenant_id}
   application  {application_id}
 
+Look: open {base_url}/console in a browser and sign in with the address and password above.
+
 One key per environment. Secrets and the password are shown this once; only their hashes are kept.
 
 {keys}
@@ -94,6 +96,8 @@ fn later_start(facts: &Facts, base_url: &str) -> String {
 
 The password and the secrets were shown on the first start and are not kept. Lost? Stop, delete the
 folder keystile-dev (or the one that --data-dir names) and start anew.
+
+The console: {base_url}/console
 
 The API: {base_url}/openapi.json. Stop with Ctrl-C.
 "

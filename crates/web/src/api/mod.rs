@@ -84,7 +84,7 @@ fn sought(field: &'static str, text: Option<String>) -> Answer<Option<String>> {
 }
 
 /// The page a caller asks for. One item more is read, to know whether there is a next page.
-fn page_of<Id: FromStr<Err = Invalid>>(
+pub(crate) fn page_of<Id: FromStr<Err = Invalid>>(
     limit: Option<u16>,
     cursor: Option<&str>,
 ) -> Answer<(Page<Id>, usize)> {
@@ -104,7 +104,7 @@ fn page_size(limit: Option<u16>) -> Answer<u16> {
 }
 
 /// One page of `limit` items; `cursor` names the last item on it.
-fn listing<T, V>(
+pub(crate) fn listing<T, V>(
     mut items: Vec<T>,
     limit: usize,
     cursor: impl Fn(&T) -> String,

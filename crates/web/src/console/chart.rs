@@ -1,0 +1,94 @@
+//! Series that scripts draw, and the words that tell the same to whoever does not see them.
+
+use keystile_core::usage::Step;
+use keystile_wire::UsageView;
+use serde::Serialize;
+
+use super::parts;
+
+/// How far back a chart goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    /// As the query names it.
+    pub(super) word: &'static str,
+    /// What the choice is called.
+    pub(super) name: &'static str,
+    /// What was counted, in a sentence.
+    pub(super) during: &'static str,
+    pub(super) step: Step,
+    /// How many steps back it begins.
+    pub(super) seconds: u64,
+}
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+/// The choices.
+pub(super) const RANGES: &[Range] = &[
+    Range { word: "1h", name: "1 h", during: "in the last hour", step: Step::Minute, seconds: HOUR },
+    Range { word: "24h", name: "24 h", during: "in the last 24 hours", step: Step::Hour, seconds: DAY },
+    Range { word: "7d", name: "7 d", during: "in the last 7 days", step: Step::Hour, seconds: 7 * DAY },
+    Range { word: "30d", name: "30 d", during: "in the last 30 days", step: Step::Day, seconds: 30 * DAY },
+];
+
+impl Range {
+    /// The choice of this word; the last day unless it is one.
+    pub(super) fn named(word: &str) -> Self {
+        RANGES.iter().find(|range| range.word == word).copied().unwrap_or(RANGES[1])
+    }
+}
+
+/// Requests over time.
+pub(super) struct Chart {
+    /// What the script draws.
+    pub(super) series: String,
+    pub(super) allowed: u64,
+    pub(super) refused: u64,
+    /// Refusals by their code, the most frequent first.
+    pub(super) refusals: Vec<(&'static str, u64)>,
+}
+
+#[derive(Serialize)]
+struct Series {
+    times: Vec<i64>,
+    allowed: Vec<u64>,
+    refused: Vec<u64>,
+}
+
+impl Chart {
+    pub(super) fn of(view: &UsageView) -> Self {
+        let points = view.data.iter();
+        let series = Series {
+            times: points.clone().map(|point| point.starts_at.as_seconds()).collect(),
+            allowed: points.clone().map(|point| point.counts.allowed).collect(),
+            refused: points.map(|point| point.counts.refused).collect(),
+        };
+        let mut refusals: Vec<_> =
+            view.total.refused_by_code.iter().map(|(code, count)| (code.as_str(), *count)).collect();
+        refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Self {
+            // Numbers alone: nothing in it can fail to be written.
+            series: serde_json::to_string(&series).unwrap_or_default(),
+            allowed: view.total.allowed,
+            refused: view.total.refused,
+            refusals,
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.allowed == 0 && self.refused == 0
+    }
+
+    /// The chart in a sentence.
+    pub(super) fn told(&self, range: &Range) -> String {
+        let (allowed, refused) = (parts::number(self.allowed), parts::number(self.refused));
+        format!("{allowed} allowed and {refused} refused {}.", range.during)
+    }
+
+    /// Which part of the requests was refused: `0.4 %`.
+    pub(super) fn refused_share(&self) -> String {
+        let all = self.allowed + self.refused;
+        let tenths = (self.refused * 1_000).checked_div(all).unwrap_or(0);
+        format!("{}.{} %", tenths / 10, tenths % 10)
+    }
+}

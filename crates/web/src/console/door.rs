@@ -1,0 +1,171 @@
+//! The way in and out.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use http::header::USER_AGENT;
+use http::{HeaderMap, StatusCode};
+use keystile_core::Secret;
+use keystile_manage::{Refused, ShownFactor, SignIn};
+use serde::Deserialize;
+
+use super::cookie::{self, Lasts, Way};
+use super::form::{Fields, Form, OpenForm};
+use super::page::{go_to, page, page_with};
+use super::shell::Surroundings;
+use super::visitor::Visitor;
+use super::{assets, parts};
+use crate::api::Answer;
+use crate::extract::CameFrom;
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// Where somebody wanted to go before they had to sign in.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wish {
+    #[serde(default)]
+    next: String,
+}
+
+impl Wish {
+    /// A page of the console: a link that leads elsewhere is not followed.
+    fn path(&self) -> &str {
+        if self.next.starts_with("/console/") && !self.next.contains('\\') {
+            &self.next
+        } else {
+            super::CONSOLE
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    next: &'a str,
+    email: &'a str,
+    theme: Option<&'static str>,
+    answer: SignInAnswer,
+}
+
+/// What stands in the form about the last attempt.
+#[derive(Template)]
+#[template(path = "sign_in_answer.html")]
+struct SignInAnswer {
+    wrong: Option<String>,
+    wants_code: bool,
+}
+
+impl SignInAnswer {
+    const NOTHING: Self = Self { wrong: None, wants_code: false };
+}
+
+/// Goes on to the tenant that the session is for.
+pub(super) async fn enter(State(app): State<App>, visitor: Visitor) -> Answer {
+    let at_home = visitor.signed_in.tenant_id();
+    let me = app.control.me(visitor.present).await?;
+    let first = me.tenants.iter().map(|(tenant, _)| tenant.id);
+    let tenant = first.clone().find(|id| Some(*id) == at_home).or_else(|| first.min());
+    let path = match tenant {
+        Some(id) => format!("/console/{id}"),
+        None => "/console/account".to_owned(),
+    };
+    go_to(&path, visitor.surroundings)
+}
+
+/// The form to sign in with; whoever is signed in already goes on.
+pub(super) async fn sign_in(
+    State(app): State<App>,
+    visitor: Result<Visitor, ApiProblem>,
+    Query(wish): Query<Wish>,
+    headers: HeaderMap,
+) -> Answer {
+    if let Ok(visitor) = visitor {
+        return go_to(wish.path(), visitor.surroundings);
+    }
+    if app.control.awaits_set_up() {
+        return go_to("/console/setup", Surroundings::of(&headers));
+    }
+    let theme = cookie::theme(&headers);
+    page(&SignInPage { next: wish.path(), email: "", theme, answer: SignInAnswer::NOTHING })
+}
+
+/// Signs in, and goes on to where somebody wanted to go.
+pub(super) async fn try_sign_in(
+    State(app): State<App>,
+    CameFrom(origin): CameFrom,
+    headers: HeaderMap,
+    OpenForm(fields): OpenForm,
+) -> Answer {
+    let wish = Wish { next: fields.text("next").to_owned() };
+    let Some(way) = Way::of_form(&headers) else { return again(&headers, &fields, &wish, NO_TLS) };
+    let lasts = if fields.is_ticked("stay") { Lasts::WhileUsed } else { Lasts::UntilClosed };
+    let attempt = SignIn {
+        email: fields.text("email").parse().ok(),
+        password: fields.secret("password").unwrap_or_else(|| Secret::new("")),
+        tenant_id: None,
+        factor: shown_factor(&fields),
+        user_agent: headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned),
+    };
+    let signed_in = app.finish(|app: App| async move { app.control.sign_in(attempt, &origin).await }).await;
+    match signed_in {
+        Ok(tokens) => let_in(&tokens.refresh, (way, lasts), wish.path(), Surroundings::of(&headers)),
+        Err(Refused::SecondFactorMissing) => {
+            let answer = SignInAnswer { wrong: None, wants_code: true };
+            answered(&headers, &fields, &wish, StatusCode::OK, answer)
+        }
+        Err(Refused::WrongCredentials) => again(&headers, &fields, &wish, WRONG),
+        Err(other) => Err(other.into()),
+    }
+}
+
+const WRONG: &str =
+    "Email, password or code is wrong. After ten attempts in vain each further one has to wait a while.";
+const NO_TLS: &str = "This page was reached without TLS from another machine, where others could read your password \
+    and session. Put a proxy with TLS in front of Keystile, or use the machine itself.";
+
+/// Ends the session.
+pub(super) async fn sign_out(State(app): State<App>, visitor: Visitor, Form(_): Form) -> Answer {
+    let id = visitor.present.session().id;
+    app.control.end_session(&visitor.present, id).await?;
+    let mut response = go_to("/console/sign-in", visitor.surroundings)?;
+    for (name, value) in cookie::take_away() {
+        response.headers_mut().append(name, value);
+    }
+    Ok(response)
+}
+
+/// Gives the browser the session and sends it on.
+pub(super) fn let_in(token: &Secret, (way, lasts): (Way, Lasts), path: &str, from: Surroundings) -> Answer {
+    let mut response = go_to(path, from)?;
+    let (name, value) = cookie::give(token, way, lasts).ok_or_else(ApiProblem::internal)?;
+    response.headers_mut().append(name, value);
+    Ok(response)
+}
+
+fn shown_factor(fields: &Fields) -> Option<ShownFactor> {
+    let code = fields.secret("code")?;
+    // Codes of authenticators are six digits; those for their loss are longer.
+    let is_short = fields.text("code").chars().filter(|letter| !letter.is_whitespace()).count() <= 8;
+    Some(if is_short { ShownFactor::Code(code) } else { ShownFactor::RecoveryCode(code) })
+}
+
+fn again(headers: &HeaderMap, fields: &Fields, wish: &Wish, wrong: &str) -> Answer {
+    let answer = SignInAnswer { wrong: Some(wrong.to_owned()), wants_code: fields.filled("code").is_some() };
+    answered(headers, fields, wish, StatusCode::UNPROCESSABLE_ENTITY, answer)
+}
+
+/// With scripts only the answer is put into the form, where the password stays; without, the page is shown again.
+fn answered(
+    headers: &HeaderMap,
+    fields: &Fields,
+    wish: &Wish,
+    status: StatusCode,
+    answer: SignInAnswer,
+) -> Answer {
+    match Surroundings::of(headers) {
+        Surroundings::Panel => page_with(status, &answer),
+        Surroundings::Page => {
+            let theme = cookie::theme(headers);
+            page_with(status, &SignInPage { next: wish.path(), email: fields.text("email"), theme, answer })
+        }
+    }
+}

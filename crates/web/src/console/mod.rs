@@ -1,0 +1,64 @@
+//! The console: pages for people, made here and sent whole. A page is a template of `templates/` and the struct that
+//! fills it; forms are answered with the page again, or with a redirect. What a page shows and does comes from `manage`,
+//! as everywhere; whoever looks at it is a [`Visitor`](visitor::Visitor), who carries a session in a cookie.
+//!
+//! Pages work without scripts. With them, links with `data-panel` open their page in a panel over the one they
+//! stand on: the same path answers without its surroundings then.
+
+mod assets;
+mod chart;
+mod cookie;
+mod door;
+mod form;
+mod headers;
+mod keys;
+mod overview;
+mod page;
+mod parts;
+mod shell;
+mod sought;
+mod told;
+mod trouble;
+mod visitor;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+
+use crate::state::App;
+
+/// Where the console is.
+pub(crate) const CONSOLE: &str = "/console";
+
+/// Words of the console's paths that no path of the API has.
+const WORDS: &[&str] =
+    &["console", "sign-in", "sign-out", "setup", "account", "invitation", "reset", "new", "edit"];
+
+/// The words of the console's paths, which may stand in a log.
+pub(crate) fn words() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().copied().chain(shell::sections())
+}
+
+/// Everything below [`CONSOLE`], and the way there.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(async || axum::response::Redirect::to(CONSOLE)))
+        .route("/console/assets/{version}/{name}", get(assets::serve))
+        .nest(CONSOLE, pages())
+}
+
+fn pages() -> Router<App> {
+    Router::new()
+        .route("/", get(door::enter))
+        .route("/sign-in", get(door::sign_in).post(door::try_sign_in))
+        .route("/sign-out", post(door::sign_out))
+        .nest("/{tenant_id}", in_tenant())
+        .fallback(trouble::no_such_page)
+        .layer(from_fn(trouble::show))
+        .layer(from_fn(headers::add))
+}
+
+/// The pages of one tenant.
+fn in_tenant() -> Router<App> {
+    Router::new().route("/", get(overview::show)).route("/keys", get(keys::list))
+}

@@ -1,0 +1,141 @@
+//! What a tenant has at a glance: its keys, its traffic, and what somebody should look at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use keystile_core::overview::{Overview, StatusCounts};
+use keystile_wire::TenantUsageQuery;
+use serde::Deserialize;
+
+use super::chart::{Chart, RANGES, Range};
+use super::page::page;
+use super::shell::Shell;
+use super::visitor::Inside;
+use super::{assets, parts};
+use crate::api::Answer;
+use crate::api::usage::of_tenant;
+use crate::state::App;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Choice {
+    #[serde(default)]
+    range: String,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    shell: Shell,
+    overview: Arc<Overview>,
+    chart: Chart,
+    range: Range,
+    attention: Vec<Concern>,
+    tables: Vec<Table>,
+}
+
+/// Something that somebody should look at, and where they see it.
+struct Concern {
+    tone: &'static str,
+    count: u64,
+    what: &'static str,
+    why: &'static str,
+    /// The filter of the list of keys.
+    query: &'static str,
+}
+
+/// Active keys by one of their properties.
+struct Table {
+    name: &'static str,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: &'static str,
+    query: String,
+    active: u64,
+    total: u64,
+}
+
+/// The first page of a tenant.
+pub(super) async fn show(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    Query(choice): Query<Choice>,
+) -> Answer {
+    let range = Range::named(&choice.range);
+    let from = shell.now.minus(Duration::from_secs(range.seconds));
+    let query = TenantUsageQuery { from: Some(from), step: Some(range.step), ..TenantUsageQuery::default() };
+    let chart = Chart::of(&of_tenant(&app, &caller, &query).await?);
+    let overview = app.control.overview(&caller).await?;
+    let (attention, tables) = (concerns(&overview), tables(&overview));
+    page(&OverviewPage { shell, overview, chart, range, attention, tables })
+}
+
+fn concerns(overview: &Overview) -> Vec<Concern> {
+    let seen = &overview.keys.attention;
+    let concern = |tone, count, what, why, query| Concern { tone, count, what, why, query };
+    let all = [
+        concern(
+            "bad",
+            seen.expiring_in_7_days,
+            "Expiring within 7 days",
+            "Whoever uses them is refused from that moment on. Rotate them, or extend their time.",
+            "?expires_within_days=7&status=active",
+        ),
+        concern(
+            "warn",
+            seen.expiring_in_30_days - seen.expiring_in_7_days.min(seen.expiring_in_30_days),
+            "Expiring within 30 days",
+            "There is time to plan their rotation.",
+            "?expires_within_days=30&status=active",
+        ),
+        concern(
+            "warn",
+            seen.rotation_due,
+            "Due for rotation",
+            "Their secret is older than this tenant lets secrets grow.",
+            "?rotation_due=true&status=active",
+        ),
+        concern(
+            "warn",
+            seen.unused_for_90_days,
+            "Unused for 90 days",
+            "A key that nobody needs is a risk for nothing. Switch it off and see whether anybody asks.",
+            "?unused_days=90&status=active",
+        ),
+        concern(
+            "info",
+            seen.blocked,
+            "Blocked",
+            "Somebody had a reason, which each of them tells.",
+            "?blocked=true&status=active",
+        ),
+    ];
+    all.into_iter().filter(|concern| concern.count > 0).collect()
+}
+
+fn tables(overview: &Overview) -> Vec<Table> {
+    let keys = &overview.keys;
+    let table = |name, rows: Vec<Row>| Table { name, rows };
+    let environments = keys
+        .by_environment
+        .iter()
+        .map(|(key, counts)| row(parts::environment_name(*key), format!("?environment={key}"), counts));
+    let levels = keys
+        .by_trust_level
+        .iter()
+        .map(|(key, counts)| row(parts::trust_name(*key), format!("?trust_level={key}"), counts));
+    let kinds =
+        keys.by_kind.iter().map(|(key, counts)| row(parts::kind_name(key), format!("?kind={key}"), counts));
+    vec![
+        table("By environment", environments.collect()),
+        table("By trust level", levels.collect()),
+        table("By kind", kinds.collect()),
+    ]
+}
+
+fn row(name: &'static str, query: String, counts: &StatusCounts) -> Row {
+    Row { name, query, active: counts.active, total: counts.total() }
+}

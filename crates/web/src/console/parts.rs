@@ -1,0 +1,281 @@
+//! Small parts of pages that templates put together: icons, times, badges.
+
+use std::fmt::{self, Display};
+
+use askama::FastWritable;
+use askama::filters::HtmlSafe;
+use keystile_core::{ApiKey, Environment, KeyStatus, Timestamp, TrustLevel};
+
+/// A picture of a line drawing, for the eye only.
+#[derive(Clone, Copy)]
+pub(super) struct Icon(&'static str);
+
+macro_rules! icons {
+    ($( $name:literal: $lines:literal; )+) => {
+        /// The lines of the icon of this name, on a field of 24 by 24.
+        pub(super) fn icon(name: &str) -> Icon {
+            Icon(match name { $( $name => $lines, )+ _ => "" })
+        }
+
+        #[cfg(test)]
+        const ICONS: &[&str] = &[$($name),+];
+    };
+}
+
+icons! {
+    "overview": "<path d='M4 13h6V4H4zM14 20h6v-9h-6zM4 20h6v-3H4zM14 7h6V4h-6z'/>";
+    "key": "<circle cx='8' cy='15' r='4'/><path d='M11 12l8-8M16 7l3 3M13.5 9.5l2 2'/>";
+    "customers": "<circle cx='9' cy='8' r='3.5'/><path d='M3 20c0-3.5 2.5-6 6-6s6 2.500 6 6M16 4.800a3.500 3.500 0 010 6.400M18 14.500c2 .8 3 2.800 3 5.500'/>";
+    "application": "<path d='M4 5h16v14H4zM4 9.500h16M7 7.250h.01M10 7.250h.01'/>";
+    "audit": "<path d='M7 3h10v18H7zM10 8h4M10 12h4M10 16h2'/>";
+    "members": "<circle cx='12' cy='8' r='4'/><path d='M4.500 20c.5-4 3.500-6 7.500-6s7 2 7.500 6'/>";
+    "settings": "<path d='M4 7h9M17 7h3M4 17h3M11 17h9'/><circle cx='15' cy='7' r='2'/><circle cx='9' cy='17' r='2'/>";
+    "playground": "<path d='M8 7l-5 5 5 5M16 7l5 5-5 5M13.500 4l-3 16'/>";
+    "search": "<circle cx='11' cy='11' r='6.500'/><path d='M16 16l4.500 4.500'/>";
+    "plus": "<path d='M12 5v14M5 12h14'/>";
+    "close": "<path d='M6 6l12 12M18 6L6 18'/>";
+    "menu": "<path d='M4 7h16M4 12h16M4 17h16'/>";
+    "chevron": "<path d='M8 10l4 4 4-4'/>";
+    "up": "<path d='M12 19V5M6 11l6-6 6 6'/>";
+    "down": "<path d='M12 5v14M6 13l6 6 6-6'/>";
+    "next": "<path d='M9 6l6 6-6 6'/>";
+    "back": "<path d='M15 6l-6 6 6 6'/>";
+    "trash": "<path d='M4 7h16M9 7V4h6v3M6.500 7l1 13h9l1-13M10 11v5M14 11v5'/>";
+    "copy": "<path d='M9 9h11v11H9zM5 15H4V4h11v1'/>";
+    "download": "<path d='M12 4v11M7 11l5 5 5-5M5 20h14'/>";
+    "warn": "<path d='M12 4l9 16H3zM12 10v4M12 17h.01'/>";
+    "info": "<circle cx='12' cy='12' r='9'/><path d='M12 11v5M12 8h.01'/>";
+    "check": "<path d='M5 12.500l4.500 4.500L19 7.500'/>";
+    "clock": "<circle cx='12' cy='12' r='9'/><path d='M12 7v5l3.500 2'/>";
+    "rotate": "<path d='M20 12a8 8 0 11-2.500-5.800M20 4v4.500h-4.500'/>";
+    "block": "<circle cx='12' cy='12' r='9'/><path d='M5.800 5.800l12.400 12.400'/>";
+    "power": "<path d='M12 3v9M6.500 7a8 8 0 1011 0'/>";
+    "edit": "<path d='M4 20h4L19 9l-4-4L4 16zM13 7l4 4'/>";
+    "shield": "<path d='M12 3l8 3v6c0 4.500-3.200 7.800-8 9-4.800-1.200-8-4.500-8-9V6zM9 12l2 2 4-4'/>";
+    "mail": "<path d='M3 6h18v12H3zM3 7l9 7 9-7'/>";
+    "theme": "<circle cx='12' cy='12' r='8.500'/><path d='M12 3.500a8.500 8.500 0 010 17z' fill='currentcolor'/>";
+    "exit": "<path d='M10 4H5v16h5M14 8l4 4-4 4M18 12H9'/>";
+    "list": "<path d='M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01'/>";
+    "link": "<path d='M10 14a4 4 0 005.700 0l3-3a4 4 0 00-5.700-5.700l-1 1M14 10a4 4 0 00-5.700 0l-3 3a4 4 0 005.700 5.700l1-1'/>";
+    "eye": "<path d='M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12z'/><circle cx='12' cy='12' r='3'/>";
+    "chart": "<path d='M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6'/>";
+}
+
+impl Display for Icon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\">{}</svg>", self.0)
+    }
+}
+
+/// A value, or a reference to one of any depth: templates pass what they name by reference.
+pub(super) trait Shown<T> {
+    fn shown(&self) -> T;
+}
+
+macro_rules! shown {
+    ($($value:ty),+) => {
+        $(
+            impl Shown<$value> for $value {
+                fn shown(&self) -> $value {
+                    *self
+                }
+            }
+            impl<R: Shown<$value>> Shown<$value> for &R {
+                fn shown(&self) -> $value {
+                    (**self).shown()
+                }
+            }
+        )+
+    };
+}
+
+shown!(Timestamp, Environment, TrustLevel, u64);
+
+/// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
+#[derive(Clone, Copy)]
+pub(super) struct Moment(Timestamp, &'static str);
+
+/// When, with the time of day.
+pub(super) fn time(at: impl Shown<Timestamp>) -> Moment {
+    Moment(at.shown(), "full")
+}
+
+/// How long ago, or how long until then.
+pub(super) fn ago(at: impl Shown<Timestamp>) -> Moment {
+    Moment(at.shown(), "relative")
+}
+
+/// Which day.
+pub(super) fn day(at: impl Shown<Timestamp>) -> Moment {
+    Moment(at.shown(), "day")
+}
+
+impl Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let (date, time) = text.split_once('T').unwrap_or((&text, ""));
+        let minute = time.get(..5).unwrap_or_default();
+        write!(f, "<time datetime=\"{text}\" data-time=\"{}\">{date} {minute} UTC</time>", self.1)
+    }
+}
+
+/// A word on a coloured ground.
+pub(super) struct Badge {
+    tone: &'static str,
+    word: &'static str,
+}
+
+impl Display for Badge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<span class=\"badge {}\">{}</span>", self.tone, self.word)
+    }
+}
+
+/// Whether a key can be used.
+pub(super) fn status(key: &ApiKey, now: impl Shown<Timestamp>) -> Badge {
+    let (tone, word) = match key.status(now.shown()) {
+        KeyStatus::Active if key.blocked.is_some() => ("dot bad", "Blocked"),
+        KeyStatus::Active => ("dot good", "Active"),
+        KeyStatus::Inactive => ("dot", "Inactive"),
+        KeyStatus::Revoked => ("dot bad", "Revoked"),
+        KeyStatus::Expired => ("dot warn", "Expired"),
+    };
+    Badge { tone, word }
+}
+
+/// Where a key works.
+pub(super) fn environment(environment: impl Shown<Environment>) -> Badge {
+    let environment = environment.shown();
+    let tone = match environment {
+        Environment::Production => "accent",
+        Environment::Staging => "info",
+        Environment::Development => "",
+    };
+    Badge { tone, word: environment_name(environment) }
+}
+
+/// What an environment is called.
+pub(super) const fn environment_name(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "Production",
+        Environment::Staging => "Staging",
+        Environment::Development => "Development",
+    }
+}
+
+/// How a source is treated.
+pub(super) fn trust(level: impl Shown<TrustLevel>) -> Badge {
+    let level = level.shown();
+    let tone = match level {
+        TrustLevel::External => "",
+        TrustLevel::Internal => "info",
+        TrustLevel::Trusted => "good",
+    };
+    Badge { tone, word: trust_name(level) }
+}
+
+/// What a trust level is called.
+pub(super) const fn trust_name(level: TrustLevel) -> &'static str {
+    match level {
+        TrustLevel::External => "External",
+        TrustLevel::Internal => "Internal",
+        TrustLevel::Trusted => "Trusted",
+    }
+}
+
+/// What a kind of keys is called, by one of [`KeyKind::NAMES`](keystile_core::KeyKind::NAMES).
+pub(super) fn kind_name(kind: &str) -> &'static str {
+    match kind {
+        "user" => "User",
+        "ingest" => "Ingest",
+        "virtual_llm" => "LLM",
+        _ => "Service",
+    }
+}
+
+/// What is written here is ours: no text of anybody else's goes into it.
+macro_rules! safe {
+    ($($part:ty),+) => {
+        $(
+            impl FastWritable for $part {
+                fn write_into(&self, dest: &mut dyn fmt::Write, _: &dyn askama::Values) -> askama::Result<()> {
+                    Ok(write!(dest, "{self}")?)
+                }
+            }
+            impl HtmlSafe for $part {}
+        )+
+    };
+}
+
+safe!(Icon, Moment, Badge);
+
+/// A number as people read it: `1,234,567`.
+pub(super) fn number(count: impl Shown<u64>) -> String {
+    let digits = count.shown().to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// The length of a window as people say it: `1 min`, `24 h`, `90 s`.
+pub(super) fn window(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min")];
+    let whole = units.into_iter().find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
+    let (length, unit) = whole.unwrap_or((1, "s"));
+    format!("{} {unit}", seconds / length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_told_in_their_largest_whole_unit() {
+        let told: Vec<_> = [1, 90, 60, 3_600, 5_400, 86_400, 604_800].into_iter().map(window).collect();
+        assert_eq!(told, ["1 s", "90 s", "1 min", "1 h", "90 min", "1 d", "7 d"]);
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let told: Vec<_> = [0u64, 999, 1_000, 12_345, 1_234_567].into_iter().map(number).collect();
+        assert_eq!(told, ["0", "999", "1,000", "12,345", "1,234,567"]);
+    }
+
+    /// A template that asks for an icon that is not there would show an empty picture.
+    #[test]
+    fn every_icon_that_a_template_names_is_there() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+        let mut named = 0;
+        for file in std::fs::read_dir(folder).unwrap().flat_map(|entry| files(&entry.unwrap().path())) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for (_, rest) in text.match_indices("icon(\"").map(|(at, found)| (at, &text[at + found.len()..]))
+            {
+                let name = rest.split('"').next().unwrap();
+                assert!(ICONS.contains(&name), "{name} in {}", file.display());
+                named += 1;
+            }
+        }
+        assert!(named > 10, "{named}");
+    }
+
+    fn files(path: &std::path::Path) -> Vec<std::path::PathBuf> {
+        if path.is_file() {
+            return vec![path.to_owned()];
+        }
+        std::fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect()
+    }
+
+    #[test]
+    fn a_moment_is_told_in_utc_where_no_script_runs() {
+        let shown = time(Timestamp::from_millis(1_790_000_000_000)).to_string();
+        assert_eq!(
+            shown,
+            "<time datetime=\"2026-09-21T14:13:20.000Z\" data-time=\"full\">2026-09-21 14:13 UTC</time>"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! What stands around every page of somebody who is signed in.
+
+use http::HeaderMap;
+use keystile_core::{Digest, Role, Secret, Tenant, TenantId, Timestamp};
+use keystile_manage::Me;
+
+const HX_REQUEST: &str = "hx-request";
+
+/// Where a page is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Surroundings {
+    /// By itself.
+    Page,
+    /// In a panel over another page, without what stands around.
+    Panel,
+}
+
+impl Surroundings {
+    /// A script that asks says so.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key(HX_REQUEST) { Self::Panel } else { Self::Page }
+    }
+}
+
+/// A tenant in the list of those that one can go to.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) id: TenantId,
+    pub(super) name: String,
+}
+
+/// What stands around a page: whose it is, where one can go, and the proof that its forms are ours.
+#[derive(Debug, Clone)]
+pub(super) struct Shell {
+    pub(super) email: String,
+    pub(super) tenant: Place,
+    pub(super) tenants: Vec<Place>,
+    pub(super) role: Role,
+    pub(super) section: String,
+    pub(super) form_token: String,
+    pub(super) theme: Option<&'static str>,
+    pub(super) told: Option<&'static str>,
+    pub(super) surroundings: Surroundings,
+    pub(super) now: Timestamp,
+}
+
+impl Shell {
+    /// The path of a page of the tenant: `shell.path("keys")`.
+    pub(super) fn path(&self, page: &str) -> String {
+        format!("/console/{}/{page}", self.tenant.id)
+    }
+
+    pub(super) fn is_page(&self) -> bool {
+        self.surroundings == Surroundings::Page
+    }
+
+    /// Whether the role is at least this one.
+    pub(super) fn may(&self, role: Role) -> bool {
+        self.role >= role
+    }
+
+    /// Whether keys can be made and changed.
+    pub(super) fn may_manage_keys(&self) -> bool {
+        self.may(Role::Developer)
+    }
+
+    /// Whether applications, members and the like can be changed.
+    pub(super) fn may_administer(&self) -> bool {
+        self.may(Role::Admin)
+    }
+
+    /// `page` in the list of pages is the one that is shown.
+    pub(super) fn is_at(&self, page: &str) -> bool {
+        self.section == page
+    }
+
+    pub(super) fn navigation(&self) -> &'static [Group] {
+        NAVIGATION
+    }
+
+    pub(super) fn initial(&self) -> char {
+        self.tenant.name.chars().next().unwrap_or('K')
+    }
+}
+
+/// A group of pages in the navigation.
+pub(super) struct Group {
+    pub(super) name: &'static str,
+    pub(super) pages: &'static [Entry],
+}
+
+/// A page in the navigation.
+pub(super) struct Entry {
+    /// Behind the tenant's path.
+    pub(super) path: &'static str,
+    pub(super) icon: &'static str,
+    pub(super) name: &'static str,
+}
+
+const fn entry(path: &'static str, icon: &'static str, name: &'static str) -> Entry {
+    Entry { path, icon, name }
+}
+
+/// What can be gone to. Pages of sources, logs, jobs, webhooks and language models have their place here, too.
+const NAVIGATION: &[Group] = &[
+    Group {
+        name: "",
+        pages: &[
+            entry("", "overview", "Overview"),
+            entry("keys", "key", "API keys"),
+            entry("customers", "customers", "Customers"),
+            entry("applications", "application", "Applications"),
+        ],
+    },
+    Group { name: "Activity", pages: &[entry("audit", "audit", "Audit log")] },
+    Group { name: "Build", pages: &[entry("playground", "playground", "Playground")] },
+    Group {
+        name: "Tenant",
+        pages: &[entry("members", "members", "Members"), entry("settings", "settings", "Settings")],
+    },
+];
+
+/// The parts of paths that name a page of the navigation.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    NAVIGATION.iter().flat_map(|group| group.pages).map(|page| page.path).filter(|path| !path.is_empty())
+}
+
+/// The tenants that one can go to.
+pub(super) fn places(me: &Me) -> Vec<Place> {
+    me.tenants.iter().map(|(tenant, _)| place(tenant)).collect()
+}
+
+fn place(tenant: &Tenant) -> Place {
+    Place { id: tenant.id, name: tenant.name.as_str().to_owned() }
+}
+
+/// What forms of this session carry. Whoever does not know the session cannot know it, and the session cannot be
+/// told from it.
+pub(super) fn form_token(session: &Secret) -> String {
+    Digest::of(&[b"keystile console form\0", session.expose().as_bytes()].concat()).to_hex()
+}

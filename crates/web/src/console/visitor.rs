@@ -1,0 +1,104 @@
+//! Who looks at the console.
+
+use axum::extract::{FromRequestParts, OriginalUri};
+use http::Uri;
+use http::request::Parts;
+use keystile_core::{Secret, TenantId};
+use keystile_manage::{Bearer, Caller, Me, Present, Refused, SignedIn};
+
+use super::cookie;
+use super::shell::{Shell, Surroundings, form_token, places};
+use super::told::told;
+use crate::extract::{origin, path_id};
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// Somebody who is signed in.
+pub(super) struct Visitor {
+    pub(super) signed_in: SignedIn,
+    pub(super) present: Present,
+    /// What their forms carry.
+    pub(super) form_token: String,
+    pub(super) surroundings: Surroundings,
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let token = session(parts)?;
+        let signed_in = app.control.carry_on(&token).await?;
+        let present = app.control.arrive(&signed_in, origin(parts)).await?;
+        let surroundings = Surroundings::of(&parts.headers);
+        Ok(Self { signed_in, present, form_token: form_token(&token), surroundings })
+    }
+}
+
+/// A member in the tenant that the path names, and what stands around their page.
+pub(super) struct Inside {
+    pub(super) caller: Caller,
+    pub(super) shell: Shell,
+}
+
+impl FromRequestParts<App> for Inside {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let visitor = Visitor::from_request_parts(parts, app).await?;
+        let tenant_id: TenantId = path_id(parts, app, "tenant_id", "tenant").await?;
+        let caller = app.control.enter(&Bearer::Person(visitor.signed_in), tenant_id, origin(parts)).await?;
+        let form_token = visitor.form_token;
+        let me = app.control.me(visitor.present).await?;
+        let shell = shell(parts, app, &me, &caller, form_token)?;
+        Ok(Self { caller, shell })
+    }
+}
+
+fn shell(
+    parts: &Parts,
+    app: &App,
+    me: &Me,
+    caller: &Caller,
+    form_token: String,
+) -> Result<Shell, ApiProblem> {
+    let tenants = places(me);
+    let tenant = tenants.iter().find(|place| place.id == caller.tenant_id()).cloned();
+    Ok(Shell {
+        email: me.person.email.to_string(),
+        tenant: tenant.ok_or(Refused::NotFound("tenant"))?,
+        tenants,
+        role: caller.role().ok_or_else(ApiProblem::internal)?,
+        section: section(asked_uri(parts).path()).to_owned(),
+        form_token,
+        theme: cookie::theme(&parts.headers),
+        told: told(asked_uri(parts).query()),
+        surroundings: Surroundings::of(&parts.headers),
+        now: app.control.present(),
+    })
+}
+
+/// The session that the browser carries on.
+pub(super) fn session(parts: &Parts) -> Result<Secret, ApiProblem> {
+    Ok(cookie::session(&parts.headers).ok_or(Refused::SessionEnded)?)
+}
+
+/// What was asked for. The router cuts off what a page is nested under.
+fn asked_uri(parts: &Parts) -> &Uri {
+    parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri)
+}
+
+/// The part of a path that tells which page it belongs to: `/console/{tenant_id}/{section}/…`.
+fn section(path: &str) -> &str {
+    path.split('/').nth(3).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::section;
+
+    #[test]
+    fn a_page_belongs_to_what_its_path_names() {
+        assert_eq!(section("/console/ten_1/keys/key_1/revoke"), "keys");
+        assert_eq!([section("/console/ten_1/"), section("/console/ten_1"), section("/")], ["", "", ""]);
+    }
+}
