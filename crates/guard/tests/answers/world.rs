@@ -7,6 +7,7 @@ use keystile_client::{Client, Credential};
 use keystile_core::{ApplicationId, Environment, Secret, TenantId};
 use keystile_engine::{Engine, EngineSettings};
 use keystile_guard::{Authority, Guard, InProcess, Peer, Remote, VerifiedKey};
+use keystile_manage::FirstOwner;
 use keystile_testkit::http::{Answer, Http};
 use keystile_web::{App, HttpSettings, Server, ServerLimits};
 use serde_json::{Value, json};
