@@ -15,8 +15,7 @@ use crate::wait::{DEADLINE, until};
 const CHROMIUM: (&str, &str) = ("/usr/bin/chromium", "chromium");
 const CHROMEDRIVER: (&str, &str) = ("/usr/bin/chromedriver", "chromium-driver");
 const STARTED: &str = "started successfully on port ";
-/// What Chromium is told. By a pipe it ends when chromedriver does, however that comes about. Scroll bars would make
-/// pages narrower than what the test asked for.
+/// What Chromium is told. By a pipe it ends when chromedriver does, however that comes about.
 const FLAGS: &[&str] = &[
     "--headless=new",
     "--no-sandbox",
@@ -27,7 +26,6 @@ const FLAGS: &[&str] = &[
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--hide-scrollbars",
     "--remote-debugging-pipe",
 ];
 

@@ -57,15 +57,15 @@ impl Key {
 pub(super) fn together(keys: &[Key]) -> Value {
     let down = keys.iter().map(|key| json!({ "type": "keyDown", "value": key.code() }));
     let up = keys.iter().rev().map(|key| json!({ "type": "keyUp", "value": key.code() }));
-    actions(down.chain(up).collect())
+    actions(&down.chain(up).collect::<Vec<_>>())
 }
 
 /// A text, letter by letter.
 pub(super) fn one_by_one(text: &str) -> Value {
     let press = |letter: char| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": letter }));
-    actions(text.chars().flat_map(press).collect())
+    actions(&text.chars().flat_map(press).collect::<Vec<_>>())
 }
 
-fn actions(actions: Vec<Value>) -> Value {
+fn actions(actions: &[Value]) -> Value {
     json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] })
 }

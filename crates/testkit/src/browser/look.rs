@@ -59,6 +59,8 @@ impl Browser {
         let is_phone = width <= WIDEST_PHONE;
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
+        // They would make pages narrower than what was asked for.
+        self.devtools("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
     }
 
     /// Lets the page know what the person likes.

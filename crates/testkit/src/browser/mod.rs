@@ -58,17 +58,17 @@ impl Browser {
     /// # Panics
     /// When there is no answer.
     pub fn open(&self, path: &str) {
-        self.command("url", json!({ "url": format!("{}{path}", self.origin) }));
+        self.command("url", &json!({ "url": format!("{}{path}", self.origin) }));
     }
 
     /// Loads the page again.
     pub fn reload(&self) {
-        self.command("refresh", json!({}));
+        self.command("refresh", &json!({}));
     }
 
     /// Goes back by one page.
     pub fn back(&self) {
-        self.command("back", json!({}));
+        self.command("back", &json!({}));
     }
 
     /// The path of the page, with its query and what stands behind `#`.
@@ -129,13 +129,13 @@ impl Browser {
 
     /// Presses keys together, such as Shift and Tab, where the focus is.
     pub fn press(&self, keys: &[Key]) {
-        self.command("actions", keys::together(keys));
+        self.command("actions", &keys::together(keys));
         self.command_with("DELETE", "actions", &Value::Null);
     }
 
     /// Types a text where the focus is.
     pub fn type_text(&self, text: &str) {
-        self.command("actions", keys::one_by_one(text));
+        self.command("actions", &keys::one_by_one(text));
     }
 
     /// The cookies of the page, as WebDriver describes them: `name`, `value`, `httpOnly`, `secure`, `sameSite`, ….
@@ -153,7 +153,7 @@ impl Browser {
 
     /// Sets a cookie, as WebDriver describes it; the page has to be the server's.
     pub fn set_cookie(&self, cookie: &Value) {
-        self.command("cookie", json!({ "cookie": cookie }));
+        self.command("cookie", &json!({ "cookie": cookie }));
     }
 
     /// A command of Chromium's own protocol.
@@ -161,7 +161,7 @@ impl Browser {
     /// # Panics
     /// When it refuses.
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
-        self.command("goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
+        self.command("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
     /// chromedriver and everything that it has started, as far as that has not cut its ties.
@@ -180,8 +180,8 @@ impl Browser {
         self.command_with("GET", what, &Value::Null)
     }
 
-    fn command(&self, what: &str, parameters: Value) -> Value {
-        self.command_with("POST", what, &parameters)
+    fn command(&self, what: &str, parameters: &Value) -> Value {
+        self.command_with("POST", what, parameters)
     }
 
     fn command_with(&self, method: &str, what: &str, parameters: &Value) -> Value {

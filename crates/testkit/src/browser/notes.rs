@@ -95,7 +95,7 @@ impl Browser {
 
     fn read_logs(&self) {
         let log = |kind: &str| {
-            let entries = self.command("se/log", serde_json::json!({ "type": kind }));
+            let entries = self.command("se/log", &serde_json::json!({ "type": kind }));
             entries.as_array().cloned().unwrap_or_default()
         };
         let complaints = log("browser").into_iter().filter_map(|entry| complaint(&entry));

@@ -130,6 +130,8 @@ fn a_page_sees_what_a_person_likes_and_how_large_its_window_is() {
         assert_eq!(size, serde_json::json!([width, height]));
         assert_eq!(browser.overflow(), 0);
     }
+    let tall = open(&page(r#"<h1>Sample</h1><div class="tall">Long</div>"#));
+    assert_eq!(tall.script("return document.documentElement.clientWidth", &[]), 1440, "nothing but the page");
     let wide = open(&page(r#"<h1>Sample</h1><div class="wide">Too much</div>"#));
     wide.resize(Size::PHONE);
     assert!(wide.overflow() > 0);
