@@ -27,6 +27,8 @@ pub mod process;
 pub mod proxy;
 mod run;
 #[cfg(feature = "server")]
+pub mod scene;
+#[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "browser")]
 pub mod site;

@@ -239,9 +239,7 @@ impl Server {
 
     fn http(&self) -> Builder<TokioExecutor> {
         let mut http = Builder::new(TokioExecutor::new());
-        http.http1()
-            .header_read_timeout(self.limits.head_timeout)
-            .max_buf_size(MAX_READ);
+        http.http1().header_read_timeout(self.limits.head_timeout).max_buf_size(MAX_READ);
         http.http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

@@ -10,6 +10,7 @@ mod fuzz;
 mod generate;
 mod python;
 mod run;
+mod screenshots;
 mod test;
 mod tidy;
 
@@ -26,6 +27,9 @@ usage: cargo xtask COMMAND
   generate [--check]
                     write the files that the binary describes itself with, or see that they are up to date
   tidy              the rules of this repository only
+  screenshots [FOLDER [PAGE]…]
+                    pictures of every page of the console, light and dark, on a phone and on a desktop, into
+                    target/screenshots or FOLDER; fails for what a test of a page would fail for
   bench [--quick | --huge]
                     measure the release beside a bare HTTP server; bench/README.md says how to read it
   fuzz [SECONDS]    search each fuzz target for bad input, 60 seconds by default
@@ -48,6 +52,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         ("test", flags) => test::run(flags.strip_prefix(&["--".to_owned()]).unwrap_or(flags)),
         ("check", []) => check::run(),
         ("bench", flags) => bench::run(flags),
+        ("screenshots", flags) => screenshots::run(flags),
         ("tidy", []) => tidy::run(),
         ("generate", []) => generate::write(),
         ("generate", [flag]) if flag == "--check" => generate::check(),

@@ -49,6 +49,11 @@ const POSTGRES_RELEASES: &str = "/usr/lib/postgresql";
 /// Programs, and the variables that name them to tests.
 type Tools = [(&'static str, PathBuf)];
 
+/// Makes sure that there is a browser.
+pub(crate) fn provide_browser() -> Result<()> {
+    provide(&[CHROMIUM, CHROMEDRIVER])
+}
+
 /// Installs what is needed, then runs all tests of the workspace, or those that `flags` choose.
 pub(crate) fn run(flags: &[String]) -> Result<()> {
     provide(NEEDED)?;
@@ -88,6 +93,7 @@ const OWN_ENGINE: &[&str] = &[
     "nginx::",
     "traefik::",
     "readme::",
+    "scene::",
     "traces::",
 ];
 

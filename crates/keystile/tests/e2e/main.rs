@@ -47,6 +47,7 @@ mod readme;
 mod revocation;
 mod rotation;
 mod routes;
+mod scene;
 mod second_factor;
 mod secrets;
 mod sessions;

@@ -1,7 +1,7 @@
 //! The harness for tests of pages finds what it is there to find.
 
 #![expect(
-    clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot build its surroundings has failed, and must say why"
 )]

@@ -1,0 +1,127 @@
+//! Makes a picture of every page of the console, light and dark, on a phone and on a desktop: `cargo xtask screenshots`.
+//!
+//! On the way it notes what a test of the page would fail for, and fails at the end for it: a page that is not there,
+//! errors on the console, requests to other hosts, what hinders people, and what has to be scrolled sideways.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a tool of developers, which tells what it does and what has stopped it"
+)]
+
+mod pages;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use keystile_testkit::browser::{Browser, Impact, Media, Size};
+use keystile_testkit::scene::Scene;
+use keystile_testkit::server::{Plan, Server};
+use pages::{PAGES, Page, Who};
+
+const LOOKS: [(Size, Media, &str); 4] = [
+    (Size::DESKTOP, Media::Light, "1440-light"),
+    (Size::DESKTOP, Media::Dark, "1440-dark"),
+    (Size::PHONE, Media::Light, "360-light"),
+    (Size::PHONE, Media::Dark, "360-dark"),
+];
+
+/// The servers, and where pictures go.
+struct Studio {
+    scene: Scene,
+    /// One that nobody has set up.
+    new: Server,
+    folder: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [folder, only @ ..] = arguments.as_slice() else {
+        println!("usage: screenshots FOLDER [PAGE]…");
+        return ExitCode::FAILURE;
+    };
+    fs::create_dir_all(folder).unwrap();
+    // Cargo puts both in the same folder.
+    let program = std::env::current_exe().unwrap().with_file_name("keystile").display().to_string();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("making a tenant to look at");
+    let scene = runtime.block_on(Scene::start(&program));
+    let studio = Studio { scene, new: Plan::serve(&program).start(), folder: folder.into() };
+    let is_wanted = |page: &&Page| only.is_empty() || only.iter().any(|name| name == page.name);
+    let wanted: Vec<_> = PAGES.iter().filter(is_wanted).collect();
+    let troubles: usize = Who::ALL.iter().map(|who| studio.all_of(*who, &wanted)).sum();
+    println!("{} pages are in {folder}", wanted.len());
+    if troubles == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+impl Studio {
+    /// Takes the pages that somebody sees, and gives how many troubles there were.
+    fn all_of(&self, who: Who, wanted: &[&Page]) -> usize {
+        let pages: Vec<_> = wanted.iter().filter(|page| page.who == who).collect();
+        if pages.is_empty() {
+            return 0;
+        }
+        let browser = self.browser(who);
+        let troubles = pages.iter().map(|page| self.take(&browser, page)).sum();
+        // What is foreign was told with its page.
+        browser.take_complaints();
+        browser.forgive_foreign_requests();
+        troubles
+    }
+
+    fn browser(&self, who: Who) -> Browser {
+        match who {
+            Who::FirstOwner => Browser::start(self.new.address()),
+            Who::Nobody => Browser::start(self.scene.server.address()),
+            Who::Owner => self.scene.browser("owner"),
+            Who::Viewer => self.scene.browser("viewer"),
+        }
+    }
+
+    fn take(&self, browser: &Browser, page: &Page) -> usize {
+        let mut troubles = Vec::new();
+        for (size, media, look) in LOOKS {
+            browser.resize(size);
+            browser.emulate(media);
+            browser.open(&page.path_in(&self.scene));
+            (page.then)(browser);
+            browser.settle();
+            browser.screenshot_to(&self.file(page, look));
+            troubles.extend(self.seen(browser, page).into_iter().map(|trouble| format!("{look}: {trouble}")));
+        }
+        println!("  {:<28} {}", page.name, if troubles.is_empty() { "fine" } else { "" });
+        troubles.iter().for_each(|trouble| println!("    {trouble}"));
+        troubles.len()
+    }
+
+    fn file(&self, page: &Page, look: &str) -> PathBuf {
+        Path::new(&self.folder).join(format!("{}-{look}.png", page.name))
+    }
+
+    /// What a test of the page would fail for.
+    fn seen(&self, browser: &Browser, page: &Page) -> Vec<String> {
+        let mut troubles = Vec::new();
+        let (status, url) =
+            (browser.status(), browser.script("return location.pathname + location.search", &[]));
+        if url != page.path_in(&self.scene).as_str() {
+            troubles.push(format!("leads to {url}"));
+        }
+        if status != page.status {
+            troubles.push(format!("answered with {status}"));
+        }
+        let is_meant = |told: &String| page.complaint.is_some_and(|part| told.contains(part));
+        let told = browser.take_complaints().into_iter().map(|complaint| complaint.to_string());
+        troubles.extend(told.filter(|told| !is_meant(told)));
+        troubles.extend(browser.foreign_requests().iter().map(|url| format!("asks {url}")));
+        browser.forgive_foreign_requests();
+        if browser.overflow() > 0 {
+            troubles.push(format!("is {} px too wide", browser.overflow()));
+        }
+        let hindering = browser.axe().from(Impact::Serious);
+        if !hindering.0.is_empty() {
+            troubles.push(format!("hinders people\n{}", hindering.to_string().trim_end()));
+        }
+        troubles
+    }
+}

@@ -1,0 +1,105 @@
+//! The table of the console's pages. Whoever adds a page adds it here.
+
+use keystile_testkit::browser::Browser;
+use keystile_testkit::scene::Scene;
+
+/// A page to take.
+pub(crate) struct Page {
+    /// What its pictures are called.
+    pub(crate) name: &'static str,
+    /// Who sees it.
+    pub(crate) who: Who,
+    /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}` and `{customer}` stand for
+    /// those of the scene.
+    pub(crate) path: &'static str,
+    /// What it is answered with.
+    pub(crate) status: u16,
+    /// The error that the console is told of, because the page is answered with one.
+    pub(crate) complaint: Option<&'static str>,
+    /// What is done on it before the picture is taken.
+    pub(crate) then: fn(&Browser),
+}
+
+/// Who looks at a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Somebody before a server that nobody has set up.
+    FirstOwner,
+    /// Somebody who has not signed in.
+    Nobody,
+    /// The owner of the scene's tenant.
+    Owner,
+    /// A member who may only read.
+    Viewer,
+}
+
+impl Who {
+    pub(crate) const ALL: [Self; 4] = [Self::FirstOwner, Self::Nobody, Self::Owner, Self::Viewer];
+}
+
+const fn page(name: &'static str, who: Who, path: &'static str) -> Page {
+    Page { name, who, path, status: 200, complaint: None, then: |_| {} }
+}
+
+pub(crate) const PAGES: &[Page] = &[
+    page("setup", Who::FirstOwner, "/console/setup"),
+    page("sign-in", Who::Nobody, "/console/sign-in"),
+    Page {
+        then: refused_sign_in,
+        complaint: Some("status of 422"),
+        ..page("sign-in-refused", Who::Nobody, "/console/sign-in")
+    },
+    page("invitation", Who::Nobody, "/console/invitation"),
+    page("reset", Who::Nobody, "/console/reset"),
+    page("overview", Who::Owner, "/console/{tenant}"),
+    page("keys", Who::Owner, "/console/{tenant}/keys"),
+    page("keys-none-found", Who::Owner, "/console/{tenant}/keys?q=there-is-none"),
+    page("key-new", Who::Owner, "/console/{tenant}/keys/new"),
+    page("key", Who::Owner, "/console/{tenant}/keys/{key}"),
+    page("key-edit", Who::Owner, "/console/{tenant}/keys/{key}/edit"),
+    page("key-rotate", Who::Owner, "/console/{tenant}/keys/{key}/rotate"),
+    page("key-regenerate", Who::Owner, "/console/{tenant}/keys/{key}/regenerate"),
+    page("key-block", Who::Owner, "/console/{tenant}/keys/{key}/block"),
+    page("key-revoke", Who::Owner, "/console/{tenant}/keys/{key}/revoke"),
+    page("key-blocked", Who::Owner, "/console/{tenant}/keys/{blocked}"),
+    page("customers", Who::Owner, "/console/{tenant}/customers"),
+    page("customer-new", Who::Owner, "/console/{tenant}/customers/new"),
+    page("customer", Who::Owner, "/console/{tenant}/customers/{customer}"),
+    page("customer-archive", Who::Owner, "/console/{tenant}/customers/{customer}/archive"),
+    page("members", Who::Owner, "/console/{tenant}/members"),
+    page("members-invitations", Who::Owner, "/console/{tenant}/members/invitations"),
+    page("members-invite", Who::Owner, "/console/{tenant}/members/invite"),
+    page("settings", Who::Owner, "/console/{tenant}/settings"),
+    page("account", Who::Owner, "/console/account"),
+    page("account-second-factor", Who::Owner, "/console/account/second-factor"),
+    page("tenant-new", Who::Owner, "/console/tenants/new"),
+    Page {
+        status: 404,
+        complaint: Some("status of 404"),
+        ..page("not-found", Who::Owner, "/console/{tenant}/nothing-here")
+    },
+    page("overview-as-viewer", Who::Viewer, "/console/{tenant}"),
+    page("keys-as-viewer", Who::Viewer, "/console/{tenant}/keys"),
+    page("key-as-viewer", Who::Viewer, "/console/{tenant}/keys/{key}"),
+];
+
+impl Page {
+    pub(crate) fn path_in(&self, scene: &Scene) -> String {
+        let key = |name: &str| scene.key(name).id.as_str();
+        let put = [
+            ("{tenant}", scene.tenant_id.as_str()),
+            ("{key}", key("Checkout service")),
+            ("{blocked}", key("Blue Window storefront")),
+            ("{application}", &scene.applications[0]),
+            ("{customer}", &scene.customers[0]),
+        ];
+        put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
+    }
+}
+
+fn refused_sign_in(browser: &Browser) {
+    browser.css("[name=email]").fill("grace@acme.example");
+    browser.css("[name=password]").fill("not-the-right-one");
+    browser.css("[type=submit]").click();
+    browser.css("[role=alert]").wait();
+}
