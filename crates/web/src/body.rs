@@ -86,8 +86,13 @@ where
     parse_json(&bytes).map(|value| (value, bytes))
 }
 
-/// Reads the fields of a form, of at most [`MAX_EARLY`] bytes.
-pub(crate) async fn read_form<T, B>(headers: &HeaderMap, body: B, reading: &Reading) -> Result<T, ApiProblem>
+/// Reads the fields of a form of at most `longest` bytes.
+pub(crate) async fn read_form<T, B>(
+    headers: &HeaderMap,
+    body: B,
+    reading: &Reading,
+    longest: usize,
+) -> Result<T, ApiProblem>
 where
     T: DeserializeOwned,
     B: Body<Data = Bytes>,
@@ -96,7 +101,7 @@ where
     const FORM: &str = "application/x-www-form-urlencoded";
     require(headers, &[FORM])?;
     let mut part = reading.room.part();
-    let bytes = read_bytes(headers, body, (reading.within, &mut part), MAX_EARLY).await?;
+    let bytes = read_bytes(headers, body, (reading.within, &mut part), longest).await?;
     parse_fields(&bytes)
 }
 

@@ -74,7 +74,7 @@ fn with_location(mut response: Response, path: String) -> Response {
 }
 
 /// A text to look for, as it may stand in a query.
-fn sought(field: &'static str, text: Option<String>) -> Answer<Option<String>> {
+pub(crate) fn sought(field: &'static str, text: Option<String>) -> Answer<Option<String>> {
     match text {
         Some(text) if text.contains('\0') => {
             Err(Invalid::new(field, "must not contain the character U+0000").into())

@@ -13,7 +13,7 @@ use keystile_wire::{IntrospectRequest, Introspection, Problem, RevokeTokenReques
 use super::asking::tenant_of;
 use super::json;
 use super::verification::verdict;
-use crate::body::read_form;
+use crate::body::{MAX_EARLY, read_form};
 use crate::extract::{caller_in_own_tenant, find_credential, needed, origin};
 use crate::metrics::Face;
 use crate::problem::{ApiProblem, UNSUPPORTED_TOKEN_TYPE};
@@ -51,7 +51,7 @@ pub(crate) async fn introspect(State(app): State<App>, request: Request) -> Resu
     let mut basic = None;
     let credential = needed(credential(&parts.headers, &mut basic, &app), &app)?;
     let tenant_id = tenant_of(&app, credential, origin(&parts)).await?;
-    let request: IntrospectRequest = read_form(&parts.headers, body, &app.reading).await?;
+    let request: IntrospectRequest = read_form(&parts.headers, body, &app.reading, MAX_EARLY).await?;
     let mut response = json(StatusCode::OK, &introspection(&app, &request, tenant_id).await?);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
@@ -103,7 +103,7 @@ pub(crate) async fn revoke_token(
         Some(credential) => Some(caller_in_own_tenant(&parts, credential, &app).await?),
         None => None,
     };
-    let RevokeTokenRequest { token, .. } = read_form(&parts.headers, body, &app.reading).await?;
+    let RevokeTokenRequest { token, .. } = read_form(&parts.headers, body, &app.reading, MAX_EARLY).await?;
     if is_jwt(token.expose()) {
         let detail = "a token ends within the hour, and at once with its key or its session: revoke the key or the refresh token";
         return Err(ApiProblem::new(StatusCode::BAD_REQUEST, UNSUPPORTED_TOKEN_TYPE, detail).into());

@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 use super::cookie;
 use super::shell::form_token;
 use crate::api::Answer;
-use crate::body::read_form;
+use crate::body::{MAX_BODY, MAX_EARLY, read_form};
 use crate::problem::ApiProblem;
 use crate::state::App;
 
@@ -88,7 +88,7 @@ impl FromRequest<App> for Form {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
         let expected = cookie::session(request.headers()).map(|session| form_token(&session));
-        let OpenForm(fields) = OpenForm::from_request(request, app).await?;
+        let fields = read(request, app, MAX_BODY).await?;
         let shown = fields.whole(TOKEN_FIELD).as_bytes();
         let is_ours = expected.is_some_and(|expected| expected.as_bytes().ct_eq(shown).into());
         if is_ours { Ok(Self(fields)) } else { Err(foreign()) }
@@ -102,13 +102,17 @@ impl FromRequest<App> for OpenForm {
     type Rejection = ApiProblem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
-        let (parts, body) = request.into_parts();
-        if !is_from_here(&parts.headers) {
-            return Err(foreign());
-        }
-        let fields: Vec<(String, String)> = read_form(&parts.headers, body, &app.reading).await?;
-        Ok(Self(fields.into()))
+        read(request, app, MAX_EARLY).await.map(Self)
     }
+}
+
+async fn read(request: Request, app: &App, longest: usize) -> Answer<Fields> {
+    let (parts, body) = request.into_parts();
+    if !is_from_here(&parts.headers) {
+        return Err(foreign());
+    }
+    let fields: Vec<(String, String)> = read_form(&parts.headers, body, &app.reading, longest).await?;
+    Ok(fields.into())
 }
 
 /// Whether a page of this server sent the form. Every browser of the last years tells one way or the other.
@@ -159,6 +163,17 @@ impl Wrong {
             name.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
         };
         self.fields.iter().find(|(name, _)| is_part(name)).map(|(_, rule)| rule.as_str())
+    }
+
+    /// What is wrong with this field itself, and not with a part of it.
+    pub(super) fn exactly(&self, field: &str) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, rule)| rule.as_str())
+    }
+
+    /// What is wrong with a part of a field, with the part's name.
+    pub(super) fn within(&self, field: &str) -> Option<String> {
+        let part = |name: &str| name.strip_prefix(field)?.strip_prefix('.').map(str::to_owned);
+        self.fields.iter().find_map(|(name, rule)| part(name).map(|part| format!("{part} {rule}")))
     }
 
     /// What is wrong with no field that the form shows.

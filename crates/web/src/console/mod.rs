@@ -5,16 +5,20 @@
 //! Pages work without scripts. With them, links with `data-panel` open their page in a panel over the one they
 //! stand on: the same path answers without its surroundings then.
 
+mod as_json;
 mod assets;
 mod chart;
 mod cookie;
+mod customers;
 mod door;
 mod form;
 mod headers;
+mod issued;
 mod keys;
 mod overview;
 mod page;
 mod parts;
+mod request_limits;
 mod shell;
 mod sought;
 mod told;
@@ -61,4 +65,5 @@ fn pages() -> Router<App> {
 /// The pages of one tenant.
 fn in_tenant() -> Router<App> {
     Router::new().route("/", get(overview::show)).route("/keys", get(keys::list))
+        .merge(customers::routes())
 }

@@ -1,0 +1,162 @@
+//! Making and changing a customer.
+
+use askama::Template;
+use axum::extract::State;
+use keystile_core::key::ObjectPatch;
+use keystile_core::{Customer, CustomerId};
+use keystile_manage::{Caller, CustomerDraft, Right, VersionGuard};
+use keystile_wire::{CreateCustomer, PatchCustomer};
+
+use super::super::as_json::{AsJson, json, number};
+use super::super::form::{Fields, Form, Wrong};
+use super::super::page::{go_to, page, unprocessable};
+use super::super::request_limits::TypedLimits;
+use super::super::shell::Shell;
+use super::super::visitor::Inside;
+use super::super::{assets, parts};
+use crate::api::Answer;
+use crate::extract::PathId;
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// What the form shows a rule for.
+const SHOWN: &[&str] = &["name", "external_id", "metadata", "rpm_limit", "rate_limits"];
+
+#[derive(Template)]
+#[template(path = "customers/edit.html")]
+struct Edit {
+    shell: Shell,
+    /// Which one; none when it is to be made.
+    id: Option<CustomerId>,
+    version: String,
+    name: String,
+    external_id: String,
+    metadata: String,
+    limits: TypedLimits,
+    whose: &'static str,
+    wrong: Wrong,
+}
+
+impl Edit {
+    fn empty(shell: Shell) -> Self {
+        Self {
+            shell,
+            id: None,
+            version: String::new(),
+            name: String::new(),
+            external_id: String::new(),
+            metadata: String::new(),
+            limits: TypedLimits::default(),
+            whose: "all keys that are restricted to it",
+            wrong: Wrong::default(),
+        }
+    }
+
+    fn of(shell: Shell, customer: Customer) -> Self {
+        let metadata = serde_json::to_string_pretty(&customer.metadata).unwrap_or_default();
+        Self {
+            id: Some(customer.id),
+            version: customer.version.to_string(),
+            name: customer.name.as_str().to_owned(),
+            external_id: customer.external_id.unwrap_or_default(),
+            metadata: if customer.metadata.is_empty() { String::new() } else { metadata },
+            limits: TypedLimits::of(&customer.limits),
+            ..Self::empty(shell)
+        }
+    }
+
+    /// As it was filled in.
+    fn filled(shell: Shell, id: Option<CustomerId>, fields: &Fields) -> Self {
+        let text = |name| fields.text(name).to_owned();
+        Self {
+            id,
+            version: text("version"),
+            name: text("name"),
+            external_id: text("external_id"),
+            metadata: text("metadata"),
+            limits: TypedLimits::read(fields),
+            ..Self::empty(shell)
+        }
+    }
+
+    fn path(&self) -> String {
+        match self.id {
+            Some(id) => self.shell.path(&format!("customers/{id}/edit")),
+            None => self.shell.path("customers/new"),
+        }
+    }
+
+    fn refused(self, problem: ApiProblem) -> Answer {
+        unprocessable(&Self { wrong: Wrong::mendable(problem)?, ..self })
+    }
+}
+
+/// The form for a new customer.
+pub(super) async fn new(Inside { caller, shell }: Inside) -> Answer {
+    caller.require(Right::ManageCustomers)?;
+    page(&Edit::empty(shell))
+}
+
+/// Makes a customer.
+pub(super) async fn create(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    Form(fields): Form,
+) -> Answer {
+    let form = Edit::filled(shell, None, &fields);
+    match carry_out_creation(&app, &caller, &form, &fields).await {
+        Ok(made) => go_to(&form.shell.path(&format!("customers/{}?told=customer-created", made.id)), form.shell.surroundings),
+        Err(problem) => form.refused(problem),
+    }
+}
+
+async fn carry_out_creation(app: &App, caller: &Caller, form: &Edit, fields: &Fields) -> Answer<Customer> {
+    let request: CreateCustomer = form.limits.write(said(fields)).with("metadata", json(&form.metadata)).read()?;
+    let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
+    Ok(app.control.create_customer(caller, CustomerDraft { name, settings }).await?)
+}
+
+/// The form of a customer.
+pub(super) async fn edit(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<CustomerId>,
+) -> Answer {
+    caller.require(Right::ManageCustomers)?;
+    let customer = app.control.customer(&caller, id).await?;
+    page(&Edit::of(shell, customer))
+}
+
+/// Changes a customer.
+pub(super) async fn change(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<CustomerId>,
+    Form(fields): Form,
+) -> Answer {
+    let form = Edit::filled(shell, Some(id), &fields);
+    match carry_out(&app, caller, id, &form, &fields).await {
+        Ok(()) => go_to(&form.shell.path(&format!("customers/{id}?told=saved")), form.shell.surroundings),
+        Err(problem) => form.refused(problem),
+    }
+}
+
+async fn carry_out(app: &App, caller: Caller, id: CustomerId, form: &Edit, fields: &Fields) -> Answer<()> {
+    let request = form.limits.write(said(fields)).with("metadata", json(&form.metadata));
+    let request: PatchCustomer = request.with("version", number(&form.version)).read()?;
+    let guard = VersionGuard(request.version);
+    // The form shows all of it, so what was taken out of the text is gone.
+    let whole = match &request.metadata {
+        keystile_wire::Patch::Write(members) => members.clone(),
+        keystile_wire::Patch::Clear | keystile_wire::Patch::Keep => serde_json::Map::new(),
+    };
+    let mut patch = request.parse().map_err(ApiProblem::invalid)?;
+    patch.metadata = Some(ObjectPatch::Replace(whole));
+    app.commit(move |app: App| async move { app.control.patch_customer(&caller, id, patch, guard).await }).await?;
+    Ok(())
+}
+
+/// What making and changing have in common.
+fn said(fields: &Fields) -> AsJson {
+    AsJson::default().required("name", fields).text("external_id", fields)
+}
