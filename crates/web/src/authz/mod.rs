@@ -12,11 +12,11 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use keystile_bearer::{ClientIp, Credential};
 use keystile_core::permission::Requirement;
-use keystile_core::route::Table;
-use keystile_core::{ApplicationId, Ask, Code, Permission, Refusal};
+use keystile_core::route::{Route, Table};
+use keystile_core::{ApplicationId, Ask, Code, Environment, Permission, Refusal};
 use keystile_verify::Verdict;
 
-use self::original::{Demand, Original, Stop, demand, missing_environment};
+use self::original::{Demand, Original, Stop, demand, foretell, missing_environment};
 use self::place::Place;
 use crate::api::verification::verdict;
 use crate::extract::read_headers;
@@ -31,6 +31,15 @@ struct Question<'a> {
     /// Its headers, one of which has the credential.
     headers: &'a HeaderMap,
     client: ClientIp,
+}
+
+/// What the routing of an application says of a request before one is made: its route, and the environment unless the
+/// gateway has to name it; or why no key may make it.
+pub(crate) fn foretold<'t>(
+    table: &'t Table,
+    (method, target, host): (&str, &str, &str),
+) -> Result<(Option<&'t Route>, Option<Environment>), String> {
+    foretell(table, &Original::Known { method, target, host }).map_err(|barrier| barrier.to_string())
 }
 
 /// Decides. Of a yes, [`identity::identity`] makes the headers that say who it is and what is left of limits.

@@ -87,6 +87,23 @@ pub(super) fn demand<'t>(
     Ok(Demand { environment, route })
 }
 
+/// What the routing says of a request before one is made, to people: its route, and the environment unless the gateway has
+/// to name it. The error says why no key may make it.
+pub(super) fn foretell<'t>(
+    table: &'t Table,
+    original: &Original<'_>,
+) -> Result<(Option<&'t Route>, Option<Environment>), Barrier> {
+    let untold = match demand(table, None, original) {
+        Ok(Demand { environment, route }) => return Ok((route, Some(environment))),
+        Err(stop) => stop,
+    };
+    match (untold, find(table, original)) {
+        (Stop::Barrier(barrier), _) | (Stop::Untold(_), Err(Stop::Barrier(barrier))) => Err(barrier),
+        (Stop::Untold(_), Ok(route)) => Ok((route, None)),
+        (Stop::Untold(_), Err(Stop::Untold(_))) => Ok((None, None)),
+    }
+}
+
 pub(super) fn missing_environment() -> ApiProblem {
     let rule =
         "is required: add `?environment=production` to the gateway's URL, or to Envoy's `context_extensions`";

@@ -84,14 +84,17 @@ mod tests {
 
     #[test]
     fn a_form_is_read_as_the_request_of_the_api() {
-        let read = customer(&[("name", " A "), ("rpm_limit", "60"), ("metadata", r#"{"plan": "gold"}"#)]).unwrap();
+        let read =
+            customer(&[("name", " A "), ("rpm_limit", "60"), ("metadata", r#"{"plan": "gold"}"#)]).unwrap();
         assert_eq!((read.name.as_str(), read.external_id, read.rpm_limit), ("A", None, Some(60)));
         assert_eq!(read.metadata.unwrap()["plan"], "gold");
     }
 
     #[test]
     fn what_cannot_be_read_is_named_as_the_api_names_it() {
-        for (name, typed) in [("rpm_limit", "many"), ("rpm_limit", "-1"), ("metadata", "plan: gold"), ("metadata", "[1]")] {
+        for (name, typed) in
+            [("rpm_limit", "many"), ("rpm_limit", "-1"), ("metadata", "plan: gold"), ("metadata", "[1]")]
+        {
             let problem = customer(&[("name", "A"), (name, typed)]).unwrap_err();
             assert_eq!(problem.errors()[0].field, name, "{typed}");
         }

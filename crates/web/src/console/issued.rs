@@ -14,7 +14,12 @@ use crate::state::App;
 pub(super) const FEW: usize = 5;
 
 /// The newest keys that a query finds, at most one more than [`FEW`].
-pub(super) async fn few_keys(app: &App, caller: &Caller, shell: &Shell, query: KeyListQuery) -> Answer<Vec<ApiKey>> {
+pub(super) async fn few_keys(
+    app: &App,
+    caller: &Caller,
+    shell: &Shell,
+    query: KeyListQuery,
+) -> Answer<Vec<ApiKey>> {
     let rotation_days = app.control.rotation_days(caller).await?;
     let page = Page::<KeyId> { after: None, limit: 1 + u32::try_from(FEW).unwrap_or(u32::MAX) };
     Ok(app.control.keys(caller, &filter(query, shell.now, rotation_days)?, page).await?)

@@ -5,6 +5,7 @@
 //! Pages work without scripts. With them, links with `data-panel` open their page in a panel over the one they
 //! stand on: the same path answers without its surroundings then.
 
+mod applications;
 mod as_json;
 mod assets;
 mod chart;
@@ -66,4 +67,5 @@ fn pages() -> Router<App> {
 fn in_tenant() -> Router<App> {
     Router::new().route("/", get(overview::show)).route("/keys", get(keys::list))
         .merge(customers::routes())
+        .merge(applications::routes())
 }

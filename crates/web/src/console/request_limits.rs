@@ -63,7 +63,13 @@ impl TypedLimits {
     pub(super) fn read(fields: &Fields) -> Self {
         let row = |place: usize| {
             let of = |name: &str| fields.text(&format!("rate_limits[{place}].{name}")).to_owned();
-            TypedRate { name: of("name"), limit: of("limit"), window: of("window"), unit: of("unit"), burst: of("burst") }
+            TypedRate {
+                name: of("name"),
+                limit: of("limit"),
+                window: of("window"),
+                unit: of("unit"),
+                burst: of("burst"),
+            }
         };
         let rows = (0..MAX_RATE_LIMITS + SPARE_ROWS).map(row);
         Self { rpm: fields.text("rpm_limit").to_owned(), rates: rows.filter(TypedRate::is_meant).collect() }
@@ -77,7 +83,8 @@ impl TypedLimits {
 
     /// The rows of the form: those that are filled in, and some to fill in.
     pub(super) fn rows(&self) -> Vec<Row> {
-        let spare = std::iter::repeat_n(TypedRate { unit: "min".to_owned(), ..TypedRate::default() }, SPARE_ROWS);
+        let spare =
+            std::iter::repeat_n(TypedRate { unit: "min".to_owned(), ..TypedRate::default() }, SPARE_ROWS);
         let all = self.rates.iter().cloned().chain(spare).take(MAX_RATE_LIMITS.max(self.rates.len()));
         let row = |(place, rate)| Row { at: format!("rate_limits[{place}]"), place: place + 1, rate };
         all.enumerate().map(row).collect()
@@ -99,7 +106,8 @@ impl TypedRate {
             Ok(count) => count.saturating_mul(length).into(),
             Err(_) => number(&self.window),
         };
-        let row = AsJson::default().with("name", self.name.as_str().into()).with("limit", number(&self.limit));
+        let row =
+            AsJson::default().with("name", self.name.as_str().into()).with("limit", number(&self.limit));
         row.with("window_seconds", seconds).with("burst", number(&self.burst)).into()
     }
 }
@@ -114,7 +122,8 @@ fn in_unit(seconds: u64) -> (u64, &'static str) {
 pub(super) fn told(limits: &RequestLimits) -> Option<String> {
     let minute = limits.rpm.map(|count| format!("{}/min", parts::number(count)));
     let others = limits.rates.iter();
-    let others = others.map(|rate| format!("{}/{}", parts::number(rate.limit), parts::window(rate.window_seconds)));
+    let others =
+        others.map(|rate| format!("{}/{}", parts::number(rate.limit), parts::window(rate.window_seconds)));
     let all: Vec<_> = minute.into_iter().chain(others).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
@@ -127,7 +136,12 @@ mod tests {
     use super::*;
 
     fn limits() -> RequestLimits {
-        let rate = |name: &str, window_seconds, burst| RateLimit { name: name.to_owned(), limit: 10, window_seconds, burst };
+        let rate = |name: &str, window_seconds, burst| RateLimit {
+            name: name.to_owned(),
+            limit: 10,
+            window_seconds,
+            burst,
+        };
         RequestLimits { rpm: Some(600), rates: vec![rate("daily", 86_400, Some(2)), rate("odd", 90, None)] }
     }
 
@@ -146,7 +160,11 @@ mod tests {
 
     #[test]
     fn rows_that_were_left_empty_are_none_and_there_is_always_room_for_more() {
-        let pairs = [("rate_limits[0].unit", "min"), ("rate_limits[1].name", "daily"), ("rate_limits[1].window", "1")];
+        let pairs = [
+            ("rate_limits[0].unit", "min"),
+            ("rate_limits[1].name", "daily"),
+            ("rate_limits[1].window", "1"),
+        ];
         let fields: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let typed = TypedLimits::read(&fields.into());
         assert_eq!((typed.rates.len(), typed.rates[0].name.as_str(), typed.rows().len()), (1, "daily", 3));

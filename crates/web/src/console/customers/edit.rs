@@ -105,13 +105,17 @@ pub(super) async fn create(
 ) -> Answer {
     let form = Edit::filled(shell, None, &fields);
     match carry_out_creation(&app, &caller, &form, &fields).await {
-        Ok(made) => go_to(&form.shell.path(&format!("customers/{}?told=customer-created", made.id)), form.shell.surroundings),
+        Ok(made) => go_to(
+            &form.shell.path(&format!("customers/{}?told=customer-created", made.id)),
+            form.shell.surroundings,
+        ),
         Err(problem) => form.refused(problem),
     }
 }
 
 async fn carry_out_creation(app: &App, caller: &Caller, form: &Edit, fields: &Fields) -> Answer<Customer> {
-    let request: CreateCustomer = form.limits.write(said(fields)).with("metadata", json(&form.metadata)).read()?;
+    let request: CreateCustomer =
+        form.limits.write(said(fields)).with("metadata", json(&form.metadata)).read()?;
     let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
     Ok(app.control.create_customer(caller, CustomerDraft { name, settings }).await?)
 }
@@ -152,7 +156,8 @@ async fn carry_out(app: &App, caller: Caller, id: CustomerId, form: &Edit, field
     };
     let mut patch = request.parse().map_err(ApiProblem::invalid)?;
     patch.metadata = Some(ObjectPatch::Replace(whole));
-    app.commit(move |app: App| async move { app.control.patch_customer(&caller, id, patch, guard).await }).await?;
+    app.commit(move |app: App| async move { app.control.patch_customer(&caller, id, patch, guard).await })
+        .await?;
     Ok(())
 }
 

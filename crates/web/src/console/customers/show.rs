@@ -94,7 +94,9 @@ pub(super) async fn restore(
 
 async fn patched(app: &App, caller: Caller, id: CustomerId, request: PatchCustomer) -> Answer<()> {
     let patch = request.parse().map_err(ApiProblem::invalid)?;
-    let change = move |app: App| async move { app.control.patch_customer(&caller, id, patch, VersionGuard(None)).await };
+    let change = move |app: App| async move {
+        app.control.patch_customer(&caller, id, patch, VersionGuard(None)).await
+    };
     app.commit(change).await?;
     Ok(())
 }

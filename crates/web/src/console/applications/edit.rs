@@ -1,0 +1,154 @@
+//! Making and changing an application.
+
+use askama::Template;
+use axum::extract::State;
+use keystile_core::{Application, ApplicationId};
+use keystile_manage::{Caller, Right, VersionGuard};
+use keystile_wire::{CreateApplication, PatchApplication};
+
+use super::super::as_json::{AsJson, number};
+use super::super::form::{Fields, Form, Wrong};
+use super::super::page::{go_to, page, unprocessable};
+use super::super::request_limits::TypedLimits;
+use super::super::shell::Shell;
+use super::super::visitor::Inside;
+use super::super::{assets, parts};
+use super::path_of;
+use crate::api::Answer;
+use crate::extract::PathId;
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// What the form shows a rule for.
+const SHOWN: &[&str] = &["name", "description", "rpm_limit", "rate_limits"];
+
+#[derive(Template)]
+#[template(path = "applications/edit.html")]
+struct Edit {
+    shell: Shell,
+    /// Which one; none when it is to be made.
+    id: Option<ApplicationId>,
+    version: String,
+    name: String,
+    description: String,
+    limits: TypedLimits,
+    whose: &'static str,
+    wrong: Wrong,
+}
+
+impl Edit {
+    fn empty(shell: Shell) -> Self {
+        Self {
+            shell,
+            id: None,
+            version: String::new(),
+            name: String::new(),
+            description: String::new(),
+            limits: TypedLimits::default(),
+            whose: "all its keys",
+            wrong: Wrong::default(),
+        }
+    }
+
+    fn of(shell: Shell, application: Application) -> Self {
+        Self {
+            id: Some(application.id),
+            version: application.version.to_string(),
+            name: application.name.as_str().to_owned(),
+            description: application.description.unwrap_or_default(),
+            limits: TypedLimits::of(&application.limits),
+            ..Self::empty(shell)
+        }
+    }
+
+    /// As it was filled in.
+    fn filled(shell: Shell, id: Option<ApplicationId>, fields: &Fields) -> Self {
+        let text = |name| fields.text(name).to_owned();
+        Self {
+            id,
+            version: text("version"),
+            name: text("name"),
+            description: text("description"),
+            limits: TypedLimits::read(fields),
+            ..Self::empty(shell)
+        }
+    }
+
+    fn path(&self) -> String {
+        match self.id {
+            Some(id) => path_of(&self.shell, id, "/edit"),
+            None => self.shell.path("applications/new"),
+        }
+    }
+
+    fn refused(self, problem: ApiProblem) -> Answer {
+        unprocessable(&Self { wrong: Wrong::mendable(problem)?, ..self })
+    }
+}
+
+/// The form for a new application.
+pub(super) async fn new(Inside { caller, shell }: Inside) -> Answer {
+    caller.require(Right::ManageApplications)?;
+    page(&Edit::empty(shell))
+}
+
+/// Makes an application.
+pub(super) async fn create(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    Form(fields): Form,
+) -> Answer {
+    let form = Edit::filled(shell, None, &fields);
+    match carry_out_creation(&app, &caller, &form, &fields).await {
+        Ok(made) => {
+            go_to(&path_of(&form.shell, made.id, "?told=application-created"), form.shell.surroundings)
+        }
+        Err(problem) => form.refused(problem),
+    }
+}
+
+async fn carry_out_creation(app: &App, caller: &Caller, form: &Edit, fields: &Fields) -> Answer<Application> {
+    let request: CreateApplication = form.limits.write(said(fields)).read()?;
+    let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
+    Ok(app.control.create_application(caller, name, settings).await?)
+}
+
+/// The form of an application.
+pub(super) async fn edit(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<ApplicationId>,
+) -> Answer {
+    caller.require(Right::ManageApplications)?;
+    let application = app.control.application(&caller, id).await?;
+    page(&Edit::of(shell, application))
+}
+
+/// Changes an application.
+pub(super) async fn change(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<ApplicationId>,
+    Form(fields): Form,
+) -> Answer {
+    let form = Edit::filled(shell, Some(id), &fields);
+    match carry_out(&app, caller, id, &form, &fields).await {
+        Ok(()) => go_to(&path_of(&form.shell, id, "?told=saved"), form.shell.surroundings),
+        Err(problem) => form.refused(problem),
+    }
+}
+
+async fn carry_out(app: &App, caller: Caller, id: ApplicationId, form: &Edit, fields: &Fields) -> Answer<()> {
+    let request = form.limits.write(said(fields)).with("version", number(&form.version));
+    let request: PatchApplication = request.read()?;
+    let guard = VersionGuard(request.version);
+    let patch = request.parse().map_err(ApiProblem::invalid)?;
+    app.commit(move |app: App| async move { app.control.patch_application(&caller, id, patch, guard).await })
+        .await?;
+    Ok(())
+}
+
+/// What making and changing have in common.
+fn said(fields: &Fields) -> AsJson {
+    AsJson::default().required("name", fields).text("description", fields)
+}
