@@ -7,6 +7,7 @@
 
 mod applications;
 mod audit;
+mod audit_check;
 mod audit_log;
 mod caller;
 mod catalogue;
@@ -15,6 +16,7 @@ mod edit;
 mod invitations;
 mod keys;
 mod members;
+mod names;
 mod once;
 mod overview;
 mod password;
@@ -40,12 +42,14 @@ use std::sync::Arc;
 
 use keystile_core::{Change, Clock, Entropy, Timestamp};
 use keystile_store::Store;
+use tokio::sync::Semaphore;
 
 pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
 pub use customers::{CustomerDraft, CustomerQuery};
 pub use invitations::{Acceptance, Invited};
 pub use keys::{History, Imported, Issued, KeyQuery, VersionGuard};
+pub use names::Names;
 pub use once::{Asked, Asker, Attempt, Repeated};
 pub use overview::OVERVIEW_MAX_AGE;
 pub use password::PasswordLoad;
@@ -81,6 +85,7 @@ pub struct ControlPlane {
     told: Arc<Told>,
     setup: Arc<SetupOffer>,
     overviews: Arc<Overviews>,
+    checking: Arc<Semaphore>,
 }
 
 impl ControlPlane {
@@ -98,7 +103,8 @@ impl ControlPlane {
         let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
         let (setup, overviews) = (Arc::default(), Arc::default());
-        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told, setup, overviews })
+        let checking = Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE));
+        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told, setup, overviews, checking })
     }
 
     fn now(&self) -> Timestamp {

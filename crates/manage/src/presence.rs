@@ -11,7 +11,7 @@ use keystile_store::{Entrance, Refresh, Refreshed};
 use serde_json::{Value, json};
 use tracing::instrument;
 
-use crate::{ControlPlane, Origin, Refused, SignedIn, Tokens};
+use crate::{AccessToken, ControlPlane, Origin, Refused, SignedIn, Tokens};
 
 /// How often it is noted that a browser uses its session, which must not write with every page.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -75,6 +75,19 @@ impl ControlPlane {
             self.store.note_session_use(session.id, now).await?;
         }
         Ok(SignedIn { person_id: session.person_id, session_id: session.id, tenant_id: session.tenant_id })
+    }
+
+    /// A token for the API that acts as the person, in the session that is there already: it ends with the session, and nothing
+    /// carries it on. For which tenant it is decides where it acts if a path names none; it opens none by that.
+    ///
+    /// # Errors
+    /// When no random bytes can be had.
+    pub fn lend_token(&self, present: &Present, tenant_id: TenantId) -> Result<AccessToken, Refused> {
+        self.access_for(SignedIn {
+            person_id: present.person.id,
+            session_id: present.session.id,
+            tenant_id: Some(tenant_id),
+        })
     }
 
     /// What the session opens, if it can be used now.

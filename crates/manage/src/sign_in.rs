@@ -256,9 +256,12 @@ impl ControlPlane {
     /// A pair of tokens for a session. The refresh token works once the store knows its digest.
     pub(crate) fn tokens_for(&self, session: &Session) -> Result<Tokens, Refused> {
         let Session { person_id, id: session_id, tenant_id, .. } = *session;
-        let bearer = Bearer::Person(SignedIn { person_id, session_id, tenant_id });
-        let access = self.signing.issue(bearer, self.now(), self.entropy.as_ref())?;
+        let access = self.access_for(SignedIn { person_id, session_id, tenant_id })?;
         Ok(Tokens { access, refresh: self.random_token("rt_")?, tenant_id })
+    }
+
+    pub(crate) fn access_for(&self, signed_in: SignedIn) -> Result<AccessToken, Refused> {
+        self.signing.issue(Bearer::Person(signed_in), self.now(), self.entropy.as_ref())
     }
 
     /// `prefix` and 256 random bits.

@@ -33,6 +33,7 @@ mod location;
 mod measures;
 mod members;
 mod migrate;
+mod names;
 mod once;
 mod overview;
 mod page;

@@ -7,7 +7,7 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use keystile_core::{AuditId, Seq};
-use keystile_manage::{AuditExport, AuditQuery};
+use keystile_manage::{AuditExport, AuditQuery, Caller};
 use keystile_wire::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView, Listing};
 
 use super::{Answer, json, listing, page_of};
@@ -70,7 +70,12 @@ pub(crate) async fn export_audit(
     Member(caller): Member,
     Query(query): Query<AuditExportQuery>,
 ) -> Answer {
-    let export = app.control.audit_export(&caller, query.first()).await?;
+    export(&app, &caller, query.first()).await
+}
+
+/// The export from `first` on, as a file to save.
+pub(crate) async fn export(app: &App, caller: &Caller, first: Seq) -> Answer {
+    let export = app.control.audit_export(caller, first).await?;
     let (first, last) = export.places();
     let name =
         format!(r#"attachment; filename="keystile-audit-{}-{first}-{last}.ndjson""#, caller.tenant_id());

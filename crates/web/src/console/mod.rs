@@ -8,6 +8,7 @@
 mod applications;
 mod as_json;
 mod assets;
+mod audit;
 mod chart;
 mod cookie;
 mod customers;
@@ -66,6 +67,7 @@ fn pages() -> Router<App> {
 /// The pages of one tenant.
 fn in_tenant() -> Router<App> {
     Router::new().route("/", get(overview::show)).route("/keys", get(keys::list))
+        .merge(audit::routes())
         .merge(customers::routes())
         .merge(applications::routes())
 }
