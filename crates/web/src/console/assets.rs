@@ -38,6 +38,7 @@ macro_rules! assets {
 const ASSETS: &[Asset] = assets! {
     "console.css", "text/css; charset=utf-8", true;
     "console.js", "text/javascript; charset=utf-8", true;
+    "playground.js", "text/javascript; charset=utf-8", true;
     "htmx-2.0.11.min.js", "text/javascript; charset=utf-8", true;
     "uplot-1.6.32.min.js", "text/javascript; charset=utf-8", true;
     "uplot-1.6.32.min.css", "text/css; charset=utf-8", true;

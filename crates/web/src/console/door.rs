@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
-use keystile_core::Secret;
+use keystile_core::{Secret, TenantId};
 use keystile_manage::{Refused, ShownFactor, SignIn};
 use serde::Deserialize;
 
@@ -60,15 +60,20 @@ impl SignInAnswer {
 
 /// Goes on to the tenant that the session is for.
 pub(super) async fn enter(State(app): State<App>, visitor: Visitor) -> Answer {
-    let at_home = visitor.signed_in.tenant_id();
-    let me = app.control.me(visitor.present).await?;
-    let first = me.tenants.iter().map(|(tenant, _)| tenant.id);
-    let tenant = first.clone().find(|id| Some(*id) == at_home).or_else(|| first.min());
-    let path = match tenant {
+    let surroundings = visitor.surroundings;
+    let path = match home(&app, visitor).await? {
         Some(id) => format!("/console/{id}"),
         None => "/console/account".to_owned(),
     };
-    go_to(&path, visitor.surroundings)
+    go_to(&path, surroundings)
+}
+
+/// The tenant that the session is for, or else the person's first.
+pub(super) async fn home(app: &App, visitor: Visitor) -> Answer<Option<TenantId>> {
+    let at_home = visitor.signed_in.tenant_id();
+    let me = app.control.me(visitor.present).await?;
+    let first = me.tenants.iter().map(|(tenant, _)| tenant.id);
+    Ok(first.clone().find(|id| Some(*id) == at_home).or_else(|| first.min()))
 }
 
 /// The form to sign in with; whoever is signed in already goes on.

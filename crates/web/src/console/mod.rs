@@ -20,6 +20,7 @@ mod keys;
 mod overview;
 mod page;
 mod parts;
+mod playground;
 mod request_limits;
 mod shell;
 mod sought;
@@ -50,7 +51,14 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(async || axum::response::Redirect::to(CONSOLE)))
         .route("/console/assets/{version}/{name}", get(assets::serve))
+        .merge(short_ways())
         .nest(CONSOLE, pages())
+}
+
+/// Pages of the console that are known by shorter paths.
+fn short_ways() -> Router<App> {
+    let playground = Router::new().route(playground::SHORT_PATH, get(playground::enter));
+    playground.layer(from_fn(trouble::show)).layer(from_fn(headers::add))
 }
 
 fn pages() -> Router<App> {
@@ -68,6 +76,7 @@ fn pages() -> Router<App> {
 fn in_tenant() -> Router<App> {
     Router::new().route("/", get(overview::show)).route("/keys", get(keys::list))
         .merge(audit::routes())
+        .merge(playground::routes())
         .merge(customers::routes())
         .merge(applications::routes())
 }

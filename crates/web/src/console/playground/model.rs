@@ -1,0 +1,435 @@
+//! The API as the playground shows it: made once, of the OpenAPI document.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use super::schema::{Field, Schemas, bare, needed};
+use crate::router::openapi;
+
+/// What tells a call that cannot be undone, or that shuts somebody out, from others.
+const DANGEROUS: &[&str] = &[
+    "delete",
+    "revoke",
+    "regenerate",
+    "rotate",
+    "block",
+    "disable",
+    "remove",
+    "end",
+    "logout",
+    "reset",
+    "change",
+];
+/// What the resources of these groups are called elsewhere than in the document.
+const KNOWN_AS: &[(&str, &str)] = &[("IntegrationKey", "IntegrationApiKey")];
+
+/// Everything that is served.
+pub(super) static API: LazyLock<Api> =
+    LazyLock::new(|| Api::of(&serde_json::to_value(openapi()).unwrap_or_default()));
+
+/// The whole API.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) groups: Vec<Group>,
+}
+
+/// Calls that belong together.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) operations: Vec<Operation>,
+    /// The records that its calls answer with.
+    pub(super) resources: Vec<Resource>,
+}
+
+/// A record.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Resource {
+    pub(super) name: String,
+    /// The path of all of them.
+    pub(super) path: String,
+    pub(super) description: String,
+    pub(super) fields: Vec<Field>,
+}
+
+/// A call.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) id: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) summary: String,
+    pub(super) description: String,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) body: Option<Body>,
+    pub(super) answers: Vec<Told>,
+    /// Whether nothing proves who calls.
+    pub(super) is_open: bool,
+    pub(super) is_dangerous: bool,
+}
+
+/// A value that a call takes beside its body.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub(super) name: String,
+    /// `path`, `query` or `header`.
+    pub(super) place: String,
+    pub(super) required: bool,
+    pub(super) kind: String,
+    pub(super) notes: String,
+    pub(super) choices: Vec<String>,
+}
+
+/// What a call sends.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) media: String,
+    pub(super) required: bool,
+    pub(super) fields: Vec<Field>,
+    pub(super) example: String,
+}
+
+/// What a call answers.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) status: String,
+    pub(super) description: String,
+    pub(super) fields: Vec<Field>,
+}
+
+impl Api {
+    fn of(document: &Value) -> Self {
+        let empty = Value::Null;
+        let components = document.get("components").unwrap_or(&empty);
+        let reader = Reader { schemas: Schemas(components.get("schemas").unwrap_or(&empty)), components };
+        let tags = document.get("tags").and_then(Value::as_array).into_iter().flatten();
+        let groups = tags.map(|tag| reader.group(tag, document)).filter(|group| !group.operations.is_empty());
+        Self { groups: groups.collect() }
+    }
+
+    /// A call, with its group.
+    pub(super) fn operation(&self, id: &str) -> Option<(&Group, &Operation)> {
+        let all = self
+            .groups
+            .iter()
+            .flat_map(|group| group.operations.iter().map(move |operation| (group, operation)));
+        all.into_iter().find(|(_, operation)| operation.id == id)
+    }
+
+    /// A group of calls.
+    pub(super) fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+}
+
+struct Reader<'d> {
+    schemas: Schemas<'d>,
+    components: &'d Value,
+}
+
+impl<'d> Reader<'d> {
+    fn group(&self, tag: &Value, document: &'d Value) -> Group {
+        let name = text(tag, "name");
+        let (mut operations, mut resources): (Vec<Operation>, Vec<Resource>) = Default::default();
+        for (path, methods) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
+            for (method, described) in methods.as_object().into_iter().flatten() {
+                let is_here =
+                    described.get("tags").and_then(|tags| tags.get(0)).and_then(Value::as_str) == Some(&name);
+                // A path that takes every method is described once for each.
+                if !is_here || operations.iter().any(|known| known.id == text(described, "operationId")) {
+                    continue;
+                }
+                resources.extend(
+                    self.resource(path, described)
+                        .filter(|found| !resources.iter().any(|known| known.name == found.name)),
+                );
+                operations.push(self.operation(path, method, described));
+            }
+        }
+        Group { name, description: text(tag, "description"), operations, resources }
+    }
+
+    fn operation(&self, path: &str, method: &str, described: &'d Value) -> Operation {
+        let id = text(described, "operationId");
+        let list = |name: &str| described.get(name).and_then(Value::as_array).into_iter().flatten();
+        let is_open = described.get("security").and_then(Value::as_array).is_some_and(|ways| {
+            !ways.is_empty() && ways.iter().all(|way| way.as_object().is_some_and(Map::is_empty))
+        });
+        Operation {
+            method: method.to_uppercase(),
+            path: path.to_owned(),
+            summary: text(described, "summary"),
+            description: text(described, "description"),
+            parameters: list("parameters").map(|parameter| self.parameter(parameter)).collect(),
+            body: described.get("requestBody").and_then(|body| self.body(&id, body)),
+            answers: described
+                .get("responses")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(status, told)| self.told(status, told))
+                .collect(),
+            is_open,
+            is_dangerous: id.split('_').any(|word| DANGEROUS.contains(&word)),
+            id,
+        }
+    }
+
+    fn parameter(&self, described: &'d Value) -> Parameter {
+        let empty = &Value::Null;
+        let schema = self.schemas.resolved(described.get("schema").unwrap_or(empty));
+        let own = text(described, "description");
+        let notes = self.schemas.notes(schema);
+        let choices = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+        let truths = ["true", "false"].map(str::to_owned).to_vec();
+        let kind = self.schemas.kind(schema);
+        Parameter {
+            name: text(described, "name"),
+            place: text(described, "in"),
+            required: described.get("required").and_then(Value::as_bool).unwrap_or_default(),
+            notes: [own, notes].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
+            choices: if kind == "boolean" {
+                truths
+            } else {
+                choices.filter(|choice| !choice.is_null()).map(bare).collect()
+            },
+            kind,
+        }
+    }
+
+    fn body(&self, operation: &str, described: &'d Value) -> Option<Body> {
+        let (media, content) = described.get("content")?.as_object()?.iter().next()?;
+        let schema = content.get("schema")?;
+        let own = EXAMPLES.iter().find(|(id, _)| *id == operation).map(|(_, text)| (*text).to_owned());
+        let made = || serde_json::to_string_pretty(&needed(self.schemas, schema)).unwrap_or_default();
+        Some(Body {
+            media: media.clone(),
+            required: described.get("required").and_then(Value::as_bool).unwrap_or_default(),
+            fields: self.schemas.fields(schema),
+            example: own.unwrap_or_else(made),
+        })
+    }
+
+    fn told(&self, status: &str, described: &'d Value) -> Told {
+        let shared = described.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+        let shared = shared.and_then(|name| self.components.get("responses")?.get(name));
+        let described = shared.unwrap_or(described);
+        let fields = self
+            .answer(described)
+            .filter(|_| status.starts_with('2'))
+            .map(|schema| self.schemas.fields(schema));
+        Told {
+            status: status.to_owned(),
+            description: text(described, "description"),
+            fields: fields.unwrap_or_default(),
+        }
+    }
+
+    fn answer(&self, described: &'d Value) -> Option<&'d Value> {
+        described.get("content")?.as_object()?.values().next()?.get("schema")
+    }
+
+    /// The record that a call shows: what is answered to a question for one.
+    fn resource(&self, path: &str, described: &'d Value) -> Option<Resource> {
+        let id = text(described, "operationId");
+        let schema = self.answer(described.get("responses")?.get("200")?)?;
+        let name = schema.get("$ref")?.as_str()?.rsplit('/').next()?;
+        if !id.starts_with("show_") {
+            return None;
+        }
+        let known_as = KNOWN_AS.iter().find(|(own, _)| *own == name).map(|(_, known_as)| *known_as);
+        Some(Resource {
+            name: known_as.unwrap_or_else(|| name.strip_suffix("View").unwrap_or(name)).to_owned(),
+            path: path
+                .rsplit_once("/{")
+                .map_or(path, |(list, rest)| if rest.ends_with('}') { list } else { path })
+                .to_owned(),
+            description: text(self.schemas.resolved(schema), "description"),
+            fields: self.schemas.fields(schema),
+        })
+    }
+}
+
+impl Operation {
+    /// What it does in a word, as lists of calls name it.
+    pub(super) fn verb(&self) -> &str {
+        match self.id.split('_').next().unwrap_or_default() {
+            "show" => "get",
+            verb => verb,
+        }
+    }
+
+    /// What it is called, in words.
+    pub(super) fn words(&self) -> String {
+        self.id.replace('_', " ")
+    }
+
+    /// The parameters in one place.
+    pub(super) fn within(&self, place: &str) -> Vec<&Parameter> {
+        self.parameters.iter().filter(|parameter| parameter.place == place).collect()
+    }
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Bodies that show more than what has to be there.
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "create_key",
+        "{\n  \"name\": \"Checkout service\",\n  \"environment\": \"staging\",\n  \"source_id\": \"checkout-service\",\n  \"scopes\": [\"orders:read\"],\n  \"rpm_limit\": 600\n}",
+    ),
+    ("patch_key", "{\n  \"name\": \"Checkout service 2\",\n  \"rpm_limit\": 1200\n}"),
+    (
+        "create_integration_key",
+        "{\n  \"name\": \"Nightly import\",\n  \"kind\": \"service\",\n  \"issued_to_service\": \"importer\",\n  \"scopes\": [\"orders:read\"]\n}",
+    ),
+    ("patch_integration_key", "{\n  \"name\": \"Nightly import 2\"\n}"),
+    ("rotate_key", "{\n  \"overlap_seconds\": 3600\n}"),
+    ("block_key", "{\n  \"reason\": \"leaked in a log\"\n}"),
+    ("revoke_key", "{\n  \"reason\": \"replaced\"\n}"),
+    (
+        "create_customer",
+        "{\n  \"name\": \"Nordwind Logistics\",\n  \"external_id\": \"crm-1042\",\n  \"metadata\": { \"plan\": \"gold\" }\n}",
+    ),
+    ("patch_customer", "{\n  \"rpm_limit\": 600\n}"),
+    (
+        "create_application",
+        "{\n  \"name\": \"Orders API\",\n  \"description\": \"What partners order with.\"\n}",
+    ),
+    ("patch_application", "{\n  \"description\": \"What partners order with.\"\n}"),
+    (
+        "set_permission",
+        "{\n  \"label\": \"Order Read\",\n  \"description\": \"See orders and what is in them.\"\n}",
+    ),
+    (
+        "set_routing",
+        "{\n  \"hosts\": [{ \"host\": \"api.example.com\", \"environment\": \"production\" }],\n  \"routes\": [{ \"methods\": [\"GET\"], \"path\": \"/v1/orders/{id}\", \"permissions\": [\"orders:read\"] }]\n}",
+    ),
+    (
+        "verify_key",
+        "{\n  \"key\": \"sk_ks_live_…\",\n  \"environment\": \"production\",\n  \"permissions\": [\"orders:read\"],\n  \"explain\": true\n}",
+    ),
+    ("create_invitation", "{\n  \"email\": \"ada@example.com\",\n  \"role\": \"developer\"\n}"),
+    ("patch_tenant", "{\n  \"rotation_days\": 90\n}"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_is_there_once_and_no_name_is_taken_twice() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let described = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values());
+        let described: HashSet<_> = described.map(|operation| text(operation, "operationId")).collect();
+        let shown: Vec<_> =
+            API.groups.iter().flat_map(|group| &group.operations).map(|known| known.id.clone()).collect();
+        assert_eq!(shown.iter().cloned().collect::<HashSet<_>>(), described);
+        assert_eq!(shown.len(), described.len());
+        assert!(API.groups.iter().all(|group| API.operation(&group.name).is_none()));
+    }
+
+    #[test]
+    fn examples_name_operations_and_fields_that_exist() {
+        for (id, text) in EXAMPLES {
+            let (_, operation) = API.operation(id).unwrap_or_else(|| panic!("{id}"));
+            let body = operation.body.as_ref().unwrap();
+            let example: Map<String, Value> = serde_json::from_str(text).unwrap();
+            let top: Vec<_> = body.fields.iter().filter(|field| field.within.is_empty()).collect();
+            for name in example.keys() {
+                assert!(top.iter().any(|field| field.name == *name), "{id}: {name}");
+            }
+            for field in top.iter().filter(|field| field.required) {
+                assert!(example.contains_key(&field.name), "{id}: {}", field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_is_json() {
+        for operation in API.groups.iter().flat_map(|group| &group.operations) {
+            if let Some(body) = &operation.body {
+                assert!(
+                    serde_json::from_str::<Value>(&body.example).unwrap().is_object(),
+                    "{}",
+                    operation.id
+                );
+            }
+        }
+    }
+
+    /// The page of the third seed: a resource with its calls and the schema, field by field.
+    #[test]
+    fn the_integrations_key_is_shown_with_its_calls_and_all_its_fields() {
+        let group = API.group("integration").unwrap();
+        let resource = &group.resources[0];
+        assert_eq!(
+            (resource.name.as_str(), resource.path.as_str()),
+            ("IntegrationApiKey", "/api/v1/integration/api-keys")
+        );
+        let verbs: HashSet<_> = group.operations.iter().map(Operation::verb).collect();
+        assert_eq!(verbs, HashSet::from(["list", "get", "create", "patch", "revoke"]));
+        let field = |name: &str| {
+            resource.fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("{name}"))
+        };
+        for name in [
+            "id",
+            "tenant_id",
+            "app_id",
+            "created_by",
+            "source_type",
+            "is_deleted",
+            "prefix",
+            "kind",
+            "scopes",
+            "tpm_limit",
+            "max_budget_usd",
+            "rotated_from_key_id",
+            "tags",
+            "version",
+            "application_id",
+            "key_fingerprint",
+            "key_prefix",
+            "status",
+        ] {
+            assert!(!field(name).kind.is_empty(), "{name}");
+        }
+        assert!(
+            field("source_type").kind == "enum" && field("source_type").notes.contains("frontend | backend")
+        );
+        assert!(field("id").required && field("created_at").kind == "date-time");
+    }
+
+    #[test]
+    fn what_cannot_be_undone_is_told_apart() {
+        let is_dangerous = |id: &str| API.operation(id).unwrap().1.is_dangerous;
+        for id in [
+            "delete_key",
+            "revoke_key",
+            "revoke_integration_key",
+            "rotate_key",
+            "block_key",
+            "remove_totp",
+            "logout",
+            "revoke_token",
+        ] {
+            assert!(is_dangerous(id), "{id}");
+        }
+        for id in ["list_keys", "create_key", "show_me", "patch_key", "unblock_key", "verify_key"] {
+            assert!(!is_dangerous(id), "{id}");
+        }
+        let deletes =
+            API.groups.iter().flat_map(|group| &group.operations).filter(|known| known.method == "DELETE");
+        assert!(deletes.into_iter().all(|known| known.is_dangerous));
+    }
+}
