@@ -133,6 +133,11 @@
   });
   form.addEventListener("input", showCommand);
 
+  // The call that is shown is in sight in the list beside it.
+  const list = find(".explorer-nav");
+  const current = list?.querySelector("[aria-current]");
+  if (current) list.scrollTop = current.offsetTop - list.offsetTop - list.clientHeight / 2;
+
   form.querySelector("[data-send]").disabled = false;
   find("[data-without-scripts]").hidden = true;
   showCommand();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, as_key, sign_in, text, verify};
 
-const PASSWORD: &str = "rusty-otter-41-lamp";
+pub(crate) const PASSWORD: &str = "rusty-otter-41-lamp";
 const ACCEPT: &str = "/api/v1/auth/invitations/accept";
 
 /// Somebody who was invited.

@@ -16,6 +16,7 @@ mod keys;
 mod limit_use;
 mod lists;
 mod members;
+mod names;
 mod once;
 mod overview;
 mod rotation;
@@ -56,6 +57,8 @@ on_both_engines! {
         an_application_is_changed_and_archived,
         an_installation_is_new_until_somebody_is_there,
         of_many_who_found_an_installation_one_does;
+    names:
+        what_a_tenant_has_is_named_and_nothing_of_another;
     members:
         members_are_listed_with_their_addresses,
         a_place_is_changed_with_its_audit_entry,

@@ -39,7 +39,10 @@ pub(crate) const CONSOLE: &str = "/console";
 
 /// Words of the console's paths that no path of the API has.
 const WORDS: &[&str] =
-    &["console", "sign-in", "sign-out", "setup", "account", "invitation", "reset", "new", "edit"];
+    &[
+        "console", "sign-in", "sign-out", "setup", "account", "invitation", "reset", "new", "edit", "archive", "restore",
+        "new-permission", "remove", "gateways", "check", "playground", "token",
+    ];
 
 /// The words of the console's paths, which may stand in a log.
 pub(crate) fn words() -> impl Iterator<Item = &'static str> {

@@ -1,5 +1,7 @@
 //! The playground: every call of the API, described and to be tried as the person who is signed in.
 
+mod common;
+mod examples;
 mod model;
 mod schema;
 
@@ -132,4 +134,13 @@ async fn lend(
 /// Lines that the field of a body has.
 fn rows(body: &Body) -> usize {
     body.example.lines().count().clamp(3, 16) + 1
+}
+
+/// A text in which code stands between backticks: its parts, and which of them are code.
+fn prose(text: &str) -> Vec<(bool, &str)> {
+    text.split('`')
+        .enumerate()
+        .map(|(place, part)| (place % 2 == 1, part))
+        .filter(|(_, part)| !part.is_empty())
+        .collect()
 }

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use super::common::about;
+
 /// How deep parts of parts are listed.
 const DEEPEST: usize = 3;
 /// Most references that lead to one schema.
@@ -55,7 +57,7 @@ impl<'d> Schemas<'d> {
                 name: name.clone(),
                 required: required.contains(&name.as_str()),
                 kind: self.kind(property),
-                notes: self.notes(property),
+                notes: self.notes(name, property),
             });
             let resolved = self.resolved(property);
             let (part, mark) = match resolved.get("items") {
@@ -115,8 +117,8 @@ impl<'d> Schemas<'d> {
         }
     }
 
-    /// What else there is to know of it.
-    pub(super) fn notes(self, property: &'d Value) -> String {
+    /// What else there is to know of a field.
+    pub(super) fn notes(self, name: &str, property: &'d Value) -> String {
         let schema = self.resolved(property);
         let text = |value: &Value| value.get("description").and_then(Value::as_str).map(one_line);
         let choices = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
@@ -127,6 +129,7 @@ impl<'d> Schemas<'d> {
         let variants = (variants.len() > 1).then(|| format!("Either: {}", variants.join(" Or: ")));
         // What stands beside a reference says what the thing is here, and stands before what it is everywhere.
         let here = text(property).or_else(|| only_choice(property).and_then(text)).or_else(|| text(schema));
+        let here = here.or_else(|| about(name).map(str::to_owned));
         let parts = [choices, here, variants, bounds(schema), default(schema)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
@@ -250,7 +253,7 @@ mod tests {
             "C": { "oneOf": [{ "$ref": "#/components/schemas/E", "description": "Here." }, { "type": "null" }] } });
         let schemas = Schemas(&all);
         assert_eq!(
-            (schemas.kind(&all["C"]), schemas.notes(&all["C"])),
+            (schemas.kind(&all["C"]), schemas.notes("c", &all["C"])),
             ("enum".to_owned(), "a | b. Here.".to_owned())
         );
         assert_eq!(example(schemas, "c", &all["C"]), json!("a"));
