@@ -104,7 +104,19 @@ impl ControlPlane {
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
         let (setup, overviews) = (Arc::default(), Arc::default());
         let checking = Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE));
-        Ok(Self { store, clock, entropy, signing, vault, passwords, judging, told, setup, overviews, checking })
+        Ok(Self {
+            store,
+            clock,
+            entropy,
+            signing,
+            vault,
+            passwords,
+            judging,
+            told,
+            setup,
+            overviews,
+            checking,
+        })
     }
 
     fn now(&self) -> Timestamp {

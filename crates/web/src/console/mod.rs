@@ -38,11 +38,25 @@ use crate::state::App;
 pub(crate) const CONSOLE: &str = "/console";
 
 /// Words of the console's paths that no path of the API has.
-const WORDS: &[&str] =
-    &[
-        "console", "sign-in", "sign-out", "setup", "account", "invitation", "reset", "new", "edit", "archive", "restore",
-        "new-permission", "remove", "gateways", "check", "playground", "token",
-    ];
+const WORDS: &[&str] = &[
+    "console",
+    "sign-in",
+    "sign-out",
+    "setup",
+    "account",
+    "invitation",
+    "reset",
+    "new",
+    "edit",
+    "archive",
+    "restore",
+    "new-permission",
+    "remove",
+    "gateways",
+    "check",
+    "playground",
+    "token",
+];
 
 /// The words of the console's paths, which may stand in a log.
 pub(crate) fn words() -> impl Iterator<Item = &'static str> {
@@ -77,7 +91,9 @@ fn pages() -> Router<App> {
 
 /// The pages of one tenant.
 fn in_tenant() -> Router<App> {
-    Router::new().route("/", get(overview::show)).route("/keys", get(keys::list))
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/keys", get(keys::list))
         .merge(audit::routes())
         .merge(playground::routes())
         .merge(customers::routes())
