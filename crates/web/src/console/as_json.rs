@@ -23,11 +23,6 @@ impl AsJson {
         self.with(name, fields.filled(name).into())
     }
 
-    /// A whole number; `null` when the field is empty.
-    pub(super) fn number(self, name: &str, fields: &Fields) -> Self {
-        self.with(name, number(fields.text(name)))
-    }
-
     /// Any value.
     pub(super) fn with(mut self, name: &str, value: Value) -> Self {
         self.0.insert(name.to_owned(), value);
@@ -79,7 +74,10 @@ mod tests {
     fn customer(pairs: &[(&str, &str)]) -> Answer<CreateCustomer> {
         let fields = fields(pairs);
         let object = AsJson::default().required("name", &fields).text("external_id", &fields);
-        object.number("rpm_limit", &fields).with("metadata", json(fields.text("metadata"))).read()
+        object
+            .with("rpm_limit", number(fields.text("rpm_limit")))
+            .with("metadata", json(fields.text("metadata")))
+            .read()
     }
 
     #[test]
