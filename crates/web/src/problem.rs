@@ -116,6 +116,11 @@ impl ApiProblem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "this is our fault and was logged")
     }
 
+    /// One word for programs.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What is wrong, in a sentence.
     pub(crate) fn detail(&self) -> &str {
         &self.detail

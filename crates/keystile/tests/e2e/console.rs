@@ -62,6 +62,12 @@ impl Browser {
         self.send(page, &[fields, &[("form_token", &self.form_token)]].concat()).await
     }
 
+    /// The same, of a browser that takes compressed answers, to a page that must not be compressed.
+    pub(crate) async fn submit_for_secret(&self, page: &str, fields: &[(&str, &str)]) -> Answer {
+        let fields = [fields, &[("form_token", &self.form_token)]].concat();
+        self.send_taking("gzip", &self.origin, page, &fields).await
+    }
+
     /// Sends a form that does not say where it comes from.
     pub(crate) async fn submit_without_token(&self, page: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(page, fields).await
@@ -78,15 +84,16 @@ impl Browser {
     }
 
     async fn send_from(&self, origin: &str, page: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send_taking("identity", origin, page, fields).await
+    }
+
+    async fn send_taking(&self, encoding: &str, origin: &str, page: &str, fields: &[(&str, &str)]) -> Answer {
         let form: Vec<_> =
             fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-        let request = self
-            .http
-            .request("POST", &self.path(page))
-            .header("origin", origin)
-            .header("cookie", &self.cookie);
+        let request = self.http.request("POST", &self.path(page)).header("origin", origin);
+        let request = request.header("cookie", &self.cookie).header("accept-encoding", encoding);
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        self.http.send(request.header("accept-encoding", "gzip"), form.join("&")).await
+        self.http.send(request, form.join("&")).await
     }
 
     fn path(&self, page: &str) -> String {

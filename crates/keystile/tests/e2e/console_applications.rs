@@ -27,7 +27,7 @@ async fn an_application_is_made_changed_archived_and_restored() {
     assert!(shown.contains("What partners order with.") && shown.contains("60/min"));
     assert!(browser.page(&format!("{page}/edit")).await.contains("value=\"Orders\""));
     let again = browser.submit("applications/new", &made).await;
-    assert!(again.status == 422 && again.text.contains("role=\"alert\""), "{}", again.text);
+    assert!(again.status == 422 && again.text.contains("id=\"name-wrong\""), "{}", again.text);
     led_to(
         &browser.submit(&format!("{page}/edit"), &[("name", "Orders 2"), ("version", "1")]).await,
         "saved",

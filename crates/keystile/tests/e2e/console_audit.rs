@@ -106,7 +106,7 @@ async fn the_playground_shows_every_call_and_lends_a_token_that_ends_with_the_se
 
     assert_eq!(browser.submit_without_token("playground/token", &[]).await.status, 403);
     assert_eq!(browser.submit_from_elsewhere("playground/token", &[]).await.status, 403);
-    let lent = browser.submit("playground/token", &[]).await;
+    let lent = browser.submit_for_secret("playground/token", &[]).await;
     assert_eq!(lent.header("cache-control"), "no-store");
     assert!(lent.json.get("refresh_token").is_none_or(serde_json::Value::is_null));
     let token = format!("Bearer {}", text(&lent.json, "access_token"));

@@ -84,7 +84,7 @@ async fn what_is_wrong_with_a_customer_is_told_at_its_field() {
         ("metadata", "plan: gold", "metadata-wrong"),
         ("rate_limits[1].limit", "", "limit must be"),
         ("rate_limits[1].window", "40", "window_seconds must be"),
-        ("external_id", "crm-1042", "external"),
+        ("external_id", "crm-1042", "external_id-wrong"),
     ] {
         let others = full()
             .into_iter()

@@ -190,8 +190,15 @@ impl Wrong {
     }
 }
 
+/// The fields whose value somebody else has, by the code that tells so.
+const TAKEN: &[(&str, &str)] =
+    &[("name_taken", "name"), ("external_id_taken", "external_id"), ("email_taken", "email")];
+
 impl From<&ApiProblem> for Wrong {
     fn from(problem: &ApiProblem) -> Self {
+        if let Some((_, field)) = TAKEN.iter().find(|(code, _)| *code == problem.code()) {
+            return Self { fields: vec![((*field).to_owned(), problem.detail().to_owned())], rest: None };
+        }
         let fields: Vec<_> =
             problem.errors().iter().map(|error| (error.field.clone(), error.message.to_string())).collect();
         let rest = fields.is_empty().then(|| problem.detail().to_owned());

@@ -152,7 +152,7 @@ struct Changed {
     now: String,
 }
 
-/// What an entry tells, field by field.
+/// What an entry tells, field by field. Of something new only what it has is told.
 fn changes(entry: &SealedEntry) -> Vec<Changed> {
     let Ok(Value::Object(fields)) = serde_json::from_str(entry.entry.changes.get()) else {
         return Vec::new();
@@ -163,10 +163,19 @@ fn changes(entry: &SealedEntry) -> Vec<Changed> {
         other => other.to_string(),
     };
     let field = |(name, value): (String, Value)| match (value.get("before"), value.get("after")) {
-        (Some(before), Some(after)) => Changed { name, before: Some(told(before)), now: told(after) },
-        _ => Changed { name, before: None, now: told(&value) },
+        (Some(before), Some(after)) => Some(Changed { name, before: Some(told(before)), now: told(after) }),
+        _ => (!is_empty(&value)).then(|| Changed { name, before: None, now: told(&value) }),
     };
-    fields.into_iter().map(field).collect()
+    fields.into_iter().filter_map(field).collect()
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 fn has_before(changes: &[Changed]) -> bool {
