@@ -48,7 +48,7 @@ pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
 pub use customers::{CustomerDraft, CustomerQuery};
 pub use invitations::{Acceptance, Invited};
-pub use keys::{History, Imported, Issued, KeyQuery, VersionGuard};
+pub use keys::{History, Imported, Issued, KeyQuery, Lineage, VersionGuard};
 pub use names::Names;
 pub use once::{Asked, Asker, Attempt, Repeated};
 pub use overview::OVERVIEW_MAX_AGE;

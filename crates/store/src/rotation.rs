@@ -1,5 +1,7 @@
 //! Rotation: a key gets an end, and another one that follows it.
 
+use std::sync::LazyLock;
+
 use keystile_core::{ApiKey, AuditEntry, KeyId, TenantId, Timestamp};
 
 use crate::belonging::Belonging;
@@ -12,6 +14,14 @@ use crate::{Store, StoreError, record};
 const SUCCESSOR: &str = "SELECT id FROM api_keys WHERE tenant_id = $1 AND rotated_from_key_id = $2
     AND revoked_at IS NULL AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
     ORDER BY id DESC LIMIT 1";
+
+/// The newest keys that were made from `$2`, deleted ones too. A key has one successor at a time, and rarely more than one in its life.
+static SUCCESSORS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM api_keys WHERE tenant_id = $1 AND rotated_from_key_id = $2 ORDER BY id DESC LIMIT 20",
+        *record::SELECTED
+    )
+});
 
 /// What a rotation writes beside the key that it ends.
 #[derive(Debug)]
@@ -55,6 +65,19 @@ impl Store {
         let args = ([Value::text(tenant_id), Value::text(id)], now, Some(rotate));
         self.write(args, |(which, now, rotate), tx| Box::pin(rotate_one(which, *now, rotate, tx))).await
     }
+
+    /// The newest keys that were made by rotating this one, at most 20, deleted ones too.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn successors(&self, tenant_id: TenantId, id: KeyId) -> Result<Vec<ApiKey>, StoreError> {
+        let args = [Value::text(tenant_id), Value::text(id)];
+        self.read(args, |args, tx| Box::pin(read_successors(args, tx))).await
+    }
+}
+
+async fn read_successors(which: &[Value; 2], tx: &mut Tx<'_>) -> Result<Vec<ApiKey>, StoreError> {
+    tx.query(&SUCCESSORS, which).await?.into_iter().map(record::read).collect()
 }
 
 async fn rotate_one<E, F>(

@@ -14,6 +14,6 @@ pub use change::VersionGuard;
 pub use create::Issued;
 pub use history::History;
 pub use import::Imported;
-pub use read::KeyQuery;
+pub use read::{KeyQuery, Lineage};
 
 pub(crate) use secret::judging;

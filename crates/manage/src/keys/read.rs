@@ -10,6 +10,15 @@ use crate::{Caller, ControlPlane, Refused, Right};
 /// Which keys to list.
 pub type KeyQuery = KeyFilter;
 
+/// The neighbours of a key in its chain of rotations.
+#[derive(Debug, Clone, Default)]
+pub struct Lineage {
+    /// The key it was made from.
+    pub predecessor: Option<ApiKey>,
+    /// The keys that were made from it, the newest first; all but one have ended.
+    pub successors: Vec<ApiKey>,
+}
+
 impl ControlPlane {
     /// One key of the caller's tenant.
     ///
@@ -21,6 +30,23 @@ impl ControlPlane {
         let key = self.store.key(caller.tenant_id, id).await?;
         let seen = |key: &ApiKey| caller.reach().is_none_or(|reach| reach.sees(key));
         key.filter(|key| key.deleted.is_none() && seen(key)).ok_or(Refused::NotFound("API key"))
+    }
+
+    /// The neighbours of a key in its chain of rotations, deleted ones too: history outlives a key.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadKeys`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn lineage(&self, caller: &Caller, key: &ApiKey) -> Result<Lineage, Refused> {
+        caller.require(Right::ReadKeys)?;
+        let seen = |other: &ApiKey| caller.reach().is_none_or(|reach| reach.sees(other));
+        let predecessor = match key.rotated_from_key_id {
+            Some(id) => self.store.key(caller.tenant_id, id).await?.filter(seen),
+            None => None,
+        };
+        let mut successors = self.store.successors(caller.tenant_id, key.id).await?;
+        successors.retain(seen);
+        Ok(Lineage { predecessor, successors })
     }
 
     /// A page of the tenant's keys; for a key as caller, of those it sees.

@@ -60,7 +60,15 @@ pub(crate) async fn a_rotation_is_told_of_a_successor_that_lives(bed: &Bed) {
     assert_eq!(second.lineage_id, key.id);
     // The first successor has ended at 70, so the key has none that lives.
     assert!(rotated(&store, &world, key.id, at(69)).await.is_err());
-    assert!(rotated(&store, &world, key.id, at(70)).await.is_ok());
+    let other = rotated(&store, &world, key.id, at(70)).await.unwrap().successor;
+    let made = async |of: KeyId| -> Vec<KeyId> {
+        store.successors(world.tenant.id, of).await.unwrap().iter().map(|key| key.id).collect()
+    };
+    assert_eq!(made(key.id).await, [other.id, first.id], "the newest first, ended ones too");
+    assert_eq!(made(first.id).await, [second.id]);
+    assert!(made(second.id).await.is_empty());
+    let elsewhere = World::founded(&store).await;
+    assert!(store.successors(elsewhere.tenant.id, key.id).await.unwrap().is_empty(), "not another tenant's");
 }
 
 pub(crate) async fn a_rotation_that_fails_writes_nothing(bed: &Bed) {

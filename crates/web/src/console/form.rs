@@ -61,6 +61,14 @@ impl Fields {
         Some(self.whole(name)).filter(|text| !text.is_empty()).map(Secret::new)
     }
 
+    /// Writes into a field in which nothing stands yet.
+    pub(super) fn fill(&mut self, name: &str, value: &str) {
+        if self.text(name).is_empty() {
+            self.0.retain(|(key, _)| key != name);
+            self.0.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     fn whole(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }

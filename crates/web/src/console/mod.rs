@@ -93,9 +93,9 @@ fn pages() -> Router<App> {
 fn in_tenant() -> Router<App> {
     Router::new()
         .route("/", get(overview::show))
-        .route("/keys", get(keys::list))
-        .merge(audit::routes())
-        .merge(playground::routes())
+        .merge(keys::routes())
         .merge(customers::routes())
         .merge(applications::routes())
+        .merge(audit::routes())
+        .merge(playground::routes())
 }

@@ -1,0 +1,92 @@
+//! A new key.
+
+use askama::Template;
+use axum::extract::State;
+use http::HeaderMap;
+use keystile_manage::Right;
+use serde::Deserialize;
+
+use super::draft::{self, EXPIRIES};
+use super::issued::{self, Occasion};
+use super::sheet::{ENVIRONMENT_CHOICES, KIND_CHOICES, PERIODS, Sheet, TRUST_CHOICES};
+use super::window::UNITS;
+use crate::api::Answer;
+use crate::console::form::{Fields, Form, Wrong};
+use crate::console::page::{page, unprocessable};
+use crate::console::shell::Shell;
+use crate::console::visitor::Inside;
+use crate::console::{assets, parts};
+use crate::extract::Query;
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+#[derive(Template)]
+#[template(path = "keys/new.html")]
+struct NewKey {
+    shell: Shell,
+    sheet: Sheet,
+}
+
+#[derive(Template)]
+#[template(path = "keys/permissions.html")]
+struct Permissions {
+    sheet: Sheet,
+}
+
+/// What a link to the form fills in.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Given {
+    #[serde(default)]
+    application_id: String,
+    #[serde(default)]
+    customer_id: String,
+}
+
+/// The form.
+pub(super) async fn form(State(app): State<App>, Inside { caller, shell }: Inside, Query(given): Query<Given>) -> Answer {
+    caller.require(Right::ManageKeys)?;
+    let settings = app.control.tenant(&caller).await?.settings;
+    let blank = draft::blank(settings.default_trust_level.as_str(), &given.application_id, &given.customer_id);
+    let sheet = Sheet::new(&app, &caller, blank, Wrong::default()).await?;
+    page(&NewKey { shell, sheet })
+}
+
+/// The permissions of another application, to pick from.
+pub(super) async fn permissions(
+    State(app): State<App>,
+    Inside { caller, .. }: Inside,
+    Query(given): Query<Given>,
+) -> Answer {
+    caller.require(Right::ManageKeys)?;
+    let blank = draft::blank("", &given.application_id, "");
+    page(&Permissions { sheet: Sheet::new(&app, &caller, blank, Wrong::default()).await? })
+}
+
+/// Makes the key, and shows its secret.
+pub(super) async fn create(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    headers: HeaderMap,
+    Form(fields): Form,
+) -> Answer {
+    caller.require(Right::ManageKeys)?;
+    if fields.is_ticked("again") {
+        return page(&NewKey { shell, sheet: Sheet::new(&app, &caller, fields, Wrong::default()).await? });
+    }
+    let made = match draft::creation(&fields, shell.now) {
+        Ok(draft) => {
+            let caller = caller.clone();
+            app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await.map_err(ApiProblem::from)
+        }
+        Err(broken) => Err(ApiProblem::invalid(broken)),
+    };
+    match made {
+        Ok(issued) => issued::show(shell, &headers, issued, Occasion::Created),
+        Err(problem) => again(&app, Inside { caller, shell }, fields, problem).await,
+    }
+}
+
+async fn again(app: &App, Inside { caller, shell }: Inside, fields: Fields, problem: ApiProblem) -> Answer {
+    let wrong = Wrong::mendable(problem)?;
+    unprocessable(&NewKey { shell, sheet: Sheet::new(app, &caller, fields, wrong).await? })
+}

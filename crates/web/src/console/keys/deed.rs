@@ -1,0 +1,238 @@
+//! What can be done to a key with one word: each says what will happen before it does.
+
+use std::str::FromStr;
+
+use askama::Template;
+use axum::extract::{FromRequestParts, State};
+use http::request::Parts;
+use keystile_core::{ApiKey, Invalid, KeyId, KeyStatus};
+use keystile_manage::{Caller, Refused, Right, VersionGuard};
+use keystile_wire::{BlockKey, RevokeKey};
+
+use super::usage::{Period, Usage, usage};
+use crate::api::Answer;
+use crate::console::form::{Fields, Form, Wrong};
+use crate::console::page::{go_to, page, unprocessable};
+use crate::console::shell::Shell;
+use crate::console::visitor::Inside;
+use crate::console::{assets, parts};
+use crate::extract::{PathId, path_id};
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Disable,
+    Enable,
+    Block,
+    Unblock,
+    Revoke,
+    Delete,
+}
+
+impl FromStr for Deed {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "disable" => Ok(Self::Disable),
+            "enable" => Ok(Self::Enable),
+            "block" => Ok(Self::Block),
+            "unblock" => Ok(Self::Unblock),
+            "revoke" => Ok(Self::Revoke),
+            "delete" => Ok(Self::Delete),
+            _ => Err(Invalid::rule("must be something that can be done to a key")),
+        }
+    }
+}
+
+/// The deed that the path names.
+pub(super) struct Named(Deed);
+
+impl FromRequestParts<App> for Named {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        path_id(parts, app, "deed", "page").await.map(Self)
+    }
+}
+
+impl Deed {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Enable => "enable",
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::Revoke => "revoke",
+            Self::Delete => "delete",
+        }
+    }
+
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Disable => "Disable",
+            Self::Enable => "Enable",
+            Self::Block => "Block",
+            Self::Unblock => "Unblock",
+            Self::Revoke => "Revoke",
+            Self::Delete => "Delete",
+        }
+    }
+
+    /// What will happen.
+    const fn consequence(self) -> &'static str {
+        match self {
+            Self::Disable => "Every request with this key is refused until it is enabled again. Nothing else changes.",
+            Self::Enable => "The key works again, with the same secret, permissions and limits as before.",
+            Self::Block => "Every request with this key is refused until it is unblocked. Others see the reason.",
+            Self::Unblock => "The key works again, unless it is disabled or has ended.",
+            Self::Revoke => "This is final. The moment you revoke it, the key is refused everywhere and for good; its history stays.",
+            Self::Delete => "The key is revoked for good and leaves the lists. Its history stays in the audit log.",
+        }
+    }
+
+    /// The word that tells on the next page that it is done.
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Disable => "key-disabled",
+            Self::Enable => "key-enabled",
+            Self::Block => "key-blocked",
+            Self::Unblock => "key-unblocked",
+            Self::Revoke => "key-revoked",
+            Self::Delete => "key-deleted",
+        }
+    }
+
+    /// Whether nothing brings the key back.
+    const fn is_final(self) -> bool {
+        matches!(self, Self::Revoke | Self::Delete)
+    }
+
+    /// Whether it makes the key useless, for now or for ever.
+    const fn takes_away(self) -> bool {
+        matches!(self, Self::Disable | Self::Block | Self::Revoke | Self::Delete)
+    }
+
+    const fn has_reason(self) -> bool {
+        matches!(self, Self::Block | Self::Revoke)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "keys/deed.html")]
+struct Ask {
+    shell: Shell,
+    deed: Deed,
+    key: ApiKey,
+    /// How it was used in the last day, where that shows what will break.
+    usage: Option<Usage>,
+    reason: String,
+    wrong: Wrong,
+}
+
+impl Ask {
+    /// Whether anybody may miss the key.
+    fn breaks(&self) -> bool {
+        self.key.status(self.shell.now) == KeyStatus::Active && self.key.blocked.is_none()
+    }
+
+    fn rest(&self) -> Option<String> {
+        self.wrong.rest(&["reason", "typed"])
+    }
+
+    /// What has to be typed: the name, as pages show it.
+    fn typed(&self) -> String {
+        one_line(self.key.name.as_str())
+    }
+
+    const fn reason_hint(&self) -> &'static str {
+        match self.deed {
+            Deed::Block => "Operators see it on the key: abuse, a leak, an unpaid bill.",
+            _ => "For the record. It may stay empty.",
+        }
+    }
+
+    async fn new(app: &App, (caller, shell): (&Caller, Shell), deed: Deed, id: KeyId) -> Answer<Self> {
+        caller.require(Right::ManageKeys)?;
+        let key = app.control.key(caller, id).await?;
+        let usage = match deed.takes_away() {
+            true => Some(usage(app, caller, id, Period::Day, shell.now).await?),
+            false => None,
+        };
+        Ok(Self { shell, deed, key, usage, reason: String::new(), wrong: Wrong::default() })
+    }
+}
+
+/// Says what will happen.
+pub(super) async fn form(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<KeyId>,
+    Named(deed): Named,
+) -> Answer {
+    page(&Ask::new(&app, (&caller, shell), deed, id).await?)
+}
+
+/// Does it.
+pub(super) async fn carry_out(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<KeyId>,
+    Named(deed): Named,
+    Form(fields): Form,
+) -> Answer {
+    let ask = Ask::new(&app, (&caller, shell), deed, id).await?;
+    let done = match confirmed(&ask, &fields) {
+        Ok(reason) => {
+            app.commit(|app| async move { carried_out(&app, &caller, id, deed, reason).await }).await.map_err(ApiProblem::from)
+        }
+        Err(invalid) => Err(invalid.into()),
+    };
+    let shell = &ask.shell;
+    match done {
+        Ok(_) if deed == Deed::Delete => go_to(&shell.path(&format!("keys?told={}", deed.told())), shell.surroundings),
+        Ok(_) => go_to(&shell.path(&format!("keys/{id}?told={}", deed.told())), shell.surroundings),
+        Err(problem) => {
+            let wrong = Wrong::mendable(problem)?;
+            unprocessable(&Ask { reason: fields.text("reason").to_owned(), wrong, ..ask })
+        }
+    }
+}
+
+/// A text as pages show it, where spaces next to each other are one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The reason, if the name is typed where it must be.
+fn confirmed(ask: &Ask, fields: &Fields) -> Result<Option<String>, Invalid> {
+    let reason = fields.filled("reason");
+    let reason = match ask.deed {
+        Deed::Block => Some(BlockKey { reason: reason.unwrap_or_default() }.parse()?),
+        Deed::Revoke => RevokeKey { reason }.parse()?,
+        Deed::Disable | Deed::Enable | Deed::Unblock | Deed::Delete => None,
+    };
+    if ask.deed.is_final() && one_line(fields.text("typed")) != ask.typed() {
+        return Err(Invalid::new("typed", "type the name of the key exactly as it stands above"));
+    }
+    Ok(reason)
+}
+
+async fn carried_out(
+    app: &App,
+    caller: &Caller,
+    id: KeyId,
+    deed: Deed,
+    reason: Option<String>,
+) -> Result<keystile_manage::Committed<ApiKey>, Refused> {
+    let any = VersionGuard(None);
+    match deed {
+        Deed::Disable => app.control.disable_key(caller, id, any).await,
+        Deed::Enable => app.control.enable_key(caller, id, any).await,
+        Deed::Block => app.control.block_key(caller, id, reason.unwrap_or_default(), any).await,
+        Deed::Unblock => app.control.unblock_key(caller, id, any).await,
+        Deed::Revoke => app.control.revoke_key(caller, id, reason, any).await,
+        Deed::Delete => app.control.delete_key(caller, id, any).await,
+    }
+}

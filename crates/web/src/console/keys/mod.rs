@@ -1,0 +1,68 @@
+//! API keys: the list, and everything that happens in the life of one.
+
+mod bulk;
+mod create;
+mod deed;
+mod draft;
+mod edit;
+mod issued;
+mod list;
+mod renew;
+mod scope;
+mod sheet;
+mod show;
+mod story;
+mod usage;
+mod window;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use keystile_core::{ApiKey, Timestamp};
+
+use crate::state::App;
+
+/// Words of the API, and what people are shown for each.
+pub(super) type Words = &'static [(&'static str, &'static str)];
+
+pub(super) const ENVIRONMENTS: Words =
+    &[("production", "Production"), ("staging", "Staging"), ("development", "Development")];
+pub(super) const STATUSES: Words =
+    &[("active", "Active"), ("inactive", "Inactive"), ("expired", "Expired"), ("revoked", "Revoked")];
+pub(super) const TRUST_LEVELS: Words =
+    &[("external", "External"), ("internal", "Internal"), ("trusted", "Trusted")];
+pub(super) const KINDS: Words =
+    &[("service", "Service"), ("user", "User"), ("ingest", "Ingest"), ("virtual_llm", "Language models")];
+
+/// A key whose end is nearer than this is told to be ending soon.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/keys", get(list::list))
+        .route("/keys/bulk", post(bulk::carry_out))
+        .route("/keys/new", get(create::form).post(create::create))
+        .route("/keys/permissions", get(create::permissions))
+        .route("/keys/{api_key_id}", get(show::show))
+        .route("/keys/{api_key_id}/edit", get(edit::form).post(edit::edit))
+        .route("/keys/{api_key_id}/rotate", get(renew::rotation).post(renew::rotate))
+        .route("/keys/{api_key_id}/regenerate", get(renew::regeneration).post(renew::regenerate))
+        .route("/keys/{api_key_id}/{deed}", get(deed::form).post(deed::carry_out))
+}
+
+/// What people call a word of the API.
+fn word(words: Words, value: &str) -> &'static str {
+    words.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
+}
+
+/// When a key that can be used now, and soon no more, ends.
+fn ends_soon(key: &ApiKey, now: Timestamp) -> Option<Timestamp> {
+    let lives = key.revoked.is_none() && key.deleted.is_none();
+    key.expires_at.filter(|end| lives && *end > now && *end <= now.plus(SOON))
+}
+
+/// Whether the secret of a key is older than the tenant lets secrets grow.
+fn rotation_is_due(key: &ApiKey, now: Timestamp, rotation_days: u16) -> bool {
+    key.rotation_due_at(now, rotation_days).is_some_and(|due| due <= now)
+}

@@ -1,0 +1,169 @@
+//! Rate limits as people read and type them: so many requests in so many minutes, hours or days.
+
+use keystile_core::limit::MAX_RATE_LIMITS;
+use keystile_core::{ApiKey, Invalid, RateLimit};
+
+use crate::console::form::Fields;
+use crate::console::parts;
+
+/// Rows that a form shows at least, so that a few can be filled in without scripts.
+const ROWS: usize = 3;
+
+/// Units of time, in seconds.
+pub(super) const UNITS: &[(&str, &str)] =
+    &[("1", "seconds"), ("60", "minutes"), ("3600", "hours"), ("86400", "days")];
+
+/// One row of a form: what is typed for a further window.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Row {
+    pub(super) limit: String,
+    pub(super) count: String,
+    pub(super) unit: String,
+    pub(super) name: String,
+    pub(super) burst: String,
+}
+
+impl Row {
+    fn typed(fields: &Fields, index: usize) -> Self {
+        let of = |part: &str| fields.text(&field(index, part)).to_owned();
+        Self { limit: of("limit"), count: of("window"), unit: of("unit"), name: of("name"), burst: of("burst") }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        [&self.limit, &self.count, &self.name, &self.burst].into_iter().all(String::is_empty)
+    }
+
+    /// Whether its window is told in this unit; in minutes while nothing is chosen.
+    pub(super) fn is_in(&self, unit: &str) -> bool {
+        if self.unit.is_empty() { unit == "60" } else { self.unit == unit }
+    }
+
+    /// The limit, if numbers stand where they must.
+    fn parse(&self, index: usize) -> Result<RateLimit, Invalid> {
+        let number = |part: &str, text: &str| {
+            text.parse::<u64>().map_err(|_| Invalid::new(field(index, part), "must be a whole number"))
+        };
+        let unit = number("window_seconds", if self.unit.is_empty() { "60" } else { &self.unit })?;
+        let count = number("window_seconds", if self.count.is_empty() { "1" } else { &self.count })?;
+        let window_seconds = count.saturating_mul(unit);
+        let burst = Some(self.burst.as_str()).filter(|text| !text.is_empty());
+        Ok(RateLimit {
+            name: if self.name.is_empty() { default_name(window_seconds) } else { self.name.clone() },
+            limit: number("limit", &self.limit)?,
+            window_seconds,
+            burst: burst.map(|text| number("burst", text)).transpose()?,
+        })
+    }
+}
+
+impl From<&RateLimit> for Row {
+    fn from(rate: &RateLimit) -> Self {
+        let fits = |unit: &u64| rate.window_seconds.is_multiple_of(*unit);
+        let unit = [86_400, 3_600, 60].into_iter().find(fits).unwrap_or(1);
+        Self {
+            limit: rate.limit.to_string(),
+            count: (rate.window_seconds / unit).to_string(),
+            unit: unit.to_string(),
+            name: rate.name.clone(),
+            burst: rate.burst.map(|burst| burst.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a limit is called whose name is left open: `per-1h`.
+fn default_name(window_seconds: u64) -> String {
+    format!("per-{}", parts::window(window_seconds).replace(' ', ""))
+}
+
+/// What a field of a row is called.
+pub(super) fn field(index: usize, part: &str) -> String {
+    format!("rate_limits[{index}].{part}")
+}
+
+/// The fields of the form for these limits.
+pub(super) fn fields_of(rates: &[RateLimit]) -> impl Iterator<Item = (String, String)> {
+    rates.iter().map(Row::from).enumerate().flat_map(|(index, row)| {
+        let parts =
+            [("limit", row.limit), ("window", row.count), ("unit", row.unit), ("name", row.name), ("burst", row.burst)];
+        parts.map(|(part, value)| (field(index, part), value))
+    })
+}
+
+/// The rows in which anything is typed.
+pub(super) fn typed(fields: &Fields) -> Vec<Row> {
+    let rows = (0..MAX_RATE_LIMITS).map(|index| Row::typed(fields, index));
+    rows.filter(|row| !row.is_empty()).collect()
+}
+
+/// The limits that the rows mean.
+///
+/// # Errors
+/// Each row in which no number stands where one must.
+pub(super) fn parse(rows: &[Row]) -> Result<Vec<RateLimit>, Vec<Invalid>> {
+    let (mut rates, mut broken) = (Vec::new(), Vec::new());
+    for (index, row) in rows.iter().enumerate() {
+        match row.parse(index) {
+            Ok(rate) => rates.push(rate),
+            Err(invalid) => broken.push(invalid),
+        }
+    }
+    if broken.is_empty() { Ok(rates) } else { Err(broken) }
+}
+
+/// The rows of a form: those that are filled in, and empty ones behind them.
+pub(super) fn with_empty(mut rows: Vec<Row>) -> Vec<Row> {
+    let shown = ROWS.max(rows.len() + 1).min(MAX_RATE_LIMITS);
+    rows.resize(shown.max(rows.len()), Row::default());
+    rows
+}
+
+/// The limits of a key in a line: `600/min, 10,000/d`.
+pub(super) fn summary(key: &ApiKey) -> String {
+    let minute = key.limits.rpm.map(|count| format!("{}/min", parts::number(count)));
+    let further = key.limits.rates.iter();
+    let further = further.map(|rate| format!("{}/{}", parts::number(rate.limit), span(rate.window_seconds)));
+    minute.into_iter().chain(further).collect::<Vec<_>>().join(", ")
+}
+
+/// `h` for one hour, `7 d` for seven days.
+fn span(seconds: u64) -> String {
+    let told = parts::window(seconds);
+    told.strip_prefix("1 ").map(str::to_owned).unwrap_or(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&str, &str)]) -> Fields {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into()
+    }
+
+    #[test]
+    fn a_row_is_read_as_it_is_shown() {
+        for rate in [
+            RateLimit { name: "daily".to_owned(), limit: 10_000, window_seconds: 86_400, burst: Some(50) },
+            RateLimit { name: "odd".to_owned(), limit: 7, window_seconds: 5_400, burst: None },
+            RateLimit { name: "s".to_owned(), limit: 1, window_seconds: 61, burst: None },
+        ] {
+            assert_eq!(parse(&[Row::from(&rate)]), Ok(vec![rate]));
+        }
+    }
+
+    #[test]
+    fn empty_rows_are_left_out_and_the_others_are_told_by_their_place() {
+        let typed = typed(&fields(&[
+            ("rate_limits[0].unit", "3600"),
+            ("rate_limits[1].limit", "100"),
+            ("rate_limits[1].unit", "3600"),
+            ("rate_limits[2].limit", "many"),
+            ("rate_limits[2].window", "2"),
+        ]));
+        assert_eq!(typed.len(), 2);
+        let broken = parse(&typed).unwrap_err();
+        assert_eq!(broken.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), ["rate_limits[1].limit"]);
+        let hourly = RateLimit { name: "per-1h".to_owned(), limit: 100, window_seconds: 3_600, burst: None };
+        assert_eq!(parse(&typed[..1]), Ok(vec![hourly]));
+        assert_eq!(with_empty(typed).len(), 3);
+    }
+}
