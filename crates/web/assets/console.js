@@ -58,6 +58,8 @@
     const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
     const span = read.times[read.times.length - 1] - read.times[0];
     const moment = new Intl.DateTimeFormat(undefined, span > 172800 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" });
+    // A bar stands on its step, so half a step more is shown at either end.
+    const half = read.times.length > 1 ? (read.times[1] - read.times[0]) / 2 : 1800;
     const axis = { stroke: colour("--ink-faint"), grid: { stroke: colour("--chart-grid"), width: 1 }, ticks: { show: false }, font: "12px Inter, system-ui, sans-serif" };
     const bars = window.uPlot.paths.bars({ size: [0.7, 28], radius: 0.15 });
     const line = (label, value) => ({ label, stroke: colour(value), fill: colour(value), width: 0, paths: bars, points: { show: false } });
@@ -65,7 +67,7 @@
     const total = read.allowed.map((allowed, index) => allowed + read.refused[index]);
     const options = {
       width: holder.clientWidth, height: holder.clientHeight, legend: { show: false }, cursor: { y: false, points: { show: false } },
-      scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.12)] } },
+      scales: { x: { time: true, range: (_, first, last) => [first - half, last + half] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.12)] } },
       axes: [{ ...axis, space: 72, values: (_, values) => values.map((value) => moment.format(new Date(value * 1000))) }, { ...axis, size: 46, values: (_, values) => values.map((value) => (Number.isInteger(value) ? compact.format(value) : "")) }],
       series: [{}, line("Refused", "--chart-refused"), line("Allowed", "--chart-allowed")],
     };
@@ -123,7 +125,10 @@
   let opener = null;
 
   function openPanel(link) {
-    opener = link;
+    // A menu has served; what opened it is where one comes back to.
+    const menu = link.closest("details.menu");
+    if (menu) menu.open = false;
+    opener = menu ? menu.querySelector("summary") : link;
     const dialog = panel();
     dialog.classList.toggle("box", link.dataset.panel === "box");
     document.getElementById("panel-content").replaceChildren();

@@ -19,6 +19,7 @@ mod console;
 mod console_applications;
 mod console_audit;
 mod console_customers;
+mod console_keys;
 mod contract;
 mod database_away;
 mod dev;

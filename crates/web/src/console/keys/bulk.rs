@@ -131,7 +131,13 @@ pub(super) async fn carry_out(
         Err(wrong) => {
             let (keys, reason) = (read(&app, &caller, &ids).await?, fields.text("reason").to_owned());
             let is_answer = fields.is_ticked("confirmed");
-            let confirm = Confirm { shell, action, keys, reason, wrong: if is_answer { wrong } else { Wrong::default() } };
+            let confirm = Confirm {
+                shell,
+                action,
+                keys,
+                reason,
+                wrong: if is_answer { wrong } else { Wrong::default() },
+            };
             return if is_answer { unprocessable(&confirm) } else { page(&confirm) };
         }
     };
@@ -167,7 +173,11 @@ fn doubts(action: Action, fields: &Fields, count: usize) -> Result<Option<String
         let request = RevokeKey { reason };
         let reason = request.parse().map_err(wrong)?;
         let typed = fields.text("typed") == count.to_string();
-        return if typed { Ok(reason) } else { Err(wrong(Invalid::new("typed", format!("type {count} to go on")))) };
+        return if typed {
+            Ok(reason)
+        } else {
+            Err(wrong(Invalid::new("typed", format!("type {count} to go on"))))
+        };
     }
     let request = BlockKey { reason: reason.unwrap_or_default() };
     let reason = request.parse().map_err(wrong)?;
@@ -187,7 +197,13 @@ async fn read(app: &App, caller: &Caller, ids: &[KeyId]) -> Answer<Vec<ApiKey>> 
     Ok(keys)
 }
 
-async fn all(app: &App, caller: &Caller, ids: &[KeyId], action: Action, reason: Option<String>) -> Vec<Outcome> {
+async fn all(
+    app: &App,
+    caller: &Caller,
+    ids: &[KeyId],
+    action: Action,
+    reason: Option<String>,
+) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(ids.len());
     for id in ids {
         outcomes.push(one(app, caller, *id, action, reason.clone()).await);

@@ -43,10 +43,15 @@ pub(super) struct Given {
 }
 
 /// The form.
-pub(super) async fn form(State(app): State<App>, Inside { caller, shell }: Inside, Query(given): Query<Given>) -> Answer {
+pub(super) async fn form(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    Query(given): Query<Given>,
+) -> Answer {
     caller.require(Right::ManageKeys)?;
     let settings = app.control.tenant(&caller).await?.settings;
-    let blank = draft::blank(settings.default_trust_level.as_str(), &given.application_id, &given.customer_id);
+    let blank =
+        draft::blank(settings.default_trust_level.as_str(), &given.application_id, &given.customer_id);
     let sheet = Sheet::new(&app, &caller, blank, Wrong::default()).await?;
     page(&NewKey { shell, sheet })
 }
@@ -76,7 +81,9 @@ pub(super) async fn create(
     let made = match draft::creation(&fields, shell.now) {
         Ok(draft) => {
             let caller = caller.clone();
-            app.commit(|app| async move { app.control.create_key(&caller, draft).await }).await.map_err(ApiProblem::from)
+            app.commit(|app| async move { app.control.create_key(&caller, draft).await })
+                .await
+                .map_err(ApiProblem::from)
         }
         Err(broken) => Err(ApiProblem::invalid(broken)),
     };

@@ -83,12 +83,20 @@ impl Deed {
     /// What will happen.
     const fn consequence(self) -> &'static str {
         match self {
-            Self::Disable => "Every request with this key is refused until it is enabled again. Nothing else changes.",
+            Self::Disable => {
+                "Every request with this key is refused until it is enabled again. Nothing else changes."
+            }
             Self::Enable => "The key works again, with the same secret, permissions and limits as before.",
-            Self::Block => "Every request with this key is refused until it is unblocked. Others see the reason.",
+            Self::Block => {
+                "Every request with this key is refused until it is unblocked. Others see the reason."
+            }
             Self::Unblock => "The key works again, unless it is disabled or has ended.",
-            Self::Revoke => "This is final. The moment you revoke it, the key is refused everywhere and for good; its history stays.",
-            Self::Delete => "The key is revoked for good and leaves the lists. Its history stays in the audit log.",
+            Self::Revoke => {
+                "This is final. The moment you revoke it, the key is refused everywhere and for good; its history stays."
+            }
+            Self::Delete => {
+                "The key is revoked for good and leaves the lists. Its history stays in the audit log."
+            }
         }
     }
 
@@ -184,14 +192,17 @@ pub(super) async fn carry_out(
 ) -> Answer {
     let ask = Ask::new(&app, (&caller, shell), deed, id).await?;
     let done = match confirmed(&ask, &fields) {
-        Ok(reason) => {
-            app.commit(|app| async move { carried_out(&app, &caller, id, deed, reason).await }).await.map_err(ApiProblem::from)
-        }
+        Ok(reason) => app
+            .commit(|app| async move { carried_out(&app, &caller, id, deed, reason).await })
+            .await
+            .map_err(ApiProblem::from),
         Err(invalid) => Err(invalid.into()),
     };
     let shell = &ask.shell;
     match done {
-        Ok(_) if deed == Deed::Delete => go_to(&shell.path(&format!("keys?told={}", deed.told())), shell.surroundings),
+        Ok(_) if deed == Deed::Delete => {
+            go_to(&shell.path(&format!("keys?told={}", deed.told())), shell.surroundings)
+        }
         Ok(_) => go_to(&shell.path(&format!("keys/{id}?told={}", deed.told())), shell.surroundings),
         Err(problem) => {
             let wrong = Wrong::mendable(problem)?;

@@ -13,13 +13,32 @@ use crate::console::form::Fields;
 const DAY: u64 = 24 * 60 * 60;
 
 /// Ends that can be chosen, in days from now.
-pub(super) const EXPIRIES: &[(&str, &str)] = &[("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")];
+pub(super) const EXPIRIES: &[(&str, &str)] =
+    &[("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")];
 
 /// Fields of the form, where what is wrong with them is told.
 pub(super) const SHOWN: &[&str] = &[
-    "name", "environment", "application_id", "customer_id", "source_id", "trust_level", "kind", "issued_to_user_id",
-    "issued_to_service", "allowed_models", "tpm_limit", "max_budget_usd", "budget_period", "rpm_limit", "rate_limits",
-    "expires_at", "allowed_ips", "scopes", "tags", "metadata", "secret",
+    "name",
+    "environment",
+    "application_id",
+    "customer_id",
+    "source_id",
+    "trust_level",
+    "kind",
+    "issued_to_user_id",
+    "issued_to_service",
+    "allowed_models",
+    "tpm_limit",
+    "max_budget_usd",
+    "budget_period",
+    "rpm_limit",
+    "rate_limits",
+    "expires_at",
+    "allowed_ips",
+    "scopes",
+    "tags",
+    "metadata",
+    "secret",
 ];
 
 /// Collects what is wrong with numbers and objects, which the API would not even have read.
@@ -40,7 +59,12 @@ impl Reading {
     fn dollars(&mut self, fields: &Fields, field: &'static str) -> Option<f64> {
         let text = fields.filled(field)?;
         let amount = text.trim_start_matches('$').replace(',', "");
-        self.keep(amount.parse().map(Some).map_err(|_| Invalid::new(field, "must be an amount such as 25 or 12.50")))
+        self.keep(
+            amount
+                .parse()
+                .map(Some)
+                .map_err(|_| Invalid::new(field, "must be an amount such as 25 or 12.50")),
+        )
     }
 
     fn object(&mut self, fields: &Fields, field: &'static str) -> Option<Map<String, Value>> {
@@ -73,7 +97,10 @@ impl Reading {
 ///
 /// # Errors
 /// Every broken rule.
-pub(super) fn creation(fields: &Fields, now: Timestamp) -> Result<keystile_core::key::KeyDraft, Vec<Invalid>> {
+pub(super) fn creation(
+    fields: &Fields,
+    now: Timestamp,
+) -> Result<keystile_core::key::KeyDraft, Vec<Invalid>> {
     let mut reading = Reading::default();
     let request = request(fields, fields.text("kind"), now, &mut reading);
     reading.or(request.parse())
@@ -118,7 +145,8 @@ pub(super) fn change(fields: &Fields, key: &ApiKey, now: Timestamp) -> Result<Ke
     let mut reading = Reading::default();
     // Which fields the form has is the key's matter; here all of them may be read.
     let llm = request(fields, "virtual_llm", now, &mut reading);
-    let objects = [llm.tags, llm.metadata].map(|object| Some(ObjectPatch::Replace(object.unwrap_or_default())));
+    let objects =
+        [llm.tags, llm.metadata].map(|object| Some(ObjectPatch::Replace(object.unwrap_or_default())));
     let kept = fields.text("expiry") == KEEP;
     let patch = PatchKey {
         name: Some(llm.name),
@@ -176,7 +204,10 @@ fn expiry(fields: &Fields, now: Timestamp) -> Option<String> {
             // What is missing is told as a moment that is none.
             Some(fields.filled("expires_at").or_else(typed).unwrap_or_default())
         }
-        days => days.parse::<u16>().ok().map(|days| now.plus(Duration::from_secs(u64::from(days) * DAY)).to_string()),
+        days => days
+            .parse::<u16>()
+            .ok()
+            .map(|days| now.plus(Duration::from_secs(u64::from(days) * DAY)).to_string()),
     }
 }
 
@@ -201,7 +232,8 @@ pub(super) fn of_key(key: &ApiKey, catalogue: &[keystile_core::CatalogueEntry]) 
     let budget = key.limits.max_budget.map(|budget| budget.to_dollars().to_string()).unwrap_or_default();
     let ips: Vec<String> = key.allowed_ips.iter().collect();
     let is_listed = |scope: &str| catalogue.iter().any(|entry| entry.name.as_str() == scope);
-    let (listed, others): (Vec<_>, Vec<_>) = key.scopes.iter().map(|grant| grant.as_str()).partition(|scope| is_listed(scope));
+    let (listed, others): (Vec<_>, Vec<_>) =
+        key.scopes.iter().map(|grant| grant.as_str()).partition(|scope| is_listed(scope));
     let mut fields: Vec<(String, String)> = [
         ("name", key.name.as_str()),
         ("customer_id", &id),
@@ -229,11 +261,16 @@ pub(super) fn of_key(key: &ApiKey, catalogue: &[keystile_core::CatalogueEntry]) 
 
 fn issued_to(kind: &KeyKind) -> (&str, &str, String) {
     match kind {
-        KeyKind::User { issued_to_user_id } => (issued_to_user_id.as_deref().unwrap_or_default(), "", String::new()),
-        KeyKind::Service { issued_to_service } => ("", issued_to_service.as_deref().unwrap_or_default(), String::new()),
+        KeyKind::User { issued_to_user_id } => {
+            (issued_to_user_id.as_deref().unwrap_or_default(), "", String::new())
+        }
+        KeyKind::Service { issued_to_service } => {
+            ("", issued_to_service.as_deref().unwrap_or_default(), String::new())
+        }
         KeyKind::Ingest => ("", "", String::new()),
         KeyKind::VirtualLlm { allowed_models } => {
-            let models: Vec<_> = allowed_models.iter().map(keystile_core::key::ModelPattern::as_str).collect();
+            let models: Vec<_> =
+                allowed_models.iter().map(keystile_core::key::ModelPattern::as_str).collect();
             ("", "", models.join("\n"))
         }
     }
@@ -258,7 +295,8 @@ mod tests {
 
     fn key() -> ApiKey {
         let (id, tenant) = (KeyId::from_parts(NOW, 1), TenantId::from_parts(NOW, 1));
-        let (application, secret) = (ApplicationId::from_parts(NOW, 1), Secret::new("9f8e7d6c5b4a39281706f5e4"));
+        let (application, secret) =
+            (ApplicationId::from_parts(NOW, 1), Secret::new("9f8e7d6c5b4a39281706f5e4"));
         ApiKey::new(id, tenant, application, "web".parse().unwrap(), &secret, Actor::System, NOW)
     }
 
@@ -270,14 +308,16 @@ mod tests {
     #[test]
     fn a_form_that_is_sent_as_it_is_shown_leaves_a_key_as_it_was() {
         let mut full = key();
-        full.kind = KeyKind::VirtualLlm { allowed_models: vec!["gpt-4o*".parse().unwrap(), "o3".parse().unwrap()] };
+        full.kind =
+            KeyKind::VirtualLlm { allowed_models: vec!["gpt-4o*".parse().unwrap(), "o3".parse().unwrap()] };
         full.scopes = keystile_core::Grants::parse(&["orders:read", "customers:*"]).unwrap();
         full.allowed_ips = keystile_core::AllowedIps::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap();
         full.source_id = Some("checkout".to_owned());
         full.limits.rpm = Some(600);
         full.limits.tpm = Some(10_000);
         full.limits.max_budget = Some(keystile_core::NanoUsd::from_nanos(12_345_678_901));
-        full.limits.rates = vec![RateLimit { name: "d".to_owned(), limit: 5, window_seconds: 86_400, burst: Some(2) }];
+        full.limits.rates =
+            vec![RateLimit { name: "d".to_owned(), limit: 5, window_seconds: 86_400, burst: Some(2) }];
         full.expires_at = Some(NOW.plus(Duration::from_millis(12_345)));
         full.tags = object(json!({ "team": "a", "none": null, "deep": { "x": [1, null] } }));
         for key in [key(), full] {
@@ -290,13 +330,27 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         let fields = filled([
-            ("kind", "virtual_llm"), ("rpm_limit", "many"), ("max_budget_usd", "a lot"), ("tags", "[1]"),
-            ("rate_limits[1].limit", "x"), ("expiry", "date"), ("scopes", "orders"), ("environment", "moon"),
+            ("kind", "virtual_llm"),
+            ("rpm_limit", "many"),
+            ("max_budget_usd", "a lot"),
+            ("tags", "[1]"),
+            ("rate_limits[1].limit", "x"),
+            ("expiry", "date"),
+            ("scopes", "orders"),
+            ("environment", "moon"),
         ]);
-        let mut told: Vec<_> = creation(&fields, NOW).unwrap_err().into_iter().map(|broken| broken.field.to_string()).collect();
+        let mut told: Vec<_> =
+            creation(&fields, NOW).unwrap_err().into_iter().map(|broken| broken.field.to_string()).collect();
         told.sort();
         let all = [
-            "environment", "expires_at", "max_budget_usd", "name", "rate_limits[0].limit", "rpm_limit", "scopes[0]", "tags",
+            "environment",
+            "expires_at",
+            "max_budget_usd",
+            "name",
+            "rate_limits[0].limit",
+            "rpm_limit",
+            "scopes[0]",
+            "tags",
         ];
         assert_eq!(told, all);
         assert!(told.iter().all(|field| SHOWN.iter().any(|shown| field.starts_with(shown))));
@@ -305,8 +359,14 @@ mod tests {
     #[test]
     fn what_only_another_kind_has_is_not_sent() {
         let fields = filled([
-            ("name", "a"), ("kind", "user"), ("issued_to_user_id", "u"), ("issued_to_service", "s"),
-            ("allowed_models", "gpt-4o"), ("tpm_limit", "x"), ("expiry", "30"), ("rpm_limit", "1,000"),
+            ("name", "a"),
+            ("kind", "user"),
+            ("issued_to_user_id", "u"),
+            ("issued_to_service", "s"),
+            ("allowed_models", "gpt-4o"),
+            ("tpm_limit", "x"),
+            ("expiry", "30"),
+            ("rpm_limit", "1,000"),
         ]);
         let draft = creation(&fields, NOW).unwrap();
         assert_eq!(draft.settings.issued_to_user_id, Some(Some("u".to_owned())));

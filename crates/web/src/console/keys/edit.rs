@@ -41,7 +41,11 @@ impl Edit {
 }
 
 /// The form.
-pub(super) async fn form(State(app): State<App>, Inside { caller, shell }: Inside, PathId(id): PathId<KeyId>) -> Answer {
+pub(super) async fn form(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<KeyId>,
+) -> Answer {
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
     let application = app.control.application(&caller, key.application_id).await?.name.to_string();

@@ -17,7 +17,9 @@ pub(super) enum Occasion {
     Created,
     Regenerated,
     /// The old key lives on for so many seconds.
-    Rotated { overlap_seconds: u64 },
+    Rotated {
+        overlap_seconds: u64,
+    },
 }
 
 impl Occasion {
@@ -32,8 +34,12 @@ impl Occasion {
     fn what_of_the_old(self) -> Option<String> {
         match self {
             Self::Created => None,
-            Self::Regenerated => Some("The old secret is dead: every request with it is refused from now on.".to_owned()),
-            Self::Rotated { overlap_seconds: 0 } => Some("The old key is revoked and refused everywhere.".to_owned()),
+            Self::Regenerated => {
+                Some("The old secret is dead: every request with it is refused from now on.".to_owned())
+            }
+            Self::Rotated { overlap_seconds: 0 } => {
+                Some("The old key is revoked and refused everywhere.".to_owned())
+            }
             Self::Rotated { overlap_seconds } => Some(format!(
                 "The old key works for another {}, unless its own end comes first. Both share their limits.",
                 parts::window(overlap_seconds)
@@ -135,8 +141,17 @@ mod tests {
 
     fn key(name: &str) -> ApiKey {
         let now = Timestamp::from_millis(0);
-        let (id, tenant, application) = (KeyId::from_parts(now, 1), TenantId::from_parts(now, 1), ApplicationId::from_parts(now, 1));
-        ApiKey::new(id, tenant, application, name.parse().unwrap(), &Secret::new("9f8e7d6c5b4a39281706f5e4"), Actor::System, now)
+        let (id, tenant, application) =
+            (KeyId::from_parts(now, 1), TenantId::from_parts(now, 1), ApplicationId::from_parts(now, 1));
+        ApiKey::new(
+            id,
+            tenant,
+            application,
+            name.parse().unwrap(),
+            &Secret::new("9f8e7d6c5b4a39281706f5e4"),
+            Actor::System,
+            now,
+        )
     }
 
     #[test]
@@ -159,7 +174,10 @@ mod tests {
         let of = |pairs: &[(http::HeaderName, &str)]| {
             server(&pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect())
         };
-        assert_eq!(of(&[(ORIGIN, "http://127.0.0.1:7878"), (HOST, "127.0.0.1:7878")]), "http://127.0.0.1:7878");
+        assert_eq!(
+            of(&[(ORIGIN, "http://127.0.0.1:7878"), (HOST, "127.0.0.1:7878")]),
+            "http://127.0.0.1:7878"
+        );
         assert_eq!(of(&[(ORIGIN, "null"), (HOST, "keys.example.com")]), "https://keys.example.com");
         assert_eq!(of(&[(ORIGIN, "http://a';rm"), (HOST, "b$(c)")]), "https://keystile.example.com");
     }

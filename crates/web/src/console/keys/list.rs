@@ -19,7 +19,8 @@ use crate::state::App;
 /// Permissions of a key that the list shows before it counts the others.
 const PERMISSIONS_SHOWN: usize = 3;
 /// Filters that stand behind "More filters".
-const FURTHER: &[&str] = &["kind", "trust_level", "customer_id", "source_id", "tag", "rotation_due", "unused_days"];
+const FURTHER: &[&str] =
+    &["kind", "trust_level", "customer_id", "source_id", "tag", "rotation_due", "unused_days"];
 const UNUSED: &[(&str, &str)] =
     &[("7", "for a week"), ("30", "for 30 days"), ("90", "for 90 days"), ("180", "for 180 days")];
 

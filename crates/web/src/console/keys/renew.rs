@@ -60,7 +60,11 @@ impl Regeneration {
 }
 
 /// Says what rotation does.
-pub(super) async fn rotation(State(app): State<App>, Inside { caller, shell }: Inside, PathId(id): PathId<KeyId>) -> Answer {
+pub(super) async fn rotation(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<KeyId>,
+) -> Answer {
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
     page(&Rotation { shell, key, overlap: USUAL_OVERLAP.to_owned(), wrong: Wrong::default() })
@@ -92,7 +96,9 @@ pub(super) async fn rotate(
         Err(invalid) => Err(invalid.into()),
     };
     match rotated {
-        Ok((issued, overlap_seconds)) => issued::show(shell, &headers, issued, Occasion::Rotated { overlap_seconds }),
+        Ok((issued, overlap_seconds)) => {
+            issued::show(shell, &headers, issued, Occasion::Rotated { overlap_seconds })
+        }
         Err(problem) => {
             let overlap = fields.text("overlap_seconds").to_owned();
             unprocessable(&Rotation { shell, key, overlap, wrong: Wrong::mendable(problem)? })
@@ -102,13 +108,15 @@ pub(super) async fn rotate(
 
 fn requested(fields: &Fields) -> Result<(RotateKey, VersionGuard), Invalid> {
     let overlap = fields.text("overlap_seconds").parse();
-    let overlap_seconds = overlap.map_err(|_| Invalid::new("overlap_seconds", "choose how long the old key lives on"))?;
+    let overlap_seconds =
+        overlap.map_err(|_| Invalid::new("overlap_seconds", "choose how long the old key lives on"))?;
     Ok((RotateKey { overlap_seconds, secret: fields.secret("secret") }, guard(fields)?))
 }
 
 /// The version that the form was made for.
 pub(super) fn guard(fields: &Fields) -> Result<VersionGuard, Invalid> {
-    let version = fields.text("version").parse().map_err(|_| Invalid::new("version", "must be a whole number"))?;
+    let version =
+        fields.text("version").parse().map_err(|_| Invalid::new("version", "must be a whole number"))?;
     Ok(VersionGuard(Some(version)))
 }
 

@@ -113,7 +113,8 @@ impl Catalogues {
         let catalogue = self.0.get(&key.application_id).map(Vec::as_slice).unwrap_or_default();
         let labels = keystile_core::catalogue::labels(&key.scopes, catalogue);
         let both = labels.zip(key.scopes.iter());
-        both.map(|(label, grant)| Permission { label: label.to_owned(), raw: grant.as_str().to_owned() }).collect()
+        both.map(|(label, grant)| Permission { label: label.to_owned(), raw: grant.as_str().to_owned() })
+            .collect()
     }
 }
 

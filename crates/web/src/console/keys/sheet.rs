@@ -3,10 +3,10 @@
 use keystile_core::{ApiKey, ApplicationId, CatalogueEntry};
 use keystile_manage::{Caller, Refused};
 
+use super::Words;
 use super::draft;
 use super::scope::{Archived, Choice, Choices, applications, customer_name, customers};
 use super::window::{self, Row};
-use super::Words;
 use crate::api::Answer;
 use crate::console::form::{Fields, Wrong};
 use crate::state::App;
@@ -28,7 +28,7 @@ pub(super) const KIND_CHOICES: Words = &[
     ("service", "Service: one system calls another"),
     ("user", "User: a person with their tools"),
     ("ingest", "Ingest: a source that sends events"),
-    ("virtual_llm", "Language models: a client of the gateway"),
+    ("virtual_llm", "Language models: for a gateway"),
 ];
 pub(super) const PERIODS: Words =
     &[("month", "a month"), ("week", "a week"), ("day", "a day"), ("lifetime", "altogether")];
@@ -65,7 +65,13 @@ impl Sheet {
     }
 
     /// The form for a key that is there, with what it has, or with what was typed.
-    pub(super) async fn of(app: &App, caller: &Caller, key: ApiKey, typed: Option<Fields>, wrong: Wrong) -> Answer<Self> {
+    pub(super) async fn of(
+        app: &App,
+        caller: &Caller,
+        key: ApiKey,
+        typed: Option<Fields>,
+        wrong: Wrong,
+    ) -> Answer<Self> {
         let catalogue = catalogue(app, caller, Some(key.application_id)).await?;
         let mut customers = customers(app, caller, Archived::Left).await?;
         if let Some(id) = key.customer_id.filter(|id| customers.name(&id.to_string()).is_none()) {
@@ -74,21 +80,33 @@ impl Sheet {
         }
         let typed = typed.unwrap_or_else(|| draft::of_key(&key, &catalogue));
         let rows = window::with_empty(window::typed(&typed));
-        Ok(Self { typed, wrong, rows, applications: Choices::default(), customers, catalogue, version: key.version.to_string(), key: Some(key) })
+        Ok(Self {
+            typed,
+            wrong,
+            rows,
+            applications: Choices::default(),
+            customers,
+            catalogue,
+            version: key.version.to_string(),
+            key: Some(key),
+        })
     }
 
     /// What is told above the form.
     pub(super) fn summary(&self) -> Option<String> {
         let several = || {
-            let retype = if self.typed.secret("secret").is_some() { " Type your own secret again, too." } else { "" };
-            (!self.wrong.is_empty()).then(|| format!("Something below needs your attention. Nothing was changed.{retype}"))
+            let retype =
+                if self.typed.secret("secret").is_some() { " Type your own secret again, too." } else { "" };
+            (!self.wrong.is_empty())
+                .then(|| format!("Something below needs your attention. Nothing was changed.{retype}"))
         };
         self.wrong.rest(draft::SHOWN).or_else(several)
     }
 
     /// Permissions that are typed, and those that no box stands for.
     pub(super) fn more_scopes(&self) -> String {
-        let has_box = |scope: &String| self.catalogue.iter().any(|entry| entry.name.as_str() == scope.as_str());
+        let has_box =
+            |scope: &String| self.catalogue.iter().any(|entry| entry.name.as_str() == scope.as_str());
         let others = self.typed.all("scopes").into_iter().filter(|scope| !has_box(scope));
         others.chain(self.typed.lines("more_scopes")).collect::<Vec<_>>().join("\n")
     }
@@ -138,7 +156,11 @@ impl Sheet {
 }
 
 /// The catalogue of an application; an empty one when there is no such application.
-pub(super) async fn catalogue(app: &App, caller: &Caller, id: Option<ApplicationId>) -> Answer<Vec<CatalogueEntry>> {
+pub(super) async fn catalogue(
+    app: &App,
+    caller: &Caller,
+    id: Option<ApplicationId>,
+) -> Answer<Vec<CatalogueEntry>> {
     let Some(id) = id else { return Ok(Vec::new()) };
     match app.control.catalogue(caller, id).await {
         Ok(catalogue) => Ok(catalogue),

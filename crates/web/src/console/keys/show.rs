@@ -5,6 +5,7 @@ use axum::extract::State;
 use keystile_core::{ApiKey, KeyId, KeyKind, KeyStatus, Timestamp};
 use keystile_manage::{Caller, Lineage};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::scope::{Catalogues, Permission, customer_name};
 use super::story::{Entry, Names, story};
@@ -127,9 +128,15 @@ impl Show {
         }
         match self.status() {
             KeyStatus::Active => "Requests with it are allowed, within its permissions and limits.",
-            KeyStatus::Inactive => "It is switched off: every request with it is refused with 401 until somebody enables it.",
-            KeyStatus::Expired => "Its time is over: every request with it is refused with 401. Give it a later end to bring it back.",
-            KeyStatus::Revoked => "It was ended for good: every request with it is refused with 401. Its history stays.",
+            KeyStatus::Inactive => {
+                "It is switched off: every request with it is refused with 401 until somebody enables it."
+            }
+            KeyStatus::Expired => {
+                "Its time is over: every request with it is refused with 401. Give it a later end to bring it back."
+            }
+            KeyStatus::Revoked => {
+                "It was ended for good: every request with it is refused with 401. Its history stays."
+            }
         }
     }
 
@@ -166,14 +173,28 @@ impl Show {
         self.key.allowed_ips.iter().collect()
     }
 
-    fn objects(&self) -> Vec<(&'static str, String)> {
-        let all = [("Tags", &self.key.tags), ("Metadata", &self.key.metadata)];
-        let filled = all.into_iter().filter(|(_, object)| !object.is_empty());
-        filled.map(|(name, object)| (name, serde_json::to_string_pretty(object).unwrap_or_default())).collect()
+    fn objects(&self) -> impl Iterator<Item = (&'static str, &Map<String, Value>)> {
+        [("Tags", &self.key.tags), ("Metadata", &self.key.metadata)]
+            .into_iter()
+            .filter(|(_, object)| !object.is_empty())
     }
 
     /// Where the audit log tells all of this key.
     fn audit_path(&self) -> String {
         self.shell.path(&format!("audit?target={}", self.key.id))
     }
+}
+
+/// The members of an object, if none of them is an object or a list itself.
+fn flat<'o>(object: &'o Map<String, Value>) -> Option<Vec<(&'o str, String)>> {
+    let member = |(name, value): (&'o String, &'o Value)| match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some((name.as_str(), value.to_string())),
+        Value::String(text) => Some((name.as_str(), text.clone())),
+        Value::Array(_) | Value::Object(_) => None,
+    };
+    object.iter().map(member).collect()
+}
+
+fn pretty(object: &Map<String, Value>) -> String {
+    serde_json::to_string_pretty(object).unwrap_or_default()
 }

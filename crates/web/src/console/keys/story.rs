@@ -38,7 +38,11 @@ pub(super) async fn story(app: &App, caller: &Caller, id: KeyId, names: &mut Nam
             what: what(entry.action),
             who: names.of(app, caller, entry.actor).await?,
             from: entry.ip.map(|ip| ip.to_string()),
-            changes: if entry.action == Action::KeyUpdate { changes(entry.changes.get()) } else { Vec::new() },
+            changes: if entry.action == Action::KeyUpdate {
+                changes(entry.changes.get())
+            } else {
+                Vec::new()
+            },
         });
     }
     Ok(told)
@@ -95,7 +99,7 @@ fn changes(json: &str) -> Vec<String> {
     let mut told: Vec<_> = fields
         .iter()
         .filter(|(_, change)| change.get("before").is_some() && change.get("after").is_some())
-        .map(|(field, change)| format!("{field}: {} → {}", short(&change["before"]), short(&change["after"])))
+        .map(|(field, change)| format!("{field}: {}", difference(&change["before"], &change["after"])))
         .collect();
     let further = told.len().saturating_sub(FIELDS_SHOWN);
     if further > 0 {
@@ -105,16 +109,31 @@ fn changes(json: &str) -> Vec<String> {
     told
 }
 
+/// `60 → 600`; of a list what came and what went.
+fn difference(before: &Value, after: &Value) -> String {
+    let (Value::Array(before), Value::Array(after)) = (before, after) else {
+        return format!("{} → {}", short(before), short(after));
+    };
+    let apart = |sign: char, these: &[Value], others: &[Value]| {
+        let own: Vec<_> = these.iter().filter(|item| !others.contains(item)).map(short).collect();
+        (!own.is_empty()).then(|| format!("{sign} {}", cut(&own.join(", "))))
+    };
+    let parts: Vec<_> = apart('+', after, before).into_iter().chain(apart('−', before, after)).collect();
+    if parts.is_empty() { "in another order".to_owned() } else { parts.join("; ") }
+}
+
 fn short(value: &Value) -> String {
     let text = match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(list) if list.is_empty() => "none".to_owned(),
-        Value::Array(list) => list.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     };
+    cut(&text)
+}
+
+fn cut(text: &str) -> String {
     if text.chars().count() <= VALUE_MAX {
-        return text;
+        return text.to_owned();
     }
     text.chars().take(VALUE_MAX).chain(['…']).collect()
 }
@@ -125,8 +144,10 @@ mod tests {
 
     #[test]
     fn a_change_is_told_field_by_field() {
-        let told = changes(r#"{"rpm_limit":{"before":null,"after":600},"scopes":{"before":[],"after":["a:b","c:d"]},"x":1}"#);
-        assert_eq!(told, ["rpm_limit: none → 600", "scopes: none → a:b, c:d"]);
+        let told = changes(
+            r#"{"rpm_limit":{"before":null,"after":600},"scopes":{"before":["a:b","x:y"],"after":["a:b","c:d"]},"x":1}"#,
+        );
+        assert_eq!(told, ["rpm_limit: none → 600", "scopes: + c:d; − x:y"]);
         let long = format!(r#"{{"name":{{"before":"{}","after":"b"}}}}"#, "ä".repeat(90));
         assert_eq!(changes(&long), [format!("name: {}… → b", "ä".repeat(60))]);
         assert!(changes("[]").is_empty());

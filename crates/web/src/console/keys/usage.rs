@@ -68,7 +68,13 @@ pub(super) struct Usage {
 }
 
 /// What was counted of a key up to this moment, what is only in memory included.
-pub(super) async fn usage(app: &App, caller: &Caller, id: KeyId, period: Period, now: Timestamp) -> Answer<Usage> {
+pub(super) async fn usage(
+    app: &App,
+    caller: &Caller,
+    id: KeyId,
+    period: Period,
+    now: Timestamp,
+) -> Answer<Usage> {
     let history = app.control.history(caller, id).await?;
     app.verifier.flush_usage(history.tenant_id(), history.key_id()).await?;
     let span = period.span(now)?;
@@ -98,13 +104,19 @@ impl Usage {
 
     /// The steps in which anything was counted, the latest first.
     pub(super) fn busy(&self) -> Vec<(Timestamp, u64, u64)> {
-        let all = self.view.data.iter().rev().map(|point| (point.starts_at, point.counts.allowed, point.counts.refused));
+        let all = self
+            .view
+            .data
+            .iter()
+            .rev()
+            .map(|point| (point.starts_at, point.counts.allowed, point.counts.refused));
         all.filter(|(_, allowed, refused)| *allowed > 0 || *refused > 0).collect()
     }
 
     /// Refusals by their code, the most frequent first.
     pub(super) fn refusals(&self) -> Vec<(Code, u64)> {
-        let mut all: Vec<_> = self.view.total.refused_by_code.iter().map(|(code, count)| (*code, *count)).collect();
+        let mut all: Vec<_> =
+            self.view.total.refused_by_code.iter().map(|(code, count)| (*code, *count)).collect();
         all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         all
     }

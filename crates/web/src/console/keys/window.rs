@@ -26,7 +26,13 @@ pub(super) struct Row {
 impl Row {
     fn typed(fields: &Fields, index: usize) -> Self {
         let of = |part: &str| fields.text(&field(index, part)).to_owned();
-        Self { limit: of("limit"), count: of("window"), unit: of("unit"), name: of("name"), burst: of("burst") }
+        Self {
+            limit: of("limit"),
+            count: of("window"),
+            unit: of("unit"),
+            name: of("name"),
+            burst: of("burst"),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,8 +89,13 @@ pub(super) fn field(index: usize, part: &str) -> String {
 /// The fields of the form for these limits.
 pub(super) fn fields_of(rates: &[RateLimit]) -> impl Iterator<Item = (String, String)> {
     rates.iter().map(Row::from).enumerate().flat_map(|(index, row)| {
-        let parts =
-            [("limit", row.limit), ("window", row.count), ("unit", row.unit), ("name", row.name), ("burst", row.burst)];
+        let parts = [
+            ("limit", row.limit),
+            ("window", row.count),
+            ("unit", row.unit),
+            ("name", row.name),
+            ("burst", row.burst),
+        ];
         parts.map(|(part, value)| (field(index, part), value))
     })
 }
@@ -161,7 +172,10 @@ mod tests {
         ]));
         assert_eq!(typed.len(), 2);
         let broken = parse(&typed).unwrap_err();
-        assert_eq!(broken.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), ["rate_limits[1].limit"]);
+        assert_eq!(
+            broken.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(),
+            ["rate_limits[1].limit"]
+        );
         let hourly = RateLimit { name: "per-1h".to_owned(), limit: 100, window_seconds: 3_600, burst: None };
         assert_eq!(parse(&typed[..1]), Ok(vec![hourly]));
         assert_eq!(with_empty(typed).len(), 3);
