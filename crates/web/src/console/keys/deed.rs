@@ -9,8 +9,9 @@ use keystile_core::{ApiKey, Invalid, KeyId, KeyStatus};
 use keystile_manage::{Caller, Refused, Right, VersionGuard};
 use keystile_wire::{BlockKey, RevokeKey};
 
-use super::usage::{Period, Usage, usage};
+use super::usage::lately;
 use crate::api::Answer;
+use crate::console::chart::Chart;
 use crate::console::form::{Fields, Form, Wrong};
 use crate::console::page::{go_to, page, unprocessable};
 use crate::console::shell::Shell;
@@ -134,7 +135,7 @@ struct Ask {
     deed: Deed,
     key: ApiKey,
     /// How it was used in the last day, where that shows what will break.
-    usage: Option<Usage>,
+    usage: Option<Chart>,
     reason: String,
     wrong: Wrong,
 }
@@ -165,7 +166,7 @@ impl Ask {
         caller.require(Right::ManageKeys)?;
         let key = app.control.key(caller, id).await?;
         let usage = match deed.takes_away() {
-            true => Some(usage(app, caller, id, Period::Day, shell.now).await?),
+            true => Some(lately(app, caller, id, shell.now).await?),
             false => None,
         };
         Ok(Self { shell, deed, key, usage, reason: String::new(), wrong: Wrong::default() })

@@ -8,8 +8,9 @@ use keystile_manage::{Right, VersionGuard};
 use keystile_wire::{RegenerateKey, RotateKey};
 
 use super::issued::{self, Occasion};
-use super::usage::{Period, Usage, usage};
+use super::usage::lately;
 use crate::api::Answer;
+use crate::console::chart::Chart;
 use crate::console::form::{Fields, Form, Wrong};
 use crate::console::page::{page, unprocessable};
 use crate::console::shell::Shell;
@@ -43,7 +44,7 @@ struct Rotation {
 struct Regeneration {
     shell: Shell,
     key: ApiKey,
-    usage: Usage,
+    usage: Chart,
     wrong: Wrong,
 }
 
@@ -128,7 +129,7 @@ pub(super) async fn regeneration(
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
-    let usage = usage(&app, &caller, id, Period::Day, shell.now).await?;
+    let usage = lately(&app, &caller, id, shell.now).await?;
     page(&Regeneration { shell, key, usage, wrong: Wrong::default() })
 }
 
@@ -142,7 +143,7 @@ pub(super) async fn regenerate(
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
-    let usage = usage(&app, &caller, id, Period::Day, shell.now).await?;
+    let usage = lately(&app, &caller, id, shell.now).await?;
     let RegenerateKey { secret } = RegenerateKey { secret: fields.secret("secret") };
     let renewed = match guard(&fields) {
         Ok(guard) => {

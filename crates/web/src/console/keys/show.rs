@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use super::scope::{Catalogues, Permission, customer_name};
 use super::story::{Entry, Names, story};
-use super::usage::{Period, Usage, meaning, usage};
+use super::usage::{Usage, meaning, usage};
 use super::{KINDS, ends_soon, rotation_is_due, window, word};
 use crate::api::Answer;
+use crate::console::chart::{RANGES, Range};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
@@ -46,7 +47,7 @@ struct Facts {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
     #[serde(default)]
-    usage: String,
+    range: String,
 }
 
 /// Shows the key.
@@ -56,7 +57,7 @@ pub(super) async fn show(
     PathId(id): PathId<KeyId>,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    let usage = usage(&app, &caller, id, Period::named(&asked.usage), shell.now).await?;
+    let usage = usage(&app, &caller, id, Range::named(&asked.range), shell.now).await?;
     // Read behind the flush, which may have written the last use.
     let key = app.control.key(&caller, id).await?;
     let lineage = app.control.lineage(&caller, &key).await?;
