@@ -69,7 +69,7 @@ async fn a_key_is_made_in_the_console_and_its_secret_is_in_one_answer() {
         ("tags", "{\"team\": \"a\"}"),
         ("metadata", ""),
     ];
-    let made = owner.submit("keys/new", &fields).await;
+    let made = owner.submit_for_secret("keys/new", &fields).await;
     let (secret, id) = (shown_secret(&made), shown_id(&made));
     assert!(secret.starts_with("sk_ks_stage_") && made.text.contains(&format!("API_KEY={secret}")));
     assert_eq!(world.works(&secret).await, 200);
@@ -155,7 +155,7 @@ async fn what_is_wrong_is_told_at_its_field_and_all_but_the_secret_is_kept() {
     assert!(again.status == 200 && again.text.contains("value=\"kept name\""));
     assert_eq!(world.read(&world.keys()).await["data"].as_array().unwrap().len(), before, "nothing was made");
     let brought = [("name", "brought"), ("secret", OWN_SECRET), ("kind", "service"), ("expiry", "never")];
-    assert_eq!(shown_secret(&owner.submit("keys/new", &brought).await), OWN_SECRET);
+    assert_eq!(shown_secret(&owner.submit_for_secret("keys/new", &brought).await), OWN_SECRET);
     assert_eq!(world.works(OWN_SECRET).await, 200);
 }
 
@@ -215,7 +215,7 @@ async fn a_rotated_key_and_a_regenerated_one_show_their_new_secret_once() {
     assert!(owner.page(&rotate).await.contains("value=\"86400\" checked"));
     let refused = owner.submit(&rotate, &[("version", "1"), ("overlap_seconds", "2592001")]).await;
     assert!(refused.status == 422 && refused.text.contains("must be from 0 to 2592000"), "{}", refused.text);
-    let rotated = owner.submit(&rotate, &[("version", "1"), ("overlap_seconds", "3600")]).await;
+    let rotated = owner.submit_for_secret(&rotate, &[("version", "1"), ("overlap_seconds", "3600")]).await;
     let (next, next_id) = (shown_secret(&rotated), shown_id(&rotated));
     assert_eq!([world.works(old).await, world.works(&next).await], [200, 200]);
     assert_eq!(text(&world.key(&next_id).await, "rotated_from_key_id"), id);
@@ -227,7 +227,7 @@ async fn a_rotated_key_and_a_regenerated_one_show_their_new_secret_once() {
     let regenerate = format!("keys/{next_id}/regenerate");
     let weak = owner.submit(&regenerate, &[("version", "1"), ("secret", "short")]).await;
     assert!(weak.status == 422 && !weak.text.contains("value=\"short\""), "{}", weak.text);
-    let renewed = shown_secret(&owner.submit(&regenerate, &[("version", "1")]).await);
+    let renewed = shown_secret(&owner.submit_for_secret(&regenerate, &[("version", "1")]).await);
     assert_eq!([world.works(&next).await, world.works(&renewed).await], [401, 200]);
 }
 

@@ -7,6 +7,7 @@ use keystile_manage::Right;
 use serde::Deserialize;
 
 use super::draft::{self, EXPIRIES};
+use super::filled;
 use super::issued::{self, Occasion};
 use super::sheet::{ENVIRONMENT_CHOICES, KIND_CHOICES, PERIODS, Sheet, TRUST_CHOICES};
 use super::window::UNITS;
@@ -51,7 +52,7 @@ pub(super) async fn form(
     caller.require(Right::ManageKeys)?;
     let settings = app.control.tenant(&caller).await?.settings;
     let blank =
-        draft::blank(settings.default_trust_level.as_str(), &given.application_id, &given.customer_id);
+        filled::blank(settings.default_trust_level.as_str(), &given.application_id, &given.customer_id);
     let sheet = Sheet::new(&app, &caller, blank, Wrong::default()).await?;
     page(&NewKey { shell, sheet })
 }
@@ -63,7 +64,7 @@ pub(super) async fn permissions(
     Query(given): Query<Given>,
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
-    let blank = draft::blank("", &given.application_id, "");
+    let blank = filled::blank("", &given.application_id, "");
     page(&Permissions { sheet: Sheet::new(&app, &caller, blank, Wrong::default()).await? })
 }
 

@@ -5,6 +5,7 @@ mod create;
 mod deed;
 mod draft;
 mod edit;
+mod filled;
 mod issued;
 mod list;
 mod renew;

@@ -4,9 +4,9 @@ use keystile_core::{ApiKey, ApplicationId, CatalogueEntry};
 use keystile_manage::{Caller, Refused};
 
 use super::Words;
-use super::draft;
 use super::scope::{Archived, Choice, Choices, applications, customer_name, customers};
 use super::window::{self, Row};
+use super::{draft, filled};
 use crate::api::Answer;
 use crate::console::form::{Fields, Wrong};
 use crate::state::App;
@@ -78,7 +78,7 @@ impl Sheet {
             // One that is archived stays what it is.
             customers.list.push(Choice { id: id.to_string(), name: customer_name(app, caller, id).await? });
         }
-        let typed = typed.unwrap_or_else(|| draft::of_key(&key, &catalogue));
+        let typed = typed.unwrap_or_else(|| filled::of_key(&key, &catalogue));
         let rows = window::with_empty(window::typed(&typed));
         Ok(Self {
             typed,

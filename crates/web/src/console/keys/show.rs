@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::scope::{Catalogues, Permission, customer_name};
 use super::story::{Entry, Names, story};
 use super::usage::{Usage, meaning, usage};
-use super::{KINDS, ends_soon, rotation_is_due, window, word};
+use super::{ends_soon, rotation_is_due, window, word};
 use crate::api::Answer;
 use crate::console::chart::{RANGES, Range};
 use crate::console::page::page;
@@ -142,7 +142,7 @@ impl Show {
     }
 
     fn kind(&self) -> &'static str {
-        word(KINDS, self.key.kind.as_str())
+        parts::kind_name(self.key.kind.as_str())
     }
 
     fn issued_to(&self) -> Option<&str> {
