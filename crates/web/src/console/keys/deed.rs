@@ -146,6 +146,11 @@ impl Ask {
         self.key.status(self.shell.now) == KeyStatus::Active && self.key.blocked.is_none()
     }
 
+    /// The counts know of a use before the record tells the last one.
+    fn was_used(&self) -> bool {
+        self.key.last_used_at.is_some() || self.usage.as_ref().is_some_and(|usage| usage.allowed > 0)
+    }
+
     fn rest(&self) -> Option<String> {
         self.wrong.rest(&["reason", "typed"])
     }
@@ -164,11 +169,11 @@ impl Ask {
 
     async fn new(app: &App, (caller, shell): (&Caller, Shell), deed: Deed, id: KeyId) -> Answer<Self> {
         caller.require(Right::ManageKeys)?;
-        let key = app.control.key(caller, id).await?;
         let usage = match deed.takes_away() {
             true => Some(lately(app, caller, id, shell.now).await?),
             false => None,
         };
+        let key = app.control.key(caller, id).await?;
         Ok(Self { shell, deed, key, usage, reason: String::new(), wrong: Wrong::default() })
     }
 }

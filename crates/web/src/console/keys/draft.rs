@@ -200,7 +200,7 @@ pub(super) fn scopes(fields: &Fields) -> Vec<String> {
 fn expiry(fields: &Fields, now: Timestamp) -> Option<String> {
     match fields.text("expiry") {
         "date" => {
-            let typed = || fields.filled("expires_on").map(|local| format!("{local}:00Z"));
+            let typed = || fields.filled("expires_on").map(|local| in_utc(&local));
             // What is missing is told as a moment that is none.
             Some(fields.filled("expires_at").or_else(typed).unwrap_or_default())
         }
@@ -209,6 +209,12 @@ fn expiry(fields: &Fields, now: Timestamp) -> Option<String> {
             .ok()
             .map(|days| now.plus(Duration::from_secs(u64::from(days) * DAY)).to_string()),
     }
+}
+
+/// `2030-01-02T03:04`, as browsers send it with seconds or without, as a moment of UTC.
+fn in_utc(local: &str) -> String {
+    let seconds = if local.matches(':').count() < 2 { ":00" } else { "" };
+    format!("{local}{seconds}Z")
 }
 
 #[cfg(test)]
@@ -307,5 +313,6 @@ mod tests {
     fn a_moment_that_no_script_has_read_is_in_utc() {
         let fields = filled([("expiry", "date"), ("expires_on", "2030-01-02T03:04")]);
         assert_eq!(expiry(&fields, NOW).as_deref(), Some("2030-01-02T03:04:00Z"));
+        assert_eq!(in_utc("2030-01-02T03:04:05"), "2030-01-02T03:04:05Z");
     }
 }

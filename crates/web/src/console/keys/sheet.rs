@@ -147,12 +147,6 @@ impl Sheet {
     pub(super) fn opens_more(&self) -> bool {
         ["allowed_ips", "tags", "metadata"].into_iter().any(|field| !self.typed.text(field).is_empty())
     }
-
-    /// The moment that is typed, or that the key ends at, for scripts to show in the viewer's zone.
-    pub(super) fn expires_at(&self) -> String {
-        let own = || self.key.as_ref().and_then(|key| key.expires_at).map(|end| end.to_string());
-        self.typed.filled("expires_at").or_else(own).unwrap_or_default()
-    }
 }
 
 /// The catalogue of an application; an empty one when there is no such application.

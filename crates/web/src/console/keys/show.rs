@@ -58,7 +58,6 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let usage = usage(&app, &caller, id, Range::named(&asked.range), shell.now).await?;
-    // Read behind the flush, which may have written the last use.
     let key = app.control.key(&caller, id).await?;
     let lineage = app.control.lineage(&caller, &key).await?;
     let mut names = Names::default();
