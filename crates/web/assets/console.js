@@ -58,6 +58,11 @@
     const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
     const span = read.times[read.times.length - 1] - read.times[0];
     const moment = new Intl.DateTimeFormat(undefined, span > 172800 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" });
+    // Where days are told, each is told once.
+    const tick = (seconds) => {
+      const at = new Date(seconds * 1000);
+      return span > 172800 && at.getHours() !== 0 ? "" : moment.format(at);
+    };
     // A bar stands on its step, so half a step more is shown at either end.
     const half = read.times.length > 1 ? (read.times[1] - read.times[0]) / 2 : 1800;
     const axis = { stroke: colour("--ink-faint"), grid: { stroke: colour("--chart-grid"), width: 1 }, ticks: { show: false }, font: "12px Inter, system-ui, sans-serif" };
@@ -68,7 +73,7 @@
     const options = {
       width: holder.clientWidth, height: holder.clientHeight, legend: { show: false }, cursor: { y: false, points: { show: false } },
       scales: { x: { time: true, range: (_, first, last) => [first - half, last + half] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.12)] } },
-      axes: [{ ...axis, space: 72, values: (_, values) => values.map((value) => moment.format(new Date(value * 1000))) }, { ...axis, size: 46, values: (_, values) => values.map((value) => (Number.isInteger(value) ? compact.format(value) : "")) }],
+      axes: [{ ...axis, space: 72, values: (_, values) => values.map(tick) }, { ...axis, size: 46, values: (_, values) => values.map((value) => (Number.isInteger(value) ? compact.format(value) : "")) }],
       series: [{}, line("Refused", "--chart-refused"), line("Allowed", "--chart-allowed")],
     };
     const plot = new window.uPlot(options, [read.times, total, read.allowed], holder);

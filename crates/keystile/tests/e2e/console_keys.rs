@@ -112,6 +112,25 @@ async fn a_key_is_made_in_the_console_and_its_secret_is_in_one_answer() {
     assert!(list.contains("1,000/min, 5,000/2 h"));
     assert!(owner.page("keys?q=checkout&status=active&environment=staging").await.contains(&id));
     assert!(!owner.page("keys?q=checkout&environment=production&kind=&tag=").await.contains(&id));
+    world.create(&json!({ "name": "Another" })).await;
+    let names = async |query: &str| {
+        let page = owner.page(&format!("keys{query}")).await;
+        let found = page
+            .split("<a class=\"name\" href=\"")
+            .skip(1)
+            .map(|rest| between(rest, "\">", "</a>").to_owned());
+        found.collect::<Vec<_>>()
+    };
+    let by_name = names("?sort=name&q=e&limit=50").await;
+    assert!(by_name.len() > 2 && by_name.is_sorted_by_key(|name| name.to_lowercase()), "{by_name:?}");
+    let reversed: Vec<_> = by_name.iter().rev().cloned().collect();
+    assert_eq!(names("?sort=name&order=desc&q=e").await, reversed);
+    // From page to page, in the same order.
+    let first = owner.page("keys?sort=name&q=e&limit=2").await;
+    let next = between(&first, "<a class=\"button\" href=\"?", "\" rel=\"next\"").replace("&#38;", "&");
+    assert_eq!(names(&format!("?{next}")).await, by_name[2..by_name.len().min(4)]);
+    assert!(names("?blocked=true").await.is_empty());
+    assert_eq!(names("?expires_within_days=365").await.len(), 1);
     assert!(owner.page("keys?q=nothing").await.contains("No key is like that"));
 }
 

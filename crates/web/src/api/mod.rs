@@ -95,7 +95,7 @@ pub(crate) fn page_of<Id: FromStr<Err = Invalid>>(
 }
 
 /// How many items a page is to have.
-fn page_size(limit: Option<u16>) -> Answer<u16> {
+pub(crate) fn page_size(limit: Option<u16>) -> Answer<u16> {
     let limit = limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}")).into());

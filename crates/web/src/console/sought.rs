@@ -52,8 +52,14 @@ impl Asked {
 
     /// The same query with another value in one field; none when it is empty. A list that is asked for anew begins at its beginning.
     pub(super) fn with(&self, name: &str, value: &str) -> String {
-        let kept = self.0.iter().filter(|(key, _)| key != name && key != "cursor");
-        let changed = (!value.is_empty()).then_some((name, value));
+        self.with_all(&[(name, value)])
+    }
+
+    /// The same with other values in several fields.
+    pub(super) fn with_all(&self, changes: &[(&str, &str)]) -> String {
+        let is_kept = |key: &str| key != "cursor" && changes.iter().all(|(name, _)| *name != key);
+        let kept = self.0.iter().filter(|(key, _)| is_kept(key));
+        let changed = changes.iter().filter(|(_, value)| !value.is_empty()).copied();
         let pairs = kept.map(|(key, value)| (key.as_str(), value.as_str())).chain(changed);
         format!("?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
     }
@@ -77,6 +83,7 @@ mod tests {
         assert_eq!(all.with("status", "expired"), "?q=a+b&status=expired");
         assert_eq!(all.with("status", ""), "?q=a+b");
         assert_eq!(all.with("cursor", "key_2"), "?q=a+b&status=active&cursor=key_2");
+        assert_eq!(all.with_all(&[("sort", "name"), ("q", "")]), "?status=active&sort=name");
         assert!(all.narrows() && all.is_further());
         assert!(!asked(&[("cursor", "key_1"), ("sort", "name")]).narrows());
     }

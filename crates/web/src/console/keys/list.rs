@@ -2,13 +2,15 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::{ApiKey, KeyId, Timestamp};
+use keystile_core::key::{KeyCursor, KeySort, SortOrder};
+use keystile_core::{ApiKey, Timestamp};
+use keystile_store::KeyPage;
 use keystile_wire::KeyListQuery;
 
 use super::scope::{Archived, Catalogues, Choices, Permission, applications, customers};
 use super::{ENVIRONMENTS, KINDS, STATUSES, TRUST_LEVELS, ends_soon, rotation_is_due, window};
 use crate::api::keys::filter;
-use crate::api::{Answer, listing, page_of};
+use crate::api::{Answer, listing, page_size};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::sought::{Asked, Sought};
@@ -19,8 +21,24 @@ use crate::state::App;
 /// Permissions of a key that the list shows before it counts the others.
 const PERMISSIONS_SHOWN: usize = 3;
 /// Filters that stand behind "More filters".
-const FURTHER: &[&str] =
-    &["kind", "trust_level", "customer_id", "source_id", "tag", "rotation_due", "unused_days"];
+const FURTHER: &[&str] = &[
+    "kind",
+    "trust_level",
+    "customer_id",
+    "source_id",
+    "tag",
+    "rotation_due",
+    "blocked",
+    "expires_within_days",
+    "unused_days",
+];
+const ORDERS: &[(&str, &str)] = &[
+    ("", "Newest first"),
+    ("name", "By name"),
+    ("last_used", "Last used first"),
+    ("expires", "Ending soonest first"),
+];
+const ENDING: &[(&str, &str)] = &[("7", "within a week"), ("30", "within 30 days"), ("90", "within 90 days")];
 const UNUSED: &[(&str, &str)] =
     &[("7", "for a week"), ("30", "for 30 days"), ("90", "for 90 days"), ("180", "for 180 days")];
 
@@ -29,10 +47,27 @@ const UNUSED: &[(&str, &str)] =
 struct List {
     shell: Shell,
     rows: Vec<Row>,
+    sort: KeySort,
+    order: SortOrder,
     asked: Asked,
     next: Option<String>,
     applications: Choices,
     customers: Choices,
+}
+
+/// The head of a column with a link that orders the list by it.
+#[derive(Template)]
+#[template(path = "keys/head.html")]
+struct Head {
+    name: &'static str,
+    path: String,
+    now: Option<SortOrder>,
+}
+
+impl Head {
+    fn is_ascending(&self) -> bool {
+        self.now == Some(SortOrder::Ascending)
+    }
 }
 
 /// A key as the list shows it.
@@ -65,6 +100,26 @@ impl Row {
 }
 
 impl List {
+    /// The head of a column by which the list can be ordered: where its link leads, and how the list is ordered by it now.
+    fn head(&self, name: &'static str, sort: KeySort) -> Head {
+        let now = (self.sort == sort).then_some(self.order);
+        let other = match now {
+            Some(SortOrder::Ascending) => SortOrder::Descending,
+            Some(SortOrder::Descending) => SortOrder::Ascending,
+            None => sort.usual_order(),
+        };
+        let changes = [("sort", sort.as_str()), ("order", other.as_str())];
+        Head { name, path: self.asked.with_all(&changes), now }
+    }
+
+    fn name_head(&self) -> Head {
+        self.head("Name", KeySort::Name)
+    }
+
+    fn use_head(&self) -> Head {
+        self.head("Last used", KeySort::LastUsed)
+    }
+
     fn further_filters(&self) -> usize {
         FURTHER.iter().filter(|name| !self.asked.of(name).is_empty()).count()
     }
@@ -76,10 +131,11 @@ pub(super) async fn list(
     Inside { caller, shell }: Inside,
     Sought { query, asked }: Sought<KeyListQuery>,
 ) -> Answer {
-    let (which, limit) = page_of::<KeyId>(query.limit, query.cursor.as_deref())?;
+    let (limit, sort, order) = (page_size(query.limit)?, query.sort(), query.order());
+    let which = KeyPage { sort, order, after: query.after()?, limit: u32::from(limit) + 1 };
     let rotation_days = app.control.rotation_days(&caller).await?;
     let keys = app.control.keys(&caller, &filter(query, shell.now, rotation_days)?, which).await?;
-    let listed = listing(keys, limit, |key| key.id.to_string(), |key| key);
+    let listed = listing(keys, limit.into(), |key| KeyCursor::of(key, sort).to_string(), |key| key);
     let next = listed.next_cursor.map(|cursor| asked.with("cursor", &cursor));
     let catalogues = Catalogues::of(&app, &caller, &listed.data).await?;
     let applications = applications(&app, &caller, Archived::Shown).await?;
@@ -96,5 +152,5 @@ pub(super) async fn list(
     };
     let rows = listed.data.into_iter().map(row).collect();
     let customers = customers(&app, &caller, Archived::Shown).await?;
-    page(&List { shell, rows, asked, next, applications, customers })
+    page(&List { shell, rows, sort, order, asked, next, applications, customers })
 }
