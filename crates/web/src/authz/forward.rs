@@ -49,9 +49,14 @@ fn read_place<'a>(path: &str, query: &'a str) -> Result<Place<'a>, ApiProblem> {
     let application_id = path.strip_prefix(PATH).and_then(|id| id.parse().ok());
     let mut place = Place::new(application_id.ok_or_else(|| ApiProblem::not_found("application"))?);
     if is_plain(query) {
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            place.set(name, value.into())?;
+        let mut rest = query;
+        while !rest.is_empty() {
+            let (pair, others) = split_at(rest, b'&');
+            if !pair.is_empty() {
+                let (name, value) = split_at(pair, b'=');
+                place.set(name, value.into())?;
+            }
+            rest = others;
         }
     } else {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -59,6 +64,13 @@ fn read_place<'a>(path: &str, query: &'a str) -> Result<Place<'a>, ApiProblem> {
         }
     }
     Ok(place)
+}
+
+/// What stands before and behind the first `sign`, which is ASCII; all and nothing if there is none. `split_once` searches for any
+/// character, which costs more than a few bytes.
+fn split_at(text: &str, sign: u8) -> (&str, &str) {
+    let at = text.bytes().position(|byte| byte == sign);
+    at.map_or((text, ""), |at| (&text[..at], &text[at + 1..]))
 }
 
 /// Whether nothing in the query is encoded, as in the URLs of most gateways. Looking for it in each part took a sixteenth of
@@ -81,7 +93,7 @@ mod tests {
             Some(format!("{:?} {needed:?}", place.environment))
         };
         assert!(is_plain(query));
-        [read(query), read(&query.replace('a', "%61"))]
+        [read(query), read(&query.replace('a', "%61").replace('e', "%65"))]
     }
 
     #[test]
