@@ -124,10 +124,13 @@ impl Outcome {
             Self::Offered(ResetOffer { token, expires_at }) => {
                 let lost = "the token could not be printed; make another".to_owned();
                 let report = match form {
-                    Form::Json => Report::json(&ResetOfferView { token, expires_at })?,
+                    Form::Json => Report::json(&ResetOfferView::of(token, expires_at))?,
                     Form::Text => Report::default()
                         .data(token.expose())
-                        .note(format!("It works once, until {expires_at}: `keystile password --reset`.")),
+                        .note(format!(
+                            "It works once, until {expires_at}: `keystile password --reset`, or behind the `#` of \
+                             /console/reset#… at the server."
+                        )),
                 };
                 Ok(report.if_lost(lost))
             }

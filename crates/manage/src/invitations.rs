@@ -1,8 +1,8 @@
 //! Inviting people into a tenant.
 
 use keystile_core::{
-    Action, Actor, Digest, Email, Invalid, Invitation, InvitationId, Membership, Person, PersonId, Role,
-    Secret, TenantId,
+    Action, Actor, Digest, Email, Invalid, Invitation, InvitationId, Membership, Name, Person, PersonId,
+    Role, Secret, TenantId, Timestamp,
 };
 use keystile_measure::SPANS;
 use keystile_store::{Accepted, Joining, Page};
@@ -22,6 +22,19 @@ pub struct Invited {
     pub invitation: Invitation,
     /// To be shown once.
     pub token: Secret,
+}
+
+/// What an invitation offers, for whoever holds its token.
+#[derive(Debug)]
+pub struct Offered {
+    /// Who is invited.
+    pub email: Email,
+    /// What they would be.
+    pub role: Role,
+    /// What the tenant is called.
+    pub tenant_name: Name,
+    /// When its time is over.
+    pub expires_at: Timestamp,
 }
 
 /// Somebody who accepts an invitation.
@@ -119,6 +132,18 @@ impl ControlPlane {
         self.join(invitation, id, person, origin).await
     }
 
+    /// What an invitation offers. Whether somebody has the address is not told.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for a token that could not be accepted now.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn offered(&self, token: &Secret) -> Result<Offered, Refused> {
+        let Invitation { tenant_id, email, role, expires_at, .. } =
+            self.open_invitation(token.digest()).await?;
+        let tenant_name = self.tenant_name(tenant_id).await?;
+        Ok(Offered { email, role, tenant_name, expires_at })
+    }
+
     async fn open_invitation(&self, digest: Digest) -> Result<Invitation, Refused> {
         let found = self.store.invitation_by_digest(digest).await?;
         let invitation = found.filter(|found| found.is_open(self.now())).ok_or(INVITATION)?;
@@ -197,7 +222,7 @@ impl ControlPlane {
     /// # Errors
     /// When the store does not answer.
     #[instrument(target = SPANS, skip_all)]
-    pub async fn tenant_name(&self, id: TenantId) -> Result<keystile_core::Name, Refused> {
+    pub async fn tenant_name(&self, id: TenantId) -> Result<Name, Refused> {
         self.store.tenant(id).await?.map(|tenant| tenant.name).ok_or(Refused::NotFound("tenant"))
     }
 }

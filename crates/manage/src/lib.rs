@@ -47,7 +47,7 @@ use tokio::sync::Semaphore;
 pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
 pub use customers::{CustomerDraft, CustomerQuery};
-pub use invitations::{Acceptance, Invited};
+pub use invitations::{Acceptance, Invited, Offered};
 pub use keys::{History, Imported, Issued, KeyQuery, Lineage, VersionGuard};
 pub use names::Names;
 pub use once::{Asked, Asker, Attempt, Repeated};

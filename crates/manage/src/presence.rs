@@ -191,7 +191,20 @@ impl ControlPlane {
         let what = (Action::SessionEnd, present.person.id.to_string());
         let audit = self.entries_of(present, what, json!({ "everywhere": true })).await?;
         let why = (self.now(), SessionEnd::Logout);
-        Ok(self.store.end_sessions(present.person.id, why, audit).await?)
+        Ok(self.store.end_sessions((present.person.id, None), why, audit).await?)
+    }
+
+    /// Ends all of the person's sessions but the one that asks.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn end_other_sessions(&self, present: &Present) -> Result<(), Refused> {
+        let (person_id, kept) = (present.person.id, present.session.id);
+        let what = (Action::SessionEnd, person_id.to_string());
+        let audit = self.entries_of(present, what, json!({ "all_but": kept })).await?;
+        let why = (self.now(), SessionEnd::Logout);
+        Ok(self.store.end_sessions((person_id, Some(kept)), why, audit).await?)
     }
 
     /// The entries for what a person does to themselves.

@@ -174,20 +174,20 @@ impl Store {
         self.write((values, audit), |(values, audit), tx| Box::pin(end(values, audit, tx))).await
     }
 
-    /// Ends all sessions of a person.
+    /// Ends all sessions of a person, but for the one that is kept, if one is.
     ///
     /// # Errors
     /// When the database is unavailable.
     pub async fn end_sessions(
         &self,
-        person_id: PersonId,
+        (person_id, kept): (PersonId, Option<SessionId>),
         (at, reason): (Timestamp, SessionEnd),
         audit: Vec<AuditEntry>,
     ) -> Result<(), StoreError> {
-        let args = (person_id, (at, reason), audit);
-        self.write(args, |(person_id, why, audit), tx| {
+        let args = (person_id, kept, (at, reason), audit);
+        self.write(args, |(person_id, kept, why, audit), tx| {
             Box::pin(async move {
-                end_all_but(None, *person_id, *why, tx).await?;
+                end_all_but(*kept, *person_id, *why, tx).await?;
                 tell(&*audit, tx).await
             })
         })

@@ -180,6 +180,23 @@
     }
   }
 
+  // A password is shown to who types it, on demand.
+  function reveal(button) {
+    const input = document.getElementById(button.dataset.reveal);
+    const shows = input.type === "password";
+    input.type = shows ? "text" : "password";
+    button.textContent = shows ? "Hide" : "Show";
+    button.setAttribute("aria-pressed", String(shows));
+  }
+
+  // Examples that contain what is typed: data-mirrors="key_label", with what stands there before.
+  function mirror(form) {
+    for (const part of all("[data-mirrors]", form)) {
+      const field = form.elements[part.dataset.mirrors];
+      if (field) part.textContent = field.value.trim() || part.dataset.otherwise;
+    }
+  }
+
   // Parts of a form that only matter for one choice of another field: data-shown-if="kind=virtual_llm".
   function showMatching(form) {
     for (const part of all("[data-shown-if]", form)) {
@@ -222,12 +239,15 @@
     all("time[data-time]", within).forEach(showTime);
     all("[data-chart]", within).forEach(drawChart);
     all("input[data-typed]", within).forEach(checkTyped);
-    all("form", within).forEach((form) => { showMatching(form); countChosen(form); });
+    all("form", within).forEach((form) => { showMatching(form); countChosen(form); mirror(form); });
+    for (const button of all("[data-reveal]", within)) button.hidden = false;
     showLocalTimes(within);
     for (const zone of all("[data-zone]", within)) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
     // The token of a link stands behind its #, where browsers keep it; the form sends it.
     for (const input of all("input[data-from-hash]", within)) {
-      if (location.hash.length > 1) input.value = decodeURIComponent(location.hash.slice(1));
+      if (location.hash.length <= 1) continue;
+      input.value = location.hash.slice(1);
+      input.closest(".field").hidden = true;
     }
   }
 
@@ -239,6 +259,7 @@
     if (at("[data-close-panel]") && panel()?.open) { event.preventDefault(); closePanel(); return; }
     if (at("[data-copy]")) { copy(at("[data-copy]")); return; }
     if (at("[data-save]")) { save(at("[data-save]")); return; }
+    if (at("[data-reveal]")) { reveal(at("[data-reveal]")); return; }
     if (at("[data-theme-toggle]")) { toggleTheme(); return; }
     if (at("[data-menu]")) { toggleMenu(!document.getElementById("sidebar").classList.contains("open")); return; }
     if (at("[data-scrim]")) { toggleMenu(false); return; }
@@ -258,7 +279,7 @@
     if (field.matches("[data-typed]")) checkTyped(field);
     if (field.matches("[data-filters]")) filterPicker(field);
     if (field.matches("[data-every-row]")) for (const row of all("input[data-row]", field.form)) row.checked = field.checked;
-    if (field.form) { countChosen(field.form); showMatching(field.form); }
+    if (field.form) { countChosen(field.form); showMatching(field.form); mirror(field.form); }
   });
 
   // A select in a toolbar filters at once.

@@ -78,8 +78,8 @@ pub struct CreatedInvitation {
     #[schema(value_type = String)]
     #[serde(serialize_with = "crate::secret::send")]
     pub token: Secret,
-    /// Where the console takes the token: a path at this server. The token stands behind the `#`, which browsers do not
-    /// send.
+    /// The console's page that takes the token: a path at this server. The token stands behind the `#`, which browsers do
+    /// not send.
     #[schema(value_type = String)]
     #[serde(serialize_with = "crate::secret::send")]
     pub link_path: Secret,
@@ -88,7 +88,7 @@ pub struct CreatedInvitation {
 impl CreatedInvitation {
     /// The answer that shows the token.
     pub fn of(invitation: Invitation, token: Secret) -> Self {
-        let link_path = Secret::new(format!("/invitations/accept#{}", token.expose()));
+        let link_path = Secret::new(format!("/console/invitation#{}", token.expose()));
         Self { invitation: invitation.into(), token, link_path }
     }
 }

@@ -41,7 +41,20 @@ pub struct ResetOfferView {
     #[schema(value_type = String)]
     #[serde(serialize_with = "crate::secret::send")]
     pub token: Secret,
+    /// The console's page that takes the token: a path at this server. The token stands behind the `#`, which browsers do
+    /// not send.
+    #[schema(value_type = String)]
+    #[serde(serialize_with = "crate::secret::send")]
+    pub link_path: Secret,
     /// Until when it works.
     #[schema(schema_with = schema::time)]
     pub expires_at: Timestamp,
+}
+
+impl ResetOfferView {
+    /// The answer that shows the token.
+    pub fn of(token: Secret, expires_at: Timestamp) -> Self {
+        let link_path = Secret::new(format!("/console/reset#{}", token.expose()));
+        Self { token, link_path, expires_at }
+    }
 }

@@ -109,9 +109,9 @@ impl Create {
                 .note(format!("\n{}", sheet(&created.invitation)))
                 .note(format!(
                     "The token is shown once, above; send it to whom you invite. Who is new there accepts it with\n  \
-                     keystile invitations accept --new --url {}\nand who can sign in there already does so first, and \
-                     leaves out --new.",
-                    client.base_url()
+                     keystile invitations accept --new --url {url}\nand who can sign in there already does so first, and \
+                     leaves out --new. Or both open {url}/console/invitation#…, with the token behind the #.",
+                    url = client.base_url()
                 )),
         };
         Ok(report.if_lost(lost))

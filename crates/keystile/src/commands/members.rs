@@ -184,7 +184,8 @@ impl ResetPassword {
             Form::Json => Report::json(&offer)?,
             Form::Text => Report::default().data(offer.token.expose()).note(format!(
                 "The token is shown once, above, and works once, until {until}. Send it to the member, who sets a \
-                 password with it:\n  keystile password --reset --url {url}"
+                 password with it:\n  keystile password --reset --url {url}\nor at {url}/console/reset#…, with \
+                 the token behind the #."
             )),
         };
         Ok(report.if_lost("the token could not be printed and is lost; make another".to_owned()))

@@ -86,7 +86,7 @@ async fn a_member_is_invited_checked_promoted_and_put_out() {
     let world = World::start().await;
     let invited = world.invite("bob@example.com", "viewer").await;
     let token = text(&invited, "token");
-    assert_eq!(text(&invited, "link_path"), format!("/invitations/accept#{token}"));
+    assert_eq!(text(&invited, "link_path"), format!("/console/invitation#{token}"));
     let listed = world.read(&world.below("/invitations")).await;
     assert_eq!(listed["data"][0]["id"], invited["id"]);
     assert!(!listed.to_string().contains(token), "a token is shown once");

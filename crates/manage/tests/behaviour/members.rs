@@ -101,7 +101,11 @@ async fn an_invitation_ends_after_seven_days_or_with_its_inviter() {
     };
     let gone = |outcome| assert!(matches!(outcome, Err(Refused::NotFound("invitation"))), "{outcome:?}");
     let late = invite(&owner, "late@example.com", Role::Viewer).await;
+    let again = Secret::new(late.expose());
+    let offered = bench.control.offered(&late).await.unwrap();
+    assert_eq!((offered.email.as_str(), offered.role), ("late@example.com", Role::Viewer));
     bench.turn(7 * 24 * 3600);
+    gone(bench.control.offered(&again).await.map(drop));
     gone(accept(&bench, late, PASSWORD).await);
     gone(accept(&bench, Secret::new("ksinv_unknown"), PASSWORD).await);
 

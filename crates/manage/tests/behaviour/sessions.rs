@@ -103,6 +103,23 @@ async fn a_token_of_another_persons_session_is_no_session() {
 }
 
 #[tokio::test]
+async fn all_sessions_but_the_one_that_asks_are_ended_at_once() {
+    let bench = Bench::new().await;
+    let (_, tenant_id) = bench.signed_in(Role::Owner).await;
+    let (first, second, third) = (bench.owner().await, bench.owner().await, bench.owner().await);
+    let present = bench.arrive(&second).await.unwrap();
+    bench.control.end_other_sessions(&present).await.unwrap();
+    for ended in [&first, &third] {
+        assert!(has_ended(&bench.arrive(ended).await) && has_ended(&refresh(&bench, ended).await));
+    }
+    let left = bench.control.sessions(&bench.arrive(&second).await.unwrap()).await.unwrap();
+    assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [present.session().id]);
+    let log = bench.whole_log(tenant_id).await;
+    let told = log.iter().find(|entry| entry.action == Action::SessionEnd).unwrap();
+    assert_eq!(told.changes["all_but"], present.session().id.to_string());
+}
+
+#[tokio::test]
 async fn what_happens_to_a_session_stands_in_the_log_of_its_tenant() {
     let bench = Bench::new().await;
     let (_, tenant_id) = bench.signed_in(Role::Owner).await;

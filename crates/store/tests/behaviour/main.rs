@@ -156,6 +156,7 @@ on_both_engines! {
         attempts_in_vain_are_counted_exactly,
         a_right_password_alone_is_told_of_once_a_minute,
         a_password_that_was_changed_meanwhile_starts_nothing,
+        sessions_of_a_person_end_together_or_all_but_one,
         a_second_factor_is_spent_once,
         a_token_for_a_password_works_once,
         a_session_whose_audit_entry_fails_does_not_start;

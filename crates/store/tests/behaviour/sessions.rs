@@ -224,6 +224,31 @@ pub(crate) async fn a_password_that_was_changed_meanwhile_starts_nothing(bed: &B
     assert_eq!(late.await.unwrap(), Started::No);
 }
 
+pub(crate) async fn sessions_of_a_person_end_together_or_all_but_one(bed: &Bed) {
+    let store = bed.store().await;
+    let (world, stranger) = (founded(&store).await, founded(&store).await);
+    let (kept, _) = started(&store, &world, at(0)).await;
+    let (other, _) = started(&store, &world, at(1)).await;
+    let (theirs, _) = started(&store, &stranger, at(1)).await;
+    let end = async |kept, now| {
+        let audit = vec![told(&world, Action::SessionEnd)];
+        store.end_sessions((world.person.id, kept), (now, SessionEnd::Logout), audit).await.unwrap();
+    };
+    let before = world.log(&store).await.len();
+    end(Some(kept.id), at(2)).await;
+    assert_eq!(read(&store, &kept).await.ended, None);
+    assert_eq!(read(&store, &other).await.ended, Some((at(2), SessionEnd::Logout)));
+    end(None, at(3)).await;
+    assert_eq!(read(&store, &kept).await.ended, Some((at(3), SessionEnd::Logout)));
+    assert_eq!(
+        read(&store, &other).await.ended,
+        Some((at(2), SessionEnd::Logout)),
+        "what has ended stays so"
+    );
+    assert_eq!(read(&store, &theirs).await.ended, None);
+    assert_eq!(world.log(&store).await.len(), before + 2);
+}
+
 pub(crate) async fn a_second_factor_is_spent_once(bed: &Bed) {
     let store = bed.store().await;
     let world = founded(&store).await;

@@ -58,7 +58,7 @@ pub(crate) async fn offer_reset(
 ) -> Answer {
     once(&app, caller.asker(Right::ResetPasswords)?, asked, move |app| async move {
         let offer = app.control.offer_reset(&caller, person_id).await?;
-        let view = ResetOfferView { token: offer.token, expires_at: offer.expires_at };
+        let view = ResetOfferView::of(offer.token, offer.expires_at);
         Ok(secret_json(StatusCode::CREATED, &view))
     })
     .await

@@ -1,7 +1,7 @@
 //! The way in and out.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
 use keystile_core::{Secret, TenantId};
@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::cookie::{self, Lasts, Way};
 use super::form::{Fields, Form, OpenForm};
 use super::page::{go_to, page, page_with};
-use super::shell::Surroundings;
+use super::shell::{self, Surroundings};
+use super::told::told;
 use super::visitor::Visitor;
 use super::{assets, parts};
 use crate::api::Answer;
@@ -43,6 +44,7 @@ struct SignInPage<'a> {
     next: &'a str,
     email: &'a str,
     theme: Option<&'static str>,
+    told: Option<&'static str>,
     answer: SignInAnswer,
 }
 
@@ -70,10 +72,8 @@ pub(super) async fn enter(State(app): State<App>, visitor: Visitor) -> Answer {
 
 /// The tenant that the session is for, or else the person's first.
 pub(super) async fn home(app: &App, visitor: Visitor) -> Answer<Option<TenantId>> {
-    let at_home = visitor.signed_in.tenant_id();
     let me = app.control.me(visitor.present).await?;
-    let first = me.tenants.iter().map(|(tenant, _)| tenant.id);
-    Ok(first.clone().find(|id| Some(*id) == at_home).or_else(|| first.min()))
+    Ok(shell::home(&me).map(|(tenant, _)| tenant.id))
 }
 
 /// The form to sign in with; whoever is signed in already goes on.
@@ -81,6 +81,7 @@ pub(super) async fn sign_in(
     State(app): State<App>,
     visitor: Result<Visitor, ApiProblem>,
     Query(wish): Query<Wish>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
     if let Ok(visitor) = visitor {
@@ -89,8 +90,8 @@ pub(super) async fn sign_in(
     if app.control.awaits_set_up() {
         return go_to("/console/setup", Surroundings::of(&headers));
     }
-    let theme = cookie::theme(&headers);
-    page(&SignInPage { next: wish.path(), email: "", theme, answer: SignInAnswer::NOTHING })
+    let (theme, told) = (cookie::theme(&headers), told(query.as_deref()));
+    page(&SignInPage { next: wish.path(), email: "", theme, told, answer: SignInAnswer::NOTHING })
 }
 
 /// Signs in, and goes on to where somebody wanted to go.
@@ -131,7 +132,12 @@ const NO_TLS: &str = "This page was reached without TLS from another machine, wh
 pub(super) async fn sign_out(State(app): State<App>, visitor: Visitor, Form(_): Form) -> Answer {
     let id = visitor.present.session().id;
     app.control.end_session(&visitor.present, id).await?;
-    let mut response = go_to("/console/sign-in", visitor.surroundings)?;
+    let_out(visitor.surroundings)
+}
+
+/// Takes the session away from the browser, and sends it to where one signs in.
+pub(super) fn let_out(from: Surroundings) -> Answer {
+    let mut response = go_to("/console/sign-in?told=signed-out", from)?;
     for (name, value) in cookie::take_away() {
         response.headers_mut().append(name, value);
     }
@@ -146,7 +152,8 @@ pub(super) fn let_in(token: &Secret, (way, lasts): (Way, Lasts), path: &str, fro
     Ok(response)
 }
 
-fn shown_factor(fields: &Fields) -> Option<ShownFactor> {
+/// The code of an authenticator, or for the loss of one, as a form holds it.
+pub(super) fn shown_factor(fields: &Fields) -> Option<ShownFactor> {
     let code = fields.secret("code")?;
     // Codes of authenticators are six digits; those for their loss are longer.
     let is_short = fields.text("code").chars().filter(|letter| !letter.is_whitespace()).count() <= 8;
@@ -170,7 +177,8 @@ fn answered(
         Surroundings::Panel => page_with(status, &answer),
         Surroundings::Page => {
             let theme = cookie::theme(headers);
-            page_with(status, &SignInPage { next: wish.path(), email: fields.text("email"), theme, answer })
+            let email = fields.text("email");
+            page_with(status, &SignInPage { next: wish.path(), email, theme, told: None, answer })
         }
     }
 }

@@ -152,6 +152,11 @@ impl Wrong {
         Self { fields: Vec::new(), rest: Some(what.into()) }
     }
 
+    /// Something that is wrong with one field.
+    pub(super) fn at(field: &str, rule: &str) -> Self {
+        Self { fields: vec![(field.to_owned(), rule.to_owned())], rest: None }
+    }
+
     /// What whoever filled the form in can mend; anything else is a page of its own.
     ///
     /// # Errors

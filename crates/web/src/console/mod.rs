@@ -5,6 +5,7 @@
 //! Pages work without scripts. With them, links with `data-panel` open their page in a panel over the one they
 //! stand on: the same path answers without its surroundings then.
 
+mod account;
 mod applications;
 mod as_json;
 mod assets;
@@ -17,6 +18,8 @@ mod form;
 mod headers;
 mod issued;
 mod keys;
+mod links;
+mod members;
 mod overview;
 mod page;
 mod parts;
@@ -24,6 +27,7 @@ mod playground;
 mod request_limits;
 mod shell;
 mod sought;
+mod tenant;
 mod told;
 mod trouble;
 mod visitor;
@@ -48,10 +52,17 @@ const WORDS: &[&str] = &[
     "reset",
     "new",
     "edit",
+    "second-factor",
+    "remove",
+    "end",
+    "end-others",
+    "look",
+    "invite",
+    "withdraw",
+    "role",
     "archive",
     "restore",
     "new-permission",
-    "remove",
     "gateways",
     "check",
     "playground",
@@ -83,8 +94,12 @@ fn pages() -> Router<App> {
         .route("/", get(door::enter))
         .route("/sign-in", get(door::sign_in).post(door::try_sign_in))
         .route("/sign-out", post(door::sign_out))
+        .merge(account::routes())
+        .merge(links::routes())
+        .merge(tenant::routes())
         .nest("/{tenant_id}", in_tenant())
         .fallback(trouble::no_such_page)
+        .method_not_allowed_fallback(trouble::no_such_method)
         .layer(from_fn(trouble::show))
         .layer(from_fn(headers::add))
 }
@@ -98,4 +113,6 @@ fn in_tenant() -> Router<App> {
         .merge(applications::routes())
         .merge(audit::routes())
         .merge(playground::routes())
+        .merge(members::routes())
+        .merge(tenant::routes_in_tenant())
 }

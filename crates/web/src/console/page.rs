@@ -1,7 +1,7 @@
 //! Answers: a filled template, or the way to another page.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse};
+use axum::response::{Html, IntoResponse, Response};
 use http::header::LOCATION;
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -11,6 +11,7 @@ use crate::api::Answer;
 use crate::problem::ApiProblem;
 
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
+const HX_RETARGET: HeaderName = HeaderName::from_static("hx-retarget");
 
 /// A page.
 pub(super) fn page(template: &impl Template) -> Answer {
@@ -45,4 +46,10 @@ pub(super) fn go_to(path: &str, from: Surroundings) -> Answer {
         Surroundings::Page => (StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response(),
         Surroundings::Panel => (StatusCode::OK, [(HX_REDIRECT, path)]).into_response(),
     })
+}
+
+/// What scripts put into another part of the page than the form asked for.
+pub(super) fn into_target(selector: &'static str, mut response: Response) -> Answer {
+    response.headers_mut().insert(HX_RETARGET, HeaderValue::from_static(selector));
+    Ok(response)
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
-use keystile_core::{ApiKey, Environment, KeyStatus, Timestamp, TrustLevel};
+use keystile_core::{ApiKey, Environment, KeyStatus, Role, Timestamp, TrustLevel};
 
 /// A picture of a line drawing, for the eye only.
 #[derive(Clone, Copy)]
@@ -89,7 +89,7 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, u64);
+shown!(Timestamp, Environment, TrustLevel, Role, u64);
 
 /// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
 #[derive(Clone, Copy)]
@@ -191,6 +191,17 @@ pub(super) fn kind_name(kind: &str) -> &'static str {
         "virtual_llm" => "LLM",
         _ => "Service",
     }
+}
+
+/// What a member may do.
+pub(super) fn role(role: impl Shown<Role>) -> Badge {
+    let (tone, word) = match role.shown() {
+        Role::Owner => ("accent", "Owner"),
+        Role::Admin => ("info", "Admin"),
+        Role::Developer => ("good", "Developer"),
+        Role::Viewer => ("", "Viewer"),
+    };
+    Badge { tone, word }
 }
 
 /// What is written here is ours: no text of anybody else's goes into it.

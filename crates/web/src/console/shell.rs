@@ -83,6 +83,25 @@ impl Shell {
     }
 }
 
+/// What stands around a page that belongs to no tenant: what stands around those of the person's own tenant, or not much
+/// for somebody who is in none.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) shell: Option<Shell>,
+    pub(super) email: String,
+    pub(super) form_token: String,
+    pub(super) theme: Option<&'static str>,
+    pub(super) told: Option<&'static str>,
+    pub(super) surroundings: Surroundings,
+    pub(super) now: Timestamp,
+}
+
+impl Frame {
+    pub(super) fn is_page(&self) -> bool {
+        self.surroundings == Surroundings::Page
+    }
+}
+
 /// A group of pages in the navigation.
 pub(super) struct Group {
     pub(super) name: &'static str,
@@ -130,7 +149,13 @@ pub(super) fn places(me: &Me) -> Vec<Place> {
     me.tenants.iter().map(|(tenant, _)| place(tenant)).collect()
 }
 
-fn place(tenant: &Tenant) -> Place {
+/// The tenant where somebody begins: that of their session, or else their first.
+pub(super) fn home(me: &Me) -> Option<&(Tenant, Role)> {
+    let of_session = me.tenants.iter().find(|(tenant, _)| Some(tenant.id) == me.session.tenant_id);
+    of_session.or_else(|| me.tenants.iter().min_by_key(|(tenant, _)| tenant.id))
+}
+
+pub(super) fn place(tenant: &Tenant) -> Place {
     Place { id: tenant.id, name: tenant.name.as_str().to_owned() }
 }
 

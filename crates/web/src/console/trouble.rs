@@ -52,6 +52,12 @@ pub(super) async fn no_such_page() -> Answer {
     Err(ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is no such page"))
 }
 
+/// Whoever opens what only a form is sent to.
+pub(super) async fn no_such_method() -> Answer {
+    let detail = "a form is sent here, but there is no page to open";
+    Err(ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
+}
+
 /// Shows refusals as pages, and the way in to whoever is not signed in.
 pub(super) async fn show(request: Request, next: Next) -> Response {
     let surroundings = Surroundings::of(request.headers());

@@ -3,11 +3,11 @@
 use axum::extract::{FromRequestParts, OriginalUri};
 use http::Uri;
 use http::request::Parts;
-use keystile_core::{Secret, TenantId};
+use keystile_core::{Role, Secret, Tenant, TenantId};
 use keystile_manage::{Bearer, Caller, Me, Present, Refused, SignedIn};
 
 use super::cookie;
-use super::shell::{Shell, Surroundings, form_token, places};
+use super::shell::{Frame, Shell, Surroundings, form_token, home, place, places};
 use super::told::told;
 use crate::extract::{origin, path_id};
 use crate::problem::ApiProblem;
@@ -51,6 +51,45 @@ impl FromRequestParts<App> for Inside {
         let me = app.control.me(visitor.present).await?;
         let shell = shell(parts, app, &me, &caller, form_token)?;
         Ok(Self { caller, shell })
+    }
+}
+
+/// Somebody on a page that belongs to no tenant, and what stands around it.
+pub(super) struct Own {
+    pub(super) signed_in: SignedIn,
+    pub(super) present: Present,
+    pub(super) me: Me,
+    pub(super) frame: Frame,
+}
+
+impl FromRequestParts<App> for Own {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let Visitor { signed_in, present, form_token, surroundings } =
+            Visitor::from_request_parts(parts, app).await?;
+        let me = app.control.me(present.clone()).await?;
+        let (theme, told) = (cookie::theme(&parts.headers), told(asked_uri(parts).query()));
+        let (email, now) = (me.person.email.to_string(), app.control.present());
+        let frame = Frame { shell: None, email, form_token, theme, told, surroundings, now };
+        let shell = home(&me).map(|(tenant, role)| own_shell(&frame, &me, tenant, *role));
+        Ok(Self { signed_in, present, frame: Frame { shell, ..frame }, me })
+    }
+}
+
+/// No page in the list of pages is the one that is shown.
+fn own_shell(frame: &Frame, me: &Me, tenant: &Tenant, role: Role) -> Shell {
+    Shell {
+        email: frame.email.clone(),
+        tenant: place(tenant),
+        tenants: places(me),
+        role,
+        section: "account".to_owned(),
+        form_token: frame.form_token.clone(),
+        theme: frame.theme,
+        told: frame.told,
+        surroundings: frame.surroundings,
+        now: frame.now,
     }
 }
 

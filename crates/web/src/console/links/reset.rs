@@ -1,0 +1,54 @@
+//! Setting a new password with a link that an admin or the operator made.
+
+use askama::Template;
+use axum::extract::State;
+use http::HeaderMap;
+use keystile_core::Secret;
+use keystile_manage::Refused;
+
+use super::super::cookie::{self, Way};
+use super::super::form::{OpenForm, Wrong};
+use super::super::page::{go_to, page};
+use super::super::shell::Surroundings;
+use super::super::{assets, parts};
+use super::{NO_TLS, NO_TOKEN, token, wrong};
+use crate::api::Answer;
+use crate::extract::CameFrom;
+use crate::state::App;
+
+const FIELDS: &[&str] = &["token", "new_password"];
+const OVER: &str = "This link was used, replaced by a newer one, or is older than a day. Ask whoever gave it to you for another.";
+
+#[derive(Template)]
+#[template(path = "links/reset.html")]
+struct ResetPage {
+    theme: Option<&'static str>,
+    wrong: Wrong,
+}
+
+pub(super) async fn show(headers: HeaderMap) -> Answer {
+    page(&ResetPage { theme: cookie::theme(&headers), wrong: Wrong::default() })
+}
+
+/// Sets it, which ends all sessions of the person; they sign in with it.
+pub(super) async fn set(
+    State(app): State<App>,
+    CameFrom(origin): CameFrom,
+    headers: HeaderMap,
+    OpenForm(fields): OpenForm,
+) -> Answer {
+    let again = |broken: Wrong| {
+        let whole = ResetPage { theme: cookie::theme(&headers), wrong: broken };
+        wrong(&headers, FIELDS, &whole.wrong, &whole)
+    };
+    if Way::of_form(&headers).is_none() {
+        return again(Wrong::altogether(NO_TLS));
+    }
+    let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
+    let new = fields.secret("new_password").unwrap_or_else(|| Secret::new(""));
+    match app.control.reset_password(&token, new, &origin).await {
+        Ok(()) => go_to("/console/sign-in?told=password-set", Surroundings::of(&headers)),
+        Err(Refused::ResetToken) => again(Wrong::altogether(OVER)),
+        Err(other) => again(Wrong::mendable(other.into())?),
+    }
+}

@@ -1,0 +1,49 @@
+//! Who is in a tenant, and who is invited.
+
+mod change;
+mod invitations;
+mod list;
+mod reset;
+
+use axum::Router;
+use axum::routing::{get, post};
+use http::HeaderMap;
+use http::header::ORIGIN;
+use keystile_core::{Role, Secret};
+use zeroize::Zeroizing;
+
+use super::shell::Shell;
+use crate::state::App;
+
+/// The roles, strongest first, and what each may do beside what the weaker ones may.
+const ROLES: &[(Role, &str, &str)] = &[
+    (Role::Owner, "Owner", "Everything, with owners and the settings of the tenant."),
+    (Role::Admin, "Admin", "Manages members, invitations and applications, too."),
+    (Role::Developer, "Developer", "Makes, changes and revokes API keys and customers, too."),
+    (Role::Viewer, "Viewer", "Sees everything but secrets, and changes nothing."),
+];
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/members", get(list::list))
+        .route("/members/invitations", get(invitations::list))
+        .route("/members/invite", get(invitations::ask).post(invitations::invite))
+        .route("/members/invitations/{invitation_id}/withdraw", post(invitations::withdraw))
+        .route("/members/{person_id}/role", get(change::ask_role).post(change::set_role))
+        .route("/members/{person_id}/remove", get(change::ask_to_remove).post(change::remove))
+        .route("/members/{person_id}/reset", get(reset::ask).post(reset::offer))
+}
+
+/// The roles that somebody with the role of the shell may give.
+fn roles_to_give(shell: &Shell) -> impl Iterator<Item = &'static (Role, &'static str, &'static str)> {
+    let most = shell.role;
+    ROLES.iter().filter(move |(role, ..)| *role <= most)
+}
+
+/// The whole link to hand over. It begins with where the browser reaches this server, which it tells with every form;
+/// should it not, whoever hands the link over has to add that.
+fn link(headers: &HeaderMap, page: &str, token: &Secret) -> Zeroizing<String> {
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
+    let origin = if origin.starts_with("http") { origin } else { "" };
+    Zeroizing::new(format!("{origin}/console/{page}#{}", token.expose()))
+}
