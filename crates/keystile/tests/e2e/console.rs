@@ -105,7 +105,7 @@ impl Browser {
 #[track_caller]
 pub(crate) fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     let found = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
-    found.map(|(found, _)| found).unwrap_or_else(|| panic!("no {before}…{after} in {text}"))
+    found.map_or_else(|| panic!("no {before}…{after} in {text}"), |(found, _)| found)
 }
 
 fn encoded(text: &str) -> String {

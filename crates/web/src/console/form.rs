@@ -213,7 +213,7 @@ impl From<&ApiProblem> for Wrong {
             return Self { fields: vec![((*field).to_owned(), problem.detail().to_owned())], rest: None };
         }
         let fields: Vec<_> =
-            problem.errors().iter().map(|error| (error.field.clone(), error.message.to_string())).collect();
+            problem.errors().iter().map(|error| (error.field.clone(), error.message.clone())).collect();
         let rest = fields.is_empty().then(|| problem.detail().to_owned());
         Self { fields, rest }
     }

@@ -30,7 +30,7 @@ pub(super) fn of_key(key: &ApiKey, catalogue: &[CatalogueEntry]) -> Fields {
     let ips: Vec<String> = key.allowed_ips.iter().collect();
     let is_listed = |scope: &str| catalogue.iter().any(|entry| entry.name.as_str() == scope);
     let (listed, others): (Vec<_>, Vec<_>) =
-        key.scopes.iter().map(|grant| grant.as_str()).partition(|scope| is_listed(scope));
+        key.scopes.iter().map(keystile_core::Grant::as_str).partition(|scope| is_listed(scope));
     let mut fields: Vec<(String, String)> = [
         ("name", key.name.as_str()),
         ("customer_id", &id),

@@ -1,6 +1,7 @@
 //! What keys belong to, by name: applications with their permissions, and customers.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use keystile_core::{ApiKey, ApplicationId, CatalogueEntry, CustomerId};
 use keystile_manage::{Caller, CustomerQuery};
@@ -101,8 +102,8 @@ impl Catalogues {
     pub(super) async fn of(app: &App, caller: &Caller, keys: &[ApiKey]) -> Answer<Self> {
         let mut read = HashMap::new();
         for key in keys.iter().filter(|key| !key.scopes.is_empty()) {
-            if !read.contains_key(&key.application_id) {
-                read.insert(key.application_id, app.control.catalogue(caller, key.application_id).await?);
+            if let Entry::Vacant(place) = read.entry(key.application_id) {
+                place.insert(app.control.catalogue(caller, key.application_id).await?);
             }
         }
         Ok(Self(read))
