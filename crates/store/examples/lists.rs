@@ -48,7 +48,7 @@ async fn fill(store: &Store, keys: u32) -> TenantId {
         let (store, key) = (store.clone(), key(&founding, number));
         made.spawn(async move {
             let entry = created(&key);
-            store.create_key(key, entry).await.unwrap()
+            store.create_key(key, entry).await.unwrap();
         });
         if made.len() >= 256 {
             made.join_next().await.unwrap().unwrap();

@@ -126,7 +126,7 @@ async fn what_is_wrong_with_routes_is_told_by_its_line() {
         ("GET /a\r\n\r\nGET", "", 3, "must be methods, a path"),
         ("GET /a a:b or c:d and e:f", "", 1, "joined by"),
         ("GET /a\r\nGET a", "", 2, "path must"),
-        ("GET /a\r\n\r\nGET /a", "", 3, "stands in"),
+        ("GET /a\r\n\r\nGET /a", "", 3, "covers the same as line 1"),
         ("get /a", "", 1, "must be a method in upper case"),
         ("", "api.example.com\r\n", 1, "must be a host and its environment"),
         ("", "api.example.com production\r\nAPI.example.com staging", 2, "must be a host in lower case"),

@@ -242,8 +242,9 @@ async fn of_every_place(world: &World, store: &keystile_store::Store) -> Vec<Api
 /// The ids in the order in which the core says that they are.
 fn in_order(keys: &[ApiKey], sort: KeySort, order: SortOrder) -> Vec<KeyId> {
     let mut keys: Vec<_> = keys.iter().collect();
-    let never =
-        |moment: Option<keystile_core::Timestamp>, instead| moment.map_or(instead, |at| at.as_millis());
+    let never = |moment: Option<keystile_core::Timestamp>, instead| {
+        moment.map_or(instead, keystile_core::Timestamp::as_millis)
+    };
     keys.sort_by_key(|key| match sort {
         KeySort::Created => (String::new(), 0, key.id),
         KeySort::Name => (key.name.as_str().to_lowercase(), 0, key.id),

@@ -216,17 +216,35 @@ async fn carry_out(
 fn located<H, R>(problem: ApiProblem, hosts: &Lines<H>, routes: &Lines<R>) -> Answer<Faults> {
     let mut faults = Faults::default();
     for error in problem.errors() {
-        let fault = |line| Fault { line, what: format!("{} {}", part(&error.field), error.message) };
-        if let Some(line) = place(&error.field, "hosts[").and_then(|place| hosts.line_of(place)) {
-            faults.hosts.push(fault(line));
-        } else if let Some(line) = place(&error.field, "routes[").and_then(|place| routes.line_of(place)) {
-            faults.routes.push(fault(line));
+        let (field, told) = (&error.field, &error.message);
+        if let Some(line) = line_of(field, "hosts[", hosts) {
+            faults
+                .hosts
+                .push(Fault { line, what: format!("{} {}", part(field), in_lines(told, "hosts[", hosts)) });
+        } else if let Some(line) = line_of(field, "routes[", routes) {
+            faults
+                .routes
+                .push(Fault { line, what: format!("{} {}", part(field), in_lines(told, "routes[", routes)) });
         }
     }
     if faults.hosts.is_empty() && faults.routes.is_empty() {
         faults.rest = Wrong::mendable(problem)?;
     }
     Ok(faults)
+}
+
+/// The line of the item that a field is part of.
+fn line_of<T>(field: &str, list: &str, lines: &Lines<T>) -> Option<usize> {
+    lines.line_of(place(field, list)?)
+}
+
+/// A rule that names another item of the list, with that one's line instead.
+fn in_lines<T>(told: &str, list: &str, lines: &Lines<T>) -> String {
+    let named = told.find(list).and_then(|begin| told.get(begin..));
+    match named.and_then(|named| Some((place(named, list)?, line_of(named, list, lines)?))) {
+        Some((place, line)) => told.replace(&format!("{list}{place}]"), &format!("line {line}")),
+        None => told.to_owned(),
+    }
 }
 
 /// `3` of `routes[3].path`.
@@ -254,5 +272,11 @@ mod tests {
         assert_eq!((faults.routes.len(), faults.routes[0].line, faults.hosts.len()), (1, 3, 0));
         assert!(faults.routes[0].what.starts_with("path must"), "{}", faults.routes[0].what);
         assert!(faults.rest.is_empty());
+        let told = in_lines("covers the same as routes[2], `/a`", "routes[", &routes);
+        assert_eq!(told, "covers the same as line 4, `/a`");
+        assert_eq!(
+            in_lines("stands in routes[x] and routes[9]", "routes[", &routes),
+            "stands in routes[x] and routes[9]"
+        );
     }
 }
