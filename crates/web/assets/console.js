@@ -73,7 +73,7 @@
     const options = {
       width: holder.clientWidth, height: holder.clientHeight, legend: { show: false }, cursor: { y: false, points: { show: false } },
       scales: { x: { time: true, range: (_, first, last) => [first - half, last + half] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.12)] } },
-      axes: [{ ...axis, space: 72, values: (_, values) => values.map(tick) }, { ...axis, size: 46, values: (_, values) => values.map((value) => (Number.isInteger(value) ? compact.format(value) : "")) }],
+      axes: [{ ...axis, size: 30, space: 72, values: (_, values) => values.map(tick) }, { ...axis, size: 46, values: (_, values) => values.map((value) => (Number.isInteger(value) ? compact.format(value) : "")) }],
       series: [{}, line("Refused", "--chart-refused"), line("Allowed", "--chart-allowed")],
     };
     const plot = new window.uPlot(options, [read.times, total, read.allowed], holder);
