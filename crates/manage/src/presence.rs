@@ -61,13 +61,16 @@ impl ControlPlane {
         Ok(Present { person, session, origin })
     }
 
-    /// Whose session a browser carries on. It holds the session's refresh token, which it shows each time instead of
-    /// exchanging it; once it is exchanged, it carries on nothing.
+    /// Whose session a browser carries on, with the token of [`Self::sign_in_browser`]. It shows it each time: pages that are
+    /// loaded at once would race for exchanging it.
     ///
     /// # Errors
     /// [`Refused::SessionEnded`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn carry_on(&self, token: &Secret) -> Result<SignedIn, Refused> {
+        if !token.expose().starts_with(BROWSER_TOKEN) {
+            return Err(Refused::SessionEnded);
+        }
         let session = self.store.session_carried_by(token.digest()).await?;
         let now = self.now();
         let session = session.filter(|session| session.is_live(now)).ok_or(Refused::SessionEnded)?;
@@ -111,13 +114,16 @@ impl ControlPlane {
     /// ended, this exchange being what ended it or not.
     #[instrument(target = SPANS, skip_all)]
     pub async fn refresh(&self, token: &Secret, origin: &Origin) -> Result<Tokens, Refused> {
+        if !token.expose().starts_with(REFRESH_TOKEN) {
+            return Err(Refused::RefreshToken);
+        }
         let used = token.digest();
         let session = self.store.session_of_token(used).await?.ok_or(Refused::RefreshToken)?;
         let now = self.now();
         if !session.is_live(now) {
             return Err(Refused::SessionEnded);
         }
-        let tokens = self.tokens_for(&session)?;
+        let tokens = self.tokens_for(&session, REFRESH_TOKEN)?;
         let if_reused = self.reuse_entries(&session, origin).await?;
         let rotation = Refresh { session, used, next: tokens.refresh.digest(), at: now, if_reused };
         match self.store.refresh(rotation).await? {

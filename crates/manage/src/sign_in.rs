@@ -19,6 +19,11 @@ use crate::{
 /// Ten attempts in vain are free; from then on each is followed by a pause, 10 s longer each time; the hundredth in a
 /// row locks the account until its password is set anew. At this pace a hundred take twelve hours.
 pub(crate) const PATIENCE: Patience = Patience { free: 10, pause: Duration::from_secs(10), most: 100 };
+/// How a token begins that is exchanged for the next.
+pub(crate) const REFRESH_TOKEN: &str = "rt_";
+/// How one begins that a browser shows each time. Neither is taken for the other: what was stolen of a program must be
+/// exchanged, and so be noticed.
+pub(crate) const BROWSER_TOKEN: &str = "bt_";
 /// Longest name of a program that is kept, in characters.
 const MAX_USER_AGENT: usize = 200;
 
@@ -96,6 +101,24 @@ impl ControlPlane {
     /// [`Refused::SecondFactorMissing`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn sign_in(&self, attempt: SignIn, origin: &Origin) -> Result<Tokens, Refused> {
+        self.begin(attempt, REFRESH_TOKEN, origin).await
+    }
+
+    /// The same in a browser, which gets a token for [`Self::carry_on`].
+    ///
+    /// # Errors
+    /// As [`Self::sign_in`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn sign_in_browser(&self, attempt: SignIn, origin: &Origin) -> Result<Secret, Refused> {
+        Ok(self.begin(attempt, BROWSER_TOKEN, origin).await?.refresh)
+    }
+
+    async fn begin(
+        &self,
+        attempt: SignIn,
+        kind: &'static str,
+        origin: &Origin,
+    ) -> Result<Tokens, Refused> {
         let SignIn { email, password, tenant_id, factor, user_agent } = attempt;
         let known = match &email {
             Some(email) => self.store.sign_in_facts(email).await?,
@@ -120,17 +143,17 @@ impl ControlPlane {
             user_agent: user_agent.as_deref().and_then(shortened),
             second_factor: factor != Factor::Nothing,
         };
-        self.start(facts, session, factor, origin).await
+        self.start(facts, session, (factor, kind), origin).await
     }
 
     async fn start(
         &self,
         facts: SignInFacts,
         session: Session,
-        factor: Factor,
+        (factor, kind): (Factor, &'static str),
         origin: &Origin,
     ) -> Result<Tokens, Refused> {
-        let tokens = self.tokens_for(&session)?;
+        let tokens = self.tokens_for(&session, kind)?;
         let details = json!({ "second_factor": session.second_factor });
         let (person_id, what) = (session.person_id, (Action::SessionStart, session.id.to_string()));
         let actor = Actor::Person(person_id);
@@ -253,11 +276,11 @@ impl ControlPlane {
         self.entries_in(tenants, Actor::System, origin, what, &reason)
     }
 
-    /// A pair of tokens for a session. The refresh token works once the store knows its digest.
-    pub(crate) fn tokens_for(&self, session: &Session) -> Result<Tokens, Refused> {
+    /// A pair of tokens for a session. What it is carried on with, a token of this kind, works once the store knows its digest.
+    pub(crate) fn tokens_for(&self, session: &Session, kind: &str) -> Result<Tokens, Refused> {
         let Session { person_id, id: session_id, tenant_id, .. } = *session;
         let access = self.access_for(SignedIn { person_id, session_id, tenant_id })?;
-        Ok(Tokens { access, refresh: self.random_token("rt_")?, tenant_id })
+        Ok(Tokens { access, refresh: self.random_token(kind)?, tenant_id })
     }
 
     pub(crate) fn access_for(&self, signed_in: SignedIn) -> Result<AccessToken, Refused> {

@@ -158,6 +158,12 @@
     if (button) button.disabled = input.value.trim() !== input.dataset.typed;
   }
 
+  function holdBack(form) {
+    for (const button of all("button[type='submit'], button:not([type])", form)) {
+      if (!button.disabled) { button.disabled = true; button.dataset.heldBack = ""; }
+    }
+  }
+
   function filterPicker(input) {
     const wanted = input.value.trim().toLowerCase();
     for (const option of all(".option", document.getElementById(input.dataset.filters))) {
@@ -272,6 +278,9 @@
   document.addEventListener("submit", (event) => {
     readLocalTimes(event.target);
     root.classList.add("is-waiting");
+    // A second click would send it twice. htmx takes care of forms that it sends itself.
+    const form = event.target;
+    if (form.method === "post") setTimeout(() => { if (!event.defaultPrevented) holdBack(form); });
   }, true);
 
   document.addEventListener("input", (event) => {
@@ -328,7 +337,10 @@
     if (content) content.textContent = "Keystile did not answer. Check the connection and try again.";
   });
 
-  addEventListener("pageshow", () => root.classList.remove("is-waiting"));
+  addEventListener("pageshow", () => {
+    root.classList.remove("is-waiting");
+    for (const button of all("[data-held-back]")) { button.disabled = false; delete button.dataset.heldBack; }
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
   setInterval(() => all("time[data-time='relative']").forEach(showTime), 30000);
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => dress(document));

@@ -25,6 +25,8 @@ const LOOKS: u64 = 8;
 const IDLE: u64 = LOOKS + 1;
 /// Looks after which one is given up that was to finish and is idle still.
 const GONE: u64 = IDLE + LOOKS;
+/// Between two looks at least: a timer takes no shorter one.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// Stands for the look since which a head is waited for where none is.
 const NOT_AWAITED: u64 = u64::MAX;
 
@@ -79,7 +81,7 @@ impl Vigil {
     /// Watches over the connections of a listener, with so much patience. Needs a Tokio runtime with time enabled.
     pub(crate) fn begin(connections: Arc<Connections>, patience: Duration) -> Arc<Self> {
         let vigil = Arc::new(Self { connections, open: Mutex::default(), looks: Arc::default() });
-        tokio::spawn(keep(Arc::downgrade(&vigil), patience / LOOKS as u32));
+        tokio::spawn(keep(Arc::downgrade(&vigil), (patience / LOOKS as u32).max(SHORTEST)));
         vigil
     }
 
@@ -160,6 +162,7 @@ impl Watched {
     }
 
     fn await_head(&self) {
+        self.is_head_late.store(false, Ordering::Relaxed);
         self.head_since.store(self.looks.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
@@ -332,6 +335,9 @@ mod tests {
         assert!(head.as_mut().poll(&mut context).is_pending(), "no head was waited for");
         (0..=LOOKS).for_each(|_| vigil.look());
         assert!(head.as_mut().poll(&mut context).is_ready());
+        drop(head);
+        let mut next = timer.sleep(Duration::ZERO);
+        assert!(next.as_mut().poll(&mut context).is_pending(), "the one before was late, this one is not");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::KeyId;
-use keystile_manage::Caller;
+use keystile_manage::{Caller, Right};
 use keystile_wire::{TenantUsageQuery, UsageQuery, UsageView};
 
 use super::{Answer, json};
@@ -44,6 +44,7 @@ pub(crate) async fn show_usage(
 /// What the keys of the caller's tenant were asked, up to the present; where more keys are in use than one write takes, up to a few
 /// seconds before.
 pub(crate) async fn of_tenant(app: &App, caller: &Caller, query: &TenantUsageQuery) -> Answer<UsageView> {
+    caller.require(Right::ReadTenant)?;
     let span = query.span(app.control.present())?;
     app.verifier.flush_few().await?;
     let sums = app.control.tenant_usage(caller, query.environment, span).await?;

@@ -20,7 +20,8 @@ const EMPTY: HeaderValue = HeaderValue::from_static("");
 /// Room for what is a key's own and some limits, so that their text is not grown while it is written.
 const USUAL_LENGTH: usize = 256;
 
-/// Every header is there on every yes, so that one the client forged is always overwritten.
+/// Every header is there on every yes, so that one the client forged is always overwritten; of a verdict without a key there are
+/// none.
 pub(super) fn identity(verdict: &Verdict) -> HeaderMap {
     let Some(key) = verdict.key.as_deref() else { return HeaderMap::new() };
     let mut headers = key.in_common(common).cloned().unwrap_or_else(|| common(key));

@@ -64,6 +64,8 @@ async fn decide(app: &App, question: Question<'_>) -> Result<Verdict, ApiProblem
         None => verdict(app, key, &ask).await,
     };
     match &verdict.outcome {
+        // Without a key there would be no headers to overwrite forged ones with.
+        Ok(()) if verdict.key.is_none() => Err(ApiProblem::unauthenticated()),
         Ok(()) => Ok(verdict),
         Err(refusal) => Err(ApiProblem::decision(refusal)),
     }

@@ -13,7 +13,7 @@ use super::form::{Fields, Form, OpenForm};
 use super::page::{go_to, page, page_with};
 use super::shell::{self, Surroundings};
 use super::told::told;
-use super::visitor::Visitor;
+use super::visitor::{Visitor, known};
 use super::{assets, parts};
 use crate::api::Answer;
 use crate::extract::CameFrom;
@@ -84,7 +84,7 @@ pub(super) async fn sign_in(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    if let Ok(visitor) = visitor {
+    if let Some(visitor) = known(visitor)? {
         return go_to(wish.path(), visitor.surroundings);
     }
     if app.control.awaits_set_up() {
@@ -111,9 +111,9 @@ pub(super) async fn try_sign_in(
         factor: shown_factor(&fields),
         user_agent: headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned),
     };
-    let signed_in = app.finish(|app: App| async move { app.control.sign_in(attempt, &origin).await }).await;
+    let signed_in = app.finish(|app: App| async move { app.control.sign_in_browser(attempt, &origin).await }).await;
     match signed_in {
-        Ok(tokens) => let_in(&tokens.refresh, (way, lasts), wish.path(), Surroundings::of(&headers)),
+        Ok(token) => let_in(&token, (way, lasts), wish.path(), Surroundings::of(&headers)),
         Err(Refused::SecondFactorMissing) => {
             let answer = SignInAnswer { wrong: None, wants_code: true };
             answered(&headers, &fields, &wish, StatusCode::OK, answer)
@@ -125,7 +125,8 @@ pub(super) async fn try_sign_in(
 
 const WRONG: &str =
     "Email, password or code is wrong. After ten attempts in vain each further one has to wait a while.";
-const NO_TLS: &str = "This page was reached without TLS from another machine, where others could read your password \
+/// What is told to whoever would send a password that others can read.
+pub(super) const NO_TLS: &str = "This page was reached without TLS from another machine, where others could read your password \
     and session. Put a proxy with TLS in front of Keystile, or use the machine itself.";
 
 /// Ends the session.

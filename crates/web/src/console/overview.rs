@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use keystile_core::overview::{Overview, StatusCounts};
 use keystile_wire::TenantUsageQuery;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use super::visitor::Inside;
 use super::{assets, parts};
 use crate::api::Answer;
 use crate::api::usage::of_tenant;
+use crate::extract::Query;
 use crate::state::App;
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,7 +87,7 @@ fn concerns(overview: &Overview) -> Vec<Concern> {
         ),
         concern(
             "warn",
-            seen.expiring_in_30_days - seen.expiring_in_7_days.min(seen.expiring_in_30_days),
+            later(seen.expiring_in_7_days, seen.expiring_in_30_days),
             "Expiring within 30 days",
             "There is time to plan their rotation.",
             "?expires_within_days=30&status=active",
@@ -114,6 +115,11 @@ fn concerns(overview: &Overview) -> Vec<Concern> {
         ),
     ];
     all.into_iter().filter(|concern| concern.count > 0).collect()
+}
+
+/// How many there are within the longer time; nothing when the shorter one has all of them, which are told already.
+const fn later(sooner: u64, all: u64) -> u64 {
+    if all > sooner { all } else { 0 }
 }
 
 fn tables(overview: &Overview) -> Vec<Table> {

@@ -2,7 +2,6 @@
 
 /// The words, and what each tells.
 const TOLD: &[(&str, &str)] = &[
-    ("signed-in", "You are signed in."),
     ("signed-out", "You are signed out."),
     ("password-changed", "Your password is changed. All your other sessions have ended."),
     ("password-set", "Your new password is set, and all your sessions have ended. Sign in with it."),
@@ -20,7 +19,6 @@ const TOLD: &[(&str, &str)] = &[
     ("tenant-created", "The tenant is made, and you own it."),
     ("set-up-sign-in", "Keystile is yours. Sign in to begin."),
     ("set-up", "Keystile is yours. Make the first key."),
-    ("key-created", "The key is made."),
     ("key-changed", "The key is changed."),
     ("key-revoked", "The key is revoked. It is refused everywhere."),
     ("key-disabled", "The key is switched off."),
@@ -28,7 +26,6 @@ const TOLD: &[(&str, &str)] = &[
     ("key-blocked", "The key is blocked."),
     ("key-unblocked", "The key is not blocked any more."),
     ("key-deleted", "The key is deleted. Its history stays."),
-    ("keys-changed", "The keys are changed."),
     ("customer-created", "The customer is added."),
     ("customer-archived", "The customer is archived. Its keys still work."),
     ("customer-restored", "The customer is back."),
@@ -39,7 +36,6 @@ const TOLD: &[(&str, &str)] = &[
     ("permission-removed", "The permission is out of the catalogue. Keys that hold it keep it."),
     ("routing-saved", "Saved. The next request obeys it."),
     ("saved", "Saved."),
-    ("removed", "Removed."),
 ];
 
 /// What the word `told` in a query tells.

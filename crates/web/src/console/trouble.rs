@@ -28,6 +28,8 @@ struct TroublePage<'a> {
     needs_factor: bool,
     /// Whether trying again may help.
     may_pass: bool,
+    /// Whether what was asked for may have been done.
+    is_in_doubt: bool,
 }
 
 #[derive(Template)]
@@ -37,6 +39,7 @@ struct TroublePanel<'a> {
     detail: &'a str,
     request_id: &'a str,
     may_pass: bool,
+    is_in_doubt: bool,
 }
 
 /// Browsers do not show the session to a page that a link elsewhere leads to; to one that a page of ours leads to they do.
@@ -88,12 +91,15 @@ fn rendered(
     theme: Option<&'static str>,
 ) -> Answer {
     let (status, title, detail) = (problem.status(), title(problem.status()), problem.detail());
-    let may_pass = status.is_server_error();
+    let is_in_doubt = problem.leaves_doubt() && status.is_server_error();
+    let may_pass = status.is_server_error() && !is_in_doubt;
     match surroundings {
-        Surroundings::Panel => page_with(status, &TroublePanel { title, detail, request_id, may_pass }),
+        Surroundings::Panel => page_with(status, &TroublePanel { title, detail, request_id, may_pass, is_in_doubt }),
         Surroundings::Page => {
             let needs_factor = problem.wants_second_factor();
-            page_with(status, &TroublePage { title, detail, request_id, theme, needs_factor, may_pass })
+            let trouble =
+                TroublePage { title, detail, request_id, theme, needs_factor, may_pass, is_in_doubt };
+            page_with(status, &trouble)
         }
     }
 }

@@ -34,6 +34,18 @@ impl FromRequestParts<App> for Visitor {
     }
 }
 
+/// Somebody who may be signed in: nobody, or a visitor.
+///
+/// # Errors
+/// When it cannot be known, as the store is away.
+pub(super) fn known(visitor: Result<Visitor, ApiProblem>) -> Result<Option<Visitor>, ApiProblem> {
+    match visitor {
+        Ok(visitor) => Ok(Some(visitor)),
+        Err(problem) if problem.is_session_over() => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// A member in the tenant that the path names, and what stands around their page.
 pub(super) struct Inside {
     pub(super) caller: Caller,

@@ -6,12 +6,13 @@ use http::{HeaderMap, StatusCode};
 use keystile_manage::{Acceptance, Bearer, Offered, Refused};
 
 use super::super::cookie::{self, Way};
+use super::super::door;
 use super::super::form::{OpenForm, Wrong};
 use super::super::page::{go_to, page, page_with};
 use super::super::shell::Surroundings;
-use super::super::visitor::Visitor;
+use super::super::visitor::{Visitor, known};
 use super::super::{assets, parts};
-use super::{NO_TLS, NO_TOKEN, let_in, token, wrong};
+use super::{NO_TOKEN, let_in, token, wrong};
 use crate::api::Answer;
 use crate::extract::CameFrom;
 use crate::problem::ApiProblem;
@@ -60,7 +61,7 @@ pub(super) async fn look(
         Some(token) => app.control.offered(&token).await,
         None => Err(Refused::NotFound("invitation")),
     };
-    let signed_in = visitor.ok().map(|visitor| visitor.present.person().email.to_string());
+    let signed_in = known(visitor)?.map(|visitor| visitor.present.person().email.to_string());
     match offered {
         Ok(offered) => page(&Offer { offered: Some(offered), signed_in, over: OVER }),
         Err(Refused::NotFound(_)) => {
@@ -84,9 +85,9 @@ pub(super) async fn accept(
         let whole = InvitationPage { theme: cookie::theme(&headers), wrong: broken };
         wrong(&headers, FIELDS, &whole.wrong, &whole)
     };
-    let Some(way) = Way::of_form(&headers) else { return again(Wrong::altogether(NO_TLS)) };
+    let Some(way) = Way::of_form(&headers) else { return again(Wrong::altogether(door::NO_TLS)) };
     let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
-    let bearer = visitor.ok().map(|visitor| Bearer::Person(visitor.signed_in));
+    let bearer = known(visitor)?.map(|visitor| Bearer::Person(visitor.signed_in));
     let acceptance = Acceptance { token, password: fields.secret("password"), bearer };
     let from = origin.clone();
     let work = |app: App| async move { app.control.accept_invitation(acceptance, &from).await };

@@ -26,9 +26,6 @@ use crate::state::App;
 
 /// What is told of a form without a token.
 const NO_TOKEN: &str = "is missing: open the whole link, with what stands behind its #";
-/// What is told to whoever would send a password that others can read.
-const NO_TLS: &str = "This page was reached without TLS from another machine, where others could read your password. \
-    Put a proxy with TLS in front of Keystile, or use the machine itself.";
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -76,10 +73,10 @@ async fn let_in(
     let user_agent = headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned);
     let attempt =
         SignIn { email: Some(email), password, tenant_id: Some(tenant_id), factor: None, user_agent };
-    match app.finish(|app: App| async move { app.control.sign_in(attempt, &origin).await }).await {
-        Ok(tokens) => {
+    match app.finish(|app: App| async move { app.control.sign_in_browser(attempt, &origin).await }).await {
+        Ok(token) => {
             let path = format!("/console/{tenant_id}?told={word}");
-            door::let_in(&tokens.refresh, (way, Lasts::UntilClosed), &path, from)
+            door::let_in(&token, (way, Lasts::UntilClosed), &path, from)
         }
         Err(Refused::SecondFactorMissing | Refused::WrongCredentials) => {
             go_to(&format!("/console/sign-in?told={word}-sign-in&next=%2Fconsole%2F{tenant_id}"), from)

@@ -7,11 +7,12 @@ use keystile_core::Secret;
 use keystile_manage::Refused;
 
 use super::super::cookie::{self, Way};
+use super::super::door;
 use super::super::form::{OpenForm, Wrong};
 use super::super::page::{go_to, page};
 use super::super::shell::Surroundings;
 use super::super::{assets, parts};
-use super::{NO_TLS, NO_TOKEN, token, wrong};
+use super::{NO_TOKEN, token, wrong};
 use crate::api::Answer;
 use crate::extract::CameFrom;
 use crate::state::App;
@@ -42,7 +43,7 @@ pub(super) async fn set(
         wrong(&headers, FIELDS, &whole.wrong, &whole)
     };
     if Way::of_form(&headers).is_none() {
-        return again(Wrong::altogether(NO_TLS));
+        return again(Wrong::altogether(door::NO_TLS));
     }
     let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
     let new = fields.secret("new_password").unwrap_or_else(|| Secret::new(""));

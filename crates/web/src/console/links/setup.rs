@@ -8,10 +8,11 @@ use keystile_manage::{FirstOwner, Founded, Origin, Refused};
 use keystile_wire::SetUp;
 
 use super::super::cookie::{self, Way};
+use super::super::door;
 use super::super::form::{Fields, OpenForm, Wrong};
 use super::super::page::page;
 use super::super::{assets, parts};
-use super::{NO_TLS, NO_TOKEN, let_in, token, wrong};
+use super::{NO_TOKEN, let_in, token, wrong};
 use crate::api::Answer;
 use crate::extract::CameFrom;
 use crate::problem::ApiProblem;
@@ -61,7 +62,7 @@ pub(super) async fn set_up(
         };
         wrong(&headers, FIELDS, &whole.wrong, &whole)
     };
-    let Some(way) = Way::of_form(&headers) else { return again(Wrong::altogether(NO_TLS)) };
+    let Some(way) = Way::of_form(&headers) else { return again(Wrong::altogether(door::NO_TLS)) };
     let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
     let request = SetUp {
         token,

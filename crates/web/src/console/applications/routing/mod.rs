@@ -199,7 +199,9 @@ async fn carry_out(
         unmatched: fields.text("unmatched").parse().ok().filter(|_| !routes.items.is_empty()),
         version: None,
     };
-    let guard = VersionGuard(fields.text("version").parse().ok());
+    let version = fields.text("version").parse();
+    let version = version.map_err(|_| Invalid::new("version", "must be the version that the form was opened with"));
+    let guard = VersionGuard(Some(version?));
     let outcome = async {
         let routing = request.parse().map_err(ApiProblem::invalid)?;
         let change =
