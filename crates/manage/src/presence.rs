@@ -11,6 +11,7 @@ use keystile_store::{Entrance, Refresh, Refreshed};
 use serde_json::{Value, json};
 use tracing::instrument;
 
+use crate::sign_in::{BROWSER_TOKEN, REFRESH_TOKEN};
 use crate::{AccessToken, ControlPlane, Origin, Refused, SignedIn, Tokens};
 
 /// How often it is noted that a browser uses its session, which must not write with every page.

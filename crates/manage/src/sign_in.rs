@@ -101,7 +101,7 @@ impl ControlPlane {
     /// [`Refused::SecondFactorMissing`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn sign_in(&self, attempt: SignIn, origin: &Origin) -> Result<Tokens, Refused> {
-        self.begin(attempt, REFRESH_TOKEN, origin).await
+        self.sign_in_with(attempt, REFRESH_TOKEN, origin).await
     }
 
     /// The same in a browser, which gets a token for [`Self::carry_on`].
@@ -110,10 +110,10 @@ impl ControlPlane {
     /// As [`Self::sign_in`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn sign_in_browser(&self, attempt: SignIn, origin: &Origin) -> Result<Secret, Refused> {
-        Ok(self.begin(attempt, BROWSER_TOKEN, origin).await?.refresh)
+        Ok(self.sign_in_with(attempt, BROWSER_TOKEN, origin).await?.refresh)
     }
 
-    async fn begin(
+    async fn sign_in_with(
         &self,
         attempt: SignIn,
         kind: &'static str,

@@ -1,7 +1,7 @@
 //! What ends a session, and what is left in the log.
 
-use keystile_core::{Action, Role};
-use keystile_manage::{Bearer, Origin, Refused, Tokens};
+use keystile_core::{Action, Role, Secret};
+use keystile_manage::{Bearer, Origin, Refused, SignIn, Tokens};
 
 use crate::bench::{Bench, OWNER, PASSWORD, origin};
 
@@ -13,6 +13,17 @@ fn has_ended<T>(result: &Result<T, Refused>) -> bool {
 
 async fn refresh(bench: &Bench, tokens: &Tokens) -> Result<Tokens, Refused> {
     bench.control.refresh(&tokens.refresh, &origin()).await
+}
+
+async fn in_browser(bench: &Bench) -> Secret {
+    let attempt = SignIn {
+        email: OWNER.parse().ok(),
+        password: Secret::new(PASSWORD),
+        tenant_id: None,
+        factor: None,
+        user_agent: None,
+    };
+    bench.control.sign_in_browser(attempt, &origin()).await.unwrap()
 }
 
 async fn with_owner() -> (Bench, Tokens) {
@@ -136,4 +147,28 @@ async fn what_happens_to_a_session_stands_in_the_log_of_its_tenant() {
     let actions: Vec<_> = bench.whole_log(tenant_id).await.iter().map(|entry| entry.action).collect();
     use Action::{SessionEnd, SessionReuse, SessionStart};
     assert_eq!(actions, [SessionEnd, SessionStart, SessionReuse, SessionStart, SessionStart]);
+}
+
+/// What is stolen of a program must be exchanged, which its owner notices; in a cookie it would be used in silence.
+#[tokio::test]
+async fn a_program_s_token_carries_on_no_browser_and_a_browser_s_is_never_exchanged() {
+    let (bench, of_program) = with_owner().await;
+    assert!(has_ended(&bench.control.carry_on(&of_program.refresh).await));
+    let of_browser = in_browser(&bench).await;
+    let signed_in = bench.control.carry_on(&of_browser).await.unwrap();
+    let exchanged = bench.control.refresh(&of_browser, &origin()).await;
+    assert!(matches!(exchanged, Err(Refused::RefreshToken)), "{exchanged:?}");
+    assert_eq!(bench.control.carry_on(&of_browser).await.unwrap(), signed_in, "it is shown each time");
+}
+
+#[tokio::test]
+async fn a_browser_s_session_lasts_as_long_as_it_is_used() {
+    let (bench, _) = with_owner().await;
+    let token = in_browser(&bench).await;
+    for _ in 0..2 {
+        bench.turn(13 * DAY);
+        bench.control.carry_on(&token).await.unwrap();
+    }
+    bench.turn(4 * DAY);
+    assert!(has_ended(&bench.control.carry_on(&token).await), "thirty days are the most");
 }

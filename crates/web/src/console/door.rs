@@ -111,7 +111,8 @@ pub(super) async fn try_sign_in(
         factor: shown_factor(&fields),
         user_agent: headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned),
     };
-    let signed_in = app.finish(|app: App| async move { app.control.sign_in_browser(attempt, &origin).await }).await;
+    let signed_in =
+        app.finish(|app: App| async move { app.control.sign_in_browser(attempt, &origin).await }).await;
     match signed_in {
         Ok(token) => let_in(&token, (way, lasts), wish.path(), Surroundings::of(&headers)),
         Err(Refused::SecondFactorMissing) => {

@@ -94,7 +94,9 @@ fn rendered(
     let is_in_doubt = problem.leaves_doubt() && status.is_server_error();
     let may_pass = status.is_server_error() && !is_in_doubt;
     match surroundings {
-        Surroundings::Panel => page_with(status, &TroublePanel { title, detail, request_id, may_pass, is_in_doubt }),
+        Surroundings::Panel => {
+            page_with(status, &TroublePanel { title, detail, request_id, may_pass, is_in_doubt })
+        }
         Surroundings::Page => {
             let needs_factor = problem.wants_second_factor();
             let trouble =

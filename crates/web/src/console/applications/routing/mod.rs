@@ -5,7 +5,7 @@ mod text;
 use askama::Template;
 use axum::extract::State;
 use keystile_core::route::{Needed, Route, Routed, Table, Unmatched};
-use keystile_core::{Application, ApplicationId, Environment};
+use keystile_core::{Application, ApplicationId, Environment, Invalid};
 use keystile_manage::{Caller, Right, VersionGuard};
 use keystile_wire::SetRouting;
 use serde::Deserialize;
@@ -200,7 +200,8 @@ async fn carry_out(
         version: None,
     };
     let version = fields.text("version").parse();
-    let version = version.map_err(|_| Invalid::new("version", "must be the version that the form was opened with"));
+    let version =
+        version.map_err(|_| Invalid::new("version", "must be the version that the form was opened with"));
     let guard = VersionGuard(Some(version?));
     let outcome = async {
         let routing = request.parse().map_err(ApiProblem::invalid)?;
