@@ -178,9 +178,9 @@ fn curl(address: &str, id: ApplicationId, environment: &str) -> String {
 /// Where the console was reached, which is where Keystile is for a gateway beside it.
 fn address(headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let authority = host.parse::<Uri>().ok().and_then(|uri| uri.into_parts().authority);
-    let told = authority.filter(|authority| !authority.as_str().contains('@'));
-    told.map_or_else(|| USUAL_ADDRESS.to_owned(), |authority| authority.to_string())
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    let is_one = host.bytes().all(is_plain) && host.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some());
+    (if is_one { host } else { USUAL_ADDRESS }).to_owned()
 }
 
 #[cfg(test)]

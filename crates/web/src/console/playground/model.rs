@@ -376,8 +376,9 @@ mod tests {
         for id in ["list_keys", "create_key", "show_me", "patch_key", "unblock_key", "verify_key"] {
             assert!(!is_dangerous(id), "{id}");
         }
-        let deletes =
-            API.groups.iter().flat_map(|group| &group.operations).filter(|known| known.method == "DELETE");
+        // A gateway asks with whatever method its client used, and that changes nothing.
+        let deletes = API.groups.iter().flat_map(|group| &group.operations);
+        let deletes = deletes.filter(|known| known.method == "DELETE" && known.id != "authorize");
         assert!(deletes.into_iter().all(|known| known.is_dangerous));
     }
 }
