@@ -135,6 +135,7 @@ pub(super) async fn add(
     PathId(id): PathId<ApplicationId>,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageApplications)?;
     let name = fields.text("name").parse::<PermissionName>().map_err(|invalid: Invalid| invalid.at("name"));
     let outcome = match name {
         Ok(name) if has(&app, &caller, id, &name).await? => {
@@ -155,6 +156,7 @@ pub(super) async fn change(
     PathPermission(name): PathPermission,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageApplications)?;
     app.control.permission(&caller, id, &name).await?;
     let outcome = write(&app, &caller, id, name.clone(), &fields).await;
     answered(&app, &caller, (shell, id), (name.to_string(), false), &fields, outcome).await

@@ -98,6 +98,7 @@ pub(super) async fn create(
     Inside { caller, shell }: Inside,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageApplications)?;
     let form = Edit::filled(shell, None, &fields);
     match carry_out_creation(&app, &caller, &form, &fields).await {
         Ok(made) => {
@@ -131,6 +132,7 @@ pub(super) async fn change(
     PathId(id): PathId<ApplicationId>,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageApplications)?;
     let form = Edit::filled(shell, Some(id), &fields);
     match carry_out(&app, caller, id, &form, &fields).await {
         Ok(()) => go_to(&path_of(&form.shell, id, "?told=saved"), form.shell.surroundings),

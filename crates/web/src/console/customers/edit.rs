@@ -103,6 +103,7 @@ pub(super) async fn create(
     Inside { caller, shell }: Inside,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageCustomers)?;
     let form = Edit::filled(shell, None, &fields);
     match carry_out_creation(&app, &caller, &form, &fields).await {
         Ok(made) => go_to(
@@ -138,6 +139,7 @@ pub(super) async fn change(
     PathId(id): PathId<CustomerId>,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageCustomers)?;
     let form = Edit::filled(shell, Some(id), &fields);
     match carry_out(&app, caller, id, &form, &fields).await {
         Ok(()) => go_to(&form.shell.path(&format!("customers/{id}?told=saved")), form.shell.surroundings),

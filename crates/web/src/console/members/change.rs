@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use keystile_core::{Member, PersonId, Role};
-use keystile_manage::Right;
 use keystile_wire::PatchMembership;
 
 use super::super::form::{Form, Wrong};
@@ -11,6 +10,7 @@ use super::super::page::{go_to, page, unprocessable};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
 use super::super::{assets, parts};
+use super::right_over;
 use crate::api::Answer;
 use crate::extract::PathId;
 use crate::problem::ApiProblem;
@@ -41,8 +41,8 @@ pub(super) async fn ask_role(
     Inside { caller, shell }: Inside,
     PathId(id): PathId<PersonId>,
 ) -> Answer {
-    caller.require(Right::ManageMembers)?;
     let member = app.control.member(&caller, id).await?;
+    caller.require(right_over(&member))?;
     let chosen = member.membership.role.to_string();
     page(&AskRole { shell, member, chosen, wrong: Wrong::default() })
 }
@@ -54,6 +54,7 @@ pub(super) async fn set_role(
     Form(fields): Form,
 ) -> Answer {
     let member = app.control.member(&caller, id).await?;
+    caller.require(right_over(&member))?;
     let request = PatchMembership { role: fields.text("role").to_owned() };
     let set = async {
         let role: Role = request.parse().map_err(ApiProblem::from)?;
@@ -76,7 +77,7 @@ pub(super) async fn ask_to_remove(
     let member = app.control.member(&caller, id).await?;
     let leaves = member.email.as_str() == shell.email;
     if !leaves {
-        caller.require(Right::ManageMembers)?;
+        caller.require(right_over(&member))?;
     }
     page(&AskToRemove { shell, member, leaves, wrong: Wrong::default() })
 }
@@ -90,6 +91,9 @@ pub(super) async fn remove(
 ) -> Answer {
     let member = app.control.member(&caller, id).await?;
     let leaves = member.email.as_str() == shell.email;
+    if !leaves {
+        caller.require(right_over(&member))?;
+    }
     if !fields.text("email").eq_ignore_ascii_case(member.email.as_str()) {
         let wrong = Wrong::at("email", "must be the address above, so that nobody is removed by mistake");
         return unprocessable(&AskToRemove { shell, member, leaves, wrong });

@@ -71,6 +71,7 @@ pub(super) async fn invite(
     headers: HeaderMap,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageMembers)?;
     let request =
         CreateInvitation { email: fields.text("email").to_owned(), role: fields.text("role").to_owned() };
     let invite = async {

@@ -9,7 +9,8 @@ use axum::Router;
 use axum::routing::{get, post};
 use http::HeaderMap;
 use http::header::ORIGIN;
-use keystile_core::{Role, Secret};
+use keystile_core::{Member, Role, Secret};
+use keystile_manage::Right;
 use zeroize::Zeroizing;
 
 use super::shell::Shell;
@@ -38,6 +39,11 @@ pub(super) fn routes() -> Router<App> {
 fn roles_to_give(shell: &Shell) -> impl Iterator<Item = &'static (Role, &'static str, &'static str)> {
     let most = shell.role;
     ROLES.iter().filter(move |(role, ..)| *role <= most)
+}
+
+/// What it takes to change a member; owners are the owners' to change.
+fn right_over(member: &Member) -> Right {
+    if member.membership.role == Role::Owner { Right::ManageOwners } else { Right::ManageMembers }
 }
 
 /// The whole link to hand over. It begins with where the browser reaches this server, which it tells with every form;

@@ -12,7 +12,7 @@ use super::super::page::{page, page_with_secret};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
 use super::super::{assets, parts};
-use super::link;
+use super::{link, right_over};
 use crate::api::Answer;
 use crate::extract::PathId;
 use crate::state::App;
@@ -40,6 +40,7 @@ pub(super) async fn ask(
 ) -> Answer {
     caller.require(Right::ResetPasswords)?;
     let member = app.control.member(&caller, id).await?;
+    caller.require(right_over(&member))?;
     page(&Ask { shell, member })
 }
 

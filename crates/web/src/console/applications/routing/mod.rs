@@ -162,6 +162,7 @@ pub(super) async fn change(
     PathId(id): PathId<ApplicationId>,
     Form(fields): Form,
 ) -> Answer {
+    caller.require(Right::ManageApplications)?;
     let application = app.control.application(&caller, id).await?;
     let Err(faults) = carry_out(&app, caller, id, &fields).await? else {
         return go_to(&path_of(&shell, id, "/routing?told=routing-saved"), shell.surroundings);
