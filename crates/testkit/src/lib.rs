@@ -21,6 +21,8 @@ pub mod collector;
 pub mod gateway;
 #[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "browser")]
+pub mod pages;
 pub mod postgres;
 #[cfg(feature = "server")]
 pub mod process;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Browser;
 
@@ -26,6 +26,8 @@ impl fmt::Display for Complaint {
 pub(super) struct Notes {
     complaints: Vec<Complaint>,
     requests: Vec<String>,
+    /// Of the answer that the page came with.
+    policy: Option<String>,
 }
 
 impl Browser {
@@ -51,6 +53,12 @@ impl Browser {
     pub fn requests(&self) -> Vec<String> {
         self.read_logs();
         self.notes.borrow().requests.clone()
+    }
+
+    /// The policy of contents that the page was answered with.
+    pub fn policy(&self) -> Option<String> {
+        self.read_logs();
+        self.notes.borrow().policy.clone()
     }
 
     /// What was asked of anybody but the server.
@@ -99,10 +107,14 @@ impl Browser {
             entries.as_array().cloned().unwrap_or_default()
         };
         let complaints = log("browser").into_iter().filter_map(|entry| complaint(&entry));
-        let requests = log("performance").into_iter().filter_map(|entry| request(&entry));
         let mut notes = self.notes.borrow_mut();
         notes.complaints.extend(complaints);
-        notes.requests.extend(requests);
+        for (event, of) in log("performance").iter().filter_map(event) {
+            notes.requests.extend(request(&event, &of));
+            if let Some(headers) = headers_of_a_page(&event, &of) {
+                notes.policy = header(headers, "content-security-policy");
+            }
+        }
     }
 }
 
@@ -111,14 +123,29 @@ fn complaint(entry: &Value) -> Option<Complaint> {
     (text("level") == "SEVERE").then(|| Complaint { source: text("source"), message: text("message") })
 }
 
-/// Whatever is asked for, by the events of Chromium's protocol.
-fn request(entry: &Value) -> Option<String> {
-    let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
-    let (event, of) = (&message["message"]["method"], &message["message"]["params"]);
-    let url = match event.as_str()? {
+/// An event of Chromium's protocol, and what it says.
+fn event(entry: &Value) -> Option<(String, Value)> {
+    let mut message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
+    let message = &mut message["message"];
+    Some((message["method"].as_str()?.to_owned(), message["params"].take()))
+}
+
+/// Whatever is asked for.
+fn request(event: &str, of: &Value) -> Option<String> {
+    let url = match event {
         "Network.requestWillBeSent" => &of["request"]["url"],
         "Network.webSocketCreated" | "Network.webTransportCreated" => &of["url"],
         _ => return None,
     };
     url.as_str().map(str::to_owned)
+}
+
+fn headers_of_a_page<'v>(event: &str, of: &'v Value) -> Option<&'v Map<String, Value>> {
+    let is_page = event == "Network.responseReceived" && of["type"] == "Document";
+    of["response"]["headers"].as_object().filter(|_| is_page)
+}
+
+fn header(headers: &Map<String, Value>, name: &str) -> Option<String> {
+    let found = headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    found.and_then(|(_, value)| value.as_str()).map(str::to_owned)
 }

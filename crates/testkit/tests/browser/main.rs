@@ -21,6 +21,7 @@ fn a_page_that_is_as_it_should_be_passes() {
     browser.expect_no_foreign_requests();
     let own = browser.requests();
     assert!(own.iter().any(|url| url.ends_with("/app.js")), "{own:?}");
+    assert!(browser.policy().is_some_and(|policy| policy.starts_with("default-src 'self'")));
     assert!(browser.script("return document.compatMode", &[]) == "CSS1Compat");
 }
 

@@ -1,7 +1,6 @@
 //! Makes a picture of every page of the console, light and dark, on a phone and on a desktop: `cargo xtask screenshots`.
 //!
-//! On the way it notes what a test of the page would fail for, and fails at the end for it: a page that is not there,
-//! errors on the console, requests to other hosts, what hinders people, and what has to be scrolled sideways.
+//! On the way it notes what a test of the page would fail for, and fails at the end for it.
 
 #![expect(
     clippy::print_stdout,
@@ -9,16 +8,12 @@
     reason = "a tool of developers, which tells what it does and what has stopped it"
 )]
 
-mod pages;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use keystile_testkit::browser::{Browser, Impact, Media, Size};
-use keystile_testkit::scene::Scene;
-use keystile_testkit::server::{Plan, Server};
-use pages::{PAGES, Page, Who};
+use keystile_testkit::browser::{Browser, Media, Size};
+use keystile_testkit::pages::{PAGES, Page, Pages, Who};
 
 const LOOKS: [(Size, Media, &str); 4] = [
     (Size::DESKTOP, Media::Light, "1440-light"),
@@ -27,11 +22,9 @@ const LOOKS: [(Size, Media, &str); 4] = [
     (Size::PHONE, Media::Dark, "360-dark"),
 ];
 
-/// The servers, and where pictures go.
+/// The pages, and where pictures go.
 struct Studio {
-    scene: Scene,
-    /// One that nobody has set up.
-    new: Server,
+    pages: Pages,
     folder: PathBuf,
 }
 
@@ -46,8 +39,7 @@ fn main() -> ExitCode {
     let program = std::env::current_exe().unwrap().with_file_name("keystile").display().to_string();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("making a tenant to look at");
-    let scene = runtime.block_on(Scene::start(&program));
-    let studio = Studio { scene, new: Plan::serve(&program).start(), folder: folder.into() };
+    let studio = Studio { pages: runtime.block_on(Pages::start(&program)), folder: folder.into() };
     let is_wanted = |page: &&Page| only.is_empty() || only.iter().any(|name| name == page.name);
     let wanted: Vec<_> = PAGES.iter().filter(is_wanted).collect();
     let troubles: usize = Who::ALL.iter().map(|who| studio.all_of(*who, &wanted)).sum();
@@ -62,7 +54,7 @@ impl Studio {
         if pages.is_empty() {
             return 0;
         }
-        let browser = self.browser(who);
+        let browser = self.pages.browser(who);
         let troubles = pages.iter().map(|page| self.take(&browser, page)).sum();
         // What is foreign was told with its page.
         browser.take_complaints();
@@ -70,25 +62,15 @@ impl Studio {
         troubles
     }
 
-    fn browser(&self, who: Who) -> Browser {
-        match who {
-            Who::FirstOwner => Browser::start(self.new.address()),
-            Who::Nobody => Browser::start(self.scene.server.address()),
-            Who::Owner => self.scene.browser("owner"),
-            Who::Viewer => self.scene.browser("viewer"),
-        }
-    }
-
     fn take(&self, browser: &Browser, page: &Page) -> usize {
         let mut troubles = Vec::new();
         for (size, media, look) in LOOKS {
             browser.resize(size);
             browser.emulate(media);
-            browser.open(&page.path_in(&self.scene));
-            (page.then)(browser);
-            browser.settle();
+            self.pages.open(browser, page);
             browser.screenshot_to(&self.file(page, look));
-            troubles.extend(self.seen(browser, page).into_iter().map(|trouble| format!("{look}: {trouble}")));
+            let found = self.pages.troubles(browser, page);
+            troubles.extend(found.into_iter().map(|trouble| format!("{look}: {trouble}")));
         }
         println!("  {:<28} {}", page.name, if troubles.is_empty() { "fine" } else { "" });
         troubles.iter().for_each(|trouble| println!("    {trouble}"));
@@ -97,31 +79,5 @@ impl Studio {
 
     fn file(&self, page: &Page, look: &str) -> PathBuf {
         Path::new(&self.folder).join(format!("{}-{look}.png", page.name))
-    }
-
-    /// What a test of the page would fail for.
-    fn seen(&self, browser: &Browser, page: &Page) -> Vec<String> {
-        let mut troubles = Vec::new();
-        let (status, url) =
-            (browser.status(), browser.script("return location.pathname + location.search", &[]));
-        if url != page.path_in(&self.scene).as_str() {
-            troubles.push(format!("leads to {url}"));
-        }
-        if status != page.status {
-            troubles.push(format!("answered with {status}"));
-        }
-        let is_meant = |told: &String| page.complaint.is_some_and(|part| told.contains(part));
-        let told = browser.take_complaints().into_iter().map(|complaint| complaint.to_string());
-        troubles.extend(told.filter(|told| !is_meant(told)));
-        troubles.extend(browser.foreign_requests().iter().map(|url| format!("asks {url}")));
-        browser.forgive_foreign_requests();
-        if browser.overflow() > 0 {
-            troubles.push(format!("is {} px too wide", browser.overflow()));
-        }
-        let hindering = browser.axe().from(Impact::Serious);
-        if !hindering.0.is_empty() {
-            troubles.push(format!("hinders people\n{}", hindering.to_string().trim_end()));
-        }
-        troubles
     }
 }

@@ -1,28 +1,29 @@
 //! The table of the console's pages. Whoever adds a page adds it here.
 
-use keystile_testkit::browser::Browser;
-use keystile_testkit::scene::Scene;
+use crate::browser::Browser;
+use crate::scene::Scene;
 
-/// A page to take.
-pub(crate) struct Page {
+/// A page to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
     /// What its pictures are called.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Who sees it.
-    pub(crate) who: Who,
+    pub who: Who,
     /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}` and `{customer}` stand for
     /// those of the scene.
-    pub(crate) path: &'static str,
+    pub path: &'static str,
     /// What it is answered with.
-    pub(crate) status: u16,
+    pub status: u16,
     /// The error that the console is told of, because the page is answered with one.
-    pub(crate) complaint: Option<&'static str>,
-    /// What is done on it before the picture is taken.
-    pub(crate) then: fn(&Browser),
+    pub complaint: Option<&'static str>,
+    /// What is done on it before it is looked at.
+    pub then: fn(&Browser),
 }
 
 /// Who looks at a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub enum Who {
     /// Somebody before a server that nobody has set up.
     FirstOwner,
     /// Somebody who has not signed in.
@@ -34,14 +35,16 @@ pub(crate) enum Who {
 }
 
 impl Who {
-    pub(crate) const ALL: [Self; 4] = [Self::FirstOwner, Self::Nobody, Self::Owner, Self::Viewer];
+    /// Everybody.
+    pub const ALL: [Self; 4] = [Self::FirstOwner, Self::Nobody, Self::Owner, Self::Viewer];
 }
 
 const fn page(name: &'static str, who: Who, path: &'static str) -> Page {
     Page { name, who, path, status: 200, complaint: None, then: |_| {} }
 }
 
-pub(crate) const PAGES: &[Page] = &[
+/// Every page of the console.
+pub const PAGES: &[Page] = &[
     page("setup", Who::FirstOwner, "/console/setup"),
     page("sign-in", Who::Nobody, "/console/sign-in"),
     Page {
@@ -96,7 +99,9 @@ pub(crate) const PAGES: &[Page] = &[
 ];
 
 impl Page {
-    pub(crate) fn path_in(&self, scene: &Scene) -> String {
+    /// Its path, of the things in this scene.
+    #[must_use]
+    pub fn path_in(&self, scene: &Scene) -> String {
         let key = |name: &str| scene.key(name).id.as_str();
         let put = [
             ("{tenant}", scene.tenant_id.as_str()),
