@@ -76,6 +76,9 @@ const EITHER_ENGINE: &[&str] =
 /// Parts of the names of tests among them that are not run a second time: they choose an engine themselves, are about one, or
 /// are about what stands before Keystile or watches it, which is the same for both.
 const OWN_ENGINE: &[&str] = &[
+    "browser_flow::",
+    "browser_pages::",
+    "browser_roles::",
     "database_away::",
     "dev::",
     "doubt::",

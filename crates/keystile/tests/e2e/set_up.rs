@@ -11,7 +11,7 @@ const EMAIL: &str = "ada@example.com";
 const PASSWORD: &str = "correct-otter-lamp-41-river";
 
 /// What stands behind the `#` of the link that this start wrote.
-fn token(server: &Server) -> String {
+pub(crate) fn token(server: &Server) -> String {
     let written = server.process().stdout();
     let link = written.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
     let (page, token) = link.split_once('#').unwrap();
