@@ -111,7 +111,9 @@ impl Browser {
         notes.complaints.extend(complaints);
         for (event, of) in log("performance").iter().filter_map(event) {
             notes.requests.extend(request(&event, &of));
-            if let Some(headers) = headers_of_a_page(&event, &of) {
+            let url = of["response"]["url"].as_str().unwrap_or_default();
+            // The page with which the browser itself begins may come late.
+            if let Some(headers) = headers_of_a_page(&event, &of).filter(|_| url.starts_with(&self.origin)) {
                 notes.policy = header(headers, "content-security-policy");
             }
         }
