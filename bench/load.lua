@@ -1,7 +1,8 @@
 -- What wrk sends, and what it reports: one line that the bench reads.
 --
 -- Arguments: file with the text of a request, in which @KEY@ stands for a key; file with keys, one a line,
--- or "-"; "random" or "sequence"; milliseconds that a connection pauses between requests on average.
+-- or "-"; "random" or "sequence"; milliseconds that a connection pauses between requests on average; how many keys a
+-- sequence passes over at first.
 
 local function read(path)
   local file = assert(io.open(path, "rb"))
@@ -27,14 +28,14 @@ local function constant(text)
 end
 
 function init(args)
-  local text, order, pause = read(args[1]), args[3], tonumber(args[4])
+  local text, order, pause, passed = read(args[1]), args[3], tonumber(args[4]), tonumber(args[5])
   local keys = args[2] ~= "-" and lines(args[2]) or {}
   if #keys == 0 then
     constant(text)
   elseif #keys == 1 then
     constant((text:gsub("@KEY@", keys[1])))
   else
-    local next = 0
+    local next = passed
     local first, last = text:find("@KEY@", 1, true)
     local head, tail = text:sub(1, first - 1), text:sub(last + 1)
     local pick = {

@@ -22,6 +22,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use plan::Plan;
+use table::Table;
 
 fn main() -> ExitCode {
     match run() {
@@ -44,8 +45,7 @@ fn run() -> Result<()> {
     wrk::require()?;
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let rows = runtime.block_on(measure::everything(plan))?;
-    println!("{}", table::render(&rows));
+    runtime.block_on(measure::everything(plan, &mut Table::begin()))?;
     eprintln!("took {} s", begun.elapsed().as_secs());
     Ok(())
 }

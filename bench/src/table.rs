@@ -1,6 +1,6 @@
 //! Rows of figures, and the one table they are printed as.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use crate::wrk::Run;
 
@@ -53,27 +53,38 @@ pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The rows as Markdown.
-pub(crate) fn render(rows: &[Row]) -> String {
-    let mut table = String::from(
-        "| | requests/s | of bare hyper | by CPU | user µs | sys µs | p50 | p99 | peak MiB | |\n\
-        |---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n",
-    );
-    for row in rows {
+const HEAD: &str = "| | requests/s | of bare hyper | by CPU | user µs | sys µs | p50 | p99 | peak MiB | |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---|";
+
+/// A table in Markdown, printed row by row, so that what was measured is there whatever fails later.
+pub(crate) struct Table(());
+
+impl Table {
+    pub(crate) fn begin() -> Self {
+        println!("{HEAD}");
+        Self(())
+    }
+
+    pub(crate) fn add(&mut self, rows: &[Row]) {
+        rows.iter().for_each(|row| println!("{row}"));
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = [
-            row.per_second.map(|count| format!("{count:.0}")),
-            row.ratio.map(|ratio| format!("{ratio:.2}")),
-            row.ratio_by_cpu.map(|ratio| format!("{ratio:.2}")),
-            row.user.map(|micros| format!("{micros:.1}")),
-            row.system.map(|micros| format!("{micros:.1}")),
-            row.p50.map(in_words),
-            row.p99.map(in_words),
-            row.peak.map(|mib| format!("{mib:.0}")),
+            self.per_second.map(|count| format!("{count:.0}")),
+            self.ratio.map(|ratio| format!("{ratio:.2}")),
+            self.ratio_by_cpu.map(|ratio| format!("{ratio:.2}")),
+            self.user.map(|micros| format!("{micros:.1}")),
+            self.system.map(|micros| format!("{micros:.1}")),
+            self.p50.map(in_words),
+            self.p99.map(in_words),
+            self.peak.map(|mib| format!("{mib:.0}")),
         ];
         let cells = cells.map(Option::unwrap_or_default).join(" | ");
-        let _ = writeln!(table, "| {} | {cells} | {} |", row.name, row.note);
+        write!(f, "| {} | {cells} | {} |", self.name, self.note)
     }
-    table
 }
 
 /// Microseconds in the unit that suits them.

@@ -166,7 +166,7 @@ impl World {
 pub(crate) fn hot(request: &Path, folder: &Path) -> Result<Load> {
     let one = folder.join("one.key");
     keys::write_file(&one, STORED, 1, str::to_owned)?;
-    Ok(with_keys(request, one, Order::Sequence))
+    Ok(with_keys(request, one, Order::SequenceAfter(0)))
 }
 
 /// Sends `request` with keys of a file.

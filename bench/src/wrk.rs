@@ -25,7 +25,8 @@ pub(crate) struct Load {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
     Random,
-    Sequence,
+    /// One after the other, but for so many that stand first.
+    SequenceAfter(usize),
 }
 
 /// One run.
@@ -86,12 +87,13 @@ impl Load {
         command.args(["--connections", &self.connections.to_string()]);
         command.args(["--duration", &format!("{seconds}s"), "--script"]).arg(script);
         command.arg(format!("http://{address}/")).arg("--").arg(&self.request);
-        let (keys, order) = match &self.keys {
-            None => (Path::new("-"), "sequence"),
-            Some((path, Order::Random)) => (path.as_path(), "random"),
-            Some((path, Order::Sequence)) => (path.as_path(), "sequence"),
+        let (keys, order, passed) = match &self.keys {
+            None => (Path::new("-"), "sequence", 0),
+            Some((path, Order::Random)) => (path.as_path(), "random", 0),
+            Some((path, Order::SequenceAfter(passed))) => (path.as_path(), "sequence", *passed),
         };
-        let output = command.arg(keys).args([order, &self.pause.to_string()]).output()?;
+        command.arg(keys).args([order, &self.pause.to_string(), &passed.to_string()]);
+        let output = command.output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         let report = said.lines().find_map(|line| line.strip_prefix("keystile "));
         let report = report

@@ -30,7 +30,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
         write_file(&unknown, UNKNOWN + 1 + round as u32, FLOOD, str::to_owned)?;
         alone.push(good.run(&server, plan.seconds)?);
         for (keys, runs) in [(&malformed, &mut beside_malformed), (&unknown, &mut beside_unknown)] {
-            let flood = with_keys(&authz, keys.clone(), Order::Sequence);
+            let flood = with_keys(&authz, keys.clone(), Order::SequenceAfter(0));
             runs.push(pair(&good, &flood, &server, plan.seconds)?);
         }
     }

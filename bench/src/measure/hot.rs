@@ -16,7 +16,7 @@ const UNKNOWN: u32 = 1000;
 const FLOOD: usize = 150_000;
 /// The file of such keys.
 const UNSEEN: &str = "unseen.keys";
-/// Seconds by which a run that fills the cache is longer than others.
+/// Seconds of each run that fills the cache.
 const WARM_SECONDS: u64 = 10;
 /// Mean pause of each connection where latency is measured at a moderate rate: 64 clients make 16,000
 /// requests a second.
@@ -91,7 +91,7 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
     };
     let flood = |name: &str, keys, answers| Turn {
         answers,
-        ..turn(name, To::Keystile, with_keys(&authz, keys, Order::Sequence))
+        ..turn(name, To::Keystile, with_keys(&authz, keys, Order::SequenceAfter(0)))
     };
     let hot_verify = hot(&verify, &folder)?;
     let batch = Load { request: world.batch()?, keys: None, connections: CLIENTS, pause: 0 };
@@ -118,11 +118,14 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
     ])
 }
 
-/// Asks for the stored keys in order until one run has come to the last. What a run has asked for, the next
-/// passes over quickly.
+/// Asks for the stored keys in order, each run for those that come after the last one's. Each comes further, so it ends.
 fn warm(world: &World, keystile: &Server, plan: Plan) -> Result<()> {
-    let load = with_keys(&world.authz()?, world.file("stored.keys"), Order::Sequence);
-    while load.run(keystile, plan.seconds + WARM_SECONDS)?.requests < plan.keys as f64 {}
+    let mut asked = 0;
+    while asked < plan.keys {
+        let order = Order::SequenceAfter(asked);
+        let load = with_keys(&world.authz()?, world.file("stored.keys"), order);
+        asked += load.run(keystile, WARM_SECONDS)?.requests as usize;
+    }
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
     let made = client.post(&world.keys_path(), &world.bearer(), &draft).await?;
     let file = world.file("limited.key");
     std::fs::write(&file, made.text("/secret")? + "\n")?;
-    let load = with_keys(&world.authz()?, file, Order::Sequence);
+    let load = with_keys(&world.authz()?, file, Order::SequenceAfter(0));
     let begun = Instant::now();
     let run = load.run(&server, plan.limited_seconds)?;
     // A little longer than requests were made, so that the bound is never too narrow by more than that.
