@@ -146,6 +146,11 @@ impl ApiProblem {
         self.status
     }
 
+    /// After how many seconds the same may be asked again, if that may help.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        keystile_bearer::retry_after(self.status, self.code, self.limited_by.as_deref())
+    }
+
     /// Whether what was asked for may have happened all the same.
     pub(crate) fn leaves_doubt(&self) -> bool {
         [OUTCOME_UNKNOWN, INTERNAL].contains(&self.code)

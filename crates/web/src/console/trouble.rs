@@ -4,8 +4,9 @@ use askama::Template;
 use axum::extract::{OriginalUri, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use keystile_bearer::RequestId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -80,8 +81,12 @@ pub(super) async fn show(request: Request, next: Next) -> Response {
     if problem.is_session_over() {
         return go_to(&way_in(&method, &uri), surroundings).unwrap_or_else(IntoResponse::into_response);
     }
-    rendered(&problem, request_id.as_deref().unwrap_or_default(), surroundings, theme)
-        .unwrap_or_else(IntoResponse::into_response)
+    let mut response = rendered(&problem, request_id.as_deref().unwrap_or_default(), surroundings, theme)
+        .unwrap_or_else(IntoResponse::into_response);
+    if let Some(seconds) = problem.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn rendered(
