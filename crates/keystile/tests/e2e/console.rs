@@ -6,6 +6,7 @@ use crate::tenancy::PASSWORD;
 use crate::world::World;
 
 /// A browser in which somebody is signed in.
+#[derive(Clone)]
 pub(crate) struct Browser {
     http: Http,
     origin: String,
@@ -36,12 +37,17 @@ impl Browser {
             cookie: String::new(),
             form_token: String::new(),
         };
-        let answer = browser.send("/console/sign-in", &[("email", email), ("password", password)]).await;
-        assert_eq!(answer.status, 303, "{}", answer.text);
-        answer.header("set-cookie").split(';').next().unwrap().clone_into(&mut browser.cookie);
-        let page = browser.page("keys").await;
-        between(&page, "name=\"form_token\" value=\"", "\"").clone_into(&mut browser.form_token);
+        browser.sign_in(email, password).await;
         browser
+    }
+
+    /// Signs in, whoever is signed in already.
+    pub(crate) async fn sign_in(&mut self, email: &str, password: &str) {
+        let answer = self.send("/console/sign-in", &[("email", email), ("password", password)]).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        answer.header("set-cookie").split(';').next().unwrap().clone_into(&mut self.cookie);
+        let page = self.page("keys").await;
+        between(&page, "name=\"form_token\" value=\"", "\"").clone_into(&mut self.form_token);
     }
 
     /// Opens a page, below the tenant or from `/` on.

@@ -84,6 +84,26 @@ async fn sessions_are_shown_and_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn signing_in_over_a_session_ends_it_whoevers_it_was() {
+    let world = World::start().await;
+    let elsewhere = Browser::of_owner(&world).await;
+    let mut browser = Browser::of_member(&world, "viewer").await;
+    let (email, password) = (&world.credentials.email, &world.credentials.password);
+    let theirs = browser.clone();
+    let in_vain = [("email", email.as_str()), ("password", "wrong-otter-41-lamp")];
+    assert_eq!(browser.submit("/console/sign-in", &in_vain).await.status, 422);
+    assert_eq!(theirs.open(ACCOUNT).await.status, 200, "nothing was ended");
+
+    browser.sign_in(email, password).await;
+    assert!(is_signed_out(&theirs).await);
+    assert!(browser.page(ACCOUNT).await.contains(email));
+    let first = browser.clone();
+    browser.sign_in(email, password).await;
+    assert!(is_signed_out(&first).await);
+    assert_eq!((browser.open(ACCOUNT).await.status, elsewhere.open(ACCOUNT).await.status), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_factor_is_set_up_confirmed_and_removed() {
     let world = World::start().await;
     let owner = Browser::of_owner(&world).await;

@@ -82,7 +82,7 @@ pub(super) async fn set_up(
         Err(other) => return again(Wrong::mendable(other.into())?),
     };
     let who = (email, password(&fields));
-    let_in(&app, who, (founded.tenant.id, "set-up"), (origin, &headers, way)).await
+    let_in(&app, None, who, (founded.tenant.id, "set-up"), (origin, &headers, way)).await
 }
 
 async fn found(app: &App, token: Secret, first: FirstOwner, origin: Origin) -> Result<Founded, Refused> {
