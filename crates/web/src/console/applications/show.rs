@@ -8,7 +8,7 @@ use keystile_manage::{Caller, Right, VersionGuard};
 use keystile_wire::{KeyListQuery, PatchApplication};
 
 use super::super::form::Form;
-use super::super::issued::{FEW, few_keys};
+use super::super::newest::{FEW, few_keys};
 use super::super::page::{go_to, page};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
