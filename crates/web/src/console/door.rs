@@ -108,7 +108,7 @@ pub(super) async fn try_sign_in(
     let lasts = if fields.is_ticked("stay") { Lasts::WhileUsed } else { Lasts::UntilClosed };
     let attempt = SignIn {
         email: fields.text("email").parse().ok(),
-        password: fields.secret("password").unwrap_or_else(|| Secret::new("")),
+        password: fields.required_secret("password"),
         tenant_id: None,
         factor: shown_factor(&fields),
         user_agent: headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned),

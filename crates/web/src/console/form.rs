@@ -61,6 +61,11 @@ impl Fields {
         Some(self.whole(name)).filter(|text| !text.is_empty()).map(Secret::new)
     }
 
+    /// A secret that has to be there: what stands in the field, be it nothing.
+    pub(super) fn required_secret(&self, name: &str) -> Secret {
+        Secret::new(self.whole(name))
+    }
+
     /// Writes into a field in which nothing stands yet.
     pub(super) fn fill(&mut self, name: &str, value: &str) {
         if self.text(name).is_empty() {

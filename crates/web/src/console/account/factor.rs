@@ -8,7 +8,7 @@ use keystile_core::Secret;
 use keystile_manage::{Conflict, Enrolment, Refused};
 
 use super::super::door::shown_factor;
-use super::super::form::{Fields, Form, Wrong};
+use super::super::form::{Form, Wrong};
 use super::super::page::{go_to, into_target, page, page_with, page_with_secret, unprocessable};
 use super::super::shell::{Frame, Surroundings};
 use super::super::visitor::Own;
@@ -80,7 +80,7 @@ pub(super) async fn ask(own: Own) -> Answer {
 /// Makes a secret and shows it, this once.
 pub(super) async fn enrol(State(app): State<App>, own: Own, Form(fields): Form) -> Answer {
     let Own { present, frame, .. } = own;
-    let password = password(&fields);
+    let password = fields.required_secret("password");
     let work = |app: App| async move { app.control.enrol_totp(&present, password).await };
     let (has_factor, wrong) = match app.finish(work).await {
         Ok(Enrolment { secret, uri }) => {
@@ -96,7 +96,7 @@ pub(super) async fn enrol(State(app): State<App>, own: Own, Form(fields): Form) 
 /// Confirms the secret with a code of it, and shows the recovery codes, this once.
 pub(super) async fn confirm(State(app): State<App>, own: Own, Form(fields): Form) -> Answer {
     let Own { present, frame, .. } = own;
-    let code = fields.secret("code").unwrap_or_else(|| Secret::new(""));
+    let code = fields.required_secret("code");
     match app.control.confirm_totp(&present, &code).await {
         Ok(codes) => page_with_secret(&ShowCodes { frame, codes }),
         Err(Refused::NotFound(_)) => go_to(&format!("{ACCOUNT}/second-factor"), frame.surroundings),
@@ -128,7 +128,7 @@ pub(super) async fn ask_to_remove(own: Own) -> Answer {
 /// Removes it, which takes the password and the factor itself.
 pub(super) async fn remove(State(app): State<App>, own: Own, Form(fields): Form) -> Answer {
     let Own { present, frame, .. } = own;
-    let (password, shown) = (password(&fields), shown_factor(&fields));
+    let (password, shown) = (fields.required_secret("password"), shown_factor(&fields));
     let work = |app: App| async move { app.control.remove_totp(&present, password, shown).await };
     let wrong = match app.finish(work).await {
         Ok(()) => return go_to(&format!("{ACCOUNT}?told=factor-removed"), frame.surroundings),
@@ -144,7 +144,3 @@ pub(super) async fn remove(State(app): State<App>, own: Own, Form(fields): Form)
 
 const EITHER_IS_WRONG: &str = "The password or the code is wrong. A code can be used once: wait for the next one. After \
     ten attempts in vain each further one has to wait a while.";
-
-fn password(fields: &Fields) -> Secret {
-    fields.secret("password").unwrap_or_else(|| Secret::new(""))
-}
