@@ -5,6 +5,7 @@ use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
 use keystile_core::{ApiKey, Secret};
 use keystile_manage::Issued;
+use zeroize::Zeroizing;
 
 use crate::api::Answer;
 use crate::console::page::page_with_secret;
@@ -57,8 +58,8 @@ struct Page {
     title: &'static str,
     what_of_the_old: Option<String>,
     file_name: String,
-    file: String,
-    trial: String,
+    file: Zeroizing<String>,
+    trial: Zeroizing<String>,
 }
 
 /// Shows the secret of a key that was just made, in this one answer.
@@ -85,12 +86,12 @@ fn file_name(key: &ApiKey) -> String {
     format!("{}.{}.env", name.chars().take(60).collect::<String>(), key.environment)
 }
 
-fn file(key: &ApiKey, secret: &Secret) -> String {
+fn file(key: &ApiKey, secret: &Secret) -> Zeroizing<String> {
     let KeyLine { name, environment, id } = KeyLine::of(key);
-    format!(
+    Zeroizing::new(format!(
         "# {name} ({environment}), {id}\n# Keep this file out of source control.\nAPI_KEY={}\n",
-        quoted(secret.expose())
-    )
+        *quoted(secret.expose())
+    ))
 }
 
 /// What of a key is told in a comment.
@@ -107,21 +108,26 @@ impl<'k> KeyLine<'k> {
 }
 
 /// Commands that show that the key works, for a shell.
-fn trial(key: &ApiKey, secret: &Secret, server: &str) -> String {
+fn trial(key: &ApiKey, secret: &Secret, server: &str) -> Zeroizing<String> {
     let (secret, application, environment) = (quoted(secret.expose()), key.application_id, key.environment);
     let curl = r#"curl -i -H "Authorization: ApiKey $API_KEY""#;
-    format!(
-        "API_KEY={secret}\n\n\
+    Zeroizing::new(format!(
+        "API_KEY={}\n\n\
         # What the key is, may do and has left:\n{curl} {server}/api/v1/whoami\n\n\
         # What a gateway in front of your API asks:\n\
-        {curl} '{server}/api/v1/authz/{application}?environment={environment}'\n"
-    )
+        {curl} '{server}/api/v1/authz/{application}?environment={environment}'\n",
+        *secret
+    ))
 }
 
 /// A value as shells and readers of `.env` files take it. Only a secret of one's own can need quotes.
-fn quoted(secret: &str) -> String {
+fn quoted(secret: &str) -> Zeroizing<String> {
     let is_plain = secret.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    if is_plain { secret.to_owned() } else { format!("'{}'", secret.replace('\'', r"'\''")) }
+    if is_plain {
+        return Zeroizing::new(secret.to_owned());
+    }
+    let escaped = Zeroizing::new(secret.replace('\'', r"'\''"));
+    Zeroizing::new(format!("'{}'", *escaped))
 }
 
 /// Where this server is, as the browser calls it. What is no plain address is not told.
@@ -162,11 +168,11 @@ mod tests {
 
     #[test]
     fn a_secret_stands_in_a_file_so_that_nothing_in_it_is_read_as_something_else() {
-        assert_eq!(quoted("sk_ks_live_Ab09"), "sk_ks_live_Ab09");
-        assert_eq!(quoted("a$b`c\"d#e f"), "'a$b`c\"d#e f'");
-        assert_eq!(quoted("a'b"), r"'a'\''b'");
+        assert_eq!(*quoted("sk_ks_live_Ab09"), "sk_ks_live_Ab09");
+        assert_eq!(*quoted("a$b`c\"d#e f"), "'a$b`c\"d#e f'");
+        assert_eq!(*quoted("a'b"), r"'a'\''b'");
         let file = file(&key("a"), &Secret::new("x y"));
-        assert!(file.ends_with("\nAPI_KEY='x y'\n"), "{file}");
+        assert!(file.ends_with("\nAPI_KEY='x y'\n"), "{}", *file);
     }
 
     #[test]
