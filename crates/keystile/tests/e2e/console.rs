@@ -63,6 +63,11 @@ impl Browser {
         answer.text
     }
 
+    /// The name that the form of a page was given when it was shown.
+    pub(crate) async fn form_name(&self, page: &str) -> String {
+        form_name(&self.page(page).await).to_owned()
+    }
+
     /// Sends a form from a page of the console.
     pub(crate) async fn submit(&self, page: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(page, &[fields, &[("form_token", &self.form_token)]].concat()).await
@@ -105,6 +110,12 @@ impl Browser {
     fn path(&self, page: &str) -> String {
         if page.starts_with('/') { page.to_owned() } else { format!("{}/{page}", self.home) }
     }
+}
+
+/// The name of the form that a page shows.
+#[track_caller]
+pub(crate) fn form_name(page: &str) -> &str {
+    between(page, "name=\"form_name\" value=\"", "\"")
 }
 
 /// What stands between two texts.

@@ -15,7 +15,7 @@ use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// The field in which every form proves that it is ours.
-const TOKEN_FIELD: &str = "form_token";
+pub(super) const TOKEN_FIELD: &str = "form_token";
 /// Where a request comes from, as browsers tell it.
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -168,6 +168,7 @@ impl Wrong {
     /// The problem itself.
     pub(super) fn mendable(problem: ApiProblem) -> Answer<Self> {
         match problem.status() {
+            _ if problem.was_sent_before() => Err(problem),
             StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
                 Ok(Self::from(&problem))
             }

@@ -20,6 +20,7 @@ mod keys;
 mod links;
 mod members;
 mod newest;
+mod once;
 mod overview;
 mod page;
 mod parts;

@@ -95,7 +95,7 @@ fn rendered(
     surroundings: Surroundings,
     theme: Option<&'static str>,
 ) -> Answer {
-    let (status, title, detail) = (problem.status(), title(problem.status()), problem.detail());
+    let (status, title, detail) = (problem.status(), title(problem), problem.detail());
     let is_in_doubt = problem.leaves_doubt() && status.is_server_error();
     let may_pass = status.is_server_error() && !is_in_doubt;
     match surroundings {
@@ -120,8 +120,9 @@ fn way_in(method: &Method, uri: &Uri) -> String {
     format!("/console/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC))
 }
 
-const fn title(status: StatusCode) -> &'static str {
-    match status {
+fn title(problem: &ApiProblem) -> &'static str {
+    match problem.status() {
+        _ if problem.was_sent_before() => "Sent twice",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::CONFLICT => "Changed meanwhile",

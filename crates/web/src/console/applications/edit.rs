@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 use keystile_core::{Application, ApplicationId};
-use keystile_manage::{Caller, Right, VersionGuard};
+use keystile_manage::{Asked, Caller, Right, VersionGuard};
 use keystile_wire::{CreateApplication, PatchApplication};
 
 use super::super::as_json::{AsJson, number};
 use super::super::form::{Fields, Form, Wrong};
+use super::super::once::{FormName, MakingForm, once};
 use super::super::page::{go_to, page, unprocessable};
 use super::super::request_limits::TypedLimits;
 use super::super::shell::Shell;
@@ -28,6 +29,8 @@ struct Edit {
     shell: Shell,
     /// Which one; none when it is to be made.
     id: Option<ApplicationId>,
+    /// Of the form, when one is to be made.
+    form_name: Option<FormName>,
     version: String,
     name: String,
     description: String,
@@ -41,6 +44,7 @@ impl Edit {
         Self {
             shell,
             id: None,
+            form_name: None,
             version: String::new(),
             name: String::new(),
             description: String::new(),
@@ -87,31 +91,40 @@ impl Edit {
 }
 
 /// The form for a new application.
-pub(super) async fn new(Inside { caller, shell }: Inside) -> Answer {
+pub(super) async fn new(State(app): State<App>, Inside { caller, shell }: Inside) -> Answer {
     caller.require(Right::ManageApplications)?;
-    page(&Edit::empty(shell))
+    page(&Edit { form_name: Some(FormName::new(&app)?), ..Edit::empty(shell) })
 }
 
 /// Makes an application.
 pub(super) async fn create(
     State(app): State<App>,
     Inside { caller, shell }: Inside,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     caller.require(Right::ManageApplications)?;
-    let form = Edit::filled(shell, None, &fields);
-    match carry_out_creation(&app, &caller, &form, &fields).await {
-        Ok(made) => {
-            go_to(&path_of(&form.shell, made.id, "?told=application-created"), form.shell.surroundings)
-        }
+    let form_name = Some(FormName::new(&app)?);
+    let form = Edit { form_name, ..Edit::filled(shell, None, &fields) };
+    match carry_out_creation(&app, caller, asked, (&form, &fields)).await {
+        Ok(id) => go_to(&path_of(&form.shell, id, "?told=application-created"), form.shell.surroundings),
         Err(problem) => form.refused(problem),
     }
 }
 
-async fn carry_out_creation(app: &App, caller: &Caller, form: &Edit, fields: &Fields) -> Answer<Application> {
+/// Gives the id of the application that the form made, now or before.
+async fn carry_out_creation(
+    app: &App,
+    caller: Caller,
+    asked: Option<Asked>,
+    (form, fields): (&Edit, &Fields),
+) -> Answer<String> {
     let request: CreateApplication = form.limits.write(said(fields)).read()?;
     let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
-    Ok(app.control.create_application(caller, name, settings).await?)
+    let asker = caller.asker(Right::ManageApplications)?;
+    let work = |app: App| async move {
+        Ok(app.control.create_application(&caller, name, settings).await?.id.to_string())
+    };
+    Ok(once(app, asker, asked, String::clone, work).await?.made())
 }
 
 /// The form of an application.

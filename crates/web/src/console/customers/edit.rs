@@ -4,11 +4,12 @@ use askama::Template;
 use axum::extract::State;
 use keystile_core::key::ObjectPatch;
 use keystile_core::{Customer, CustomerId};
-use keystile_manage::{Caller, CustomerDraft, Right, VersionGuard};
+use keystile_manage::{Asked, Caller, CustomerDraft, Right, VersionGuard};
 use keystile_wire::{CreateCustomer, PatchCustomer};
 
 use super::super::as_json::{AsJson, json, number};
 use super::super::form::{Fields, Form, Wrong};
+use super::super::once::{FormName, MakingForm, once};
 use super::super::page::{go_to, page, unprocessable};
 use super::super::request_limits::TypedLimits;
 use super::super::shell::Shell;
@@ -28,6 +29,8 @@ struct Edit {
     shell: Shell,
     /// Which one; none when it is to be made.
     id: Option<CustomerId>,
+    /// Of the form, when one is to be made.
+    form_name: Option<FormName>,
     version: String,
     name: String,
     external_id: String,
@@ -42,6 +45,7 @@ impl Edit {
         Self {
             shell,
             id: None,
+            form_name: None,
             version: String::new(),
             name: String::new(),
             external_id: String::new(),
@@ -92,33 +96,44 @@ impl Edit {
 }
 
 /// The form for a new customer.
-pub(super) async fn new(Inside { caller, shell }: Inside) -> Answer {
+pub(super) async fn new(State(app): State<App>, Inside { caller, shell }: Inside) -> Answer {
     caller.require(Right::ManageCustomers)?;
-    page(&Edit::empty(shell))
+    page(&Edit { form_name: Some(FormName::new(&app)?), ..Edit::empty(shell) })
 }
 
 /// Makes a customer.
 pub(super) async fn create(
     State(app): State<App>,
     Inside { caller, shell }: Inside,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     caller.require(Right::ManageCustomers)?;
-    let form = Edit::filled(shell, None, &fields);
-    match carry_out_creation(&app, &caller, &form, &fields).await {
-        Ok(made) => go_to(
-            &form.shell.path(&format!("customers/{}?told=customer-created", made.id)),
-            form.shell.surroundings,
-        ),
+    let form_name = Some(FormName::new(&app)?);
+    let form = Edit { form_name, ..Edit::filled(shell, None, &fields) };
+    match carry_out_creation(&app, caller, asked, (&form, &fields)).await {
+        Ok(id) => {
+            go_to(&form.shell.path(&format!("customers/{id}?told=customer-created")), form.shell.surroundings)
+        }
         Err(problem) => form.refused(problem),
     }
 }
 
-async fn carry_out_creation(app: &App, caller: &Caller, form: &Edit, fields: &Fields) -> Answer<Customer> {
+/// Gives the id of the customer that the form made, now or before.
+async fn carry_out_creation(
+    app: &App,
+    caller: Caller,
+    asked: Option<Asked>,
+    (form, fields): (&Edit, &Fields),
+) -> Answer<String> {
     let request: CreateCustomer =
         form.limits.write(said(fields)).with("metadata", json(&form.metadata)).read()?;
     let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
-    Ok(app.control.create_customer(caller, CustomerDraft { name, settings }).await?)
+    let asker = caller.asker(Right::ManageCustomers)?;
+    let work = |app: App| async move {
+        let made = app.control.create_customer(&caller, CustomerDraft { name, settings }).await?;
+        Ok(made.id.to_string())
+    };
+    Ok(once(app, asker, asked, String::clone, work).await?.made())
 }
 
 /// The form of a customer.

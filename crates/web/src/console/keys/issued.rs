@@ -1,16 +1,19 @@
-//! A secret, shown once.
+//! A secret, made once and shown once.
 
 use askama::Template;
 use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
-use keystile_core::{ApiKey, Secret};
-use keystile_manage::Issued;
+use keystile_core::{ApiKey, KeyId, Secret};
+use keystile_manage::{Asked, Caller, Committed, Issued, Refused, Right};
 use zeroize::Zeroizing;
 
 use crate::api::Answer;
-use crate::console::page::page_with_secret;
+use crate::console::once::{Sent, SentBefore, once};
+use crate::console::page::{page, page_with_secret};
 use crate::console::shell::Shell;
 use crate::console::{assets, parts};
+use crate::problem::ApiProblem;
+use crate::state::App;
 
 /// What a secret was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,19 @@ impl Occasion {
             Self::Created => "Your new key",
             Self::Regenerated => "The new secret",
             Self::Rotated { .. } => "The new key",
+        }
+    }
+
+    /// What had happened when the form was sent for the first time.
+    fn done_before(self, key: &ApiKey) -> String {
+        let (name, secret) = (&key.name, &key.secret);
+        let known_by = format!("{}…{}", secret.key_prefix, secret.last4);
+        match self {
+            Self::Created => format!("The key {name} was made, with the secret {known_by}."),
+            Self::Regenerated => format!("The key {name} got a new secret. It has {known_by} now."),
+            Self::Rotated { .. } => {
+                format!("The key was rotated. Its successor is {name}, with the secret {known_by}.")
+            }
         }
     }
 
@@ -62,8 +78,45 @@ struct Page {
     trial: Zeroizing<String>,
 }
 
+/// Carries out what gives a key a secret, once, however often its form is sent.
+pub(super) async fn issue<F>(
+    app: &App,
+    caller: &Caller,
+    asked: Option<Asked>,
+    work: impl FnOnce(App, Caller) -> F + Send + 'static,
+) -> Answer<Sent<Issued>>
+where
+    F: Future<Output = Result<Committed<Issued>, Refused>> + Send + 'static,
+{
+    let (asker, by) = (caller.asker(Right::ManageKeys)?, caller.clone());
+    let keeps = |issued: &Issued| issued.key.id.to_string();
+    once(app, asker, asked, keeps, |app| async move { Ok(app.commit(|app| work(app, by)).await?) }).await
+}
+
+/// Answers a form that gives a key a secret: with the secret, the first time.
+pub(super) async fn answer(
+    app: &App,
+    (caller, shell): (&Caller, Shell),
+    headers: &HeaderMap,
+    sent: Sent<Issued>,
+    occasion: Occasion,
+) -> Answer {
+    let id = match sent {
+        Sent::Now(issued) => return show(shell, headers, issued, occasion),
+        Sent::Before(id) => id.parse::<KeyId>().map_err(|_| ApiProblem::internal())?,
+    };
+    let (key, path) = (app.control.key(caller, id).await?, shell.path(&format!("keys/{id}")));
+    page(&SentBefore {
+        shell,
+        made: occasion.done_before(&key),
+        lost: "The secret was shown in the first answer alone, and is kept nowhere. If you have not copied it, give the key another one.",
+        remedy: (format!("{path}/regenerate"), "Regenerate its secret"),
+        place: (path, "To the key"),
+    })
+}
+
 /// Shows the secret of a key that was just made, in this one answer.
-pub(super) fn show(shell: Shell, headers: &HeaderMap, issued: Issued, occasion: Occasion) -> Answer {
+fn show(shell: Shell, headers: &HeaderMap, issued: Issued, occasion: Occasion) -> Answer {
     let Issued { key, secret } = issued;
     page_with_secret(&Page {
         title: occasion.title(),
