@@ -32,6 +32,7 @@ mod tenant;
 mod told;
 mod trouble;
 mod visitor;
+mod words;
 
 use axum::Router;
 use axum::middleware::from_fn;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::{Role, Tenant, TrustLevel};
+use keystile_core::{Role, Tenant};
 use keystile_manage::{Caller, Right, VersionGuard};
 use keystile_wire::PatchTenant;
 
@@ -12,7 +12,7 @@ use super::super::page::{go_to, page, unprocessable};
 use super::super::request_limits::{TypedLimits, told};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
-use super::super::{assets, parts};
+use super::super::{assets, parts, words};
 use crate::api::Answer;
 use crate::problem::ApiProblem;
 use crate::state::App;
@@ -38,12 +38,6 @@ const RIGHTS: &[(&str, Right)] = &[
     ("Give members a link to set a new password", Right::ResetPasswords),
     ("Make, change and remove owners", Right::ManageOwners),
     ("Change these settings", Right::ManageTenant),
-];
-
-const TRUST_LEVELS: &[(TrustLevel, &str, &str)] = &[
-    (TrustLevel::External, "External", "Treated with care, such as a system of a customer."),
-    (TrustLevel::Internal, "Internal", "A system of your own."),
-    (TrustLevel::Trusted, "Trusted", "One whose word your services take as it is."),
 ];
 
 #[derive(Template)]
@@ -111,13 +105,8 @@ impl Settings {
 }
 
 /// The roles of the table, weakest first.
-const fn roles() -> &'static [(Role, &'static str)] {
-    &[
-        (Role::Viewer, "Viewer"),
-        (Role::Developer, "Developer"),
-        (Role::Admin, "Admin"),
-        (Role::Owner, "Owner"),
-    ]
+fn roles() -> impl Iterator<Item = (Role, &'static str)> {
+    Role::ALL.iter().map(|role| (*role, words::role(*role).name))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass what they name by reference")]
