@@ -32,6 +32,7 @@ mod tenant;
 mod told;
 mod trouble;
 mod visitor;
+mod window;
 mod words;
 
 use axum::Router;

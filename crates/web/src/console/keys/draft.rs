@@ -7,8 +7,8 @@ use keystile_core::{ApiKey, Invalid, KeyKind, RateLimit, Timestamp};
 use keystile_wire::{CreateKey, Object, Patch, PatchKey};
 use serde_json::{Map, Value};
 
-use super::window;
 use crate::console::form::Fields;
+use crate::console::window;
 
 const DAY: u64 = 24 * 60 * 60;
 

@@ -5,8 +5,8 @@ use keystile_core::{ApiKey, CatalogueEntry, KeyKind};
 use serde_json::{Map, Value};
 
 use super::draft::KEEP;
-use super::window;
 use crate::console::form::Fields;
+use crate::console::window;
 
 /// The form as it is first shown for a new key.
 pub(super) fn blank(trust_level: &str, application_id: &str, customer_id: &str) -> Fields {

@@ -14,7 +14,6 @@ mod sheet;
 mod show;
 mod story;
 mod usage;
-mod window;
 
 use std::time::Duration;
 

@@ -4,10 +4,10 @@ use keystile_core::{ApiKey, ApplicationId, CatalogueEntry};
 use keystile_manage::{Caller, Refused};
 
 use super::scope::{Archived, Choice, Choices, applications, customer_name, customers};
-use super::window::{self, Row};
 use super::{draft, filled};
 use crate::api::Answer;
 use crate::console::form::{Fields, Wrong};
+use crate::console::window::{self, Row};
 use crate::state::App;
 
 /// How long a budget lasts: as the API writes it, and for people.

@@ -11,13 +11,13 @@ use super::scope::{Catalogues, Permission, customer_name};
 use super::sheet::period_name;
 use super::story::{Entry, Names, story};
 use super::usage::{Usage, meaning, usage};
-use super::{ends_soon, rotation_is_due, window};
+use super::{ends_soon, rotation_is_due};
 use crate::api::Answer;
 use crate::console::chart::{RANGES, Range};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
-use crate::console::{assets, parts, words};
+use crate::console::{assets, parts, window, words};
 use crate::extract::{PathId, Query};
 use crate::state::App;
 

@@ -3,8 +3,8 @@
 use keystile_core::limit::MAX_RATE_LIMITS;
 use keystile_core::{ApiKey, Invalid, RateLimit};
 
-use crate::console::form::Fields;
-use crate::console::parts;
+use super::form::Fields;
+use super::parts;
 
 /// Rows that a form shows at least, so that a few can be filled in without scripts.
 const ROWS: usize = 3;
