@@ -1,5 +1,7 @@
 //! Forms: read only when they were sent from a page of ours, and shown again with what is wrong.
 
+use std::fmt::Display;
+
 use axum::extract::{FromRequest, Request};
 use http::header::{HOST, HeaderMap, ORIGIN};
 use http::{HeaderName, StatusCode};
@@ -193,6 +195,11 @@ impl Wrong {
     pub(super) fn within(&self, field: &str) -> Option<String> {
         let part = |name: &str| name.strip_prefix(field)?.strip_prefix('.').map(str::to_owned);
         self.fields.iter().find_map(|(name, rule)| part(name).map(|part| format!("{part} {rule}")))
+    }
+
+    /// The same of an item of a list.
+    pub(super) fn within_item(&self, list: &str, index: impl Display) -> Option<String> {
+        self.within(&format!("{list}[{index}]"))
     }
 
     /// What is wrong with no field that the form shows.

@@ -118,7 +118,7 @@ async fn carry_out_creation(
     asked: Option<Asked>,
     (form, fields): (&Edit, &Fields),
 ) -> Answer<String> {
-    let request: CreateApplication = form.limits.write(said(fields)).read()?;
+    let request: CreateApplication = form.limits.write(said(fields))?.read()?;
     let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
     let asker = caller.asker(Right::ManageApplications)?;
     let work = |app: App| async move {
@@ -154,7 +154,7 @@ pub(super) async fn change(
 }
 
 async fn carry_out(app: &App, caller: Caller, id: ApplicationId, form: &Edit, fields: &Fields) -> Answer<()> {
-    let request = form.limits.write(said(fields)).with("version", number(&form.version));
+    let request = form.limits.write(said(fields))?.with("version", number(&form.version));
     let request: PatchApplication = request.read()?;
     let guard = VersionGuard(request.version);
     let patch = request.parse().map_err(ApiProblem::invalid)?;

@@ -126,7 +126,7 @@ async fn carry_out_creation(
     (form, fields): (&Edit, &Fields),
 ) -> Answer<String> {
     let request: CreateCustomer =
-        form.limits.write(said(fields)).with("metadata", json(&form.metadata)).read()?;
+        form.limits.write(said(fields))?.with("metadata", json(&form.metadata)).read()?;
     let (name, settings) = request.parse().map_err(ApiProblem::invalid)?;
     let asker = caller.asker(Right::ManageCustomers)?;
     let work = |app: App| async move {
@@ -163,7 +163,7 @@ pub(super) async fn change(
 }
 
 async fn carry_out(app: &App, caller: Caller, id: CustomerId, form: &Edit, fields: &Fields) -> Answer<()> {
-    let request = form.limits.write(said(fields)).with("metadata", json(&form.metadata));
+    let request = form.limits.write(said(fields))?.with("metadata", json(&form.metadata));
     let request: PatchCustomer = request.with("version", number(&form.version)).read()?;
     let guard = VersionGuard(request.version);
     // The form shows all of it, so what was taken out of the text is gone.

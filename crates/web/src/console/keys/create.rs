@@ -16,7 +16,6 @@ use crate::console::once::{FormName, MakingForm};
 use crate::console::page::{page, unprocessable};
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
-use crate::console::window::UNITS;
 use crate::console::{assets, parts, words};
 use crate::extract::Query;
 use crate::problem::ApiProblem;

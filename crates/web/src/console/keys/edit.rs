@@ -13,7 +13,6 @@ use crate::console::form::{Form, Wrong};
 use crate::console::page::{go_to, page, unprocessable};
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
-use crate::console::window::UNITS;
 use crate::console::{assets, parts, words};
 use crate::extract::PathId;
 use crate::problem::ApiProblem;

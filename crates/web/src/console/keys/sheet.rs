@@ -118,14 +118,6 @@ impl Sheet {
         entries.iter().enumerate().find_map(entry).or_else(whole)
     }
 
-    pub(super) fn wrong_row(&self, index: impl std::fmt::Display) -> Option<String> {
-        self.wrong.within(&format!("rate_limits[{index}]"))
-    }
-
-    pub(super) fn wrong_rates(&self) -> Option<&str> {
-        self.wrong.exactly("rate_limits")
-    }
-
     pub(super) fn opens_windows(&self) -> bool {
         self.rows.iter().any(|row| !row.is_empty())
     }

@@ -146,7 +146,7 @@ async fn carry_out(app: &App, caller: Caller, typed: &Typed, limits: &TypedLimit
         .with("mfa_required", typed.mfa_required.into())
         .with("default_trust_level", text(&typed.default_trust_level))
         .with("version", number(&typed.version));
-    let request: PatchTenant = limits.write(request).read()?;
+    let request: PatchTenant = limits.write(request)?.read()?;
     let guard = VersionGuard(request.version);
     let patch = request.parse().map_err(ApiProblem::invalid)?;
     app.commit(move |app: App| async move { app.control.patch_tenant(&caller, patch, guard).await }).await?;
