@@ -87,6 +87,12 @@ impl From<Vec<(String, String)>> for Fields {
     }
 }
 
+impl<const N: usize> From<[(&str, &str); N]> for Fields {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        Vec::from(pairs.map(|(name, text)| (name.to_owned(), text.to_owned()))).into()
+    }
+}
+
 impl Drop for Fields {
     fn drop(&mut self) {
         for (_, value) in &mut self.0 {

@@ -80,8 +80,8 @@ struct Edit {
     /// Of the form of a new permission.
     form_name: Option<FormName>,
     name: String,
-    label: String,
-    description: String,
+    /// What stands in it.
+    typed: Fields,
     wrong: Wrong,
 }
 
@@ -110,8 +110,8 @@ pub(super) async fn new(
     caller.require(Right::ManageApplications)?;
     let application = app.control.application(&caller, id).await?;
     let form_name = Some(FormName::new(&app)?);
-    let (name, label, description, wrong) = Default::default();
-    page(&Edit { shell, application, form_name, name, label, description, wrong })
+    let (name, typed, wrong) = Default::default();
+    page(&Edit { shell, application, form_name, name, typed, wrong })
 }
 
 /// The form of a permission.
@@ -124,15 +124,10 @@ pub(super) async fn edit(
     caller.require(Right::ManageApplications)?;
     let application = app.control.application(&caller, id).await?;
     let entry = app.control.permission(&caller, id, &name).await?;
-    page(&Edit {
-        shell,
-        application,
-        form_name: None,
-        name: name.to_string(),
-        label: entry.label.as_str().to_owned(),
-        description: entry.description.unwrap_or_default(),
-        wrong: Wrong::default(),
-    })
+    let described = entry.description.as_deref().unwrap_or_default();
+    let typed = Fields::from([("label", entry.label.as_str()), ("description", described)]);
+    let (name, wrong) = (name.to_string(), Wrong::default());
+    page(&Edit { shell, application, form_name: None, name, typed, wrong })
 }
 
 /// Puts a new permission into the catalogue. One that is there is not described anew in passing.
@@ -158,7 +153,7 @@ pub(super) async fn add(
     };
     let outcome = outcome.await;
     let (name, form_name) = (fields.text("name").to_owned(), Some(FormName::new(&app)?));
-    answered(&app, &caller, (shell, id), (name, form_name), &fields, outcome).await
+    answered(&app, &caller, (shell, id), (name, form_name), fields, outcome).await
 }
 
 /// Describes a permission of the catalogue anew.
@@ -174,7 +169,7 @@ pub(super) async fn change(
     let shown = name.to_string();
     let outcome = async { Words::read(&fields)?.write(&app, &caller, (id, name)).await };
     let outcome = outcome.await;
-    answered(&app, &caller, (shell, id), (shown, None), &fields, outcome).await
+    answered(&app, &caller, (shell, id), (shown, None), fields, outcome).await
 }
 
 async fn answered(
@@ -182,7 +177,7 @@ async fn answered(
     caller: &Caller,
     (shell, id): (Shell, ApplicationId),
     (name, form_name): (String, Option<FormName>),
-    fields: &Fields,
+    typed: Fields,
     outcome: Answer<()>,
 ) -> Answer {
     let Err(problem) = outcome else {
@@ -190,9 +185,7 @@ async fn answered(
     };
     let wrong = Wrong::mendable(problem)?;
     let application = app.control.application(caller, id).await?;
-    let text = |name| fields.text(name).to_owned();
-    let (label, description) = (text("label"), text("description"));
-    unprocessable(&Edit { shell, application, form_name, name, label, description, wrong })
+    unprocessable(&Edit { shell, application, form_name, name, typed, wrong })
 }
 
 async fn has(app: &App, caller: &Caller, id: ApplicationId, name: &PermissionName) -> Answer<bool> {

@@ -45,52 +45,28 @@ const RIGHTS: &[(&str, Right)] = &[
 struct Settings {
     shell: Shell,
     tenant: Tenant,
-    typed: Typed,
+    /// What stands in the form.
+    typed: Fields,
     limits: TypedLimits,
     whose: &'static str,
     wrong: Wrong,
-}
-
-/// What stands in the form beside the limits.
-struct Typed {
-    version: String,
-    name: String,
-    key_label: String,
-    rotation_days: String,
-    mfa_required: bool,
-    default_trust_level: String,
-}
-
-impl Typed {
-    fn of(tenant: &Tenant) -> Self {
-        Self {
-            version: tenant.version.to_string(),
-            name: tenant.name.to_string(),
-            key_label: tenant.key_label.to_string(),
-            rotation_days: tenant.settings.rotation_days.to_string(),
-            mfa_required: tenant.settings.mfa_required,
-            default_trust_level: tenant.settings.default_trust_level.to_string(),
-        }
-    }
-
-    fn read(fields: &Fields) -> Self {
-        let text = |name| fields.text(name).to_owned();
-        Self {
-            version: text("version"),
-            name: text("name"),
-            key_label: text("key_label"),
-            rotation_days: text("rotation_days"),
-            mfa_required: fields.is_ticked("mfa_required"),
-            default_trust_level: text("default_trust_level"),
-        }
-    }
 }
 
 impl Settings {
     const WHOSE: &str = "all keys of this tenant";
 
     fn of(shell: Shell, tenant: Tenant) -> Self {
-        let (typed, limits) = (Typed::of(&tenant), TypedLimits::of(&tenant.limits));
+        let (settings, limits) = (&tenant.settings, TypedLimits::of(&tenant.limits));
+        let mut typed = Fields::from([
+            ("version", tenant.version.to_string().as_str()),
+            ("name", tenant.name.as_str()),
+            ("key_label", tenant.key_label.as_str()),
+            ("rotation_days", &settings.rotation_days.to_string()),
+            ("default_trust_level", settings.default_trust_level.as_str()),
+        ]);
+        if settings.mfa_required {
+            typed.fill("mfa_required", "yes");
+        }
         Self { shell, tenant, typed, limits, whose: Self::WHOSE, wrong: Wrong::default() }
     }
 
@@ -127,25 +103,24 @@ pub(super) async fn save(
 ) -> Answer {
     caller.require(Right::ManageTenant)?;
     let tenant = app.control.tenant(&caller).await?;
-    let (typed, limits) = (Typed::read(&fields), TypedLimits::read(&fields));
-    match carry_out(&app, caller, &typed, &limits).await {
+    let limits = TypedLimits::read(&fields);
+    match carry_out(&app, caller, &fields, &limits).await {
         Ok(()) => go_to(&format!("{}?told=settings-saved", shell.path("settings")), shell.surroundings),
         Err(problem) => {
             let wrong = Wrong::mendable(problem)?;
-            unprocessable(&Settings { typed, limits, wrong, ..Settings::of(shell, tenant) })
+            unprocessable(&Settings { typed: fields, limits, wrong, ..Settings::of(shell, tenant) })
         }
     }
 }
 
-async fn carry_out(app: &App, caller: Caller, typed: &Typed, limits: &TypedLimits) -> Answer<()> {
-    let text = |text: &str| Some(text).filter(|text| !text.is_empty()).into();
+async fn carry_out(app: &App, caller: Caller, fields: &Fields, limits: &TypedLimits) -> Answer<()> {
     let request = AsJson::default()
-        .with("name", typed.name.as_str().into())
-        .with("key_label", text(&typed.key_label))
-        .with("rotation_days", number(&typed.rotation_days))
-        .with("mfa_required", typed.mfa_required.into())
-        .with("default_trust_level", text(&typed.default_trust_level))
-        .with("version", number(&typed.version));
+        .required("name", fields)
+        .text("key_label", fields)
+        .with("rotation_days", number(fields.text("rotation_days")))
+        .with("mfa_required", fields.is_ticked("mfa_required").into())
+        .text("default_trust_level", fields)
+        .with("version", number(fields.text("version")));
     let request: PatchTenant = limits.write(request)?.read()?;
     let guard = VersionGuard(request.version);
     let patch = request.parse().map_err(ApiProblem::invalid)?;
