@@ -82,6 +82,14 @@ impl Edit {
         }
     }
 
+    /// Where one was before.
+    fn back(&self) -> String {
+        match self.id {
+            Some(id) => path_of(&self.shell, id, ""),
+            None => self.shell.path("applications"),
+        }
+    }
+
     fn refused(self, problem: ApiProblem) -> Answer {
         unprocessable(&Self { wrong: Wrong::mendable(problem)?, ..self })
     }

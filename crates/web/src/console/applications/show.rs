@@ -68,6 +68,10 @@ impl Archive {
     fn path(&self) -> String {
         path_of(&self.shell, self.application.id, "/archive")
     }
+
+    fn back(&self) -> String {
+        path_of(&self.shell, self.application.id, "")
+    }
 }
 
 /// Says what archiving does, and asks.

@@ -80,6 +80,14 @@ impl Edit {
         }
     }
 
+    /// Where one was before.
+    fn back(&self) -> String {
+        match self.id {
+            Some(id) => self.shell.path(&format!("customers/{id}")),
+            None => self.shell.path("customers"),
+        }
+    }
+
     fn refused(self, problem: ApiProblem) -> Answer {
         unprocessable(&Self { wrong: Wrong::mendable(problem)?, ..self })
     }

@@ -55,6 +55,10 @@ impl Archive {
     fn path(&self) -> String {
         self.shell.path(&format!("customers/{}/archive", self.customer.id))
     }
+
+    fn back(&self) -> String {
+        self.shell.path(&format!("customers/{}", self.customer.id))
+    }
 }
 
 /// Says what archiving does, and asks.
