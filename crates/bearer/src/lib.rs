@@ -15,7 +15,7 @@ mod request_id;
 pub use claim::is_claim;
 pub use client_ip::{ClientIp, asked_client_ip, client_ip, loopback_proxies};
 pub use credential::{Credential, Unreadable, is_jwt, read_credential, usual_key_headers};
-pub use problem::{IN_PROGRESS, problem, render};
+pub use problem::{IN_PROGRESS, problem, render, retry_after};
 pub use rate_fields::{LeftItem, Limit, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use refused::Refused;
 pub use request_id::{RequestId, RequestIds, X_REQUEST_ID, has_secret_form};

@@ -48,7 +48,6 @@ pub fn problem(status: StatusCode, code: &str, detail: String, request_id: &Requ
 pub fn render(problem: &Problem) -> Response<Vec<u8>> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let sent_none = SENT_NONE.contains(&problem.code.as_str());
-    let again_soon = status == StatusCode::SERVICE_UNAVAILABLE || problem.code == IN_PROGRESS;
     let mut response = Response::new(serde_json::to_vec(problem).unwrap_or_default());
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -57,26 +56,28 @@ pub fn render(problem: &Problem) -> Response<Vec<u8>> {
     if let Some(refusing) = &problem.limited_by {
         limit_fields(headers, refusing);
     }
-    match status {
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(WWW_AUTHENTICATE, if sent_none { CHALLENGE } else { CHALLENGE_AGAIN });
-        }
-        _ if again_soon => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        _ => {}
+    if let Some(seconds) = retry_after(status, &problem.code, problem.limited_by.as_ref()) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, if sent_none { CHALLENGE } else { CHALLENGE_AGAIN });
     }
     response
 }
 
-/// Says which limit it was and when to come back.
+/// After how many seconds the same may be asked again; `None` where waiting helps nobody.
+pub fn retry_after(status: StatusCode, code: &str, limited_by: Option<&LimitState>) -> Option<u64> {
+    if status == StatusCode::SERVICE_UNAVAILABLE || code == IN_PROGRESS {
+        return Some(1);
+    }
+    limited_by?.retry_after_seconds
+}
+
+/// Says which limit it was.
 fn limit_fields(headers: &mut HeaderMap, refusing: &LimitState) {
     if let Some((policy, left)) = refusal_fields(refusing) {
         headers.insert(RATE_LIMIT_POLICY, policy);
         headers.insert(RATE_LIMIT, left);
-    }
-    if let Some(seconds) = refusing.retry_after_seconds {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 

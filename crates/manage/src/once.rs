@@ -15,6 +15,8 @@ use tracing::instrument;
 
 use crate::{Caller, Conflict, ControlPlane, Present, Refused, Right, SignedIn};
 
+/// How the name of a request begins that we have made.
+const NAME: &str = "once_";
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long an attempt may take before another one takes over: longer than any client waits for its answer.
@@ -80,6 +82,14 @@ pub struct Attempt {
 }
 
 impl ControlPlane {
+    /// A name for a request that somebody may send who makes no names: 256 random bits.
+    ///
+    /// # Errors
+    /// When no random bytes can be had.
+    pub fn name_request(&self) -> Result<Secret, Refused> {
+        self.random_token(NAME)
+    }
+
     /// Begins a request, or finds its answer.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use keystile_core::{Digest, Invalid, Secret};
 use keystile_manage::{Asked, Asker, Attempt, Refused, Repeated};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 
 use crate::body::{MAX_BODY, read_optional, read_whole};
 use crate::problem::ApiProblem;
@@ -89,26 +90,38 @@ where
     match app.control.begin(asker, &asked).await? {
         Repeated::With(answer) => replayed(&answer),
         Repeated::Not(attempt) => {
-            let task = tokio::spawn(carry_out(app.clone(), attempt, work));
-            task.await
-                .map_err(|_| ApiProblem::from(Refused::Internal("the request was interrupted".to_owned())))?
+            carry_out(app, attempt, |app| async move { Kept::of(work(app).await?).await }).await
         }
     }
 }
 
-async fn carry_out<F>(
+/// Carries an attempt out to its end, even when the client goes away. `work` gives what it made, and what of it is kept for
+/// whoever sends the request again.
+pub(crate) async fn carry_out<T, F>(
+    app: &App,
+    attempt: Attempt,
+    work: impl FnOnce(App) -> F + Send + 'static,
+) -> Result<T, ApiProblem>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<(T, Vec<u8>), ApiProblem>> + Send + 'static,
+{
+    let task = tokio::spawn(carried_out(app.clone(), attempt, work).in_current_span());
+    task.await.map_err(|_| ApiProblem::from(Refused::Internal("the request was interrupted".to_owned())))?
+}
+
+async fn carried_out<T, F>(
     app: App,
     attempt: Attempt,
     work: impl FnOnce(App) -> F + Send,
-) -> Result<Response, ApiProblem>
+) -> Result<T, ApiProblem>
 where
-    F: Future<Output = Result<Response, ApiProblem>> + Send,
+    F: Future<Output = Result<(T, Vec<u8>), ApiProblem>> + Send,
 {
     match work(app.within(&attempt)).await {
-        Ok(response) => {
-            let (response, kept) = Kept::of(response).await?;
+        Ok((made, kept)) => {
             app.control.keep(attempt, kept).await;
-            Ok(response)
+            Ok(made)
         }
         Err(doubtful) if doubtful.leaves_doubt() => Err(doubtful),
         Err(refused) => {

@@ -13,6 +13,8 @@ use crate::service::{MAX_HEAD, MAX_LINES};
 
 const SECRET_EXISTS: &str = "secret_exists";
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+/// A request that may be repeated was carried out, and nobody can say any more what came of it.
+pub(crate) const ANSWER_LOST: &str = "idempotency_answer_lost";
 /// So much is being done already that this must come back later.
 pub(crate) const BUSY: &str = "busy";
 const INTERNAL: &str = "internal";
@@ -144,6 +146,16 @@ impl ApiProblem {
     /// The status that it is told with.
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// After how many seconds the same may be asked again, if that may help.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        keystile_bearer::retry_after(self.status, self.code, self.limited_by.as_deref())
+    }
+
+    /// Whether the same was sent before, so that sending it anew could do it twice.
+    pub(crate) fn was_sent_before(&self) -> bool {
+        [IN_PROGRESS, ANSWER_LOST].contains(&self.code)
     }
 
     /// Whether what was asked for may have happened all the same.
@@ -290,7 +302,7 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::KeyExpired => "key_expired",
         Conflict::AlreadyRotated(_) => "already_rotated",
         Conflict::IdempotencyInProgress => IN_PROGRESS,
-        Conflict::IdempotencyAnswerLost => "idempotency_answer_lost",
+        Conflict::IdempotencyAnswerLost => ANSWER_LOST,
         Conflict::ApplicationArchived => "application_archived",
         Conflict::CatalogueFull => "catalogue_full",
         Conflict::TooManyTenants => "too_many_tenants",

@@ -233,3 +233,25 @@ async fn a_key_is_made_used_rotated_and_revoked_from_the_first_start_on() {
     assert_eq!(browser.control("Rotate").count() + browser.control("Edit").count(), 0);
     holds_none_of(&browser, &[&first, &second]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loading_the_page_of_a_new_secret_again_makes_no_second_key_and_shows_no_secret() {
+    let (_server, browser) = first_start();
+    set_up(&browser);
+    let path = browser.path();
+    let home = path.split('?').next().unwrap();
+    browser.open(&format!("{home}/keys/new"));
+    browser.control("Name").fill(NAME);
+    browser.control("Create key").click();
+    browser.css("h1").wait_for_text(|text| text == "Your new key");
+    let secret = browser.css("#new-secret").text();
+    browser.reload();
+    browser.css("h1").wait_for_text(|text| text == "This form was sent before");
+    assert!(!held(&browser).contains(&secret));
+    browser.settle();
+    browser.expect_accessible();
+    browser.control("To the key").click();
+    browser.css("#usage").wait();
+    browser.open(&format!("{home}/keys"));
+    assert_eq!(browser.css("a.name").texts(), [NAME]);
+}

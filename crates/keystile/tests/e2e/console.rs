@@ -6,6 +6,7 @@ use crate::tenancy::PASSWORD;
 use crate::world::World;
 
 /// A browser in which somebody is signed in.
+#[derive(Clone)]
 pub(crate) struct Browser {
     http: Http,
     origin: String,
@@ -36,12 +37,17 @@ impl Browser {
             cookie: String::new(),
             form_token: String::new(),
         };
-        let answer = browser.send("/console/sign-in", &[("email", email), ("password", password)]).await;
-        assert_eq!(answer.status, 303, "{}", answer.text);
-        answer.header("set-cookie").split(';').next().unwrap().clone_into(&mut browser.cookie);
-        let page = browser.page("keys").await;
-        between(&page, "name=\"form_token\" value=\"", "\"").clone_into(&mut browser.form_token);
+        browser.sign_in(email, password).await;
         browser
+    }
+
+    /// Signs in, whoever is signed in already.
+    pub(crate) async fn sign_in(&mut self, email: &str, password: &str) {
+        let answer = self.send("/console/sign-in", &[("email", email), ("password", password)]).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        answer.header("set-cookie").split(';').next().unwrap().clone_into(&mut self.cookie);
+        let page = self.page("keys").await;
+        between(&page, "name=\"form_token\" value=\"", "\"").clone_into(&mut self.form_token);
     }
 
     /// Opens a page, below the tenant or from `/` on.
@@ -55,6 +61,11 @@ impl Browser {
         let answer = self.open(page).await;
         assert_eq!(answer.status, 200, "{page}: {}", answer.text);
         answer.text
+    }
+
+    /// The name that the form of a page was given when it was shown.
+    pub(crate) async fn form_name(&self, page: &str) -> String {
+        form_name(&self.page(page).await).to_owned()
     }
 
     /// Sends a form from a page of the console.
@@ -99,6 +110,12 @@ impl Browser {
     fn path(&self, page: &str) -> String {
         if page.starts_with('/') { page.to_owned() } else { format!("{}/{page}", self.home) }
     }
+}
+
+/// The name of the form that a page shows.
+#[track_caller]
+pub(crate) fn form_name(page: &str) -> &str {
+    between(page, "name=\"form_name\" value=\"", "\"")
 }
 
 /// What stands between two texts.

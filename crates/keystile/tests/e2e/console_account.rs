@@ -3,7 +3,7 @@
 use keystile_testkit::http::Answer;
 use serde_json::json;
 
-use crate::console::{Browser, between};
+use crate::console::{Browser, between, form_name};
 use crate::second_factor::code;
 use crate::world::{World, sign_in};
 
@@ -84,6 +84,26 @@ async fn sessions_are_shown_and_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn signing_in_over_a_session_ends_it_whoevers_it_was() {
+    let world = World::start().await;
+    let elsewhere = Browser::of_owner(&world).await;
+    let mut browser = Browser::of_member(&world, "viewer").await;
+    let (email, password) = (&world.credentials.email, &world.credentials.password);
+    let theirs = browser.clone();
+    let in_vain = [("email", email.as_str()), ("password", "wrong-otter-41-lamp")];
+    assert_eq!(browser.submit("/console/sign-in", &in_vain).await.status, 422);
+    assert_eq!(theirs.open(ACCOUNT).await.status, 200, "nothing was ended");
+
+    browser.sign_in(email, password).await;
+    assert!(is_signed_out(&theirs).await);
+    assert!(browser.page(ACCOUNT).await.contains(email));
+    let first = browser.clone();
+    browser.sign_in(email, password).await;
+    assert!(is_signed_out(&first).await);
+    assert_eq!((browser.open(ACCOUNT).await.status, elsewhere.open(ACCOUNT).await.status), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_factor_is_set_up_confirmed_and_removed() {
     let world = World::start().await;
     let owner = Browser::of_owner(&world).await;
@@ -103,11 +123,16 @@ async fn a_second_factor_is_set_up_confirmed_and_removed() {
     assert!(shown.text.contains("<svg class=\"qr\"") && !shown.text.contains("style="));
     let secret = between(&shown.text, "<code id=\"totp-secret\">", "</code>").replace(' ', "");
     assert!(wrong(&owner.submit(confirm, &[("code", "12345")]).await, "code").contains("not the code"));
-    let codes = owner.submit_for_secret(confirm, &[("code", &code(&secret, 0))]).await;
+    let (shown_code, name) = (code(&secret, 0), form_name(&shown.text));
+    let fields = [("code", shown_code.as_str()), ("form_name", name)];
+    let codes = owner.submit_for_secret(confirm, &fields).await;
     assert_eq!((codes.status, codes.header("content-encoding")), (200, ""));
     let recovery = between(&codes.text, "id=\"recovery-codes\">", "</pre>").trim();
     let recovery: Vec<_> = recovery.lines().map(str::to_owned).collect();
     assert_eq!(recovery.len(), 10);
+    let again = owner.submit(confirm, &fields).await;
+    assert!(again.status == 200 && again.text.contains("shown in the first answer alone"), "{}", again.text);
+    assert!(recovery.iter().all(|code| !again.text.contains(code)));
     assert!(owner.page(enrol).await.contains("You have one already"));
     assert_eq!(owner.submit(enrol, &[("password", password)]).await.status, 422);
     let body = json!({ "email": world.credentials.email, "password": password });

@@ -10,7 +10,7 @@ const OWN_SECRET: &str = "7hQ-vX2mLpR9wKzB4nYcJ8dHs";
 
 impl World {
     /// What a key may still do: the status of its own view.
-    async fn works(&self, secret: &str) -> u16 {
+    pub(crate) async fn works(&self, secret: &str) -> u16 {
         self.http.json("GET", "/api/v1/whoami", &as_key(secret), &NOTHING).await.status
     }
 
@@ -21,7 +21,7 @@ impl World {
 
 /// The secret that a page shows.
 #[track_caller]
-fn shown_secret(answer: &Answer) -> String {
+pub(crate) fn shown_secret(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text);
     // What holds a secret is neither kept nor compressed.
     assert_eq!((answer.header("cache-control"), answer.header("content-encoding")), ("no-store", ""));
@@ -30,7 +30,7 @@ fn shown_secret(answer: &Answer) -> String {
 
 /// The id of the key whose secret a page shows.
 #[track_caller]
-fn shown_id(answer: &Answer) -> String {
+pub(crate) fn shown_id(answer: &Answer) -> String {
     format!("key_{}", between(&answer.text, "/keys/key_", "\""))
 }
 

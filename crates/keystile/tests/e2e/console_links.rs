@@ -114,6 +114,7 @@ async fn somebody_known_joins_as_who_is_signed_in_or_with_their_password() {
     let joined = viewer.submit("/console/invitation", &[("token", &bobs), ("password", PASSWORD)]).await;
     assert_eq!(leads_to(&joined), format!("/console/{other}?told=joined"));
     assert!(!cookie(&joined).is_empty());
+    assert!(leads_to(&viewer.open("members").await).starts_with("/console/sign-in"), "theirs has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,7 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         ("rate_limits[0].name", "daily"),
         ("rate_limits[0].limit", "5000"),
         ("rate_limits[0].window", "1"),
-        ("rate_limits[0].unit", "d"),
+        ("rate_limits[0].unit", "86400"),
     ];
     let with = |name, value| fields.map(|(field, typed)| (field, if field == name { value } else { typed }));
     for (field, typed) in [

@@ -8,6 +8,7 @@ use keystile_testkit::server::Plan;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
+use crate::console::Browser;
 use crate::world::{KEYSTILE, World, as_key, text};
 
 /// Longest until everything works again.
@@ -45,7 +46,7 @@ async fn pass(world: &World, key: &Value) -> Answer {
 }
 
 /// What is in memory is answered; nothing else is let through, changed, or taken for done.
-async fn assert_away(world: &World, keys: &Keys) {
+async fn assert_away(world: &World, owner: &Browser, keys: &Keys) {
     assert_eq!(code(world, &keys.known).await, "allowed");
     pass(world, &keys.known).await.expect(200);
     assert_eq!(code(world, &keys.unknown).await, "enforcement_unavailable");
@@ -57,6 +58,9 @@ async fn assert_away(world: &World, keys: &Keys) {
     let revoked = world.change("POST", text(&keys.known, "id"), "/revoke", &NOTHING).await;
     revoked.expect_problem(503, "unavailable");
     world.ask("GET", &world.keys(), &NOTHING).await.expect_problem(503, "unavailable");
+    let page = owner.open("keys").await;
+    let kind = page.header("content-type");
+    assert_eq!((page.status, kind, page.header("retry-after")), (503, "text/html; charset=utf-8", "1"));
     // What was not done is not forgotten for, either: the key stays in memory.
     assert_eq!(code(world, &keys.known).await, "allowed");
 
@@ -83,10 +87,11 @@ async fn assert_back(world: &World, keys: &Keys) {
 async fn a_killed_postgres_stops_changes_only_and_comes_back_without_a_restart() {
     let mut postgres = Postgres::start(Durability::Off).unwrap();
     let mut world = World::at(postgres.url()).await;
+    let owner = Browser::of_owner(&world).await;
     for _ in 0..2 {
         let keys = Keys::make(&world).await;
         postgres.kill();
-        assert_away(&world, &keys).await;
+        assert_away(&world, &owner, &keys).await;
         postgres.start_again();
         assert_back(&world, &keys).await;
     }

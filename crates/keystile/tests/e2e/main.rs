@@ -26,6 +26,7 @@ mod console_customers;
 mod console_keys;
 mod console_links;
 mod console_members;
+mod console_once;
 mod console_tenant;
 mod contract;
 mod database_away;

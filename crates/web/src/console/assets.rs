@@ -18,33 +18,74 @@ use keystile_core::Digest;
 use crate::router::no_such_path;
 
 struct Asset {
-    name: &'static str,
+    /// Below `assets/`. What it is called in paths is the name of the file alone.
+    file: &'static str,
     content_type: &'static str,
     bytes: &'static [u8],
     compresses: bool,
 }
 
+impl Asset {
+    fn name(&self) -> &'static str {
+        self.file.rsplit('/').next().unwrap_or(self.file)
+    }
+}
+
 macro_rules! assets {
-    ($( $name:literal, $content_type:literal, $compresses:literal; )+) => {
+    ($( $file:literal, $content_type:expr, $compresses:literal; )+) => {
         &[$( Asset {
-            name: $name,
+            file: $file,
             content_type: $content_type,
-            bytes: include_bytes!(concat!("../../assets/", $name)),
+            bytes: include_bytes!(concat!("../../assets/", $file)),
             compresses: $compresses,
         } ),+]
     };
 }
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
 const ASSETS: &[Asset] = assets! {
-    "console.css", "text/css; charset=utf-8", true;
-    "console.js", "text/javascript; charset=utf-8", true;
-    "playground.js", "text/javascript; charset=utf-8", true;
-    "htmx-2.0.11.min.js", "text/javascript; charset=utf-8", true;
-    "uplot-1.6.32.min.js", "text/javascript; charset=utf-8", true;
-    "uplot-1.6.32.min.css", "text/css; charset=utf-8", true;
+    "console.css", STYLE, true;
+    "scripts/answer.js", SCRIPT, true;
+    "scripts/call.js", SCRIPT, true;
+    "scripts/charts.js", SCRIPT, true;
+    "scripts/command.js", SCRIPT, true;
+    "scripts/console.js", SCRIPT, true;
+    "scripts/copying.js", SCRIPT, true;
+    "scripts/dom.js", SCRIPT, true;
+    "scripts/forms.js", SCRIPT, true;
+    "scripts/menus.js", SCRIPT, true;
+    "scripts/panel.js", SCRIPT, true;
+    "scripts/playground.js", SCRIPT, true;
+    "scripts/progress.js", SCRIPT, true;
+    "scripts/rows.js", SCRIPT, true;
+    "scripts/shortcuts.js", SCRIPT, true;
+    "scripts/theme.js", SCRIPT, true;
+    "scripts/times.js", SCRIPT, true;
+    "htmx-2.0.11.min.js", SCRIPT, true;
+    "uplot-1.6.32.min.js", SCRIPT, true;
+    "uplot-1.6.32.min.css", STYLE, true;
     "inter-latin.woff2", "font/woff2", false;
     "favicon.svg", "image/svg+xml", true;
 };
+
+/// The modules that `console.js` takes: pages name them, so that browsers load all at once.
+pub(super) const CONSOLE_MODULES: &[&str] = &[
+    "charts.js",
+    "copying.js",
+    "dom.js",
+    "forms.js",
+    "menus.js",
+    "panel.js",
+    "progress.js",
+    "rows.js",
+    "shortcuts.js",
+    "theme.js",
+    "times.js",
+];
+/// Those that `playground.js` takes.
+pub(super) const PLAYGROUND_MODULES: &[&str] = &["answer.js", "call.js", "command.js"];
 
 /// Names all of them: when one changes, all have other paths.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -62,7 +103,7 @@ pub(super) fn path(name: &str) -> String {
 }
 
 pub(super) async fn serve(Path((version, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    let found = ASSETS.iter().position(|asset| asset.name == name).filter(|_| version == *VERSION);
+    let found = ASSETS.iter().position(|asset| asset.name() == name).filter(|_| version == *VERSION);
     let Some(index) = found else { return no_such_path().await };
     let Some(asset) = ASSETS.get(index) else { return no_such_path().await };
     let compressed = COMPRESSED.get(index).cloned().flatten().filter(|_| takes_gzip(&headers));
@@ -93,6 +134,8 @@ pub(super) fn gzipped(bytes: &[u8], level: Compression) -> Option<Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// What a first page loads must stay small: the goal is 150 KiB with the page itself.
@@ -102,6 +145,27 @@ mod tests {
         let total: usize =
             sizes.map(|(asset, compressed)| compressed.as_ref().map_or(asset.bytes.len(), Bytes::len)).sum();
         assert!((60_000..130 * 1024).contains(&total), "{total}");
+    }
+
+    /// The modules that a script takes, and those that they take.
+    fn taken(name: &str, found: &mut BTreeSet<&'static str>) {
+        let asset = ASSETS.iter().find(|asset| asset.name() == name).unwrap_or_else(|| panic!("{name}"));
+        let script = std::str::from_utf8(asset.bytes).unwrap();
+        for line in script.lines().filter(|line| line.starts_with("import ")) {
+            let module = line.split("\"./").nth(1).unwrap().trim_end_matches("\";");
+            if found.insert(module) {
+                taken(module, found);
+            }
+        }
+    }
+
+    #[test]
+    fn pages_name_every_module_that_their_scripts_take() {
+        for (script, named) in [("console.js", CONSOLE_MODULES), ("playground.js", PLAYGROUND_MODULES)] {
+            let mut found = BTreeSet::new();
+            taken(script, &mut found);
+            assert_eq!(found, named.iter().copied().collect::<BTreeSet<_>>(), "{script}");
+        }
     }
 
     #[test]

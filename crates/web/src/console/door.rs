@@ -97,16 +97,18 @@ pub(super) async fn sign_in(
 /// Signs in, and goes on to where somebody wanted to go.
 pub(super) async fn try_sign_in(
     State(app): State<App>,
+    before: Result<Visitor, ApiProblem>,
     CameFrom(origin): CameFrom,
     headers: HeaderMap,
     OpenForm(fields): OpenForm,
 ) -> Answer {
+    let before = known(before)?;
     let wish = Wish { next: fields.text("next").to_owned() };
     let Some(way) = Way::of_form(&headers) else { return again(&headers, &fields, &wish, NO_TLS) };
     let lasts = if fields.is_ticked("stay") { Lasts::WhileUsed } else { Lasts::UntilClosed };
     let attempt = SignIn {
         email: fields.text("email").parse().ok(),
-        password: fields.secret("password").unwrap_or_else(|| Secret::new("")),
+        password: fields.required_secret("password"),
         tenant_id: None,
         factor: shown_factor(&fields),
         user_agent: headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::to_owned),
@@ -114,7 +116,9 @@ pub(super) async fn try_sign_in(
     let signed_in =
         app.finish(|app: App| async move { app.control.sign_in_browser(attempt, &origin).await }).await;
     match signed_in {
-        Ok(token) => let_in(&token, (way, lasts), wish.path(), Surroundings::of(&headers)),
+        Ok(token) => {
+            let_in(&app, before, &token, (way, lasts), (wish.path(), Surroundings::of(&headers))).await
+        }
         Err(Refused::SecondFactorMissing) => {
             let answer = SignInAnswer { wrong: None, wants_code: true };
             answered(&headers, &fields, &wish, StatusCode::OK, answer)
@@ -132,9 +136,18 @@ pub(super) const NO_TLS: &str = "This page was reached without TLS from another 
 
 /// Ends the session.
 pub(super) async fn sign_out(State(app): State<App>, visitor: Visitor, Form(_): Form) -> Answer {
+    let surroundings = visitor.surroundings;
+    end(&app, visitor).await?;
+    let_out(surroundings)
+}
+
+/// Ends the session of a visitor, unless that has happened meanwhile.
+async fn end(app: &App, visitor: Visitor) -> Answer<()> {
     let id = visitor.present.session().id;
-    app.control.end_session(&visitor.present, id).await?;
-    let_out(visitor.surroundings)
+    match app.control.end_session(&visitor.present, id).await {
+        Ok(()) | Err(Refused::NotFound(_)) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// Takes the session away from the browser, and sends it to where one signs in.
@@ -146,8 +159,18 @@ pub(super) fn let_out(from: Surroundings) -> Answer {
     Ok(response)
 }
 
-/// Gives the browser the session and sends it on.
-pub(super) fn let_in(token: &Secret, (way, lasts): (Way, Lasts), path: &str, from: Surroundings) -> Answer {
+/// Gives the browser the session and sends it on. The session that it carried before ends: whoever sits there has another
+/// one now, and nobody would end that one by hand.
+pub(super) async fn let_in(
+    app: &App,
+    before: Option<Visitor>,
+    token: &Secret,
+    (way, lasts): (Way, Lasts),
+    (path, from): (&str, Surroundings),
+) -> Answer {
+    if let Some(before) = before {
+        end(app, before).await?;
+    }
     let mut response = go_to(path, from)?;
     let (name, value) = cookie::give(token, way, lasts).ok_or_else(ApiProblem::internal)?;
     response.headers_mut().append(name, value);

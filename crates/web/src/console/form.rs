@@ -1,5 +1,7 @@
 //! Forms: read only when they were sent from a page of ours, and shown again with what is wrong.
 
+use std::fmt::Display;
+
 use axum::extract::{FromRequest, Request};
 use http::header::{HOST, HeaderMap, ORIGIN};
 use http::{HeaderName, StatusCode};
@@ -15,7 +17,7 @@ use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// The field in which every form proves that it is ours.
-const TOKEN_FIELD: &str = "form_token";
+pub(super) const TOKEN_FIELD: &str = "form_token";
 /// Where a request comes from, as browsers tell it.
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -61,6 +63,11 @@ impl Fields {
         Some(self.whole(name)).filter(|text| !text.is_empty()).map(Secret::new)
     }
 
+    /// A secret that has to be there: what stands in the field, be it nothing.
+    pub(super) fn required_secret(&self, name: &str) -> Secret {
+        Secret::new(self.whole(name))
+    }
+
     /// Writes into a field in which nothing stands yet.
     pub(super) fn fill(&mut self, name: &str, value: &str) {
         if self.text(name).is_empty() {
@@ -77,6 +84,12 @@ impl Fields {
 impl From<Vec<(String, String)>> for Fields {
     fn from(fields: Vec<(String, String)>) -> Self {
         Self(fields)
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Fields {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        Vec::from(pairs.map(|(name, text)| (name.to_owned(), text.to_owned()))).into()
     }
 }
 
@@ -163,6 +176,7 @@ impl Wrong {
     /// The problem itself.
     pub(super) fn mendable(problem: ApiProblem) -> Answer<Self> {
         match problem.status() {
+            _ if problem.was_sent_before() => Err(problem),
             StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
                 Ok(Self::from(&problem))
             }
@@ -187,6 +201,11 @@ impl Wrong {
     pub(super) fn within(&self, field: &str) -> Option<String> {
         let part = |name: &str| name.strip_prefix(field)?.strip_prefix('.').map(str::to_owned);
         self.fields.iter().find_map(|(name, rule)| part(name).map(|part| format!("{part} {rule}")))
+    }
+
+    /// The same of an item of a list.
+    pub(super) fn within_item(&self, list: &str, index: impl Display) -> Option<String> {
+        self.within(&format!("{list}[{index}]"))
     }
 
     /// What is wrong with no field that the form shows.

@@ -13,7 +13,7 @@ use super::chart::{Chart, RANGES, Range};
 use super::page::page;
 use super::shell::Shell;
 use super::visitor::Inside;
-use super::{assets, parts};
+use super::{assets, parts, words};
 use crate::api::Answer;
 use crate::api::usage::of_tenant;
 use crate::extract::Query;
@@ -128,13 +128,13 @@ fn tables(overview: &Overview) -> Vec<Table> {
     let environments = keys
         .by_environment
         .iter()
-        .map(|(key, counts)| row(parts::environment_name(*key), format!("?environment={key}"), counts));
+        .map(|(key, counts)| row(words::environment(*key).name, format!("?environment={key}"), counts));
     let levels = keys
         .by_trust_level
         .iter()
-        .map(|(key, counts)| row(parts::trust_name(*key), format!("?trust_level={key}"), counts));
+        .map(|(key, counts)| row(words::trust(*key).name, format!("?trust_level={key}"), counts));
     let kinds =
-        keys.by_kind.iter().map(|(key, counts)| row(parts::kind_name(key), format!("?kind={key}"), counts));
+        keys.by_kind.iter().map(|(key, counts)| row(words::kind(key).name, format!("?kind={key}"), counts));
     vec![
         table("By environment", environments.collect()),
         table("By trust level", levels.collect()),

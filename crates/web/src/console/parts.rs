@@ -6,6 +6,8 @@ use askama::FastWritable;
 use askama::filters::HtmlSafe;
 use keystile_core::{ApiKey, Environment, KeyStatus, Role, Timestamp, TrustLevel};
 
+use super::words;
+
 /// A picture of a line drawing, for the eye only.
 #[derive(Clone, Copy)]
 pub(super) struct Icon(&'static str);
@@ -133,14 +135,15 @@ impl Display for Badge {
 
 /// Whether a key can be used.
 pub(super) fn status(key: &ApiKey, now: impl Shown<Timestamp>) -> Badge {
-    let (tone, word) = match key.status(now.shown()) {
-        KeyStatus::Active if key.blocked.is_some() => ("dot bad", "Blocked"),
-        KeyStatus::Active => ("dot good", "Active"),
-        KeyStatus::Inactive => ("dot", "Inactive"),
-        KeyStatus::Revoked => ("dot bad", "Revoked"),
-        KeyStatus::Expired => ("dot warn", "Expired"),
+    let status = key.status(now.shown());
+    let tone = match status {
+        KeyStatus::Active if key.blocked.is_some() => return Badge { tone: "dot bad", word: "Blocked" },
+        KeyStatus::Active => "dot good",
+        KeyStatus::Inactive => "dot",
+        KeyStatus::Revoked => "dot bad",
+        KeyStatus::Expired => "dot warn",
     };
-    Badge { tone, word }
+    Badge { tone, word: words::status(status) }
 }
 
 /// Where a key works.
@@ -151,16 +154,7 @@ pub(super) fn environment(environment: impl Shown<Environment>) -> Badge {
         Environment::Staging => "info",
         Environment::Development => "",
     };
-    Badge { tone, word: environment_name(environment) }
-}
-
-/// What an environment is called.
-pub(super) const fn environment_name(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "Production",
-        Environment::Staging => "Staging",
-        Environment::Development => "Development",
-    }
+    Badge { tone, word: words::environment(environment).name }
 }
 
 /// How a source is treated.
@@ -171,37 +165,19 @@ pub(super) fn trust(level: impl Shown<TrustLevel>) -> Badge {
         TrustLevel::Internal => "info",
         TrustLevel::Trusted => "good",
     };
-    Badge { tone, word: trust_name(level) }
-}
-
-/// What a trust level is called.
-pub(super) const fn trust_name(level: TrustLevel) -> &'static str {
-    match level {
-        TrustLevel::External => "External",
-        TrustLevel::Internal => "Internal",
-        TrustLevel::Trusted => "Trusted",
-    }
-}
-
-/// What a kind of keys is called, by one of [`KeyKind::NAMES`](keystile_core::KeyKind::NAMES).
-pub(super) fn kind_name(kind: &str) -> &'static str {
-    match kind {
-        "user" => "User",
-        "ingest" => "Ingest",
-        "virtual_llm" => "LLM",
-        _ => "Service",
-    }
+    Badge { tone, word: words::trust(level).name }
 }
 
 /// What a member may do.
 pub(super) fn role(role: impl Shown<Role>) -> Badge {
-    let (tone, word) = match role.shown() {
-        Role::Owner => ("accent", "Owner"),
-        Role::Admin => ("info", "Admin"),
-        Role::Developer => ("good", "Developer"),
-        Role::Viewer => ("", "Viewer"),
+    let role = role.shown();
+    let tone = match role {
+        Role::Owner => "accent",
+        Role::Admin => "info",
+        Role::Developer => "good",
+        Role::Viewer => "",
     };
-    Badge { tone, word }
+    Badge { tone, word: words::role(role).name }
 }
 
 /// What is written here is ours: no text of anybody else's goes into it.

@@ -4,8 +4,9 @@ use askama::Template;
 use axum::extract::{OriginalUri, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use keystile_bearer::RequestId;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -80,8 +81,12 @@ pub(super) async fn show(request: Request, next: Next) -> Response {
     if problem.is_session_over() {
         return go_to(&way_in(&method, &uri), surroundings).unwrap_or_else(IntoResponse::into_response);
     }
-    rendered(&problem, request_id.as_deref().unwrap_or_default(), surroundings, theme)
-        .unwrap_or_else(IntoResponse::into_response)
+    let mut response = rendered(&problem, request_id.as_deref().unwrap_or_default(), surroundings, theme)
+        .unwrap_or_else(IntoResponse::into_response);
+    if let Some(seconds) = problem.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn rendered(
@@ -90,7 +95,7 @@ fn rendered(
     surroundings: Surroundings,
     theme: Option<&'static str>,
 ) -> Answer {
-    let (status, title, detail) = (problem.status(), title(problem.status()), problem.detail());
+    let (status, title, detail) = (problem.status(), title(problem), problem.detail());
     let is_in_doubt = problem.leaves_doubt() && status.is_server_error();
     let may_pass = status.is_server_error() && !is_in_doubt;
     match surroundings {
@@ -115,8 +120,9 @@ fn way_in(method: &Method, uri: &Uri) -> String {
     format!("/console/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC))
 }
 
-const fn title(status: StatusCode) -> &'static str {
-    match status {
+fn title(problem: &ApiProblem) -> &'static str {
+    match problem.status() {
+        _ if problem.was_sent_before() => "Sent twice",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::CONFLICT => "Changed meanwhile",

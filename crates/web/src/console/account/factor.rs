@@ -8,7 +8,8 @@ use keystile_core::Secret;
 use keystile_manage::{Conflict, Enrolment, Refused};
 
 use super::super::door::shown_factor;
-use super::super::form::{Fields, Form, Wrong};
+use super::super::form::{Form, Wrong};
+use super::super::once::{FormName, MakingForm, Sent, once};
 use super::super::page::{go_to, into_target, page, page_with, page_with_secret, unprocessable};
 use super::super::shell::{Frame, Surroundings};
 use super::super::visitor::Own;
@@ -34,6 +35,7 @@ struct Ask {
 #[template(path = "account/factor_secret.html")]
 struct ShowSecret {
     frame: Frame,
+    form_name: FormName,
     /// In groups, as they are typed.
     secret: Secret,
     qr: Option<Qr>,
@@ -54,6 +56,7 @@ impl ShowSecret {
 #[template(path = "account/factor_code.html")]
 struct AskCode {
     frame: Frame,
+    form_name: FormName,
     wrong: Wrong,
 }
 
@@ -62,6 +65,12 @@ struct AskCode {
 struct ShowCodes {
     frame: Frame,
     codes: Vec<Secret>,
+}
+
+#[derive(Template)]
+#[template(path = "account/factor_before.html")]
+struct ConfirmedBefore {
+    frame: Frame,
 }
 
 #[derive(Template)]
@@ -80,11 +89,12 @@ pub(super) async fn ask(own: Own) -> Answer {
 /// Makes a secret and shows it, this once.
 pub(super) async fn enrol(State(app): State<App>, own: Own, Form(fields): Form) -> Answer {
     let Own { present, frame, .. } = own;
-    let password = password(&fields);
+    let password = fields.required_secret("password");
     let work = |app: App| async move { app.control.enrol_totp(&present, password).await };
     let (has_factor, wrong) = match app.finish(work).await {
         Ok(Enrolment { secret, uri }) => {
-            return page_with_secret(&ShowSecret { frame, secret, qr: Qr::of(uri.expose()) });
+            let (form_name, qr) = (FormName::new(&app)?, Qr::of(uri.expose()));
+            return page_with_secret(&ShowSecret { frame, form_name, secret, qr });
         }
         Err(Refused::Conflict(Conflict::SecondFactor)) => (true, Wrong::default()),
         Err(Refused::WrongCredentials) => (false, Wrong::at("password", NOT_THE_PASSWORD)),
@@ -94,24 +104,32 @@ pub(super) async fn enrol(State(app): State<App>, own: Own, Form(fields): Form) 
 }
 
 /// Confirms the secret with a code of it, and shows the recovery codes, this once.
-pub(super) async fn confirm(State(app): State<App>, own: Own, Form(fields): Form) -> Answer {
+pub(super) async fn confirm(
+    State(app): State<App>,
+    own: Own,
+    MakingForm(fields, asked): MakingForm,
+) -> Answer {
     let Own { present, frame, .. } = own;
-    let code = fields.secret("code").unwrap_or_else(|| Secret::new(""));
-    match app.control.confirm_totp(&present, &code).await {
-        Ok(codes) => page_with_secret(&ShowCodes { frame, codes }),
-        Err(Refused::NotFound(_)) => go_to(&format!("{ACCOUNT}/second-factor"), frame.surroundings),
-        Err(other) => wrong_code(frame, Wrong::mendable(other.into())?),
+    let (asker, code) = (present.asker(), fields.required_secret("code"));
+    let work = |app: App| async move { Ok(app.control.confirm_totp(&present, &code).await?) };
+    match once(&app, asker, asked, |_: &Vec<Secret>| String::new(), work).await {
+        Ok(Sent::Now(codes)) => page_with_secret(&ShowCodes { frame, codes }),
+        Ok(Sent::Before(_)) => page(&ConfirmedBefore { frame }),
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => {
+            go_to(&format!("{ACCOUNT}/second-factor"), frame.surroundings)
+        }
+        Err(problem) => wrong_code(&app, frame, Wrong::mendable(problem)?),
     }
 }
 
 /// With scripts the secret stays where it is; without, the form alone is shown again.
-fn wrong_code(frame: Frame, wrong: Wrong) -> Answer<Response> {
+fn wrong_code(app: &App, frame: Frame, wrong: Wrong) -> Answer<Response> {
     match frame.surroundings {
         Surroundings::Panel => {
             let rule = wrong.of("code").unwrap_or_default().to_owned();
             into_target(CODE_ANSWER, page_with(StatusCode::UNPROCESSABLE_ENTITY, &WrongCode { rule })?)
         }
-        Surroundings::Page => unprocessable(&AskCode { frame, wrong }),
+        Surroundings::Page => unprocessable(&AskCode { frame, form_name: FormName::new(app)?, wrong }),
     }
 }
 
@@ -128,7 +146,7 @@ pub(super) async fn ask_to_remove(own: Own) -> Answer {
 /// Removes it, which takes the password and the factor itself.
 pub(super) async fn remove(State(app): State<App>, own: Own, Form(fields): Form) -> Answer {
     let Own { present, frame, .. } = own;
-    let (password, shown) = (password(&fields), shown_factor(&fields));
+    let (password, shown) = (fields.required_secret("password"), shown_factor(&fields));
     let work = |app: App| async move { app.control.remove_totp(&present, password, shown).await };
     let wrong = match app.finish(work).await {
         Ok(()) => return go_to(&format!("{ACCOUNT}?told=factor-removed"), frame.surroundings),
@@ -144,7 +162,3 @@ pub(super) async fn remove(State(app): State<App>, own: Own, Form(fields): Form)
 
 const EITHER_IS_WRONG: &str = "The password or the code is wrong. A code can be used once: wait for the next one. After \
     ten attempts in vain each further one has to wait a while.";
-
-fn password(fields: &Fields) -> Secret {
-    fields.secret("password").unwrap_or_else(|| Secret::new(""))
-}

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::Secret;
 use keystile_manage::Refused;
 
 use super::super::form::{Form, Wrong};
@@ -31,8 +30,7 @@ pub(super) async fn ask(own: Own) -> Answer {
 /// Changes it, which ends all other sessions.
 pub(super) async fn change(State(app): State<App>, own: Own, Form(fields): Form) -> Answer {
     let Own { present, frame, .. } = own;
-    let typed = |name| fields.secret(name).unwrap_or_else(|| Secret::new(""));
-    let (current, new) = (typed("current_password"), typed("new_password"));
+    let (current, new) = (fields.required_secret("current_password"), fields.required_secret("new_password"));
     let work = |app: App| async move { app.control.change_password(&present, current, new).await };
     let wrong = match app.finish(work).await {
         Ok(()) => return go_to("/console/account?told=password-changed", frame.surroundings),

@@ -2,13 +2,14 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::{Application, ApplicationId, CatalogueEntry, Invalid, PermissionName};
+use keystile_core::{Application, ApplicationId, CatalogueEntry, Invalid, Name, PermissionName};
 use keystile_manage::{Caller, Right};
 use keystile_wire::SetPermission;
 use serde::Deserialize;
 
 use super::super::as_json::AsJson;
 use super::super::form::{Fields, Form, Wrong};
+use super::super::once::{FormName, MakingForm, once};
 use super::super::page::{go_to, page, unprocessable};
 use super::super::shell::Shell;
 use super::super::sought::{Asked, Sought};
@@ -76,18 +77,23 @@ impl CatalogueQuery {
 struct Edit {
     shell: Shell,
     application: Application,
-    is_new: bool,
+    /// Of the form of a new permission.
+    form_name: Option<FormName>,
     name: String,
-    label: String,
-    description: String,
+    /// What stands in it.
+    typed: Fields,
     wrong: Wrong,
 }
 
 impl Edit {
     fn path(&self) -> String {
         let page =
-            if self.is_new { "/new-permission".to_owned() } else { format!("/permissions/{}", self.name) };
+            if self.is_new() { "/new-permission".to_owned() } else { format!("/permissions/{}", self.name) };
         path_of(&self.shell, self.application.id, &page)
+    }
+
+    const fn is_new(&self) -> bool {
+        self.form_name.is_some()
     }
 
     fn list_path(&self) -> String {
@@ -103,8 +109,9 @@ pub(super) async fn new(
 ) -> Answer {
     caller.require(Right::ManageApplications)?;
     let application = app.control.application(&caller, id).await?;
-    let (name, label, description, wrong) = Default::default();
-    page(&Edit { shell, application, is_new: true, name, label, description, wrong })
+    let form_name = Some(FormName::new(&app)?);
+    let (name, typed, wrong) = Default::default();
+    page(&Edit { shell, application, form_name, name, typed, wrong })
 }
 
 /// The form of a permission.
@@ -117,15 +124,10 @@ pub(super) async fn edit(
     caller.require(Right::ManageApplications)?;
     let application = app.control.application(&caller, id).await?;
     let entry = app.control.permission(&caller, id, &name).await?;
-    page(&Edit {
-        shell,
-        application,
-        is_new: false,
-        name: name.to_string(),
-        label: entry.label.as_str().to_owned(),
-        description: entry.description.unwrap_or_default(),
-        wrong: Wrong::default(),
-    })
+    let described = entry.description.as_deref().unwrap_or_default();
+    let typed = Fields::from([("label", entry.label.as_str()), ("description", described)]);
+    let (name, wrong) = (name.to_string(), Wrong::default());
+    page(&Edit { shell, application, form_name: None, name, typed, wrong })
 }
 
 /// Puts a new permission into the catalogue. One that is there is not described anew in passing.
@@ -133,19 +135,25 @@ pub(super) async fn add(
     State(app): State<App>,
     Inside { caller, shell }: Inside,
     PathId(id): PathId<ApplicationId>,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     caller.require(Right::ManageApplications)?;
-    let name = fields.text("name").parse::<PermissionName>().map_err(|invalid: Invalid| invalid.at("name"));
-    let outcome = match name {
-        Ok(name) if has(&app, &caller, id, &name).await? => {
-            Err(Invalid::new("name", "is in the catalogue already; change it there").into())
-        }
-        Ok(name) => write(&app, &caller, id, name, &fields).await,
-        Err(invalid) => Err(invalid.into()),
+    let outcome = async {
+        let name = fields.text("name").parse::<PermissionName>();
+        let name = name.map_err(|invalid: Invalid| invalid.at("name"))?;
+        let words = Words::read(&fields)?;
+        let (asker, by) = (caller.asker(Right::ManageApplications)?, caller.clone());
+        let add = move |app: App| async move {
+            if has(&app, &by, id, &name).await? {
+                return Err(Invalid::new("name", "is in the catalogue already; change it there").into());
+            }
+            words.write(&app, &by, (id, name)).await
+        };
+        once(&app, asker, asked, |()| String::new(), add).await.map(drop)
     };
-    let name = fields.text("name").to_owned();
-    answered(&app, &caller, (shell, id), (name, true), &fields, outcome).await
+    let outcome = outcome.await;
+    let (name, form_name) = (fields.text("name").to_owned(), Some(FormName::new(&app)?));
+    answered(&app, &caller, (shell, id), (name, form_name), fields, outcome).await
 }
 
 /// Describes a permission of the catalogue anew.
@@ -158,16 +166,18 @@ pub(super) async fn change(
 ) -> Answer {
     caller.require(Right::ManageApplications)?;
     app.control.permission(&caller, id, &name).await?;
-    let outcome = write(&app, &caller, id, name.clone(), &fields).await;
-    answered(&app, &caller, (shell, id), (name.to_string(), false), &fields, outcome).await
+    let shown = name.to_string();
+    let outcome = async { Words::read(&fields)?.write(&app, &caller, (id, name)).await };
+    let outcome = outcome.await;
+    answered(&app, &caller, (shell, id), (shown, None), fields, outcome).await
 }
 
 async fn answered(
     app: &App,
     caller: &Caller,
     (shell, id): (Shell, ApplicationId),
-    (name, is_new): (String, bool),
-    fields: &Fields,
+    (name, form_name): (String, Option<FormName>),
+    typed: Fields,
     outcome: Answer<()>,
 ) -> Answer {
     let Err(problem) = outcome else {
@@ -175,27 +185,36 @@ async fn answered(
     };
     let wrong = Wrong::mendable(problem)?;
     let application = app.control.application(caller, id).await?;
-    let text = |name| fields.text(name).to_owned();
-    let (label, description) = (text("label"), text("description"));
-    unprocessable(&Edit { shell, application, is_new, name, label, description, wrong })
+    unprocessable(&Edit { shell, application, form_name, name, typed, wrong })
 }
 
 async fn has(app: &App, caller: &Caller, id: ApplicationId, name: &PermissionName) -> Answer<bool> {
     Ok(app.control.catalogue(caller, id).await?.iter().any(|entry| entry.name == *name))
 }
 
-async fn write(
-    app: &App,
-    caller: &Caller,
-    id: ApplicationId,
-    name: PermissionName,
-    fields: &Fields,
-) -> Answer<()> {
-    let request: SetPermission =
-        AsJson::default().required("label", fields).text("description", fields).read()?;
-    let (label, description) = request.parse().map_err(ApiProblem::invalid)?;
-    app.control.set_permission(caller, id, name, label, description).await?;
-    Ok(())
+/// What people are told of a permission.
+struct Words {
+    label: Name,
+    description: Option<String>,
+}
+
+impl Words {
+    fn read(fields: &Fields) -> Answer<Self> {
+        let request: SetPermission =
+            AsJson::default().required("label", fields).text("description", fields).read()?;
+        let (label, description) = request.parse().map_err(ApiProblem::invalid)?;
+        Ok(Self { label, description })
+    }
+
+    async fn write(
+        self,
+        app: &App,
+        caller: &Caller,
+        (id, name): (ApplicationId, PermissionName),
+    ) -> Answer<()> {
+        app.control.set_permission(caller, id, name, self.label, self.description).await?;
+        Ok(())
+    }
 }
 
 #[derive(Template)]

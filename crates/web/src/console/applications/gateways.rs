@@ -11,7 +11,7 @@ use super::super::page::page;
 use super::super::shell::Shell;
 use super::super::sought::Sought;
 use super::super::visitor::Inside;
-use super::super::{assets, parts};
+use super::super::{assets, parts, words};
 use super::{TABS, path_of};
 use crate::api::Answer;
 use crate::extract::PathId;
@@ -28,12 +28,8 @@ const GATEWAYS: &[(&str, &str)] = &[
     ("envoy", "Envoy"),
     ("haproxy", "HAProxy"),
 ];
-const ENVIRONMENTS: &[(&str, &str)] = &[
-    ("production", "Production"),
-    ("staging", "Staging"),
-    ("development", "Development"),
-    ("host", "By host"),
-];
+/// Stands for the environment that the host of a request belongs to.
+const BY_HOST: &str = "host";
 
 /// What is to be pasted.
 #[derive(Debug, Default, Deserialize)]
@@ -91,8 +87,8 @@ pub(super) async fn show(
     let application = app.control.application(&caller, id).await?;
     let routing = app.control.routing(&caller, id).await?.routing;
     let has_hosts = !routing.hosts.is_empty();
-    let (gateway, gateway_name) = chosen(GATEWAYS, query.gateway.as_deref());
-    let (environment, _) = chosen(ENVIRONMENTS, query.environment.as_deref());
+    let (gateway, gateway_name) = chosen(GATEWAYS.iter().copied(), query.gateway.as_deref());
+    let (environment, _) = chosen(environments(), query.environment.as_deref());
     let address = address(&headers);
     let (snippet, curl) =
         (written(gateway, &address, &asked(id, environment))?, curl(&address, id, environment));
@@ -139,9 +135,18 @@ impl Asked<'_> {
     }
 }
 
-fn chosen(all: &'static [(&str, &str)], wanted: Option<&str>) -> (&'static str, &'static str) {
-    let found = all.iter().find(|(name, _)| Some(*name) == wanted);
-    found.or(all.first()).copied().unwrap_or_default()
+/// What can be asked of keys: to be of an environment, or of whichever the host belongs to.
+fn environments() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    words::environments().map(|(id, word)| (id, word.name)).chain([(BY_HOST, "By host")])
+}
+
+/// The one that is wanted, or else the first.
+fn chosen(
+    mut all: impl Iterator<Item = (&'static str, &'static str)> + Clone,
+    wanted: Option<&str>,
+) -> (&'static str, &'static str) {
+    let found = all.clone().find(|(id, _)| Some(*id) == wanted);
+    found.or_else(|| all.next()).unwrap_or_default()
 }
 
 /// Whom the gateway asks about, and where its keys must work.
@@ -168,7 +173,7 @@ fn written(gateway: &str, address: &str, query: &str) -> Answer<String> {
 }
 
 fn curl(address: &str, id: ApplicationId, environment: &str) -> String {
-    let host = if environment == "host" { " \\\n  -H 'X-Forwarded-Host: api.example.com'" } else { "" };
+    let host = if environment == BY_HOST { " \\\n  -H 'X-Forwarded-Host: api.example.com'" } else { "" };
     format!(
         "curl -i 'http://{address}/api/v1/authz/{}' \\\n  -H 'X-Forwarded-Method: GET' -H 'X-Forwarded-Uri: /'{host} \\\n  -H \"Authorization: ApiKey $KEY\"",
         asked(id, environment).trim_end_matches('?')

@@ -8,7 +8,7 @@ use keystile_manage::{Caller, Right, VersionGuard};
 use keystile_wire::{KeyListQuery, PatchApplication};
 
 use super::super::form::Form;
-use super::super::issued::{FEW, few_keys};
+use super::super::newest::{FEW, few_keys};
 use super::super::page::{go_to, page};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
@@ -67,6 +67,10 @@ struct Archive {
 impl Archive {
     fn path(&self) -> String {
         path_of(&self.shell, self.application.id, "/archive")
+    }
+
+    fn back(&self) -> String {
+        path_of(&self.shell, self.application.id, "")
     }
 }
 

@@ -8,7 +8,7 @@ use keystile_manage::{Caller, Right, VersionGuard};
 use keystile_wire::{KeyListQuery, PatchCustomer};
 
 use super::super::form::Form;
-use super::super::issued::{FEW, few_keys};
+use super::super::newest::{FEW, few_keys};
 use super::super::page::{go_to, page};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
@@ -54,6 +54,10 @@ struct Archive {
 impl Archive {
     fn path(&self) -> String {
         self.shell.path(&format!("customers/{}/archive", self.customer.id))
+    }
+
+    fn back(&self) -> String {
+        self.shell.path(&format!("customers/{}", self.customer.id))
     }
 }
 

@@ -1,13 +1,12 @@
 //! One thing done to many keys. Each is carried out as if it stood alone, and what became of each is told.
 
-use std::str::FromStr;
-
 use askama::Template;
 use axum::extract::State;
 use keystile_core::{ApiKey, Invalid, KeyId};
-use keystile_manage::{Caller, Refused, Right, VersionGuard};
-use keystile_wire::{BlockKey, MAX_PAGE, RevokeKey};
+use keystile_manage::{Caller, Refused, Right};
+use keystile_wire::MAX_PAGE;
 
+use super::deed::{Deed, carried_out};
 use crate::api::Answer;
 use crate::console::form::{Fields, Form, Wrong};
 use crate::console::page::{page, unprocessable};
@@ -18,72 +17,13 @@ use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// What can be done to many keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
-    Enable,
-    Disable,
-    Block,
-    Revoke,
-}
-
-impl FromStr for Action {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "enable" => Ok(Self::Enable),
-            "disable" => Ok(Self::Disable),
-            "block" => Ok(Self::Block),
-            "revoke" => Ok(Self::Revoke),
-            _ => Err(Invalid::new("action", "must be one of `enable` `disable` `block` `revoke`")),
-        }
-    }
-}
-
-impl Action {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Enable => "enable",
-            Self::Disable => "disable",
-            Self::Block => "block",
-            Self::Revoke => "revoke",
-        }
-    }
-
-    const fn verb(self) -> &'static str {
-        match self {
-            Self::Enable => "Enable",
-            Self::Disable => "Disable",
-            Self::Block => "Block",
-            Self::Revoke => "Revoke",
-        }
-    }
-
-    const fn done(self) -> &'static str {
-        match self {
-            Self::Enable => "enabled",
-            Self::Disable => "disabled",
-            Self::Block => "blocked",
-            Self::Revoke => "revoked",
-        }
-    }
-
-    /// Whether nothing brings it back.
-    const fn is_final(self) -> bool {
-        matches!(self, Self::Revoke)
-    }
-
-    /// Whether somebody is asked before it is done.
-    const fn is_asked(self) -> bool {
-        matches!(self, Self::Block | Self::Revoke)
-    }
-}
+const OFFERED: [Deed; 4] = [Deed::Enable, Deed::Disable, Deed::Block, Deed::Revoke];
 
 #[derive(Template)]
 #[template(path = "keys/bulk_confirm.html")]
 struct Confirm {
     shell: Shell,
-    action: Action,
+    deed: Deed,
     keys: Vec<ApiKey>,
     reason: String,
     wrong: Wrong,
@@ -93,7 +33,7 @@ struct Confirm {
 #[template(path = "keys/bulk_done.html")]
 struct Done {
     shell: Shell,
-    action: Action,
+    deed: Deed,
     outcomes: Vec<Outcome>,
 }
 
@@ -123,9 +63,8 @@ pub(super) async fn carry_out(
     Form(fields): Form,
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
-    let action: Action = fields.text("action").parse()?;
-    let ids = chosen(&fields)?;
-    let wrong = if action.is_asked() { doubts(action, &fields, ids.len()) } else { Ok(None) };
+    let (deed, ids) = (offered(&fields)?, chosen(&fields)?);
+    let wrong = if deed.has_reason() { doubts(deed, &fields, ids.len()) } else { Ok(None) };
     let reason = match wrong {
         Ok(reason) => reason,
         Err(wrong) => {
@@ -133,7 +72,7 @@ pub(super) async fn carry_out(
             let is_answer = fields.is_ticked("confirmed");
             let confirm = Confirm {
                 shell,
-                action,
+                deed,
                 keys,
                 reason,
                 wrong: if is_answer { wrong } else { Wrong::default() },
@@ -142,9 +81,15 @@ pub(super) async fn carry_out(
         }
     };
     // Once begun it is carried out to its end, whoever waits for it.
-    let each = move |app: App| async move { Ok(all(&app, &caller, &ids, action, reason).await) };
+    let each = move |app: App| async move { Ok(all(&app, &caller, &ids, deed, reason).await) };
     let outcomes = app.finish(each).await?;
-    page(&Done { shell, action, outcomes })
+    page(&Done { shell, deed, outcomes })
+}
+
+fn offered(fields: &Fields) -> Result<Deed, Invalid> {
+    let deed = fields.text("action").parse::<Deed>().ok().filter(|deed| OFFERED.contains(deed));
+    let words = OFFERED.map(|deed| format!("`{}`", deed.as_str())).join(" ");
+    deed.ok_or_else(|| Invalid::new("action", format!("must be one of {words}")))
 }
 
 /// The keys that were ticked, at most as many as a page has.
@@ -170,22 +115,13 @@ fn chosen(fields: &Fields) -> Result<Vec<KeyId>, ApiProblem> {
 }
 
 /// The reason that is given, or what is missing before it can be done.
-fn doubts(action: Action, fields: &Fields, count: usize) -> Result<Option<String>, Wrong> {
-    let reason = fields.filled("reason");
+fn doubts(deed: Deed, fields: &Fields, count: usize) -> Result<Option<String>, Wrong> {
     let wrong = |invalid: Invalid| Wrong::from(&ApiProblem::from(invalid));
-    if action == Action::Revoke {
-        let request = RevokeKey { reason };
-        let reason = request.parse().map_err(wrong)?;
-        let typed = fields.text("typed") == count.to_string();
-        return if typed {
-            Ok(reason)
-        } else {
-            Err(wrong(Invalid::new("typed", format!("type {count} to go on"))))
-        };
+    let reason = deed.reason(fields).map_err(wrong)?;
+    if deed.is_final() && fields.text("typed") != count.to_string() {
+        return Err(wrong(Invalid::new("typed", format!("type {count} to go on"))));
     }
-    let request = BlockKey { reason: reason.unwrap_or_default() };
-    let reason = request.parse().map_err(wrong)?;
-    if fields.is_ticked("confirmed") { Ok(Some(reason)) } else { Err(Wrong::default()) }
+    if fields.is_ticked("confirmed") { Ok(reason) } else { Err(Wrong::default()) }
 }
 
 /// Those of the keys that are there.
@@ -201,30 +137,17 @@ async fn read(app: &App, caller: &Caller, ids: &[KeyId]) -> Answer<Vec<ApiKey>> 
     Ok(keys)
 }
 
-async fn all(
-    app: &App,
-    caller: &Caller,
-    ids: &[KeyId],
-    action: Action,
-    reason: Option<String>,
-) -> Vec<Outcome> {
+async fn all(app: &App, caller: &Caller, ids: &[KeyId], deed: Deed, reason: Option<String>) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(ids.len());
     for id in ids {
-        outcomes.push(one(app, caller, *id, action, reason.clone()).await);
+        outcomes.push(one(app, caller, *id, deed, reason.clone()).await);
     }
     outcomes
 }
 
-async fn one(app: &App, caller: &Caller, id: KeyId, action: Action, reason: Option<String>) -> Outcome {
-    let (by, any) = (caller.clone(), VersionGuard(None));
-    let work = |app: App| async move {
-        match action {
-            Action::Enable => app.control.enable_key(&by, id, any).await,
-            Action::Disable => app.control.disable_key(&by, id, any).await,
-            Action::Block => app.control.block_key(&by, id, reason.unwrap_or_default(), any).await,
-            Action::Revoke => app.control.revoke_key(&by, id, reason, any).await,
-        }
-    };
+async fn one(app: &App, caller: &Caller, id: KeyId, deed: Deed, reason: Option<String>) -> Outcome {
+    let by = caller.clone();
+    let work = |app: App| async move { carried_out(&app, &by, id, deed, reason).await };
     match app.commit(work).await {
         Ok(key) => Outcome { id, key: Some(key), refusal: None },
         Err(refused) => {

@@ -3,20 +3,20 @@
 use askama::Template;
 use axum::extract::State;
 use http::HeaderMap;
-use keystile_manage::Right;
+use keystile_manage::{Caller, Right};
 use serde::Deserialize;
 
 use super::draft::{self, EXPIRIES};
 use super::filled;
-use super::issued::{self, Occasion};
-use super::sheet::{ENVIRONMENT_CHOICES, KIND_CHOICES, PERIODS, Sheet, TRUST_CHOICES};
-use super::window::UNITS;
+use super::issued::{self, Occasion, issue};
+use super::sheet::{PERIODS, Sheet};
 use crate::api::Answer;
-use crate::console::form::{Fields, Form, Wrong};
+use crate::console::form::{Fields, Wrong};
+use crate::console::once::{FormName, MakingForm};
 use crate::console::page::{page, unprocessable};
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
-use crate::console::{assets, parts};
+use crate::console::{assets, parts, words};
 use crate::extract::Query;
 use crate::problem::ApiProblem;
 use crate::state::App;
@@ -25,6 +25,7 @@ use crate::state::App;
 #[template(path = "keys/new.html")]
 struct NewKey {
     shell: Shell,
+    form_name: FormName,
     sheet: Sheet,
 }
 
@@ -54,7 +55,7 @@ pub(super) async fn form(
     let blank =
         filled::blank(settings.default_trust_level.as_str(), &given.application_id, &given.customer_id);
     let sheet = Sheet::new(&app, &caller, blank, Wrong::default()).await?;
-    page(&NewKey { shell, sheet })
+    page(&NewKey { shell, form_name: FormName::new(&app)?, sheet })
 }
 
 /// The permissions of another application, to pick from.
@@ -73,28 +74,26 @@ pub(super) async fn create(
     State(app): State<App>,
     Inside { caller, shell }: Inside,
     headers: HeaderMap,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
     if fields.is_ticked("again") {
-        return page(&NewKey { shell, sheet: Sheet::new(&app, &caller, fields, Wrong::default()).await? });
+        let sheet = Sheet::new(&app, &caller, fields, Wrong::default()).await?;
+        return page(&NewKey { shell, form_name: FormName::new(&app)?, sheet });
     }
-    let made = match draft::creation(&fields, shell.now) {
-        Ok(draft) => {
-            let caller = caller.clone();
-            app.commit(|app| async move { app.control.create_key(&caller, draft).await })
-                .await
-                .map_err(ApiProblem::from)
-        }
-        Err(broken) => Err(ApiProblem::invalid(broken)),
+    let sent = async {
+        let draft = draft::creation(&fields, shell.now).map_err(ApiProblem::invalid)?;
+        let create = |app: App, caller: Caller| async move { app.control.create_key(&caller, draft).await };
+        issue(&app, &caller, asked, create).await
     };
-    match made {
-        Ok(issued) => issued::show(shell, &headers, issued, Occasion::Created),
+    match sent.await {
+        Ok(sent) => issued::answer(&app, (&caller, shell), &headers, sent, Occasion::Created).await,
         Err(problem) => again(&app, Inside { caller, shell }, fields, problem).await,
     }
 }
 
 async fn again(app: &App, Inside { caller, shell }: Inside, fields: Fields, problem: ApiProblem) -> Answer {
     let wrong = Wrong::mendable(problem)?;
-    unprocessable(&NewKey { shell, sheet: Sheet::new(app, &caller, fields, wrong).await? })
+    let sheet = Sheet::new(app, &caller, fields, wrong).await?;
+    unprocessable(&NewKey { shell, form_name: FormName::new(app)?, sheet })
 }

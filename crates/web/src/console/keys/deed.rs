@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{FromRequestParts, State};
 use http::request::Parts;
 use keystile_core::{ApiKey, Invalid, KeyId, KeyStatus};
-use keystile_manage::{Caller, Refused, Right, VersionGuard};
+use keystile_manage::{Caller, Committed, Refused, Right, VersionGuard};
 use keystile_wire::{BlockKey, RevokeKey};
 
 use super::usage::lately;
@@ -22,7 +22,7 @@ use crate::problem::ApiProblem;
 use crate::state::App;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+pub(super) enum Deed {
     Disable,
     Enable,
     Block,
@@ -59,7 +59,7 @@ impl FromRequestParts<App> for Named {
 }
 
 impl Deed {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",
             Self::Enable => "enable",
@@ -70,7 +70,7 @@ impl Deed {
         }
     }
 
-    const fn verb(self) -> &'static str {
+    pub(super) const fn verb(self) -> &'static str {
         match self {
             Self::Disable => "Disable",
             Self::Enable => "Enable",
@@ -78,6 +78,18 @@ impl Deed {
             Self::Unblock => "Unblock",
             Self::Revoke => "Revoke",
             Self::Delete => "Delete",
+        }
+    }
+
+    /// What a key is when it is done.
+    pub(super) const fn done(self) -> &'static str {
+        match self {
+            Self::Disable => "disabled",
+            Self::Enable => "enabled",
+            Self::Block => "blocked",
+            Self::Unblock => "unblocked",
+            Self::Revoke => "revoked",
+            Self::Delete => "deleted",
         }
     }
 
@@ -114,7 +126,7 @@ impl Deed {
     }
 
     /// Whether nothing brings the key back.
-    const fn is_final(self) -> bool {
+    pub(super) const fn is_final(self) -> bool {
         matches!(self, Self::Revoke | Self::Delete)
     }
 
@@ -123,8 +135,18 @@ impl Deed {
         matches!(self, Self::Disable | Self::Block | Self::Revoke | Self::Delete)
     }
 
-    const fn has_reason(self) -> bool {
+    pub(super) const fn has_reason(self) -> bool {
         matches!(self, Self::Block | Self::Revoke)
+    }
+
+    /// The reason that a form gives, where one belongs to it.
+    pub(super) fn reason(self, fields: &Fields) -> Result<Option<String>, Invalid> {
+        let reason = fields.filled("reason");
+        Ok(match self {
+            Self::Block => Some(BlockKey { reason: reason.unwrap_or_default() }.parse()?),
+            Self::Revoke => RevokeKey { reason }.parse()?,
+            Self::Disable | Self::Enable | Self::Unblock | Self::Delete => None,
+        })
     }
 }
 
@@ -224,25 +246,21 @@ fn one_line(text: &str) -> String {
 
 /// The reason, if the name is typed where it must be.
 fn confirmed(ask: &Ask, fields: &Fields) -> Result<Option<String>, Invalid> {
-    let reason = fields.filled("reason");
-    let reason = match ask.deed {
-        Deed::Block => Some(BlockKey { reason: reason.unwrap_or_default() }.parse()?),
-        Deed::Revoke => RevokeKey { reason }.parse()?,
-        Deed::Disable | Deed::Enable | Deed::Unblock | Deed::Delete => None,
-    };
+    let reason = ask.deed.reason(fields)?;
     if ask.deed.is_final() && one_line(fields.text("typed")) != ask.typed() {
         return Err(Invalid::new("typed", "type the name of the key exactly as it stands above"));
     }
     Ok(reason)
 }
 
-async fn carried_out(
+/// Does it to a key as it is now, whatever version it has.
+pub(super) async fn carried_out(
     app: &App,
     caller: &Caller,
     id: KeyId,
     deed: Deed,
     reason: Option<String>,
-) -> Result<keystile_manage::Committed<ApiKey>, Refused> {
+) -> Result<Committed<ApiKey>, Refused> {
     let any = VersionGuard(None);
     match deed {
         Deed::Disable => app.control.disable_key(caller, id, any).await,

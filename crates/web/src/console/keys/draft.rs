@@ -7,8 +7,8 @@ use keystile_core::{ApiKey, Invalid, KeyKind, RateLimit, Timestamp};
 use keystile_wire::{CreateKey, Object, Patch, PatchKey};
 use serde_json::{Map, Value};
 
-use super::window;
 use crate::console::form::Fields;
+use crate::console::window;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -222,7 +222,7 @@ mod tests {
     use keystile_core::{Actor, ApplicationId, KeyId, RateLimit, Secret, TenantId};
     use serde_json::json;
 
-    use super::super::filled::{filled, of_key};
+    use super::super::filled::of_key;
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
-        let fields = filled([
+        let fields = Fields::from([
             ("kind", "virtual_llm"),
             ("rpm_limit", "many"),
             ("max_budget_usd", "a lot"),
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_only_another_kind_has_is_not_sent() {
-        let fields = filled([
+        let fields = Fields::from([
             ("name", "a"),
             ("kind", "user"),
             ("issued_to_user_id", "u"),
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_moment_that_no_script_has_read_is_in_utc() {
-        let fields = filled([("expiry", "date"), ("expires_on", "2030-01-02T03:04")]);
+        let fields = Fields::from([("expiry", "date"), ("expires_on", "2030-01-02T03:04")]);
         assert_eq!(expiry(&fields, NOW).as_deref(), Some("2030-01-02T03:04:00Z"));
         assert_eq!(in_utc("2030-01-02T03:04:05"), "2030-01-02T03:04:05Z");
     }

@@ -7,14 +7,13 @@ use keystile_manage::{Refused, Right};
 
 use super::draft::{self, EXPIRIES};
 use super::renew::guard;
-use super::sheet::{PERIODS, Sheet, TRUST_CHOICES};
-use super::window::UNITS;
+use super::sheet::{PERIODS, Sheet};
 use crate::api::Answer;
 use crate::console::form::{Form, Wrong};
 use crate::console::page::{go_to, page, unprocessable};
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
-use crate::console::{assets, parts};
+use crate::console::{assets, parts, words};
 use crate::extract::PathId;
 use crate::problem::ApiProblem;
 use crate::state::App;

@@ -5,12 +5,12 @@ use keystile_core::{ApiKey, CatalogueEntry, KeyKind};
 use serde_json::{Map, Value};
 
 use super::draft::KEEP;
-use super::window;
 use crate::console::form::Fields;
+use crate::console::window;
 
 /// The form as it is first shown for a new key.
 pub(super) fn blank(trust_level: &str, application_id: &str, customer_id: &str) -> Fields {
-    filled([
+    Fields::from([
         ("environment", "production"),
         ("trust_level", trust_level),
         ("application_id", application_id),
@@ -74,8 +74,4 @@ fn issued_to(kind: &KeyKind) -> (&str, &str, String) {
 
 fn object_text(object: &Map<String, Value>) -> String {
     if object.is_empty() { String::new() } else { serde_json::to_string_pretty(object).unwrap_or_default() }
-}
-
-pub(super) fn filled<const N: usize>(pairs: [(&str, &str); N]) -> Fields {
-    Vec::from(pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))).into()
 }

@@ -1,15 +1,19 @@
-//! A secret, shown once.
+//! A secret, made once and shown once.
 
 use askama::Template;
 use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
-use keystile_core::{ApiKey, Secret};
-use keystile_manage::Issued;
+use keystile_core::{ApiKey, KeyId, Secret};
+use keystile_manage::{Asked, Caller, Committed, Issued, Refused, Right};
+use zeroize::Zeroizing;
 
 use crate::api::Answer;
-use crate::console::page::page_with_secret;
+use crate::console::once::{Sent, SentBefore, once};
+use crate::console::page::{page, page_with_secret};
 use crate::console::shell::Shell;
 use crate::console::{assets, parts};
+use crate::problem::ApiProblem;
+use crate::state::App;
 
 /// What a secret was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,19 @@ impl Occasion {
             Self::Created => "Your new key",
             Self::Regenerated => "The new secret",
             Self::Rotated { .. } => "The new key",
+        }
+    }
+
+    /// What had happened when the form was sent for the first time.
+    fn done_before(self, key: &ApiKey) -> String {
+        let (name, secret) = (&key.name, &key.secret);
+        let known_by = format!("{}…{}", secret.key_prefix, secret.last4);
+        match self {
+            Self::Created => format!("The key {name} was made, with the secret {known_by}."),
+            Self::Regenerated => format!("The key {name} got a new secret. It has {known_by} now."),
+            Self::Rotated { .. } => {
+                format!("The key was rotated. Its successor is {name}, with the secret {known_by}.")
+            }
         }
     }
 
@@ -57,12 +74,49 @@ struct Page {
     title: &'static str,
     what_of_the_old: Option<String>,
     file_name: String,
-    file: String,
-    trial: String,
+    file: Zeroizing<String>,
+    trial: Zeroizing<String>,
+}
+
+/// Carries out what gives a key a secret, once, however often its form is sent.
+pub(super) async fn issue<F>(
+    app: &App,
+    caller: &Caller,
+    asked: Option<Asked>,
+    work: impl FnOnce(App, Caller) -> F + Send + 'static,
+) -> Answer<Sent<Issued>>
+where
+    F: Future<Output = Result<Committed<Issued>, Refused>> + Send + 'static,
+{
+    let (asker, by) = (caller.asker(Right::ManageKeys)?, caller.clone());
+    let keeps = |issued: &Issued| issued.key.id.to_string();
+    once(app, asker, asked, keeps, |app| async move { Ok(app.commit(|app| work(app, by)).await?) }).await
+}
+
+/// Answers a form that gives a key a secret: with the secret, the first time.
+pub(super) async fn answer(
+    app: &App,
+    (caller, shell): (&Caller, Shell),
+    headers: &HeaderMap,
+    sent: Sent<Issued>,
+    occasion: Occasion,
+) -> Answer {
+    let id = match sent {
+        Sent::Now(issued) => return show(shell, headers, issued, occasion),
+        Sent::Before(id) => id.parse::<KeyId>().map_err(|_| ApiProblem::internal())?,
+    };
+    let (key, path) = (app.control.key(caller, id).await?, shell.path(&format!("keys/{id}")));
+    page(&SentBefore {
+        shell,
+        made: occasion.done_before(&key),
+        lost: "The secret was shown in the first answer alone, and is kept nowhere. If you have not copied it, give the key another one.",
+        remedy: (format!("{path}/regenerate"), "Regenerate its secret"),
+        place: (path, "To the key"),
+    })
 }
 
 /// Shows the secret of a key that was just made, in this one answer.
-pub(super) fn show(shell: Shell, headers: &HeaderMap, issued: Issued, occasion: Occasion) -> Answer {
+fn show(shell: Shell, headers: &HeaderMap, issued: Issued, occasion: Occasion) -> Answer {
     let Issued { key, secret } = issued;
     page_with_secret(&Page {
         title: occasion.title(),
@@ -85,12 +139,12 @@ fn file_name(key: &ApiKey) -> String {
     format!("{}.{}.env", name.chars().take(60).collect::<String>(), key.environment)
 }
 
-fn file(key: &ApiKey, secret: &Secret) -> String {
+fn file(key: &ApiKey, secret: &Secret) -> Zeroizing<String> {
     let KeyLine { name, environment, id } = KeyLine::of(key);
-    format!(
+    Zeroizing::new(format!(
         "# {name} ({environment}), {id}\n# Keep this file out of source control.\nAPI_KEY={}\n",
-        quoted(secret.expose())
-    )
+        *quoted(secret.expose())
+    ))
 }
 
 /// What of a key is told in a comment.
@@ -107,21 +161,26 @@ impl<'k> KeyLine<'k> {
 }
 
 /// Commands that show that the key works, for a shell.
-fn trial(key: &ApiKey, secret: &Secret, server: &str) -> String {
+fn trial(key: &ApiKey, secret: &Secret, server: &str) -> Zeroizing<String> {
     let (secret, application, environment) = (quoted(secret.expose()), key.application_id, key.environment);
     let curl = r#"curl -i -H "Authorization: ApiKey $API_KEY""#;
-    format!(
-        "API_KEY={secret}\n\n\
+    Zeroizing::new(format!(
+        "API_KEY={}\n\n\
         # What the key is, may do and has left:\n{curl} {server}/api/v1/whoami\n\n\
         # What a gateway in front of your API asks:\n\
-        {curl} '{server}/api/v1/authz/{application}?environment={environment}'\n"
-    )
+        {curl} '{server}/api/v1/authz/{application}?environment={environment}'\n",
+        *secret
+    ))
 }
 
 /// A value as shells and readers of `.env` files take it. Only a secret of one's own can need quotes.
-fn quoted(secret: &str) -> String {
+fn quoted(secret: &str) -> Zeroizing<String> {
     let is_plain = secret.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    if is_plain { secret.to_owned() } else { format!("'{}'", secret.replace('\'', r"'\''")) }
+    if is_plain {
+        return Zeroizing::new(secret.to_owned());
+    }
+    let escaped = Zeroizing::new(secret.replace('\'', r"'\''"));
+    Zeroizing::new(format!("'{}'", *escaped))
 }
 
 /// Where this server is, as the browser calls it. What is no plain address is not told.
@@ -162,11 +221,11 @@ mod tests {
 
     #[test]
     fn a_secret_stands_in_a_file_so_that_nothing_in_it_is_read_as_something_else() {
-        assert_eq!(quoted("sk_ks_live_Ab09"), "sk_ks_live_Ab09");
-        assert_eq!(quoted("a$b`c\"d#e f"), "'a$b`c\"d#e f'");
-        assert_eq!(quoted("a'b"), r"'a'\''b'");
+        assert_eq!(*quoted("sk_ks_live_Ab09"), "sk_ks_live_Ab09");
+        assert_eq!(*quoted("a$b`c\"d#e f"), "'a$b`c\"d#e f'");
+        assert_eq!(*quoted("a'b"), r"'a'\''b'");
         let file = file(&key("a"), &Secret::new("x y"));
-        assert!(file.ends_with("\nAPI_KEY='x y'\n"), "{file}");
+        assert!(file.ends_with("\nAPI_KEY='x y'\n"), "{}", *file);
     }
 
     #[test]

@@ -8,14 +8,14 @@ use keystile_store::KeyPage;
 use keystile_wire::KeyListQuery;
 
 use super::scope::{Archived, Catalogues, Choices, Permission, applications, customers};
-use super::{ENVIRONMENTS, KINDS, STATUSES, TRUST_LEVELS, ends_soon, rotation_is_due, window};
+use super::{ends_soon, rotation_is_due};
 use crate::api::keys::filter;
 use crate::api::{Answer, listing, page_size};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::sought::{Asked, Sought};
 use crate::console::visitor::Inside;
-use crate::console::{assets, parts};
+use crate::console::{assets, parts, window, words};
 use crate::state::App;
 
 /// Permissions of a key that the list shows before it counts the others.

@@ -14,7 +14,6 @@ mod sheet;
 mod show;
 mod story;
 mod usage;
-mod window;
 
 use std::time::Duration;
 
@@ -23,18 +22,6 @@ use axum::routing::{get, post};
 use keystile_core::{ApiKey, Timestamp};
 
 use crate::state::App;
-
-/// Words of the API, and what people are shown for each.
-pub(super) type Words = &'static [(&'static str, &'static str)];
-
-pub(super) const ENVIRONMENTS: Words =
-    &[("production", "Production"), ("staging", "Staging"), ("development", "Development")];
-pub(super) const STATUSES: Words =
-    &[("active", "Active"), ("inactive", "Inactive"), ("expired", "Expired"), ("revoked", "Revoked")];
-pub(super) const TRUST_LEVELS: Words =
-    &[("external", "External"), ("internal", "Internal"), ("trusted", "Trusted")];
-pub(super) const KINDS: Words =
-    &[("service", "Service"), ("user", "User"), ("ingest", "Ingest"), ("virtual_llm", "Language models")];
 
 /// A key whose end is nearer than this is told to be ending soon.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -50,11 +37,6 @@ pub(super) fn routes() -> Router<App> {
         .route("/keys/{api_key_id}/rotate", get(renew::rotation).post(renew::rotate))
         .route("/keys/{api_key_id}/regenerate", get(renew::regeneration).post(renew::regenerate))
         .route("/keys/{api_key_id}/{deed}", get(deed::form).post(deed::carry_out))
-}
-
-/// What people call a word of the API.
-fn word(words: Words, value: &str) -> &'static str {
-    words.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
 }
 
 /// When a key that can be used now, and soon no more, ends.

@@ -4,20 +4,20 @@ use askama::Template;
 use axum::extract::State;
 use http::HeaderMap;
 use keystile_core::{ApiKey, Invalid, KeyId};
-use keystile_manage::{Right, VersionGuard};
-use keystile_wire::{RegenerateKey, RotateKey};
+use keystile_manage::{Caller, Right, VersionGuard};
+use keystile_wire::RotateKey;
 
-use super::issued::{self, Occasion};
+use super::issued::{self, Occasion, issue};
 use super::usage::lately;
 use crate::api::Answer;
 use crate::console::chart::Chart;
-use crate::console::form::{Fields, Form, Wrong};
+use crate::console::form::{Fields, Wrong};
+use crate::console::once::{FormName, MakingForm};
 use crate::console::page::{page, unprocessable};
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
 use crate::console::{assets, parts};
 use crate::extract::PathId;
-use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// How long the old key can live on, in seconds.
@@ -34,6 +34,7 @@ const USUAL_OVERLAP: &str = "86400";
 #[template(path = "keys/rotate.html")]
 struct Rotation {
     shell: Shell,
+    form_name: FormName,
     key: ApiKey,
     overlap: String,
     wrong: Wrong,
@@ -43,6 +44,7 @@ struct Rotation {
 #[template(path = "keys/regenerate.html")]
 struct Regeneration {
     shell: Shell,
+    form_name: FormName,
     key: ApiKey,
     usage: Chart,
     wrong: Wrong,
@@ -68,7 +70,8 @@ pub(super) async fn rotation(
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
-    page(&Rotation { shell, key, overlap: USUAL_OVERLAP.to_owned(), wrong: Wrong::default() })
+    let (form_name, overlap) = (FormName::new(&app)?, USUAL_OVERLAP.to_owned());
+    page(&Rotation { shell, form_name, key, overlap, wrong: Wrong::default() })
 }
 
 /// Gives the key a successor, and shows its secret.
@@ -77,32 +80,27 @@ pub(super) async fn rotate(
     Inside { caller, shell }: Inside,
     PathId(id): PathId<KeyId>,
     headers: HeaderMap,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
-    let rotated = match requested(&fields) {
-        Ok((request, guard)) => {
-            let (seconds, overlap) = (request.overlap_seconds, request.overlap());
-            match overlap {
-                Ok(overlap) => {
-                    let work = |app: App| async move {
-                        app.control.rotate_key(&caller, id, overlap, request.secret, guard).await
-                    };
-                    app.commit(work).await.map(|issued| (issued, seconds)).map_err(ApiProblem::from)
-                }
-                Err(invalid) => Err(invalid.into()),
-            }
-        }
-        Err(invalid) => Err(invalid.into()),
+    let sent = async {
+        let (request, guard) = requested(&fields)?;
+        let (overlap, secret) = (request.overlap()?, request.secret);
+        let rotate = move |app: App, caller: Caller| async move {
+            app.control.rotate_key(&caller, id, overlap, secret, guard).await
+        };
+        Ok((issue(&app, &caller, asked, rotate).await?, request.overlap_seconds))
     };
-    match rotated {
-        Ok((issued, overlap_seconds)) => {
-            issued::show(shell, &headers, issued, Occasion::Rotated { overlap_seconds })
+    match sent.await {
+        Ok((sent, overlap_seconds)) => {
+            let occasion = Occasion::Rotated { overlap_seconds };
+            issued::answer(&app, (&caller, shell), &headers, sent, occasion).await
         }
         Err(problem) => {
+            let (wrong, form_name) = (Wrong::mendable(problem)?, FormName::new(&app)?);
             let overlap = fields.text("overlap_seconds").to_owned();
-            unprocessable(&Rotation { shell, key, overlap, wrong: Wrong::mendable(problem)? })
+            unprocessable(&Rotation { shell, form_name, key, overlap, wrong })
         }
     }
 }
@@ -130,7 +128,7 @@ pub(super) async fn regeneration(
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
     let usage = lately(&app, &caller, id, shell.now).await?;
-    page(&Regeneration { shell, key, usage, wrong: Wrong::default() })
+    page(&Regeneration { shell, form_name: FormName::new(&app)?, key, usage, wrong: Wrong::default() })
 }
 
 /// Gives the key a new secret, and shows it.
@@ -139,21 +137,23 @@ pub(super) async fn regenerate(
     Inside { caller, shell }: Inside,
     PathId(id): PathId<KeyId>,
     headers: HeaderMap,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
-    let usage = lately(&app, &caller, id, shell.now).await?;
-    let RegenerateKey { secret } = RegenerateKey { secret: fields.secret("secret") };
-    let renewed = match guard(&fields) {
-        Ok(guard) => {
-            let work = |app: App| async move { app.control.regenerate_key(&caller, id, secret, guard).await };
-            app.commit(work).await.map_err(ApiProblem::from)
-        }
-        Err(invalid) => Err(invalid.into()),
+    let sent = async {
+        let (secret, guard) = (fields.secret("secret"), guard(&fields)?);
+        let regenerate = move |app: App, caller: Caller| async move {
+            app.control.regenerate_key(&caller, id, secret, guard).await
+        };
+        issue(&app, &caller, asked, regenerate).await
     };
-    match renewed {
-        Ok(issued) => issued::show(shell, &headers, issued, Occasion::Regenerated),
-        Err(problem) => unprocessable(&Regeneration { shell, key, usage, wrong: Wrong::mendable(problem)? }),
+    match sent.await {
+        Ok(sent) => issued::answer(&app, (&caller, shell), &headers, sent, Occasion::Regenerated).await,
+        Err(problem) => {
+            let (wrong, form_name) = (Wrong::mendable(problem)?, FormName::new(&app)?);
+            let usage = lately(&app, &caller, id, shell.now).await?;
+            unprocessable(&Regeneration { shell, form_name, key, usage, wrong })
+        }
     }
 }

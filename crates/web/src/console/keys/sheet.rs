@@ -3,35 +3,21 @@
 use keystile_core::{ApiKey, ApplicationId, CatalogueEntry};
 use keystile_manage::{Caller, Refused};
 
-use super::Words;
 use super::scope::{Archived, Choice, Choices, applications, customer_name, customers};
-use super::window::{self, Row};
 use super::{draft, filled};
 use crate::api::Answer;
 use crate::console::form::{Fields, Wrong};
+use crate::console::window::{self, Row};
 use crate::state::App;
 
-/// Names of things with a line of explanation.
-pub(super) type Explained = &'static [(&'static str, &'static str, &'static str)];
-
-pub(super) const ENVIRONMENT_CHOICES: Explained = &[
-    ("production", "Production", "Real traffic."),
-    ("staging", "Staging", "Tests with realistic data."),
-    ("development", "Development", "Building and trying out."),
-];
-pub(super) const TRUST_CHOICES: Explained = &[
-    ("external", "External", "Less trusted, or controlled by a customer."),
-    ("internal", "Internal", "A system your own team operates."),
-    ("trusted", "Trusted", "Traffic you consider highly reliable."),
-];
-pub(super) const KIND_CHOICES: Words = &[
-    ("service", "Service: one system calls another"),
-    ("user", "User: a person with their tools"),
-    ("ingest", "Ingest: a source that sends events"),
-    ("virtual_llm", "Language models: for a gateway"),
-];
-pub(super) const PERIODS: Words =
+/// How long a budget lasts: as the API writes it, and for people.
+pub(super) const PERIODS: &[(&str, &str)] =
     &[("month", "a month"), ("week", "a week"), ("day", "a day"), ("lifetime", "altogether")];
+
+/// What people call a period of [`PERIODS`].
+pub(super) fn period_name(period: &str) -> &'static str {
+    PERIODS.iter().find(|(known, _)| *known == period).map_or("", |(_, name)| name)
+}
 
 pub(super) struct Sheet {
     pub(super) typed: Fields,
@@ -130,14 +116,6 @@ impl Sheet {
         };
         let whole = || self.wrong.exactly(field).map(str::to_owned);
         entries.iter().enumerate().find_map(entry).or_else(whole)
-    }
-
-    pub(super) fn wrong_row(&self, index: impl std::fmt::Display) -> Option<String> {
-        self.wrong.within(&format!("rate_limits[{index}]"))
-    }
-
-    pub(super) fn wrong_rates(&self) -> Option<&str> {
-        self.wrong.exactly("rate_limits")
     }
 
     pub(super) fn opens_windows(&self) -> bool {

@@ -8,15 +8,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::scope::{Catalogues, Permission, customer_name};
+use super::sheet::period_name;
 use super::story::{Entry, Names, story};
 use super::usage::{Usage, meaning, usage};
-use super::{ends_soon, rotation_is_due, window, word};
+use super::{ends_soon, rotation_is_due};
 use crate::api::Answer;
 use crate::console::chart::{RANGES, Range};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
-use crate::console::{assets, parts};
+use crate::console::{assets, parts, window, words};
 use crate::extract::{PathId, Query};
 use crate::state::App;
 
@@ -141,7 +142,7 @@ impl Show {
     }
 
     fn kind(&self) -> &'static str {
-        parts::kind_name(self.key.kind.as_str())
+        words::kind(self.key.kind.as_str()).name
     }
 
     fn issued_to(&self) -> Option<&str> {
@@ -165,7 +166,7 @@ impl Show {
     /// What was spent of what, in dollars.
     fn budget(&self) -> Option<String> {
         let most = self.key.limits.max_budget?;
-        let period = word(super::sheet::PERIODS, self.key.limits.budget_period.as_str());
+        let period = period_name(self.key.limits.budget_period.as_str());
         Some(format!("${:.2} of ${:.2} {period}", self.key.limits.spend.to_dollars(), most.to_dollars()))
     }
 

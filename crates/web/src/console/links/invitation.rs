@@ -87,7 +87,8 @@ pub(super) async fn accept(
     };
     let Some(way) = Way::of_form(&headers) else { return again(Wrong::altogether(door::NO_TLS)) };
     let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
-    let bearer = known(visitor)?.map(|visitor| Bearer::Person(visitor.signed_in));
+    let before = known(visitor)?;
+    let bearer = before.as_ref().map(|visitor| Bearer::Person(visitor.signed_in));
     let acceptance = Acceptance { token, password: fields.secret("password"), bearer };
     let from = origin.clone();
     let work = |app: App| async move { app.control.accept_invitation(acceptance, &from).await };
@@ -100,7 +101,7 @@ pub(super) async fn accept(
     let tenant_id = membership.tenant_id;
     match fields.secret("password") {
         Some(password) => {
-            let_in(&app, (email, password), (tenant_id, "joined"), (origin, &headers, way)).await
+            let_in(&app, before, (email, password), (tenant_id, "joined"), (origin, &headers, way)).await
         }
         None => go_to(&format!("/console/{tenant_id}?told=joined"), Surroundings::of(&headers)),
     }

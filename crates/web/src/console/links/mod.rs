@@ -21,6 +21,7 @@ use super::form::{Fields, Wrong};
 use super::page::{go_to, page_with};
 use super::parts;
 use super::shell::Surroundings;
+use super::visitor::Visitor;
 use crate::api::Answer;
 use crate::state::App;
 
@@ -65,6 +66,7 @@ fn token(fields: &Fields) -> Option<Secret> {
 /// signs in by themselves.
 async fn let_in(
     app: &App,
+    before: Option<Visitor>,
     (email, password): (Email, Secret),
     (tenant_id, word): (TenantId, &'static str),
     (origin, headers, way): (Origin, &HeaderMap, Way),
@@ -76,7 +78,7 @@ async fn let_in(
     match app.finish(|app: App| async move { app.control.sign_in_browser(attempt, &origin).await }).await {
         Ok(token) => {
             let path = format!("/console/{tenant_id}?told={word}");
-            door::let_in(&token, (way, Lasts::UntilClosed), &path, from)
+            door::let_in(app, before, &token, (way, Lasts::UntilClosed), (path.as_str(), from)).await
         }
         Err(Refused::SecondFactorMissing | Refused::WrongCredentials) => {
             go_to(&format!("/console/sign-in?told={word}-sign-in&next=%2Fconsole%2F{tenant_id}"), from)

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use http::HeaderMap;
-use keystile_core::Secret;
 use keystile_manage::Refused;
 
 use super::super::cookie::{self, Way};
@@ -46,7 +45,7 @@ pub(super) async fn set(
         return again(Wrong::altogether(door::NO_TLS));
     }
     let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
-    let new = fields.secret("new_password").unwrap_or_else(|| Secret::new(""));
+    let new = fields.required_secret("new_password");
     match app.control.reset_password(&token, new, &origin).await {
         Ok(()) => go_to("/console/sign-in?told=password-set", Surroundings::of(&headers)),
         Err(Refused::ResetToken) => again(Wrong::altogether(OVER)),

@@ -9,7 +9,7 @@ use keystile_wire::SetUp;
 
 use super::super::cookie::{self, Way};
 use super::super::door;
-use super::super::form::{Fields, OpenForm, Wrong};
+use super::super::form::{OpenForm, Wrong};
 use super::super::page::page;
 use super::super::{assets, parts};
 use super::{NO_TOKEN, let_in, token, wrong};
@@ -67,7 +67,7 @@ pub(super) async fn set_up(
     let request = SetUp {
         token,
         email: fields.text("email").to_owned(),
-        password: password(&fields),
+        password: fields.required_secret("password"),
         tenant_name: fields.filled("tenant_name"),
     };
     let (email, tenant_name) = match request.parse() {
@@ -81,14 +81,10 @@ pub(super) async fn set_up(
         Err(Refused::SetUpAlready) => return again(Wrong::altogether(SET_UP)),
         Err(other) => return again(Wrong::mendable(other.into())?),
     };
-    let who = (email, password(&fields));
-    let_in(&app, who, (founded.tenant.id, "set-up"), (origin, &headers, way)).await
+    let who = (email, fields.required_secret("password"));
+    let_in(&app, None, who, (founded.tenant.id, "set-up"), (origin, &headers, way)).await
 }
 
 async fn found(app: &App, token: Secret, first: FirstOwner, origin: Origin) -> Result<Founded, Refused> {
     app.finish(|app: App| async move { app.control.set_up(&token, first, &origin).await }).await
-}
-
-fn password(fields: &Fields) -> Secret {
-    fields.secret("password").unwrap_or_else(|| Secret::new(""))
 }

@@ -9,6 +9,7 @@ use keystile_wire::{CreateInvitation, PageQuery};
 use zeroize::Zeroizing;
 
 use super::super::form::{Form, Wrong};
+use super::super::once::{FormName, MakingForm, Sent, SentBefore, once};
 use super::super::page::{go_to, page, page_with_secret, unprocessable};
 use super::super::shell::Shell;
 use super::super::sought::{Asked, Sought};
@@ -33,6 +34,7 @@ struct List {
 #[template(path = "members/invite.html")]
 struct Ask {
     shell: Shell,
+    form_name: FormName,
     request: CreateInvitation,
     wrong: Wrong,
 }
@@ -58,10 +60,10 @@ pub(super) async fn list(
     page(&List { shell, invitations: listed.data, asked, next })
 }
 
-pub(super) async fn ask(Inside { caller, shell }: Inside) -> Answer {
+pub(super) async fn ask(State(app): State<App>, Inside { caller, shell }: Inside) -> Answer {
     caller.require(Right::ManageMembers)?;
     let request = CreateInvitation { role: "developer".to_owned(), ..CreateInvitation::default() };
-    page(&Ask { shell, request, wrong: Wrong::default() })
+    page(&Ask { shell, form_name: FormName::new(&app)?, request, wrong: Wrong::default() })
 }
 
 /// Makes the invitation and shows its link, this once.
@@ -69,24 +71,38 @@ pub(super) async fn invite(
     State(app): State<App>,
     Inside { caller, shell }: Inside,
     headers: HeaderMap,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     caller.require(Right::ManageMembers)?;
     let request =
         CreateInvitation { email: fields.text("email").to_owned(), role: fields.text("role").to_owned() };
     let invite = async {
         let (email, role) = request.parse().map_err(ApiProblem::invalid)?;
-        Ok(app.control.invite(&caller, email, role).await?)
+        let asker = caller.asker(Right::ManageMembers)?;
+        let keeps = |invited: &Invited| invited.invitation.email.to_string();
+        let work = move |app: App| async move { Ok(app.control.invite(&caller, email, role).await?) };
+        once(&app, asker, asked, keeps, work).await
     };
     match invite.await {
-        Ok(Invited { invitation, token }) => {
+        Ok(Sent::Now(Invited { invitation, token })) => {
             let link = link(&headers, "invitation", &token);
             page_with_secret(&Show { shell, invitation, link })
         }
+        Ok(Sent::Before(email)) => page(&invited_before(shell, &email)),
         Err(problem) => {
-            let wrong = Wrong::mendable(problem)?;
-            unprocessable(&Ask { shell, request, wrong })
+            let (wrong, form_name) = (Wrong::mendable(problem)?, FormName::new(&app)?);
+            unprocessable(&Ask { shell, form_name, request, wrong })
         }
+    }
+}
+
+fn invited_before(shell: Shell, email: &str) -> SentBefore {
+    SentBefore {
+        made: format!("{email} was invited."),
+        lost: "The link was shown in the first answer alone. If you have not copied it, withdraw the invitation and make another.",
+        remedy: (shell.path("members/invitations"), "To the invitations"),
+        place: (shell.path("members"), "To the members"),
+        shell,
     }
 }
 

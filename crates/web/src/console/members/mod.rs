@@ -14,15 +14,8 @@ use keystile_manage::Right;
 use zeroize::Zeroizing;
 
 use super::shell::Shell;
+use super::words::{self, Word};
 use crate::state::App;
-
-/// The roles, strongest first, and what each may do beside what the weaker ones may.
-const ROLES: &[(Role, &str, &str)] = &[
-    (Role::Owner, "Owner", "Everything, with owners and the settings of the tenant."),
-    (Role::Admin, "Admin", "Manages members, invitations and applications, too."),
-    (Role::Developer, "Developer", "Makes, changes and revokes API keys and customers, too."),
-    (Role::Viewer, "Viewer", "Sees everything but secrets, and changes nothing."),
-];
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -35,10 +28,10 @@ pub(super) fn routes() -> Router<App> {
         .route("/members/{person_id}/reset", get(reset::ask).post(reset::offer))
 }
 
-/// The roles that somebody with the role of the shell may give.
-fn roles_to_give(shell: &Shell) -> impl Iterator<Item = &'static (Role, &'static str, &'static str)> {
+/// The roles that somebody with the role of the shell may give, strongest first.
+fn roles_to_give(shell: &Shell) -> impl Iterator<Item = (Role, Word)> {
     let most = shell.role;
-    ROLES.iter().filter(move |(role, ..)| *role <= most)
+    Role::ALL.iter().rev().filter(move |role| **role <= most).map(|role| (*role, words::role(*role)))
 }
 
 /// What it takes to change a member; owners are the owners' to change.

@@ -3,6 +3,7 @@
 mod common;
 mod examples;
 mod model;
+mod reader;
 mod schema;
 
 use askama::Template;

@@ -4,7 +4,8 @@ use askama::Template;
 use axum::extract::State;
 use keystile_wire::CreateTenant;
 
-use super::super::form::{Form, Wrong};
+use super::super::form::Wrong;
+use super::super::once::{FormName, MakingForm, once};
 use super::super::page::{go_to, page, unprocessable};
 use super::super::shell::Frame;
 use super::super::visitor::Own;
@@ -18,6 +19,7 @@ use crate::state::App;
 #[template(path = "tenant/new.html")]
 struct Ask {
     frame: Frame,
+    form_name: FormName,
     request: CreateTenant,
     wrong: Wrong,
 }
@@ -28,8 +30,9 @@ impl Ask {
     }
 }
 
-pub(super) async fn ask(own: Own) -> Answer {
-    page(&Ask { frame: own.frame, request: CreateTenant::default(), wrong: Wrong::default() })
+pub(super) async fn ask(State(app): State<App>, own: Own) -> Answer {
+    let (request, wrong) = Default::default();
+    page(&Ask { frame: own.frame, form_name: FormName::new(&app)?, request, wrong })
 }
 
 /// Makes it; whoever does owns it.
@@ -37,22 +40,24 @@ pub(super) async fn make(
     State(app): State<App>,
     own: Own,
     CameFrom(origin): CameFrom,
-    Form(fields): Form,
+    MakingForm(fields, asked): MakingForm,
 ) -> Answer {
     let Own { signed_in, frame, .. } = own;
     let request =
         CreateTenant { name: fields.text("name").to_owned(), key_label: fields.filled("key_label") };
     let make = async {
         let (name, label) = request.parse().map_err(ApiProblem::invalid)?;
-        Ok(app.control.create_tenant(&signed_in, name, label, &origin).await?)
+        let work = move |app: App| async move {
+            let founded = app.control.create_tenant(&signed_in, name, label, &origin).await?;
+            Ok(founded.tenant.id.to_string())
+        };
+        once(&app, signed_in.asker(), asked, String::clone, work).await
     };
     match make.await {
-        Ok(founded) => {
-            go_to(&format!("/console/{}?told=tenant-created", founded.tenant.id), frame.surroundings)
-        }
+        Ok(sent) => go_to(&format!("/console/{}?told=tenant-created", sent.made()), frame.surroundings),
         Err(problem) => {
-            let wrong = Wrong::mendable(problem)?;
-            unprocessable(&Ask { frame, request, wrong })
+            let (wrong, form_name) = (Wrong::mendable(problem)?, FormName::new(&app)?);
+            unprocessable(&Ask { frame, form_name, request, wrong })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::{Role, Tenant, TrustLevel};
+use keystile_core::{Role, Tenant};
 use keystile_manage::{Caller, Right, VersionGuard};
 use keystile_wire::PatchTenant;
 
@@ -12,7 +12,7 @@ use super::super::page::{go_to, page, unprocessable};
 use super::super::request_limits::{TypedLimits, told};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
-use super::super::{assets, parts};
+use super::super::{assets, parts, words};
 use crate::api::Answer;
 use crate::problem::ApiProblem;
 use crate::state::App;
@@ -40,63 +40,33 @@ const RIGHTS: &[(&str, Right)] = &[
     ("Change these settings", Right::ManageTenant),
 ];
 
-const TRUST_LEVELS: &[(TrustLevel, &str, &str)] = &[
-    (TrustLevel::External, "External", "Treated with care, such as a system of a customer."),
-    (TrustLevel::Internal, "Internal", "A system of your own."),
-    (TrustLevel::Trusted, "Trusted", "One whose word your services take as it is."),
-];
-
 #[derive(Template)]
 #[template(path = "tenant/settings.html")]
 struct Settings {
     shell: Shell,
     tenant: Tenant,
-    typed: Typed,
+    /// What stands in the form.
+    typed: Fields,
     limits: TypedLimits,
     whose: &'static str,
     wrong: Wrong,
-}
-
-/// What stands in the form beside the limits.
-struct Typed {
-    version: String,
-    name: String,
-    key_label: String,
-    rotation_days: String,
-    mfa_required: bool,
-    default_trust_level: String,
-}
-
-impl Typed {
-    fn of(tenant: &Tenant) -> Self {
-        Self {
-            version: tenant.version.to_string(),
-            name: tenant.name.to_string(),
-            key_label: tenant.key_label.to_string(),
-            rotation_days: tenant.settings.rotation_days.to_string(),
-            mfa_required: tenant.settings.mfa_required,
-            default_trust_level: tenant.settings.default_trust_level.to_string(),
-        }
-    }
-
-    fn read(fields: &Fields) -> Self {
-        let text = |name| fields.text(name).to_owned();
-        Self {
-            version: text("version"),
-            name: text("name"),
-            key_label: text("key_label"),
-            rotation_days: text("rotation_days"),
-            mfa_required: fields.is_ticked("mfa_required"),
-            default_trust_level: text("default_trust_level"),
-        }
-    }
 }
 
 impl Settings {
     const WHOSE: &str = "all keys of this tenant";
 
     fn of(shell: Shell, tenant: Tenant) -> Self {
-        let (typed, limits) = (Typed::of(&tenant), TypedLimits::of(&tenant.limits));
+        let (settings, limits) = (&tenant.settings, TypedLimits::of(&tenant.limits));
+        let mut typed = Fields::from([
+            ("version", tenant.version.to_string().as_str()),
+            ("name", tenant.name.as_str()),
+            ("key_label", tenant.key_label.as_str()),
+            ("rotation_days", &settings.rotation_days.to_string()),
+            ("default_trust_level", settings.default_trust_level.as_str()),
+        ]);
+        if settings.mfa_required {
+            typed.fill("mfa_required", "yes");
+        }
         Self { shell, tenant, typed, limits, whose: Self::WHOSE, wrong: Wrong::default() }
     }
 
@@ -111,13 +81,8 @@ impl Settings {
 }
 
 /// The roles of the table, weakest first.
-const fn roles() -> &'static [(Role, &'static str)] {
-    &[
-        (Role::Viewer, "Viewer"),
-        (Role::Developer, "Developer"),
-        (Role::Admin, "Admin"),
-        (Role::Owner, "Owner"),
-    ]
+fn roles() -> impl Iterator<Item = (Role, &'static str)> {
+    Role::ALL.iter().map(|role| (*role, words::role(*role).name))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass what they name by reference")]
@@ -138,26 +103,25 @@ pub(super) async fn save(
 ) -> Answer {
     caller.require(Right::ManageTenant)?;
     let tenant = app.control.tenant(&caller).await?;
-    let (typed, limits) = (Typed::read(&fields), TypedLimits::read(&fields));
-    match carry_out(&app, caller, &typed, &limits).await {
+    let limits = TypedLimits::read(&fields);
+    match carry_out(&app, caller, &fields, &limits).await {
         Ok(()) => go_to(&format!("{}?told=settings-saved", shell.path("settings")), shell.surroundings),
         Err(problem) => {
             let wrong = Wrong::mendable(problem)?;
-            unprocessable(&Settings { typed, limits, wrong, ..Settings::of(shell, tenant) })
+            unprocessable(&Settings { typed: fields, limits, wrong, ..Settings::of(shell, tenant) })
         }
     }
 }
 
-async fn carry_out(app: &App, caller: Caller, typed: &Typed, limits: &TypedLimits) -> Answer<()> {
-    let text = |text: &str| Some(text).filter(|text| !text.is_empty()).into();
+async fn carry_out(app: &App, caller: Caller, fields: &Fields, limits: &TypedLimits) -> Answer<()> {
     let request = AsJson::default()
-        .with("name", typed.name.as_str().into())
-        .with("key_label", text(&typed.key_label))
-        .with("rotation_days", number(&typed.rotation_days))
-        .with("mfa_required", typed.mfa_required.into())
-        .with("default_trust_level", text(&typed.default_trust_level))
-        .with("version", number(&typed.version));
-    let request: PatchTenant = limits.write(request).read()?;
+        .required("name", fields)
+        .text("key_label", fields)
+        .with("rotation_days", number(fields.text("rotation_days")))
+        .with("mfa_required", fields.is_ticked("mfa_required").into())
+        .text("default_trust_level", fields)
+        .with("version", number(fields.text("version")));
+    let request: PatchTenant = limits.write(request)?.read()?;
     let guard = VersionGuard(request.version);
     let patch = request.parse().map_err(ApiProblem::invalid)?;
     app.commit(move |app: App| async move { app.control.patch_tenant(&caller, patch, guard).await }).await?;

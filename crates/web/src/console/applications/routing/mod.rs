@@ -97,10 +97,8 @@ impl Trial {
 struct Edit {
     shell: Shell,
     application: Application,
-    version: String,
-    hosts: String,
-    routes: String,
-    unmatched: String,
+    /// What stands in it.
+    typed: Fields,
     host_faults: Vec<Fault>,
     route_faults: Vec<Fault>,
     wrong: Wrong,
@@ -116,18 +114,18 @@ impl Edit {
     }
 
     fn of(shell: Shell, application: Application, routed: &Routed) -> Self {
+        let routing = &routed.routing;
+        let unmatched = if routing.routes.is_empty() { Unmatched::Refuse } else { routing.unmatched };
+        let typed = Fields::from([
+            ("version", routed.version.to_string().as_str()),
+            ("hosts", &text::hosts(&routing.hosts)),
+            ("routes", &text::routes(&routing.routes)),
+            ("unmatched", &unmatched.to_string()),
+        ]);
         Self {
             shell,
             application,
-            version: routed.version.to_string(),
-            hosts: text::hosts(&routed.routing.hosts),
-            routes: text::routes(&routed.routing.routes),
-            unmatched: if routed.routing.routes.is_empty() {
-                Unmatched::Refuse
-            } else {
-                routed.routing.unmatched
-            }
-            .to_string(),
+            typed,
             host_faults: Vec::new(),
             route_faults: Vec::new(),
             wrong: Wrong::default(),
@@ -167,14 +165,10 @@ pub(super) async fn change(
     let Err(faults) = carry_out(&app, caller, id, &fields).await? else {
         return go_to(&path_of(&shell, id, "/routing?told=routing-saved"), shell.surroundings);
     };
-    let text = |name| fields.text(name).to_owned();
     unprocessable(&Edit {
         shell,
         application,
-        version: text("version"),
-        hosts: text("hosts"),
-        routes: text("routes"),
-        unmatched: text("unmatched"),
+        typed: fields,
         host_faults: faults.hosts,
         route_faults: faults.routes,
         wrong: faults.rest,

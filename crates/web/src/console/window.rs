@@ -3,15 +3,14 @@
 use keystile_core::limit::MAX_RATE_LIMITS;
 use keystile_core::{ApiKey, Invalid, RateLimit};
 
-use crate::console::form::Fields;
-use crate::console::parts;
+use super::form::Fields;
+use super::parts;
 
 /// Rows that a form shows at least, so that a few can be filled in without scripts.
 const ROWS: usize = 3;
 
-/// Units of time, in seconds.
-pub(super) const UNITS: &[(&str, &str)] =
-    &[("1", "seconds"), ("60", "minutes"), ("3600", "hours"), ("86400", "days")];
+/// Units of time, in seconds; the first fits everything.
+const UNITS: &[(&str, &str)] = &[("1", "seconds"), ("60", "minutes"), ("3600", "hours"), ("86400", "days")];
 
 /// One row of a form: what is typed for a further window.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +36,11 @@ impl Row {
 
     pub(super) fn is_empty(&self) -> bool {
         [&self.limit, &self.count, &self.name, &self.burst].into_iter().all(String::is_empty)
+    }
+
+    /// What its window can be told in: as the form sends it, and for people.
+    pub(super) const fn units(&self) -> &'static [(&'static str, &'static str)] {
+        UNITS
     }
 
     /// Whether its window is told in this unit; in minutes while nothing is chosen.
@@ -82,7 +86,7 @@ fn default_name(window_seconds: u64) -> String {
 }
 
 /// What a field of a row is called.
-pub(super) fn field(index: usize, part: &str) -> String {
+fn field(index: usize, part: &str) -> String {
     format!("rate_limits[{index}].{part}")
 }
 
@@ -128,10 +132,15 @@ pub(super) fn with_empty(mut rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-/// The limits of a key in a line: `600/min, 10,000/d`.
+/// The limits of a key in a line; nothing when it has none.
 pub(super) fn summary(key: &ApiKey) -> String {
-    let minute = key.limits.rpm.map(|count| format!("{}/min", parts::number(count)));
-    let further = key.limits.rates.iter();
+    told(key.limits.rpm, &key.limits.rates)
+}
+
+/// Limits in a line: `600/min, 10,000/d`; nothing when there are none.
+pub(super) fn told(rpm: Option<u64>, rates: &[RateLimit]) -> String {
+    let minute = rpm.map(|count| format!("{}/min", parts::number(count)));
+    let further = rates.iter();
     let further = further.map(|rate| format!("{}/{}", parts::number(rate.limit), span(rate.window_seconds)));
     minute.into_iter().chain(further).collect::<Vec<_>>().join(", ")
 }

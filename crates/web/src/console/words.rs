@@ -1,0 +1,96 @@
+//! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
+
+use keystile_core::{Environment, KeyKind, KeyStatus, Role, TrustLevel};
+
+/// A word for people.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word {
+    pub(super) name: &'static str,
+    /// What it means.
+    pub(super) what: &'static str,
+}
+
+const fn word(name: &'static str, what: &'static str) -> Word {
+    Word { name, what }
+}
+
+/// Where a key works.
+pub(super) const fn environment(environment: Environment) -> Word {
+    match environment {
+        Environment::Production => word("Production", "Real traffic."),
+        Environment::Staging => word("Staging", "Tests with realistic data."),
+        Environment::Development => word("Development", "Building and trying out."),
+    }
+}
+
+/// How a source is treated.
+pub(super) const fn trust(level: TrustLevel) -> Word {
+    match level {
+        TrustLevel::External => word("External", "Less trusted, or controlled by a customer."),
+        TrustLevel::Internal => word("Internal", "A system your own team operates."),
+        TrustLevel::Trusted => word("Trusted", "Traffic you consider highly reliable."),
+    }
+}
+
+/// Whether a key can be used.
+pub(super) const fn status(status: KeyStatus) -> &'static str {
+    match status {
+        KeyStatus::Active => "Active",
+        KeyStatus::Inactive => "Inactive",
+        KeyStatus::Revoked => "Revoked",
+        KeyStatus::Expired => "Expired",
+    }
+}
+
+/// What a key is for, by one of [`KeyKind::NAMES`].
+pub(super) fn kind(name: &str) -> Word {
+    match name {
+        "user" => word("User", "a person with their tools"),
+        "ingest" => word("Ingest", "a source that sends events"),
+        "virtual_llm" => word("Language models", "for a gateway"),
+        _ => word("Service", "one system calls another"),
+    }
+}
+
+/// What a member may do beside what the weaker roles may.
+pub(super) const fn role(role: Role) -> Word {
+    match role {
+        Role::Owner => word("Owner", "Everything, with owners and the settings of the tenant."),
+        Role::Admin => word("Admin", "Manages members, invitations and applications, too."),
+        Role::Developer => word("Developer", "Makes, changes and revokes API keys and customers, too."),
+        Role::Viewer => word("Viewer", "Sees everything but secrets, and changes nothing."),
+    }
+}
+
+/// The environments, as the API writes them and for people.
+pub(super) fn environments() -> impl Iterator<Item = (&'static str, Word)> + Clone {
+    Environment::ALL.iter().map(|one| (one.as_str(), environment(*one)))
+}
+
+/// The trust levels, likewise.
+pub(super) fn trust_levels() -> impl Iterator<Item = (&'static str, Word)> {
+    TrustLevel::ALL.iter().map(|one| (one.as_str(), trust(*one)))
+}
+
+/// The states of keys, likewise.
+pub(super) fn statuses() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KeyStatus::ALL.iter().map(|one| (one.as_str(), status(*one)))
+}
+
+/// The kinds of keys, likewise.
+pub(super) fn kinds() -> impl Iterator<Item = (&'static str, Word)> {
+    KeyKind::NAMES.into_iter().map(|name| (name, kind(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_word_of_its_own() {
+        let names: HashSet<_> = kinds().map(|(_, word)| word.name).collect();
+        assert_eq!(names.len(), KeyKind::NAMES.len());
+    }
+}
