@@ -5,8 +5,6 @@ mod invitations;
 mod list;
 mod reset;
 
-use axum::Router;
-use axum::routing::{get, post};
 use http::HeaderMap;
 use http::header::ORIGIN;
 use keystile_core::{Member, Role, Secret};
@@ -14,7 +12,7 @@ use keystile_manage::Right;
 use zeroize::Zeroizing;
 
 use super::shell::Shell;
-use crate::state::App;
+use super::table::{Pages, get, post};
 
 /// The roles, strongest first, and what each may do beside what the weaker ones may.
 const ROLES: &[(Role, &str, &str)] = &[
@@ -24,8 +22,8 @@ const ROLES: &[(Role, &str, &str)] = &[
     (Role::Viewer, "Viewer", "Sees everything but secrets, and changes nothing."),
 ];
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/members", get(list::list))
         .route("/members/invitations", get(invitations::list))
         .route("/members/invite", get(invitations::ask).post(invitations::invite))
