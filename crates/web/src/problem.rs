@@ -1,7 +1,8 @@
 //! The one place where refusals become problems (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use keystile_bearer::{IN_PROGRESS, Refused, RequestId, Unreadable};
 use keystile_core::{Code, Invalid, Refusal};
 use keystile_manage::{self as manage, Conflict, TokenRefused};
@@ -32,6 +33,8 @@ pub(crate) struct ApiProblem {
     limited_by: Option<Box<LimitState>>,
     /// The code that OAuth 2.0 has for it, where that is told.
     oauth: Option<&'static str>,
+    /// So many seconds pass before the same is looked at again.
+    pause: Option<u64>,
 }
 
 impl ApiProblem {
@@ -44,6 +47,7 @@ impl ApiProblem {
             current_version: None,
             limited_by: None,
             oauth: None,
+            pause: None,
         }
     }
 
@@ -173,14 +177,19 @@ impl ApiProblem {
 
     /// The response, with the id that finds the request in the logs.
     pub(crate) fn render(self, request_id: &RequestId) -> http::Response<Vec<u8>> {
-        keystile_bearer::render(&Problem {
+        let pause = self.pause;
+        let mut response = keystile_bearer::render(&Problem {
             error: self.oauth.map(str::to_owned),
             error_description: self.oauth.map(|_| description(&self.detail)),
             errors: self.errors,
             current_version: self.current_version,
             limited_by: self.limited_by.map(|limit| *limit),
             ..keystile_bearer::problem(self.status, self.code, self.detail, request_id)
-        })
+        });
+        if let Some(seconds) = pause {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -229,6 +238,10 @@ impl From<manage::Refused> for ApiProblem {
             }
             manage::Refused::ResetToken => Self::new(StatusCode::UNAUTHORIZED, "reset_token_invalid", detail),
             manage::Refused::SetupToken => Self::new(StatusCode::UNAUTHORIZED, "setup_token_invalid", detail),
+            manage::Refused::SetupPaused { seconds } => Self {
+                pause: Some(seconds),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "setup_paused", detail)
+            },
             manage::Refused::SetUpAlready => Self::new(StatusCode::GONE, "set_up_already", detail),
             manage::Refused::SessionEnded => {
                 Self::new(StatusCode::UNAUTHORIZED, SESSION_ENDED, format!("{detail}; sign in again"))
