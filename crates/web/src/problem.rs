@@ -1,7 +1,7 @@
 //! The one place where refusals become problems (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::header::RETRY_AFTER;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use keystile_bearer::{IN_PROGRESS, Refused, RequestId, Unreadable};
 use keystile_core::{Code, Invalid, Refusal};
@@ -21,6 +21,9 @@ const SESSION_ENDED: &str = "session_ended";
 const SECOND_FACTOR_REQUIRED: &str = "second_factor_required";
 /// A token that cannot be revoked by itself (RFC 7009, section 2.2.1).
 pub(crate) const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
+
+/// The scheme that software which knows OAuth 2.0 tries first, offered where a key is taken so (RFC 6749, section 5.2; RFC 7617).
+const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="keystile", charset="UTF-8""#);
 
 /// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
 #[derive(Debug, Clone)]
@@ -177,6 +180,7 @@ impl ApiProblem {
 
     /// The response, with the id that finds the request in the logs.
     pub(crate) fn render(self, request_id: &RequestId) -> http::Response<Vec<u8>> {
+        let takes_basic = self.oauth.is_some() && self.status == StatusCode::UNAUTHORIZED;
         let pause = self.pause;
         let mut response = keystile_bearer::render(&Problem {
             error: self.oauth.map(str::to_owned),
@@ -186,6 +190,9 @@ impl ApiProblem {
             limited_by: self.limited_by.map(|limit| *limit),
             ..keystile_bearer::problem(self.status, self.code, self.detail, request_id)
         });
+        if takes_basic {
+            response.headers_mut().append(WWW_AUTHENTICATE, BASIC);
+        }
         if let Some(seconds) = pause {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

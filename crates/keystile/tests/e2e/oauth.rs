@@ -78,8 +78,28 @@ async fn asking_is_for_those_who_may_verify_also_by_basic_authentication() {
         let refused = by(&bad).await;
         refused.expect_problem(status, code);
         assert_eq!(text(&refused.json, "error"), error);
+        assert_eq!(offers(&refused, "Basic realm=\"keystile\", charset=\"UTF-8\""), status == 401);
         assert!(!text(&refused.json, "error_description").is_empty());
     }
+}
+
+/// Whether an answer names a way to prove who one is.
+fn offers(answer: &Answer, challenge: &str) -> bool {
+    answer.headers.get_all("www-authenticate").iter().any(|offered| offered == challenge)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn basic_authentication_is_offered_only_where_it_is_taken() {
+    let world = World::start().await;
+    let basic = "Basic realm=\"keystile\", charset=\"UTF-8\"";
+    for path in [INTROSPECT, REVOKE] {
+        let refused = submit(&world.http, path, "Basic !", &[("token", "a")]).await;
+        refused.expect_problem(401, "key_malformed");
+        assert!(offers(&refused, basic) && refused.header("www-authenticate").starts_with("ApiKey "));
+    }
+    let refused = world.http.json("GET", "/api/v1/whoami", "", &NOTHING).await;
+    refused.expect_problem(401, "key_missing");
+    assert!(!offers(&refused, basic), "{:?}", refused.headers);
 }
 
 /// `Basic …` with this password.
