@@ -16,12 +16,13 @@ const CHALLENGE_AGAIN: HeaderValue = HeaderValue::from_static(
 );
 
 /// Codes of status 401 that are not about a credential in a header: either none was sent, or it was good.
-const SENT_NONE: [&str; 5] = [
+const SENT_NONE: [&str; 6] = [
     Code::KeyMissing.as_str(),
     "wrong_credentials",
     "second_factor_required",
     "refresh_token_invalid",
     "reset_token_invalid",
+    "setup_token_invalid",
 ];
 
 /// The code of a request that is being carried out already.

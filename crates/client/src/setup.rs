@@ -9,7 +9,7 @@ impl Client {
     /// started.
     ///
     /// # Errors
-    /// [`ClientError::Problem`] with `setup_token_invalid`, `set_up_already` or the rule that something breaks, and any
+    /// [`ClientError::Problem`] with `setup_token_invalid`, `setup_paused`, `set_up_already` or the rule that something breaks, and any
     /// other [`ClientError`].
     pub async fn set_up(base_url: &str, request: &SetUp) -> Result<SetUpAnswer, ClientError> {
         Self::anonymous(base_url)?.post("/api/v1/setup", request).await

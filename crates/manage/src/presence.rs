@@ -139,11 +139,13 @@ impl ControlPlane {
     /// When the store does not answer.
     #[instrument(target = SPANS, skip_all)]
     pub async fn surrender_session(&self, token: &Secret, origin: &Origin) -> Result<(), Refused> {
-        let Some(session) = self.store.session_of_token(token.digest()).await? else { return Ok(()) };
+        let session = self.store.session_of_token(token.digest()).await?;
+        let now = self.now();
+        let Some(session) = session.filter(|session| session.is_live(now)) else { return Ok(()) };
         let what = (Action::SessionEnd, session.id.to_string());
         let details = json!({ "person_id": session.person_id, "by": "its refresh token" });
         let audit = self.entries_everywhere(session.person_id, Actor::System, origin, what, details).await?;
-        let why = (self.now(), SessionEnd::Logout);
+        let why = (now, SessionEnd::Logout);
         self.store.end_session(session.person_id, session.id, why, audit).await?;
         Ok(())
     }

@@ -38,6 +38,12 @@ pub enum Refused {
         "this token to set Keystile up is not the one that this start of the server made; see what it has written"
     )]
     SetupToken,
+    /// Too many wrong tokens were shown: for a while none is looked at.
+    #[error("too many wrong tokens to set Keystile up were tried; wait {seconds} s before the next")]
+    SetupPaused {
+        /// How long, rounded up.
+        seconds: u64,
+    },
     /// There is nothing to set up any more.
     #[error("this Keystile is set up already; sign in")]
     SetUpAlready,

@@ -1,14 +1,20 @@
 //! The beginning of an installation: its first person, who owns its first tenant.
 
+use std::time::Duration;
+
 use keystile_core::{Actor, Digest, Email, KeyLabel, Name, Person, PersonId, Secret};
 use keystile_measure::SPANS;
 use parking_lot::Mutex;
 use tracing::instrument;
 
+use crate::sign_in::PATIENCE;
 use crate::{ControlPlane, Founded, Origin, Refused};
 
 /// How a token begins, so that a scanner can find one that leaked.
 const TOKEN_PREFIX: &str = "kssetup_";
+/// Longest pause after a wrong token. Nobody is locked out for good as after wrong passwords: the token cannot be guessed, and
+/// whoever shows wrong ones must not be able to keep the owner out.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// Who makes an installation theirs.
 #[derive(Debug)]
@@ -23,20 +29,36 @@ pub struct FirstOwner {
 
 /// The token that makes the first person, as long as there is none. It is known to this process only and ends with it.
 #[derive(Debug, Default)]
-pub(crate) struct SetupOffer(Mutex<Option<Digest>>);
+pub(crate) struct SetupOffer(Mutex<Option<Offer>>);
+
+#[derive(Debug)]
+struct Offer {
+    digest: Digest,
+    /// Wrong tokens that were looked at.
+    failures: u32,
+    /// From when on one is looked at, in milliseconds of the clock that nobody sets.
+    retry_at: u64,
+}
 
 impl SetupOffer {
     fn make(&self, token: &Secret) {
-        *self.0.lock() = Some(token.digest());
+        *self.0.lock() = Some(Offer { digest: token.digest(), failures: 0, retry_at: 0 });
     }
 
-    /// What compares digests takes the same time for all of them.
-    fn check(&self, token: &Secret) -> Result<(), Refused> {
-        match *self.0.lock() {
-            Some(digest) if digest == token.digest() => Ok(()),
-            Some(_) => Err(Refused::SetupToken),
-            None => Err(Refused::SetUpAlready),
+    /// What compares digests takes the same time for all of them. In a pause the right token is refused like any other: else
+    /// there would be none for whoever guesses.
+    fn check(&self, token: &Secret, now: u64) -> Result<(), Refused> {
+        let mut offer = self.0.lock();
+        let Some(offer) = offer.as_mut() else { return Err(Refused::SetUpAlready) };
+        if now < offer.retry_at {
+            return Err(Refused::SetupPaused { seconds: (offer.retry_at - now).div_ceil(1000) });
         }
+        if offer.digest == token.digest() {
+            return Ok(());
+        }
+        offer.failures = offer.failures.saturating_add(1);
+        offer.retry_at = now.saturating_add(pause_after(offer.failures));
+        Err(Refused::SetupToken)
     }
 
     fn end(&self) {
@@ -46,6 +68,13 @@ impl SetupOffer {
     fn is_open(&self) -> bool {
         self.0.lock().is_some()
     }
+}
+
+/// How long no token is looked at after so many wrong ones, in milliseconds: as after wrong passwords.
+fn pause_after(failures: u32) -> u64 {
+    let followed = failures.saturating_add(1).saturating_sub(PATIENCE.free);
+    let pause = PATIENCE.pause.saturating_mul(followed).min(LONGEST_PAUSE);
+    u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl ControlPlane {
@@ -73,7 +102,7 @@ impl ControlPlane {
     /// token, which is used up by that. Of many who try at once, one is the first.
     ///
     /// # Errors
-    /// [`Refused::SetupToken`] for another token, [`Refused::SetUpAlready`] when there are persons already, or no token
+    /// [`Refused::SetupToken`] for another token, [`Refused::SetupPaused`] for any after many of those, [`Refused::SetUpAlready`] when there are persons already, or no token
     /// was offered since the start; for a weak password, which leaves the token as it is.
     #[instrument(target = SPANS, skip_all)]
     pub async fn set_up(
@@ -82,7 +111,7 @@ impl ControlPlane {
         first: FirstOwner,
         origin: &Origin,
     ) -> Result<Founded, Refused> {
-        self.setup.check(token)?;
+        self.setup.check(token, self.clock.elapsed_millis())?;
         let founded = self.found_first(first, Actor::Person, origin).await?;
         // Whether this made the first person or somebody else did: nobody needs the token any more.
         self.setup.end();

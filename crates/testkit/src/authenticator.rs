@@ -8,7 +8,7 @@ use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign};
 /// # Panics
 /// When that is no base32.
 pub fn code(secret: &str, seconds: i64) -> String {
-    let key = Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, &decoded(secret));
+    let key = Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes(secret));
     let tag = sign(&key, &(seconds / 30).to_be_bytes());
     let tag = tag.as_ref();
     let at = usize::from(tag[19] & 15);
@@ -16,7 +16,11 @@ pub fn code(secret: &str, seconds: i64) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
-fn decoded(secret: &str) -> Vec<u8> {
+/// What a secret in base32 stands for.
+///
+/// # Panics
+/// When that is no base32.
+pub fn bytes(secret: &str) -> Vec<u8> {
     let digits = secret.bytes().map(|letter| match letter {
         b'A'..=b'Z' => letter - b'A',
         b'2'..=b'7' => letter - b'2' + 26,

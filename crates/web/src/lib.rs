@@ -29,6 +29,6 @@ mod traces;
 mod vigil;
 
 pub use operations::MoreMetrics;
-pub use router::openapi;
+pub use router::{console_places, openapi};
 pub use server::{Server, ServerLimits};
 pub use state::{App, HttpSettings};

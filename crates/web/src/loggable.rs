@@ -6,6 +6,8 @@ use keystile_core::{ApplicationId, AuditId, CustomerId, InvitationId, KeyId, Per
 use utoipa::openapi::OpenApi;
 
 use crate::console;
+use crate::operations::METRICS_PATH;
+use crate::router::DOCUMENT_PATH;
 
 /// The words of our own paths.
 #[derive(Debug)]
@@ -13,9 +15,10 @@ pub(crate) struct Words(HashSet<String>);
 
 impl Words {
     pub(crate) fn of(document: &OpenApi) -> Self {
-        let parts = document.paths.paths.keys().flat_map(|path| path.split('/'));
+        let documented = document.paths.paths.keys().map(String::as_str);
+        let parts = documented.chain([DOCUMENT_PATH, METRICS_PATH]).flat_map(|path| path.split('/'));
         let mut words: HashSet<_> = parts.filter(|part| !part.starts_with('{')).map(str::to_owned).collect();
-        words.extend(console::words().map(str::to_owned));
+        words.extend(console::words());
         Self(words)
     }
 
@@ -45,6 +48,56 @@ fn is_id(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What stands in paths for the names in them: ids are shown.
+    const IDS: &[(&str, &str)] = &[
+        ("{tenant_id}", "ten_01J00000000000000000000001"),
+        ("{api_key_id}", "key_01J00000000000000000000002"),
+        ("{application_id}", "app_01J00000000000000000000003"),
+        ("{customer_id}", "cus_01J00000000000000000000004"),
+        ("{person_id}", "per_01J00000000000000000000005"),
+        ("{invitation_id}", "inv_01J00000000000000000000006"),
+        ("{session_id}", "ses_01J00000000000000000000007"),
+        ("{audit_id}", "aud_01J00000000000000000000008"),
+    ];
+    /// Names of what somebody chooses, and of files: neither they nor what comes behind them is shown.
+    const CHOSEN: &[&str] = &["{permission}", "{name}", "{version}"];
+
+    const SOMETHING: &str = "Zk3v9Qp1xT";
+
+    /// A path that fits, and what a log shows of it. A path with a name in it that stands in neither table has no place here yet.
+    fn filled(path: &str) -> (String, String) {
+        let mut parts = Vec::new();
+        for part in path.split('/') {
+            parts.push(match IDS.iter().find(|(name, _)| *name == part) {
+                Some((_, id)) => *id,
+                None if CHOSEN.contains(&part) => SOMETHING,
+                None => {
+                    assert!(!part.starts_with('{'), "{path}: say whether {part} may be shown");
+                    part
+                }
+            });
+        }
+        let whole = parts.join("/");
+        let shown = whole.split_once(SOMETHING).map(|(ours, _)| format!("{ours}…"));
+        (whole.clone(), shown.unwrap_or(whole))
+    }
+
+    #[test]
+    fn every_path_that_is_served_is_shown_up_to_what_somebody_chose() {
+        let words = Words::of(&crate::openapi());
+        let documented: Vec<_> = crate::openapi().paths.paths.into_keys().collect();
+        let aliases = documented.iter().filter_map(|path| path.strip_prefix("/api/v1/tenants/"));
+        let aliases: Vec<_> = aliases.map(|below| format!("/tenants/{below}")).collect();
+        let pages = console::places().into_iter().map(|place| place.path);
+        let others = [DOCUMENT_PATH, METRICS_PATH].map(str::to_owned);
+        let all: Vec<_> = documented.iter().cloned().chain(aliases).chain(pages).chain(others).collect();
+        assert!(all.len() > 150, "the tables are not what they were: {}", all.len());
+        for path in all {
+            let (whole, shown) = filled(&path);
+            assert_eq!(words.shown(&whole), shown, "{path}");
+        }
+    }
 
     #[test]
     fn a_path_is_logged_without_what_may_be_a_secret() {

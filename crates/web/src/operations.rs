@@ -16,6 +16,9 @@ use crate::metrics;
 use crate::router::{no_such_method, no_such_path};
 use crate::state::App;
 
+/// Where the page of metrics is.
+pub(crate) const METRICS_PATH: &str = "/metrics";
+
 /// Writes what this crate cannot reach to the page of metrics, such as of the process.
 #[derive(Clone)]
 pub struct MoreMetrics(Arc<dyn Fn(&mut Exposition) + Send + Sync>);
@@ -50,7 +53,7 @@ pub(crate) fn router(app: App, more: MoreMetrics) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(show_metrics))
+        .route(METRICS_PATH, get(show_metrics))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Operations { app, more })

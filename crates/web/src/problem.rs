@@ -1,7 +1,8 @@
 //! The one place where refusals become problems (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use keystile_bearer::{IN_PROGRESS, Refused, RequestId, Unreadable};
 use keystile_core::{Code, Invalid, Refusal};
 use keystile_manage::{self as manage, Conflict, TokenRefused};
@@ -23,6 +24,9 @@ const SECOND_FACTOR_REQUIRED: &str = "second_factor_required";
 /// A token that cannot be revoked by itself (RFC 7009, section 2.2.1).
 pub(crate) const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
 
+/// The scheme that software which knows OAuth 2.0 tries first, offered where a key is taken so (RFC 6749, section 5.2; RFC 7617).
+const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="keystile", charset="UTF-8""#);
+
 /// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiProblem {
@@ -34,6 +38,8 @@ pub(crate) struct ApiProblem {
     limited_by: Option<Box<LimitState>>,
     /// The code that OAuth 2.0 has for it, where that is told.
     oauth: Option<&'static str>,
+    /// So many seconds pass before the same is looked at again.
+    pause: Option<u64>,
 }
 
 impl ApiProblem {
@@ -46,6 +52,7 @@ impl ApiProblem {
             current_version: None,
             limited_by: None,
             oauth: None,
+            pause: None,
         }
     }
 
@@ -185,14 +192,23 @@ impl ApiProblem {
 
     /// The response, with the id that finds the request in the logs.
     pub(crate) fn render(self, request_id: &RequestId) -> http::Response<Vec<u8>> {
-        keystile_bearer::render(&Problem {
+        let takes_basic = self.oauth.is_some() && self.status == StatusCode::UNAUTHORIZED;
+        let pause = self.pause;
+        let mut response = keystile_bearer::render(&Problem {
             error: self.oauth.map(str::to_owned),
             error_description: self.oauth.map(|_| description(&self.detail)),
             errors: self.errors,
             current_version: self.current_version,
             limited_by: self.limited_by.map(|limit| *limit),
             ..keystile_bearer::problem(self.status, self.code, self.detail, request_id)
-        })
+        });
+        if takes_basic {
+            response.headers_mut().append(WWW_AUTHENTICATE, BASIC);
+        }
+        if let Some(seconds) = pause {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -241,6 +257,10 @@ impl From<manage::Refused> for ApiProblem {
             }
             manage::Refused::ResetToken => Self::new(StatusCode::UNAUTHORIZED, "reset_token_invalid", detail),
             manage::Refused::SetupToken => Self::new(StatusCode::UNAUTHORIZED, "setup_token_invalid", detail),
+            manage::Refused::SetupPaused { seconds } => Self {
+                pause: Some(seconds),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "setup_paused", detail)
+            },
             manage::Refused::SetUpAlready => Self::new(StatusCode::GONE, "set_up_already", detail),
             manage::Refused::SessionEnded => {
                 Self::new(StatusCode::UNAUTHORIZED, SESSION_ENDED, format!("{detail}; sign in again"))

@@ -24,6 +24,9 @@ use crate::refusals;
 use crate::service::VERIFY_PATH;
 use crate::state::App;
 
+/// Where the OpenAPI document is.
+pub(crate) const DOCUMENT_PATH: &str = "/openapi.json";
+
 /// Everything but the hot paths, which the service serves itself.
 pub(crate) fn router(app: App) -> Router {
     let (router, document) = api().split_for_parts();
@@ -31,7 +34,7 @@ pub(crate) fn router(app: App) -> Router {
     let (aliases, _) = aliases().split_for_parts();
     router
         .merge(aliases)
-        .route("/openapi.json", axum::routing::get(async move |headers: HeaderMap| document.answer(&headers)))
+        .route(DOCUMENT_PATH, axum::routing::get(async move |headers: HeaderMap| document.answer(&headers)))
         // The service answers what is sent there with POST; here it is only told apart from other methods.
         .route(VERIFY_PATH, axum::routing::post(no_such_path))
         .merge(console::routes())
@@ -44,6 +47,12 @@ pub(crate) fn router(app: App) -> Router {
 /// The OpenAPI 3.1 document of everything that is served.
 pub fn openapi() -> Described {
     api().into_openapi()
+}
+
+/// Everything that the console serves: the method, and the path with names in it for what is not always the same. A method
+/// `HEAD` is served wherever `GET` is.
+pub fn console_places() -> Vec<(String, String)> {
+    console::places().into_iter().map(|place| (place.method.to_string(), place.path)).collect()
 }
 
 #[derive(OpenApi)]

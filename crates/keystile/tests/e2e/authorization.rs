@@ -1,11 +1,12 @@
 //! Who may call what: every operation of the OpenAPI document, as everybody. An operation without a row fails.
 
 use keystile_testkit::http::{Answer, NOTHING};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::isolation::Two;
 use crate::matrix::{Call, documented_calls};
-use crate::world::{as_key, last_entry, sign_in, text};
+use crate::seat::Seat;
+use crate::world::{World, as_key, last_entry, sign_in, text};
 
 /// What somebody must be to be let in.
 #[derive(Debug, Clone, Copy)]
@@ -210,6 +211,22 @@ fn is_key(credential: &str) -> bool {
     credential.starts_with("ApiKey ")
 }
 
+/// What is put into paths.
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 9] {
+    [
+        ("tenant_id", &world.credentials.tenant_id),
+        ("application_id", &world.credentials.application_id),
+        ("api_key_id", text(subject, "id")),
+        ("session_id", "ses_01J00000000000000000000001"),
+        ("audit_id", entry),
+        // Nobody and nothing, so that no call takes anything away from those who call later.
+        ("person_id", "per_01J00000000000000000000009"),
+        ("invitation_id", "inv_01J00000000000000000000009"),
+        ("customer_id", "cus_01J00000000000000000000009"),
+        ("permission", "nothing:read"),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_may_call_what_the_table_says_and_nothing_else() {
     let two = Two::start().await;
@@ -225,18 +242,7 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
         let needs = row(call);
         for (who, credential) in &everybody {
             let subject = world.create(&json!({ "name": "subject" })).await;
-            let ids = [
-                ("tenant_id", world.credentials.tenant_id.as_str()),
-                ("application_id", &world.credentials.application_id),
-                ("api_key_id", text(&subject, "id")),
-                ("session_id", "ses_01J00000000000000000000001"),
-                ("audit_id", entry.as_str()),
-                // Nobody and nothing, so that no call takes anything away from those who call later.
-                ("person_id", "per_01J00000000000000000000009"),
-                ("invitation_id", "inv_01J00000000000000000000009"),
-                ("customer_id", "cus_01J00000000000000000000009"),
-                ("permission", "nothing:read"),
-            ];
+            let ids = ids(world, &subject, &entry);
             let path = call.path_with(&ids);
             let query = if matches!(needs, Key) { "?environment=production" } else { "" };
             let body = call.body_about(&subject);
@@ -248,4 +254,34 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
             assert_eq!(Outcome::of(&answer), expected, "{} {path} as {who:?}: {}", call.method, answer.text);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_of_a_browser_opens_no_call() {
+    let world = World::start().await;
+    let seat = Seat::empty(&world.http, world.server.address());
+    let seat = seat.signed_in(&world.credentials.email, &world.credentials.password).await;
+    let (subject, entry) = (world.create(&json!({ "name": "subject" })).await, last_entry(&world).await);
+    let (bearer, key) = (format!("Bearer {}", seat.session()), as_key(seat.session()));
+    let credentials = [("cookie", seat.cookie.as_str()), ("authorization", &bearer), ("authorization", &key)];
+    for call in documented_calls(&world).await.iter().filter(|call| call.is_own_method()) {
+        let query = match row(call) {
+            Nothing => continue,
+            Key => "?environment=production",
+            Person | Tenant(..) | OwnTenant(..) | KeyOrToken => "",
+        };
+        let path = call.path_with(&ids(&world, &subject, &entry));
+        let alias = path.strip_prefix("/api/v1").filter(|_| call.path.contains("{tenant_id}"));
+        let paths = [Some(format!("{path}{query}")), alias.map(str::to_owned)];
+        for path in paths.iter().flatten() {
+            for (name, value) in credentials {
+                let request = world.http.request(&call.method, path).header(name, value);
+                let request = request.header("origin", &seat.origin).header("x-csrf-token", &seat.form_token);
+                let request = request.header("content-type", "application/json");
+                let answer = world.http.send(request, call.body_about(&subject).to_string()).await;
+                assert_eq!(answer.status, 401, "{} {path} with {name}: {}", call.method, answer.text);
+            }
+        }
+    }
+    assert_eq!(seat.open("/console/account").await.status, 200, "it is good all the time");
 }

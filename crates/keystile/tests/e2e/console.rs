@@ -125,7 +125,8 @@ pub(crate) fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     found.map_or_else(|| panic!("no {before}…{after} in {text}"), |(found, _)| found)
 }
 
-fn encoded(text: &str) -> String {
+/// A text as it stands in a form.
+pub(crate) fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

@@ -1,10 +1,11 @@
 //! RFC 7662 and RFC 7009: what OAuth 2.0 software asks, and how it is answered.
 
 use keystile_testkit::http::{Answer, NOTHING};
+use keystile_testkit::server::Plan;
 use serde_json::{Value, json};
 
 use crate::isolation::Two;
-use crate::world::{World, as_key, submit, text};
+use crate::world::{KEYSTILE, World, as_key, submit, text};
 
 const INTROSPECT: &str = "/oauth2/introspect";
 const REVOKE: &str = "/oauth2/revoke";
@@ -78,8 +79,28 @@ async fn asking_is_for_those_who_may_verify_also_by_basic_authentication() {
         let refused = by(&bad).await;
         refused.expect_problem(status, code);
         assert_eq!(text(&refused.json, "error"), error);
+        assert_eq!(offers(&refused, "Basic realm=\"keystile\", charset=\"UTF-8\""), status == 401);
         assert!(!text(&refused.json, "error_description").is_empty());
     }
+}
+
+/// Whether an answer names a way to prove who one is.
+fn offers(answer: &Answer, challenge: &str) -> bool {
+    answer.headers.get_all("www-authenticate").iter().any(|offered| offered == challenge)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn basic_authentication_is_offered_only_where_it_is_taken() {
+    let world = World::start().await;
+    let basic = "Basic realm=\"keystile\", charset=\"UTF-8\"";
+    for path in [INTROSPECT, REVOKE] {
+        let refused = submit(&world.http, path, "Basic !", &[("token", "a")]).await;
+        refused.expect_problem(401, "key_malformed");
+        assert!(offers(&refused, basic) && refused.header("www-authenticate").starts_with("ApiKey "));
+    }
+    let refused = world.http.json("GET", "/api/v1/whoami", "", &NOTHING).await;
+    refused.expect_problem(401, "key_missing");
+    assert!(!offers(&refused, basic), "{:?}", refused.headers);
 }
 
 /// `Basic …` with this password.
@@ -216,4 +237,32 @@ async fn a_refresh_token_ends_its_session_and_an_access_token_nothing() {
     world.revoke_token(text(&session, "refresh_token")).await.expect(200);
     me().await.expect_problem(401, "session_ended");
     assert_eq!(world.audit().await["action"], "session.end");
+}
+
+/// How many transactions have written so far.
+async fn writes(world: &World) -> u64 {
+    let metrics = world.server.operations().json("GET", "/metrics", "", &NOTHING).await.text;
+    let name = "keystile_store_transaction_duration_seconds_count{kind=\"write\"} ";
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name}in {metrics}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ends_the_same_again_and_again_writes_nothing() {
+    let world = World::of(Plan::dev(KEYSTILE).flag("--operations-listen", "127.0.0.1:0").start()).await;
+    let key = world.create(&json!({ "name": "leaked" })).await;
+    let body = json!({ "email": world.credentials.email, "password": world.credentials.password });
+    let session = world.http.json("POST", "/api/v1/auth/token", "", &body).await.expect(200);
+    for token in
+        [text(&key, "secret"), text(&session, "refresh_token"), "rt_0000", "9f8e7d6c5b4a39281706f5e4d3c2"]
+    {
+        world.revoke_token(token).await.expect(200);
+        let before = writes(&world).await;
+        for _ in 0..200 {
+            world.revoke_token(token).await.expect(200);
+        }
+        // The log is sealed, and use is written down, all the time, but not so often.
+        let written = writes(&world).await - before;
+        assert!(written < 50, "{written} for {token}");
+    }
 }

@@ -1,13 +1,13 @@
 //! No secret is anywhere but in the one answer that shows it.
 
 use std::fs;
-use std::path::Path;
 
 use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::postgres::Postgres;
 use keystile_testkit::server::Plan;
 use serde_json::{Value, json};
 
+use crate::canaries::Canaries;
 use crate::world::{KEYSTILE, World, as_key, sign_in, text, verify};
 
 /// Of a secret with slashes, each shorter than a whole one may be.
@@ -17,14 +17,13 @@ const ACCEPT: &str = "/api/v1/auth/invitations/accept";
 /// What was used, and everything that was answered since.
 struct Canary {
     world: World,
-    secrets: Vec<String>,
+    secrets: Canaries,
     errors: Vec<String>,
 }
 
 impl Canary {
     fn learn(&mut self, secret: &str) -> String {
-        self.secrets.push(secret.to_owned());
-        secret.to_owned()
+        self.secrets.learn(secret)
     }
 
     /// Keeps an answer that must be an error.
@@ -62,7 +61,7 @@ impl Canary {
         }
         for path in [String::new(), format!("/{}", text(&made, "id")), format!("/{}", text(&own, "id"))] {
             let shown = self.world.read(&format!("{keys}{path}")).await.to_string();
-            for secret in &self.secrets {
+            for secret in self.secrets.all() {
                 assert!(!shown.contains(secret), "shown again: {shown}");
             }
         }
@@ -112,7 +111,7 @@ impl Canary {
         let (keys, authz, owner) =
             (self.world.keys(), self.world.authz("production"), self.world.owner.clone());
         let verify = "/api/v1/keys/verify";
-        for secret in self.secrets.clone() {
+        for secret in self.secrets.all().to_vec() {
             let secret = secret.as_str();
             for credential in
                 [format!("Basic {secret}"), format!("ApiKey {secret}x"), format!("Bearer x{secret}")]
@@ -184,30 +183,9 @@ impl Canary {
             }
         }
         let http2 = Http::http2(self.world.server.address());
-        let secret = self.secrets[0].clone();
+        let secret = self.secrets.all()[0].clone();
         let answer = http2.json("GET", &keys, &as_key(&secret), &NOTHING).await;
         self.keep(&answer);
-    }
-
-    fn is_nowhere(&self, place: &str, content: &[u8]) {
-        for secret in &self.secrets {
-            let found = content.windows(secret.len()).any(|window| window == secret.as_bytes());
-            assert!(!found, "{secret} is in {place}");
-        }
-    }
-
-    fn grep(&self, folder: &Path, but: &Path) -> usize {
-        let mut read = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                read += self.grep(&path, but);
-            } else if path != but {
-                self.is_nowhere(&path.display().to_string(), &fs::read(&path).unwrap());
-                read += 1;
-            }
-        }
-        read
     }
 }
 
@@ -219,7 +197,8 @@ fn url_encoded(text: &str) -> String {
 /// Uses secrets in good places and in bad ones, with a restart between; searches what was answered and logged.
 async fn used(plan: Plan) -> Canary {
     let server = plan.flag("--log", "trace").flag("--operations-listen", "127.0.0.1:0").start();
-    let mut canary = Canary { world: World::of(server).await, secrets: Vec::new(), errors: Vec::new() };
+    let mut canary =
+        Canary { world: World::of(server).await, secrets: Canaries::default(), errors: Vec::new() };
     let credentials = canary.world.credentials.clone();
     canary.learn(&credentials.password);
     for key in credentials.keys.values() {
@@ -240,16 +219,16 @@ async fn used(plan: Plan) -> Canary {
     let path = format!("{}/audit/export", canary.world.tenant());
     let log = canary.world.http.json("GET", &path, &again, &NOTHING).await;
     assert!(log.status == 200 && log.text.matches("key.regenerate").count() >= 2, "{}", log.text);
-    canary.is_nowhere("the export of the audit log", log.text.as_bytes());
+    canary.secrets.are_not_in("the export of the audit log", log.text.as_bytes());
     let operations = canary.world.server.operations();
     let metrics = operations.json("GET", "/metrics", "", &NOTHING).await;
     assert!(metrics.text.contains("keystile_decisions_total"), "{}", metrics.text);
-    canary.is_nowhere("the metrics", metrics.text.as_bytes());
+    canary.secrets.are_not_in("the metrics", metrics.text.as_bytes());
     for key in credentials.keys.values() {
         assert!(!metrics.text.contains(&key.id), "a key is named in the metrics");
     }
     for error in &canary.errors {
-        canary.is_nowhere("an error answer", error.as_bytes());
+        canary.secrets.are_not_in("an error answer", error.as_bytes());
     }
     assert!(canary.errors.len() > 100);
     canary
@@ -262,7 +241,7 @@ impl Canary {
         fs::remove_file(self.world.server.credentials_file()).unwrap();
         let folder = self.world.server.plan().folder().to_owned();
         // A first start shows secrets on standard output. All later output, and everything logged, is searched.
-        let files = self.grep(&folder, &folder.join("start-1.stdout"));
+        let files = self.secrets.are_not_below(&folder, &folder.join("start-1.stdout"));
         assert!(files >= least, "only {files} files were searched");
         let log = fs::read_to_string(folder.join("start-2.stderr")).unwrap();
         assert!(log.contains("answered"), "there was a log to search");
@@ -291,9 +270,5 @@ async fn no_secret_is_in_the_tables_of_postgresql() {
     for kept in ["COPY public.api_keys", "COPY public.persons", "to be found"] {
         assert!(dump.contains(kept), "no `{kept}` in what was searched");
     }
-    canary.is_nowhere("the database", dump.as_bytes());
-    for secret in &canary.secrets {
-        let bytes: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-        assert!(!dump.contains(&bytes), "{secret} is in the database as bytes");
-    }
+    canary.secrets.are_not_in_tables(&dump);
 }

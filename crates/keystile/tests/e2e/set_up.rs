@@ -4,6 +4,7 @@ use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::server::{Plan, Server};
 use serde_json::{Value, json};
 
+use crate::seat::Seat;
 use crate::world::{KEYSTILE, World, sign_in, text};
 
 const SETUP: &str = "/api/v1/setup";
@@ -58,6 +59,33 @@ async fn a_link_is_good_until_the_server_stops() {
         set_up(&server.http(), wrong, EMAIL).await.expect_problem(401, "setup_token_invalid");
     }
     set_up(&server.http(), &later, EMAIL).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_links_are_followed_by_a_pause_for_all() {
+    let mut server = Plan::serve(KEYSTILE).start();
+    let (http, right) = (server.http(), token(&server));
+    for _ in 0..10 {
+        set_up(&http, "kssetup_0", EMAIL).await.expect_problem(401, "setup_token_invalid");
+    }
+    for token in ["kssetup_0", &right] {
+        let paused = set_up(&http, token, EMAIL).await;
+        paused.expect_problem(429, "setup_paused");
+        let seconds: u64 = paused.header("retry-after").parse().unwrap();
+        assert!((1..=10).contains(&seconds), "{seconds}");
+        assert!(!paused.text.contains(token), "{}", paused.text);
+    }
+    let fields =
+        [("token", right.as_str()), ("email", EMAIL), ("password", PASSWORD), ("tenant_name", "Acme")];
+    let page = Seat::empty(&http, server.address()).send("/console/setup", &fields).await;
+    assert!(page.status == 422 && page.text.contains("Too many wrong links were tried"), "{}", page.text);
+    assert!(
+        page.text.contains(&format!("value=\"{EMAIL}\"")) && !page.text.contains(&right),
+        "{}",
+        page.text
+    );
+    server.restart();
+    set_up(&server.http(), &token(&server), EMAIL).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

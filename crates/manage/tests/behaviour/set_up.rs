@@ -79,6 +79,43 @@ async fn only_the_token_that_was_made_last_sets_up() {
 }
 
 #[tokio::test]
+async fn wrong_tokens_are_followed_by_pauses_in_which_none_is_looked_at() {
+    let bench = Bench::new().await;
+    let (token, wrong) = (token(&bench).await, Secret::new("kssetup_0000"));
+    let is_wrong = async || matches!(set_up(&bench, &wrong, FIRST).await, Err(Refused::SetupToken));
+    let pause = async |token: &Secret| match set_up(&bench, token, FIRST).await {
+        Err(Refused::SetupPaused { seconds }) => seconds,
+        other => panic!("it is looked at: {other:?}"),
+    };
+    for _ in 0..10 {
+        assert!(is_wrong().await);
+    }
+    // The right one is refused as well, and what is refused makes no pause longer.
+    assert_eq!([pause(&wrong).await, pause(&token).await, pause(&wrong).await], [10, 10, 10]);
+    bench.turn(9);
+    assert_eq!(pause(&token).await, 1);
+    for longer in (20..=900).step_by(10).chain([900, 900]) {
+        bench.turn(longer);
+        assert!(is_wrong().await);
+        assert_eq!(pause(&wrong).await, longer.unsigned_abs());
+    }
+    assert_eq!(bench.number("SELECT count(*) FROM persons"), 0);
+    bench.turn(900);
+    set_up(&bench, &token, FIRST).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_token_is_not_paused_for_what_was_tried_before() {
+    let bench = Bench::new().await;
+    let (_earlier, wrong) = (token(&bench).await, Secret::new("kssetup_0000"));
+    for _ in 0..20 {
+        assert!(set_up(&bench, &wrong, FIRST).await.is_err());
+    }
+    let token = token(&bench).await;
+    set_up(&bench, &token, FIRST).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_weak_password_sets_nothing_up_and_leaves_the_token() {
     let bench = Bench::new().await;
     let token = token(&bench).await;

@@ -16,6 +16,7 @@ use crate::state::App;
     (status = 201, body = SetUpAnswer, description = "They are there; sign in."),
     (status = 401, body = Problem, content_type = "application/problem+json", description = "`setup_token_invalid`."),
     (status = 410, body = Problem, content_type = "application/problem+json", description = "`set_up_already`: there is somebody."),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "`setup_paused`: ten wrong tokens were tried, or more; see `Retry-After`."),
 ))]
 pub(crate) async fn set_up(
     State(app): State<App>,

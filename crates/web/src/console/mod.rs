@@ -28,6 +28,7 @@ mod playground;
 mod request_limits;
 mod shell;
 mod sought;
+mod table;
 mod tenant;
 mod told;
 mod trouble;
@@ -35,68 +36,59 @@ mod visitor;
 mod window;
 mod words;
 
+use std::collections::HashSet;
+
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
+use axum::response::Redirect;
 
+use self::table::{Pages, Place, get, post};
 use crate::state::App;
 
 /// Where the console is.
 pub(crate) const CONSOLE: &str = "/console";
 
-/// Words of the console's paths that no path of the API has.
-const WORDS: &[&str] = &[
-    "console",
-    "sign-in",
-    "sign-out",
-    "setup",
-    "account",
-    "invitation",
-    "reset",
-    "new",
-    "edit",
-    "assets",
-    "bulk",
-    "delete",
-    "second-factor",
-    "remove",
-    "end",
-    "end-others",
-    "look",
-    "invite",
-    "withdraw",
-    "role",
-    "archive",
-    "restore",
-    "new-permission",
-    "gateways",
-    "check",
-    "playground",
-    "token",
-];
+/// Everything that the console serves. What can be done to a key is one place for each word.
+pub(crate) fn places() -> Vec<Place> {
+    let inside = pages().into_places().into_iter().map(|place| place.below(CONSOLE));
+    let all = files().into_places().into_iter().chain(short_ways().into_places()).chain(inside);
+    all.flat_map(|place| place.with("{deed}", keys::deeds())).collect()
+}
 
 /// The words of the console's paths, which may stand in a log.
-pub(crate) fn words() -> impl Iterator<Item = &'static str> {
-    WORDS.iter().copied().chain(shell::sections())
+pub(crate) fn words() -> HashSet<String> {
+    let places = places();
+    let parts = places.iter().flat_map(|place| place.path.split('/'));
+    parts.filter(|part| !part.starts_with('{')).map(str::to_owned).collect()
 }
 
 /// Everything below [`CONSOLE`], and the way there.
 pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(async || axum::response::Redirect::to(CONSOLE)))
-        .route("/console/assets/{version}/{name}", get(assets::serve))
-        .merge(short_ways())
-        .nest(CONSOLE, pages())
+    let inside = pages().into_router().fallback(trouble::no_such_page);
+    files().into_router().merge(as_pages(short_ways().into_router())).nest(CONSOLE, as_pages(inside))
+}
+
+/// Refusals become pages, and every page has the headers of one.
+fn as_pages(router: Router<App>) -> Router<App> {
+    let router = router.method_not_allowed_fallback(trouble::no_such_method);
+    router.layer(from_fn(trouble::show)).layer(from_fn(headers::add))
+}
+
+/// What pages are made with, which is the same for everybody.
+fn files() -> Pages {
+    Pages::new().route("/console/assets/{version}/{name}", get(assets::serve))
 }
 
 /// Pages of the console that are known by shorter paths.
-fn short_ways() -> Router<App> {
-    let playground = Router::new().route(playground::SHORT_PATH, get(playground::enter));
-    playground.layer(from_fn(trouble::show)).layer(from_fn(headers::add))
+fn short_ways() -> Pages {
+    Pages::new()
+        .route("/", get(async || Redirect::to(CONSOLE)))
+        .route("/console/", get(async || Redirect::to(CONSOLE)))
+        .route(playground::SHORT_PATH, get(playground::enter))
 }
 
-fn pages() -> Router<App> {
-    Router::new()
+fn pages() -> Pages {
+    Pages::new()
         .route("/", get(door::enter))
         .route("/sign-in", get(door::sign_in).post(door::try_sign_in))
         .route("/sign-out", post(door::sign_out))
@@ -104,15 +96,11 @@ fn pages() -> Router<App> {
         .merge(links::routes())
         .merge(tenant::routes())
         .nest("/{tenant_id}", in_tenant())
-        .fallback(trouble::no_such_page)
-        .method_not_allowed_fallback(trouble::no_such_method)
-        .layer(from_fn(trouble::show))
-        .layer(from_fn(headers::add))
 }
 
 /// The pages of one tenant.
-fn in_tenant() -> Router<App> {
-    Router::new()
+fn in_tenant() -> Pages {
+    Pages::new()
         .route("/", get(overview::show))
         .merge(keys::routes())
         .merge(customers::routes())

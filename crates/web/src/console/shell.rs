@@ -139,11 +139,6 @@ const NAVIGATION: &[Group] = &[
     },
 ];
 
-/// The parts of paths that name a page of the navigation.
-pub(super) fn sections() -> impl Iterator<Item = &'static str> {
-    NAVIGATION.iter().flat_map(|group| group.pages).map(|page| page.path).filter(|path| !path.is_empty())
-}
-
 /// The tenants that one can go to.
 pub(super) fn places(me: &Me) -> Vec<Place> {
     me.tenants.iter().map(|(tenant, _)| place(tenant)).collect()

@@ -56,9 +56,12 @@ pub(super) async fn no_such_page() -> Answer {
     Err(ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is no such page"))
 }
 
-/// Whoever opens what only a form is sent to.
-pub(super) async fn no_such_method() -> Answer {
-    let detail = "a form is sent here, but there is no page to open";
+/// Whoever opens what only a form is sent to, or sends a form to what is only opened.
+pub(super) async fn no_such_method(method: Method) -> Answer {
+    let detail = match method {
+        Method::GET | Method::HEAD => "a form is sent here, but there is no page to open",
+        _ => "there may be a page to open here, but no form is sent to it",
+    };
     Err(ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
 }
 

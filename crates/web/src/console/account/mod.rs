@@ -7,15 +7,14 @@ mod qr;
 mod sessions;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use keystile_core::{Role, SessionId, Tenant};
 use keystile_wire::SessionView;
 
 use self::device::device;
 use super::page::page;
 use super::shell::Frame;
+use super::table::{Pages, get, post};
 use super::visitor::Own;
 use super::{assets, parts};
 use crate::api::Answer;
@@ -24,8 +23,8 @@ use crate::state::App;
 /// Where the account is shown.
 const ACCOUNT: &str = "/console/account";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/account", get(show))
         .route("/account/password", get(password::ask).post(password::change))
         .route("/account/second-factor", get(factor::ask).post(factor::enrol))

@@ -9,15 +9,14 @@ mod show;
 use std::fmt::Display;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use keystile_core::{Application, ApplicationId};
 use keystile_wire::ApplicationListQuery;
 
 use super::page::page;
 use super::shell::Shell;
 use super::sought::{Asked, Sought};
+use super::table::{Pages, get, post};
 use super::visitor::Inside;
 use super::{assets, parts, request_limits};
 use crate::api::{Answer, listing, page_of};
@@ -31,9 +30,9 @@ const TABS: &[(&str, &str)] = &[
     ("/gateways", "Gateways"),
 ];
 
-pub(super) fn routes() -> Router<App> {
+pub(super) fn routes() -> Pages {
     const PERMISSION: &str = "/applications/{application_id}/permissions/{permission}";
-    Router::new()
+    Pages::new()
         .route("/applications", get(list))
         .route("/applications/new", get(edit::new).post(edit::create))
         .route("/applications/{application_id}", get(show::show))

@@ -6,9 +6,7 @@ mod sentence;
 use std::time::Duration;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use keystile_core::{Action, Actor, Invalid, RecordedEntry, SealedEntry, Seq, Timestamp};
 use keystile_manage::{AuditQuery, Names};
 use keystile_wire::{AuditExportQuery, AuditListQuery};
@@ -19,6 +17,7 @@ use self::sentence::{Part, sentence, what, who};
 use super::page::page;
 use super::shell::Shell;
 use super::sought::{Asked, Sought};
+use super::table::{Pages, get};
 use super::visitor::Inside;
 use super::{assets, parts};
 use crate::api::{Answer, audit, listing, page_of};
@@ -43,8 +42,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("tenant", "Tenant"),
 ];
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/audit", get(list))
         .route("/audit/export", get(export))
         .route("/audit/check", get(check::ask).post(check::check))

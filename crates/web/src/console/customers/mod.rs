@@ -4,9 +4,7 @@ mod edit;
 mod show;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use keystile_core::{Customer, CustomerId};
 use keystile_manage::CustomerQuery;
 use keystile_wire::CustomerListQuery;
@@ -14,13 +12,14 @@ use keystile_wire::CustomerListQuery;
 use super::page::page;
 use super::shell::Shell;
 use super::sought::{Asked, Sought};
+use super::table::{Pages, get, post};
 use super::visitor::Inside;
 use super::{assets, parts, request_limits};
 use crate::api::{Answer, listing, page_of, sought};
 use crate::state::App;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/customers", get(list))
         .route("/customers/new", get(edit::new).post(edit::create))
         .route("/customers/{customer_id}", get(show::show))

@@ -35,16 +35,14 @@ impl FromStr for Deed {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "disable" => Ok(Self::Disable),
-            "enable" => Ok(Self::Enable),
-            "block" => Ok(Self::Block),
-            "unblock" => Ok(Self::Unblock),
-            "revoke" => Ok(Self::Revoke),
-            "delete" => Ok(Self::Delete),
-            _ => Err(Invalid::rule("must be something that can be done to a key")),
-        }
+        let named = Self::ALL.into_iter().find(|deed| deed.as_str() == text);
+        named.ok_or_else(|| Invalid::rule("must be something that can be done to a key"))
     }
+}
+
+/// The words that paths have for deeds.
+pub(in crate::console) fn deeds() -> impl Iterator<Item = &'static str> {
+    Deed::ALL.into_iter().map(Deed::as_str)
 }
 
 /// The deed that the path names.
@@ -59,6 +57,9 @@ impl FromRequestParts<App> for Named {
 }
 
 impl Deed {
+    const ALL: [Self; 6] =
+        [Self::Disable, Self::Enable, Self::Block, Self::Unblock, Self::Revoke, Self::Delete];
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -240,7 +241,7 @@ pub(super) async fn carry_out(
 }
 
 /// A text as pages show it, where spaces next to each other are one.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

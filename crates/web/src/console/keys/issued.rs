@@ -7,6 +7,7 @@ use keystile_core::{ApiKey, KeyId, Secret};
 use keystile_manage::{Asked, Caller, Committed, Issued, Refused, Right};
 use zeroize::Zeroizing;
 
+use super::deed::one_line;
 use crate::api::Answer;
 use crate::console::once::{Sent, SentBefore, once};
 use crate::console::page::{page, page_with_secret};
@@ -149,14 +150,19 @@ fn file(key: &ApiKey, secret: &Secret) -> Zeroizing<String> {
 
 /// What of a key is told in a comment.
 struct KeyLine<'k> {
-    name: &'k str,
+    /// In one line, also for readers who know more ends of a line than we do: what came behind one would be no comment.
+    name: String,
     environment: &'k str,
     id: String,
 }
 
 impl<'k> KeyLine<'k> {
     fn of(key: &'k ApiKey) -> Self {
-        Self { name: key.name.as_str(), environment: key.environment.as_str(), id: key.id.to_string() }
+        Self {
+            name: one_line(key.name.as_str()),
+            environment: key.environment.as_str(),
+            id: key.id.to_string(),
+        }
     }
 }
 
@@ -173,14 +179,20 @@ fn trial(key: &ApiKey, secret: &Secret, server: &str) -> Zeroizing<String> {
     ))
 }
 
-/// A value as shells and readers of `.env` files take it. Only a secret of one's own can need quotes.
+/// A value as shells and readers of `.env` files take it. Only a secret of one's own can need quotes, and double ones only if
+/// it has a single one itself. One that has what double quotes do not keep as well is written as shells alone read it.
 fn quoted(secret: &str) -> Zeroizing<String> {
     let is_plain = secret.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    if is_plain {
-        return Zeroizing::new(secret.to_owned());
-    }
-    let escaped = Zeroizing::new(secret.replace('\'', r"'\''"));
-    Zeroizing::new(format!("'{}'", *escaped))
+    Zeroizing::new(if is_plain {
+        secret.to_owned()
+    } else if !secret.contains('\'') {
+        format!("'{secret}'")
+    } else if !secret.contains(['"', '$', '`', '\\', '!']) {
+        format!("\"{secret}\"")
+    } else {
+        let escaped = Zeroizing::new(secret.replace('\'', r"'\''"));
+        format!("'{}'", *escaped)
+    })
 }
 
 /// Where this server is, as the browser calls it. What is no plain address is not told.
@@ -217,15 +229,20 @@ mod tests {
     fn a_file_is_called_after_its_key() {
         assert_eq!(file_name(&key("Checkout: Service / 2")), "checkout-service-2.production.env");
         assert_eq!(file_name(&key("日本")), "key.production.env");
+        assert_eq!(file_name(&key("../../.ssh/id_rsa\\ \"x\"")), "ssh-id-rsa-x.production.env");
+        assert_eq!(file_name(&key(&"a".repeat(200))), format!("{}.production.env", "a".repeat(60)));
     }
 
     #[test]
     fn a_secret_stands_in_a_file_so_that_nothing_in_it_is_read_as_something_else() {
         assert_eq!(*quoted("sk_ks_live_Ab09"), "sk_ks_live_Ab09");
         assert_eq!(*quoted("a$b`c\"d#e f"), "'a$b`c\"d#e f'");
-        assert_eq!(*quoted("a'b"), r"'a'\''b'");
+        assert_eq!(*quoted("a'b"), "\"a'b\"");
+        assert_eq!(*quoted("a'b$c"), r"'a'\''b$c'");
         let file = file(&key("a"), &Secret::new("x y"));
         assert!(file.ends_with("\nAPI_KEY='x y'\n"), "{}", *file);
+        let odd = super::file(&key("a\u{2028}PATH=b \u{2029} \u{a0}c"), &Secret::new("x"));
+        assert!(odd.starts_with("# a PATH=b c (production), key_"), "{}", *odd);
     }
 
     #[test]

@@ -17,17 +17,16 @@ mod usage;
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::{get, post};
 use keystile_core::{ApiKey, Timestamp};
 
-use crate::state::App;
+pub(super) use self::deed::deeds;
+use super::table::{Pages, get, post};
 
 /// A key whose end is nearer than this is told to be ending soon.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/keys", get(list::list))
         .route("/keys/bulk", post(bulk::carry_out))
         .route("/keys/new", get(create::form).post(create::create))

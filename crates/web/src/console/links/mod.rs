@@ -8,8 +8,6 @@ mod reset;
 mod setup;
 
 use askama::Template;
-use axum::Router;
-use axum::routing::{get, post};
 use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
 use keystile_core::{Email, Secret, TenantId};
@@ -21,6 +19,7 @@ use super::form::{Fields, Wrong};
 use super::page::{go_to, page_with};
 use super::parts;
 use super::shell::Surroundings;
+use super::table::{Pages, get, post};
 use super::visitor::Visitor;
 use crate::api::Answer;
 use crate::state::App;
@@ -28,8 +27,8 @@ use crate::state::App;
 /// What is told of a form without a token.
 const NO_TOKEN: &str = "is missing: open the whole link, with what stands behind its #";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/invitation", get(invitation::show).post(invitation::accept))
         .route("/invitation/look", post(invitation::look))
         .route("/reset", get(reset::show).post(reset::set))

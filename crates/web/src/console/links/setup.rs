@@ -24,6 +24,10 @@ const OTHER_START: &str = "This link is of another start of the server. The one 
 const SET_UP: &str =
     "Somebody was faster: this Keystile is set up already. Sign in, or ask whoever did to invite you.";
 
+fn paused(seconds: u64) -> String {
+    format!("Too many wrong links were tried. Wait {seconds} s, and send this again.")
+}
+
 #[derive(Template)]
 #[template(path = "links/setup.html")]
 struct SetupPage {
@@ -78,6 +82,7 @@ pub(super) async fn set_up(
     let founded = match found(&app, request.token, first, origin.clone()).await {
         Ok(founded) => founded,
         Err(Refused::SetupToken) => return again(Wrong::altogether(OTHER_START)),
+        Err(Refused::SetupPaused { seconds }) => return again(Wrong::altogether(paused(seconds))),
         Err(Refused::SetUpAlready) => return again(Wrong::altogether(SET_UP)),
         Err(other) => return again(Wrong::mendable(other.into())?),
     };

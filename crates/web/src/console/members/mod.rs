@@ -5,8 +5,6 @@ mod invitations;
 mod list;
 mod reset;
 
-use axum::Router;
-use axum::routing::{get, post};
 use http::HeaderMap;
 use http::header::ORIGIN;
 use keystile_core::{Member, Role, Secret};
@@ -14,11 +12,11 @@ use keystile_manage::Right;
 use zeroize::Zeroizing;
 
 use super::shell::Shell;
+use super::table::{Pages, get, post};
 use super::words::{self, Word};
-use crate::state::App;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/members", get(list::list))
         .route("/members/invitations", get(invitations::list))
         .route("/members/invite", get(invitations::ask).post(invitations::invite))

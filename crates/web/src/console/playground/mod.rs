@@ -7,10 +7,8 @@ mod reader;
 mod schema;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::StatusCode;
 use http::header::HOST;
 use keystile_manage::TOKEN_LIFETIME;
@@ -20,6 +18,7 @@ use self::model::{API, Api, Body, Group, Operation, Parameter};
 use super::form::Form;
 use super::page::{go_to, page};
 use super::shell::Shell;
+use super::table::{Pages, get, post};
 use super::trouble::no_such_page;
 use super::visitor::{Inside, Visitor};
 use super::{assets, door, parts};
@@ -29,8 +28,8 @@ use crate::state::App;
 /// Where seed and habit look for it.
 pub(super) const SHORT_PATH: &str = "/playground";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
+pub(super) fn routes() -> Pages {
+    Pages::new()
         .route("/playground", get(overview))
         .route("/playground/token", post(lend))
         .route("/playground/{name}", get(show))

@@ -3,17 +3,14 @@
 mod new;
 mod settings;
 
-use axum::Router;
-use axum::routing::get;
-
-use crate::state::App;
+use super::table::{Pages, get};
 
 /// Pages that stand beside those of tenants.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/tenants/new", get(new::ask).post(new::make))
+pub(super) fn routes() -> Pages {
+    Pages::new().route("/tenants/new", get(new::ask).post(new::make))
 }
 
 /// Pages of one tenant.
-pub(super) fn routes_in_tenant() -> Router<App> {
-    Router::new().route("/settings", get(settings::show).post(settings::save))
+pub(super) fn routes_in_tenant() -> Pages {
+    Pages::new().route("/settings", get(settings::show).post(settings::save))
 }
