@@ -39,12 +39,12 @@ pub(super) async fn make(
     CameFrom(origin): CameFrom,
     Form(fields): Form,
 ) -> Answer {
-    let Own { signed_in, frame, .. } = own;
+    let Own { present, frame, .. } = own;
     let request =
         CreateTenant { name: fields.text("name").to_owned(), key_label: fields.filled("key_label") };
     let make = async {
         let (name, label) = request.parse().map_err(ApiProblem::invalid)?;
-        Ok(app.control.create_tenant(&signed_in, name, label, &origin).await?)
+        Ok(app.control.create_tenant(&present.signed_in(), name, label, &origin).await?)
     };
     match make.await {
         Ok(founded) => {
