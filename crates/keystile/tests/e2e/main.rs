@@ -25,6 +25,7 @@ mod console_audit;
 mod console_customers;
 mod console_keys;
 mod console_links;
+mod console_looks;
 mod console_members;
 mod console_tenant;
 mod contract;
