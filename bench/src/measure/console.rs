@@ -28,10 +28,18 @@ pub(super) async fn rows(world: &World, engine: &str, keys: usize) -> Result<Vec
         ("overview", tenant.clone()),
         ("keys", format!("{tenant}/keys")),
         ("keys, a search", format!("{tenant}/keys?q=99&status=active")),
+        ("keys, a search in vain", format!("{tenant}/keys?q=nobody")),
+        ("keys, a kind that none has", format!("{tenant}/keys?kind=ingest")),
+        ("keys, a source that none has", format!("{tenant}/keys?source_id=nobody")),
+        (
+            "keys, unused for long",
+            format!("{tenant}/keys?unused_days=90&status=active&sort=last_used&order=asc"),
+        ),
         ("keys, by last use", format!("{tenant}/keys?sort=last_used&order=desc")),
         ("one key", format!("{tenant}/keys/{newest}")),
         ("new key", format!("{tenant}/keys/new")),
         ("audit log", format!("{tenant}/audit")),
+        ("audit log, what was never done", format!("{tenant}/audit?action=key.block")),
     ];
     let mut rows = Vec::new();
     for (name, path) in pages {

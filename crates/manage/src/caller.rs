@@ -8,6 +8,7 @@ use keystile_core::{
     Actor, AllowedIps, ApiKey, ApplicationId, Ask, Code, CustomerId, Environment, Grants, KeyFacts, KeyId,
     KeyKind, Limits, NanoUsd, Refusal, Role, TenantId, Timestamp, TrustLevel, decide,
 };
+use keystile_store::Entrance;
 
 use crate::{Bearer, ControlPlane, HeldKey, Refused, Right, SignedIn};
 
@@ -21,7 +22,7 @@ pub struct Origin {
 }
 
 /// Somebody who was authenticated and belongs to the tenant: a member, or automation that holds an API key.
-/// Only [`ControlPlane::enter`] and [`ControlPlane::enter_with_key`] make one.
+/// Only [`ControlPlane::enter`], [`ControlPlane::carry_on_in`] and [`ControlPlane::enter_with_key`] make one.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(crate) tenant_id: TenantId,
@@ -53,6 +54,16 @@ pub(crate) struct Reach {
 }
 
 impl Caller {
+    /// The person of a session that can be used, in the tenant for which it was asked what it opens.
+    pub(crate) fn member(entrance: &Entrance, tenant_id: TenantId, origin: Origin) -> Result<Self, Refused> {
+        let (role, factor_required) = entrance.place.ok_or(Refused::NotFound("tenant"))?;
+        if factor_required && !entrance.session.second_factor {
+            return Err(Refused::SecondFactorRequired);
+        }
+        let standing = Standing::Member(role);
+        Ok(Self { tenant_id, actor: Actor::Person(entrance.person.id), origin, standing })
+    }
+
     /// The tenant the caller acts in.
     pub const fn tenant_id(&self) -> TenantId {
         self.tenant_id
@@ -237,13 +248,7 @@ impl ControlPlane {
         tenant_id: TenantId,
         origin: Origin,
     ) -> Result<Caller, Refused> {
-        let entrance = self.entrance(signed_in, Some(tenant_id)).await?;
-        let (role, factor_required) = entrance.place.ok_or(Refused::NotFound("tenant"))?;
-        if factor_required && !entrance.session.second_factor {
-            return Err(Refused::SecondFactorRequired);
-        }
-        let standing = Standing::Member(role);
-        Ok(Caller { tenant_id, actor: Actor::Person(entrance.person.id), origin, standing })
+        Caller::member(&self.entrance(signed_in, Some(tenant_id)).await?, tenant_id, origin)
     }
 
     /// Lets automation act in the tenant of the key that it holds, which the data plane found good.

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tracing::instrument;
 
 use crate::sign_in::{BROWSER_TOKEN, REFRESH_TOKEN};
-use crate::{AccessToken, ControlPlane, Origin, Refused, SignedIn, Tokens};
+use crate::{AccessToken, Caller, ControlPlane, Origin, Refused, SignedIn, Tokens};
 
 /// How often it is noted that a browser uses its session, which must not write with every page.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// Proof that a person's session can be used now. Only [`ControlPlane::arrive`] makes one.
+/// Proof that a person's session can be used now. Only [`ControlPlane::arrive`] and [`ControlPlane::carry_on`] make one.
 #[derive(Debug, Clone)]
 pub struct Present {
     pub(crate) person: Person,
@@ -34,6 +34,12 @@ impl Present {
     /// The session.
     pub const fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// What [`ControlPlane::enter`] takes for entering one of the person's tenants.
+    pub const fn signed_in(&self) -> SignedIn {
+        let Session { id: session_id, person_id, tenant_id, .. } = self.session;
+        SignedIn { person_id, session_id, tenant_id }
     }
 }
 
@@ -62,23 +68,49 @@ impl ControlPlane {
         Ok(Present { person, session, origin })
     }
 
-    /// Whose session a browser carries on, with the token of [`Self::sign_in_browser`]. It shows it each time: pages that are
-    /// loaded at once would race for exchanging it.
+    /// Lets the person whose session a browser carries on act for themselves, with the token of [`Self::sign_in_browser`]. It shows it
+    /// each time: pages that are loaded at once would race for exchanging it.
     ///
     /// # Errors
     /// [`Refused::SessionEnded`].
     #[instrument(target = SPANS, skip_all)]
-    pub async fn carry_on(&self, token: &Secret) -> Result<SignedIn, Refused> {
+    pub async fn carry_on(&self, token: &Secret, origin: Origin) -> Result<Present, Refused> {
+        let Entrance { session, person, place: _ } = self.entrance_by_token(token, None).await?;
+        Ok(Present { person, session, origin })
+    }
+
+    /// The same for a page of a tenant: the person, and whether they may act there, of one reading.
+    ///
+    /// # Errors
+    /// [`Refused::SessionEnded`]. What is within is refused as by [`Self::enter`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn carry_on_in(
+        &self,
+        token: &Secret,
+        tenant_id: TenantId,
+        origin: Origin,
+    ) -> Result<(Present, Result<Caller, Refused>), Refused> {
+        let entrance = self.entrance_by_token(token, Some(tenant_id)).await?;
+        let caller = Caller::member(&entrance, tenant_id, origin.clone());
+        let Entrance { session, person, place: _ } = entrance;
+        Ok((Present { person, session, origin }, caller))
+    }
+
+    /// What the session of a browser opens, if it can be used now. Notes that it is used, now and then.
+    async fn entrance_by_token(
+        &self,
+        token: &Secret,
+        tenant_id: Option<TenantId>,
+    ) -> Result<Entrance, Refused> {
         if !token.expose().starts_with(BROWSER_TOKEN) {
             return Err(Refused::SessionEnded);
         }
-        let session = self.store.session_carried_by(token.digest()).await?;
-        let now = self.now();
-        let session = session.filter(|session| session.is_live(now)).ok_or(Refused::SessionEnded)?;
+        let entrance = self.usable(self.store.entrance_by_token(token.digest(), tenant_id).await?)?;
+        let (now, session) = (self.now(), &entrance.session);
         if session.refreshed_at.plus(USE_NOTED_EVERY) <= now {
             self.store.note_session_use(session.id, now).await?;
         }
-        Ok(SignedIn { person_id: session.person_id, session_id: session.id, tenant_id: session.tenant_id })
+        Ok(entrance)
     }
 
     /// A token for the API that acts as the person, in the session that is there already: it ends with the session, and nothing
@@ -100,7 +132,10 @@ impl ControlPlane {
         signed_in: &SignedIn,
         tenant_id: Option<TenantId>,
     ) -> Result<Entrance, Refused> {
-        let entrance = self.store.entrance(tenant_id, signed_in.person_id, signed_in.session_id).await?;
+        self.usable(self.store.entrance(tenant_id, signed_in.person_id, signed_in.session_id).await?)
+    }
+
+    fn usable(&self, entrance: Option<Entrance>) -> Result<Entrance, Refused> {
         let now = self.now();
         let can_be_used =
             |entrance: &Entrance| entrance.session.is_live(now) && entrance.person.disabled_at.is_none();
@@ -163,11 +198,20 @@ impl ControlPlane {
     /// When the store does not answer.
     #[instrument(target = SPANS, skip_all)]
     pub async fn me(&self, present: Present) -> Result<Me, Refused> {
-        let Present { person, session, .. } = present;
-        let enrolled = self.store.enrolled(person.id).await?;
+        let enrolled = self.store.enrolled(present.person.id).await?;
         let second_factor = enrolled.is_some_and(|enrolled| enrolled.confirmed_at.is_some());
-        let tenants = self.store.tenants_of(person.id).await?;
+        let tenants = self.all_tenants(&present).await?;
+        let Present { person, session, .. } = present;
         Ok(Me { person, session, second_factor, tenants })
+    }
+
+    /// The person's tenants, also those that this session cannot enter, with the role in each.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn all_tenants(&self, present: &Present) -> Result<Vec<(Tenant, Role)>, Refused> {
+        Ok(self.store.tenants_of(present.person.id).await?)
     }
 
     /// The person's sessions that last, newest first.

@@ -1,4 +1,4 @@
-//! Measures what a console asks of a tenant with many keys: its figures, lists in every order, searches, and its usage; and
+//! Measures what a console asks of a tenant with many keys: its figures, lists in every order, searches, its usage and its log; and
 //! what last uses cost beside that.
 //!
 //! `cargo run --release -p keystile-store --example lists -- [KEYS] [URL]`: 100,000 keys in SQLite by default.
@@ -14,10 +14,12 @@ use keystile_core::{
     Action, Actor, ApiKey, Application, ApplicationId, AuditEntry, AuditId, Code, Environment, KeyId,
     KeyUsage, Membership, Minute, Person, PersonId, Role, Tenant, TenantId, Timestamp, TrustLevel,
 };
-use keystile_store::{Founding, KeyFilter, Location, Page, Store, Touch};
+use keystile_store::{AuditFilter, Founding, KeyFilter, Location, Page, Sealing, Store, Touch};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TIMES: usize = 200;
+/// As many as a page of the console goes through.
+const LOOKED_AT: u32 = 2_500;
 
 fn now() -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000)
@@ -34,6 +36,7 @@ async fn main() {
     let tenant = fill(&store, keys).await;
     figures(&store, tenant).await;
     lists(&store, tenant).await;
+    log(&store, tenant, keys).await;
     touches(&store, tenant, keys).await;
     store.close().await;
     std::fs::remove_dir_all(folder).ok();
@@ -107,7 +110,34 @@ async fn lists(store: &Store, tenant: TenantId) {
             store.keys(tenant, &filter, page()).await.unwrap();
         })
         .await;
+        measure(&format!("{what}, one look"), 50, async || {
+            store.look_for_keys(tenant, &filter, page(), LOOKED_AT).await.unwrap();
+        })
+        .await;
     }
+}
+
+async fn log(store: &Store, tenant: TenantId, keys: u32) {
+    while store.seal(tenant).await.unwrap() == Sealing::Partial {}
+    let all = AuditFilter::default();
+    let about = |target: &str| AuditFilter { target: Some(target.into()), ..all.clone() };
+    for (what, filter) in [
+        ("log", all.clone()),
+        ("log, of one key", about(&id(keys / 2).to_string())),
+        ("log, of nothing", about("nothing")),
+        ("log, what was never done", AuditFilter { action: Some(Action::KeyBlock), ..all.clone() }),
+    ] {
+        measure(&format!("{what}, one look"), 50, async || {
+            let page = Page { after: None, limit: 51 };
+            store.look_in_audit(tenant, &filter, page, LOOKED_AT).await.unwrap();
+        })
+        .await;
+    }
+    let ids: Vec<String> = (0..51).map(|number| id(number * 31 % keys).to_string()).collect();
+    measure("names of 51 keys", TIMES, async || {
+        assert_eq!(store.names(tenant, ids.clone()).await.unwrap().len(), 51);
+    })
+    .await;
 }
 
 async fn touches(store: &Store, tenant: TenantId, keys: u32) {

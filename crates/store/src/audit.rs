@@ -6,24 +6,35 @@ use keystile_core::{
     Action, Actor, AuditEntry, AuditId, RecordedEntry, SealedEntry, Seq, TenantId, Timestamp,
 };
 
+use crate::page::MAX_LIMIT;
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Page, Store, StoreError};
+use crate::{Page, Store, StoreError, chain};
 
 pub(crate) const INSERT: &str = "INSERT INTO audit_entries
     (tenant_id, id, at, actor, action, target, ip, request_id, changes)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-const PAGE: &str =
-    "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
-    FROM audit_entries WHERE tenant_id = $1 AND seq < $2
-        AND (actor = $4 OR $4 IS NULL)
-        AND (action = $5 OR $5 IS NULL)
-        AND (target = $6 OR $6 IS NULL)
-        AND (at >= $7 OR $7 IS NULL)
-        AND (at < $8 OR $8 IS NULL)
-    ORDER BY seq DESC LIMIT $3";
+/// Entries from one place to another, by `$8` and `$2`, the last first.
+macro_rules! page {
+    ($($more:literal)?) => {
+        concat!(
+            "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
+            FROM audit_entries WHERE tenant_id = $1 AND seq < $2 AND seq >= $8
+                AND (actor = $4 OR $4 IS NULL)
+                AND (action = $5 OR $5 IS NULL)
+                AND (at >= $6 OR $6 IS NULL)
+                AND (at < $7 OR $7 IS NULL)",
+            $($more,)?
+            " ORDER BY seq DESC LIMIT $3"
+        )
+    };
+}
+
+const PAGE: &str = page!();
+/// Spelled apart, as an index leads to what was done to one thing.
+const PAGE_OF_TARGET: &str = page!(" AND target {by_bytes} = $9");
 const ONE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND id = $2 AND seq IS NOT NULL";
@@ -46,6 +57,23 @@ pub struct AuditFilter {
     pub to: Option<Timestamp>,
 }
 
+impl AuditFilter {
+    /// Whether there may be entries that it passes over one by one: for what was done to one thing an index is asked.
+    const fn passes_over(&self) -> bool {
+        let Self { actor, action, target, from, to } = self;
+        target.is_none() && (actor.is_some() || action.is_some() || from.is_some() || to.is_some())
+    }
+}
+
+/// What was found in a part of a log.
+#[derive(Debug)]
+pub struct AuditFound {
+    /// The entries, the last sealed first.
+    pub entries: Vec<SealedEntry>,
+    /// Where to look on, if the part ended before the page was full: entries before this place were not looked at.
+    pub looked_to: Option<Seq>,
+}
+
 impl Store {
     /// A page of the tenant's log, the last sealed first. What is not sealed yet is not in it.
     ///
@@ -57,18 +85,24 @@ impl Store {
         filter: &AuditFilter,
         page: Page<Seq>,
     ) -> Result<Vec<SealedEntry>, StoreError> {
-        let below = page.after.map_or(Value::Int(i64::MAX), Value::from);
-        let args = [
-            Value::text(tenant_id),
-            below,
-            page.limit(),
-            Value::opt_text(filter.actor),
-            Value::opt_text(filter.action),
-            Value::opt_text(filter.target.as_ref()),
-            filter.from.into(),
-            filter.to.into(),
-        ];
-        self.read(args, |args, tx| Box::pin(read_many(PAGE, args, tx))).await
+        let which = Which { tenant_id, filter: filter.clone(), page };
+        self.read(which, |which, tx| Box::pin(read_page(which, Seq::FIRST, tx))).await
+    }
+
+    /// The same, but looks at no more than `most` entries for it, so that it takes about as long for any filter. Entries about one
+    /// thing are looked at without others.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn look_in_audit(
+        &self,
+        tenant_id: TenantId,
+        filter: &AuditFilter,
+        page: Page<Seq>,
+        most: u32,
+    ) -> Result<AuditFound, StoreError> {
+        let which = Which { tenant_id, filter: filter.clone(), page };
+        self.read((which, most), |(which, most), tx| Box::pin(look(which, *most, tx))).await
     }
 
     /// One entry of the tenant's log, once it is sealed.
@@ -98,6 +132,51 @@ impl Store {
         let args = [Value::text(tenant_id), first.into(), last.into(), i64::from(limit).into()];
         self.read(args, |args, tx| Box::pin(read_many(RANGE, args, tx))).await
     }
+}
+
+/// A page of a log.
+pub(crate) struct Which {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) filter: AuditFilter,
+    pub(crate) page: Page<Seq>,
+}
+
+impl Which {
+    /// The statement and its values for the page, of entries from `first` on.
+    pub(crate) fn statement(&self, first: Seq) -> (&'static str, Vec<Value>) {
+        let Self { tenant_id, filter, page } = self;
+        let mut values = vec![
+            Value::text(tenant_id),
+            page.after.map_or(Value::Int(i64::MAX), Value::from),
+            page.limit(),
+            Value::opt_text(filter.actor),
+            Value::opt_text(filter.action),
+            filter.from.into(),
+            filter.to.into(),
+            first.into(),
+        ];
+        values.extend(filter.target.as_ref().map(Value::text));
+        (if filter.target.is_some() { PAGE_OF_TARGET } else { PAGE }, values)
+    }
+}
+
+async fn read_page(which: &Which, first: Seq, tx: &mut Tx<'_>) -> Result<Vec<SealedEntry>, StoreError> {
+    let (sql, values) = which.statement(first);
+    read_many(sql, &values, tx).await
+}
+
+async fn look(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<AuditFound, StoreError> {
+    if !which.filter.passes_over() {
+        return Ok(AuditFound { entries: read_page(which, Seq::FIRST, tx).await?, looked_to: None });
+    }
+    let head = chain::read_head(which.tenant_id, tx).await?;
+    let behind_all = head.map_or(Seq::FIRST, |head| head.seq.next());
+    let end = which.page.after.map_or(behind_all, |after| after.min(behind_all));
+    let first = Seq::new(end.as_u64().saturating_sub(most.into())).max(Seq::FIRST);
+    let entries = read_page(which, first, tx).await?;
+    let is_full = u32::try_from(entries.len()).is_ok_and(|found| found >= which.page.limit.min(MAX_LIMIT));
+    let looked_to = Some(first).filter(|first| !is_full && *first > Seq::FIRST);
+    Ok(AuditFound { entries, looked_to })
 }
 
 async fn read_many(sql: &str, args: &[Value], tx: &mut Tx<'_>) -> Result<Vec<SealedEntry>, StoreError> {

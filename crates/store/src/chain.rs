@@ -92,7 +92,8 @@ async fn next_tenant(after: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenan
     tx.query_opt(NEXT_TENANT, after).await?.map(|mut row| row.parsed("tenant_id")).transpose()
 }
 
-async fn read_head(tenant_id: TenantId, tx: &mut Tx<'_>) -> Result<Option<ChainHead>, StoreError> {
+/// Where the tenant's chain ends, if anything of its log was sealed.
+pub(crate) async fn read_head(tenant_id: TenantId, tx: &mut Tx<'_>) -> Result<Option<ChainHead>, StoreError> {
     let read = |mut row: Row| Ok(ChainHead { seq: row.seq("seq")?, hash: row.digest("hash")? });
     tx.query_opt(HEAD, &[Value::text(tenant_id)]).await?.map(read).transpose()
 }

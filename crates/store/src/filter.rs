@@ -1,5 +1,6 @@
 //! Which keys of a tenant a list shows.
 
+use keystile_core::key::KeySort;
 use keystile_core::{ApplicationId, CustomerId, Environment, KeyStatus, Timestamp, TrustLevel};
 
 use crate::value::Value;
@@ -42,6 +43,9 @@ pub struct KeyFilter {
     pub include_deleted: bool,
 }
 
+/// Takes a condition, and its value if it has one.
+pub(crate) type Also<'a> = &'a mut dyn FnMut(&str, Option<Value>);
+
 impl KeyFilter {
     /// Every key that is not deleted.
     pub fn all(now: Timestamp) -> Self {
@@ -65,7 +69,7 @@ impl KeyFilter {
         }
     }
 
-    /// The conditions of the filter that no index is for, with the places from `$3` on; the status is told as `ApiKey` does.
+    /// The conditions of the filter that are asked of a key, with the places from `$3` on; the status is told as `ApiKey` does.
     pub(crate) const CONDITIONS: &str = r"
         AND (name_search LIKE $3 ESCAPE '\' OR $3 IS NULL)
         AND (environment = $4 OR $4 IS NULL)
@@ -106,20 +110,83 @@ impl KeyFilter {
         values.into_iter()
     }
 
+    /// Whether there may be keys that a list passes over one by one. Those with a tag are found by it.
+    pub(crate) const fn passes_over(&self) -> bool {
+        let narrows = self.environment.is_some()
+            || self.status.is_some()
+            || self.kind.is_some()
+            || self.application_id.is_some()
+            || self.customer_id.is_some()
+            || self.source_id.is_some()
+            || self.trust_level.is_some()
+            || self.name_contains.is_some()
+            || self.rotation_due.is_some()
+            || self.blocked.is_some()
+            || self.expires_by.is_some()
+            || self.unused_since.is_some();
+        narrows && self.tag.is_none()
+    }
+
+    /// Whether the index of this order has the names, so that keys with other names are passed over without reading their rows.
+    pub(crate) fn passes_over_names(&self, sort: KeySort) -> bool {
+        let has_names = match sort {
+            KeySort::Created | KeySort::Name => !self.include_deleted,
+            KeySort::LastUsed | KeySort::Expires => false,
+        };
+        let mut is_led = false;
+        self.lead(sort, &mut |_, _| is_led = true);
+        self.name_contains.is_some() && has_names && !is_led
+    }
+
     /// Tells the conditions that an index is for, each with its value for `{}`. A key is never used before it is made.
-    pub(crate) fn spell(&self, also: &mut dyn FnMut(&str, Value)) {
+    pub(crate) fn spell(&self, sort: KeySort, also: Also<'_>) {
+        self.lead(sort, also);
         if let Some(tag) = &self.tag {
             let tagged = "id IN (SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = {})";
-            also(tagged, tags::digest(tag).into());
+            also(tagged, Some(tags::digest(tag).into()));
         }
         if let Some(moment) = self.expires_by {
-            also(
-                "revoked_at IS NULL AND deleted_at IS NULL AND ends_order > $10 AND ends_order <= {}",
-                moment.into(),
-            );
+            let expires =
+                "revoked_at IS NULL AND deleted_at IS NULL AND ends_order > $10 AND ends_order <= {}";
+            also(expires, Some(moment.into()));
         }
         if let Some(moment) = self.unused_since {
-            also("used_order <= {} AND created_at <= {}", moment.into());
+            also("used_order <= {} AND created_at <= {}", Some(moment.into()));
+        }
+    }
+
+    /// Of these conditions tells those that an index leads by in this order, so that no key is passed over for them; at most one thing
+    /// that a key has, as there is an index for each, and a statement.
+    pub(crate) fn lead(&self, sort: KeySort, also: Also<'_>) {
+        if self.include_deleted {
+            return;
+        }
+        match sort {
+            KeySort::Created => self.lead_by_belonging(also),
+            KeySort::LastUsed => {
+                if let Some(moment) = self.unused_since {
+                    also("used_order <= {}", Some(moment.into()));
+                }
+            }
+            KeySort::Expires => {
+                if let Some(moment) = self.expires_by {
+                    also("ends_order > {}", Some(self.now.into()));
+                    also("ends_order <= {}", Some(moment.into()));
+                }
+            }
+            KeySort::Name => {}
+        }
+    }
+
+    fn lead_by_belonging(&self, also: Also<'_>) {
+        if let Some(id) = self.customer_id {
+            also("customer_id = {}", Some(Value::text(id)));
+        } else if let Some(source) = &self.source_id {
+            also("source_id {by_bytes} = {}", Some(Value::text(source)));
+        } else if self.blocked == Some(true) {
+            also("blocked_reason IS NOT NULL", None);
+        } else if let Some(id) = self.application_id {
+            also("application_id = {}", Some(Value::text(id)));
         }
     }
 }

@@ -39,6 +39,8 @@ mod overview;
 mod page;
 mod passwords;
 mod people;
+#[cfg(test)]
+mod plans;
 mod record;
 mod rotation;
 mod routings;
@@ -56,7 +58,7 @@ mod tx;
 mod usage;
 mod value;
 
-pub use audit::AuditFilter;
+pub use audit::{AuditFilter, AuditFound};
 pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
 pub use customers::CustomerFilter;
@@ -68,7 +70,7 @@ pub use import::{Held, Import};
 pub use invitations::{Accepted, Joining};
 pub use keys::Changed;
 pub use limit_use::LimitUse;
-pub use listing::KeyPage;
+pub use listing::{KeyPage, KeysFound};
 pub use location::Location;
 pub use measures::{Load, Measured, Measures};
 pub use members::{Place, PlaceChange};

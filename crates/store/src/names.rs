@@ -2,36 +2,58 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
-use keystile_core::TenantId;
+use keystile_core::{ApplicationId, CustomerId, InvitationId, KeyId, PersonId, TenantId};
 
-use crate::tx::Tx;
+use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-/// How many ids one statement asks for. Fewer are filled up with repeats, so that there is one statement to keep prepared.
+/// How many ids one statement asks for. Fewer are filled up with nulls, so that there is one statement for each kind to keep prepared.
 const ASKED: usize = 64;
 
-static STATEMENT: LazyLock<String> = LazyLock::new(|| {
-    let mut places = "$2".to_owned();
-    for place in 3..ASKED + 2 {
-        // Writing to a text cannot fail.
-        let _written = write!(places, ", ${place}");
+/// Things of one kind: how their ids begin, and where their names are, by `$1`, the tenant, and `column1`, the id.
+struct Kind {
+    prefix: &'static str,
+    name: &'static str,
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        prefix: KeyId::PREFIX,
+        name: "SELECT name FROM api_keys WHERE tenant_id = $1 AND id = asked.column1",
+    },
+    Kind {
+        prefix: ApplicationId::PREFIX,
+        name: "SELECT name FROM applications WHERE tenant_id = $1 AND id = asked.column1",
+    },
+    Kind {
+        prefix: CustomerId::PREFIX,
+        name: "SELECT name FROM customers WHERE tenant_id = $1 AND id = asked.column1",
+    },
+    Kind {
+        prefix: InvitationId::PREFIX,
+        name: "SELECT email FROM invitations WHERE tenant_id = $1 AND id = asked.column1",
+    },
+    Kind { prefix: TenantId::PREFIX, name: "SELECT name FROM tenants WHERE id = $1 AND id = asked.column1" },
+];
+
+/// Persons belong to no tenant, so this has one value less: `$1` is the first id.
+const PERSON: Kind =
+    Kind { prefix: PersonId::PREFIX, name: "SELECT email FROM persons WHERE id = asked.column1" };
+
+impl Kind {
+    /// A statement for [`ASKED`] ids from the place `$first` on. Each name is asked for by itself, which leaves a planner no choice:
+    /// of `id IN (…)` PostgreSQL may think that it is quicker to read all that the tenant has, and compare each with all ids.
+    fn statement(&self, first: usize) -> String {
+        let mut places = format!("(${first})");
+        for place in first + 1..first + ASKED {
+            // Writing to a text cannot fail.
+            let _written = write!(places, ", (${place})");
+        }
+        format!("SELECT column1 AS id, ({}) AS name FROM (VALUES {places}) AS asked", self.name)
     }
-    let named = |table: &str, column: &str| {
-        format!("SELECT id, {column} AS name FROM {table} WHERE tenant_id = $1 AND id IN ({places})")
-    };
-    [
-        named("api_keys", "name"),
-        named("applications", "name"),
-        named("customers", "name"),
-        named("invitations", "email"),
-        format!("SELECT id, email AS name FROM persons WHERE id IN ({places})"),
-        format!("SELECT id, name FROM tenants WHERE id = $1 AND id IN ({places})"),
-    ]
-    .join(" UNION ALL ")
-});
+}
 
 impl Store {
     /// What the tenant's keys, applications, customers and invitations with these ids are called, those that are deleted or
@@ -45,23 +67,41 @@ impl Store {
         tenant_id: TenantId,
         ids: Vec<String>,
     ) -> Result<HashMap<String, String>, StoreError> {
-        self.read((tenant_id, ids), |(tenant_id, ids), tx| Box::pin(find(*tenant_id, ids, tx))).await
+        let asked = questions(tenant_id, &ids);
+        self.read(asked, |asked, tx| Box::pin(find(asked, tx))).await
     }
 }
 
+/// A statement and its values for every [`ASKED`] ids of a kind.
+pub(crate) fn questions(tenant_id: TenantId, ids: &[String]) -> Vec<(String, Vec<Value>)> {
+    let own = KINDS.iter().map(|kind| (kind, Some(Value::text(tenant_id))));
+    let kinds = own.chain([(&PERSON, None)]);
+    kinds.flat_map(|(kind, tenant)| of_kind(kind, tenant.as_ref(), ids)).collect()
+}
+
+fn of_kind(kind: &Kind, tenant: Option<&Value>, ids: &[String]) -> Vec<(String, Vec<Value>)> {
+    let ids: Vec<&String> = ids.iter().filter(|id| id.starts_with(kind.prefix)).collect();
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    let statement = kind.statement(1 + usize::from(tenant.is_some()));
+    let question = |chunk: &[&String]| {
+        let asked = chunk.iter().map(Value::text).chain(std::iter::repeat(Value::Null)).take(ASKED);
+        (statement.clone(), tenant.cloned().into_iter().chain(asked).collect())
+    };
+    ids.chunks(ASKED).map(question).collect()
+}
+
 async fn find(
-    tenant_id: TenantId,
-    ids: &[String],
+    asked: &[(String, Vec<Value>)],
     tx: &mut Tx<'_>,
 ) -> Result<HashMap<String, String>, StoreError> {
-    let mut names = HashMap::with_capacity(ids.len());
-    for chunk in ids.chunks(ASKED) {
-        let repeats = chunk.first().into_iter().cycle().take(ASKED - chunk.len());
-        let asked = chunk.iter().chain(repeats).map(Value::text);
-        let values: Vec<Value> = std::iter::once(Value::text(tenant_id)).chain(asked).collect();
-        for mut row in tx.query(&STATEMENT, &values).await? {
-            names.insert(row.text("id")?, row.text("name")?);
-        }
+    let statements: Vec<Statement<'_>> =
+        asked.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
+    let mut names = HashMap::new();
+    for mut row in tx.pipeline(&statements).await?.into_iter().flatten() {
+        let (id, name) = (row.opt_text("id")?, row.opt_text("name")?);
+        names.extend(id.zip(name));
     }
     Ok(names)
 }

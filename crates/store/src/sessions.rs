@@ -17,29 +17,40 @@ macro_rules! columns {
     };
 }
 
+/// What [`read_entrance`] takes.
+macro_rules! entrance {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", p.id AS of_person, p.email, p.password_hash, p.created_at AS person_created_at, p.disabled_at, m.role,
+                t.mfa_required"
+        )
+    };
+}
+
 const INSERT: &str = "INSERT INTO sessions
     (id, person_id, tenant_id, created_at, refreshed_at, ip, user_agent, second_factor)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const INSERT_TOKEN: &str = "INSERT INTO refresh_tokens (digest, session_id, issued_at) VALUES ($1, $2, $3)";
 const ENTER: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", p.id AS of_person, p.email, p.password_hash, p.created_at AS person_created_at, p.disabled_at, m.role,
-        t.mfa_required
-    FROM sessions AS s JOIN persons AS p ON p.id = s.person_id
+    entrance!(),
+    " FROM sessions AS s JOIN persons AS p ON p.id = s.person_id
     LEFT JOIN memberships AS m ON m.person_id = p.id AND m.tenant_id = $3
     LEFT JOIN tenants AS t ON t.id = m.tenant_id
     WHERE s.id = $1 AND s.person_id = $2"
+);
+const ENTER_BY_UNUSED_TOKEN: &str = concat!(
+    entrance!(),
+    " FROM refresh_tokens AS r JOIN sessions AS s ON s.id = r.session_id JOIN persons AS p ON p.id = s.person_id
+    LEFT JOIN memberships AS m ON m.person_id = p.id AND m.tenant_id = $2
+    LEFT JOIN tenants AS t ON t.id = m.tenant_id
+    WHERE r.digest = $1 AND r.used_at IS NULL"
 );
 const BY_TOKEN: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM refresh_tokens AS r JOIN sessions AS s ON s.id = r.session_id WHERE r.digest = $1"
-);
-const BY_UNUSED_TOKEN: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM refresh_tokens AS r JOIN sessions AS s ON s.id = r.session_id WHERE r.digest = $1 AND r.used_at IS NULL"
 );
 const LIVE: &str = concat!(
     "SELECT ",
@@ -105,7 +116,7 @@ impl Store {
         id: SessionId,
     ) -> Result<Option<Entrance>, StoreError> {
         let args = [Value::text(id), Value::text(person_id), Value::opt_text(tenant_id)];
-        self.read(args, |args, tx| Box::pin(read_entrance(args, tx))).await
+        self.read(args, |args, tx| Box::pin(read_entrance(ENTER, args, tx))).await
     }
 
     /// The session that a refresh token belongs to, used or not.
@@ -113,15 +124,21 @@ impl Store {
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
     pub async fn session_of_token(&self, token: Digest) -> Result<Option<Session>, StoreError> {
-        self.read([token.into()], |args, tx| Box::pin(read_by_token(BY_TOKEN, args, tx))).await
+        self.read([token.into()], |args, tx| Box::pin(read_by_token(args, tx))).await
     }
 
-    /// The session that a refresh token carries on, unless the token was exchanged for another.
+    /// The session that a refresh token carries on, with its person, and the person's place in `tenant_id`; nothing if the token
+    /// was exchanged for another.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
-    pub async fn session_carried_by(&self, token: Digest) -> Result<Option<Session>, StoreError> {
-        self.read([token.into()], |args, tx| Box::pin(read_by_token(BY_UNUSED_TOKEN, args, tx))).await
+    pub async fn entrance_by_token(
+        &self,
+        token: Digest,
+        tenant_id: Option<TenantId>,
+    ) -> Result<Option<Entrance>, StoreError> {
+        let args = [token.into(), Value::opt_text(tenant_id)];
+        self.read(args, |args, tx| Box::pin(read_entrance(ENTER_BY_UNUSED_TOKEN, args, tx))).await
     }
 
     /// Notes that a session was used without its token being exchanged; nothing happens to one that has ended.
@@ -234,7 +251,7 @@ pub(crate) async fn tell(
     tx.pipeline(&statements).await.map(drop)
 }
 
-async fn read_entrance(args: &[Value; 3], tx: &mut Tx<'_>) -> Result<Option<Entrance>, StoreError> {
+async fn read_entrance(sql: &str, args: &[Value], tx: &mut Tx<'_>) -> Result<Option<Entrance>, StoreError> {
     let read = |mut row: Row| -> Read<Entrance> {
         let session = read(&mut row)?;
         let person = people::read(&mut row)?;
@@ -242,11 +259,11 @@ async fn read_entrance(args: &[Value; 3], tx: &mut Tx<'_>) -> Result<Option<Entr
         let mfa_required = row.opt_int("mfa_required")?.is_some_and(|truth| truth != 0);
         Ok(Entrance { session, person, place: role.map(|role| (role, mfa_required)) })
     };
-    tx.query_opt(ENTER, args).await?.map(read).transpose()
+    tx.query_opt(sql, args).await?.map(read).transpose()
 }
 
-async fn read_by_token(sql: &str, args: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Session>, StoreError> {
-    tx.query_opt(sql, args).await?.map(|mut row| read(&mut row)).transpose()
+async fn read_by_token(args: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Session>, StoreError> {
+    tx.query_opt(BY_TOKEN, args).await?.map(|mut row| read(&mut row)).transpose()
 }
 
 async fn read_live(args: &[Value; 3], tx: &mut Tx<'_>) -> Result<Vec<Session>, StoreError> {

@@ -29,6 +29,7 @@ mod console_customers;
 mod console_downloads;
 mod console_keys;
 mod console_links;
+mod console_looks;
 mod console_members;
 mod console_once;
 mod console_places;

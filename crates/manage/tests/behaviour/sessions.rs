@@ -153,12 +153,13 @@ async fn what_happens_to_a_session_stands_in_the_log_of_its_tenant() {
 #[tokio::test]
 async fn a_program_s_token_carries_on_no_browser_and_a_browser_s_is_never_exchanged() {
     let (bench, of_program) = with_owner().await;
-    assert!(has_ended(&bench.control.carry_on(&of_program.refresh).await));
+    assert!(has_ended(&bench.control.carry_on(&of_program.refresh, origin()).await));
     let of_browser = in_browser(&bench).await;
-    let signed_in = bench.control.carry_on(&of_browser).await.unwrap();
+    let present = bench.control.carry_on(&of_browser, origin()).await.unwrap();
     let exchanged = bench.control.refresh(&of_browser, &origin()).await;
     assert!(matches!(exchanged, Err(Refused::RefreshToken)), "{exchanged:?}");
-    assert_eq!(bench.control.carry_on(&of_browser).await.unwrap(), signed_in, "it is shown each time");
+    let again = bench.control.carry_on(&of_browser, origin()).await.unwrap();
+    assert_eq!(again.signed_in(), present.signed_in(), "it is shown each time");
 }
 
 #[tokio::test]
@@ -167,8 +168,30 @@ async fn a_browser_s_session_lasts_as_long_as_it_is_used() {
     let token = in_browser(&bench).await;
     for _ in 0..2 {
         bench.turn(13 * DAY);
-        bench.control.carry_on(&token).await.unwrap();
+        bench.control.carry_on(&token, origin()).await.unwrap();
     }
     bench.turn(4 * DAY);
-    assert!(has_ended(&bench.control.carry_on(&token).await), "thirty days are the most");
+    assert!(has_ended(&bench.control.carry_on(&token, origin()).await), "thirty days are the most");
+}
+
+/// A page reads once whose session it is, and what that opens.
+#[tokio::test]
+async fn a_browser_enters_its_person_s_tenants_only_and_with_what_they_demand() {
+    let (bench, _) = with_owner().await;
+    let token = in_browser(&bench).await;
+    let present = bench.control.carry_on(&token, origin()).await.unwrap();
+    let (own, _) = bench.control.all_tenants(&present).await.unwrap().remove(0);
+    let (_, foreign) = bench.signed_in(Role::Owner).await;
+    let enters = async |tenant_id| {
+        let (entered, caller) = bench.control.carry_on_in(&token, tenant_id, origin()).await?;
+        assert_eq!(entered.signed_in(), present.signed_in());
+        caller
+    };
+    let caller = enters(own.id).await.unwrap();
+    assert_eq!((caller.tenant_id(), caller.role()), (own.id, Some(Role::Owner)));
+    assert!(matches!(enters(foreign).await, Err(Refused::NotFound("tenant"))));
+    bench.run_sql("UPDATE tenants SET mfa_required = 1");
+    assert!(matches!(enters(own.id).await, Err(Refused::SecondFactorRequired)));
+    bench.run_sql(&format!("UPDATE persons SET disabled_at = 1 WHERE id = '{}'", present.person().id));
+    assert!(has_ended(&enters(own.id).await) && has_ended(&bench.control.carry_on(&token, origin()).await));
 }

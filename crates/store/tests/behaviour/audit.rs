@@ -91,6 +91,56 @@ pub(crate) async fn each_filter_of_the_log_finds_its_entries_only(bed: &Bed) {
     assert_eq!(seqs(&store.audit(tenant, &before, page(9)).await.unwrap()), [3, 1]);
 }
 
+pub(crate) async fn the_story_of_one_thing_is_paged_newest_first(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let (tenant, elsewhere) = (world.tenant.id, World::founded(&store).await.tenant.id);
+    for (number, of) in [tenant, tenant, elsewhere].iter().cycle().take(15).enumerate() {
+        let target = ["app_one", "app_two", "app_One"][number / 3 % 3];
+        tell(&store, AuditEntry { target: target.into(), ..told(*of) }).await;
+    }
+    for of in [tenant, elsewhere] {
+        seal_all(&store, of).await;
+    }
+    let of_one = AuditFilter { target: Some("app_one".into()), ..AuditFilter::default() };
+    let first = store.audit(tenant, &of_one, page(3)).await.unwrap();
+    let rest = Page { after: first.last().map(|entry| entry.seq), limit: 3 };
+    let rest = store.audit(tenant, &of_one, rest).await.unwrap();
+    assert_eq!((seqs(&first), seqs(&rest)), (vec![9, 8, 3], vec![2]));
+    assert!(first.iter().chain(&rest).all(|entry| entry.entry.target == "app_one"));
+    let found = store.look_in_audit(tenant, &of_one, page(9), 2).await.unwrap();
+    assert_eq!((seqs(&found.entries), found.looked_to), (vec![9, 8, 3, 2], None), "others are not looked at");
+}
+
+pub(crate) async fn a_log_is_looked_through_part_by_part(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let tenant = world.tenant.id;
+    for number in 0..12 {
+        let action = if number % 6 == 0 { Action::KeyBlock } else { Action::ApplicationCreate };
+        tell(&store, AuditEntry { action, at: at(number), ..told(tenant) }).await;
+    }
+    seal_all(&store, tenant).await;
+    // The first entry tells of the tenant.
+    let blocked = AuditFilter { action: Some(Action::KeyBlock), ..AuditFilter::default() };
+    let look = async |after: Option<u64>, limit| {
+        let page = Page { after: after.map(Seq::new), limit };
+        let found = store.look_in_audit(tenant, &blocked, page, 5).await.unwrap();
+        (seqs(&found.entries), found.looked_to.map(Seq::as_u64))
+    };
+    assert_eq!(look(None, 3).await, (vec![], Some(9)));
+    assert_eq!(look(Some(9), 3).await, (vec![8], Some(4)));
+    assert_eq!(look(Some(9), 1).await, (vec![8], None), "a full page goes on behind its last entry");
+    assert_eq!(look(Some(4), 3).await, (vec![2], None), "the log begins here");
+    assert_eq!(look(Some(u64::MAX), 3).await, (vec![], Some(9)), "no look is lost behind the end");
+    let all = AuditFilter::default();
+    let found = store.look_in_audit(tenant, &all, page(100), 5).await.unwrap();
+    assert_eq!((found.entries.len(), found.looked_to), (13, None), "nothing is passed over");
+    let empty = World::founded(&store).await.tenant.id;
+    let found = store.look_in_audit(empty, &blocked, page(3), 5).await.unwrap();
+    assert_eq!((found.entries.len(), found.looked_to), (0, None), "nothing is sealed yet");
+}
+
 pub(crate) async fn what_is_not_sealed_is_not_shown(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;

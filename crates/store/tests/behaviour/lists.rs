@@ -231,6 +231,8 @@ async fn of_every_place(world: &World, store: &keystile_store::Store) -> Vec<Api
             name: name.parse().unwrap(),
             last_used_at: (n % 3 != 0).then(|| at(1_000 + n % 4)),
             expires_at: (n % 4 != 0).then(|| at(10_000_000 + n % 5)),
+            created_at: at(-8),
+            environment: if n % 6 == 5 { Environment::Staging } else { Environment::Production },
             ..world.key()
         };
         world.create(store, &key).await;
@@ -310,4 +312,93 @@ pub(crate) async fn what_has_ended_does_not_expire_soon(bed: &Bed) {
     let filter = KeyFilter { expires_by: Some(at(100_010)), ..KeyFilter::all(now) };
     assert_eq!(world.listed(&store, &filter).await, [soon.id]);
     assert_eq!(world.listed(&store, &KeyFilter { include_deleted: true, ..filter }).await, [soon.id]);
+}
+
+/// Goes from look to look, and says what was found, and how many of the looks ended before their page was full.
+async fn looked_through(
+    world: &World,
+    store: &keystile_store::Store,
+    filter: &KeyFilter,
+    (sort, order, most): (KeySort, SortOrder, u32),
+) -> (Vec<KeyId>, usize) {
+    let (mut seen, mut parts, mut after) = (vec![], 0, None);
+    loop {
+        let page = KeyPage { sort, order, after, limit: 3 };
+        let found = store.look_for_keys(world.tenant.id, filter, page, most).await.unwrap();
+        seen.extend(ids(&found.keys));
+        assert!(found.keys.len() < 3 || found.looked_to.is_none(), "a full page goes on behind its last key");
+        parts += usize::from(found.looked_to.is_some());
+        let last = found.keys.last().filter(|_| found.keys.len() == 3);
+        after = found.looked_to.or_else(|| last.map(|key| KeyCursor::of(key, sort)));
+        if after.is_none() {
+            return (seen, parts);
+        }
+    }
+}
+
+pub(crate) async fn looks_go_through_a_list_part_by_part_without_gaps_and_repeats(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let keys = of_every_place(&world, &store).await;
+    let all = KeyFilter::all(at(0));
+    let rare = KeyFilter { environment: Some(Environment::Staging), ..all.clone() };
+    let named = KeyFilter { name_contains: Some("zeta 2".into()), ..all.clone() };
+    let ending = KeyFilter { expires_by: Some(at(10_000_003)), ..all.clone() };
+    let unused = KeyFilter { unused_since: Some(at(1_002)), ..all.clone() };
+    for (sort, order) in
+        KeySort::ALL.iter().flat_map(|sort| SortOrder::ALL.iter().map(move |order| (*sort, *order)))
+    {
+        for filter in [&rare, &named, &ending, &unused] {
+            let whole = KeyPage { sort, order, after: None, limit: 100 };
+            let expected = ids(&store.keys(world.tenant.id, filter, whole).await.unwrap());
+            assert!(!expected.is_empty() && expected.len() < keys.len());
+            let looked = looked_through(&world, &store, filter, (sort, order, 5)).await;
+            assert_eq!(looked.0, expected, "{sort} {order} {filter:?}");
+        }
+        let (found, parts) = looked_through(&world, &store, &rare, (sort, order, 5)).await;
+        assert_eq!((found.len(), parts), (4, 4), "{sort} {order}: of 24 keys, 5 at a time");
+        assert_eq!(
+            looked_through(&world, &store, &all, (sort, order, 5)).await.1,
+            0,
+            "nothing is passed over"
+        );
+    }
+}
+
+pub(crate) async fn keys_of_one_thing_are_found_without_looking_at_others(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let other = application(world.tenant.id, "Other");
+    let told = entry(world.tenant.id, Action::ApplicationCreate, &other.id.to_string());
+    store.create_application(other.clone(), told).await.unwrap();
+    let customer = CustomerId::from_parts(at(3), 3);
+    let marked = ApiKey {
+        application_id: other.id,
+        customer_id: Some(customer),
+        source_id: Some("checkout".into()),
+        blocked: Some("unpaid".into()),
+        tags: object(&json!({ "team": "ops" })),
+        ..world.key()
+    };
+    world.create(&store, &marked).await;
+    let others = of_every_place(&world, &store).await;
+    let all = KeyFilter::all(at(0));
+    let found = async |filter: &KeyFilter, sort| {
+        let page = KeyPage { sort, order: SortOrder::Descending, after: None, limit: 3 };
+        let found = store.look_for_keys(world.tenant.id, filter, page, 5).await.unwrap();
+        (ids(&found.keys), found.looked_to.is_some())
+    };
+    for filter in [
+        KeyFilter { customer_id: Some(customer), ..all.clone() },
+        KeyFilter { source_id: Some("checkout".into()), ..all.clone() },
+        KeyFilter { blocked: Some(true), ..all.clone() },
+        KeyFilter { application_id: Some(other.id), ..all.clone() },
+        KeyFilter { tag: Some("team:ops".into()), ..all.clone() },
+    ] {
+        assert_eq!(found(&filter, KeySort::Created).await, (vec![marked.id], false), "{filter:?}");
+        let none = KeyFilter { name_contains: Some("nobody".into()), ..filter };
+        assert_eq!(found(&none, KeySort::Created).await, (vec![], false), "{none:?}");
+    }
+    let of_kind = KeyFilter { kind: Some("ingest".into()), ..all };
+    assert_eq!(found(&of_kind, KeySort::Created).await, (vec![], true), "of {} others", others.len());
 }

@@ -111,7 +111,9 @@ on_both_engines! {
         pages_of_filtered_keys_have_no_gaps_and_no_repeats,
         rotation_is_due_for_keys_that_live_only,
         sorted_pages_have_no_gaps_and_no_repeats_while_keys_are_made_and_used,
-        what_has_ended_does_not_expire_soon;
+        what_has_ended_does_not_expire_soon,
+        looks_go_through_a_list_part_by_part_without_gaps_and_repeats,
+        keys_of_one_thing_are_found_without_looking_at_others;
     import:
         many_keys_are_imported_with_their_entries_and_tags,
         an_import_is_told_what_is_there,
@@ -129,6 +131,8 @@ on_both_engines! {
     audit:
         the_log_is_paged_newest_first,
         each_filter_of_the_log_finds_its_entries_only,
+        the_story_of_one_thing_is_paged_newest_first,
+        a_log_is_looked_through_part_by_part,
         what_is_not_sealed_is_not_shown,
         an_entry_is_sealed_with_the_very_text_that_was_recorded,
         a_log_longer_than_a_sealing_is_sealed_in_the_order_of_its_ids,

@@ -90,7 +90,7 @@ pub(crate) async fn every_field_of_a_session_comes_back(bed: &Bed) {
 pub(crate) async fn a_session_opens_the_tenants_of_its_person_only(bed: &Bed) {
     let store = bed.store().await;
     let (ours, theirs) = (founded(&store).await, founded(&store).await);
-    let (session, _) = started(&store, &ours, at(0)).await;
+    let (session, token) = started(&store, &ours, at(0)).await;
     let place = async |tenant: TenantId, person: PersonId| {
         let entrance = store.entrance(Some(tenant), person, session.id).await.unwrap();
         entrance.map(|entrance| entrance.place)
@@ -98,6 +98,16 @@ pub(crate) async fn a_session_opens_the_tenants_of_its_person_only(bed: &Bed) {
     assert_eq!(place(ours.tenant.id, ours.person.id).await, Some(Some((Role::Owner, true))));
     assert_eq!(place(theirs.tenant.id, ours.person.id).await, Some(None));
     assert_eq!(place(theirs.tenant.id, theirs.person.id).await, None, "it is not their session");
+    for (tenant, expected) in [(ours.tenant.id, Some((Role::Owner, true))), (theirs.tenant.id, None)] {
+        let entrance = store.entrance_by_token(token, Some(tenant)).await.unwrap().unwrap();
+        assert_eq!((&entrance.session, entrance.person.id), (&session, ours.person.id));
+        assert_eq!(entrance.place, expected);
+    }
+    assert_eq!(store.entrance_by_token(token, None).await.unwrap().unwrap().place, None);
+    assert!(store.entrance_by_token(digest(), Some(ours.tenant.id)).await.unwrap().is_none());
+    store.refresh(rotation(&ours, &session, token, digest(), at(5))).await.unwrap();
+    let exchanged = store.entrance_by_token(token, Some(ours.tenant.id)).await.unwrap();
+    assert!(exchanged.is_none(), "what was exchanged carries nothing on");
 }
 
 pub(crate) async fn a_refresh_token_is_used_once_and_shown_again_ends_its_session(bed: &Bed) {

@@ -30,6 +30,8 @@ pub(super) struct Choice {
 struct OverviewPage {
     shell: Shell,
     overview: Arc<Overview>,
+    /// The figures are of long ago, and those of now are not counted yet.
+    is_old: bool,
     chart: Chart,
     range: Range,
     attention: Vec<Concern>,
@@ -42,7 +44,7 @@ struct Concern {
     count: u64,
     what: &'static str,
     why: &'static str,
-    /// The filter of the list of keys.
+    /// The filter of the list of keys, in the order in which those keys are found first.
     query: &'static str,
 }
 
@@ -69,9 +71,14 @@ pub(super) async fn show(
     let from = shell.now.minus(Duration::from_secs(range.seconds));
     let query = TenantUsageQuery { from: Some(from), step: Some(range.step), ..TenantUsageQuery::default() };
     let chart = Chart::of(&of_tenant(&app, &caller, &query).await?);
-    let overview = app.control.overview(&caller).await?;
+    // A script that asks can wait for figures, as it shows what there is meanwhile.
+    let (overview, is_old) = if shell.is_page() {
+        app.control.overview_at_once(&caller).await?
+    } else {
+        (app.control.overview(&caller).await?, false)
+    };
     let (attention, tables) = (concerns(&overview), tables(&overview));
-    page(&OverviewPage { shell, overview, chart, range, attention, tables })
+    page(&OverviewPage { shell, overview, is_old, chart, range, attention, tables })
 }
 
 fn concerns(overview: &Overview) -> Vec<Concern> {
@@ -83,28 +90,28 @@ fn concerns(overview: &Overview) -> Vec<Concern> {
             seen.expiring_in_7_days,
             "Expiring within 7 days",
             "Whoever uses them is refused from that moment on. Rotate them, or extend their time.",
-            "?expires_within_days=7&status=active",
+            "?expires_within_days=7&status=active&sort=expires",
         ),
         concern(
             "warn",
             later(seen.expiring_in_7_days, seen.expiring_in_30_days),
             "Expiring within 30 days",
             "There is time to plan their rotation.",
-            "?expires_within_days=30&status=active",
+            "?expires_within_days=30&status=active&sort=expires",
         ),
         concern(
             "warn",
             seen.rotation_due,
             "Due for rotation",
             "Their secret is older than this tenant lets secrets grow.",
-            "?rotation_due=true&status=active",
+            "?rotation_due=true&status=active&order=asc",
         ),
         concern(
             "warn",
             seen.unused_for_90_days,
             "Unused for 90 days",
             "A key that nobody needs is a risk for nothing. Switch it off and see whether anybody asks.",
-            "?unused_days=90&status=active",
+            "?unused_days=90&status=active&sort=last_used&order=asc",
         ),
         concern(
             "info",

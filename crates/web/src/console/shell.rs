@@ -140,8 +140,8 @@ const NAVIGATION: &[Group] = &[
 ];
 
 /// The tenants that one can go to.
-pub(super) fn places(me: &Me) -> Vec<Place> {
-    me.tenants.iter().map(|(tenant, _)| place(tenant)).collect()
+pub(super) fn places(tenants: &[(Tenant, Role)]) -> Vec<Place> {
+    tenants.iter().map(|(tenant, _)| place(tenant)).collect()
 }
 
 /// The tenant where somebody begins: that of their session, or else their first.

@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, OriginalUri};
 use http::Uri;
 use http::request::Parts;
 use keystile_core::{Role, Secret, Tenant, TenantId};
-use keystile_manage::{Bearer, Caller, Me, Present, Refused, SignedIn};
+use keystile_manage::{Caller, Me, Present, Refused};
 
 use super::cookie;
 use super::shell::{Frame, Shell, Surroundings, form_token, home, place, places};
@@ -15,7 +15,6 @@ use crate::state::App;
 
 /// Somebody who is signed in.
 pub(super) struct Visitor {
-    pub(super) signed_in: SignedIn,
     pub(super) present: Present,
     /// What their forms carry.
     pub(super) form_token: String,
@@ -27,10 +26,9 @@ impl FromRequestParts<App> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
         let token = session(parts)?;
-        let signed_in = app.control.carry_on(&token).await?;
-        let present = app.control.arrive(&signed_in, origin(parts)).await?;
+        let present = app.control.carry_on(&token, origin(parts)).await?;
         let surroundings = Surroundings::of(&parts.headers);
-        Ok(Self { signed_in, present, form_token: form_token(&token), surroundings })
+        Ok(Self { present, form_token: form_token(&token), surroundings })
     }
 }
 
@@ -56,19 +54,21 @@ impl FromRequestParts<App> for Inside {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
-        let visitor = Visitor::from_request_parts(parts, app).await?;
-        let tenant_id: TenantId = path_id(parts, app, "tenant_id", "tenant").await?;
-        let caller = app.control.enter(&Bearer::Person(visitor.signed_in), tenant_id, origin(parts)).await?;
-        let form_token = visitor.form_token;
-        let me = app.control.me(visitor.present).await?;
-        let shell = shell(parts, app, &me, &caller, form_token)?;
+        let tenant_id = match path_id::<TenantId>(parts, app, "tenant_id", "tenant").await {
+            Ok(tenant_id) => tenant_id,
+            // Whoever is not signed in is told so first, wherever they go.
+            Err(unknown) => return Visitor::from_request_parts(parts, app).await.and(Err(unknown)),
+        };
+        let token = session(parts)?;
+        let (present, caller) = app.control.carry_on_in(&token, tenant_id, origin(parts)).await?;
+        let (caller, tenants) = (caller?, app.control.all_tenants(&present).await?);
+        let shell = shell(parts, app, (&present, tenants.as_slice()), &caller, form_token(&token))?;
         Ok(Self { caller, shell })
     }
 }
 
 /// Somebody on a page that belongs to no tenant, and what stands around it.
 pub(super) struct Own {
-    pub(super) signed_in: SignedIn,
     pub(super) present: Present,
     pub(super) me: Me,
     pub(super) frame: Frame,
@@ -78,14 +78,13 @@ impl FromRequestParts<App> for Own {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
-        let Visitor { signed_in, present, form_token, surroundings } =
-            Visitor::from_request_parts(parts, app).await?;
+        let Visitor { present, form_token, surroundings } = Visitor::from_request_parts(parts, app).await?;
         let me = app.control.me(present.clone()).await?;
         let (theme, told) = (cookie::theme(&parts.headers), told(asked_uri(parts).query()));
         let (email, now) = (me.person.email.to_string(), app.control.present());
         let frame = Frame { shell: None, email, form_token, theme, told, surroundings, now };
         let shell = home(&me).map(|(tenant, role)| own_shell(&frame, &me, tenant, *role));
-        Ok(Self { signed_in, present, frame: Frame { shell, ..frame }, me })
+        Ok(Self { present, frame: Frame { shell, ..frame }, me })
     }
 }
 
@@ -94,7 +93,7 @@ fn own_shell(frame: &Frame, me: &Me, tenant: &Tenant, role: Role) -> Shell {
     Shell {
         email: frame.email.clone(),
         tenant: place(tenant),
-        tenants: places(me),
+        tenants: places(&me.tenants),
         role,
         section: "account".to_owned(),
         form_token: frame.form_token.clone(),
@@ -108,14 +107,14 @@ fn own_shell(frame: &Frame, me: &Me, tenant: &Tenant, role: Role) -> Shell {
 fn shell(
     parts: &Parts,
     app: &App,
-    me: &Me,
+    (present, tenants): (&Present, &[(Tenant, Role)]),
     caller: &Caller,
     form_token: String,
 ) -> Result<Shell, ApiProblem> {
-    let tenants = places(me);
+    let tenants = places(tenants);
     let tenant = tenants.iter().find(|place| place.id == caller.tenant_id()).cloned();
     Ok(Shell {
-        email: me.person.email.to_string(),
+        email: present.person().email.to_string(),
         tenant: tenant.ok_or(Refused::NotFound("tenant"))?,
         tenants,
         role: caller.role().ok_or_else(ApiProblem::internal)?,

@@ -15,6 +15,8 @@ use crate::{Doubt, Load, OpenError, StoreError};
 use session::Session;
 
 pub(crate) use helm::Helm;
+#[cfg(test)]
+pub(crate) use statement::translated;
 pub(crate) use statement::{execute, lock_schema, prepare, query, script};
 pub(crate) use url::shown;
 

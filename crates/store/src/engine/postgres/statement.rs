@@ -36,6 +36,12 @@ const SCHEMA_LOCK: i64 = 0x6b65_7973_7469_6c65;
 /// only the waiting for one that is frozen, or for a network that took what was sent and lost it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 
+/// A statement as PostgreSQL takes it.
+#[cfg(test)]
+pub(crate) fn translated(sql: &str) -> std::borrow::Cow<'_, str> {
+    translate(sql, WORDS)
+}
+
 /// Runs a statement and says how many rows it touched.
 pub(crate) async fn execute(client: &ClientWrapper, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
     let answer = async {

@@ -88,6 +88,8 @@ struct List {
     names: Names,
     asked: Asked,
     next: Option<String>,
+    /// Only some entries were looked at yet, among which are fewer than a page has.
+    is_part: bool,
 }
 
 /// A page of the log.
@@ -99,11 +101,12 @@ async fn list(
     let AuditListQuery { limit, cursor, actor, action, target, from, to } = query.query()?;
     let (which, limit) = page_of::<Seq>(limit, cursor.as_deref())?;
     let query = AuditQuery { actor, action, target, from, to };
-    let entries = app.control.audit(&caller, &query, which).await?;
-    let listed = listing(entries, limit, |entry| entry.seq.to_string(), |entry| entry);
+    let found = app.control.look_in_audit(&caller, &query, which).await?;
+    let listed = listing(found.entries, limit, |entry| entry.seq.to_string(), |entry| entry);
     let names = app.control.names_in(&caller, &listed.data).await?;
-    let next = listed.next_cursor.map(|cursor| asked.with("cursor", &cursor));
-    page(&List { shell, entries: listed.data, names, asked, next })
+    let (is_part, looked_to) = (found.looked_to.is_some(), found.looked_to.map(|seq| seq.to_string()));
+    let next = listed.next_cursor.or(looked_to).map(|cursor| asked.with("cursor", &cursor));
+    page(&List { shell, entries: listed.data, names, asked, next, is_part })
 }
 
 impl List {

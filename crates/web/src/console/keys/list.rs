@@ -51,6 +51,8 @@ struct List {
     order: SortOrder,
     asked: Asked,
     next: Option<String>,
+    /// Only some keys were looked at yet, among which are fewer than a page has.
+    is_part: bool,
     applications: Choices,
     customers: Choices,
 }
@@ -134,9 +136,10 @@ pub(super) async fn list(
     let (limit, sort, order) = (page_size(query.limit)?, query.sort(), query.order());
     let which = KeyPage { sort, order, after: query.after()?, limit: u32::from(limit) + 1 };
     let rotation_days = app.control.rotation_days(&caller).await?;
-    let keys = app.control.keys(&caller, &filter(query, shell.now, rotation_days)?, which).await?;
-    let listed = listing(keys, limit.into(), |key| KeyCursor::of(key, sort).to_string(), |key| key);
-    let next = listed.next_cursor.map(|cursor| asked.with("cursor", &cursor));
+    let found = app.control.look_for_keys(&caller, &filter(query, shell.now, rotation_days)?, which).await?;
+    let listed = listing(found.keys, limit.into(), |key| KeyCursor::of(key, sort).to_string(), |key| key);
+    let (is_part, looked_to) = (found.looked_to.is_some(), found.looked_to.map(|place| place.to_string()));
+    let next = listed.next_cursor.or(looked_to).map(|cursor| asked.with("cursor", &cursor));
     let catalogues = Catalogues::of(&app, &caller, &listed.data).await?;
     let applications = applications(&app, &caller, Archived::Shown).await?;
     let row = |key: ApiKey| {
@@ -152,5 +155,5 @@ pub(super) async fn list(
     };
     let rows = listed.data.into_iter().map(row).collect();
     let customers = customers(&app, &caller, Archived::Shown).await?;
-    page(&List { shell, rows, sort, order, asked, next, applications, customers })
+    page(&List { shell, rows, sort, order, asked, next, is_part, applications, customers })
 }

@@ -88,7 +88,7 @@ pub(super) async fn accept(
     let Some(way) = Way::of_form(&headers) else { return again(Wrong::altogether(door::NO_TLS)) };
     let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
     let before = known(visitor)?;
-    let bearer = before.as_ref().map(|visitor| Bearer::Person(visitor.signed_in));
+    let bearer = before.as_ref().map(|visitor| Bearer::Person(visitor.present.signed_in()));
     let acceptance = Acceptance { token, password: fields.secret("password"), bearer };
     let from = origin.clone();
     let work = |app: App| async move { app.control.accept_invitation(acceptance, &from).await };

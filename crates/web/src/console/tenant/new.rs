@@ -42,16 +42,17 @@ pub(super) async fn make(
     CameFrom(origin): CameFrom,
     MakingForm(fields, asked): MakingForm,
 ) -> Answer {
-    let Own { signed_in, frame, .. } = own;
+    let Own { present, frame, .. } = own;
     let request =
         CreateTenant { name: fields.text("name").to_owned(), key_label: fields.filled("key_label") };
     let make = async {
         let (name, label) = request.parse().map_err(ApiProblem::invalid)?;
+        let (asker, signed_in) = (present.asker(), present.signed_in());
         let work = move |app: App| async move {
             let founded = app.control.create_tenant(&signed_in, name, label, &origin).await?;
             Ok(founded.tenant.id.to_string())
         };
-        once(&app, signed_in.asker(), asked, String::clone, work).await
+        once(&app, asker, asked, String::clone, work).await
     };
     match make.await {
         Ok(sent) => go_to(&format!("/console/{}?told=tenant-created", sent.made()), frame.surroundings),

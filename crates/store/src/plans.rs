@@ -1,0 +1,230 @@
+//! Whether statements that go through what a tenant has many of are answered by the index that is there for them. An engine that
+//! does without gives the same answer, only later and later, so its plan has to tell.
+
+use keystile_core::key::{KeyCursor, KeyPlace, KeySort, SortOrder};
+use keystile_core::{Action, ApplicationId, CustomerId, KeyId, Seq, TenantId, Timestamp};
+use keystile_testkit::postgres::{Database, Postgres};
+use rusqlite::Connection;
+
+use crate::engine::{postgres, sqlite};
+use crate::listing::Listing;
+use crate::value::Value;
+use crate::{AuditFilter, KeyFilter, KeyPage, Location, Page, Store, audit, listing, names};
+
+/// A tenant with many keys, which are of a few applications; every hundredth is of a customer, of a source and blocked.
+const FILL: &str = "
+INSERT INTO tenants (id, name, key_label, created_at) VALUES ('TENANT', 'Acme', 'ks', 1);
+INSERT INTO applications (id, tenant_id, name, created_at) VALUES ('APPLICATION', 'TENANT', 'Main', 1), ('app_2', 'TENANT', 'Other', 1);
+INSERT INTO customers (tenant_id, id, name, name_search, metadata, created_at, version)
+    VALUES ('TENANT', 'CUSTOMER', 'C', 'c', '{}', 1, 1);
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO api_keys (id, tenant_id, application_id, customer_id, source_id, blocked_reason, name, name_search,
+    environment, kind, trust_level, scopes, allowed_ips, rate_limits, budget_period, spend_nano_usd, enabled, digest,
+    prefix, key_prefix, last4, secret_created_at, lineage_id, created_by, updated_by, created_at, updated_at,
+    source_type, tags, metadata, version, schema_version, last_used_at, expires_at)
+SELECT 'key_' || (100000 + i), 'TENANT', CASE WHEN i % 100 = 0 THEN 'APPLICATION' ELSE 'app_2' END,
+    CASE WHEN i % 100 = 0 THEN 'CUSTOMER' END, CASE WHEN i % 100 = 0 THEN 'checkout' END,
+    CASE WHEN i % 100 = 0 THEN 'unpaid' END, 'Key ' || i, 'key ' || i,
+    'production', 'service', 'external', '[]', '[]', '[]', 'month', 0, 1, DIGEST,
+    'sk_ks_pr', 'sk_ks_prod_aB3d', '9xYz', 5, 'key_' || i, 'system', 'system', i, i,
+    'api', '{}', '{}', 1, 1, i, 100000 + i FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO audit_entries (tenant_id, id, at, actor, action, target, changes, seq)
+SELECT 'TENANT', 'aud_' || i, i, 'system', 'key.create', 'key_' || (100000 + i), 'null', i FROM numbers;";
+
+fn moment(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn tenant() -> TenantId {
+    TenantId::from_parts(moment(1), 1)
+}
+
+fn application() -> ApplicationId {
+    ApplicationId::from_parts(moment(1), 2)
+}
+
+fn customer() -> CustomerId {
+    CustomerId::from_parts(moment(1), 3)
+}
+
+fn fill(digest: &str) -> String {
+    FILL.replace("TENANT", &tenant().to_string())
+        .replace("APPLICATION", &application().to_string())
+        .replace("CUSTOMER", &customer().to_string())
+        .replace("DIGEST", digest)
+}
+
+/// A filled database.
+enum Bed {
+    Sqlite { connection: Connection, _folder: tempfile::TempDir },
+    Postgres(Database<'static>),
+}
+
+impl Bed {
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keystile.db");
+        migrate(Location::Sqlite(path.clone())).await;
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch(&fill("randomblob(32)")).unwrap();
+        Self::Sqlite { connection, _folder: folder }
+    }
+
+    /// What the server guesses differs when it has never looked at the rows.
+    async fn postgres(is_analyzed: bool) -> Self {
+        let database = Postgres::shared().database();
+        migrate(Location::Postgres { url: database.url(), max_connections: 1 }).await;
+        database.run(&fill("decode(md5(CAST(i AS TEXT)), 'hex')")).unwrap();
+        if is_analyzed {
+            database.run("VACUUM ANALYZE").unwrap();
+        }
+        Self::Postgres(database)
+    }
+
+    /// How a statement would be answered; on PostgreSQL for these values, or for any.
+    fn plan(&self, sql: &str, values: &[Value], mode: &str) -> String {
+        match self {
+            Self::Sqlite { connection, .. } => {
+                let rows = sqlite::query(connection, &format!("EXPLAIN QUERY PLAN {sql}"), values).unwrap();
+                let detail = |mut row: crate::row::Row| {
+                    let _numbers = ["id", "parent", "notused"].map(|column| row.int(column).unwrap());
+                    row.text("detail").unwrap() + "\n"
+                };
+                rows.into_iter().map(detail).collect()
+            }
+            Self::Postgres(database) => {
+                let (sql, values) = (postgres::translated(sql), values.iter().map(literal));
+                let values = values.collect::<Vec<_>>().join(", ");
+                let explained = format!(
+                    "SET plan_cache_mode = {mode}; PREPARE asked AS {sql};
+                    EXPLAIN (COSTS OFF) EXECUTE asked ({values})"
+                );
+                database.query(&explained).unwrap()
+            }
+        }
+    }
+}
+
+async fn migrate(location: Location) {
+    let store = Store::open(location).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+}
+
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Int(int) => int.to_string(),
+        Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::Blob(_) => panic!("no statement here has one"),
+    }
+}
+
+async fn beds() -> [Bed; 3] {
+    [Bed::sqlite().await, Bed::postgres(false).await, Bed::postgres(true).await]
+}
+
+const FOR_THESE: &str = "auto";
+const FOR_ANY: &str = "force_generic_plan";
+
+/// Neither sorts nor reads a table from its beginning to its end.
+fn assert_led_by(index: &str, plan: &str, of: &str) {
+    assert!(plan.contains(index), "{of} without {index}:\n{plan}");
+    for costly in ["TEMP B-TREE", "Sort", "SCAN api_keys\n", "Seq Scan on api_keys", "Seq Scan on audit"] {
+        assert!(!plan.contains(costly), "{of} with {costly}:\n{plan}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_to_one_thing_is_found_by_its_index() {
+    let target = Some("key_100007".to_owned());
+    for bed in &beds().await {
+        for filter in [
+            AuditFilter { target: target.clone(), ..AuditFilter::default() },
+            AuditFilter { target: target.clone(), action: Some(Action::KeyCreate), ..AuditFilter::default() },
+        ] {
+            let which = audit::Which { tenant_id: tenant(), filter, page: Page { after: None, limit: 11 } };
+            let (sql, values) = which.statement(Seq::FIRST);
+            for mode in [FOR_THESE, FOR_ANY] {
+                assert_led_by("audit_of_target", &bed.plan(sql, &values, mode), "a story");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_found_one_by_one_however_many_keys_there_are() {
+    let ids: Vec<String> = (0..51).map(|number| KeyId::from_parts(moment(1), number).to_string()).collect();
+    for bed in &beds().await {
+        for (sql, values) in names::questions(tenant(), &ids) {
+            for mode in [FOR_THESE, FOR_ANY] {
+                let plan = bed.plan(&sql, &values, mode);
+                let by_id = ["(id=?", "AND id=?", "(id = "].iter().any(|by| plan.contains(by));
+                assert!(by_id, "{plan}");
+                assert_led_by("api_keys", &plan, "names");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_keys_in_any_order_is_led_by_the_index_of_that_order() {
+    for bed in &beds().await {
+        for (sort, index) in [
+            (KeySort::Created, "api_keys_"),
+            (KeySort::Name, "api_keys_named"),
+            (KeySort::LastUsed, "api_keys_used"),
+            (KeySort::Expires, "api_keys_ending"),
+        ] {
+            for after in [None, Some(behind(sort))] {
+                let page = KeyPage { sort, order: sort.usual_order(), after, limit: 51 };
+                let which = listing::Which { tenant_id: tenant(), filter: KeyFilter::all(moment(7)), page };
+                let Listing { sql, values } = Listing::of_page(&which, None);
+                assert_led_by(index, &bed.plan(&sql, &values, FOR_THESE), sort.as_str());
+            }
+        }
+    }
+}
+
+fn behind(sort: KeySort) -> KeyCursor {
+    let place = match sort {
+        KeySort::Created => KeyPlace::Id,
+        KeySort::Name => KeyPlace::Name("Key 500".parse().unwrap()),
+        KeySort::LastUsed | KeySort::Expires => KeyPlace::Moment(Some(moment(15_000))),
+    };
+    KeyCursor { id: KeyId::from_parts(moment(1), 5), place }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_one_thing_are_led_by_its_index_and_so_is_the_end_of_a_look() {
+    let all = KeyFilter::all(moment(100_007));
+    let created = KeySort::Created;
+    for bed in &beds().await {
+        for (filter, sort, index) in [
+            (KeyFilter { customer_id: Some(customer()), ..all.clone() }, created, "api_keys_of_customer"),
+            (KeyFilter { source_id: Some("checkout".into()), ..all.clone() }, created, "api_keys_of_source"),
+            (KeyFilter { blocked: Some(true), ..all.clone() }, created, "api_keys_blocked"),
+            (KeyFilter { application_id: Some(application()), ..all.clone() }, created, "api_keys_of_appl"),
+            (KeyFilter { name_contains: Some("x".into()), ..all.clone() }, created, "api_keys_"),
+            (KeyFilter { unused_since: Some(moment(9)), ..all.clone() }, KeySort::LastUsed, "api_keys_used"),
+            (
+                KeyFilter { expires_by: Some(moment(100_009)), ..all.clone() },
+                KeySort::Expires,
+                "api_keys_end",
+            ),
+        ] {
+            let order = if sort == created { SortOrder::Descending } else { SortOrder::Ascending };
+            let page = KeyPage { sort, order, after: None, limit: 51 };
+            let which = listing::Which { tenant_id: tenant(), filter, page };
+            let Listing { sql, values } = Listing::of_page(&which, None);
+            assert_led_by(index, &bed.plan(&sql, &values, FOR_THESE), "a page");
+            let Listing { sql, values } = Listing::of_last(&which, 5_000);
+            let plan = bed.plan(&sql, &values, FOR_THESE);
+            assert_led_by(index, &plan, "the end of a look");
+            if matches!(bed, Bed::Postgres(_)) {
+                assert!(plan.contains("Index Only Scan"), "{plan}");
+            }
+        }
+    }
+}
