@@ -15,6 +15,7 @@ mod audit;
 mod belonging;
 mod catalogue;
 mod chain;
+mod chunked;
 mod customers;
 mod dialect;
 mod doubt;
