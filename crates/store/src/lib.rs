@@ -10,6 +10,7 @@
 //! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
 //! whoever must act after a commit has to keep polling.
 
+mod addresses;
 mod applications;
 mod audit;
 mod belonging;
