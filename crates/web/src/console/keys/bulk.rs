@@ -8,6 +8,7 @@ use keystile_core::{ApiKey, Invalid, KeyId};
 use keystile_manage::{Caller, Refused, Right, VersionGuard};
 use keystile_wire::{BlockKey, MAX_PAGE, RevokeKey};
 
+use super::used_from::{UsedFrom, used_from};
 use crate::api::Answer;
 use crate::console::form::{Fields, Form, Wrong};
 use crate::console::page::{page, unprocessable};
@@ -84,7 +85,8 @@ impl Action {
 struct Confirm {
     shell: Shell,
     action: Action,
-    keys: Vec<ApiKey>,
+    /// Each key, and what would miss it.
+    keys: Vec<(ApiKey, UsedFrom)>,
     reason: String,
     wrong: Wrong,
 }
@@ -188,12 +190,12 @@ fn doubts(action: Action, fields: &Fields, count: usize) -> Result<Option<String
     if fields.is_ticked("confirmed") { Ok(Some(reason)) } else { Err(Wrong::default()) }
 }
 
-/// Those of the keys that are there.
-async fn read(app: &App, caller: &Caller, ids: &[KeyId]) -> Answer<Vec<ApiKey>> {
+/// Those of the keys that are there, and from where they are used.
+async fn read(app: &App, caller: &Caller, ids: &[KeyId]) -> Answer<Vec<(ApiKey, UsedFrom)>> {
     let mut keys = Vec::with_capacity(ids.len());
     for id in ids {
         match app.control.key(caller, *id).await {
-            Ok(key) => keys.push(key),
+            Ok(key) => keys.push((key, used_from(app, caller, *id).await?)),
             Err(Refused::NotFound(_)) => {}
             Err(other) => return Err(other.into()),
         }

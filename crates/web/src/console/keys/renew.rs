@@ -9,6 +9,7 @@ use keystile_wire::{RegenerateKey, RotateKey};
 
 use super::issued::{self, Occasion};
 use super::usage::lately;
+use super::used_from::{UsedFrom, used_from};
 use crate::api::Answer;
 use crate::console::chart::Chart;
 use crate::console::form::{Fields, Form, Wrong};
@@ -45,6 +46,7 @@ struct Regeneration {
     shell: Shell,
     key: ApiKey,
     usage: Chart,
+    used_from: UsedFrom,
     wrong: Wrong,
 }
 
@@ -130,7 +132,8 @@ pub(super) async fn regeneration(
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
     let usage = lately(&app, &caller, id, shell.now).await?;
-    page(&Regeneration { shell, key, usage, wrong: Wrong::default() })
+    let used_from = used_from(&app, &caller, id).await?;
+    page(&Regeneration { shell, key, usage, used_from, wrong: Wrong::default() })
 }
 
 /// Gives the key a new secret, and shows it.
@@ -144,6 +147,7 @@ pub(super) async fn regenerate(
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
     let usage = lately(&app, &caller, id, shell.now).await?;
+    let used_from = used_from(&app, &caller, id).await?;
     let RegenerateKey { secret } = RegenerateKey { secret: fields.secret("secret") };
     let renewed = match guard(&fields) {
         Ok(guard) => {
@@ -154,6 +158,8 @@ pub(super) async fn regenerate(
     };
     match renewed {
         Ok(issued) => issued::show(shell, &headers, issued, Occasion::Regenerated),
-        Err(problem) => unprocessable(&Regeneration { shell, key, usage, wrong: Wrong::mendable(problem)? }),
+        Err(problem) => {
+            unprocessable(&Regeneration { shell, key, usage, used_from, wrong: Wrong::mendable(problem)? })
+        }
     }
 }
