@@ -2,9 +2,9 @@
 
 use keystile_core::{KeyId, TenantId};
 use keystile_wire::{
-    BatchAnswer, BatchAnswers, BlockKey, CreateKey, CreatedKey, ImportKeys, ImportedKeys, KeyListQuery,
-    KeyView, Listing, PatchKey, RegenerateKey, RevokeKey, RotateKey, UsageQuery, UsageView, VerifyAnswer,
-    VerifyBatch, VerifyRequest,
+    BatchAnswer, BatchAnswers, BlockKey, CreateKey, CreatedKey, ImportKeys, ImportedKeys, KeyAddressView,
+    KeyListQuery, KeyView, Listing, PatchKey, RegenerateKey, RevokeKey, RotateKey, UsageQuery, UsageView,
+    VerifyAnswer, VerifyBatch, VerifyRequest,
 };
 
 use crate::{Client, ClientError};
@@ -50,6 +50,18 @@ impl Client {
         query: &UsageQuery,
     ) -> Result<UsageView, ClientError> {
         self.get_with(&act(tenant, id, "usage"), query).await
+    }
+
+    /// From where a key was used lately, the last seen first; also of one that is deleted.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
+    pub async fn key_addresses(
+        &self,
+        tenant: TenantId,
+        id: KeyId,
+    ) -> Result<Listing<KeyAddressView>, ClientError> {
+        self.get(&act(tenant, id, "addresses")).await
     }
 
     /// Changes settings of a key.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keystile_core::key::KeyAddress;
 use keystile_core::usage::KEPT;
 use keystile_core::{Clock, Timestamp};
 use keystile_store::{Store, StoreError};
@@ -36,7 +37,7 @@ impl Drop for Sweeper {
 async fn run(store: Store, clock: Arc<dyn Clock>) {
     loop {
         if let Err(error) = sweep(&store, clock.now()).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old counts cannot be removed now");
+            tracing::warn!(error = &error as &dyn std::error::Error, "what is old cannot be removed now");
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -44,6 +45,9 @@ async fn run(store: Store, clock: Arc<dyn Clock>) {
 
 async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     while store.sweep_usage(now.minus(KEPT), now.minus(BATCHES)).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    while store.sweep_addresses(now.minus(KeyAddress::KEPT)).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     Ok(())

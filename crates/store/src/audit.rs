@@ -16,25 +16,25 @@ pub(crate) const INSERT: &str = "INSERT INTO audit_entries
     (tenant_id, id, at, actor, action, target, ip, request_id, changes)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-/// Entries from one place to another, by `$8` and `$2`, the last first.
+/// Entries before the place `$2`, the last first, with a condition for `$8`.
 macro_rules! page {
-    ($($more:literal)?) => {
+    ($more:literal) => {
         concat!(
             "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
-            FROM audit_entries WHERE tenant_id = $1 AND seq < $2 AND seq >= $8
+            FROM audit_entries WHERE tenant_id = $1 AND seq < $2
                 AND (actor = $4 OR $4 IS NULL)
                 AND (action = $5 OR $5 IS NULL)
                 AND (at >= $6 OR $6 IS NULL)
                 AND (at < $7 OR $7 IS NULL)",
-            $($more,)?
+            $more,
             " ORDER BY seq DESC LIMIT $3"
         )
     };
 }
 
-const PAGE: &str = page!();
-/// Spelled apart, as an index leads to what was done to one thing.
-const PAGE_OF_TARGET: &str = page!(" AND target {by_bytes} = $9");
+const PAGE: &str = page!(" AND seq >= $8");
+/// Spelled apart, as an index leads to what was done to one thing. With a second bound on the place, SQLite would take the index of places.
+const PAGE_OF_TARGET: &str = page!(" AND target {by_bytes} = $8");
 const ONE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND id = $2 AND seq IS NOT NULL";
@@ -142,7 +142,7 @@ pub(crate) struct Which {
 }
 
 impl Which {
-    /// The statement and its values for the page, of entries from `first` on.
+    /// The statement and its values for the page, of entries from `first` on, or of all about one thing.
     pub(crate) fn statement(&self, first: Seq) -> (&'static str, Vec<Value>) {
         let Self { tenant_id, filter, page } = self;
         let mut values = vec![
@@ -153,9 +153,8 @@ impl Which {
             Value::opt_text(filter.action),
             filter.from.into(),
             filter.to.into(),
-            first.into(),
         ];
-        values.extend(filter.target.as_ref().map(Value::text));
+        values.push(filter.target.as_ref().map_or_else(|| first.into(), Value::text));
         (if filter.target.is_some() { PAGE_OF_TARGET } else { PAGE }, values)
     }
 }

@@ -10,11 +10,13 @@
 //! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
 //! whoever must act after a commit has to keep polling.
 
+mod addresses;
 mod applications;
 mod audit;
 mod belonging;
 mod catalogue;
 mod chain;
+mod chunked;
 mod customers;
 mod dialect;
 mod doubt;

@@ -51,6 +51,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(14, "0014_overview", include_str!("../migrations/0014_overview.sql")),
     Migration::sql(15, "0015_key_lists", include_str!("../migrations/0015_key_lists.sql")),
     Migration::sql(16, "0016_console_pages", include_str!("../migrations/0016_console_pages.sql")),
+    Migration::sql(17, "0017_key_addresses", include_str!("../migrations/0017_key_addresses.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -1,4 +1,4 @@
-//! Last uses, written in batches.
+//! Last uses and the addresses they came from, written in batches.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use keystile_core::{KeyId, TenantId, Timestamp};
 
+use crate::addresses::{self, Seen};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
@@ -30,13 +31,15 @@ pub struct Touch {
 }
 
 impl Store {
-    /// Notes when and from where keys were last used. Only a later use than the noted one counts, so
-    /// batches may come in any order; unknown keys are passed over. The version of a key stays.
+    /// Notes when and from where keys were last used, and all addresses that the batch has of each, for [`Self::key_addresses`]. Only a
+    /// later use than the noted one counts, so batches may come in any order and twice; a key may appear more than once. Nothing is
+    /// noted of the record of an unknown key. The version of a key stays.
     ///
     /// # Errors
     /// When the database is unavailable; nothing was noted then.
     pub async fn touch_keys(&self, touches: Vec<Touch>) -> Result<(), StoreError> {
-        self.write_quietly(latest(touches), |touches, tx| Box::pin(write(touches, tx))).await
+        let args = (addresses::seen(&touches), latest(touches));
+        self.write_quietly(args, |(seen, latest), tx| Box::pin(write(seen, latest, tx))).await
     }
 }
 
@@ -52,7 +55,12 @@ fn latest(touches: Vec<Touch>) -> Vec<Touch> {
     latest.into_values().collect()
 }
 
-async fn write(touches: &[Touch], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+async fn write(seen: &[Seen], latest: &[Touch], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    write_latest(latest, tx).await?;
+    addresses::add(seen, tx).await
+}
+
+async fn write_latest(touches: &[Touch], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     for chunk in touches.chunks(SIZES[SIZES.len() - 1]) {
         let index = SIZES.iter().position(|size| *size >= chunk.len()).unwrap_or(SIZES.len() - 1);
         let repeats = std::iter::repeat_n(&chunk[0], SIZES[index] - chunk.len());

@@ -5,13 +5,11 @@ use std::sync::LazyLock;
 use keystile_core::usage::{Span, Sum};
 use keystile_core::{KeyId, KeyUsage, TenantId, Timestamp};
 
+use crate::chunked::{Chunked, places};
 use crate::row::{Read, Row};
-use crate::tx::{Statement, Tx};
+use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError, tenant_usage};
-
-/// How many rows one statement writes. A rest takes several, so that there are only as many to keep prepared.
-const SIZES: [usize; 3] = [128, 16, 1];
 
 static ADD: LazyLock<Adding> =
     LazyLock::new(|| Adding::to("key_usage", &["tenant_id", "key_id", "minute", "code", "latency"]));
@@ -105,39 +103,23 @@ async fn sweep(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
     Ok(counts + tx.execute(SWEEP_BATCHES, &args[1..]).await?)
 }
 
-/// How rows of counts are added to a table: by a statement for each of [`SIZES`].
-pub(crate) struct Adding([String; 3]);
+/// How rows of counts are added to a table.
+pub(crate) struct Adding(Chunked);
 
 impl Adding {
     /// Rows of `table` have a count for each combination of what is in `columns`.
     pub(crate) fn to(table: &str, columns: &[&str]) -> Self {
-        Self(SIZES.map(|size| adding(table, columns, size)))
+        Self(Chunked::new(|rows| adding(table, columns, rows)))
     }
 
     /// Adds rows, of which no two have the same place, in their order.
     pub(crate) async fn add(&self, rows: Vec<Vec<Value>>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let mut rest = rows.as_slice();
-        let mut chunks = Vec::new();
-        for (size, sql) in SIZES.iter().zip(&self.0) {
-            while let Some((chunk, others)) = rest.split_at_checked(*size) {
-                chunks.push((sql, chunk.concat()));
-                rest = others;
-            }
-        }
-        let statements: Vec<Statement<'_>> =
-            chunks.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
-        tx.pipeline(&statements).await.map(drop)
+        self.0.run(&rows, tx).await.map(drop)
     }
 }
 
-fn adding(table: &str, columns: &[&str], size: usize) -> String {
-    let width = columns.len() + 1;
-    let row = |index: usize| {
-        let places: Vec<_> = (1..=width).map(|column| format!("${}", width * index + column)).collect();
-        format!("({})", places.join(", "))
-    };
-    let rows: Vec<_> = (0..size).map(row).collect();
-    let (place, rows) = (columns.join(", "), rows.join(", "));
+fn adding(table: &str, columns: &[&str], rows: usize) -> String {
+    let (place, rows) = (columns.join(", "), places(rows, columns.len() + 1));
     format!(
         "INSERT INTO {table} ({place}, counted) VALUES {rows}
          ON CONFLICT ({place}) DO UPDATE SET counted = {table}.counted + excluded.counted"

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a measurement, not a part of the product")]
 
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -57,6 +58,7 @@ fn main() {
     let needed = [Permission::parse("orders:write").expect("a permission")];
     let ask = Ask {
         environment: Some(Environment::Production),
+        ip: Some(IpAddr::from([192, 0, 2, 7])),
         permissions: Requirement::All(&needed),
         ..Ask::ANYTHING
     };

@@ -94,7 +94,7 @@ impl Cache {
     pub(crate) fn look_up(&self, digest: &Digest) -> Look {
         let shard = self.shard(digest).read();
         if let Some(slot) = shard.known(digest) {
-            slot.key.warm();
+            slot.key.lately.warm();
             return Look::Known(Arc::clone(&slot.key));
         }
         if shard.absent.find(digest).is_some() { Look::Absent } else { Look::Unknown }
@@ -232,7 +232,7 @@ impl Entrant for Slot {
     }
 
     fn cool(&self) -> u8 {
-        self.key.cool()
+        self.key.lately.cool()
     }
 }
 

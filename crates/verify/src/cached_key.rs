@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use keystile_core::{
     ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, LineageRates,
@@ -10,6 +9,7 @@ use keystile_core::{
 };
 use smallvec::SmallVec;
 
+use crate::lately::Lately;
 use crate::limiter::Demand;
 use crate::meter::{Meter, Meters, OwnerId, SharedMeters};
 use crate::profile::{Profile, Profiles};
@@ -30,12 +30,10 @@ pub struct CachedKey {
     lineage: Option<Arc<Meter>>,
     /// Milliseconds, or [`NEVER`]; half the size of an `Option<Timestamp>`.
     expires_at: i64,
-    /// The slice of time in which the last noted use fell; see `last_use`.
-    pub(crate) noted: AtomicU32,
+    /// How often it was asked for lately, and which of its uses are noted; see `last_use`.
+    pub(crate) lately: Lately,
     /// How often it was allowed, and that is not gathered yet; see `usage`.
     pub(crate) tally: Tally,
-    /// How often it was asked for lately; see [`Self::warm`].
-    heat: AtomicU8,
 }
 
 /// What keys have in common, each thing kept once.
@@ -52,9 +50,6 @@ impl Shared {
 
 /// Beyond every [`Timestamp`], which end with the year 9999.
 const NEVER: i64 = i64::MAX;
-/// Passes of the sweeping hand that the busiest key survives without being used. One is not enough for
-/// hot keys to outlast a scan of cold ones; more would keep what was hot long ago.
-const HOTTEST: u8 = 3;
 
 impl CachedKey {
     pub(crate) fn new(digest: Digest, facts: &KeyFacts, shared: &Shared, now: u64) -> Self {
@@ -70,9 +65,8 @@ impl CachedKey {
             texts,
             joined_texts,
             expires_at: facts.expires_at.map_or(NEVER, Timestamp::as_millis),
-            noted: AtomicU32::new(0),
+            lately: Lately::default(),
             tally: Tally::default(),
-            heat: AtomicU8::new(0),
         }
     }
 
@@ -206,22 +200,6 @@ impl CachedKey {
     /// Of the secret that it was asked for with.
     pub const fn digest(&self) -> &Digest {
         &self.digest
-    }
-
-    /// Remembers that the key was asked for. Writes only until it is hottest, so that the busiest keys
-    /// are not written to at all and stay in the caches of all cores.
-    pub(crate) fn warm(&self) {
-        let heat = self.heat.load(Ordering::Relaxed);
-        if heat < HOTTEST {
-            self.heat.store(heat + 1, Ordering::Relaxed);
-        }
-    }
-
-    /// Forgets one use; tells how hot it was before.
-    pub(crate) fn cool(&self) -> u8 {
-        let heat = self.heat.load(Ordering::Relaxed);
-        self.heat.store(heat.saturating_sub(1), Ordering::Relaxed);
-        heat
     }
 }
 

@@ -19,6 +19,7 @@ mod explanation;
 mod fill;
 mod flight;
 mod last_use;
+mod lately;
 mod limiter;
 mod meter;
 mod pool;

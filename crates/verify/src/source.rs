@@ -31,8 +31,8 @@ pub trait KeySource: Send + Sync + 'static {
         application_id: ApplicationId,
     ) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>>;
 
-    /// Writes down that keys were used; at most [`crate::USES_PER_WRITE`] uses. A key may appear more than
-    /// once, and a use may come late or twice, so the latest moment wins and none moves the last use back.
+    /// Writes down that keys were used, and from where; at most [`crate::USES_PER_WRITE`] uses. A key may appear more than
+    /// once, also with several addresses, and a use may come late or twice, so the latest moment wins and none moves the last use back.
     ///
     /// # Errors
     /// When they cannot be written now. They are offered again with the next write.
@@ -61,7 +61,7 @@ pub struct Use {
     pub key_id: KeyId,
     /// When.
     pub at: Timestamp,
-    /// From where, when the question told.
+    /// From where, when the question told; never IPv4 mapped into IPv6.
     pub ip: Option<IpAddr>,
 }
 

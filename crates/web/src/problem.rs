@@ -1,5 +1,7 @@
 //! The one place where refusals become problems (RFC 9457).
 
+use std::num::NonZeroU32;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -39,7 +41,7 @@ pub(crate) struct ApiProblem {
     /// The code that OAuth 2.0 has for it, where that is told.
     oauth: Option<&'static str>,
     /// So many seconds pass before the same is looked at again.
-    pause: Option<u64>,
+    pause: Option<NonZeroU32>,
 }
 
 impl ApiProblem {
@@ -157,7 +159,8 @@ impl ApiProblem {
 
     /// After how many seconds the same may be asked again, if that may help.
     pub(crate) fn retry_after(&self) -> Option<u64> {
-        keystile_bearer::retry_after(self.status, self.code, self.limited_by.as_deref())
+        let pause = self.pause.map(|seconds| seconds.get().into());
+        pause.or_else(|| keystile_bearer::retry_after(self.status, self.code, self.limited_by.as_deref()))
     }
 
     /// Whether the same was sent before, so that sending it anew could do it twice.
@@ -206,7 +209,7 @@ impl ApiProblem {
             response.headers_mut().append(WWW_AUTHENTICATE, BASIC);
         }
         if let Some(seconds) = pause {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.get()));
         }
         response
     }
@@ -258,7 +261,7 @@ impl From<manage::Refused> for ApiProblem {
             manage::Refused::ResetToken => Self::new(StatusCode::UNAUTHORIZED, "reset_token_invalid", detail),
             manage::Refused::SetupToken => Self::new(StatusCode::UNAUTHORIZED, "setup_token_invalid", detail),
             manage::Refused::SetupPaused { seconds } => Self {
-                pause: Some(seconds),
+                pause: NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX)),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "setup_paused", detail)
             },
             manage::Refused::SetUpAlready => Self::new(StatusCode::GONE, "set_up_already", detail),

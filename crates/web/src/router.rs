@@ -12,9 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    applications, audit, batch, catalogue, customers, health, integration, invitations, issuing, keys,
-    members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage,
-    verification, whoami,
+    addresses, applications, audit, batch, catalogue, customers, health, integration, invitations, issuing,
+    keys, members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in, tenants,
+    usage, verification, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -152,6 +152,7 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(keys::block_key))
         .routes(routes!(keys::unblock_key))
         .routes(routes!(usage::show_key_usage))
+        .routes(routes!(addresses::list_key_addresses))
         .routes(routes!(usage::show_usage))
         .routes(routes!(overview::show_overview))
         .routes(routes!(audit::list_audit))

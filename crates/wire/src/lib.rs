@@ -17,6 +17,7 @@ mod integration_request;
 mod invitation;
 mod key;
 mod key_action;
+mod key_address;
 mod key_request;
 mod membership;
 mod oauth;
@@ -54,6 +55,7 @@ pub use invitation::{
 };
 pub use key::{CreatedKey, KeyView};
 pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};
+pub use key_address::KeyAddressView;
 pub use key_request::{CreateKey, ImportKey, PatchKey};
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};

@@ -1,5 +1,6 @@
 //! The API key: its record, its status, its text form.
 
+mod address;
 mod base62;
 mod draft;
 mod object;
@@ -9,6 +10,7 @@ mod record;
 mod rotation;
 mod text;
 
+pub use address::KeyAddress;
 pub use draft::{KeyDraft, KeyImport};
 pub use object::ObjectPatch;
 pub(crate) use object::check as check_object;

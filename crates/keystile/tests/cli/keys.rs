@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use keystile_testkit::wait::until;
 use serde_json::Value;
 
 use crate::run::{Ran, keystile, ran, ran_with_input};
@@ -246,4 +247,26 @@ fn a_key_is_rotated_and_keys_are_imported() {
         refused.notes.contains("nothing was imported") && refused.notes.contains("line 2, hash:"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn it_is_told_from_where_a_key_is_used() {
+    let server = Server::start("addresses");
+    let created = json(&ran(&mut server.keys(&["create", "web", "--json"])).ok());
+    let (id, secret) = (created["id"].as_str().unwrap(), created["secret"].as_str().unwrap());
+    let nowhere = ran(&mut server.keys(&["addresses", id]));
+    assert!(nowhere.notes.contains("No address is known") && nowhere.out.is_empty(), "{nowhere:?}");
+    let table = until("both addresses to be written", || {
+        for ip in ["203.0.113.9", "2001:db8::7"] {
+            assert!(verified(&server, &["--ip", ip], secret).ok().starts_with("allowed\n"));
+        }
+        let table = ran(&mut server.keys(&["addresses", id])).out;
+        (table.contains("203.0.113.9  just now") && table.contains("2001:db8::7  just now")).then_some(table)
+    });
+    assert!(
+        table.starts_with("ADDRESS      LAST SEEN  SEEN SINCE\n") && table.lines().count() == 3,
+        "{table}"
+    );
+    let listed = json(&ran(&mut server.keys(&["addresses", id, "--json"])).ok());
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
 }

@@ -95,6 +95,7 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "…/api-keys/import", Tenant(Developer, ISSUE)),
     ("GET", "…/api-keys/{api_key_id}", Tenant(Viewer, READ_KEYS)),
     ("GET", "…/api-keys/{api_key_id}/usage", Tenant(Viewer, READ_KEYS)),
+    ("GET", "…/api-keys/{api_key_id}/addresses", Tenant(Viewer, READ_KEYS)),
     ("GET", "…/usage", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/overview", Tenant(Viewer, PERSONS_ONLY)),
     ("PATCH", "…/api-keys/{api_key_id}", Tenant(Developer, ISSUE)),

@@ -254,7 +254,7 @@ async fn a_form_is_read_only_from_a_page_of_the_session_that_sends_it() {
         }
         let needs = row(&method, &path);
         let path = house.path(&path, house.tenant());
-        let mut not_ours: Vec<(&str, Vec<(&str, &str)>, &str)> = vec![
+        let mut not_ours = vec![
             ("no origin", vec![cookie], token),
             ("another origin", vec![cookie, ("origin", "https://elsewhere.example.com")], token),
             ("a hidden origin", vec![cookie, ("origin", "null")], token),

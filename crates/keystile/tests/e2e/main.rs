@@ -6,6 +6,7 @@
     reason = "a test that cannot build its surroundings has failed, and must say why"
 )]
 
+mod addresses;
 mod audit;
 mod authorization;
 mod automation;

@@ -249,7 +249,10 @@ async fn writes(world: &World) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_ends_the_same_again_and_again_writes_nothing() {
-    let world = World::of(Plan::dev(KEYSTILE).flag("--operations-listen", "127.0.0.1:0").start()).await;
+    let world = {
+        let plan = Plan::dev(KEYSTILE).flag("--log", "info").flag("--operations-listen", "127.0.0.1:0");
+        World::of(plan.start()).await
+    };
     let key = world.create(&json!({ "name": "leaked" })).await;
     let body = json!({ "email": world.credentials.email, "password": world.credentials.password });
     let session = world.http.json("POST", "/api/v1/auth/token", "", &body).await.expect(200);

@@ -281,7 +281,9 @@ impl Visit {
     /// Puts secrets where none belongs. What shows what was typed is not kept; what is logged of it is searched.
     async fn bad_places(&mut self) {
         let home = self.home.clone();
-        for secret in self.secrets.all().to_vec() {
+        // What consists of words like a name is told as one, where a name is wrong.
+        let secrets = self.secrets.all().iter().filter(|secret| *secret != WEAK);
+        for secret in secrets.cloned().collect::<Vec<_>>() {
             let (secret, url) = (secret.as_str(), encoded(&secret));
             for path in [
                 format!("/console/{url}"),
@@ -318,7 +320,9 @@ impl Visit {
             self.bad_forms(secret).await;
         }
         let http2 = Http::http2(self.server.address());
-        let request = http2.request("GET", &format!("{home}/keys")).header("cookie", &self.seat.cookie);
+        // As a browser has it over TLS, which ends at a proxy that speaks HTTP/2.
+        let cookie = format!("__Host-{}", self.seat.cookie);
+        let request = http2.request("GET", &format!("{home}/keys")).header("cookie", cookie);
         let answer = http2.send(request, "").await;
         assert_eq!(answer.status, 200);
         self.keep("HTTP/2", &answer, &[]);
@@ -351,7 +355,7 @@ impl Visit {
     /// Searches what is told beside pages: the log of changes, metrics and traces.
     async fn what_is_told_is_clean(&mut self) {
         let export = self.open(&format!("{}/audit/export", self.home)).await;
-        for action in ["key.regenerate", "session.start", "totp.confirm", "invitation.accept"] {
+        for action in ["key.regenerate", "session.start", "totp.confirm", "membership.create"] {
             assert!(export.text.contains(action), "no {action} in {}", export.text);
         }
         let metrics = self.server.operations().json("GET", "/metrics", "", &NOTHING).await;

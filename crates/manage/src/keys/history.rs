@@ -1,5 +1,6 @@
-//! What was counted of a key.
+//! How often and from where a key was used.
 
+use keystile_core::key::KeyAddress;
 use keystile_core::usage::{Span, Sum};
 use keystile_core::{ApiKey, KeyId, TenantId};
 use keystile_measure::SPANS;
@@ -47,5 +48,16 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn usage(&self, history: History, span: Span) -> Result<Vec<Sum>, Refused> {
         Ok(self.store.usage(history.tenant_id, history.key_id, span).await?)
+    }
+
+    /// From where the key was used in the last [`KeyAddress::DAYS`] days, the last seen first: at most [`KeyAddress::MAX`] addresses, as
+    /// far as they are written down, which takes up to a minute.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn key_addresses(&self, history: History) -> Result<Vec<KeyAddress>, Refused> {
+        let since = self.now().minus(KeyAddress::KEPT);
+        Ok(self.store.key_addresses(history.tenant_id, history.key_id, since).await?)
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a case that fails has to panic")]
 
+mod addresses;
 mod archiving;
 mod audit;
 mod bed;
@@ -172,6 +173,11 @@ on_both_engines! {
         old_counts_and_batches_are_swept_a_few_at_a_time,
         the_keys_of_a_tenant_are_counted_together,
         a_day_of_a_tenant_is_swept_when_all_of_it_is_old;
+    addresses:
+        each_address_is_kept_with_when_it_was_seen,
+        of_too_many_addresses_the_oldest_give_way,
+        addresses_of_many_keys_are_written_at_once,
+        addresses_that_were_not_seen_for_long_are_swept_a_few_at_a_time;
     overview:
         figures_are_those_of_the_keys,
         an_empty_tenant_has_figures;
@@ -179,6 +185,7 @@ on_both_engines! {
         migrations_run_once,
         customers_that_keys_named_exist_after_the_migration,
         what_keys_were_used_before_is_counted_for_their_tenant,
+        from_where_keys_were_used_before_is_known,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
         concurrent_migrations_run_once;

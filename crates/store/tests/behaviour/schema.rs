@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use keystile_core::key::KeyAddress;
 use keystile_core::usage::{Span, Step};
 use keystile_core::{Code, Environment, Timestamp};
 use keystile_store::{CustomerFilter, KeyFilter, Location, OpenError, Store};
@@ -153,4 +154,16 @@ pub(crate) async fn what_keys_were_used_before_is_counted_for_their_tenant(bed: 
     assert_eq!(sums(Step::Hour, 1440, 3001).await, hours);
     let days = [(1440, Code::RateLimited, 1), (1440, Code::Allowed, 7), (2880, Code::Allowed, 9)];
     assert_eq!(sums(Step::Day, 0, 4320).await, days);
+}
+
+pub(crate) async fn from_where_keys_were_used_before_is_known(bed: &Bed) {
+    let used =
+        format!("UPDATE api_keys SET last_used_at = 1500, last_used_ip = '192.0.2.1' WHERE id = '{KEY}';");
+    let store = migrated(bed, 12, &used).await;
+    let known = store
+        .key_addresses(TENANT.parse().unwrap(), KEY.parse().unwrap(), Timestamp::from_millis(0))
+        .await
+        .unwrap();
+    let at = Timestamp::from_millis(1500);
+    assert_eq!(known, [KeyAddress { ip: [192, 0, 2, 1].into(), first_seen_at: at, last_seen_at: at }]);
 }

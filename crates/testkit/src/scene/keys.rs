@@ -178,7 +178,7 @@ impl System {
         if self.trust == "external" {
             format!("203.0.113.{}", own + round % 2)
         } else {
-            format!("10.20.4.{own}")
+            format!("10.20.4.{}", own + round % 2)
         }
     }
 

@@ -37,7 +37,9 @@ fn aged(key: &SceneKey, place: i64) -> String {
     let mut sql = format!(
         "UPDATE api_keys SET created_at = created_at - {made}, secret_created_at = secret_created_at - {made},
          updated_at = updated_at - {made} / 3, revoked_at = revoked_at - {made} / 3,
-         last_used_at = last_used_at - {used} WHERE id = '{}';",
+         last_used_at = last_used_at - {used} WHERE id = '{0}';
+         UPDATE key_addresses SET first_seen_at = first_seen_at - {used} - {made} / 2,
+         last_seen_at = last_seen_at - {used} WHERE key_id = '{0}';",
         key.id
     );
     if left < 365 {
@@ -50,7 +52,11 @@ fn aged(key: &SceneKey, place: i64) -> String {
         );
     }
     if key.fate == Fate::Unused {
-        let _written = write!(sql, "UPDATE api_keys SET last_used_at = NULL WHERE id = '{}';", key.id);
+        let _written = write!(
+            sql,
+            "UPDATE api_keys SET last_used_at = NULL WHERE id = '{0}'; DELETE FROM key_addresses WHERE key_id = '{0}';",
+            key.id
+        );
     }
     sql
 }

@@ -31,6 +31,66 @@ async fn the_first_use_in_a_slice_of_time_is_written_with_its_address() {
     assert_eq!(*world.source.written.lock(), [first, second]);
 }
 
+fn from(ip: IpAddr) -> Ask<'static> {
+    Ask { ip: Some(ip), ..Ask::ANYTHING }
+}
+
+#[tokio::test]
+async fn each_address_in_a_slice_of_time_is_written_once() {
+    let world = World::with_keys(1);
+    let [first, second]: [IpAddr; 2] = ["192.0.2.7", "2001:db8::7"].map(|ip| ip.parse().unwrap());
+    const SLICES: usize = 3;
+    for _ in 0..SLICES {
+        for ip in [first, second, first, second] {
+            assert!(world.verifier.verify(&text(0), &from(ip)).await.is_allowed());
+        }
+        world.clock.turn(USE_RESOLUTION);
+    }
+    world.verifier.flush().await.unwrap();
+    let written = world.source.written.lock();
+    let times = |ip: IpAddr| written.iter().filter(|used| used.ip == Some(ip)).count();
+    assert_eq!(times(first) + times(second), written.len());
+    assert_eq!(times(first), SLICES);
+    // Two addresses can look alike in a slice, once in 32,768, but not in all of them.
+    assert!((1..=SLICES).contains(&times(second)), "{}", times(second));
+}
+
+#[tokio::test]
+async fn an_address_is_written_in_one_form() {
+    let world = World::with_keys(1);
+    for ip in ["::ffff:192.0.2.7", "192.0.2.7"] {
+        world.verifier.verify(&text(0), &from(ip.parse().unwrap())).await;
+    }
+    world.verifier.flush().await.unwrap();
+    let plain: IpAddr = "192.0.2.7".parse().unwrap();
+    assert!(world.source.written.lock().iter().all(|used| used.ip == Some(plain)));
+}
+
+#[tokio::test]
+async fn a_flood_of_addresses_leaves_room_for_last_uses() {
+    let world = World::with_keys(2);
+    let pending = || world.verifier.stats().uses_pending;
+    for number in 0..10_000_u32 {
+        let ip = IpAddr::from(number.to_be_bytes());
+        assert!(world.verifier.verify(&text(0), &from(ip)).await.is_allowed());
+    }
+    assert!((2..=40).contains(&pending()), "{}", pending());
+    for _ in pending()..USES_PENDING / 2 {
+        world.clock.turn(USE_RESOLUTION);
+        world.code(0).await;
+    }
+    let ip = from("192.0.2.7".parse().unwrap());
+    world.verifier.verify(&text(0), &ip).await;
+    assert_eq!(pending(), USES_PENDING / 2, "there is no room for a further address");
+    world.code(1).await;
+    assert_eq!(pending(), USES_PENDING / 2 + 1, "there is for a last use");
+    world.verifier.flush().await.unwrap();
+    world.clock.turn(USE_RESOLUTION);
+    world.code(0).await;
+    world.verifier.verify(&text(0), &ip).await;
+    assert_eq!(pending(), 2, "it is noted in the next slice of time");
+}
+
 #[tokio::test]
 async fn a_refused_key_was_not_used() {
     let world = World::with_keys(1);

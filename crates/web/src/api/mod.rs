@@ -1,5 +1,6 @@
 //! The handlers of the REST API, one file per resource.
 
+pub(crate) mod addresses;
 mod answer;
 pub(crate) mod applications;
 pub(crate) mod asking;

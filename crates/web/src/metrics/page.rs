@@ -153,7 +153,7 @@ fn cache(stats: &Stats, page: &mut Exposition) {
 }
 
 fn usage(stats: &Stats, page: &mut Exposition) {
-    let help = "Last uses of keys that are not written yet.";
+    let help = "Last uses of keys, and uses from further addresses, that are not written yet.";
     page.gauge("keystile_uses_pending", help).size(&[], stats.uses_pending);
     let help = "Times that counts and last uses of keys could not be written; they are tried again.";
     page.counter("keystile_usage_flush_failures_total", help).count(&[], stats.flush_failures);

@@ -1,5 +1,6 @@
 //! `keystile keys`: the keys of a tenant, through a server's API.
 
+mod addresses;
 mod amend;
 mod block;
 mod create;
@@ -63,6 +64,7 @@ enum Action {
     List(list::List),
     Show(show::Show),
     Usage(usage::Usage),
+    Addresses(addresses::Addresses),
     #[command(visible_alias = "patch")]
     Update(Box<update::Update>),
     Disable(switch::Disable),
@@ -86,6 +88,7 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
         Action::List(list) => list.run(&context).await,
         Action::Show(show) => show.run(&context).await,
         Action::Usage(usage) => usage.run(&context).await,
+        Action::Addresses(addresses) => addresses.run(&context).await,
         Action::Update(update) => update.run(&context).await,
         Action::Disable(disable) => disable.run(&context).await,
         Action::Enable(enable) => enable.run(&context).await,

@@ -7,6 +7,7 @@ use keystile_manage::{Caller, Refused, Right};
 use keystile_wire::MAX_PAGE;
 
 use super::deed::{Deed, carried_out};
+use super::used_from::{UsedFrom, used_from};
 use crate::api::Answer;
 use crate::console::form::{Fields, Form, Wrong};
 use crate::console::page::{page, unprocessable};
@@ -24,7 +25,8 @@ const OFFERED: [Deed; 4] = [Deed::Enable, Deed::Disable, Deed::Block, Deed::Revo
 struct Confirm {
     shell: Shell,
     deed: Deed,
-    keys: Vec<ApiKey>,
+    /// Each key, and what would miss it.
+    keys: Vec<(ApiKey, UsedFrom)>,
     reason: String,
     wrong: Wrong,
 }
@@ -124,12 +126,12 @@ fn doubts(deed: Deed, fields: &Fields, count: usize) -> Result<Option<String>, W
     if fields.is_ticked("confirmed") { Ok(reason) } else { Err(Wrong::default()) }
 }
 
-/// Those of the keys that are there.
-async fn read(app: &App, caller: &Caller, ids: &[KeyId]) -> Answer<Vec<ApiKey>> {
+/// Those of the keys that are there, and from where they are used.
+async fn read(app: &App, caller: &Caller, ids: &[KeyId]) -> Answer<Vec<(ApiKey, UsedFrom)>> {
     let mut keys = Vec::with_capacity(ids.len());
     for id in ids {
         match app.control.key(caller, *id).await {
-            Ok(key) => keys.push(key),
+            Ok(key) => keys.push((key, used_from(app, caller, *id).await?)),
             Err(Refused::NotFound(_)) => {}
             Err(other) => return Err(other.into()),
         }

@@ -10,6 +10,7 @@ use keystile_manage::{Caller, Committed, Refused, Right, VersionGuard};
 use keystile_wire::{BlockKey, RevokeKey};
 
 use super::usage::lately;
+use super::used_from::{UsedFrom, used_from};
 use crate::api::Answer;
 use crate::console::chart::Chart;
 use crate::console::form::{Fields, Form, Wrong};
@@ -159,6 +160,7 @@ struct Ask {
     key: ApiKey,
     /// How it was used in the last day, where that shows what will break.
     usage: Option<Chart>,
+    used_from: UsedFrom,
     reason: String,
     wrong: Wrong,
 }
@@ -192,12 +194,12 @@ impl Ask {
 
     async fn new(app: &App, (caller, shell): (&Caller, Shell), deed: Deed, id: KeyId) -> Answer<Self> {
         caller.require(Right::ManageKeys)?;
-        let usage = match deed.takes_away() {
-            true => Some(lately(app, caller, id, shell.now).await?),
-            false => None,
+        let (usage, used_from) = match deed.takes_away() {
+            true => (Some(lately(app, caller, id, shell.now).await?), used_from(app, caller, id).await?),
+            false => (None, UsedFrom::default()),
         };
         let key = app.control.key(caller, id).await?;
-        Ok(Self { shell, deed, key, usage, reason: String::new(), wrong: Wrong::default() })
+        Ok(Self { shell, deed, key, usage, used_from, reason: String::new(), wrong: Wrong::default() })
     }
 }
 

@@ -14,6 +14,7 @@ mod sheet;
 mod show;
 mod story;
 mod usage;
+mod used_from;
 
 use std::time::Duration;
 

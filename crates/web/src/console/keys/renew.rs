@@ -9,6 +9,7 @@ use keystile_wire::RotateKey;
 
 use super::issued::{self, Occasion, issue};
 use super::usage::lately;
+use super::used_from::{UsedFrom, used_from};
 use crate::api::Answer;
 use crate::console::chart::Chart;
 use crate::console::form::{Fields, Wrong};
@@ -47,6 +48,7 @@ struct Regeneration {
     form_name: FormName,
     key: ApiKey,
     usage: Chart,
+    used_from: UsedFrom,
     wrong: Wrong,
 }
 
@@ -128,7 +130,8 @@ pub(super) async fn regeneration(
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
     let usage = lately(&app, &caller, id, shell.now).await?;
-    page(&Regeneration { shell, form_name: FormName::new(&app)?, key, usage, wrong: Wrong::default() })
+    let (used_from, form_name) = (used_from(&app, &caller, id).await?, FormName::new(&app)?);
+    page(&Regeneration { shell, form_name, key, usage, used_from, wrong: Wrong::default() })
 }
 
 /// Gives the key a new secret, and shows it.
@@ -153,7 +156,8 @@ pub(super) async fn regenerate(
         Err(problem) => {
             let (wrong, form_name) = (Wrong::mendable(problem)?, FormName::new(&app)?);
             let usage = lately(&app, &caller, id, shell.now).await?;
-            unprocessable(&Regeneration { shell, form_name, key, usage, wrong })
+            let used_from = used_from(&app, &caller, id).await?;
+            unprocessable(&Regeneration { shell, form_name, key, usage, used_from, wrong })
         }
     }
 }

@@ -11,6 +11,7 @@ use super::scope::{Catalogues, Permission, customer_name};
 use super::sheet::period_name;
 use super::story::{Entry, Names, story};
 use super::usage::{Usage, meaning, usage};
+use super::used_from::{UsedFrom, used_from};
 use super::{ends_soon, rotation_is_due};
 use crate::api::Answer;
 use crate::console::chart::{RANGES, Range};
@@ -28,6 +29,7 @@ struct Show {
     key: ApiKey,
     facts: Facts,
     usage: Usage,
+    used_from: UsedFrom,
     lineage: Lineage,
     story: Vec<Entry>,
 }
@@ -59,12 +61,13 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let usage = usage(&app, &caller, id, Range::named(&asked.range), shell.now).await?;
+    let used_from = used_from(&app, &caller, id).await?;
     let key = app.control.key(&caller, id).await?;
     let lineage = app.control.lineage(&caller, &key).await?;
     let mut names = Names::default();
     let story = story(&app, &caller, id, &mut names).await?;
     let facts = facts(&app, &caller, &key, shell.now, &mut names).await?;
-    page(&Show { shell, key, facts, usage, lineage, story })
+    page(&Show { shell, key, facts, usage, used_from, lineage, story })
 }
 
 async fn facts(app: &App, caller: &Caller, key: &ApiKey, now: Timestamp, names: &mut Names) -> Answer<Facts> {

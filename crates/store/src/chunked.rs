@@ -1,0 +1,43 @@
+//! Many rows by few statements.
+
+use crate::StoreError;
+use crate::row::Row;
+use crate::tx::{Statement, Tx};
+use crate::value::Value;
+
+/// How many rows one statement takes. A rest takes several, so that there are only as many to keep prepared.
+const SIZES: [usize; 3] = [128, 16, 1];
+
+/// One statement for any number of rows: its text for each of [`SIZES`].
+pub(crate) struct Chunked([String; 3]);
+
+impl Chunked {
+    /// The statement that `text` writes for a number of rows, whose values follow each other as [`places`] has them.
+    pub(crate) fn new(text: impl FnMut(usize) -> String) -> Self {
+        Self(SIZES.map(text))
+    }
+
+    /// Runs it for all rows, in their order, and gives the rows that it returns.
+    pub(crate) async fn run(&self, rows: &[Vec<Value>], tx: &mut Tx<'_>) -> Result<Vec<Row>, StoreError> {
+        let mut rest = rows;
+        let mut chunks = Vec::new();
+        for (size, sql) in SIZES.iter().zip(&self.0) {
+            while let Some((chunk, others)) = rest.split_at_checked(*size) {
+                chunks.push((sql, chunk.concat()));
+                rest = others;
+            }
+        }
+        let statements: Vec<Statement<'_>> =
+            chunks.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
+        Ok(tx.pipeline(&statements).await?.into_iter().flatten().collect())
+    }
+}
+
+/// Places for so many rows of so many values: `($1, $2), ($3, $4)`.
+pub(crate) fn places(rows: usize, width: usize) -> String {
+    let row = |index: usize| {
+        let places: Vec<_> = (1..=width).map(|column| format!("${}", width * index + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
