@@ -94,7 +94,7 @@ pub struct Event {
 }
 
 /// What is put on an event from the key with which it was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// Whose it is.
     pub tenant_id: TenantId,
