@@ -34,17 +34,29 @@ pub struct Swept {
 }
 
 impl Store {
-    /// Removes up to 1,000 events that are older than their tenant keeps them, or looks at up to 1,000 entities and forgets
-    /// those that were not heard of for as long. Tells where to go on; nothing when all was looked at.
+    /// Removes up to 1,000 events that are older than their tenant keeps them; or looks, if `entities` are swept, too, at up to
+    /// 1,000 of them and forgets those that were not heard of for as long. Tells where to go on; nothing when all was
+    /// looked at.
     ///
     /// # Errors
     /// When the database is unavailable.
-    pub async fn sweep_events(&self, from: Swept, now: Timestamp) -> Result<Option<Swept>, StoreError> {
-        self.write_quietly((from, now), |(from, now), tx| Box::pin(sweep(from, *now, tx))).await
+    pub async fn sweep_events(
+        &self,
+        from: Swept,
+        now: Timestamp,
+        entities: bool,
+    ) -> Result<Option<Swept>, StoreError> {
+        let args = (from, now, entities);
+        self.write_quietly(args, |(from, now, entities), tx| Box::pin(sweep(from, *now, *entities, tx))).await
     }
 }
 
-async fn sweep(from: &Swept, now: Timestamp, tx: &mut Tx<'_>) -> Result<Option<Swept>, StoreError> {
+async fn sweep(
+    from: &Swept,
+    now: Timestamp,
+    entities: bool,
+    tx: &mut Tx<'_>,
+) -> Result<Option<Swept>, StoreError> {
     // Where entities are looked at, the space is the one that it was.
     let before = if from.entities.is_some() { from.space - 1 } else { from.space };
     let Some(mut row) = tx.query_opt(NEXT, &[Value::Int(before)]).await? else { return Ok(None) };
@@ -55,7 +67,7 @@ async fn sweep(from: &Swept, now: Timestamp, tx: &mut Tx<'_>) -> Result<Option<S
         let again = if tx.execute(EVENTS, &old).await? > 0 {
             Swept { space: space - 1, entities: None }
         } else {
-            Swept { space, entities: Some(Default::default()) }
+            Swept { space, entities: entities.then(Default::default) }
         };
         return Ok(Some(again));
     };
