@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    applications, audit, batch, catalogue, customers, health, integration, invitations, issuing, keys,
+    applications, audit, batch, catalogue, customers, entities, events, health, integration, invitations, issuing, keys,
     members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage,
     verification, whoami,
 };
@@ -64,6 +64,7 @@ pub fn openapi() -> Described {
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
         (name = "integration", description = "API keys under the names that integrations know, in the caller's own tenant."),
         (name = "verification", description = "May this key do this, here, now?"),
+        (name = "events", description = "What sources say, and what is known of the entities that it is about."),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
     )
@@ -95,6 +96,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(invitations::accept_invitation))
         .routes(routes!(batch::verify_keys))
         .routes(routes!(whoami::whoami))
+        .routes(routes!(events::send_events))
         .routes(routes!(oauth::introspect))
         .routes(routes!(oauth::revoke_token))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
@@ -145,6 +147,10 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(usage::show_key_usage))
         .routes(routes!(usage::show_usage))
         .routes(routes!(overview::show_overview))
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::show_event))
+        .routes(routes!(entities::list_entities))
+        .routes(routes!(entities::show_entity))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

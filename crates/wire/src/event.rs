@@ -9,7 +9,8 @@ use keystile_core::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::broken::Broken;
 use crate::{FieldProblem, Object, schema};
@@ -111,13 +112,26 @@ pub(crate) fn check_claims(claims: Claims<'_>, stamp: &Stamp) -> impl Iterator<I
 }
 
 /// What is sent as JSON: an event, or a list of them.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum SendEvents {
     /// One.
     One(Box<SendEvent>),
     /// Up to 1,000.
-    Many(#[schema(max_items = 1000)] Vec<SendEvent>),
+    Many(Vec<SendEvent>),
+}
+
+impl PartialSchema for SendEvents {
+    fn schema() -> RefOr<Schema> {
+        schema::events().into()
+    }
+}
+
+impl ToSchema for SendEvents {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((SendEvent::name().into_owned(), SendEvent::schema()));
+        SendEvent::schemas(schemas);
+    }
 }
 
 impl SendEvent {

@@ -113,6 +113,16 @@ pub fn questions() -> Schema {
     ArrayBuilder::new().items(question).max_items(Some(crate::MAX_QUESTIONS)).build().into()
 }
 
+/// Schema of what events are sent as: one, or a list in which any value is taken, as a broken one is told of in the answer.
+pub fn events() -> Schema {
+    let broken = ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .description(Some("An event; anything else is rejected in the answer."))
+        .build();
+    let list = ArrayBuilder::new().items(broken).max_items(Some(crate::MAX_EVENTS)).build();
+    AnyOfBuilder::new().item(Ref::from_schema_name("SendEvent")).item(list).build().into()
+}
+
 /// Schema of a list of permissions.
 pub fn grants() -> Schema {
     let grant = text().max_length(Some(128)).examples(["customers:read", "customers:*"]).build();

@@ -22,6 +22,8 @@ enum Needs {
     Key,
     /// Any good key, or its token.
     KeyOrToken,
+    /// A key of a source that may send events, or its token.
+    Sender,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +34,11 @@ enum Role {
     Owner,
 }
 
-use Needs::{Key, KeyOrToken, Nothing, OwnTenant, Person, Tenant};
+use Needs::{Key, KeyOrToken, Nothing, OwnTenant, Person, Sender, Tenant};
 use Role::{Admin, Developer, Owner, Viewer};
 
 const PERSONS_ONLY: &[&str] = &[];
+const SEND_EVENTS: &[&str] = &["keystile.events:write"];
 const READ_KEYS: &[&str] = &["keystile.keys:read", "keystile.keys:issue"];
 const ISSUE: &[&str] = &["keystile.keys:issue"];
 const READ_AUDIT: &[&str] = &["keystile.audit:read"];
@@ -105,6 +108,11 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "…/api-keys/{api_key_id}/enable", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/block", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/unblock", Tenant(Developer, ISSUE)),
+    ("POST", "/api/v1/events", Sender),
+    ("GET", "…/events", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/events/{event_id}", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/entities", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/entities/{entity_type}/{entity_id}", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/audit", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/{audit_id}", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/proof", Tenant(Viewer, READ_AUDIT)),
@@ -162,6 +170,7 @@ impl Needs {
             (_, Persona::Nobody) | (Key, _) => return Outcome::Refused(401),
             (Tenant(..), Persona::Stranger) => return Outcome::Refused(404),
             (KeyOrToken, who) => matches!(who, Persona::Automation(_) | Persona::Unentitled),
+            (Sender, who) => matches!(who, Persona::Automation(own) if SEND_EVENTS.contains(own)),
             (Person, who) => matches!(who, Persona::Member(_) | Persona::Stranger),
             (Tenant(role, _) | OwnTenant(role, _), Persona::Member(own)) => *own >= role,
             (Tenant(_, accepted) | OwnTenant(_, accepted), Persona::Automation(own)) => {
@@ -193,9 +202,10 @@ async fn everybody(two: &Two) -> Vec<(Persona, String)> {
     ] {
         all.push((Persona::Member(role), sign_in(&world.http, email, password).await));
     }
-    let permissions = [READ_KEYS, VERIFY, READ_AUDIT, READ_MEMBERS, READ_CUSTOMERS].concat();
+    let permissions = [READ_KEYS, VERIFY, READ_AUDIT, READ_MEMBERS, READ_CUSTOMERS, SEND_EVENTS].concat();
     for permission in permissions.into_iter().map(Some).chain([None]) {
-        let body = json!({ "name": "automation", "scopes": [permission.unwrap_or("*")] });
+        let source = permission.filter(|permission| SEND_EVENTS.contains(permission)).map(|_| "matrix");
+        let body = json!({ "name": "automation", "source_id": source, "scopes": [permission.unwrap_or("*")] });
         let secret = as_key(text(&world.create(&body).await, "secret"));
         let persona = || permission.map_or(Persona::Unentitled, Persona::Automation);
         let token = world.http.json("POST", "/api/v1/auth/token", &secret, &NOTHING).await.expect(200);
@@ -236,6 +246,9 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
                 ("invitation_id", "inv_01J00000000000000000000009"),
                 ("customer_id", "cus_01J00000000000000000000009"),
                 ("permission", "nothing:read"),
+                ("event_id", "evt_01J00000000000000000000009"),
+                ("entity_type", "nothing"),
+                ("entity_id", "nowhere"),
             ];
             let path = call.path_with(&ids);
             let query = if matches!(needs, Key) { "?environment=production" } else { "" };
