@@ -35,6 +35,7 @@ mod durability;
 mod envoy;
 mod envoy_listener;
 mod explain;
+mod events;
 mod exposition;
 mod file_modes;
 mod floods;
