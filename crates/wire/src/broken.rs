@@ -32,8 +32,8 @@ impl Broken {
         text.and_then(|text| self.required(field, text.parse()))
     }
 
-    pub(crate) fn add(&mut self, broken: Invalid) {
-        self.0.push(broken);
+    pub(crate) fn add(&mut self, broken: Vec<Invalid>) {
+        self.0.extend(broken);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -6,69 +6,55 @@ use keystile_core::event::EntityName;
 use keystile_core::{Event, Invalid, Stamp, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
 
 use crate::event::check_claims;
-use crate::{EntityNameBody, Object, SendEvent, schema};
+use crate::{EntityNameBody, Object, SendEvent};
 
 /// The version that is read.
 const VERSION: &str = "1.0";
 
 /// An event as a CloudEvent. `subject` is the entity, `time` when it happened.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct CloudEvent {
     /// `1.0`.
     pub specversion: String,
     /// The id that the source gives it, by which it is kept once.
-    #[schema(schema_with = schema::word)]
     pub id: String,
     /// The `source_id` of the API key.
-    #[schema(schema_with = schema::word)]
     pub source: String,
     /// What happened.
     #[serde(rename = "type")]
-    #[schema(schema_with = schema::word)]
     pub event_type: String,
     /// What it happened to: `type/id`.
-    #[schema(schema_with = schema::entity)]
     pub subject: String,
     /// When it happened; by default now.
-    #[schema(schema_with = schema::maybe_time)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
     /// Must be JSON, if it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datacontenttype: Option<String>,
     /// What is said of the entity: a JSON object of at most 16 KiB.
-    #[schema(schema_with = schema::maybe_object)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<RawValue>>,
     /// Is not taken: `data` has to be JSON.
-    #[schema(ignore)]
     #[serde(default, skip_serializing)]
     pub data_base64: Option<Box<RawValue>>,
     /// Need not be sent; if it is, it must be the tenant of the API key.
-    #[schema(ignore)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenantid: Option<String>,
     /// The same of the `source_id`.
-    #[schema(ignore)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sourceid: Option<String>,
     /// The same of the trust level.
-    #[schema(ignore)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trustlevel: Option<String>,
     /// The same of the environment.
-    #[schema(ignore)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// The same of the application.
-    #[schema(ignore)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applicationid: Option<String>,
     /// The same of the key.
-    #[schema(ignore)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyid: Option<String>,
 }

@@ -95,7 +95,7 @@ pub struct SendEvent {
 pub(crate) type Claims<'c> = [(&'static str, Option<&'c str>); 6];
 
 /// Refuses what an event claims of its sender without right.
-pub(crate) fn check_claims(claims: Claims<'_>, stamp: &Stamp) -> impl Iterator<Item = Invalid> {
+pub(crate) fn check_claims(claims: Claims<'_>, stamp: &Stamp) -> Vec<Invalid> {
     let is_own = |place: usize, claimed: &str| match place {
         0 => claimed == stamp.tenant_id.to_string(),
         1 => claimed == stamp.source_id,
@@ -108,7 +108,7 @@ pub(crate) fn check_claims(claims: Claims<'_>, stamp: &Stamp) -> impl Iterator<I
         let is_false = claimed.is_some_and(|claimed| !is_own(place, claimed));
         is_false.then(|| Invalid::new(field, "is not that of the API key; leave it out, the key tells it"))
     };
-    claims.into_iter().enumerate().filter_map(check).collect::<Vec<_>>().into_iter()
+    claims.into_iter().enumerate().filter_map(check).collect()
 }
 
 /// What is sent as JSON: an event, or a list of them.
@@ -157,7 +157,7 @@ impl SendEvent {
             ("application_id", self.application_id.as_deref()),
             ("key_id", self.key_id.as_deref()),
         ];
-        check_claims(claims, stamp).for_each(|claim| broken.add(claim));
+        broken.add(check_claims(claims, stamp));
         match (event_type, entity, data, source_event_id, occurred_at) {
             (Some(event_type), Some(entity), Some(data), Some(source_event_id), Some(occurred_at))
                 if broken.is_empty() =>

@@ -46,7 +46,7 @@ async fn keep(app: &App, stamp: Stamp, sent: Sent, moment: &'static str) -> Resu
                 good.push(event);
                 places.push(place);
             }
-            Err(problem) => answer.reject(place, problem, is_one)?,
+            Err(problem) => reject(&mut answer, place, problem, is_one)?,
         }
     }
     if !good.is_empty() {
@@ -54,7 +54,7 @@ async fn keep(app: &App, stamp: Stamp, sent: Sent, moment: &'static str) -> Resu
         for (place, heard) in places.into_iter().zip(heard) {
             match refusal(heard, moment) {
                 None => answer.accepted += 1,
-                Some(problem) => answer.reject(place, problem, is_one)?,
+                Some(problem) => reject(&mut answer, place, problem, is_one)?,
             }
         }
     }
@@ -62,21 +62,19 @@ async fn keep(app: &App, stamp: Stamp, sent: Sent, moment: &'static str) -> Resu
     Ok(answer)
 }
 
-/// Adds to an answer.
-trait Rejecting {
-    /// Tells of an event that is not kept.
-    fn reject(&mut self, place: usize, problem: ApiProblem, is_all: bool) -> Result<(), ApiProblem>;
-}
-
-impl Rejecting for IngestAnswer {
-    fn reject(&mut self, place: usize, problem: ApiProblem, is_all: bool) -> Result<(), ApiProblem> {
-        if is_all {
-            return Err(problem);
-        }
-        let (reason, errors) = (problem.detail().to_owned(), problem.errors().to_vec());
-        self.rejected.push(RejectedEvent { index: place as u64, reason, errors });
-        Ok(())
+/// Tells of an event that is not kept, or refuses the request if there is no other.
+fn reject(
+    answer: &mut IngestAnswer,
+    place: usize,
+    problem: ApiProblem,
+    is_all: bool,
+) -> Result<(), ApiProblem> {
+    if is_all {
+        return Err(problem);
     }
+    let (reason, errors) = (problem.detail().to_owned(), problem.errors().to_vec());
+    answer.rejected.push(RejectedEvent { index: place as u64, reason, errors });
+    Ok(())
 }
 
 fn refusal(heard: Heard, moment: &'static str) -> Option<ApiProblem> {
