@@ -4,6 +4,7 @@ mod beside;
 mod cold;
 mod console;
 mod control;
+mod events;
 mod hot;
 mod in_process;
 mod limited;
@@ -30,6 +31,7 @@ pub(crate) async fn everything(plan: Plan) -> Result<Vec<Row>> {
     rows.extend(start::rows(&sqlite, plan).await?);
     rows.extend(console::rows(&sqlite, "SQLite", plan.stored()).await?);
     rows.extend(control::rows(&sqlite, "SQLite", plan).await?);
+    rows.extend(events::rows(&sqlite, "SQLite", plan).await?);
     if plan.further_keys > 0 {
         return Ok(rows);
     }
@@ -43,6 +45,7 @@ pub(crate) async fn everything(plan: Plan) -> Result<Vec<Row>> {
             rows.extend(cold::rows(&postgres, "PostgreSQL", plan).await?);
             rows.extend(console::rows(&postgres, "PostgreSQL", plan.postgres_keys).await?);
             rows.extend(control::rows(&postgres, "PostgreSQL", plan).await?);
+            rows.extend(events::rows(&postgres, "PostgreSQL", plan).await?);
         }
         Err(failure) => say(&format!("no rows for PostgreSQL: {failure:#}")),
     }
