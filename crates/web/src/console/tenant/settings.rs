@@ -24,13 +24,15 @@ const SHOWN: &[&str] = &[
     "rotation_days",
     "mfa_required",
     "default_trust_level",
+    "event_days",
+    "less_trusted_overwrites",
     "rpm_limit",
     "rate_limits",
 ];
 
 /// What a role may do, in words, and a right that tells who may.
 const RIGHTS: &[(&str, Right)] = &[
-    ("See keys, customers, applications, members, settings and the log", Right::ReadTenant),
+    ("See keys, customers, applications, members, events, settings and the log", Right::ReadTenant),
     ("Make, change, rotate and revoke keys", Right::ManageKeys),
     ("Make and change customers", Right::ManageCustomers),
     ("Make and change applications, permissions and routes", Right::ManageApplications),
@@ -65,6 +67,8 @@ struct Typed {
     rotation_days: String,
     mfa_required: bool,
     default_trust_level: String,
+    event_days: String,
+    less_trusted_overwrites: bool,
 }
 
 impl Typed {
@@ -76,6 +80,8 @@ impl Typed {
             rotation_days: tenant.settings.rotation_days.to_string(),
             mfa_required: tenant.settings.mfa_required,
             default_trust_level: tenant.settings.default_trust_level.to_string(),
+            event_days: tenant.settings.event_days.to_string(),
+            less_trusted_overwrites: tenant.settings.less_trusted_overwrites,
         }
     }
 
@@ -88,6 +94,8 @@ impl Typed {
             rotation_days: text("rotation_days"),
             mfa_required: fields.is_ticked("mfa_required"),
             default_trust_level: text("default_trust_level"),
+            event_days: text("event_days"),
+            less_trusted_overwrites: fields.is_ticked("less_trusted_overwrites"),
         }
     }
 }
@@ -156,6 +164,8 @@ async fn carry_out(app: &App, caller: Caller, typed: &Typed, limits: &TypedLimit
         .with("rotation_days", number(&typed.rotation_days))
         .with("mfa_required", typed.mfa_required.into())
         .with("default_trust_level", text(&typed.default_trust_level))
+        .with("event_days", number(&typed.event_days))
+        .with("less_trusted_overwrites", typed.less_trusted_overwrites.into())
         .with("version", number(&typed.version));
     let request: PatchTenant = limits.write(request).read()?;
     let guard = VersionGuard(request.version);
