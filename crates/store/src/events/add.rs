@@ -8,8 +8,8 @@ use keystile_core::{Event, EventId, Heard, Stamp, Timestamp};
 use serde_json::value::RawValue;
 
 use super::fold::{self, Told};
-use super::spaces::{self, Numbers, Rules};
 use super::rows::{self, SIZES};
+use super::spaces::{self, Numbers, Rules};
 use crate::row::{Read, Row};
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
@@ -95,6 +95,7 @@ async fn prepare<'b>(batches: &'b [Arc<EventBatch>], tx: &mut Tx<'_>) -> Read<Ve
         let (Some(numbers), Some(rules)) = (numbers, rules) else {
             return Err(StoreError::Corrupt("events have no space".to_owned()));
         };
+        let batch: &'b EventBatch = batch;
         let one = |(id, event): &'b (EventId, Event)| Coming { batch, id: *id, event, numbers, rules };
         coming.extend(batch.events.iter().map(one));
     }

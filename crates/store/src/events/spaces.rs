@@ -32,7 +32,7 @@ const LOCK: &str = "SELECT id FROM event_spaces WHERE id = $1 {for_update}";
 const SETTINGS: &str = "SELECT event_days, less_trusted_overwrites FROM tenants WHERE id = $1";
 
 /// How often a number is looked for that others may be giving at the same moment.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 8;
 
 /// The numbers of what is stamped on an event.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use keystile_core::event::EntityName;
 use keystile_core::{EventId, Timestamp};
 
 use super::rows;
