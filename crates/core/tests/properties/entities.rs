@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystile_core::event::entity::{FIELDS_MAX, said};
-use keystile_core::event::{Entity, Overwriting, Saying};
+use keystile_core::event::{Entity, EntityName, Overwriting, Saying};
 use keystile_core::{Timestamp, TrustLevel};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -88,6 +88,15 @@ proptest! {
         let (one, other) = (heard(&events, rule), heard(&others, rule));
         prop_assert!(one.fields.len() <= FIELDS_MAX);
         prop_assert_eq!(shown(&one), shown(&other));
+    }
+
+    #[test]
+    fn any_text_names_an_entity_or_is_refused(text in prop_oneof![".*", "[!-~]{1,70}/[!-~]{1,210}"]) {
+        if let Ok(name) = EntityName::parse(&text) {
+            prop_assert_eq!(name.to_string(), text);
+            prop_assert!(!name.entity_type.contains('/'));
+            prop_assert_eq!(EntityName::new(name.entity_type.clone(), name.entity_id.clone()), Ok(name));
+        }
     }
 
     #[test]
