@@ -185,7 +185,10 @@ impl Client {
         }
     }
 
-    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
+    pub(crate) async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, ClientError> {
         request.send().await.map_err(|error| {
             let (url, source) = (self.base_url().to_owned(), error.without_url());
             if source.is_builder() {

@@ -63,11 +63,7 @@ impl Drop for Gatherer {
 
 impl Ingest {
     /// Starts the task that writes.
-    pub(crate) fn start(
-        store: Store,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> (Self, Gatherer) {
+    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> (Self, Gatherer) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
         let task = tokio::spawn(run(store, waiting));
@@ -163,8 +159,9 @@ fn not_kept(error: &StoreError) -> NotKept {
     match error {
         StoreError::Unavailable(_) => NotKept::Unavailable,
         StoreError::InDoubt { .. } => NotKept::Unknown,
-        StoreError::Refused(_) | StoreError::Corrupt(_) | StoreError::Conflict(_) | StoreError::Archived(_) => {
-            NotKept::Failed
-        }
+        StoreError::Refused(_)
+        | StoreError::Corrupt(_)
+        | StoreError::Conflict(_)
+        | StoreError::Archived(_) => NotKept::Failed,
     }
 }

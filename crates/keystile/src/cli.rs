@@ -4,9 +4,10 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::AdminCommand;
 use crate::commands::{
-    AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand, KeyCommand,
-    KeysCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand, PasswordCommand, PermissionsCommand, SessionsCommand,
-    SetupCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
+    KeyCommand, KeysCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand, PasswordCommand,
+    PermissionsCommand, SessionsCommand, SetupCommand, TenantsCommand, TotpCommand, UsageCommand,
+    WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;

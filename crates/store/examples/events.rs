@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use keystile_core::event::EntityName;
 use keystile_core::{
-    Application, ApplicationId, Environment, Event, EventId, Heard, KeyId, Membership, Person, PersonId, Role, Stamp,
-    Tenant, TenantId, Timestamp, TrustLevel,
+    Application, ApplicationId, Environment, Event, EventId, Heard, KeyId, Membership, Person, PersonId,
+    Role, Stamp, Tenant, TenantId, Timestamp, TrustLevel,
 };
 use keystile_store::{EventBatch, EventFilter, Founding, Location, Store};
 use keystile_testkit::postgres::{Durability, Postgres};
@@ -74,7 +74,11 @@ async fn measure(location: Location, count: u64) {
         ("list, from the middle", all.clone(), middle),
         ("list, of an entity", EventFilter { entity: Some(name_of(7)), ..all.clone() }, None),
         ("list, of a source", EventFilter { source_id: Some("source-7".into()), ..all.clone() }, None),
-        ("list, of a source that nobody is", EventFilter { source_id: Some("nobody".into()), ..all.clone() }, middle),
+        (
+            "list, of a source that nobody is",
+            EventFilter { source_id: Some("nobody".into()), ..all.clone() },
+            middle,
+        ),
     ] {
         let read = async |_: u64| drop(store.events(tenant, filter.clone(), after, 50).await.unwrap());
         timed(name, read).await;
@@ -124,7 +128,8 @@ fn batch(tenant_id: TenantId, first: u64) -> EventBatch {
         trust_level: TrustLevel::Internal,
     };
     let event = |n: u64| {
-        let data = format!(r#"{{"total":{n},"currency":"EUR","status":"paid","customer":"cus-{}"}}"#, n % 977);
+        let data =
+            format!(r#"{{"total":{n},"currency":"EUR","status":"paid","customer":"cus-{}"}}"#, n % 977);
         let event = Event {
             source_event_id: Some(format!("{n:012}")),
             event_type: "order.paid".to_owned(),

@@ -244,7 +244,10 @@ impl FromRequestParts<App> for PathEntity {
         let unknown = || ApiProblem::not_found("entity");
         let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| unknown())?;
         let part = |sought: &str| {
-            parameters.iter().find_map(|(name, text)| (name == sought).then(|| text.to_owned())).unwrap_or_default()
+            parameters
+                .iter()
+                .find_map(|(name, text)| (name == sought).then(|| text.to_owned()))
+                .unwrap_or_default()
         };
         EntityName::new(part("entity_type"), part("entity_id")).map(Self).map_err(|_| unknown())
     }

@@ -12,9 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    applications, audit, batch, catalogue, customers, entities, events, health, integration, invitations, issuing, keys,
-    members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage,
-    verification, whoami,
+    applications, audit, batch, catalogue, customers, entities, events, health, integration, invitations,
+    issuing, keys, members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in,
+    tenants, usage, verification, whoami,
 };
 use crate::authz;
 use crate::console;

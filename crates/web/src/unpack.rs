@@ -34,7 +34,11 @@ enum Trouble {
 }
 
 /// Unpacks a body, if it is compressed, and lets what it takes then count.
-pub(crate) async fn unpack(headers: &HeaderMap, body: Bytes, part: &mut Part<'_>) -> Result<Bytes, ApiProblem> {
+pub(crate) async fn unpack(
+    headers: &HeaderMap,
+    body: Bytes,
+    part: &mut Part<'_>,
+) -> Result<Bytes, ApiProblem> {
     let Some(coding) = coding_of(headers)? else { return Ok(body) };
     let turn = AT_ONCE.acquire().await.map_err(|_| ApiProblem::internal())?;
     let unpacked = tokio::task::spawn_blocking(move || coding.unpack(&body)).await;

@@ -66,7 +66,8 @@ impl CloudEvent {
     /// Every broken rule.
     pub fn parse(self, stamp: &Stamp, now: Timestamp) -> Result<Event, Vec<Invalid>> {
         let mut broken = self.misused(stamp);
-        let entity = EntityName::parse(&self.subject).map_err(|invalid| Invalid::new("subject", invalid.rule));
+        let entity =
+            EntityName::parse(&self.subject).map_err(|invalid| Invalid::new("subject", invalid.rule));
         let entity = entity.map_err(|invalid| broken.push(invalid)).ok();
         let body = entity.map_or_else(
             // Stands in for the one that is wrong, so that the rest is checked, too.
@@ -152,7 +153,8 @@ mod tests {
             trust_level: TrustLevel::External,
         };
         let sent: CloudEvent = serde_json::from_str(&event.to_string()).unwrap();
-        let fields = |broken: Vec<Invalid>| broken.into_iter().map(|broken| broken.field.into_owned()).collect();
+        let fields =
+            |broken: Vec<Invalid>| broken.into_iter().map(|broken| broken.field.into_owned()).collect();
         sent.parse(&stamp, "2026-01-31T09:30:00Z".parse().unwrap()).map_err(fields)
     }
 
@@ -175,8 +177,18 @@ mod tests {
             "specversion": "0.3", "id": "", "source": "/other", "type": "a b", "subject": "order", "time": "now",
             "datacontenttype": "text/xml", "data_base64": "aGk=", "tenantid": "ten_x", "keyid": "key_x",
         });
-        let fields =
-            ["specversion", "source", "datacontenttype", "data_base64", "tenantid", "keyid", "subject", "type", "id", "time"];
+        let fields = [
+            "specversion",
+            "source",
+            "datacontenttype",
+            "data_base64",
+            "tenantid",
+            "keyid",
+            "subject",
+            "type",
+            "id",
+            "time",
+        ];
         assert_eq!(parsed(&broken).unwrap_err(), fields);
     }
 }

@@ -108,7 +108,9 @@ impl PatchTenant {
             mfa_required: self.mfa_required.or_default(|| defaults.mfa_required),
             default_trust_level: trust.or_default(|| defaults.default_trust_level),
             event_days: self.event_days.or_default(|| defaults.event_days),
-            less_trusted_overwrites: self.less_trusted_overwrites.or_default(|| defaults.less_trusted_overwrites),
+            less_trusted_overwrites: self
+                .less_trusted_overwrites
+                .or_default(|| defaults.less_trusted_overwrites),
             limits: limits_patch(self.rpm_limit, self.rate_limits),
         };
         broken.or(Some(patch))

@@ -142,9 +142,10 @@ impl Entity {
     }
 
     fn hear_of(&mut self, name: &str, value: &RawValue, by: &Saying, rule: Overwriting) {
-        let is_believed = self.fields.get(name).is_none_or(|known| {
-            by.rank(value.get(), rule) > known.by.rank(known.value.get(), rule)
-        });
+        let is_believed = self
+            .fields
+            .get(name)
+            .is_none_or(|known| by.rank(value.get(), rule) > known.by.rank(known.value.get(), rule));
         if is_believed {
             self.fields.insert(name.to_owned(), Field { value: value.to_owned(), by: by.clone() });
         }
@@ -210,7 +211,8 @@ mod tests {
         assert_eq!((value(&guarded, "balance"), value(&guarded, "colour")), ("10", r#""red""#));
         assert_eq!(guarded.last_writer().source_id, "web", "it said the colour");
         assert_eq!(value(&heard(Overwriting::ByTime, &events), "balance"), "99");
-        let unheard = heard(Overwriting::ByTrust, &[events[0].clone(), (events[1].0.clone(), r#"{"balance":99}"#)]);
+        let unheard =
+            heard(Overwriting::ByTrust, &[events[0].clone(), (events[1].0.clone(), r#"{"balance":99}"#)]);
         assert_eq!(unheard.last_writer().source_id, "ledger", "nothing that the other said is believed");
         assert_eq!(unheard.last_seen().as_millis(), 2);
     }
@@ -230,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_field_comes_back_as_it_was_kept() {
-        let entity = heard(Overwriting::ByTrust, &[(saying(7, TrustLevel::External, "w"), r#"{"a b":[1.50, null]}"#)]);
+        let entity =
+            heard(Overwriting::ByTrust, &[(saying(7, TrustLevel::External, "w"), r#"{"a b":[1.50, null]}"#)]);
         let kept = serde_json::to_string(&entity.fields).unwrap();
         assert_eq!(kept, r#"{"a b":[[1.50, null],7,"external","w"]}"#);
         let back: BTreeMap<String, Field> = serde_json::from_str(&kept).unwrap();

@@ -46,8 +46,9 @@ impl EntityName {
     /// # Errors
     /// Names the rule that was broken.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let (entity_type, entity_id) =
-            text.split_once('/').ok_or_else(|| Invalid::rule("must be `type/id`, such as `customer/4711`"))?;
+        let (entity_type, entity_id) = text
+            .split_once('/')
+            .ok_or_else(|| Invalid::rule("must be `type/id`, such as `customer/4711`"))?;
         Self::new(entity_type.to_owned(), entity_id.to_owned())
             .map_err(|broken| broken.into_iter().next().unwrap_or_else(|| Invalid::rule("must be `type/id`")))
     }
@@ -161,7 +162,9 @@ mod tests {
         let name = EntityName::parse("customer/eu/4711").unwrap();
         assert_eq!((name.entity_type.as_str(), name.entity_id.as_str()), ("customer", "eu/4711"));
         assert_eq!(name.to_string(), "customer/eu/4711");
-        for bad in ["customer", "/4711", "customer/", "a b/c", "a/b c", "ü/1", &format!("{}/1", "a".repeat(65))] {
+        for bad in
+            ["customer", "/4711", "customer/", "a b/c", "a/b c", "ü/1", &format!("{}/1", "a".repeat(65))]
+        {
             assert!(EntityName::parse(bad).is_err(), "{bad}");
         }
         let broken = EntityName::new("a/b".into(), String::new()).unwrap_err();

@@ -106,7 +106,8 @@ proptest! {
         prop_assert_eq!(entity.fields.len(), expected.len());
         for (name, (value, by)) in &expected {
             let field = &entity.fields[name];
-            prop_assert_eq!((field.value.get(), &field.by), (value.to_string().as_str(), by));
+            let value = value.to_string();
+            prop_assert_eq!((field.value.get(), &field.by), (value.as_str(), by));
         }
         prop_assert_eq!(entity.count, events.len() as u64);
         prop_assert_eq!(Some(entity.first_seen), events.iter().map(|(by, _)| by.at).min());

@@ -49,5 +49,8 @@ fn events_are_sent_listed_and_shown_with_what_they_say() {
     let unknown = ran(&mut server.ask("entities", &["show", "order/8"]));
     assert!(unknown.status == Some(2) && unknown.notes.contains("not_found"), "{unknown:?}");
     let refused = ran(&mut server.ask("events", &["send", "--type", "a", "--entity", "b/c"]));
-    assert!(refused.status == Some(2) && refused.notes.contains("API key"), "people send no events: {refused:?}");
+    assert!(
+        refused.status == Some(2) && refused.notes.contains("API key"),
+        "people send no events: {refused:?}"
+    );
 }

@@ -205,7 +205,8 @@ async fn everybody(two: &Two) -> Vec<(Persona, String)> {
     let permissions = [READ_KEYS, VERIFY, READ_AUDIT, READ_MEMBERS, READ_CUSTOMERS, SEND_EVENTS].concat();
     for permission in permissions.into_iter().map(Some).chain([None]) {
         let source = permission.filter(|permission| SEND_EVENTS.contains(permission)).map(|_| "matrix");
-        let body = json!({ "name": "automation", "source_id": source, "scopes": [permission.unwrap_or("*")] });
+        let body =
+            json!({ "name": "automation", "source_id": source, "scopes": [permission.unwrap_or("*")] });
         let secret = as_key(text(&world.create(&body).await, "secret"));
         let persona = || permission.map_or(Persona::Unentitled, Persona::Automation);
         let token = world.http.json("POST", "/api/v1/auth/token", &secret, &NOTHING).await.expect(200);

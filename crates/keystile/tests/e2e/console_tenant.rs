@@ -73,8 +73,17 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         "rate_limits",
     ];
     let daily = json!([{ "name": "daily", "limit": 5000, "window_seconds": 86_400 }]);
-    let expected =
-        [json!("Acme"), json!("acme"), json!(30), json!(false), json!("internal"), json!(30), json!(true), json!(600), daily];
+    let expected = [
+        json!("Acme"),
+        json!("acme"),
+        json!(30),
+        json!(false),
+        json!("internal"),
+        json!(30),
+        json!(true),
+        json!(600),
+        daily,
+    ];
     assert_eq!(set.map(|name| changed[name].clone()), expected);
     assert!(owner.page("settings").await.contains("value=\"daily\""));
 

@@ -86,7 +86,8 @@ async fn an_event_is_kept_with_what_its_key_says_of_the_sender() {
     let known = entity(&world, "order/eu%3A7", "production").await.expect(200);
     assert_eq!((&known["state"], &known["event_count"]), (&json!({ "total": 42 }), &json!(1)));
     assert_eq!((text(&known, "source_id"), text(&known, "trust_level")), ("shop", "internal"));
-    let said = json!({ "occurred_at": "2026-01-31T08:30:00.250Z", "source_id": "shop", "trust_level": "internal" });
+    let said =
+        json!({ "occurred_at": "2026-01-31T08:30:00.250Z", "source_id": "shop", "trust_level": "internal" });
     assert_eq!(known["fields"]["total"], said);
 }
 
@@ -131,7 +132,11 @@ async fn events_come_in_many_forms() {
     for (headers, status, code) in [
         (vec![("content-type", "text/plain")], 415, "unsupported_media_type"),
         (vec![], 415, "unsupported_media_type"),
-        (vec![("content-type", "application/json"), ("content-encoding", "br")], 415, "unsupported_content_encoding"),
+        (
+            vec![("content-type", "application/json"), ("content-encoding", "br")],
+            415,
+            "unsupported_content_encoding",
+        ),
         (vec![("content-type", "application/json"), ("content-encoding", "gzip")], 400, "body_unreadable"),
         (vec![("content-type", "application/json"), ("content-encoding", "zstd")], 400, "body_unreadable"),
         (vec![("content-type", "application/cloudevents-batch+json")], 400, "invalid_request"),
@@ -205,12 +210,15 @@ async fn an_event_that_breaks_a_rule_is_refused_with_its_fields() {
         assert_eq!(several["rejected"][0]["errors"][0]["field"], field);
         assert!(text(&several["rejected"][0], "reason").contains(field), "{several}");
     }
-    let own = json!({ "source_id": "shop", "environment": "production", "tenant_id": world.credentials.tenant_id });
+    let own =
+        json!({ "source_id": "shop", "environment": "production", "tenant_id": world.credentials.tenant_id });
     let mut honest = event("order/1", &json!({}));
     honest.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
     assert_eq!(send(&world, &key, &honest).await.expect(202), kept(1), "what is true may be said");
-    let cloud = json!({ "specversion": "1.0", "id": "1", "source": "other", "type": "a", "subject": "order/1" });
-    let answer = send_as(&world, &key, &[("content-type", "application/cloudevents+json")], cloud.to_string()).await;
+    let cloud =
+        json!({ "specversion": "1.0", "id": "1", "source": "other", "type": "a", "subject": "order/1" });
+    let answer =
+        send_as(&world, &key, &[("content-type", "application/cloudevents+json")], cloud.to_string()).await;
     answer.expect_problem(400, "invalid_request");
     assert_eq!(answer.fields(), ["source"]);
 }
@@ -291,7 +299,10 @@ async fn environments_do_not_see_each_others_events() {
     }
     let entities = world.read(&format!("{}/entities", world.tenant())).await;
     assert_eq!(entities["data"][0]["environment"], "production");
-    world.ask("GET", &format!("{}/entities/order/2", world.tenant()), &NOTHING).await.expect_problem(404, "not_found");
+    world
+        .ask("GET", &format!("{}/entities/order/2", world.tenant()), &NOTHING)
+        .await
+        .expect_problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,11 +315,17 @@ async fn a_less_trusted_source_overwrites_only_where_the_tenant_allows_it() {
     send(&world, &web, &claim).await.expect(202);
     let known = entity(&world, "account/1", "production").await.expect(200);
     assert_eq!(known["state"], json!({ "balance": 10, "colour": "red" }));
-    assert_eq!((text(&known["fields"]["balance"], "source_id"), text(&known, "source_id")), ("ledger", "web"));
+    assert_eq!(
+        (text(&known["fields"]["balance"], "source_id"), text(&known, "source_id")),
+        ("ledger", "web")
+    );
     world.ask("PATCH", &world.tenant(), &json!({ "less_trusted_overwrites": true })).await.expect(200);
     send(&world, &web, &claim).await.expect(202);
     let known = entity(&world, "account/1", "production").await.expect(200);
-    assert_eq!((&known["state"]["balance"], text(&known["fields"]["balance"], "trust_level")), (&json!(99), "external"));
+    assert_eq!(
+        (&known["state"]["balance"], text(&known["fields"]["balance"], "trust_level")),
+        (&json!(99), "external")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,7 +335,9 @@ async fn lists_are_filtered_and_paged() {
     let now = world.read(&world.tenant()).await["created_at"].clone();
     let sent: Vec<_> = (0..25).map(|n| event(&format!("order/{}", n % 5), &json!({ "n": n }))).collect();
     assert_eq!(send(&world, &key, &json!(sent)).await.expect(202), kept(25));
-    for (path, size, count) in [("events", 10, 25), ("events?entity=order/3", 2, 5), ("entities?type=order", 2, 5)] {
+    for (path, size, count) in
+        [("events", 10, 25), ("events?entity=order/3", 2, 5), ("entities?type=order", 2, 5)]
+    {
         let (mut ids, mut cursor) = (Vec::new(), String::new());
         let separator = if path.contains('?') { '&' } else { '?' };
         loop {

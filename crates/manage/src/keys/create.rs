@@ -119,7 +119,11 @@ impl ControlPlane {
 /// What a key may do when nothing is said of it: in the name of a source it may send events, if the caller can give that.
 fn usual_scopes(caller: &Caller, key: &ApiKey) -> Grants {
     let can_give = caller.reach().is_none_or(|reach| reach.holds(Permission::WRITE_EVENTS));
-    if key.source_id.is_some() && can_give { Grants::only(Permission::WRITE_EVENTS) } else { Grants::default() }
+    if key.source_id.is_some() && can_give {
+        Grants::only(Permission::WRITE_EVENTS)
+    } else {
+        Grants::default()
+    }
 }
 
 /// A key that is over before it begins is a mistake.

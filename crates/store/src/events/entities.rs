@@ -13,7 +13,8 @@ use crate::value::Value;
 use crate::{Store, StoreError};
 
 /// What is read of an entity `e`.
-pub(super) const COLUMNS: &str = "e.space, e.entity_type, e.entity_id, e.first_seen, e.last_seen, e.latest_source_id,
+pub(super) const COLUMNS: &str =
+    "e.space, e.entity_type, e.entity_id, e.first_seen, e.last_seen, e.latest_source_id,
     e.latest_trust_level, e.counted, e.fields";
 
 /// Sorts behind every id of an entity.
@@ -47,8 +48,9 @@ impl Store {
         name: &EntityName,
     ) -> Result<Option<KnownEntity>, StoreError> {
         let values = vec![Value::text(&name.entity_type), Value::text(&name.entity_id)];
-        let sql =
-            format!("SELECT {COLUMNS} FROM entities AS e WHERE e.space = $1 AND e.entity_type = $2 AND e.entity_id = $3");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entities AS e WHERE e.space = $1 AND e.entity_type = $2 AND e.entity_id = $3"
+        );
         let asked = (tenant_id, environment, values, sql);
         Ok(self.read(asked, |asked, tx| Box::pin(find(asked, tx))).await?.into_iter().next())
     }
@@ -67,7 +69,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<KnownEntity>, StoreError> {
         let limit = Value::Int(i64::from(limit.min(MAX_LIMIT)));
-        let (after_type, after_id) = after.map_or(("", ""), |name| (name.entity_type.as_str(), name.entity_id.as_str()));
+        let (after_type, after_id) =
+            after.map_or(("", ""), |name| (name.entity_type.as_str(), name.entity_id.as_str()));
         let (values, condition) = match entity_type {
             // An index leads to one type, and through all.
             Some(only) => {

@@ -85,10 +85,7 @@ pub(super) async fn number<'s>(
 
 /// Locks the spaces, in the order of their numbers, and reads what holds there. Nobody else hears events there until the
 /// transaction ends, so that nothing that is said of an entity is lost.
-pub(super) async fn lock(
-    spaces: &BTreeMap<i64, TenantId>,
-    tx: &mut Tx<'_>,
-) -> Read<BTreeMap<i64, Rules>> {
+pub(super) async fn lock(spaces: &BTreeMap<i64, TenantId>, tx: &mut Tx<'_>) -> Read<BTreeMap<i64, Rules>> {
     let sought: Vec<_> = spaces.iter().map(|(id, tenant)| [Value::Int(*id), Value::text(tenant)]).collect();
     let lock = sought.iter().map(|values| (LOCK, &values[..1]));
     let read = sought.iter().map(|values| (SETTINGS, &values[1..]));

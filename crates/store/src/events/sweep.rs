@@ -86,8 +86,7 @@ async fn sweep_entities(
     let last = last.map(|mut row| Ok::<_, StoreError>((row.text("type")?, row.text("id")?))).transpose()?;
     let (last_type, last_id) = last.clone().unwrap_or_else(|| (BEHIND_ALL.to_owned(), String::new()));
     let [space, entity_type, entity_id] = behind;
-    let values =
-        [space, entity_type, entity_id, Value::Text(last_type), Value::Text(last_id), end.into()];
+    let values = [space, entity_type, entity_id, Value::Text(last_type), Value::Text(last_id), end.into()];
     tx.execute(ENTITIES, &values).await?;
     Ok(last)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use keystile_core::event::EntityName;
 use keystile_core::{
-    Environment, Event, EventId, Heard, KeyId, Stamp, StoredEvent, Tenant, TenantId, TenantSettings, Timestamp,
-    TrustLevel,
+    Environment, Event, EventId, Heard, KeyId, Stamp, StoredEvent, Tenant, TenantId, TenantSettings,
+    Timestamp, TrustLevel,
 };
 use keystile_store::{EventBatch, EventFilter, KnownEntity, Store, Swept};
 use serde_json::value::RawValue;
@@ -175,7 +175,8 @@ pub(crate) async fn each_filter_finds_its_events_only(bed: &Bed) {
     let tenant = World::founded(&store).await.tenant.id;
     let (shop, desk) =
         (stamp(tenant, "shop", TrustLevel::External), stamp(tenant, "desk", TrustLevel::Trusted));
-    let paid = |entity: &str, data: &str| Event { event_type: "order.paid".to_owned(), ..event(entity, data) };
+    let paid =
+        |entity: &str, data: &str| Event { event_type: "order.paid".to_owned(), ..event(entity, data) };
     add(&store, &shop, 1, vec![event("order/7", r#"{"n":1}"#), paid("order/8", r#"{"n":2}"#)]).await;
     add(&store, &desk, 2, vec![paid("order/7", r#"{"n":3}"#), event("customer/7", r#"{"n":4}"#)]).await;
     let found = async |filter| {
@@ -201,7 +202,8 @@ pub(crate) async fn each_filter_finds_its_events_only(bed: &Bed) {
 pub(crate) async fn a_filter_that_few_events_pass_leads_through_many(bed: &Bed) {
     let store = bed.store().await;
     let tenant = World::founded(&store).await.tenant.id;
-    let (shop, rare) = (stamp(tenant, "shop", TrustLevel::External), stamp(tenant, "rare", TrustLevel::External));
+    let (shop, rare) =
+        (stamp(tenant, "shop", TrustLevel::External), stamp(tenant, "rare", TrustLevel::External));
     add(&store, &rare, 0, vec![event("order/1", "{}")]).await;
     for thousand in 1..=11 {
         let many = (0..1_000).map(|n| event(&format!("order/{}", n % 50), "{}")).collect();
@@ -214,7 +216,8 @@ pub(crate) async fn a_filter_that_few_events_pass_leads_through_many(bed: &Bed) 
 
 pub(crate) async fn entities_are_the_same_in_whatever_order_events_come(bed: &Bed) {
     let store = bed.store().await;
-    let sources = [("web", TrustLevel::External), ("shop", TrustLevel::Internal), ("desk", TrustLevel::Trusted)];
+    let sources =
+        [("web", TrustLevel::External), ("shop", TrustLevel::Internal), ("desk", TrustLevel::Trusted)];
     let events = [
         (0, of(event("customer/7", r#"{"name":"Ada","city":"Kiel","n":1}"#), 30)),
         (1, of(event("customer/7", r#"{"name":"Ada L.","plan":"gold"}"#), 20)),
@@ -230,7 +233,8 @@ pub(crate) async fn entities_are_the_same_in_whatever_order_events_come(bed: &Be
         for (order, together) in orders.iter().flat_map(|order| [(order, true), (order, false)]) {
             let tenant = World::founded(&store).await.tenant.id;
             let allow = move |tenant: &mut Tenant| {
-                tenant.settings = TenantSettings { less_trusted_overwrites: rule, ..TenantSettings::default() };
+                tenant.settings =
+                    TenantSettings { less_trusted_overwrites: rule, ..TenantSettings::default() };
                 Ok::<_, ()>(Some(crate::sample::entry(
                     tenant.id,
                     keystile_core::Action::TenantUpdate,

@@ -9,11 +9,26 @@ use super::{Asker, text};
 type Said = (&'static str, &'static str, &'static str, fn() -> Value);
 
 const SAID: [Said; 7] = [
-    ("Gate scanner, hall 1", "shipment.arrived", "shipment/SH-20417", || json!({ "hall": 1, "weight_kg": 412.5 })),
-    ("Gate scanner, hall 1", "shipment.arrived", "shipment/SH-20418", || json!({ "hall": 1, "weight_kg": 77 })),
+    (
+        "Gate scanner, hall 1",
+        "shipment.arrived",
+        "shipment/SH-20417",
+        || json!({ "hall": 1, "weight_kg": 412.5 }),
+    ),
+    (
+        "Gate scanner, hall 1",
+        "shipment.arrived",
+        "shipment/SH-20418",
+        || json!({ "hall": 1, "weight_kg": 77 }),
+    ),
     ("Gate scanner, hall 2", "shipment.left", "shipment/SH-20417", || json!({ "hall": 2, "seal": "intact" })),
     ("Van telemetry", "van.moved", "van/HH-AL-112", || json!({ "speed_kmh": 48, "heading": "north-east" })),
-    ("Van telemetry", "van.moved", "van/HH-AL-112", || json!({ "speed_kmh": 51, "load": ["SH-20417", "SH-20418"] })),
+    (
+        "Van telemetry",
+        "van.moved",
+        "van/HH-AL-112",
+        || json!({ "speed_kmh": 51, "load": ["SH-20417", "SH-20418"] }),
+    ),
     ("Van telemetry", "shipment.loaded", "shipment/SH-20417", || json!({ "van": "HH-AL-112", "hall": null })),
     ("Gate scanner, hall 2", "shipment.left", "shipment/SH-20418", || json!({ "hall": 2, "seal": "broken" })),
 ];
@@ -21,7 +36,8 @@ const SAID: [Said; 7] = [
 /// Sends it, and gives the id of the latest event.
 pub(super) async fn make(owner: &Asker, keys: &[SceneKey]) -> String {
     for (name, kind, entity, data) in SAID {
-        let key = keys.iter().find(|key| key.name == name).unwrap_or_else(|| panic!("no key is called {name}"));
+        let key =
+            keys.iter().find(|key| key.name == name).unwrap_or_else(|| panic!("no key is called {name}"));
         let (entity_type, id) = entity.split_once('/').unwrap();
         let entity = json!({ "type": entity_type, "id": id });
         let event = json!({ "type": kind, "entity": entity, "data": data() });

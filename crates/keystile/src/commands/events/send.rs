@@ -95,7 +95,10 @@ impl Send {
 
 fn warn_of_rest(done: &IngestAnswer) {
     if done.accepted > 0 {
-        crate::commands::output::tell(&format!("the first {} events are kept, the rest is not\n", done.accepted));
+        crate::commands::output::tell(&format!(
+            "the first {} events are kept, the rest is not\n",
+            done.accepted
+        ));
     }
 }
 
@@ -103,7 +106,8 @@ fn report(answer: &IngestAnswer, form: Form) -> Result<Report, Failure> {
     let report = match form {
         Form::Json => Report::json(answer)?,
         Form::Text => {
-            let told = answer.rejected.iter().map(|one| format!("line {}: {}\n", one.index, plain(&one.reason)));
+            let told =
+                answer.rejected.iter().map(|one| format!("line {}: {}\n", one.index, plain(&one.reason)));
             Report::default().data(&told.collect::<String>()).note(format!("{} accepted", answer.accepted))
         }
     };

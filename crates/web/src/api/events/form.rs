@@ -88,7 +88,11 @@ impl Form {
                 let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
                 let mut lines = lines.filter(|line| !line.is_empty());
                 let events = lines.by_ref().take(MAX_EVENTS).map(plain).collect();
-                if lines.next().is_some() { Err(too_many().into()) } else { Ok(Sent { events, is_one: false }) }
+                if lines.next().is_some() {
+                    Err(too_many().into())
+                } else {
+                    Ok(Sent { events, is_one: false })
+                }
             }
             Self::Cloud => Ok(Sent { events: vec![cloud(body)], is_one: true }),
             Self::CloudBatch => {
@@ -136,7 +140,8 @@ fn too_many() -> Invalid {
 fn read_headers(headers: &HeaderMap) -> Result<CloudEvent, Invalid> {
     let attribute = |name: &'static str| {
         let Some(value) = headers.get(format!("ce-{name}")) else { return Ok(None) };
-        let broken = || Invalid::new(format!("ce-{name}"), "must be UTF-8, percent-encoded where it is not ASCII");
+        let broken =
+            || Invalid::new(format!("ce-{name}"), "must be UTF-8, percent-encoded where it is not ASCII");
         let text = value.to_str().map_err(|_| broken())?;
         let text = percent_decode_str(text).decode_utf8().map_err(|_| broken())?;
         Ok::<_, Invalid>(Some(text.into_owned()))
@@ -235,7 +240,12 @@ mod tests {
             (Form::Json, format!(" [{ONE},{ONE}]"), vec![true, true], false),
             (Form::Json, format!("[{ONE},{wrong},7,{ONE}]"), vec![true, false, false, true], false),
             (Form::Json, "[]".to_owned(), vec![], false),
-            (Form::Lines, format!("{ONE}\r\n\n{wrong}\n[{ONE}]\nnot\n{ONE}"), vec![true, false, false, false, true], false),
+            (
+                Form::Lines,
+                format!("{ONE}\r\n\n{wrong}\n[{ONE}]\nnot\n{ONE}"),
+                vec![true, false, false, false, true],
+                false,
+            ),
             (Form::Cloud, CLOUD.to_owned(), vec![true], true),
             (Form::CloudBatch, format!("[{CLOUD},{ONE}]"), vec![true, false], false),
         ] {

@@ -21,7 +21,9 @@ pub(super) async fn stamp_of(parts: &Parts, app: &App) -> Result<Stamp, ApiProbl
             Bearer::Automation(automation) => app.verifier.verify_held(automation.key().digest, &ask).await,
             Bearer::Person(person) => {
                 app.control.arrive(&person, origin).await?;
-                return Err(forbidden("events are sent with an API key that has a `source_id`, not by people"));
+                return Err(forbidden(
+                    "events are sent with an API key that has a `source_id`, not by people",
+                ));
             }
         },
     };
