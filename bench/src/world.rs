@@ -118,6 +118,20 @@ impl World {
         self.post("batch", "/api/v1/keys/verify-batch", &format!("ApiKey {}", self.caller.expose()), &body)
     }
 
+    /// Sends [`BATCH`] events, with a key that is made for it.
+    pub(crate) async fn events(&self, server: &Server) -> Result<PathBuf> {
+        let mut client = Client::connect(server.address()).await?;
+        let draft = json!({ "name": "Sender", "environment": "production", "source_id": "checkout" });
+        let made = client.post(&self.keys_path(), &self.bearer(), &draft).await?;
+        let authorization = format!("ApiKey {}", made.text("/secret")?);
+        let event = |number| {
+            json!({ "type": "order.paid", "entity": { "type": "order", "id": number },
+                "data": { "total": 42, "currency": "EUR", "status": "paid", "customer": format!("cus-{number}") } })
+        };
+        let body = json!((0..BATCH).map(|number| event(number.to_string())).collect::<Vec<_>>()).to_string();
+        self.post("events", "/api/v1/events", &authorization, &body)
+    }
+
     /// Makes a key.
     pub(crate) fn create(&self) -> Result<PathBuf> {
         let body = r#"{"name": "Checkout", "environment": "staging", "scopes": ["orders:read"]}"#;

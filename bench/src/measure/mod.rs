@@ -4,6 +4,7 @@ mod beside;
 mod cold;
 mod console;
 mod control;
+mod events;
 mod hot;
 mod in_process;
 mod limited;
@@ -30,6 +31,7 @@ pub(crate) async fn everything(plan: Plan, table: &mut Table) -> Result<()> {
     table.add(&start::rows(&sqlite, plan).await?);
     table.add(&console::rows(&sqlite, "SQLite", plan.stored()).await?);
     table.add(&control::rows(&sqlite, "SQLite", plan).await?);
+    table.add(&events::rows(&sqlite, "SQLite", plan).await?);
     if plan.further_keys > 0 {
         return Ok(());
     }
@@ -43,6 +45,7 @@ pub(crate) async fn everything(plan: Plan, table: &mut Table) -> Result<()> {
             table.add(&cold::rows(&postgres, "PostgreSQL", plan).await?);
             table.add(&console::rows(&postgres, "PostgreSQL", plan.postgres_keys).await?);
             table.add(&control::rows(&postgres, "PostgreSQL", plan).await?);
+            table.add(&events::rows(&postgres, "PostgreSQL", plan).await?);
         }
         Err(failure) => say(&format!("no rows for PostgreSQL: {failure:#}")),
     }

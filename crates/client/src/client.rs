@@ -177,7 +177,7 @@ impl Client {
         answer::read_nothing(response, self.base_url()).await
     }
 
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base_url()));
         match &self.authorization {
             Some(authorization) => request.header(AUTHORIZATION, authorization.clone()),
@@ -185,7 +185,10 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
+    pub(crate) async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, ClientError> {
         request.send().await.map_err(|error| {
             let (url, source) = (self.base_url().to_owned(), error.without_url());
             if source.is_builder() {

@@ -30,6 +30,7 @@ mod client;
 mod credential;
 mod customers;
 mod error;
+mod events;
 mod keys;
 mod members;
 mod oauth;

@@ -30,6 +30,11 @@ macro_rules! typed_id {
                 Self(Ulid(bits))
             }
 
+            /// The millisecond it was made in.
+            pub fn made_at(self) -> Timestamp {
+                Timestamp::from_millis(i64::try_from(self.0.timestamp_ms()).unwrap_or(0))
+            }
+
             /// The 128 bits without the prefix.
             pub const fn as_u128(self) -> u128 {
                 self.0.0
@@ -113,6 +118,10 @@ typed_id!(
 typed_id!(
     /// Names an audit entry.
     AuditId, "aud_"
+);
+typed_id!(
+    /// Names an event. It is made of the moment at which the event happened.
+    EventId, "evt_"
 );
 
 /// Only the canonical form is an identifier, so that one thing never has two names.

@@ -12,6 +12,7 @@ pub mod check;
 pub mod customer;
 pub mod decision;
 pub mod environment;
+pub mod event;
 pub mod id;
 pub mod invalid;
 pub mod invitation;
@@ -40,7 +41,10 @@ pub use check::{Check, Checked, Finding, explain};
 pub use customer::{Customer, CustomerPatch};
 pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decide};
 pub use environment::Environment;
-pub use id::{ApplicationId, AuditId, CustomerId, InvitationId, KeyId, PersonId, SessionId, TenantId};
+pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
+pub use id::{
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, PersonId, SessionId, TenantId,
+};
 pub use invalid::Invalid;
 pub use invitation::Invitation;
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};

@@ -30,6 +30,8 @@ impl<'a> Permission<'a> {
     pub const READ_CUSTOMERS: Permission<'static> = Permission("keystile.customers:read");
     /// May make, change and see customers.
     pub const WRITE_CUSTOMERS: Permission<'static> = Permission("keystile.customers:write");
+    /// May send events, in the name of its source.
+    pub const WRITE_EVENTS: Permission<'static> = Permission("keystile.events:write");
     /// May ask for verifications.
     pub const VERIFY_KEYS: Permission<'static> = Permission("keystile.keys:verify");
 
@@ -124,6 +126,13 @@ fn is_concrete(text: &str) -> bool {
     text.len() <= MAX_LENGTH && !is_empty && (2..=4).contains(&segments)
 }
 
+/// The grant of exactly this permission.
+impl From<Permission<'_>> for Grant {
+    fn from(permission: Permission<'_>) -> Self {
+        Self(permission.0.into())
+    }
+}
+
 /// All that a key may do, sorted and without repeats.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grants(Box<[Grant]>);
@@ -144,6 +153,11 @@ impl Grants {
         grants.sort_unstable();
         grants.dedup();
         Ok(Self(grants.into()))
+    }
+
+    /// Exactly this one permission.
+    pub fn only(permission: Permission<'_>) -> Self {
+        Self(Box::new([permission.into()]))
     }
 
     /// The grants in order.

@@ -2,8 +2,8 @@
 
 use crate::key::write;
 use crate::{
-    ApplicationId, Email, Invalid, KeyLabel, Name, PersonId, RequestLimits, RequestLimitsPatch, Role,
-    TenantId, Timestamp, TrustLevel,
+    ApplicationId, Email, Invalid, KeyLabel, Name, Overwriting, PersonId, RequestLimits, RequestLimitsPatch,
+    Role, TenantId, Timestamp, TrustLevel,
 };
 
 /// A workspace. Everything but persons belongs to exactly one.
@@ -40,17 +40,34 @@ pub struct TenantSettings {
     pub mfa_required: bool,
     /// How sources are treated whose key does not say.
     pub default_trust_level: TrustLevel,
+    /// Days for which events are kept, counted from when they happened; as long after its last one an entity is forgotten.
+    pub event_days: u16,
+    /// Whether what a trusted source said of an entity gives way to what a less trusted one says later.
+    pub less_trusted_overwrites: bool,
 }
 
 impl Default for TenantSettings {
     fn default() -> Self {
-        Self { rotation_days: 90, mfa_required: false, default_trust_level: TrustLevel::External }
+        Self {
+            rotation_days: 90,
+            mfa_required: false,
+            default_trust_level: TrustLevel::External,
+            event_days: 90,
+            less_trusted_overwrites: false,
+        }
     }
 }
 
 impl TenantSettings {
     /// Fewest and most days after which a rotation can be due.
     pub const ROTATION_DAYS: std::ops::RangeInclusive<u16> = 1..=3650;
+    /// Fewest and most days for which events can be kept.
+    pub const EVENT_DAYS: std::ops::RangeInclusive<u16> = 1..=3650;
+
+    /// What of an entity gives way to what.
+    pub const fn overwriting(&self) -> Overwriting {
+        if self.less_trusted_overwrites { Overwriting::ByTime } else { Overwriting::ByTrust }
+    }
 }
 
 /// What to write of a tenant; `None` leaves it as it is.
@@ -62,6 +79,8 @@ pub struct TenantPatch {
     pub rotation_days: Option<u16>,
     pub mfa_required: Option<bool>,
     pub default_trust_level: Option<TrustLevel>,
+    pub event_days: Option<u16>,
+    pub less_trusted_overwrites: Option<bool>,
     pub limits: RequestLimitsPatch,
 }
 
@@ -69,11 +88,17 @@ impl TenantPatch {
     /// Writes it into `tenant`.
     ///
     /// # Errors
-    /// For days outside [`TenantSettings::ROTATION_DAYS`], or a limit that breaks a rule; nothing is written then.
+    /// For days outside [`TenantSettings::ROTATION_DAYS`] or [`TenantSettings::EVENT_DAYS`], or a limit that breaks a
+    /// rule; nothing is written then.
     pub fn apply(self, tenant: &mut Tenant) -> Result<(), Invalid> {
-        let (least, most) = TenantSettings::ROTATION_DAYS.into_inner();
-        if self.rotation_days.is_some_and(|days| !(least..=most).contains(&days)) {
-            return Err(Invalid::new("rotation_days", format!("must be from {least} to {most}")));
+        for (field, days, bounds) in [
+            ("rotation_days", self.rotation_days, TenantSettings::ROTATION_DAYS),
+            ("event_days", self.event_days, TenantSettings::EVENT_DAYS),
+        ] {
+            if days.is_some_and(|days| !bounds.contains(&days)) {
+                let (least, most) = bounds.into_inner();
+                return Err(Invalid::new(field, format!("must be from {least} to {most}")));
+            }
         }
         self.limits.apply(&mut tenant.limits)?;
         write(&mut tenant.name, self.name);
@@ -81,6 +106,8 @@ impl TenantPatch {
         write(&mut tenant.settings.rotation_days, self.rotation_days);
         write(&mut tenant.settings.mfa_required, self.mfa_required);
         write(&mut tenant.settings.default_trust_level, self.default_trust_level);
+        write(&mut tenant.settings.event_days, self.event_days);
+        write(&mut tenant.settings.less_trusted_overwrites, self.less_trusted_overwrites);
         Ok(())
     }
 }

@@ -9,12 +9,13 @@ use keystile_verify::{Background, OneNode, Verifier};
 
 use crate::doubts::Settler;
 use crate::helm::Watch;
+use crate::ingest::Gatherer;
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{UNOPENED, connect, control_plane, migrate};
 use crate::sealer::Sealer;
 use crate::sweeper::Sweeper;
-use crate::{Commits, EngineError, EngineSettings, SystemClock};
+use crate::{Commits, EngineError, EngineSettings, Ingest, SystemClock, SystemEntropy};
 
 /// A running Keystile without a face. End it with [`Self::stop`]; when it is only dropped, what runs beside it ends on its
 /// own and writes what it can.
@@ -24,6 +25,7 @@ pub struct Engine {
     background: Background,
     sealer: Sealer,
     sweeper: Sweeper,
+    gatherer: Gatherer,
     settler: Settler,
     limits: LimitKeeper,
     helm: Watch,
@@ -40,6 +42,8 @@ pub struct Planes {
     pub store: Store,
     /// Carries out changes.
     pub commits: Commits,
+    /// Takes events in.
+    pub ingest: Ingest,
 }
 
 impl Engine {
@@ -59,6 +63,7 @@ impl Engine {
         let sweeper = Sweeper::start(store.clone(), Arc::clone(&clock));
         let verifier = Verifier::new(keys, limiter, Arc::clone(&clock), settings.bounds);
         let helm = Watch::start(helm, Arc::clone(&verifier));
+        let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
         let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
         let limits =
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
@@ -66,8 +71,8 @@ impl Engine {
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
         let commits = Commits::new(Arc::clone(&verifier), doubts);
         let sealer = Sealer::start(store.clone());
-        let planes = Planes { control, verifier, store, commits };
-        Ok(Self { planes, background, sealer, sweeper, settler, limits, helm })
+        let planes = Planes { control, verifier, store, commits, ingest };
+        Ok(Self { planes, background, sealer, sweeper, gatherer, settler, limits, helm })
     }
 
     /// What others use of it.
@@ -83,7 +88,7 @@ impl Engine {
         if self.planes.verifier.flush().await.is_err() {
             tracing::warn!("the last uses of some keys and some counts were not written");
         }
-        drop(self.sweeper);
+        drop((self.sweeper, self.gatherer));
         self.sealer.stop().await;
         self.planes.store.close().await;
         self.helm.stop().await;

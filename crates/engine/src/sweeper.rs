@@ -6,7 +6,7 @@ use std::time::Duration;
 use keystile_core::key::KeyAddress;
 use keystile_core::usage::KEPT;
 use keystile_core::{Clock, Timestamp};
-use keystile_store::{Store, StoreError};
+use keystile_store::{Store, StoreError, Swept};
 use tokio::task::JoinHandle;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -14,6 +14,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BATCHES: Duration = DAY;
 /// Time between two rounds, of which each removes what has grown old since.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
+/// Of so many rounds one looks through all entities: about once a day.
+const ENTITIES_EVERY: u32 = 144;
 /// Pause between two transactions of a round, for others that write.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -35,12 +37,24 @@ impl Drop for Sweeper {
 }
 
 async fn run(store: Store, clock: Arc<dyn Clock>) {
-    loop {
+    for round in (0..ENTITIES_EVERY).cycle() {
         if let Err(error) = sweep(&store, clock.now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "what is old cannot be removed now");
         }
+        if let Err(error) = sweep_events(&store, clock.now(), round == 0).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old events cannot be removed now");
+        }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn sweep_events(store: &Store, now: Timestamp, entities: bool) -> Result<(), StoreError> {
+    let mut next = Some(Swept::default());
+    while let Some(from) = next {
+        next = store.sweep_events(from, now, entities).await?;
+        tokio::time::sleep(BREATH).await;
+    }
+    Ok(())
 }
 
 async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {

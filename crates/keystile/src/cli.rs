@@ -4,9 +4,10 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::AdminCommand;
 use crate::commands::{
-    AppsCommand, AuditCommand, CustomersCommand, InvitationsCommand, KeyCommand, KeysCommand, LoginCommand,
-    LogoutCommand, MembersCommand, OverviewCommand, PasswordCommand, PermissionsCommand, SessionsCommand,
-    SetupCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
+    KeyCommand, KeysCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand, PasswordCommand,
+    PermissionsCommand, SessionsCommand, SetupCommand, TenantsCommand, TotpCommand, UsageCommand,
+    WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -63,6 +64,10 @@ pub(crate) enum Command {
     Members(MembersCommand),
     /// Invite people into a tenant, or accept an invitation.
     Invitations(InvitationsCommand),
+    /// Send events, and see what sources have sent.
+    Events(EventsCommand),
+    /// See what is known of the things that events are about.
+    Entities(EntitiesCommand),
     /// Show what a tenant has, and what of it needs attention.
     Overview(OverviewCommand),
     /// Show how often the keys of a tenant were allowed and refused.

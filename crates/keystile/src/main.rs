@@ -60,6 +60,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Customers(command) => commands::customers::run(command, &SystemClock).await,
         Command::Members(command) => commands::members::run(command, &SystemClock).await,
         Command::Invitations(command) => commands::invitations::run(command, &SystemClock).await,
+        Command::Events(command) => commands::events::run(command, &SystemClock).await,
+        Command::Entities(command) => commands::entities::run(command, &SystemClock).await,
         Command::Overview(command) => commands::overview::run(command, &SystemClock).await,
         Command::Usage(command) => commands::usage::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),

@@ -6,7 +6,7 @@ use tracing::instrument;
 
 use keystile_core::{
     Actor, AllowedIps, ApiKey, ApplicationId, Ask, Code, CustomerId, Environment, Grants, KeyFacts, KeyId,
-    KeyKind, Limits, NanoUsd, Refusal, Role, TenantId, Timestamp, TrustLevel, decide,
+    KeyKind, Limits, NanoUsd, Permission, Refusal, Role, TenantId, Timestamp, TrustLevel, decide,
 };
 use keystile_store::Entrance;
 
@@ -135,6 +135,11 @@ impl Reach {
         key.allowed_ips = self.allowed_ips.clone();
         key.limits = self.limits.clone();
         key.expires_at = self.expires_at;
+    }
+
+    /// Whether the key itself has this permission.
+    pub(crate) fn holds(&self, permission: Permission<'_>) -> bool {
+        self.scopes.cover(permission)
     }
 
     /// Whether `key` exists for this caller: keys of its application and environment, and of its customer if it has

@@ -37,6 +37,7 @@ impl Right {
             | Self::VerifyKeys
             | Self::ResetPasswords
             | Self::ManageApplications
+            | Self::ReadEvents
             | Self::ReadCustomers
             | Self::ManageCustomers
             | Self::ManageMembers
@@ -61,6 +62,8 @@ rights! {
     ResetPasswords = Admin, [];
     /// Make and change applications and their permission catalogues.
     ManageApplications = Admin, [];
+    /// See events, and what they say of entities.
+    ReadEvents = Viewer, [];
     /// See customers.
     ReadCustomers = Viewer, [READ_CUSTOMERS, WRITE_CUSTOMERS];
     /// Make and change customers.

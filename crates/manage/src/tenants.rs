@@ -146,6 +146,8 @@ impl Edited for Tenant {
             "rotation_days": self.settings.rotation_days,
             "mfa_required": self.settings.mfa_required,
             "default_trust_level": self.settings.default_trust_level,
+            "event_days": self.settings.event_days,
+            "less_trusted_overwrites": self.settings.less_trusted_overwrites,
             "rpm_limit": self.limits.rpm,
             "rate_limits": self.limits.rates,
         }))

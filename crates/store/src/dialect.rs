@@ -7,6 +7,7 @@
 //! | `{int}` | `INTEGER` | `BIGINT` |
 //! | `{blob}` | `BLOB` | `BYTEA` |
 //! | `{strict}`: after a table's columns | `STRICT` | |
+//! | `{clustered}`: the same, where rows lie in the order of their primary key | `STRICT, WITHOUT ROWID` | |
 //! | `{derived}`: how a column is kept that follows from others | `VIRTUAL` | `STORED` |
 //! | `{by_bytes}`: behind a text, to order it so | | `COLLATE "C"` |
 //! | `{for_update}`: locks the rows that are read | | `FOR UPDATE` |

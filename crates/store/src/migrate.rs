@@ -52,6 +52,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(15, "0015_key_lists", include_str!("../migrations/0015_key_lists.sql")),
     Migration::sql(16, "0016_console_pages", include_str!("../migrations/0016_console_pages.sql")),
     Migration::sql(17, "0017_key_addresses", include_str!("../migrations/0017_key_addresses.sql")),
+    Migration::sql(18, "0018_events", include_str!("../migrations/0018_events.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

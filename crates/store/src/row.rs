@@ -123,6 +123,12 @@ impl Row {
         required(column, self.opt_blob(column)?)
     }
 
+    /// 128 bits, the highest first.
+    pub(crate) fn bits(&mut self, column: &str) -> Read<u128> {
+        let bytes = self.blob(column)?.try_into().map_err(|_| corrupt(column, "is not 16 bytes long"))?;
+        Ok(u128::from_be_bytes(bytes))
+    }
+
     pub(crate) fn digest(&mut self, column: &str) -> Read<Digest> {
         let bytes = self.blob(column)?.try_into().map_err(|_| corrupt(column, "is not 32 bytes long"))?;
         Ok(Digest::from_bytes(bytes))

@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::header::IF_MATCH;
 use http::request::Parts;
 use keystile_bearer::{ClientIp, Credential, RequestId};
+use keystile_core::event::EntityName;
 use keystile_core::{Ask, Invalid, PermissionName, TenantId};
 use keystile_manage::{Bearer, Caller, HeldKey, Lacking, Origin, Present, Refused, SignedIn, VersionGuard};
 use keystile_verify::{CachedKey, Verdict};
@@ -226,10 +227,30 @@ path_ids! {
     keystile_core::KeyId, "api_key_id", "API key";
     keystile_core::ApplicationId, "application_id", "application";
     keystile_core::AuditId, "audit_id", "audit entry";
+    keystile_core::EventId, "event_id", "event";
     keystile_core::PersonId, "person_id", "member";
     keystile_core::SessionId, "session_id", "session";
     keystile_core::CustomerId, "customer_id", "customer";
     keystile_core::InvitationId, "invitation_id", "invitation";
+}
+
+/// The name of an entity in the path. One that no entity can have names nothing.
+pub(crate) struct PathEntity(pub(crate) EntityName);
+
+impl FromRequestParts<App> for PathEntity {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        let unknown = || ApiProblem::not_found("entity");
+        let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| unknown())?;
+        let part = |sought: &str| {
+            parameters
+                .iter()
+                .find_map(|(name, text)| (name == sought).then(|| text.to_owned()))
+                .unwrap_or_default()
+        };
+        EntityName::new(part("entity_type"), part("entity_id")).map(Self).map_err(|_| unknown())
+    }
 }
 
 /// The name of a permission in the path. Unlike an id it is chosen by the caller, who is told what is wrong with it.

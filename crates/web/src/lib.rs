@@ -26,6 +26,7 @@ mod server;
 mod service;
 mod state;
 mod traces;
+mod unpack;
 mod vigil;
 
 pub use operations::MoreMetrics;

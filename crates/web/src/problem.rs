@@ -7,6 +7,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use keystile_bearer::{IN_PROGRESS, Refused, RequestId, Unreadable};
 use keystile_core::{Code, Invalid, Refusal};
+use keystile_engine::NotKept;
 use keystile_manage::{self as manage, Conflict, TokenRefused};
 use keystile_verify::SourceUnavailable;
 use keystile_wire::{BrokenQuestion, FieldProblem, LimitState, Problem};
@@ -98,6 +99,11 @@ impl ApiProblem {
             detail: self.detail,
             errors: self.errors.into_iter().map(below).collect(),
         }
+    }
+
+    /// A request that breaks no rule, but for what was before it.
+    pub(crate) fn conflict(code: &'static str, broken: Invalid) -> Self {
+        Self { status: StatusCode::CONFLICT, code, ..Self::invalid([broken]) }
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -305,6 +311,19 @@ impl From<manage::Refused> for ApiProblem {
                 Self::internal()
             }
         }
+    }
+}
+
+/// Its cause was logged by whoever writes events.
+impl From<NotKept> for ApiProblem {
+    fn from(why: NotKept) -> Self {
+        let code = match why {
+            NotKept::Busy => BUSY,
+            NotKept::Unavailable => return Self::unavailable(),
+            NotKept::Unknown => OUTCOME_UNKNOWN,
+            NotKept::Failed => return Self::internal(),
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, why.to_string())
     }
 }
 

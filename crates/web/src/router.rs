@@ -12,9 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    addresses, applications, audit, batch, catalogue, customers, health, integration, invitations, issuing,
-    keys, members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in, tenants,
-    usage, verification, whoami,
+    addresses, applications, audit, batch, catalogue, customers, entities, events, health, integration,
+    invitations, issuing, keys, members, oauth, overview, passwords, routing, second_factor, sessions, setup,
+    sign_in, tenants, usage, verification, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -73,6 +73,7 @@ pub fn console_places() -> Vec<(String, String)> {
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
         (name = "integration", description = "API keys under the names that integrations know, in the caller's own tenant."),
         (name = "verification", description = "May this key do this, here, now?"),
+        (name = "events", description = "What sources say, and what is known of the entities that it is about."),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
     )
@@ -104,6 +105,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(invitations::accept_invitation))
         .routes(routes!(batch::verify_keys))
         .routes(routes!(whoami::whoami))
+        .routes(routes!(events::send_events))
         .routes(routes!(oauth::introspect))
         .routes(routes!(oauth::revoke_token))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
@@ -155,6 +157,10 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(addresses::list_key_addresses))
         .routes(routes!(usage::show_usage))
         .routes(routes!(overview::show_overview))
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::show_event))
+        .routes(routes!(entities::list_entities))
+        .routes(routes!(entities::show_entity))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

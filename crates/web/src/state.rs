@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
-use keystile_engine::{Commits, Planes};
+use keystile_engine::{Commits, Ingest, Planes};
 use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
 use keystile_measure::Sparing;
 use keystile_store::Store;
@@ -46,6 +46,7 @@ pub struct Parts {
     pub(crate) control: ControlPlane,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) store: Store,
+    pub(crate) ingest: Ingest,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) reading: Arc<Reading>,
@@ -60,7 +61,7 @@ pub struct Parts {
 impl App {
     /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
     pub fn new(planes: Planes, settings: HttpSettings, seed: u64) -> Self {
-        let Planes { control, verifier, store, commits } = planes;
+        let Planes { control, verifier, store, commits, ingest } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
@@ -70,6 +71,7 @@ impl App {
             control,
             verifier,
             store,
+            ingest,
             traces: settings.trace_ratio.map(Traces::new),
             failures_logged: Arc::default(),
             settings,

@@ -19,12 +19,21 @@ impl Broken {
         parsed.map_err(|invalid| self.0.push(invalid.at(field))).ok()
     }
 
+    /// Keeps all broken rules of what has parts.
+    pub(crate) fn whole<T>(&mut self, field: &str, parsed: Result<T, Vec<Invalid>>) -> Option<T> {
+        parsed.map_err(|broken| self.0.extend(broken.into_iter().map(|one| one.at(field)))).ok()
+    }
+
     pub(crate) fn optional<T: FromStr<Err = Invalid>>(
         &mut self,
         field: &str,
         text: Option<&str>,
     ) -> Option<T> {
         text.and_then(|text| self.required(field, text.parse()))
+    }
+
+    pub(crate) fn add(&mut self, broken: Vec<Invalid>) {
+        self.0.extend(broken);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -9,7 +9,10 @@ mod audit;
 mod batch;
 mod broken;
 mod catalogue;
+mod cloud_event;
 mod customer;
+mod entity;
+mod event;
 mod explanation;
 mod import;
 mod integration;
@@ -45,7 +48,12 @@ pub use batch::{
     BatchAnswer, BatchAnswers, BrokenQuestion, MAX_BATCH_PERMISSIONS, MAX_QUESTIONS, VerifyBatch,
 };
 pub use catalogue::{CatalogueCursor, PermissionView, SetPermission};
+pub use cloud_event::CloudEvent;
 pub use customer::{CreateCustomer, CustomerListQuery, CustomerView, PatchCustomer};
+pub use entity::{EntityFieldView, EntityListQuery, EntityQuery, EntityView};
+pub use event::{
+    EntityNameBody, EventListQuery, EventView, IngestAnswer, MAX_EVENTS, RejectedEvent, SendEvent, SendEvents,
+};
 pub use explanation::{CheckResult, CheckView};
 pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
 pub use integration::{CreatedIntegrationKey, IntegrationKey, IntegrationStatus};

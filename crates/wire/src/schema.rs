@@ -57,6 +57,7 @@ schemas! {
     customer_id / maybe_customer_id = id("cus_"); "a customer's id"
     invitation_id / maybe_invitation_id = id("inv_"); "an invitation's id"
     key_id / maybe_key_id = id("key_"); "an API key's id"
+    event_id / maybe_event_id = id("evt_"); "an event's id"
     audit_id / maybe_audit_id = id("aud_"); "an audit entry's id"
     actor / maybe_actor = text().examples(["per_01J8Z3V5N0QK7Y2M4T6B8D9FGH", "system"]).description(Some("A person's id, a key's id, or `system`.")).build(); "who acts"
     action / maybe_action = one_of(Action::ALL.iter().map(|a| a.as_str())); "what was done"
@@ -66,6 +67,9 @@ schemas! {
     line / maybe_line = text().min_length(Some(1)).max_length(Some(200)).build(); "a line of 1–200 characters"
     label / maybe_label = text().pattern(Some("^[a-z0-9]{2,12}$")).build(); "a key label"
     word / maybe_word = text().pattern(Some("^[!-~]{1,128}$")).build(); "a word of visible ASCII characters"
+    entity_type / maybe_entity_type = text().pattern(Some("^[!-.0-~]{1,64}$")).examples(["customer"]).build(); "the type of an entity"
+    entity_id / maybe_entity_id = text().pattern(Some("^[!-~]{1,200}$")).examples(["4711"]).build(); "the id of an entity"
+    entity / maybe_entity = text().pattern(Some("^[!-.0-~]{1,64}/[!-~]{1,200}$")).examples(["customer/4711"]).build(); "an entity as `type/id`"
     time / maybe_time = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build(); "an RFC 3339 time"
     environment / maybe_environment = one_of(Environment::ALL.iter().map(|e| e.as_str())); "an environment"
     unmatched / maybe_unmatched = one_of(Unmatched::ALL.iter().map(|u| u.as_str())); "what becomes of requests that no route covers"
@@ -107,6 +111,16 @@ pub fn questions() -> Schema {
         .build();
     let question = AnyOfBuilder::new().item(Ref::from_schema_name("VerifyRequest")).item(broken);
     ArrayBuilder::new().items(question).max_items(Some(crate::MAX_QUESTIONS)).build().into()
+}
+
+/// Schema of what events are sent as: one, or a list in which any value is taken, as a broken one is told of in the answer.
+pub fn events() -> Schema {
+    let broken = ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .description(Some("An event; anything else is rejected in the answer."))
+        .build();
+    let list = ArrayBuilder::new().items(broken).max_items(Some(crate::MAX_EVENTS)).build();
+    AnyOfBuilder::new().item(Ref::from_schema_name("SendEvent")).item(list).build().into()
 }
 
 /// Schema of a list of permissions.

@@ -65,6 +65,16 @@ pub struct PatchTenant {
     #[schema(schema_with = schema::maybe_trust_level)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
     pub default_trust_level: Patch<String>,
+    /// Days for which events are kept, counted from when they happened; 90 by default. As long after its last one an entity
+    /// is forgotten.
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 3650)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub event_days: Patch<u16>,
+    /// Whether what a trusted source said of an entity gives way to what a less trusted one says later; it does not by
+    /// default.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub less_trusted_overwrites: Patch<bool>,
     /// Requests per minute of all its keys together.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
@@ -97,6 +107,10 @@ impl PatchTenant {
             rotation_days: self.rotation_days.or_default(|| defaults.rotation_days),
             mfa_required: self.mfa_required.or_default(|| defaults.mfa_required),
             default_trust_level: trust.or_default(|| defaults.default_trust_level),
+            event_days: self.event_days.or_default(|| defaults.event_days),
+            less_trusted_overwrites: self
+                .less_trusted_overwrites
+                .or_default(|| defaults.less_trusted_overwrites),
             limits: limits_patch(self.rpm_limit, self.rate_limits),
         };
         broken.or(Some(patch))
@@ -123,6 +137,11 @@ pub struct TenantView {
     /// How sources are treated whose key does not say.
     #[schema(schema_with = schema::trust_level)]
     pub default_trust_level: TrustLevel,
+    /// Days for which events are kept.
+    #[schema(minimum = 1, maximum = 3650)]
+    pub event_days: u16,
+    /// Whether what a trusted source said of an entity gives way to what a less trusted one says later.
+    pub less_trusted_overwrites: bool,
     /// Requests per minute of all its keys together.
     #[schema(required, minimum = 1, maximum = 1_000_000_000)]
     pub rpm_limit: Option<u64>,
@@ -150,6 +169,8 @@ impl TenantView {
             rotation_days: tenant.settings.rotation_days,
             mfa_required: tenant.settings.mfa_required,
             default_trust_level: tenant.settings.default_trust_level,
+            event_days: tenant.settings.event_days,
+            less_trusted_overwrites: tenant.settings.less_trusted_overwrites,
             rpm_limit: tenant.limits.rpm,
             rate_limits: tenant.limits.rates,
             role,

@@ -3,6 +3,7 @@
 
 mod audit_chain;
 mod decisions;
+mod entities;
 mod explanations;
 mod key_text;
 mod key_text_laws;

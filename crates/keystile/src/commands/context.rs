@@ -104,11 +104,11 @@ impl Pages {
         let (mut data, mut cursor) = (Vec::new(), self.cursor);
         loop {
             let wanted = u16::try_from(most - data.len()).unwrap_or(MAX_PAGE).min(MAX_PAGE);
-            let Listing { data: more, next_cursor } = page(Some(wanted), cursor).await?;
-            // An empty page that promises more would never end.
-            let is_empty = more.is_empty();
+            let Listing { data: more, next_cursor } = page(Some(wanted), cursor.clone()).await?;
             data.extend(more);
-            if is_empty || next_cursor.is_none() || data.len() >= most {
+            // A page may be empty and lead on, but one that leads to itself would never end.
+            let leads_on = next_cursor.is_some() && next_cursor != cursor;
+            if !leads_on || data.len() >= most {
                 return Ok(Listing { data, next_cursor });
             }
             cursor = next_cursor;

@@ -7,6 +7,8 @@ mod connection;
 mod context;
 mod credentials;
 pub(crate) mod customers;
+pub(crate) mod entities;
+pub(crate) mod events;
 mod failed;
 mod input;
 pub(crate) mod invitations;
@@ -36,6 +38,8 @@ pub(crate) use account::{LoginCommand, LogoutCommand, PasswordCommand, WhoamiCom
 pub(crate) use apps::AppsCommand;
 pub(crate) use audit::AuditCommand;
 pub(crate) use customers::CustomersCommand;
+pub(crate) use entities::EntitiesCommand;
+pub(crate) use events::EventsCommand;
 pub(crate) use invitations::InvitationsCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use keys::KeysCommand;

@@ -44,6 +44,14 @@ pub(crate) fn fields(pairs: &[(&str, String)]) -> String {
     pairs.iter().map(|(name, value)| format!("{name:<width$}{GAP}{}\n", plain(value))).collect()
 }
 
+/// JSON, a member a line.
+pub(crate) fn json_lines(text: &str) -> String {
+    let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let pretty = value.and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let lines = pretty.unwrap_or_else(|| text.to_owned());
+    lines.lines().map(|line| plain(line).into_owned() + "\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,6 +67,12 @@ struct Update {
     /// How sources are treated whose key does not say.
     #[arg(long, value_parser = trust_level())]
     default_trust_level: Option<TrustLevel>,
+    /// Days for which events are kept.
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u16).range(1..=3650))]
+    event_days: Option<u16>,
+    /// Whether what a trusted source said of an entity gives way to what a less trusted one says later.
+    #[arg(long, value_name = "true|false")]
+    less_trusted_overwrites: Option<bool>,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
@@ -118,6 +124,8 @@ impl Update {
             rotation_days: self.rotation_days.into(),
             mfa_required: self.mfa_required.into(),
             default_trust_level: self.default_trust_level.map(|level| level.to_string()).into(),
+            event_days: self.event_days.into(),
+            less_trusted_overwrites: self.less_trusted_overwrites.into(),
             rpm_limit,
             rate_limits,
             version: None,
@@ -138,6 +146,8 @@ fn changes_nothing(request: &PatchTenant) -> bool {
         && request.rotation_days == Patch::Keep
         && request.mfa_required == Patch::Keep
         && request.default_trust_level == Patch::Keep
+        && request.event_days == Patch::Keep
+        && request.less_trusted_overwrites == Patch::Keep
         && request.rpm_limit == Patch::Keep
         && request.rate_limits == Patch::Keep
 }
@@ -154,6 +164,10 @@ fn rows(tenants: &[TenantView]) -> String {
     table(["ID", "NAME", "YOUR ROLE", "KEY LABEL"], &tenants.iter().map(row).collect::<Vec<_>>())
 }
 
+const fn overwriting(is_allowed: bool) -> &'static str {
+    if is_allowed { "overwrite more trusted ones" } else { "do not overwrite more trusted ones" }
+}
+
 fn sheet(tenant: &TenantView) -> String {
     let mut pairs = vec![
         ("id", tenant.id.to_string()),
@@ -163,6 +177,8 @@ fn sheet(tenant: &TenantView) -> String {
         ("rotation due", format!("after {} days", tenant.rotation_days)),
         ("second factor", if tenant.mfa_required { "required" } else { "not required" }.to_owned()),
         ("default trust level", tenant.default_trust_level.to_string()),
+        ("events kept", format!("for {} days", tenant.event_days)),
+        ("less trusted sources", overwriting(tenant.less_trusted_overwrites).to_owned()),
     ];
     pairs.extend(limit_lines(tenant.rpm_limit, &tenant.rate_limits));
     pairs.push(("created", tenant.created_at.to_string()));

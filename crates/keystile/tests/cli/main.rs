@@ -5,6 +5,7 @@
 mod account;
 mod audit;
 mod completions;
+mod events;
 mod key_inspect;
 mod keys;
 mod keys_settings;

@@ -23,6 +23,8 @@ enum Needs {
     Key,
     /// Any good key, or its token.
     KeyOrToken,
+    /// A key of a source that may send events, or its token.
+    Sender,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,10 +35,11 @@ enum Role {
     Owner,
 }
 
-use Needs::{Key, KeyOrToken, Nothing, OwnTenant, Person, Tenant};
+use Needs::{Key, KeyOrToken, Nothing, OwnTenant, Person, Sender, Tenant};
 use Role::{Admin, Developer, Owner, Viewer};
 
 const PERSONS_ONLY: &[&str] = &[];
+const SEND_EVENTS: &[&str] = &["keystile.events:write"];
 const READ_KEYS: &[&str] = &["keystile.keys:read", "keystile.keys:issue"];
 const ISSUE: &[&str] = &["keystile.keys:issue"];
 const READ_AUDIT: &[&str] = &["keystile.audit:read"];
@@ -107,6 +110,11 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "…/api-keys/{api_key_id}/enable", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/block", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/unblock", Tenant(Developer, ISSUE)),
+    ("POST", "/api/v1/events", Sender),
+    ("GET", "…/events", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/events/{event_id}", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/entities", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/entities/{entity_type}/{entity_id}", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/audit", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/{audit_id}", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/proof", Tenant(Viewer, READ_AUDIT)),
@@ -164,6 +172,7 @@ impl Needs {
             (_, Persona::Nobody) | (Key, _) => return Outcome::Refused(401),
             (Tenant(..), Persona::Stranger) => return Outcome::Refused(404),
             (KeyOrToken, who) => matches!(who, Persona::Automation(_) | Persona::Unentitled),
+            (Sender, who) => matches!(who, Persona::Automation(own) if SEND_EVENTS.contains(own)),
             (Person, who) => matches!(who, Persona::Member(_) | Persona::Stranger),
             (Tenant(role, _) | OwnTenant(role, _), Persona::Member(own)) => *own >= role,
             (Tenant(_, accepted) | OwnTenant(_, accepted), Persona::Automation(own)) => {
@@ -195,9 +204,11 @@ async fn everybody(two: &Two) -> Vec<(Persona, String)> {
     ] {
         all.push((Persona::Member(role), sign_in(&world.http, email, password).await));
     }
-    let permissions = [READ_KEYS, VERIFY, READ_AUDIT, READ_MEMBERS, READ_CUSTOMERS].concat();
+    let permissions = [READ_KEYS, VERIFY, READ_AUDIT, READ_MEMBERS, READ_CUSTOMERS, SEND_EVENTS].concat();
     for permission in permissions.into_iter().map(Some).chain([None]) {
-        let body = json!({ "name": "automation", "scopes": [permission.unwrap_or("*")] });
+        let source = permission.filter(|permission| SEND_EVENTS.contains(permission)).map(|_| "matrix");
+        let body =
+            json!({ "name": "automation", "source_id": source, "scopes": [permission.unwrap_or("*")] });
         let secret = as_key(text(&world.create(&body).await, "secret"));
         let persona = || permission.map_or(Persona::Unentitled, Persona::Automation);
         let token = world.http.json("POST", "/api/v1/auth/token", &secret, &NOTHING).await.expect(200);
@@ -213,7 +224,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 9] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 12] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
@@ -225,6 +236,9 @@ fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &
         ("invitation_id", "inv_01J00000000000000000000009"),
         ("customer_id", "cus_01J00000000000000000000009"),
         ("permission", "nothing:read"),
+        ("event_id", "evt_01J00000000000000000000009"),
+        ("entity_type", "nothing"),
+        ("entity_id", "nowhere"),
     ]
 }
 
@@ -269,7 +283,7 @@ async fn the_session_of_a_browser_opens_no_call() {
         let query = match row(call) {
             Nothing => continue,
             Key => "?environment=production",
-            Person | Tenant(..) | OwnTenant(..) | KeyOrToken => "",
+            Person | Tenant(..) | OwnTenant(..) | KeyOrToken | Sender => "",
         };
         let path = call.path_with(&ids(&world, &subject, &entry));
         let alias = path.strip_prefix("/api/v1").filter(|_| call.path.contains("{tenant_id}"));

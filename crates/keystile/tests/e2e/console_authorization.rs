@@ -84,6 +84,7 @@ impl House {
         let permission = format!("{}/applications/{application}/permissions/subject:read", world.tenant());
         world.ask("PUT", &permission, &json!({ "label": "Subject Read" })).await.expect(201);
         let member = world.member("subject@example.com", "viewer").await;
+        let event = an_event(&world).await;
         let page = world.http.send(world.http.request("GET", "/console/sign-in"), "").await.text;
         let things = vec![
             ("version", between(&page, "/console/assets/", "/").to_owned()),
@@ -92,6 +93,9 @@ impl House {
             ("application_id", application),
             ("invitation_id", invitation),
             ("permission", "subject:read".to_owned()),
+            ("event_id", event),
+            ("entity_type", "subject".to_owned()),
+            ("entity_id", "the-subject".to_owned()),
             ("person_id", member.id),
             ("session_id", "ses_01J00000000000000000000009".to_owned()),
         ];
@@ -136,6 +140,16 @@ impl House {
         self.world.http.json("POST", path, "", &accept).await.expect(200);
         (self.empty().signed_in("stranger@example.com", PASSWORD).await, tenant)
     }
+}
+
+/// An event about `subject/the-subject`.
+async fn an_event(world: &World) -> String {
+    let source = world.create(&json!({ "name": "Subject source", "source_id": "subject" })).await;
+    let event = json!({ "type": "subject.seen", "entity": { "type": "subject", "id": "the-subject" } });
+    let key = as_key(text(&source, "secret"));
+    world.http.json("POST", "/api/v1/events", &key, &event).await.expect(202);
+    let events = world.read(&format!("{}/events", world.tenant())).await;
+    text(&events["data"][0], "id").to_owned()
 }
 
 /// Whatever the console answers tells browsers how to treat it.
@@ -302,6 +316,8 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
         ("application_id", "app_01J00000000000000000000009"),
         ("invitation_id", "inv_01J00000000000000000000009"),
         ("person_id", "per_01J00000000000000000000009"),
+        ("event_id", "evt_01J00000000000000000000009"),
+        ("entity_id", "no-subject"),
     ];
     let thing = |name: &str| house.things.iter().find(|(own, _)| *own == name).unwrap().1.clone();
     for (method, path) in keystile_web::console_places() {

@@ -36,6 +36,8 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         ("key_label", "acme"),
         ("rotation_days", "30"),
         ("default_trust_level", "internal"),
+        ("event_days", "30"),
+        ("less_trusted_overwrites", "yes"),
         ("rpm_limit", "600"),
         ("rate_limits[0].name", "daily"),
         ("rate_limits[0].limit", "5000"),
@@ -48,6 +50,7 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         ("key_label", "A!"),
         ("rotation_days", "0"),
         ("rotation_days", "many"),
+        ("event_days", "0"),
         ("rpm_limit", "0"),
     ] {
         let refused = owner.submit("settings", &with(field, typed)).await;
@@ -64,12 +67,23 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         "rotation_days",
         "mfa_required",
         "default_trust_level",
+        "event_days",
+        "less_trusted_overwrites",
         "rpm_limit",
         "rate_limits",
     ];
     let daily = json!([{ "name": "daily", "limit": 5000, "window_seconds": 86_400 }]);
-    let expected =
-        [json!("Acme"), json!("acme"), json!(30), json!(false), json!("internal"), json!(600), daily];
+    let expected = [
+        json!("Acme"),
+        json!("acme"),
+        json!(30),
+        json!(false),
+        json!("internal"),
+        json!(30),
+        json!(true),
+        json!(600),
+        daily,
+    ];
     assert_eq!(set.map(|name| changed[name].clone()), expected);
     assert!(owner.page("settings").await.contains("value=\"daily\""));
 

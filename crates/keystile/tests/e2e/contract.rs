@@ -101,9 +101,11 @@ async fn a_viewer_gets_no_answer_that_the_document_does_not_describe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_with_permissions_gets_no_answer_that_the_document_does_not_describe() {
     let world = World::start().await;
-    let scopes = ["keys:issue", "keys:verify", "audit:read", "memberships:read", "customers:write"];
+    let scopes =
+        ["keys:issue", "keys:verify", "audit:read", "memberships:read", "customers:write", "events:write"];
     let scopes = scopes.map(|scope| format!("keystile.{scope}"));
-    let key = world.create(&json!({ "name": "automation", "scopes": scopes })).await;
+    let key =
+        world.create(&json!({ "name": "automation", "source_id": "automation", "scopes": scopes })).await;
     let secret = text(&key, "secret");
     keeps_to_the_document(&world, Some(&as_key(secret)), FEW_EXAMPLES).await;
     assert_eq!(world.verify(&json!({ "key": secret })).await["code"], "allowed", "it was good to the end");

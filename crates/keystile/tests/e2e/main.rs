@@ -42,6 +42,7 @@ mod doubt;
 mod durability;
 mod envoy;
 mod envoy_listener;
+mod events;
 mod explain;
 mod exposition;
 mod file_modes;

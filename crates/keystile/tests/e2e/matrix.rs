@@ -37,6 +37,9 @@ impl Call {
                 let key = json!({ "hash": "00".repeat(32), "name": "by the matrix" });
                 json!({ "algorithm": "sha256", "encoding": "hex", "keys": [key] })
             }
+            ("POST", "events") => {
+                json!({ "type": "matrix", "entity": { "type": "nothing", "id": "by-the-matrix" } })
+            }
             ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
             // An introspection is a form, which this does not send: whoever may call is told so.
             ("GET" | "DELETE", _)
@@ -118,6 +121,12 @@ impl Things {
         let application = text(&key, "application_id").to_owned();
         let permission = path(&format!("/applications/{application}/permissions/subject:read"));
         http.json("PUT", &permission, owner, &json!({ "label": "Subject Read" })).await.expect(201);
+        let sender = post("/api-keys", json!({ "name": "sender", "source_id": "subject" })).await;
+        let entity = format!("of-{tenant_id}");
+        let event = json!({ "type": "subject.made", "entity": { "type": "subject", "id": &entity } });
+        let credential = format!("ApiKey {}", text(&sender, "secret"));
+        http.json("POST", "/api/v1/events", &credential, &event).await.expect(202);
+        let events = http.json("GET", &path("/events"), owner, &NOTHING).await.expect(200);
         let log = http.json("GET", &path("/audit"), owner, &NOTHING).await.expect(200);
         let ids = [
             ("tenant_id", tenant_id),
@@ -128,6 +137,9 @@ impl Things {
             ("person_id", text(&key, "created_by")),
             ("permission", "subject:read"),
             ("audit_id", text(&log["data"][0], "id")),
+            ("event_id", text(&events["data"][0], "id")),
+            ("entity_type", "subject"),
+            ("entity_id", &entity),
         ];
         Self { ids: ids.map(|(name, id)| (name, id.to_owned())).into() }
     }

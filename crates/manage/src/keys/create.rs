@@ -1,7 +1,9 @@
 //! Making a key.
 
 use keystile_core::key::{KeyDraft, SecretFacts};
-use keystile_core::{Action, ApiKey, ApplicationId, Change, KeyId, Secret, Timestamp, TrustLevel};
+use keystile_core::{
+    Action, ApiKey, ApplicationId, Change, Grants, KeyId, Permission, Secret, Timestamp, TrustLevel,
+};
 use keystile_measure::SPANS;
 use serde_json::Value;
 use tracing::instrument;
@@ -96,7 +98,11 @@ impl ControlPlane {
         if let Some(reach) = caller.reach() {
             reach.bound(&mut key);
         }
+        let names_permissions = draft.settings.scopes.is_some();
         draft.settings.apply(&mut key).map_err(Refused::Invalid)?;
+        if !names_permissions {
+            key.scopes = usual_scopes(caller, &key);
+        }
         refuse_past_expiry(&key, now)?;
         caller.reach().map_or(Ok(()), |reach| reach.covers(&key))?;
         Ok(key)
@@ -107,6 +113,16 @@ impl ControlPlane {
         let tenant = self.store.tenant(caller.tenant_id).await?.ok_or(Refused::NotFound("tenant"))?;
         let default = tenant.settings.default_trust_level;
         Ok(caller.reach().map_or(default, |reach| default.min(reach.trust_level)))
+    }
+}
+
+/// What a key may do when nothing is said of it: in the name of a source it may send events, if the caller can give that.
+fn usual_scopes(caller: &Caller, key: &ApiKey) -> Grants {
+    let can_give = caller.reach().is_none_or(|reach| reach.holds(Permission::WRITE_EVENTS));
+    if key.source_id.is_some() && can_give {
+        Grants::only(Permission::WRITE_EVENTS)
+    } else {
+        Grants::default()
     }
 }
 

@@ -10,6 +10,7 @@ mod catalogue;
 mod changes;
 mod conflicts;
 mod customers;
+mod events;
 mod facts;
 mod import;
 mod invitations;
@@ -178,6 +179,17 @@ on_both_engines! {
         of_too_many_addresses_the_oldest_give_way,
         addresses_of_many_keys_are_written_at_once,
         addresses_that_were_not_seen_for_long_are_swept_a_few_at_a_time;
+    events:
+        an_event_comes_back_with_all_that_was_put_on_it,
+        an_event_is_kept_once_however_often_it_is_sent,
+        events_are_paged_by_when_they_happened_without_gaps_and_repeats,
+        each_filter_finds_its_events_only,
+        a_filter_that_few_events_pass_leads_through_many,
+        entities_are_the_same_in_whatever_order_events_come,
+        events_that_come_at_the_same_time_are_all_heard,
+        batches_of_events_of_any_size_are_kept,
+        entities_are_listed_by_type_and_id,
+        old_events_and_silent_entities_are_swept_a_few_at_a_time;
     overview:
         figures_are_those_of_the_keys,
         an_empty_tenant_has_figures;

@@ -52,6 +52,8 @@ impl World {
                 rotation_days: 30,
                 mfa_required: true,
                 default_trust_level: TrustLevel::Internal,
+                event_days: 60,
+                less_trusted_overwrites: true,
             },
             limits: limits(),
             version: 1,

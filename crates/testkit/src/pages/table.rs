@@ -10,7 +10,7 @@ pub struct Page {
     pub name: &'static str,
     /// Who sees it.
     pub who: Who,
-    /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}` and `{customer}` stand for
+    /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}`, `{customer}` and `{event}` stand for
     /// those of the scene.
     pub path: &'static str,
     /// What it is answered with.
@@ -76,6 +76,11 @@ pub const PAGES: &[Page] = &[
     page("application-routing", Who::Owner, "/console/{tenant}/applications/{application}/routing"),
     page("application-routing-edit", Who::Owner, "/console/{tenant}/applications/{application}/routing/edit"),
     page("application-gateways", Who::Owner, "/console/{tenant}/applications/{application}/gateways"),
+    page("events", Who::Owner, "/console/{tenant}/events"),
+    page("events-none-found", Who::Owner, "/console/{tenant}/events?type=there.is.none"),
+    page("event", Who::Owner, "/console/{tenant}/events/{event}"),
+    page("entities", Who::Owner, "/console/{tenant}/entities"),
+    page("entity", Who::Owner, "/console/{tenant}/entities/shipment/SH-20417"),
     page("audit", Who::Owner, "/console/{tenant}/audit"),
     page("audit-check", Who::Owner, "/console/{tenant}/audit/check"),
     page("playground", Who::Owner, "/console/{tenant}/playground"),
@@ -109,6 +114,7 @@ impl Page {
             ("{blocked}", key("Blue Window storefront")),
             ("{application}", &scene.applications[0]),
             ("{customer}", &scene.customers[0]),
+            ("{event}", &scene.event),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

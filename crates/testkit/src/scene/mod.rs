@@ -3,6 +3,7 @@
 //! Everything is made over the API as people make it, and verified as services do. Only the past is written into the
 //! database while the server is stopped: there is no other way to be three months old.
 
+mod events;
 mod keys;
 mod past;
 mod places;
@@ -47,6 +48,8 @@ pub struct Scene {
     pub customers: Vec<String>,
     /// Its keys, newest last.
     pub keys: Vec<SceneKey>,
+    /// The latest event that was sent.
+    pub event: String,
 }
 
 /// One who asks the API.
@@ -72,8 +75,9 @@ impl Scene {
         let applications = places::applications(&owner).await;
         let customers = places::customers(&owner).await;
         let keys = keys::make(&owner, &applications, &customers).await;
+        let event = events::make(&owner, &keys).await;
         let tenant_id = owner.tenant_id.clone();
-        let mut scene = Self { server, tenant_id, applications, customers, keys };
+        let mut scene = Self { server, tenant_id, applications, customers, keys, event };
         past::make(&mut scene);
         scene
     }

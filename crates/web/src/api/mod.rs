@@ -8,6 +8,8 @@ pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod catalogue;
 pub(crate) mod customers;
+pub(crate) mod entities;
+pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod integration;
 pub(crate) mod invitations;

@@ -14,6 +14,7 @@ mod chart;
 mod cookie;
 mod customers;
 mod door;
+mod events;
 mod form;
 mod headers;
 mod keys;
@@ -104,6 +105,7 @@ fn in_tenant() -> Pages {
         .route("/", get(overview::show))
         .merge(keys::routes())
         .merge(customers::routes())
+        .merge(events::routes())
         .merge(applications::routes())
         .merge(audit::routes())
         .merge(playground::routes())

@@ -120,7 +120,7 @@ const fn entry(path: &'static str, icon: &'static str, name: &'static str) -> En
     Entry { path, icon, name }
 }
 
-/// What can be gone to. Pages of sources, logs, jobs, webhooks and language models have their place here, too.
+/// What can be gone to. Pages of logs, jobs, webhooks and language models have their place here, too.
 const NAVIGATION: &[Group] = &[
     Group {
         name: "",
@@ -131,7 +131,14 @@ const NAVIGATION: &[Group] = &[
             entry("applications", "application", "Applications"),
         ],
     },
-    Group { name: "Activity", pages: &[entry("audit", "audit", "Audit log")] },
+    Group {
+        name: "Activity",
+        pages: &[
+            entry("events", "chart", "Events"),
+            entry("entities", "list", "Entities"),
+            entry("audit", "audit", "Audit log"),
+        ],
+    },
     Group { name: "Build", pages: &[entry("playground", "playground", "Playground")] },
     Group {
         name: "Tenant",

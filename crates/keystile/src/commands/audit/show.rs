@@ -3,11 +3,10 @@
 use clap::Args;
 use keystile_core::AuditId;
 use keystile_wire::AuditEntryView;
-use serde_json::Value;
 
 use crate::commands::connection::Session;
-use crate::commands::output::{Form, Report, plain};
-use crate::commands::table::fields;
+use crate::commands::output::{Form, Report};
+use crate::commands::table::{fields, json_lines};
 use crate::failure::Failure;
 
 /// Shows one entry with all that it tells.
@@ -42,13 +41,5 @@ fn sheet(entry: &AuditEntryView) -> String {
         ("previous", entry.previous.clone()),
         ("hash", entry.hash.clone()),
     ]);
-    format!("{facts}\n{}", changes(entry.changes.get()))
-}
-
-/// The changes as JSON, a member a line.
-fn changes(text: &str) -> String {
-    let value: Option<Value> = serde_json::from_str(text).ok();
-    let pretty = value.and_then(|value| serde_json::to_string_pretty(&value).ok());
-    let lines = pretty.unwrap_or_else(|| text.to_owned());
-    lines.lines().map(|line| plain(line).into_owned() + "\n").collect()
+    format!("{facts}\n{}", json_lines(entry.changes.get()))
 }

@@ -21,6 +21,7 @@ const WORDS: &Words = &[
     ("{int}", "BIGINT"),
     ("{blob}", "BYTEA"),
     ("{strict}", ""),
+    ("{clustered}", ""),
     ("{derived}", "STORED"),
     ("{by_bytes}", "COLLATE \"C\""),
     ("{for_update}", "FOR UPDATE"),

@@ -14,6 +14,7 @@ const WORDS: &Words = &[
     ("{int}", "INTEGER"),
     ("{blob}", "BLOB"),
     ("{strict}", "STRICT"),
+    ("{clustered}", "STRICT, WITHOUT ROWID"),
     ("{derived}", "VIRTUAL"),
     ("{by_bytes}", ""),
     ("{for_update}", ""),

@@ -102,7 +102,9 @@ pub(super) fn creation(
     now: Timestamp,
 ) -> Result<keystile_core::key::KeyDraft, Vec<Invalid>> {
     let mut reading = Reading::default();
-    let request = request(fields, fields.text("kind"), now, &mut reading);
+    let mut request = request(fields, fields.text("kind"), now, &mut reading);
+    // Who ticks nothing says nothing: a key in the name of a source is made to send events.
+    request.scopes = request.scopes.filter(|scopes| !scopes.is_empty());
     reading.or(request.parse())
 }
 

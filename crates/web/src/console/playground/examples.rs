@@ -38,6 +38,10 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
         "{\n  \"key\": \"sk_ks_live_…\",\n  \"environment\": \"production\",\n  \"permissions\": [\"orders:read\"],\n  \"explain\": true\n}",
     ),
     ("create_invitation", "{\n  \"email\": \"ada@example.com\",\n  \"role\": \"developer\"\n}"),
+    (
+        "send_events",
+        "{\n  \"id\": \"a-1\",\n  \"type\": \"order.paid\",\n  \"entity\": { \"type\": \"order\", \"id\": \"4711\" },\n  \"data\": { \"total\": 42 }\n}",
+    ),
     ("patch_tenant", "{\n  \"rotation_days\": 90\n}"),
 ];
 

@@ -24,13 +24,15 @@ const SHOWN: &[&str] = &[
     "rotation_days",
     "mfa_required",
     "default_trust_level",
+    "event_days",
+    "less_trusted_overwrites",
     "rpm_limit",
     "rate_limits",
 ];
 
 /// What a role may do, in words, and a right that tells who may.
 const RIGHTS: &[(&str, Right)] = &[
-    ("See keys, customers, applications, members, settings and the log", Right::ReadTenant),
+    ("See keys, customers, applications, members, events, settings and the log", Right::ReadTenant),
     ("Make, change, rotate and revoke keys", Right::ManageKeys),
     ("Make and change customers", Right::ManageCustomers),
     ("Make and change applications, permissions and routes", Right::ManageApplications),
@@ -63,9 +65,15 @@ impl Settings {
             ("key_label", tenant.key_label.as_str()),
             ("rotation_days", &settings.rotation_days.to_string()),
             ("default_trust_level", settings.default_trust_level.as_str()),
+            ("event_days", &settings.event_days.to_string()),
         ]);
-        if settings.mfa_required {
-            typed.fill("mfa_required", "yes");
+        for (name, is_ticked) in [
+            ("mfa_required", settings.mfa_required),
+            ("less_trusted_overwrites", settings.less_trusted_overwrites),
+        ] {
+            if is_ticked {
+                typed.fill(name, "yes");
+            }
         }
         Self { shell, tenant, typed, limits, whose: Self::WHOSE, wrong: Wrong::default() }
     }
@@ -120,6 +128,8 @@ async fn carry_out(app: &App, caller: Caller, fields: &Fields, limits: &TypedLim
         .with("rotation_days", number(fields.text("rotation_days")))
         .with("mfa_required", fields.is_ticked("mfa_required").into())
         .text("default_trust_level", fields)
+        .with("event_days", number(fields.text("event_days")))
+        .with("less_trusted_overwrites", fields.is_ticked("less_trusted_overwrites").into())
         .with("version", number(fields.text("version")));
     let request: PatchTenant = limits.write(request)?.read()?;
     let guard = VersionGuard(request.version);

@@ -1,0 +1,167 @@
+//! Events of many requests are written together, each answered when it is on the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystile_core::{Clock, Entropy, Event, EventId, Heard, Stamp, Timestamp};
+use keystile_store::{EventBatch, Store, StoreError};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Most requests that wait to be written: several transactions of requests with one event each.
+const QUEUE: usize = 4_096;
+/// Most memory of events that wait, in KiB. One that finds no room waits for it.
+const ROOM_KIB: u32 = 64 * 1024;
+/// How long a request waits for room before it is told to come back later.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Events after which a transaction takes no more requests. Others who write wait for it, some 30 milliseconds.
+const ENOUGH: usize = 3_000;
+/// What an event takes in memory beside what it says, in bytes, or less.
+const AROUND_AN_EVENT: usize = 512;
+
+/// Takes events in; clones are the same.
+#[derive(Clone)]
+pub struct Ingest {
+    queue: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// A request that waits to be written.
+struct Waiting {
+    batch: Arc<EventBatch>,
+    answer: oneshot::Sender<Result<Vec<Heard>, NotKept>>,
+}
+
+/// Why events may not be kept. Sent again with the same ids, each is kept once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    /// So many wait already that these must come back later; none is kept.
+    #[error("too many events wait to be written; send them again in a moment")]
+    Busy,
+    /// The store does not answer; none is kept.
+    #[error("the store cannot keep events now; send them again")]
+    Unavailable,
+    /// The store was lost while it saved them; all are kept, or none.
+    #[error("the store was lost while it saved these events; send them again with the same ids")]
+    Unknown,
+    /// Our own fault, which was logged; none is kept.
+    #[error("these events cannot be kept, which is our fault and was logged")]
+    Failed,
+}
+
+/// The task that writes.
+pub(crate) struct Gatherer(JoinHandle<()>);
+
+/// Ends it, when nobody sends any more.
+impl Drop for Gatherer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Ingest {
+    /// Starts the task that writes.
+    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> (Self, Gatherer) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
+        let task = tokio::spawn(run(store, waiting));
+        (Self { queue, room, clock, entropy }, Gatherer(task))
+    }
+
+    /// Keeps events that were sent together, and tells of each what became of it. When this returns, they are on the disk. They
+    /// are kept even if nobody waits for the answer any more.
+    ///
+    /// # Errors
+    /// When they may not be kept.
+    pub async fn keep(&self, stamp: Stamp, events: Vec<Event>) -> Result<Vec<Heard>, NotKept> {
+        let bytes: usize = events.iter().map(|event| AROUND_AN_EVENT + event.data.get().len()).sum();
+        let wanted = u32::try_from(bytes.div_ceil(1024)).map_or(ROOM_KIB, |kib| kib.min(ROOM_KIB));
+        let room = tokio::time::timeout(PATIENCE, self.room.acquire_many(wanted)).await;
+        let _room = room.map_err(|_| NotKept::Busy)?.map_err(|_| NotKept::Unavailable)?;
+        let batch = Arc::new(self.batch(stamp, events)?);
+        let (answer, answered) = oneshot::channel();
+        let sent = self.queue.send_timeout(Waiting { batch, answer }, PATIENCE).await;
+        sent.map_err(|error| match error {
+            mpsc::error::SendTimeoutError::Timeout(_) => NotKept::Busy,
+            mpsc::error::SendTimeoutError::Closed(_) => NotKept::Unavailable,
+        })?;
+        answered.await.unwrap_or(Err(NotKept::Unknown))
+    }
+
+    fn batch(&self, stamp: Stamp, events: Vec<Event>) -> Result<EventBatch, NotKept> {
+        let received_at = self.clock.now();
+        let mut random = [0; 16];
+        self.entropy.fill(&mut random).map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "events cannot be named");
+            NotKept::Failed
+        })?;
+        let mut next = u128::from_be_bytes(random);
+        let named = events.into_iter().map(|event| {
+            next = next.wrapping_add(1);
+            (named(&event, received_at, next), event)
+        });
+        Ok(EventBatch { stamp, received_at, events: named.collect() })
+    }
+}
+
+fn named(event: &Event, received_at: Timestamp, random: u128) -> EventId {
+    EventId::from_parts(event.occurred_at.unwrap_or(received_at), random)
+}
+
+/// Takes what waits into one transaction, and so on until nobody can send any more.
+async fn run(store: Store, mut queue: mpsc::Receiver<Waiting>) {
+    while let Some(first) = queue.recv().await {
+        let mut events = first.batch.events.len();
+        let mut together = vec![first];
+        while events < ENOUGH {
+            let Ok(next) = queue.try_recv() else { break };
+            events += next.batch.events.len();
+            together.push(next);
+        }
+        // In a task of its own, so that a panic costs these requests only.
+        let written = tokio::spawn(write(store.clone(), together));
+        if written.await.is_err() {
+            tracing::error!("the writing of events ended with a panic");
+        }
+    }
+}
+
+async fn write(store: Store, together: Vec<Waiting>) {
+    let batches = together.iter().map(|waiting| Arc::clone(&waiting.batch)).collect();
+    match store.add_events(batches).await {
+        Ok(heard) => {
+            for (waiting, heard) in together.into_iter().zip(heard) {
+                // Nobody to tell when the client has gone away.
+                let _gone = waiting.answer.send(Ok(heard));
+            }
+        }
+        // What the store refuses may be the fault of one request, which the others are not to suffer for.
+        Err(StoreError::Refused(_) | StoreError::Corrupt(_)) if together.len() > 1 => {
+            for waiting in together {
+                let heard = store.add_events(vec![Arc::clone(&waiting.batch)]).await;
+                let heard = heard.map(|heard| heard.into_iter().flatten().collect());
+                let _gone = waiting.answer.send(heard.map_err(|error| not_kept(&error)));
+            }
+        }
+        Err(error) => {
+            let why = not_kept(&error);
+            for waiting in together {
+                let _gone = waiting.answer.send(Err(why));
+            }
+        }
+    }
+}
+
+fn not_kept(error: &StoreError) -> NotKept {
+    tracing::error!(error = error as &dyn std::error::Error, "events were not kept");
+    match error {
+        StoreError::Unavailable(_) => NotKept::Unavailable,
+        StoreError::InDoubt { .. } => NotKept::Unknown,
+        StoreError::Refused(_)
+        | StoreError::Corrupt(_)
+        | StoreError::Conflict(_)
+        | StoreError::Archived(_) => NotKept::Failed,
+    }
+}

@@ -1,0 +1,172 @@
+//! Events come in, each once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use keystile_core::{Event, EventId, Heard, Stamp, Timestamp};
+use serde_json::value::RawValue;
+
+use super::fold::{self, Told};
+use super::rows::{self, SIZES};
+use super::spaces::{self, Numbers, Rules};
+use crate::row::{Read, Row};
+use crate::tx::{Statement, Tx};
+use crate::value::Value;
+use crate::{Store, StoreError};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+static INSERT: LazyLock<[String; 3]> = LazyLock::new(|| {
+    SIZES.map(|size| {
+        format!(
+            "INSERT INTO events (space, id, source, stream, entity, source_event_id, received_at, event_type,
+                entity_type, entity_id, data)
+             VALUES {}
+             ON CONFLICT (source, source_event_id) WHERE source_event_id IS NOT NULL DO NOTHING RETURNING id",
+            rows::places(size, &[None; 11])
+        )
+    })
+});
+
+const SAID: &str = "SELECT id, received_at, event_type, entity_type, entity_id, data FROM events
+    WHERE source = $1 AND source_event_id = $2";
+
+/// Events that were sent together. Each has an id that tells when it happened.
+#[derive(Debug)]
+pub struct EventBatch {
+    /// What is put on them.
+    pub stamp: Stamp,
+    /// When they were received.
+    pub received_at: Timestamp,
+    /// The events.
+    pub events: Vec<(EventId, Event)>,
+}
+
+/// One of them, with all that is needed to keep it.
+struct Coming<'b> {
+    batch: &'b EventBatch,
+    id: EventId,
+    event: &'b Event,
+    numbers: Numbers,
+    rules: Rules,
+}
+
+impl Store {
+    /// Keeps events, and what they say of their entities, in one transaction; tells of each, batch by batch, what became of it.
+    ///
+    /// # Errors
+    /// When the database is unavailable; nothing is kept then.
+    pub async fn add_events(&self, batches: Vec<Arc<EventBatch>>) -> Result<Vec<Vec<Heard>>, StoreError> {
+        self.write_quietly(batches, |batches, tx| Box::pin(add(batches, tx))).await
+    }
+}
+
+async fn add(batches: &[Arc<EventBatch>], tx: &mut Tx<'_>) -> Result<Vec<Vec<Heard>>, StoreError> {
+    let coming = prepare(batches, tx).await?;
+    let young: Vec<_> = coming.iter().filter(|one| !one.is_too_old()).collect();
+    let values: Vec<_> = young.iter().map(|one| one.values()).collect();
+    let mut kept = HashSet::with_capacity(young.len());
+    for mut row in rows::run(&INSERT, &values, tx).await? {
+        kept.insert(EventId::from_u128(row.bits("id")?));
+    }
+    let (new, others): (Vec<&Coming<'_>>, Vec<&Coming<'_>>) =
+        young.iter().copied().partition(|one| kept.contains(&one.id));
+    let known = compare(&others, tx).await?;
+    fold::hear(new.iter().map(|one| one.told()), tx).await?;
+    let outcome = |one: &Coming<'_>| match (one.is_too_old(), known.get(&one.id)) {
+        (true, _) => Heard::TooOld { days: one.rules.days },
+        (false, Some(heard)) => *heard,
+        (false, None) => Heard::Accepted,
+    };
+    let mut outcomes = coming.iter().map(outcome);
+    Ok(batches.iter().map(|batch| outcomes.by_ref().take(batch.events.len()).collect()).collect())
+}
+
+async fn prepare<'b>(batches: &'b [Arc<EventBatch>], tx: &mut Tx<'_>) -> Read<Vec<Coming<'b>>> {
+    let numbers = spaces::number(batches.iter().map(|batch| &batch.stamp), tx).await?;
+    let tenants: BTreeMap<_, _> =
+        numbers.iter().map(|(stamp, numbers)| (numbers.space, stamp.tenant_id)).collect();
+    let rules = spaces::lock(&tenants, tx).await?;
+    let mut coming = Vec::with_capacity(batches.iter().map(|batch| batch.events.len()).sum());
+    for batch in batches {
+        let numbers = numbers.get(&batch.stamp).copied();
+        let rules = numbers.and_then(|numbers| rules.get(&numbers.space)).copied();
+        let (Some(numbers), Some(rules)) = (numbers, rules) else {
+            return Err(StoreError::Corrupt("events have no space".to_owned()));
+        };
+        let batch: &'b EventBatch = batch;
+        let one = |(id, event): &'b (EventId, Event)| Coming { batch, id: *id, event, numbers, rules };
+        coming.extend(batch.events.iter().map(one));
+    }
+    Ok(coming)
+}
+
+impl Coming<'_> {
+    /// Whether it would be swept at once.
+    fn is_too_old(&self) -> bool {
+        self.id.made_at() < self.batch.received_at.minus(DAY * u32::from(self.rules.days))
+    }
+
+    fn values(&self) -> Vec<Value> {
+        let Numbers { space, source, stream } = self.numbers;
+        vec![
+            Value::Int(space),
+            rows::id(self.id),
+            Value::Int(source),
+            Value::Int(stream),
+            rows::number_of(space, &self.event.entity),
+            Value::opt_text(self.event.source_event_id.as_ref()),
+            self.batch.received_at.into(),
+            Value::text(&self.event.event_type),
+            Value::text(&self.event.entity.entity_type),
+            Value::text(&self.event.entity.entity_id),
+            Value::text(self.event.data.get()),
+        ]
+    }
+
+    fn told(&self) -> Told<'_> {
+        Told {
+            space: self.numbers.space,
+            name: &self.event.entity,
+            at: self.id.made_at(),
+            stamp: &self.batch.stamp,
+            data: &self.event.data,
+            overwriting: self.rules.overwriting,
+        }
+    }
+
+    /// Whether the row of an earlier event says the same as this one.
+    fn is_repeated_by(&self, mut row: Row) -> Read<bool> {
+        let occurred_at = EventId::from_u128(row.bits("id")?).made_at();
+        let received_at = row.time("received_at")?;
+        let said_when = self.event.occurred_at.map_or(occurred_at == received_at, |at| at == occurred_at);
+        let texts = [row.text("event_type")?, row.text("entity_type")?, row.text("entity_id")?];
+        let name = &self.event.entity;
+        let own = [&self.event.event_type, &name.entity_type, &name.entity_id];
+        Ok(said_when && texts.iter().eq(own) && is_same(&row.json_text("data")?, &self.event.data))
+    }
+}
+
+/// Whether two texts are the same JSON.
+fn is_same(one: &RawValue, other: &RawValue) -> bool {
+    let read = |text: &RawValue| serde_json::from_str::<serde_json::Value>(text.get()).ok();
+    one.get() == other.get() || read(one).is_some_and(|value| Some(value) == read(other))
+}
+
+/// What became of events that are kept under their ids already.
+async fn compare(others: &[&Coming<'_>], tx: &mut Tx<'_>) -> Read<BTreeMap<EventId, Heard>> {
+    let sought = |one: &&Coming<'_>| {
+        [Value::Int(one.numbers.source), Value::opt_text(one.event.source_event_id.as_ref())]
+    };
+    let sought: Vec<_> = others.iter().map(sought).collect();
+    let statements: Vec<Statement<'_>> = sought.iter().map(|values| (SAID, values.as_slice())).collect();
+    let mut known = BTreeMap::new();
+    for (one, rows) in others.iter().zip(tx.pipeline(&statements).await?) {
+        let row = rows.into_iter().next();
+        let row = row.ok_or_else(|| StoreError::Corrupt("an event is not where it was found".to_owned()))?;
+        let heard = if one.is_repeated_by(row)? { Heard::Repeated } else { Heard::Reused };
+        known.insert(one.id, heard);
+    }
+    Ok(known)
+}

@@ -1,0 +1,92 @@
+//! Events that were kept for long enough are removed, and entities of which nothing was heard for as long.
+
+use std::time::Duration;
+
+use keystile_core::{EventId, Timestamp};
+
+use super::rows;
+use crate::tx::Tx;
+use crate::value::Value;
+use crate::{Store, StoreError};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const NEXT: &str = "SELECT space.id, tenants.event_days FROM event_spaces AS space
+    JOIN tenants ON tenants.id = space.tenant_id WHERE space.id > $1 ORDER BY space.id LIMIT 1";
+const EVENTS: &str = "DELETE FROM events WHERE space = $1 AND id IN
+    (SELECT id FROM events WHERE space = $1 AND id < $2 ORDER BY id LIMIT 1000)";
+const LOOKED_AT: &str = "SELECT entity_type, entity_id FROM entities
+    WHERE space = $1 AND (entity_type, entity_id) > ($2, $3) ORDER BY entity_type, entity_id LIMIT 1 OFFSET 999";
+const ENTITIES: &str = "DELETE FROM entities
+    WHERE space = $1 AND (entity_type, entity_id) > ($2, $3) AND (entity_type, entity_id) <= ($4, $5)
+        AND last_seen < $6";
+
+/// Sorts behind every type of an entity.
+const BEHIND_ALL: &str = "\u{7f}";
+
+/// How far sweeping has come; begins with the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    space: i64,
+    /// All events of the space are young; its entities up to this one were heard of lately.
+    entities: Option<(String, String)>,
+}
+
+impl Store {
+    /// Removes up to 1,000 events that are older than their tenant keeps them; or looks, if `entities` are swept, too, at up to
+    /// 1,000 of them and forgets those that were not heard of for as long. Tells where to go on; nothing when all was
+    /// looked at.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn sweep_events(
+        &self,
+        from: Swept,
+        now: Timestamp,
+        entities: bool,
+    ) -> Result<Option<Swept>, StoreError> {
+        let args = (from, now, entities);
+        self.write_quietly(args, |(from, now, entities), tx| Box::pin(sweep(from, *now, *entities, tx))).await
+    }
+}
+
+async fn sweep(
+    from: &Swept,
+    now: Timestamp,
+    entities: bool,
+    tx: &mut Tx<'_>,
+) -> Result<Option<Swept>, StoreError> {
+    // Where entities are looked at, the space is the one that it was.
+    let before = if from.entities.is_some() { from.space - 1 } else { from.space };
+    let Some(mut row) = tx.query_opt(NEXT, &[Value::Int(before)]).await? else { return Ok(None) };
+    let (space, days) = (row.int("id")?, row.small("event_days")?);
+    let end = now.minus(DAY * u32::from(days));
+    let Some(place) = from.entities.clone() else {
+        let old = [Value::Int(space), rows::id(EventId::from_parts(end, 0))];
+        let again = if tx.execute(EVENTS, &old).await? > 0 {
+            Swept { space: space - 1, entities: None }
+        } else {
+            Swept { space, entities: entities.then(Default::default) }
+        };
+        return Ok(Some(again));
+    };
+    let next = sweep_entities(space, place, end, tx).await?;
+    Ok(Some(Swept { space, entities: next }))
+}
+
+/// Looks at the next entities of a space; tells the last of them, if more may follow.
+async fn sweep_entities(
+    space: i64,
+    (entity_type, entity_id): (String, String),
+    end: Timestamp,
+    tx: &mut Tx<'_>,
+) -> Result<Option<(String, String)>, StoreError> {
+    let behind = [Value::Int(space), Value::Text(entity_type), Value::Text(entity_id)];
+    let last = tx.query_opt(LOOKED_AT, &behind).await?;
+    let last = last.map(|mut row| Ok::<_, StoreError>((row.text("type")?, row.text("id")?))).transpose()?;
+    let (last_type, last_id) = last.clone().unwrap_or_else(|| (BEHIND_ALL.to_owned(), String::new()));
+    let [space, entity_type, entity_id] = behind;
+    let values = [space, entity_type, entity_id, Value::Text(last_type), Value::Text(last_id), end.into()];
+    tx.execute(ENTITIES, &values).await?;
+    Ok(last)
+}

@@ -1,0 +1,136 @@
+//! Events, and the entities that they are about: to look at, as sources alone change them.
+
+use askama::Template;
+use axum::extract::State;
+use keystile_core::{EntityName, Environment, EventId, Invalid, StoredEvent};
+use keystile_manage::EventQuery;
+use keystile_store::KnownEntity;
+use keystile_wire::{EntityListQuery, EntityQuery, EventListQuery};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::page::page;
+use super::shell::Shell;
+use super::sought::{Asked, Sought};
+use super::table::{Pages, get};
+use super::visitor::Inside;
+use super::{assets, parts};
+use crate::api::{Answer, listing, page_size};
+use crate::extract::{PathEntity, PathId};
+use crate::state::App;
+
+/// Environments, the first of which is shown when none is chosen.
+const ENVIRONMENTS: &[(&str, &str)] =
+    &[("", "Production"), ("staging", "Staging"), ("development", "Development")];
+
+pub(super) fn routes() -> Pages {
+    Pages::new()
+        .route("/events", get(list))
+        .route("/events/{event_id}", get(show))
+        .route("/entities", get(entities))
+        .route("/entities/{entity_type}/{entity_id}", get(entity))
+}
+
+#[derive(Template)]
+#[template(path = "events/list.html")]
+struct List {
+    shell: Shell,
+    events: Vec<StoredEvent>,
+    asked: Asked,
+    next: Option<String>,
+}
+
+/// A page of the tenant's events.
+async fn list(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    Sought { query, asked }: Sought<EventListQuery>,
+) -> Answer {
+    let entity = query.check()?;
+    let limit = page_size(query.limit)?;
+    let after = query.cursor.as_deref().map(str::parse::<EventId>).transpose();
+    let after = after.map_err(|_| Invalid::new("cursor", "must be the `next_cursor` of a page"))?;
+    let EventListQuery { environment, source_id, event_type, from, to, .. } = query;
+    let environment = environment.unwrap_or(Environment::Production);
+    let wanted = EventQuery { environment, source_id, event_type, entity, from, to };
+    let found = app.control.events(&caller, wanted, after, limit.into()).await?;
+    let next = found.next.map(|id| asked.with("cursor", &id.to_string()));
+    page(&List { shell, events: found.events, asked, next })
+}
+
+#[derive(Template)]
+#[template(path = "events/show.html")]
+struct Show {
+    shell: Shell,
+    event: StoredEvent,
+    data: String,
+}
+
+/// The page of an event.
+async fn show(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<EventId>,
+) -> Answer {
+    let event = app.control.event(&caller, id).await?;
+    let data: Option<serde_json::Value> = serde_json::from_str(event.data.get()).ok();
+    let data = data.and_then(|data| serde_json::to_string_pretty(&data).ok());
+    let data = data.unwrap_or_else(|| event.data.get().to_owned());
+    page(&Show { shell, event, data })
+}
+
+#[derive(Template)]
+#[template(path = "events/entities.html")]
+struct Entities {
+    shell: Shell,
+    entities: Vec<KnownEntity>,
+    asked: Asked,
+    next: Option<String>,
+}
+
+/// A page of the entities that are known.
+async fn entities(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    Sought { query, asked }: Sought<EntityListQuery>,
+) -> Answer {
+    let (after, limit) = (query.after()?, page_size(query.limit)?);
+    let environment = query.environment.unwrap_or(Environment::Production);
+    let wanted = keystile_manage::EntityQuery { environment, entity_type: query.entity_type };
+    let found = app.control.entities(&caller, &wanted, after.as_ref(), u32::from(limit) + 1).await?;
+    let listed = listing(found, limit.into(), |known| known.name.to_string(), |known| known);
+    let next = listed.next_cursor.map(|cursor| asked.with("cursor", &cursor));
+    page(&Entities { shell, entities: listed.data, asked, next })
+}
+
+#[derive(Template)]
+#[template(path = "events/entity.html")]
+struct Known {
+    shell: Shell,
+    known: KnownEntity,
+}
+
+/// The page of an entity.
+async fn entity(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathEntity(name): PathEntity,
+    Sought { query, .. }: Sought<EntityQuery>,
+) -> Answer {
+    let environment = query.environment.unwrap_or(Environment::Production);
+    let known = app.control.entity(&caller, environment, &name).await?;
+    page(&Known { shell, known })
+}
+
+/// The path of the page of an entity.
+fn path_of(shell: &Shell, name: &EntityName, environment: impl parts::Shown<Environment>) -> String {
+    let segment = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let (kind, id) = (segment(&name.entity_type), segment(&name.entity_id));
+    shell.path(&format!("entities/{kind}/{id}?environment={}", environment.shown()))
+}
+
+/// The path of the events of an entity.
+fn events_of(shell: &Shell, known: &KnownEntity) -> String {
+    let asked = Asked::default();
+    let (environment, name) = (known.environment.to_string(), known.name.to_string());
+    shell.path("events") + &asked.with_all(&[("environment", &environment), ("entity", &name)])
+}
