@@ -4,6 +4,8 @@
 mod audit_chain;
 mod decisions;
 mod explanations;
+mod key_search;
+mod key_search_laws;
 mod key_text;
 mod key_text_laws;
 mod key_text_seeds;
@@ -15,5 +17,6 @@ mod permission_laws;
 mod permissions;
 mod rates;
 mod routes;
+mod scan_rules;
 mod value_seeds;
 mod values;
