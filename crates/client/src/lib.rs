@@ -31,6 +31,7 @@ mod credential;
 mod customers;
 mod error;
 mod keys;
+mod leaks;
 mod members;
 mod oauth;
 mod second_factor;

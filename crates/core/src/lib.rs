@@ -16,6 +16,7 @@ pub mod id;
 pub mod invalid;
 pub mod invitation;
 pub mod key;
+pub mod leak;
 pub mod limit;
 pub mod money;
 pub mod network;
@@ -40,10 +41,13 @@ pub use check::{Check, Checked, Finding, explain};
 pub use customer::{Customer, CustomerPatch};
 pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decide};
 pub use environment::Environment;
-pub use id::{ApplicationId, AuditId, CustomerId, InvitationId, KeyId, PersonId, SessionId, TenantId};
+pub use id::{
+    ApplicationId, AuditId, CustomerId, InvitationId, KeyId, LeakId, PersonId, SessionId, TenantId,
+};
 pub use invalid::Invalid;
 pub use invitation::Invitation;
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
+pub use leak::{LeakDeed, LeakReport, LeakSource, LeakState, OnLeak};
 pub use limit::{BudgetPeriod, Limits, RateLimit, RequestLimits, RequestLimitsPatch};
 pub use money::NanoUsd;
 pub use network::AllowedIps;

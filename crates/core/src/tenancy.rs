@@ -2,7 +2,7 @@
 
 use crate::key::write;
 use crate::{
-    ApplicationId, Email, Invalid, KeyLabel, Name, PersonId, RequestLimits, RequestLimitsPatch, Role,
+    ApplicationId, Email, Invalid, KeyLabel, Name, OnLeak, PersonId, RequestLimits, RequestLimitsPatch, Role,
     TenantId, Timestamp, TrustLevel,
 };
 
@@ -40,11 +40,18 @@ pub struct TenantSettings {
     pub mfa_required: bool,
     /// How sources are treated whose key does not say.
     pub default_trust_level: TrustLevel,
+    /// What becomes of keys that are reported as leaked.
+    pub on_leak: OnLeak,
 }
 
 impl Default for TenantSettings {
     fn default() -> Self {
-        Self { rotation_days: 90, mfa_required: false, default_trust_level: TrustLevel::External }
+        Self {
+            rotation_days: 90,
+            mfa_required: false,
+            default_trust_level: TrustLevel::External,
+            on_leak: OnLeak::Notify,
+        }
     }
 }
 
@@ -62,6 +69,7 @@ pub struct TenantPatch {
     pub rotation_days: Option<u16>,
     pub mfa_required: Option<bool>,
     pub default_trust_level: Option<TrustLevel>,
+    pub on_leak: Option<OnLeak>,
     pub limits: RequestLimitsPatch,
 }
 
@@ -81,6 +89,7 @@ impl TenantPatch {
         write(&mut tenant.settings.rotation_days, self.rotation_days);
         write(&mut tenant.settings.mfa_required, self.mfa_required);
         write(&mut tenant.settings.default_trust_level, self.default_trust_level);
+        write(&mut tenant.settings.on_leak, self.on_leak);
         Ok(())
     }
 }

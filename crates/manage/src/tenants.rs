@@ -146,6 +146,7 @@ impl Edited for Tenant {
             "rotation_days": self.settings.rotation_days,
             "mfa_required": self.settings.mfa_required,
             "default_trust_level": self.settings.default_trust_level,
+            "on_leak": self.settings.on_leak,
             "rpm_limit": self.limits.rpm,
             "rate_limits": self.limits.rates,
         }))

@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(13, "0013_tenant_usage", include_str!("../migrations/0013_tenant_usage.sql")),
     Migration::sql(14, "0014_overview", include_str!("../migrations/0014_overview.sql")),
     Migration::sql(15, "0015_key_lists", include_str!("../migrations/0015_key_lists.sql")),
+    Migration::sql(16, "0016_leaks", include_str!("../migrations/0016_leaks.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -10,15 +10,15 @@ use crate::{Store, StoreError, applications, audit, people, record};
 
 const INSERT: &str = "INSERT INTO tenants
     (id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at, version, rpm_limit,
-    rate_limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    rate_limits, on_leak) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, created_at,
-    version, rpm_limit, rate_limits FROM tenants WHERE id = $1";
+    version, rpm_limit, rate_limits, on_leak FROM tenants WHERE id = $1";
 
 const ONE_LOCKED: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level,
-    created_at, version, rpm_limit, rate_limits FROM tenants WHERE id = $1 {for_update}";
+    created_at, version, rpm_limit, rate_limits, on_leak FROM tenants WHERE id = $1 {for_update}";
 const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_days = $4, mfa_required = $5,
     default_trust_level = $6, created_at = $7, version = $8, rpm_limit = $9,
-    rate_limits = $10 WHERE id = $1";
+    rate_limits = $10, on_leak = $11 WHERE id = $1";
 
 const LOCK_OWNER: &str = "SELECT id FROM persons WHERE id = $1 {for_update}";
 /// Of the first founding, as nobody is there whose row could be locked: that of the first migration always is.
@@ -129,7 +129,7 @@ async fn read_one(id: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenant>, St
     tx.query_opt(ONE, id).await?.map(|mut row| read(&mut row)).transpose()
 }
 
-fn values(tenant: &Tenant) -> [Value; 10] {
+fn values(tenant: &Tenant) -> [Value; 11] {
     let settings = &tenant.settings;
     let [rpm_limit, rate_limits] = record::request_limits(&tenant.limits);
     [
@@ -143,21 +143,17 @@ fn values(tenant: &Tenant) -> [Value; 10] {
         tenant.version.into(),
         rpm_limit,
         rate_limits,
+        Value::text(settings.on_leak),
     ]
 }
 
 pub(crate) fn read(row: &mut Row) -> Read<Tenant> {
-    Ok(Tenant {
-        id: row.parsed("id")?,
-        name: row.parsed("name")?,
-        key_label: row.parsed("key_label")?,
-        settings: TenantSettings {
-            rotation_days: row.small("rotation_days")?,
-            mfa_required: row.truth("mfa_required")?,
-            default_trust_level: row.parsed("default_trust_level")?,
-        },
-        created_at: row.time("created_at")?,
-        version: row.int("version")?,
-        limits: record::read_request_limits(row)?,
-    })
+    let (id, name, key_label) = (row.parsed("id")?, row.parsed("name")?, row.parsed("key_label")?);
+    let (rotation_days, mfa_required) = (row.small("rotation_days")?, row.truth("mfa_required")?);
+    let default_trust_level = row.parsed("default_trust_level")?;
+    let (created_at, version) = (row.time("created_at")?, row.int("version")?);
+    let limits = record::read_request_limits(row)?;
+    let on_leak = row.parsed("on_leak")?;
+    let settings = TenantSettings { rotation_days, mfa_required, default_trust_level, on_leak };
+    Ok(Tenant { id, name, key_label, settings, limits, created_at, version })
 }

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use crate::api::{
     applications, audit, batch, catalogue, customers, health, integration, invitations, issuing, keys,
-    members, oauth, overview, passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage,
-    verification, whoami,
+    leak_intake, leaks, members, oauth, overview, passwords, routing, second_factor, sessions, setup,
+    sign_in, tenants, usage, verification, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -64,6 +64,7 @@ pub fn openapi() -> Described {
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
         (name = "integration", description = "API keys under the names that integrations know, in the caller's own tenant."),
         (name = "verification", description = "May this key do this, here, now?"),
+        (name = "leaks", description = "Keys that leaked: finding them, telling of them, and what is done about it."),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
     )
@@ -97,6 +98,8 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(whoami::whoami))
         .routes(routes!(oauth::introspect))
         .routes(routes!(oauth::revoke_token))
+        .routes(routes!(leak_intake::report_leak))
+        .routes(routes!(leak_intake::take_github_alerts))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
         .nest("/api/v1/integration", in_own_tenant())
@@ -145,6 +148,9 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(usage::show_key_usage))
         .routes(routes!(usage::show_usage))
         .routes(routes!(overview::show_overview))
+        .routes(routes!(leaks::list_leaks))
+        .routes(routes!(leaks::look_up_secrets))
+        .routes(routes!(leaks::show_scan_rules))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

@@ -18,6 +18,7 @@ mod invitation;
 mod key;
 mod key_action;
 mod key_request;
+mod leak;
 mod membership;
 mod oauth;
 mod object;
@@ -28,6 +29,7 @@ mod patch;
 mod problem;
 mod request_limits;
 mod routing;
+mod scan_rules;
 pub mod schema;
 mod second_factor;
 mod secret;
@@ -55,6 +57,10 @@ pub use invitation::{
 pub use key::{CreatedKey, KeyView};
 pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};
 pub use key_request::{CreateKey, ImportKey, PatchKey};
+pub use leak::{
+    GithubAlert, GithubVerdict, LeakListQuery, LeakLookup, LeakLookupAnswer, LeakReceived, LeakView,
+    MAX_LOOKUP, ReportLeak, SecretView, SeenKey,
+};
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
@@ -64,6 +70,7 @@ pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
+pub use scan_rules::ScanRulesQuery;
 pub use second_factor::{ConfirmTotp, EnrolTotp, EnrolmentView, RecoveryCodes, RemoveTotp};
 pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenBody, TokenRequest,

@@ -1,8 +1,8 @@
 //! Tenants.
 
 use keystile_core::{
-    Invalid, KeyLabel, Name, RateLimit, Role, Tenant, TenantId, TenantPatch, TenantSettings, Timestamp,
-    TrustLevel,
+    Invalid, KeyLabel, Name, OnLeak, RateLimit, Role, Tenant, TenantId, TenantPatch, TenantSettings,
+    Timestamp, TrustLevel,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -65,6 +65,10 @@ pub struct PatchTenant {
     #[schema(schema_with = schema::maybe_trust_level)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
     pub default_trust_level: Patch<String>,
+    /// What becomes of keys that are reported as leaked; `notify` by default, which only tells of it.
+    #[schema(schema_with = schema::maybe_on_leak)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub on_leak: Patch<String>,
     /// Requests per minute of all its keys together.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
@@ -91,12 +95,14 @@ impl PatchTenant {
         let label = broken.keep("key_label", self.key_label.try_map(|text| text.parse()));
         let trust = self.default_trust_level.try_map(|text| text.parse());
         let trust = broken.keep("default_trust_level", trust);
+        let on_leak = broken.keep("on_leak", self.on_leak.try_map(|text| text.parse()));
         let patch = TenantPatch {
             name,
             key_label: label.or_default(KeyLabel::default),
             rotation_days: self.rotation_days.or_default(|| defaults.rotation_days),
             mfa_required: self.mfa_required.or_default(|| defaults.mfa_required),
             default_trust_level: trust.or_default(|| defaults.default_trust_level),
+            on_leak: on_leak.or_default(|| defaults.on_leak),
             limits: limits_patch(self.rpm_limit, self.rate_limits),
         };
         broken.or(Some(patch))
@@ -123,6 +129,9 @@ pub struct TenantView {
     /// How sources are treated whose key does not say.
     #[schema(schema_with = schema::trust_level)]
     pub default_trust_level: TrustLevel,
+    /// What becomes of keys that are reported as leaked.
+    #[schema(schema_with = schema::on_leak)]
+    pub on_leak: OnLeak,
     /// Requests per minute of all its keys together.
     #[schema(required, minimum = 1, maximum = 1_000_000_000)]
     pub rpm_limit: Option<u64>,
@@ -150,6 +159,7 @@ impl TenantView {
             rotation_days: tenant.settings.rotation_days,
             mfa_required: tenant.settings.mfa_required,
             default_trust_level: tenant.settings.default_trust_level,
+            on_leak: tenant.settings.on_leak,
             rpm_limit: tenant.limits.rpm,
             rate_limits: tenant.limits.rates,
             role,

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, value_parser};
-use keystile_core::{Clock, KeyLabel, Name, TrustLevel};
+use keystile_core::{Clock, KeyLabel, Name, OnLeak, TrustLevel};
 use keystile_wire::{CreateTenant, Patch, PatchTenant, TenantView};
 
 use super::context::{Common, Context};
 use super::output::Report;
 use super::shared_limits::{ClearFlags, LimitFlags, limit_lines};
 use super::table::{fields, table};
-use super::words::trust_level;
+use super::words::{on_leak, trust_level};
 use crate::failure::Failure;
 
 const NOTHING: &str = "nothing is to be changed: name a setting, such as --rotation-days 30";
@@ -67,6 +67,9 @@ struct Update {
     /// How sources are treated whose key does not say.
     #[arg(long, value_parser = trust_level())]
     default_trust_level: Option<TrustLevel>,
+    /// What becomes of keys that are reported as leaked.
+    #[arg(long, value_parser = on_leak())]
+    on_leak: Option<OnLeak>,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
@@ -118,6 +121,7 @@ impl Update {
             rotation_days: self.rotation_days.into(),
             mfa_required: self.mfa_required.into(),
             default_trust_level: self.default_trust_level.map(|level| level.to_string()).into(),
+            on_leak: self.on_leak.map(|wanted| wanted.to_string()).into(),
             rpm_limit,
             rate_limits,
             version: None,
@@ -138,6 +142,7 @@ fn changes_nothing(request: &PatchTenant) -> bool {
         && request.rotation_days == Patch::Keep
         && request.mfa_required == Patch::Keep
         && request.default_trust_level == Patch::Keep
+        && request.on_leak == Patch::Keep
         && request.rpm_limit == Patch::Keep
         && request.rate_limits == Patch::Keep
 }
@@ -163,6 +168,7 @@ fn sheet(tenant: &TenantView) -> String {
         ("rotation due", format!("after {} days", tenant.rotation_days)),
         ("second factor", if tenant.mfa_required { "required" } else { "not required" }.to_owned()),
         ("default trust level", tenant.default_trust_level.to_string()),
+        ("on a leak", tenant.on_leak.to_string()),
     ];
     pairs.extend(limit_lines(tenant.rpm_limit, &tenant.rate_limits));
     pairs.push(("created", tenant.created_at.to_string()));

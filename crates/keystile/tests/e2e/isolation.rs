@@ -79,8 +79,15 @@ impl Two {
     async fn everything(&self) -> Value {
         let keys = self.as_stranger("/api-keys?include_deleted=true").await;
         let mut everything = vec![self.as_stranger("").await, keys];
-        for list in ["/applications", "/customers", "/permissions", "/memberships", "/invitations", "/audit"]
-        {
+        for list in [
+            "/applications",
+            "/customers",
+            "/permissions",
+            "/memberships",
+            "/invitations",
+            "/leaks",
+            "/audit",
+        ] {
             everything.push(self.as_stranger(list).await);
         }
         json!(everything)

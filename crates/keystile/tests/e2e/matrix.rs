@@ -38,6 +38,7 @@ impl Call {
                 json!({ "algorithm": "sha256", "encoding": "hex", "keys": [key] })
             }
             ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
+            ("POST", "lookup") => json!({ "digests": ["00".repeat(32)] }),
             // An introspection is a form, which this does not send: whoever may call is told so.
             ("GET" | "DELETE", _)
             | (
@@ -55,7 +56,8 @@ impl Call {
             "/api/v1/setup" => json!({ "by": "the matrix" }),
             "/api/v1/auth/invitations/accept" => json!({ "token": "nobody's" }),
             "/api/v1/tenants" if self.method == "POST" => json!({ "name": "by the matrix" }),
-            "/api/v1/keys/verify" => json!({ "key": subject["secret"] }),
+            "/api/v1/keys/verify" | "/api/v1/leaks/report" => json!({ "key": subject["secret"] }),
+            "/api/v1/leaks/github" => json!([]),
             "/api/v1/keys/verify-batch" => json!({ "requests": [{ "key": subject["secret"] }] }),
             // Signing out would end the persona.
             path if path.starts_with("/api/v1/auth/") && self.method != "GET" => {
