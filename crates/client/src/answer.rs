@@ -24,6 +24,12 @@ pub(crate) async fn read<A: DeserializeOwned>(response: Response, url: &str) -> 
     serde_json::from_slice(&bytes).map_err(|_| unexpected(status, OTHER_FORM))
 }
 
+/// The text of a success, or the problem.
+pub(crate) async fn read_text(response: Response, url: &str) -> Result<String, ClientError> {
+    let (status, bytes) = success(response, url).await?;
+    String::from_utf8(bytes).map_err(|_| unexpected(status, NOT_KEYSTILE))
+}
+
 /// A success without a body, or the problem.
 pub(crate) async fn read_nothing(response: Response, url: &str) -> Result<(), ClientError> {
     success(response, url).await.map(|_| ())

@@ -109,6 +109,12 @@ impl Client {
         self.get(&with_query(path, query)?).await
     }
 
+    /// A GET with a filter, whose answer is text.
+    pub(crate) async fn get_text(&self, path: &str, query: &impl Serialize) -> Result<String, ClientError> {
+        let request = self.request(Method::GET, &with_query(path, query)?);
+        answer::read_text(self.send(request).await?, self.base_url()).await
+    }
+
     /// A GET whose answer is read while it comes.
     pub(crate) async fn get_pieces(
         &self,

@@ -32,6 +32,7 @@ mod customers;
 mod error;
 mod events;
 mod keys;
+mod leaks;
 mod members;
 mod oauth;
 mod second_factor;

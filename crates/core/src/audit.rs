@@ -143,6 +143,8 @@ text_enum!(
         KeyRegenerate = "key.regenerate",
         /// A key was given a successor and an end.
         KeyRotate = "key.rotate",
+        /// A key was reported as leaked.
+        KeyLeak = "key.leak",
         /// A key was exchanged for a token.
         KeyExchange = "key.exchange",
         /// A key was ended for good.

@@ -112,6 +112,10 @@ typed_id!(
     KeyId, "key_"
 );
 typed_id!(
+    /// Names a report that a key leaked.
+    LeakId, "leak_"
+);
+typed_id!(
     /// Names a session of a person.
     SessionId, "ses_"
 );

@@ -17,6 +17,7 @@ pub mod id;
 pub mod invalid;
 pub mod invitation;
 pub mod key;
+pub mod leak;
 pub mod limit;
 pub mod money;
 pub mod network;
@@ -43,11 +44,12 @@ pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decid
 pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, PersonId, SessionId, TenantId,
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, LeakId, PersonId, SessionId, TenantId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
+pub use leak::{LeakDeed, LeakReport, LeakSource, LeakState, OnLeak};
 pub use limit::{BudgetPeriod, Limits, RateLimit, RequestLimits, RequestLimitsPatch};
 pub use money::NanoUsd;
 pub use network::AllowedIps;

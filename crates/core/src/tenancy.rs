@@ -2,8 +2,8 @@
 
 use crate::key::write;
 use crate::{
-    ApplicationId, Email, Invalid, KeyLabel, Name, Overwriting, PersonId, RequestLimits, RequestLimitsPatch,
-    Role, TenantId, Timestamp, TrustLevel,
+    ApplicationId, Email, Invalid, KeyLabel, Name, OnLeak, Overwriting, PersonId, RequestLimits,
+    RequestLimitsPatch, Role, TenantId, Timestamp, TrustLevel,
 };
 
 /// A workspace. Everything but persons belongs to exactly one.
@@ -44,6 +44,8 @@ pub struct TenantSettings {
     pub event_days: u16,
     /// Whether what a trusted source said of an entity gives way to what a less trusted one says later.
     pub less_trusted_overwrites: bool,
+    /// What becomes of keys that are reported as leaked.
+    pub on_leak: OnLeak,
 }
 
 impl Default for TenantSettings {
@@ -54,6 +56,7 @@ impl Default for TenantSettings {
             default_trust_level: TrustLevel::External,
             event_days: 90,
             less_trusted_overwrites: false,
+            on_leak: OnLeak::Notify,
         }
     }
 }
@@ -81,6 +84,7 @@ pub struct TenantPatch {
     pub default_trust_level: Option<TrustLevel>,
     pub event_days: Option<u16>,
     pub less_trusted_overwrites: Option<bool>,
+    pub on_leak: Option<OnLeak>,
     pub limits: RequestLimitsPatch,
 }
 
@@ -108,6 +112,7 @@ impl TenantPatch {
         write(&mut tenant.settings.default_trust_level, self.default_trust_level);
         write(&mut tenant.settings.event_days, self.event_days);
         write(&mut tenant.settings.less_trusted_overwrites, self.less_trusted_overwrites);
+        write(&mut tenant.settings.on_leak, self.on_leak);
         Ok(())
     }
 }

@@ -112,8 +112,11 @@ fn check_name(text: &str) -> Result<String, Invalid> {
     check_line(text, NAME_MAX_CHARS)
 }
 
+/// Shortest and longest label.
+pub(crate) const LABEL_LENGTH: std::ops::RangeInclusive<usize> = 2..=12;
+
 pub(crate) fn is_label(bytes: &[u8]) -> bool {
-    (2..=12).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    LABEL_LENGTH.contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 fn check_label(text: &str) -> Result<String, Invalid> {

@@ -5,9 +5,9 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
-    KeyCommand, KeysCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand, PasswordCommand,
-    PermissionsCommand, SessionsCommand, SetupCommand, TenantsCommand, TotpCommand, UsageCommand,
-    WhoamiCommand,
+    KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand,
+    PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand,
+    TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -72,6 +72,12 @@ pub(crate) enum Command {
     Overview(OverviewCommand),
     /// Show how often the keys of a tenant were allowed and refused.
     Usage(UsageCommand),
+    /// Find keys in files and in the history of a Git repository, and tell which are live.
+    Scan(ScanCommand),
+    /// Print rules by which other scanners find your keys.
+    ScanRules(ScanRulesCommand),
+    /// See which keys were reported as leaked.
+    Leaks(LeaksCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
     /// Show, export and check the audit log of a tenant.
@@ -95,7 +101,8 @@ mod tests {
     use super::*;
 
     /// They serve, or what they print has a form of its own.
-    const WITHOUT_JSON: &[&str] = &["serve", "dev", "migrate", "openapi", "completions", "help"];
+    const WITHOUT_JSON: &[&str] =
+        &["serve", "dev", "migrate", "openapi", "completions", "help", "scan-rules"];
 
     /// The names of all commands that do something and lack `--json`.
     fn lacking(command: &clap::Command, path: &str, into: &mut Vec<String>) {

@@ -27,12 +27,13 @@ impl Running {
     /// Starts everything that is not HTTP, and binds the listener.
     pub(crate) async fn start(settings: &Settings) -> Result<Self, Failure> {
         stop::not_by_large_files()?;
+        let http = settings.http()?;
         let engine = Engine::start(&settings.engine()?).await?;
         let mut seed = [0; 8];
         SystemEntropy
             .fill(&mut seed)
             .map_err(|error| Failure::because("request ids cannot be made", &error))?;
-        let app = App::new(engine.planes().clone(), settings.http(), u64::from_ne_bytes(seed));
+        let app = App::new(engine.planes().clone(), http, u64::from_ne_bytes(seed));
         let limits = server_limits(settings)?;
         let operations = Operations::bind(settings.operations_listen, &app, limits).await?;
         let (server, envoy) = bind(settings, app, limits).await?;

@@ -30,7 +30,7 @@ impl Right {
     /// Whether it reaches what is not parted by customers, so that no key has it that is restricted to one.
     pub const fn reaches_all_customers(self) -> bool {
         match self {
-            Self::ReadAudit | Self::ReadMembers => true,
+            Self::ReadAudit | Self::ReadLeaks | Self::ReadMembers => true,
             Self::ReadTenant
             | Self::ReadKeys
             | Self::ManageKeys
@@ -58,6 +58,8 @@ rights! {
     VerifyKeys = Developer, [VERIFY_KEYS];
     /// Read the audit log.
     ReadAudit = Viewer, [READ_AUDIT];
+    /// See which keys were reported as leaked.
+    ReadLeaks = Viewer, [READ_AUDIT];
     /// Let members set their password anew.
     ResetPasswords = Admin, [];
     /// Make and change applications and their permission catalogues.

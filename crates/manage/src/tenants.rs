@@ -148,6 +148,7 @@ impl Edited for Tenant {
             "default_trust_level": self.settings.default_trust_level,
             "event_days": self.settings.event_days,
             "less_trusted_overwrites": self.settings.less_trusted_overwrites,
+            "on_leak": self.settings.on_leak,
             "rpm_limit": self.limits.rpm,
             "rate_limits": self.limits.rates,
         }))

@@ -2,9 +2,9 @@
 //!
 //! Every method of [`Store`] is one transaction, takes the tenant first, and is written once: one SQL
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
-//! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::unsealed_tenant`], for the
-//! sealing of the log, [`Store::has_ended`], for transactions whose end was not learned, and those that write or sweep in
-//! batches for all tenants.
+//! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
+//! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::has_ended`], for transactions whose end was not
+//! learned, and those that write or sweep in batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never
 //! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
@@ -30,6 +30,7 @@ mod helm;
 mod import;
 mod invitations;
 mod keys;
+mod leaks;
 mod limit_use;
 mod listing;
 mod location;
@@ -73,6 +74,7 @@ pub use helm::Helm;
 pub use import::{Held, Import};
 pub use invitations::{Accepted, Joining};
 pub use keys::Changed;
+pub use leaks::{KnownReports, KnownSecrets, LeakTaken, SecretOwner};
 pub use limit_use::LimitUse;
 pub use listing::{KeyPage, KeysFound};
 pub use location::Location;

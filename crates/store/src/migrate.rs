@@ -53,6 +53,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(16, "0016_console_pages", include_str!("../migrations/0016_console_pages.sql")),
     Migration::sql(17, "0017_key_addresses", include_str!("../migrations/0017_key_addresses.sql")),
     Migration::sql(18, "0018_events", include_str!("../migrations/0018_events.sql")),
+    Migration::sql(19, "0019_leaks", include_str!("../migrations/0019_leaks.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

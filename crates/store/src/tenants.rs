@@ -10,15 +10,15 @@ use crate::{Store, StoreError, applications, audit, people, record};
 
 const INSERT: &str = "INSERT INTO tenants
     (id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days, less_trusted_overwrites,
-    created_at, version, rpm_limit, rate_limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    created_at, version, rpm_limit, rate_limits, on_leak) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
-    less_trusted_overwrites, created_at, version, rpm_limit, rate_limits FROM tenants WHERE id = $1";
+    less_trusted_overwrites, created_at, version, rpm_limit, rate_limits, on_leak FROM tenants WHERE id = $1";
 
 const ONE_LOCKED: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
-    less_trusted_overwrites, created_at, version, rpm_limit, rate_limits FROM tenants WHERE id = $1 {for_update}";
+    less_trusted_overwrites, created_at, version, rpm_limit, rate_limits, on_leak FROM tenants WHERE id = $1 {for_update}";
 const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_days = $4, mfa_required = $5,
     default_trust_level = $6, event_days = $7, less_trusted_overwrites = $8, created_at = $9, version = $10,
-    rpm_limit = $11, rate_limits = $12 WHERE id = $1";
+    rpm_limit = $11, rate_limits = $12, on_leak = $13 WHERE id = $1";
 
 const LOCK_OWNER: &str = "SELECT id FROM persons WHERE id = $1 {for_update}";
 /// Of the first founding, as nobody is there whose row could be locked: that of the first migration always is.
@@ -129,7 +129,7 @@ async fn read_one(id: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenant>, St
     tx.query_opt(ONE, id).await?.map(|mut row| read(&mut row)).transpose()
 }
 
-fn values(tenant: &Tenant) -> [Value; 12] {
+fn values(tenant: &Tenant) -> [Value; 13] {
     let settings = &tenant.settings;
     let [rpm_limit, rate_limits] = record::request_limits(&tenant.limits);
     [
@@ -145,6 +145,7 @@ fn values(tenant: &Tenant) -> [Value; 12] {
         tenant.version.into(),
         rpm_limit,
         rate_limits,
+        Value::text(settings.on_leak),
     ]
 }
 
@@ -159,6 +160,7 @@ pub(crate) fn read(row: &mut Row) -> Read<Tenant> {
             default_trust_level: row.parsed("default_trust_level")?,
             event_days: row.small("event_days")?,
             less_trusted_overwrites: row.truth("less_trusted_overwrites")?,
+            on_leak: row.parsed("on_leak")?,
         },
         created_at: row.time("created_at")?,
         version: row.int("version")?,

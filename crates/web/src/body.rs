@@ -266,6 +266,15 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProb
     }
 }
 
+/// Reads a JSON list of objects, for a caller that may send more than is known here.
+pub(crate) fn parse_list<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, ApiProblem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize::<_, Vec<T>>(&mut reader);
+    let list = read.map_err(|error| explain(&error.path().to_string(), error.inner()))?;
+    reader.end().map_err(|_| malformed("there is something behind the end of the JSON value"))?;
+    Ok(list)
+}
+
 fn is_object(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }

@@ -20,6 +20,7 @@ mod pace;
 mod problem;
 mod readiness;
 mod refusals;
+mod reporters;
 mod room;
 mod router;
 mod server;

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use crate::api::{
     addresses, applications, audit, batch, catalogue, customers, entities, events, health, integration,
-    invitations, issuing, keys, members, oauth, overview, passwords, routing, second_factor, sessions, setup,
-    sign_in, tenants, usage, verification, whoami,
+    invitations, issuing, keys, leak_intake, leaks, members, oauth, overview, passwords, routing,
+    second_factor, sessions, setup, sign_in, tenants, usage, verification, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -74,6 +74,7 @@ pub fn console_places() -> Vec<(String, String)> {
         (name = "integration", description = "API keys under the names that integrations know, in the caller's own tenant."),
         (name = "verification", description = "May this key do this, here, now?"),
         (name = "events", description = "What sources say, and what is known of the entities that it is about."),
+        (name = "leaks", description = "Keys that leaked: finding them, telling of them, and what is done about it."),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
     )
@@ -108,6 +109,8 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(events::send_events))
         .routes(routes!(oauth::introspect))
         .routes(routes!(oauth::revoke_token))
+        .routes(routes!(leak_intake::report_leak))
+        .routes(routes!(leak_intake::take_github_alerts))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .nest("/api/v1/tenants/{tenant_id}", in_tenant())
         .nest("/api/v1/integration", in_own_tenant())
@@ -161,6 +164,9 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(events::show_event))
         .routes(routes!(entities::list_entities))
         .routes(routes!(entities::show_entity))
+        .routes(routes!(leaks::list_leaks))
+        .routes(routes!(leaks::look_up_secrets))
+        .routes(routes!(leaks::show_scan_rules))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 use keystile_engine::{Commits, Ingest, Planes};
-use keystile_manage::{Attempt, Committed, ControlPlane, Refused};
+use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
 use keystile_store::Store;
 use keystile_verify::Verifier;
@@ -16,6 +16,7 @@ use crate::body::Reading;
 use crate::loggable::Words;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
+use crate::reporters::Reporters;
 use crate::room::Room;
 use crate::router::openapi;
 use crate::traces::Traces;
@@ -34,6 +35,8 @@ pub struct HttpSettings {
     pub trace_ratio: Option<f64>,
     /// Most bytes of bodies that are not there wholly; a body that would be too much is refused.
     pub body_bytes: usize,
+    /// The keys that GitHub signs with what it tells of leaked keys; `None` if it is not listened to.
+    pub github_keys: Option<Arc<PartnerKeys>>,
 }
 
 /// The parts of a running server, shared by all requests.
@@ -52,6 +55,7 @@ pub struct Parts {
     pub(crate) reading: Arc<Reading>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) words: Arc<Words>,
+    pub(crate) reporters: Arc<Reporters>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) traces: Option<Traces>,
     pub(crate) failures_logged: Arc<Sparing>,
@@ -79,6 +83,7 @@ impl App {
             reading,
             readiness,
             words,
+            reporters: Arc::default(),
             metrics: Arc::default(),
             commits,
         }))

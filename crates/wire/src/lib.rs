@@ -22,6 +22,7 @@ mod key;
 mod key_action;
 mod key_address;
 mod key_request;
+mod leak;
 mod membership;
 mod oauth;
 mod object;
@@ -32,6 +33,7 @@ mod patch;
 mod problem;
 mod request_limits;
 mod routing;
+mod scan_rules;
 pub mod schema;
 mod second_factor;
 mod secret;
@@ -65,6 +67,10 @@ pub use key::{CreatedKey, KeyView};
 pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};
 pub use key_address::KeyAddressView;
 pub use key_request::{CreateKey, ImportKey, PatchKey};
+pub use leak::{
+    GithubAlert, GithubVerdict, LeakListQuery, LeakLookup, LeakLookupAnswer, LeakReceived, LeakView,
+    MAX_LOOKUP, ReportLeak, SecretView, SeenKey,
+};
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
@@ -74,6 +80,7 @@ pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
+pub use scan_rules::ScanRulesQuery;
 pub use second_factor::{ConfirmTotp, EnrolTotp, EnrolmentView, RecoveryCodes, RemoveTotp};
 pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenBody, TokenRequest,

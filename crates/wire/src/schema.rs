@@ -1,10 +1,11 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
-use keystile_core::key::{KeySort, SortOrder};
+use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, BudgetPeriod, Check, Code, Environment, KeyKind, KeyStatus, Owner, Role, SourceType, TrustLevel,
+    Action, BudgetPeriod, Check, Code, Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
+    OnLeak, Owner, Role, SourceType, TrustLevel,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -59,6 +60,7 @@ schemas! {
     key_id / maybe_key_id = id("key_"); "an API key's id"
     event_id / maybe_event_id = id("evt_"); "an event's id"
     audit_id / maybe_audit_id = id("aud_"); "an audit entry's id"
+    leak_id / maybe_leak_id = id("leak_"); "the id of a report that a key leaked"
     actor / maybe_actor = text().examples(["per_01J8Z3V5N0QK7Y2M4T6B8D9FGH", "system"]).description(Some("A person's id, a key's id, or `system`.")).build(); "who acts"
     action / maybe_action = one_of(Action::ALL.iter().map(|a| a.as_str())); "what was done"
     email / maybe_email = text().max_length(Some(254)).build(); "an email address"
@@ -76,6 +78,12 @@ schemas! {
     kind / maybe_kind = one_of(KeyKind::NAMES); "a kind of key"
     trust_level / maybe_trust_level = one_of(TrustLevel::ALL.iter().map(|t| t.as_str())); "a trust level"
     status / maybe_status = one_of(KeyStatus::ALL.iter().map(|s| s.as_str())); "a key's status"
+    on_leak / maybe_on_leak = one_of(OnLeak::ALL.iter().map(|w| w.as_str())); "what becomes of keys that leaked"
+    leak_source / maybe_leak_source = one_of(LeakSource::ALL.iter().map(|s| s.as_str())); "who told that a key leaked"
+    leak_deed / maybe_leak_deed = one_of(LeakDeed::ALL.iter().map(|d| d.as_str())); "what was done about a key that leaked"
+    leak_state / maybe_leak_state = one_of(LeakState::ALL.iter().map(|s| s.as_str())); "what a secret opens"
+    rule_format / maybe_rule_format = one_of(RuleFormat::ALL.iter().map(|f| f.as_str())); "for which scanner rules are written"
+    digest / maybe_digest = sha256(); "a SHA-256 in hexadecimal"
     source_type / maybe_source_type = one_of(SourceType::ALL.iter().map(|s| s.as_str())); "where a write originated"
     budget_period / maybe_budget_period = one_of(BudgetPeriod::ALL.iter().map(|p| p.as_str())); "a budget period"
     owner / maybe_owner = one_of(Owner::ALL.iter().map(|o| o.as_str())); "whose limit it is"
@@ -88,6 +96,10 @@ schemas! {
     ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"
     object / maybe_object = free_object(); "a free JSON object"
     dollars / maybe_dollars = amount(); "an amount in US dollars"
+}
+
+fn sha256() -> Object {
+    text().pattern(Some("^[0-9a-fA-F]{64}$")).build()
 }
 
 fn free_object() -> Object {
@@ -121,6 +133,12 @@ pub fn events() -> Schema {
         .build();
     let list = ArrayBuilder::new().items(broken).max_items(Some(crate::MAX_EVENTS)).build();
     AnyOfBuilder::new().item(Ref::from_schema_name("SendEvent")).item(list).build().into()
+}
+
+/// Schema of the digests of a look-up.
+pub fn digests() -> Schema {
+    let most = crate::MAX_LOOKUP;
+    ArrayBuilder::new().items(sha256()).max_items(Some(most)).build().into()
 }
 
 /// Schema of a list of permissions.

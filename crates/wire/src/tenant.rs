@@ -1,8 +1,8 @@
 //! Tenants.
 
 use keystile_core::{
-    Invalid, KeyLabel, Name, RateLimit, Role, Tenant, TenantId, TenantPatch, TenantSettings, Timestamp,
-    TrustLevel,
+    Invalid, KeyLabel, Name, OnLeak, RateLimit, Role, Tenant, TenantId, TenantPatch, TenantSettings,
+    Timestamp, TrustLevel,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -75,6 +75,10 @@ pub struct PatchTenant {
     #[schema(value_type = Option<bool>)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
     pub less_trusted_overwrites: Patch<bool>,
+    /// What becomes of keys that are reported as leaked; `notify` by default, which only tells of it.
+    #[schema(schema_with = schema::maybe_on_leak)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub on_leak: Patch<String>,
     /// Requests per minute of all its keys together.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
@@ -101,6 +105,7 @@ impl PatchTenant {
         let label = broken.keep("key_label", self.key_label.try_map(|text| text.parse()));
         let trust = self.default_trust_level.try_map(|text| text.parse());
         let trust = broken.keep("default_trust_level", trust);
+        let on_leak = broken.keep("on_leak", self.on_leak.try_map(|text| text.parse()));
         let patch = TenantPatch {
             name,
             key_label: label.or_default(KeyLabel::default),
@@ -111,6 +116,7 @@ impl PatchTenant {
             less_trusted_overwrites: self
                 .less_trusted_overwrites
                 .or_default(|| defaults.less_trusted_overwrites),
+            on_leak: on_leak.or_default(|| defaults.on_leak),
             limits: limits_patch(self.rpm_limit, self.rate_limits),
         };
         broken.or(Some(patch))
@@ -142,6 +148,9 @@ pub struct TenantView {
     pub event_days: u16,
     /// Whether what a trusted source said of an entity gives way to what a less trusted one says later.
     pub less_trusted_overwrites: bool,
+    /// What becomes of keys that are reported as leaked.
+    #[schema(schema_with = schema::on_leak)]
+    pub on_leak: OnLeak,
     /// Requests per minute of all its keys together.
     #[schema(required, minimum = 1, maximum = 1_000_000_000)]
     pub rpm_limit: Option<u64>,
@@ -171,6 +180,7 @@ impl TenantView {
             default_trust_level: tenant.settings.default_trust_level,
             event_days: tenant.settings.event_days,
             less_trusted_overwrites: tenant.settings.less_trusted_overwrites,
+            on_leak: tenant.settings.on_leak,
             rpm_limit: tenant.limits.rpm,
             rate_limits: tenant.limits.rates,
             role,

@@ -1,6 +1,8 @@
 //! Numbers in the digits `0-9A-Za-z`, most significant first, padded with zeros.
 
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(super) const DIGITS: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// The digits as a regular expression writes them between brackets.
+pub(super) const CLASS: &str = "0-9A-Za-z";
 
 /// Digits that hold any 256-bit number.
 pub(super) const BODY_LENGTH: usize = 43;
@@ -12,7 +14,7 @@ pub(super) fn encode_256(bytes: &[u8; 32]) -> [u8; BODY_LENGTH] {
     let mut number = *bytes;
     let mut digits = [b'0'; BODY_LENGTH];
     for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[divide_by_62(&mut number)];
+        *digit = DIGITS.as_bytes()[divide_by_62(&mut number)];
     }
     digits
 }
@@ -21,7 +23,7 @@ pub(super) fn encode_256(bytes: &[u8; 32]) -> [u8; BODY_LENGTH] {
 pub(super) fn encode_32(mut number: u32) -> [u8; CHECK_LENGTH] {
     let mut digits = [b'0'; CHECK_LENGTH];
     for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[(number % 62) as usize];
+        *digit = DIGITS.as_bytes()[(number % 62) as usize];
         number /= 62;
     }
     digits
@@ -49,6 +51,12 @@ mod tests {
         // The example GitHub gives for its own tokens, which use the same digits.
         let crc = crc32fast::hash(b"zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ");
         assert_eq!(&encode_32(crc), b"0mLq17");
+    }
+
+    #[test]
+    fn the_class_of_the_digits_has_each_of_them() {
+        let ranges = CLASS.as_bytes().chunks(3).flat_map(|range| range[0]..=range[2]);
+        assert!(ranges.eq(DIGITS.bytes()));
     }
 
     #[test]

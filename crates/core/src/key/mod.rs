@@ -8,6 +8,8 @@ mod order;
 mod patch;
 mod record;
 mod rotation;
+mod rules;
+mod search;
 mod text;
 
 pub use address::KeyAddress;
@@ -19,4 +21,6 @@ pub use patch::KeyPatch;
 pub(crate) use patch::write;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
 pub use rotation::MAX_OVERLAP;
+pub use rules::{RuleFormat, scan_rules};
+pub use search::{FoundKey, KeySearch, LONGEST_KEY};
 pub use text::{KeyText, MalformedKey, Presented, check_brought_secret, mint};

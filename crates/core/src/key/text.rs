@@ -7,8 +7,9 @@ use crate::key::base62::{self, BODY_LENGTH, CHECK_LENGTH};
 use crate::text::is_label;
 use crate::{Environment, Invalid, KeyLabel, Secret};
 
-const PREFIX: &str = "sk_";
-const TAIL_LENGTH: usize = BODY_LENGTH + CHECK_LENGTH;
+pub(super) const PREFIX: &str = "sk_";
+/// Digits behind the environment: body and check.
+pub(super) const TAIL_LENGTH: usize = BODY_LENGTH + CHECK_LENGTH;
 /// Shortest and longest text that is looked up at all.
 const PRESENTED_LENGTH: std::ops::RangeInclusive<usize> = 8..=512;
 /// Shortest and longest secret a tenant may bring.
@@ -76,7 +77,7 @@ pub struct KeyText<'a> {
 }
 
 impl<'a> KeyText<'a> {
-    fn parse(text: &'a str) -> Result<Option<Self>, MalformedKey> {
+    pub(super) fn parse(text: &'a str) -> Result<Option<Self>, MalformedKey> {
         let Some((label, environment, tail)) = split(text) else { return Ok(None) };
         if tail.len() != TAIL_LENGTH || !every_byte(tail, |b| b.is_ascii_alphanumeric()) {
             return Err(MalformedKey::Shape);

@@ -6,7 +6,7 @@ use std::path::Path;
 use keystile_core::network::parse_network;
 use keystile_core::{Grant, Permission};
 
-use crate::{network_laws, permission_laws};
+use crate::{key_search_laws, network_laws, permission_laws};
 
 /// Each seed keeps the laws; its name begins with what the parser makes of it. Gives all that were met.
 fn met(target: &str, laws: fn(&[u8]), kind: fn(&str) -> &'static str) -> Vec<&'static str> {
@@ -42,4 +42,14 @@ fn every_seed_of_a_network_keeps_the_laws_and_is_what_its_name_says() {
         None => "refused",
     };
     assert_eq!(met("network", network_laws::hold, kind), ["refused", "v4", "v6"]);
+}
+
+#[test]
+fn every_seed_of_a_search_keeps_the_laws_and_is_what_its_name_says() {
+    let kind = |text: &str| match key_search_laws::found(text.as_bytes(), text.len().max(1)).len() {
+        0 => "none",
+        1 => "one",
+        _ => "many",
+    };
+    assert_eq!(met("key_search", key_search_laws::hold, kind), ["many", "none", "one", "refused"]);
 }

@@ -59,6 +59,7 @@ impl World {
             body_timeout: Duration::from_secs(30),
             trace_ratio: None,
             body_bytes: 1024 * 1024,
+            github_keys: None,
         };
         let app = App::new(planes, http, SEED);
         let limits = ServerLimits { drain: Duration::from_secs(1), ..ServerLimits::default() };

@@ -32,7 +32,7 @@ pub(crate) struct Report {
     data: String,
     notes: String,
     if_lost: Option<String>,
-    refused: bool,
+    status: u8,
 }
 
 impl Report {
@@ -70,8 +70,13 @@ impl Report {
     }
 
     /// The answer is no; the exit status will tell.
-    pub(crate) fn refused(mut self) -> Self {
-        self.refused = true;
+    pub(crate) fn refused(self) -> Self {
+        self.ending(REFUSED)
+    }
+
+    /// The exit status tells more than yes or no.
+    pub(crate) fn ending(mut self, status: u8) -> Self {
+        self.status = status;
         self
     }
 
@@ -92,7 +97,7 @@ impl Report {
         }
         // There is nobody left to tell when standard error is closed.
         let _ = notes.write_all(self.notes.as_bytes()).and_then(|()| notes.flush());
-        Ok(if self.refused { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
+        Ok(ExitCode::from(self.status))
     }
 }
 
@@ -103,8 +108,12 @@ impl Report {
         (self.data, self.notes)
     }
 
+    pub(crate) fn exit_status(&self) -> u8 {
+        self.status
+    }
+
     pub(crate) fn is_refused(&self) -> bool {
-        self.refused
+        self.status == REFUSED
     }
 }
 

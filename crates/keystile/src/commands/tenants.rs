@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, value_parser};
-use keystile_core::{Clock, KeyLabel, Name, TrustLevel};
+use keystile_core::{Clock, KeyLabel, Name, OnLeak, TrustLevel};
 use keystile_wire::{CreateTenant, Patch, PatchTenant, TenantView};
 
 use super::context::{Common, Context};
 use super::output::Report;
 use super::shared_limits::{ClearFlags, LimitFlags, limit_lines};
 use super::table::{fields, table};
-use super::words::trust_level;
+use super::words::{on_leak, trust_level};
 use crate::failure::Failure;
 
 const NOTHING: &str = "nothing is to be changed: name a setting, such as --rotation-days 30";
@@ -73,6 +73,9 @@ struct Update {
     /// Whether what a trusted source said of an entity gives way to what a less trusted one says later.
     #[arg(long, value_name = "true|false")]
     less_trusted_overwrites: Option<bool>,
+    /// What becomes of keys that are reported as leaked.
+    #[arg(long, value_parser = on_leak())]
+    on_leak: Option<OnLeak>,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
@@ -126,6 +129,7 @@ impl Update {
             default_trust_level: self.default_trust_level.map(|level| level.to_string()).into(),
             event_days: self.event_days.into(),
             less_trusted_overwrites: self.less_trusted_overwrites.into(),
+            on_leak: self.on_leak.map(|wanted| wanted.to_string()).into(),
             rpm_limit,
             rate_limits,
             version: None,
@@ -148,6 +152,7 @@ fn changes_nothing(request: &PatchTenant) -> bool {
         && request.default_trust_level == Patch::Keep
         && request.event_days == Patch::Keep
         && request.less_trusted_overwrites == Patch::Keep
+        && request.on_leak == Patch::Keep
         && request.rpm_limit == Patch::Keep
         && request.rate_limits == Patch::Keep
 }
@@ -179,6 +184,7 @@ fn sheet(tenant: &TenantView) -> String {
         ("default trust level", tenant.default_trust_level.to_string()),
         ("events kept", format!("for {} days", tenant.event_days)),
         ("less trusted sources", overwriting(tenant.less_trusted_overwrites).to_owned()),
+        ("on a leak", tenant.on_leak.to_string()),
     ];
     pairs.extend(limit_lines(tenant.rpm_limit, &tenant.rate_limits));
     pairs.push(("created", tenant.created_at.to_string()));

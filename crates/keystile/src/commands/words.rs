@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use keystile_core::key::{KeySort, SortOrder};
+use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::usage::Step;
-use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, Role, TrustLevel};
+use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, OnLeak, Role, TrustLevel};
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
 
@@ -27,6 +27,16 @@ pub(crate) fn status() -> impl TypedValueParser<Value = KeyStatus> {
 /// One of the trust levels.
 pub(crate) fn trust_level() -> impl TypedValueParser<Value = TrustLevel> {
     member(TrustLevel::ALL.iter().map(|t| t.as_str()))
+}
+
+/// One of the ways to treat keys that leaked.
+pub(crate) fn on_leak() -> impl TypedValueParser<Value = OnLeak> {
+    member(OnLeak::ALL.iter().map(|wanted| wanted.as_str()))
+}
+
+/// One of the forms of rules for scanners.
+pub(crate) fn rule_format() -> impl TypedValueParser<Value = RuleFormat> {
+    member(RuleFormat::ALL.iter().map(|format| format.as_str()))
 }
 
 /// One of the kinds of change that the audit log tells of.

@@ -6,10 +6,12 @@ mod url;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use keystile_bearer::{loopback_proxies, usual_key_headers};
 use keystile_engine::EngineSettings;
+use keystile_manage::PartnerKeys;
 use keystile_store::Location;
 use keystile_verify::Bounds;
 use keystile_web::{HttpSettings, ServerLimits};
@@ -63,6 +65,8 @@ settings! {
     signing_key_file: PathBuf, "KEYSTILE_SIGNING_KEY_FILE", "FILE";
     /// File with the key that encrypts secrets in the database; nodes of one installation share it. Keep a copy: without it, people with a second factor cannot sign in [default: encryption-key in the data folder].
     encryption_key_file: PathBuf, "KEYSTILE_ENCRYPTION_KEY_FILE", "FILE";
+    /// File with the public keys that GitHub signs with when its secret scanning has found keys (partner program), as https://api.github.com/meta/public_keys/secret_scanning gives them; it is read at the start [default: none, and GitHub is not listened to].
+    github_keys_file: PathBuf, "KEYSTILE_GITHUB_KEYS_FILE", "FILE";
     /// Networks of proxies whose X-Forwarded-For is believed, separated by commas [default: 127.0.0.0/8,::1/128].
     trusted_proxies: Commas<Network>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
     /// Headers beside Authorization that may carry a key, separated by commas [default: x-api-key].
@@ -161,12 +165,23 @@ impl Settings {
         }
     }
 
-    pub(crate) fn http(&self) -> HttpSettings {
+    /// The keys that GitHub signs with, if it is listened to.
+    fn github_keys(&self) -> Result<Option<Arc<PartnerKeys>>, Failure> {
+        let Some(path) = &self.github_keys_file else { return Ok(None) };
+        let failed = |error: &dyn std::error::Error| {
+            Failure::because(format!("the keys of GitHub, {}, cannot be used", path.display()), error)
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+        let keys = PartnerKeys::parse(&text).map_err(|error| failed(&error))?;
+        Ok(Some(Arc::new(keys)))
+    }
+
+    pub(crate) fn http(&self) -> Result<HttpSettings, Failure> {
         let header_names =
             |Commas(names): &Commas<HeaderText>| names.iter().map(|name| name.0.clone()).collect();
         let networks =
             |Commas(networks): &Commas<Network>| networks.iter().map(|network| network.0).collect();
-        HttpSettings {
+        Ok(HttpSettings {
             trusted_proxies: self.trusted_proxies.as_ref().map_or_else(loopback_proxies, networks),
             key_headers: self.key_headers.as_ref().map_or_else(usual_key_headers, header_names),
             body_bytes: self.body_memory_mib.unwrap_or(128).saturating_mul(1024 * 1024),
@@ -175,7 +190,8 @@ impl Settings {
                 .otlp_endpoint
                 .as_ref()
                 .map(|_| self.trace_ratio.map_or(0.01, |Ratio(ratio)| ratio)),
-        }
+            github_keys: self.github_keys()?,
+        })
     }
 
     /// Logs, without any tracing.

@@ -11,6 +11,8 @@ mod keys;
 mod keys_settings;
 mod people;
 mod run;
+mod scan;
+mod scan_rules;
 mod server;
 mod settings;
 mod setup;

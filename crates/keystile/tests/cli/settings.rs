@@ -57,3 +57,26 @@ fn a_flag_beats_a_variable_beats_the_file() {
     ran(keystile(&["migrate"]).envs(named)).ok();
     assert!(folder.join("file/keystile.db").exists());
 }
+
+#[test]
+fn keys_of_github_that_cannot_be_used_are_told_before_anything_is_made() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("github-keys");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let (data, file) = (folder.join("data"), folder.join("keys.json"));
+    let (data_text, file_text) = (data.display().to_string(), file.display().to_string());
+    let serve =
+        ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data_text, "--github-keys-file", &file_text];
+    let missing = ran(&mut keystile(&serve));
+    assert!(missing.status == Some(2) && missing.notes.contains(&file_text), "{missing:?}");
+    for (text, what) in [
+        ("{", "line 1"),
+        (r#"{"public_keys": []}"#, "no key that is current"),
+        (r#"{"public_keys": [{"key_identifier": "k1", "key": "AAAA", "is_current": true}]}"#, "the key k1"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let refused = ran(&mut keystile(&serve));
+        assert!(refused.status == Some(2) && refused.notes.contains(what), "{refused:?}");
+    }
+    assert!(!data.exists());
+}

@@ -87,6 +87,7 @@ impl Two {
             "/invitations",
             "/events",
             "/entities",
+            "/leaks",
             "/audit",
         ] {
             everything.push(self.as_stranger(list).await);

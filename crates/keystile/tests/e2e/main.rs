@@ -57,6 +57,8 @@ mod isolation;
 mod key_lists;
 mod keys_fields;
 mod keys_life;
+mod leak_intake;
+mod leaks;
 mod limits;
 mod matrix;
 mod metrics;

@@ -41,6 +41,7 @@ impl Call {
                 json!({ "type": "matrix", "entity": { "type": "nothing", "id": "by-the-matrix" } })
             }
             ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
+            ("POST", "lookup") => json!({ "digests": ["00".repeat(32)] }),
             // An introspection is a form, which this does not send: whoever may call is told so.
             ("GET" | "DELETE", _)
             | (
@@ -58,7 +59,8 @@ impl Call {
             "/api/v1/setup" => json!({ "by": "the matrix" }),
             "/api/v1/auth/invitations/accept" => json!({ "token": "nobody's" }),
             "/api/v1/tenants" if self.method == "POST" => json!({ "name": "by the matrix" }),
-            "/api/v1/keys/verify" => json!({ "key": subject["secret"] }),
+            "/api/v1/keys/verify" | "/api/v1/leaks/report" => json!({ "key": subject["secret"] }),
+            "/api/v1/leaks/github" => json!([]),
             "/api/v1/keys/verify-batch" => json!({ "requests": [{ "key": subject["secret"] }] }),
             // Signing out would end the persona.
             path if path.starts_with("/api/v1/auth/") && self.method != "GET" => {

@@ -13,6 +13,7 @@ use crate::world::{KEYSTILE, World, as_key, sign_in, text, verify};
 /// Of a secret with slashes, each shorter than a whole one may be.
 const PARTS: [&str; 3] = ["Zk3v9Qp1xT", "aB7cD4ef5G", "hJ6kL8mN0pQ"];
 const ACCEPT: &str = "/api/v1/auth/invitations/accept";
+const REPORT: &str = "/api/v1/leaks/report";
 
 /// What was used, and everything that was answered since.
 struct Canary {
@@ -59,6 +60,15 @@ impl Canary {
             let _answer =
                 self.world.http.json("GET", &self.world.authz("production"), &as_key(key), &NOTHING).await;
         }
+        let lookup = json!({ "digests": [keystile_core::Digest::of(again.as_bytes()).to_hex()] });
+        let lookup = self.world.ask("POST", &format!("{}/leaks/lookup", self.world.tenant()), &lookup).await;
+        assert_eq!(lookup.expect(200)["secrets"][0]["state"], "live");
+        for key in [&secret, &replaced, &parted] {
+            let body = json!({ "key": key, "place": format!("https://example.com/?key={key}") });
+            self.world.http.json("POST", REPORT, "", &body).await.expect(202);
+        }
+        let leaks = self.world.read(&format!("{}/leaks", self.world.tenant())).await;
+        assert_eq!(leaks["data"].as_array().unwrap().len(), 3);
         for path in [String::new(), format!("/{}", text(&made, "id")), format!("/{}", text(&own, "id"))] {
             let shown = self.world.read(&format!("{keys}{path}")).await.to_string();
             for secret in self.secrets.all() {
@@ -161,6 +171,10 @@ impl Canary {
                 self.refused("POST", &format!("/api/v1/auth/{path}"), &owner, &body).await;
             }
             self.refused("POST", ACCEPT, "", &json!({ "token": secret, "password": [secret] })).await;
+            self.refused("POST", REPORT, "", &json!({ "key": [secret] })).await;
+            self.refused("POST", REPORT, "", &json!({ "key": format!("{secret} "), "place": secret })).await;
+            let lookup = format!("{}/leaks/lookup", self.world.tenant());
+            self.refused("POST", &lookup, &owner, &json!({ "digests": [secret] })).await;
             self.refused("POST", ACCEPT, "", &json!({ "token": format!("{secret}x"), "password": secret }))
                 .await;
             let url = url_encoded(secret);

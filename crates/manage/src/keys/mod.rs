@@ -4,6 +4,7 @@ mod change;
 mod create;
 mod history;
 mod import;
+mod leaks;
 mod life;
 mod read;
 mod rotate;
@@ -14,6 +15,7 @@ pub use change::VersionGuard;
 pub use create::Issued;
 pub use history::History;
 pub use import::Imported;
+pub use leaks::{KnownSecret, Sighting};
 pub use read::{KeyQuery, Lineage};
 
 pub(crate) use secret::judging;

@@ -15,6 +15,7 @@ mod facts;
 mod import;
 mod invitations;
 mod keys;
+mod leaks;
 mod limit_use;
 mod lists;
 mod members;
@@ -151,6 +152,13 @@ on_both_engines! {
         facts_are_those_of_the_last_commit,
         limits_of_all_who_share_them_are_read_with_the_key,
         a_replaced_secret_finds_nothing;
+    leaks:
+        a_leak_changes_the_key_together_with_its_report_and_entries,
+        a_leak_that_is_refused_or_no_news_writes_nothing,
+        reports_are_listed_newest_first_for_their_tenant,
+        reports_alike_are_known,
+        a_secret_is_known_to_its_tenant_also_when_it_was_replaced,
+        any_number_of_secrets_is_looked_up_at_once;
     limit_use:
         the_last_use_of_each_owner_is_kept_until_it_is_spent;
     sessions:

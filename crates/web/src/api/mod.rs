@@ -15,6 +15,8 @@ pub(crate) mod integration;
 pub(crate) mod invitations;
 pub(crate) mod issuing;
 pub(crate) mod keys;
+pub(crate) mod leak_intake;
+pub(crate) mod leaks;
 pub(crate) mod members;
 pub(crate) mod oauth;
 pub(crate) mod overview;

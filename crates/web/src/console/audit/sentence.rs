@@ -42,6 +42,7 @@ const fn pattern(action: Action) -> &'static str {
         Action::KeyCreate => "{who} made the key {what}",
         Action::KeyImport => "{who} imported the key {what}",
         Action::KeysImport => "{who} imported keys",
+        Action::KeyLeak => "{who} learned that the key {what} leaked",
         Action::KeyUpdate => "{who} changed the key {what}",
         Action::KeyDisable => "{who} switched the key {what} off",
         Action::KeyEnable => "{who} switched the key {what} on",

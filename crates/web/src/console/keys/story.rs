@@ -80,6 +80,7 @@ const fn what(action: Action) -> &'static str {
     match action {
         Action::KeyCreate => "Created",
         Action::KeyImport => "Imported",
+        Action::KeyLeak => "Reported as leaked",
         Action::KeyUpdate => "Changed",
         Action::KeyDisable => "Disabled",
         Action::KeyEnable => "Enabled",

@@ -1,0 +1,189 @@
+//! Keys that leaked.
+
+use std::collections::BTreeSet;
+
+use keystile_core::key::{Revocation, SecretFacts};
+use keystile_core::{
+    Action, ApiKey, Digest, KeyId, LeakDeed, LeakId, LeakReport, LeakSource, OnLeak, Secret, Timestamp,
+};
+use keystile_store::{KeyFilter, KnownReports, KnownSecrets, LeakTaken, Page, SecretOwner, Store};
+
+use crate::bed::Bed;
+use crate::sample::{World, at, number, page};
+
+fn report(key: &ApiKey, source: LeakSource, place: Option<&str>) -> LeakReport {
+    let n = number();
+    LeakReport {
+        id: LeakId::from_parts(at(n.into()), n.into()),
+        tenant_id: key.tenant_id,
+        key_id: key.id,
+        reported_at: at(n.into()),
+        source,
+        place: place.map(str::to_owned),
+        done: LeakDeed::Notified,
+    }
+}
+
+fn owner(key: &ApiKey) -> SecretOwner {
+    SecretOwner { tenant_id: key.tenant_id, key_id: key.id }
+}
+
+/// Takes a report that changes nothing, and gives what was known before.
+async fn take(world: &World, store: &Store, report: &LeakReport) -> KnownReports {
+    let (tell, told) = std::sync::mpsc::channel();
+    let of = SecretOwner { tenant_id: report.tenant_id, key_id: report.key_id };
+    let entry = world.entry(Action::KeyLeak, report.key_id);
+    let taken = LeakTaken { report: report.clone(), told: entry, changed: None };
+    let decide = move |_: &mut ApiKey, known| {
+        tell.send(known).unwrap();
+        Ok(Some(taken))
+    };
+    let place = report.place.clone();
+    store.take_leak::<()>(of, (report.source, place), decide).await.unwrap().unwrap().unwrap();
+    told.recv().unwrap()
+}
+
+async fn leaks(world: &World, store: &Store, key_id: Option<KeyId>) -> Vec<LeakReport> {
+    store.leaks(world.tenant.id, key_id, page(10)).await.unwrap()
+}
+
+pub(crate) async fn a_leak_changes_the_key_together_with_its_report_and_entries(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let before = world.created(&store).await;
+    let report = LeakReport {
+        done: LeakDeed::Revoked,
+        ..report(&before, LeakSource::Github, Some("https://example.com/ü"))
+    };
+    let end = Revocation { at: at(5), reason: Some("leaked".to_owned()) };
+    let taken = LeakTaken {
+        report: report.clone(),
+        told: world.entry(Action::KeyLeak, before.id),
+        changed: Some(world.entry(Action::KeyRevoke, before.id)),
+    };
+    let revoked = end.clone();
+    let decide = move |key: &mut ApiKey, known: KnownReports| {
+        assert_eq!(known, KnownReports { wanted: OnLeak::Notify, count: 0, is_alike: false });
+        key.revoked = Some(revoked);
+        Ok(Some(taken))
+    };
+    let place = report.place.clone();
+    let changed = store.take_leak::<()>(owner(&before), (report.source, place), decide).await;
+    let changed = changed.unwrap().unwrap().unwrap();
+    let after = ApiKey { revoked: Some(end), ..before.clone() };
+    assert_eq!((changed.before, &changed.after), (before.clone(), &after));
+    assert_eq!(world.read(&store, before.id).await, after);
+    assert_eq!(leaks(&world, &store, None).await, [report]);
+    let log: BTreeSet<_> = world.log(&store).await.into_iter().map(|entry| entry.action.as_str()).collect();
+    assert!(log.is_superset(&BTreeSet::from(["key.leak", "key.revoke"])), "{log:?}");
+}
+
+pub(crate) async fn a_leak_that_is_refused_or_no_news_writes_nothing(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = world.created(&store).await;
+    let entries = world.log(&store).await.len();
+    let place = || (LeakSource::Report, None);
+    let refused = store.take_leak(owner(&key), place(), |key, _| {
+        key.enabled = false;
+        Err("refused")
+    });
+    assert_eq!(refused.await.unwrap(), Some(Err("refused")));
+    let nothing = store.take_leak::<()>(owner(&key), place(), |key, _| {
+        key.enabled = false;
+        Ok(None)
+    });
+    assert_eq!(nothing.await.unwrap().unwrap().unwrap().after, key);
+    let other = World::founded(&store).await;
+    let foreign = SecretOwner { tenant_id: other.tenant.id, key_id: key.id };
+    let missing = store.take_leak::<()>(foreign, place(), |_, _| unreachable!("not theirs"));
+    assert_eq!(missing.await.unwrap(), None);
+    assert_eq!(world.read(&store, key.id).await, key);
+    assert_eq!((leaks(&world, &store, None).await, world.log(&store).await.len()), (Vec::new(), entries));
+}
+
+pub(crate) async fn reports_are_listed_newest_first_for_their_tenant(bed: &Bed) {
+    let store = bed.store().await;
+    let (world, other) = (World::founded(&store).await, World::founded(&store).await);
+    let (key, second) = (world.created(&store).await, world.created(&store).await);
+    let theirs = other.created(&store).await;
+    let reports = [
+        report(&key, LeakSource::Report, None),
+        report(&second, LeakSource::Report, Some("a")),
+        report(&key, LeakSource::Github, Some("a")),
+    ];
+    for report in &reports {
+        take(&world, &store, report).await;
+    }
+    take(&other, &store, &report(&theirs, LeakSource::Report, None)).await;
+    let [first, of_second, last] = reports;
+    assert_eq!(leaks(&world, &store, None).await, [last.clone(), of_second.clone(), first.clone()]);
+    assert_eq!(leaks(&world, &store, Some(key.id)).await, [last.clone(), first.clone()]);
+    assert_eq!(leaks(&world, &store, Some(theirs.id)).await, []);
+    let behind = Page { after: Some(last.id), limit: 1 };
+    assert_eq!(store.leaks(world.tenant.id, None, behind).await.unwrap(), [of_second]);
+}
+
+pub(crate) async fn reports_alike_are_known(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = world.created(&store).await;
+    let change = world.entry(Action::TenantUpdate, key.id);
+    let tenant = store.change_tenant::<()>(world.tenant.id, |tenant| {
+        tenant.settings.on_leak = OnLeak::Revoke;
+        Ok(Some(change))
+    });
+    let tenant = tenant.await.unwrap().unwrap().unwrap();
+    assert_eq!(store.tenant(tenant.id).await.unwrap(), Some(tenant));
+    let reports = [
+        (LeakSource::Report, None, false),
+        (LeakSource::Report, Some("a"), false),
+        (LeakSource::Github, Some("a"), false),
+        (LeakSource::Report, Some("a"), true),
+        (LeakSource::Report, None, true),
+        (LeakSource::Github, None, false),
+    ];
+    for (before, (source, place, is_alike)) in (0..).zip(reports) {
+        let known = take(&world, &store, &report(&key, source, place)).await;
+        assert_eq!(known, KnownReports { wanted: OnLeak::Revoke, count: before, is_alike });
+    }
+}
+
+pub(crate) async fn a_secret_is_known_to_its_tenant_also_when_it_was_replaced(bed: &Bed) {
+    let store = bed.store().await;
+    let (world, other) = (World::founded(&store).await, World::founded(&store).await);
+    let key = world.created(&store).await;
+    let (secret, told) = (world.key().secret, world.entry(Action::KeyRegenerate, key.id));
+    let renewed = secret.clone();
+    let changed = store.change_key::<()>(world.tenant.id, key.id, move |key| {
+        key.secret = renewed;
+        Ok(Some(told))
+    });
+    let after = changed.await.unwrap().unwrap().unwrap().after;
+    for digest in [key.secret.digest, secret.digest] {
+        assert_eq!(store.secret_owner(digest).await.unwrap(), Some(owner(&key)));
+    }
+    assert_eq!(store.secret_owner(Digest::of(b"nobody's")).await.unwrap(), None);
+    let digests = || vec![key.secret.digest, Digest::of(b"nobody's"), secret.digest];
+    let known = store.known_secrets(world.tenant.id, digests()).await.unwrap();
+    assert_eq!(known, KnownSecrets { present: vec![after], replaced: vec![(key.secret.digest, key.id)] });
+    let theirs = store.known_secrets(other.tenant.id, digests()).await.unwrap();
+    assert_eq!(theirs, KnownSecrets::default());
+}
+
+pub(crate) async fn any_number_of_secrets_is_looked_up_at_once(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    assert_eq!(store.known_secrets(world.tenant.id, Vec::new()).await.unwrap(), KnownSecrets::default());
+    let mut made = BTreeSet::new();
+    for _ in 0..70 {
+        made.insert(world.created(&store).await.id);
+    }
+    let all = KeyFilter::all(Timestamp::from_millis(0));
+    let keys = store.keys(world.tenant.id, &all, page(100)).await.unwrap();
+    let unknown = (0..300).map(|n| SecretFacts::of(&Secret::new(format!("{n:024}"))).digest);
+    let digests = keys.iter().map(|key| key.secret.digest).chain(unknown).collect();
+    let known = store.known_secrets(world.tenant.id, digests).await.unwrap();
+    assert_eq!(known.present.iter().map(|key| key.id).collect::<BTreeSet<_>>(), made);
+    assert_eq!((known.present.len(), known.replaced), (70, Vec::new()));
+}
