@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystile_core::{Clock, Entropy, Event, EventId, Heard, Stamp, Timestamp};
 use keystile_store::{EventBatch, Store, StoreError};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Most requests that wait to be written: several transactions of requests with one event each.
@@ -31,6 +31,8 @@ pub struct Ingest {
 /// A request that waits to be written.
 struct Waiting {
     batch: Arc<EventBatch>,
+    /// Its part of the room, taken for as long as it waits, whoever else still does.
+    _room: OwnedSemaphorePermit,
     answer: oneshot::Sender<Result<Vec<Heard>, NotKept>>,
 }
 
@@ -78,11 +80,11 @@ impl Ingest {
     pub async fn keep(&self, stamp: Stamp, events: Vec<Event>) -> Result<Vec<Heard>, NotKept> {
         let bytes: usize = events.iter().map(|event| AROUND_AN_EVENT + event.data.get().len()).sum();
         let wanted = u32::try_from(bytes.div_ceil(1024)).map_or(ROOM_KIB, |kib| kib.min(ROOM_KIB));
-        let room = tokio::time::timeout(PATIENCE, self.room.acquire_many(wanted)).await;
-        let _room = room.map_err(|_| NotKept::Busy)?.map_err(|_| NotKept::Unavailable)?;
+        let room = tokio::time::timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(wanted)).await;
+        let room = room.map_err(|_| NotKept::Busy)?.map_err(|_| NotKept::Unavailable)?;
         let batch = Arc::new(self.batch(stamp, events)?);
         let (answer, answered) = oneshot::channel();
-        let sent = self.queue.send_timeout(Waiting { batch, answer }, PATIENCE).await;
+        let sent = self.queue.send_timeout(Waiting { batch, _room: room, answer }, PATIENCE).await;
         sent.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => NotKept::Busy,
             mpsc::error::SendTimeoutError::Closed(_) => NotKept::Unavailable,

@@ -46,7 +46,10 @@ impl ControlPlane {
             }
             Kept::Nothing(lead) => {
                 let counted = self.count(tenant_id).await;
-                lead.end();
+                // Where it failed, the next tries alone: all at once would only make it worse.
+                if counted.is_ok() {
+                    lead.end();
+                }
                 counted
             }
         }
@@ -137,7 +140,7 @@ struct Lead<'o> {
 }
 
 impl Lead<'_> {
-    /// Tells the others that all was counted, or cannot be.
+    /// Tells the others that all was counted.
     fn end(mut self) {
         self.retire();
         if let Some(done) = self.done.take() {

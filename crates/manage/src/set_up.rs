@@ -12,8 +12,7 @@ use crate::{ControlPlane, Founded, Origin, Refused};
 
 /// How a token begins, so that a scanner can find one that leaked.
 const TOKEN_PREFIX: &str = "kssetup_";
-/// Longest pause after a wrong token. Nobody is locked out for good as after wrong passwords: the token cannot be guessed, and
-/// whoever shows wrong ones must not be able to keep the owner out.
+/// Longest pause after a wrong token.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// Who makes an installation theirs.
@@ -36,7 +35,7 @@ struct Offer {
     digest: Digest,
     /// Wrong tokens that were looked at.
     failures: u32,
-    /// From when on one is looked at, in milliseconds of the clock that nobody sets.
+    /// From when on another wrong one is told to be wrong, in milliseconds of the clock that nobody sets.
     retry_at: u64,
 }
 
@@ -45,16 +44,16 @@ impl SetupOffer {
         *self.0.lock() = Some(Offer { digest: token.digest(), failures: 0, retry_at: 0 });
     }
 
-    /// What compares digests takes the same time for all of them. In a pause the right token is refused like any other: else
-    /// there would be none for whoever guesses.
+    /// What compares digests takes the same time for all of them. The right token is never paused: it cannot be guessed, and
+    /// whoever shows wrong ones must not be able to keep the owner out.
     fn check(&self, token: &Secret, now: u64) -> Result<(), Refused> {
         let mut offer = self.0.lock();
         let Some(offer) = offer.as_mut() else { return Err(Refused::SetUpAlready) };
-        if now < offer.retry_at {
-            return Err(Refused::SetupPaused { seconds: (offer.retry_at - now).div_ceil(1000) });
-        }
         if offer.digest == token.digest() {
             return Ok(());
+        }
+        if now < offer.retry_at {
+            return Err(Refused::SetupPaused { seconds: (offer.retry_at - now).div_ceil(1000) });
         }
         offer.failures = offer.failures.saturating_add(1);
         offer.retry_at = now.saturating_add(pause_after(offer.failures));
@@ -70,7 +69,7 @@ impl SetupOffer {
     }
 }
 
-/// How long no token is looked at after so many wrong ones, in milliseconds: as after wrong passwords.
+/// How long wrong tokens are sent away after so many of them, in milliseconds: as after wrong passwords.
 fn pause_after(failures: u32) -> u64 {
     let followed = failures.saturating_add(1).saturating_sub(PATIENCE.free);
     let pause = PATIENCE.pause.saturating_mul(followed).min(LONGEST_PAUSE);
@@ -102,7 +101,7 @@ impl ControlPlane {
     /// token, which is used up by that. Of many who try at once, one is the first.
     ///
     /// # Errors
-    /// [`Refused::SetupToken`] for another token, [`Refused::SetupPaused`] for any after many of those, [`Refused::SetUpAlready`] when there are persons already, or no token
+    /// [`Refused::SetupToken`] for another token, [`Refused::SetupPaused`] for one after many of those, [`Refused::SetUpAlready`] when there are persons already, or no token
     /// was offered since the start; for a weak password, which leaves the token as it is.
     #[instrument(target = SPANS, skip_all)]
     pub async fn set_up(

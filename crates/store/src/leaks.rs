@@ -15,11 +15,13 @@ use crate::{Page, Store, StoreError, record};
 const OWNER: &str = "SELECT tenant_id, id FROM api_keys WHERE digest = $1
     UNION ALL SELECT tenant_id, key_id FROM retired_secrets WHERE digest = $1";
 const WANTED: &str = "SELECT on_leak FROM tenants WHERE id = $1";
-const KNOWN: &str = "SELECT COUNT(*) AS reports, COUNT(CASE WHEN source = $3
-        AND COALESCE(place, '') = COALESCE(CAST($4 AS TEXT), '') THEN 1 END) AS alike
-    FROM leak_reports WHERE tenant_id = $1 AND key_id = $2";
-const INSERT: &str = "INSERT INTO leak_reports (tenant_id, id, key_id, reported_at, source, place, done)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// Of this secret and from this source, so that what is told of a replaced secret, or by others, hides nothing.
+const KNOWN: &str = "SELECT COUNT(*) AS reports,
+        COUNT(CASE WHEN COALESCE(place, '') = COALESCE(CAST($4 AS TEXT), '') THEN 1 END) AS alike
+    FROM leak_reports WHERE tenant_id = $1 AND key_id = $2 AND source = $3 AND digest = $5";
+const INSERT: &str =
+    "INSERT INTO leak_reports (tenant_id, id, key_id, reported_at, source, place, done, digest)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const PAGE: &str = "SELECT tenant_id, id, key_id, reported_at, source, place, done FROM leak_reports
     WHERE tenant_id = $1 AND id < $2 AND (key_id = $4 OR $4 IS NULL) ORDER BY id DESC LIMIT $3";
 
@@ -58,9 +60,9 @@ pub struct KnownSecrets {
 pub struct KnownReports {
     /// What its tenant wants done.
     pub wanted: OnLeak,
-    /// How many reports there are.
+    /// How many reports of this secret there are from the same source.
     pub count: u64,
-    /// Whether one of them has the same source and place.
+    /// Whether one of them has the same place.
     pub is_alike: bool,
 }
 
@@ -106,7 +108,7 @@ impl Store {
     pub async fn take_leak<E: Send + 'static>(
         &self,
         owner: SecretOwner,
-        (source, place): (LeakSource, Option<String>),
+        (digest, source, place): (Digest, LeakSource, Option<String>),
         decide: impl FnOnce(&mut ApiKey, KnownReports) -> Result<Option<LeakTaken>, E> + Send + 'static,
     ) -> Result<Option<Result<Changed, E>>, StoreError> {
         let which = [
@@ -114,6 +116,7 @@ impl Store {
             Value::text(owner.key_id),
             Value::text(source),
             Value::opt_text(place),
+            Value::from(digest),
         ];
         self.write((which, Some(decide)), |(which, decide), tx| Box::pin(take_one(which, decide, tx))).await
     }
@@ -169,14 +172,14 @@ fn among_digests() -> String {
 }
 
 async fn take_one<E, F>(
-    which: &[Value; 4],
+    which: &[Value; 5],
     decide: &mut Option<F>,
     tx: &mut Tx<'_>,
 ) -> Result<Option<Result<Changed, E>>, StoreError>
 where
     F: FnOnce(&mut ApiKey, KnownReports) -> Result<Option<LeakTaken>, E>,
 {
-    let [tenant_id, key_id, ..] = which;
+    let [tenant_id, key_id, _, _, digest] = which;
     let one = [tenant_id.clone(), key_id.clone()];
     let Some(before) = keys::read_one(&keys::ONE_LOCKED, &one, tx).await? else { return Ok(None) };
     let known = read_reports(which, tx).await?;
@@ -184,12 +187,12 @@ where
     match take(decide)?(&mut after, known) {
         Err(refusal) => return Ok(Some(Err(refusal))),
         Ok(None) => after = before.clone(),
-        Ok(Some(taken)) => keep(&before, &after, &taken, tx).await?,
+        Ok(Some(taken)) => keep((&before, &after), &taken, digest, tx).await?,
     }
     Ok(Some(Ok(Changed { before, after })))
 }
 
-async fn read_reports(which: &[Value; 4], tx: &mut Tx<'_>) -> Result<KnownReports, StoreError> {
+async fn read_reports(which: &[Value; 5], tx: &mut Tx<'_>) -> Result<KnownReports, StoreError> {
     let gone = || StoreError::Corrupt("a key has no tenant".to_owned());
     let mut tenant = tx.query_opt(WANTED, &which[..1]).await?.ok_or_else(gone)?;
     let mut reports = tx.query_opt(KNOWN, which).await?.ok_or_else(gone)?;
@@ -198,14 +201,19 @@ async fn read_reports(which: &[Value; 4], tx: &mut Tx<'_>) -> Result<KnownReport
     Ok(KnownReports { wanted: tenant.parsed("on_leak")?, count, is_alike })
 }
 
-async fn keep(before: &ApiKey, after: &ApiKey, taken: &LeakTaken, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    tell(&[(INSERT, &values(&taken.report))], &taken.told, tx).await?;
+async fn keep(
+    (before, after): (&ApiKey, &ApiKey),
+    taken: &LeakTaken,
+    digest: &Value,
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    tell(&[(INSERT, &values(&taken.report, digest))], &taken.told, tx).await?;
     let Some(entry) = &taken.changed else { return Ok(()) };
     record::check_change(before, after)?;
     keys::write(before, after, entry, tx).await
 }
 
-fn values(report: &LeakReport) -> [Value; 7] {
+fn values(report: &LeakReport, digest: &Value) -> [Value; 8] {
     [
         Value::text(report.tenant_id),
         Value::text(report.id),
@@ -214,6 +222,7 @@ fn values(report: &LeakReport) -> [Value; 7] {
         Value::text(report.source),
         Value::opt_text(report.place.as_ref()),
         Value::text(report.done),
+        digest.clone(),
     ]
 }
 

@@ -10,15 +10,16 @@ use crate::{Store, StoreError, applications, audit, people, record};
 
 const INSERT: &str = "INSERT INTO tenants
     (id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days, less_trusted_overwrites,
-    created_at, version, rpm_limit, rate_limits, on_leak) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    on_leak, created_at, version, rpm_limit, rate_limits)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
-    less_trusted_overwrites, created_at, version, rpm_limit, rate_limits, on_leak FROM tenants WHERE id = $1";
+    less_trusted_overwrites, on_leak, created_at, version, rpm_limit, rate_limits FROM tenants WHERE id = $1";
 
 const ONE_LOCKED: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
-    less_trusted_overwrites, created_at, version, rpm_limit, rate_limits, on_leak FROM tenants WHERE id = $1 {for_update}";
+    less_trusted_overwrites, on_leak, created_at, version, rpm_limit, rate_limits FROM tenants WHERE id = $1 {for_update}";
 const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_days = $4, mfa_required = $5,
-    default_trust_level = $6, event_days = $7, less_trusted_overwrites = $8, created_at = $9, version = $10,
-    rpm_limit = $11, rate_limits = $12, on_leak = $13 WHERE id = $1";
+    default_trust_level = $6, event_days = $7, less_trusted_overwrites = $8, on_leak = $9, created_at = $10,
+    version = $11, rpm_limit = $12, rate_limits = $13 WHERE id = $1";
 
 const LOCK_OWNER: &str = "SELECT id FROM persons WHERE id = $1 {for_update}";
 /// Of the first founding, as nobody is there whose row could be locked: that of the first migration always is.
@@ -141,11 +142,11 @@ fn values(tenant: &Tenant) -> [Value; 13] {
         Value::text(settings.default_trust_level),
         i64::from(settings.event_days).into(),
         settings.less_trusted_overwrites.into(),
+        Value::text(settings.on_leak),
         tenant.created_at.into(),
         tenant.version.into(),
         rpm_limit,
         rate_limits,
-        Value::text(settings.on_leak),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use http::StatusCode;
 use parking_lot::Mutex;
@@ -20,18 +21,18 @@ pub(crate) struct Reporters(Mutex<HashSet<Option<IpAddr>>>);
 
 /// A place among them; it is given back when the value is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
-    reporters: &'a Reporters,
+pub(crate) struct Turn {
+    reporters: Arc<Reporters>,
     whose: Option<IpAddr>,
 }
 
 impl Reporters {
     /// A turn for whoever has this address.
-    pub(crate) fn enter(&self, address: Option<IpAddr>) -> Result<Turn<'_>, ApiProblem> {
+    pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Turn, ApiProblem> {
         let whose = address.map(whose);
         let mut present = self.0.lock();
         if present.len() < MOST && present.insert(whose) {
-            return Ok(Turn { reporters: self, whose });
+            return Ok(Turn { reporters: Arc::clone(self), whose });
         }
         let detail =
             "too many reports at once; send the next one when this is answered, or try again in a moment";
@@ -39,7 +40,7 @@ impl Reporters {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         self.reporters.0.lock().remove(&self.whose);
     }
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn one_address_has_one_turn_at_a_time() {
-        let reporters = Reporters::default();
+        let reporters = Arc::<Reporters>::default();
         let enter = |address: &str| reporters.enter(Some(address.parse().unwrap()));
         let first = enter("192.0.2.1").unwrap();
         assert_eq!(enter("192.0.2.1").unwrap_err().code(), BUSY);
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn there_is_a_bound_on_all_together() {
-        let reporters = Reporters::default();
+        let reporters = Arc::<Reporters>::default();
         let enter = |last: usize| reporters.enter(Some(format!("192.0.2.{last}").parse().unwrap()));
         let turns: Vec<_> = (0..MOST).map(|last| enter(last).unwrap()).collect();
         assert!(enter(MOST).is_err());

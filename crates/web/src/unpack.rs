@@ -41,8 +41,12 @@ pub(crate) async fn unpack(
 ) -> Result<Bytes, ApiProblem> {
     let Some(coding) = coding_of(headers)? else { return Ok(body) };
     let turn = AT_ONCE.acquire().await.map_err(|_| ApiProblem::internal())?;
-    let unpacked = tokio::task::spawn_blocking(move || coding.unpack(&body)).await;
-    drop(turn);
+    // It goes on when nobody waits for it any more, and keeps its turn.
+    let work = move || {
+        let _turn = turn;
+        coding.unpack(&body)
+    };
+    let unpacked = tokio::task::spawn_blocking(work).await;
     let unpacked = unpacked.map_err(|_| ApiProblem::internal())?.map_err(Trouble::told)?;
     part.grow(unpacked.len())
         .map_err(|none| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, none.to_string()))?;

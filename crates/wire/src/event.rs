@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keystile_core::event::entity::{self, FIELD_MAX};
 use keystile_core::event::{DATA_MAX, EntityName, check_event_word};
 use keystile_core::{
     ApplicationId, Environment, Event, EventId, Invalid, KeyId, Stamp, StoredEvent, TenantId, Timestamp,
@@ -195,6 +196,14 @@ pub(crate) fn said(data: Option<Box<RawValue>>) -> Result<Box<RawValue>, Invalid
         !text.contains("\\u") && text.bytes().filter(|byte| b"[{".contains(byte)).count() <= SHALLOW;
     if !is_plain && serde_json::from_str::<serde_json::Value>(text).is_err() {
         return Err(Invalid::rule("must be nested at most 127 deep, and have no half of a surrogate pair"));
+    }
+    if text.len() > FIELD_MAX {
+        let fields = entity::said(&data).map_err(|_| Invalid::rule("must be an object"))?;
+        if fields.iter().any(|(name, value)| name.len() + value.get().len() > FIELD_MAX) {
+            return Err(Invalid::rule(format!(
+                "must have members of at most {FIELD_MAX} bytes each, name and value together"
+            )));
+        }
     }
     Ok(data)
 }
@@ -414,6 +423,12 @@ mod tests {
         for bad in ["7", "null", "[]", r#"{"a":"\ud83d"}"#] {
             assert!(told(bad).is_err(), "{bad}");
         }
-        assert!(told(&format!("{{\"a\":\"{}\"}}", "x".repeat(DATA_MAX))).is_err());
+        let of_size = |size: usize| format!("\"{}\"", "x".repeat(size - 2));
+        assert!(told(&format!("{{\"a\":{}}}", of_size(FIELD_MAX - 1))).is_ok());
+        assert!(told(&format!("{{\"a\":{}}}", of_size(FIELD_MAX))).is_err());
+        let many =
+            |count: usize| (0..count).map(|n| format!("\"a{n}\":{}", of_size(1000))).collect::<Vec<_>>();
+        assert!(told(&format!("{{{}}}", many(16).join(","))).is_ok());
+        assert!(told(&format!("{{{}}}", many(17).join(","))).is_err(), "more than {DATA_MAX} bytes");
     }
 }

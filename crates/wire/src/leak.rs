@@ -226,9 +226,10 @@ impl GithubAlert {
     /// What is to be looked for. Where it was found is told as far as it can be kept.
     pub fn seen(&self) -> SeenKey {
         let plain = |letter: char| if letter.is_control() { '\u{fffd}' } else { letter };
-        let kept = |url: &str| url.trim().chars().take(PLACE_MAX_CHARS).map(plain).collect::<String>();
-        let place = self.url.as_deref().map(kept).filter(|place| !place.is_empty());
-        let place = place.map(|place| without_keys(place, &self.token));
+        // What is cut first could leave a part of a key that nobody knows as one.
+        let hidden = |url: &str| without_keys(url.trim().to_owned(), &self.token);
+        let kept = |place: String| place.chars().take(PLACE_MAX_CHARS).map(plain).collect::<String>();
+        let place = self.url.as_deref().map(hidden).map(kept).filter(|place| !place.is_empty());
         SeenKey { digest: digest_of(&self.token).ok().flatten(), place }
     }
 

@@ -15,6 +15,10 @@ use crate::{Timestamp, TrustLevel};
 /// cannot make an entity grow without end.
 pub const FIELDS_MAX: usize = 64;
 
+/// Most bytes of a field in an event, name and value together as JSON. It bounds what is kept of an entity, and does so
+/// for each saying by itself, so that the result does not depend on the order of arrival.
+pub const FIELD_MAX: usize = 1024;
+
 /// When what was said of a field gives way to something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overwriting {

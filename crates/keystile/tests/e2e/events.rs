@@ -189,6 +189,7 @@ async fn an_event_that_breaks_a_rule_is_refused_with_its_fields() {
         ("entity.id", with("entity", json!({ "type": "order" }))),
         ("data", with("data", json!([1]))),
         ("data", with("data", long)),
+        ("data", with("data", json!({ "text": "x".repeat(1_100) }))),
         ("id", with("id", json!("\u{fc}"))),
         ("occurred_at", with("occurred_at", json!("yesterday"))),
         ("occurred_at", with("occurred_at", json!("9999-01-01T00:00:00Z"))),

@@ -84,7 +84,7 @@ impl ControlPlane {
             let report = LeakReport { id, tenant_id, key_id, reported_at, source, place: seen, done };
             Ok(Some(LeakTaken { report, told: AuditEntry { changes, ..told }, changed }))
         };
-        let taken = self.store.take_leak::<Refused>(owner, (source, place), decide).await;
+        let taken = self.store.take_leak::<Refused>(owner, (digest, source, place), decide).await;
         let Changed { before, after } = touched.outcome(taken)?.ok_or(Refused::NotFound("API key"))??;
         Ok(Committed { value: true, change: change_of(&before, &after) })
     }

@@ -39,6 +39,9 @@ static WRITE: LazyLock<[String; 3]> = LazyLock::new(|| {
     })
 });
 
+/// Most entities that are held in memory at a time: the rows of the largest statement.
+const ENTITIES_AT_ONCE: usize = 128;
+
 /// What one event says.
 pub(super) struct Told<'e> {
     pub(super) space: i64,
@@ -61,7 +64,16 @@ pub(super) async fn hear<'e>(
     for event in events {
         told.entry((event.space, event.name)).or_default().push(event);
     }
-    let sought: Vec<_> = told.keys().map(|place| place_values(*place)).collect();
+    // Part by part, as entities are much larger than what one event says of them.
+    let told: Vec<_> = told.into_iter().collect();
+    for part in told.chunks(ENTITIES_AT_ONCE) {
+        hear_some(part, tx).await?;
+    }
+    Ok(())
+}
+
+async fn hear_some(told: &[(Place<'_>, Vec<Told<'_>>)], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let sought: Vec<_> = told.iter().map(|(place, _)| place_values(*place)).collect();
     let mut known = BTreeMap::new();
     for row in rows::run(&SELECT, &sought, tx).await? {
         let (space, name, entity) = entities::read(row)?;
@@ -69,13 +81,13 @@ pub(super) async fn hear<'e>(
     }
     let mut written = Vec::with_capacity(told.len());
     for (place, events) in told {
-        let (space, name) = place;
+        let (space, name) = *place;
         let mut entity = known.remove(&(space, name.clone()));
-        for event in &events {
+        for event in events {
             entity = Some(with(entity, event)?);
         }
         if let Some(entity) = entity {
-            written.push(values(place, &entity)?);
+            written.push(values(*place, &entity)?);
         }
     }
     rows::run(&WRITE, &written, tx).await.map(drop)

@@ -28,8 +28,8 @@ fn owner(key: &ApiKey) -> SecretOwner {
     SecretOwner { tenant_id: key.tenant_id, key_id: key.id }
 }
 
-/// Takes a report that changes nothing, and gives what was known before.
-async fn take(world: &World, store: &Store, report: &LeakReport) -> KnownReports {
+/// Takes a report of a secret that changes nothing, and gives what was known before.
+async fn take(world: &World, store: &Store, (secret, report): (&str, &LeakReport)) -> KnownReports {
     let (tell, told) = std::sync::mpsc::channel();
     let of = SecretOwner { tenant_id: report.tenant_id, key_id: report.key_id };
     let entry = world.entry(Action::KeyLeak, report.key_id);
@@ -38,8 +38,8 @@ async fn take(world: &World, store: &Store, report: &LeakReport) -> KnownReports
         tell.send(known).unwrap();
         Ok(Some(taken))
     };
-    let place = report.place.clone();
-    store.take_leak::<()>(of, (report.source, place), decide).await.unwrap().unwrap().unwrap();
+    let seen = (Digest::of(secret.as_bytes()), report.source, report.place.clone());
+    store.take_leak::<()>(of, seen, decide).await.unwrap().unwrap().unwrap();
     told.recv().unwrap()
 }
 
@@ -67,8 +67,8 @@ pub(crate) async fn a_leak_changes_the_key_together_with_its_report_and_entries(
         key.revoked = Some(revoked);
         Ok(Some(taken))
     };
-    let place = report.place.clone();
-    let changed = store.take_leak::<()>(owner(&before), (report.source, place), decide).await;
+    let seen = (before.secret.digest, report.source, report.place.clone());
+    let changed = store.take_leak::<()>(owner(&before), seen, decide).await;
     let changed = changed.unwrap().unwrap().unwrap();
     let after = ApiKey { revoked: Some(end), ..before.clone() };
     assert_eq!((changed.before, &changed.after), (before.clone(), &after));
@@ -83,7 +83,7 @@ pub(crate) async fn a_leak_that_is_refused_or_no_news_writes_nothing(bed: &Bed) 
     let world = World::founded(&store).await;
     let key = world.created(&store).await;
     let entries = world.log(&store).await.len();
-    let place = || (LeakSource::Report, None);
+    let place = || (Digest::of(b"secret"), LeakSource::Report, None);
     let refused = store.take_leak(owner(&key), place(), |key, _| {
         key.enabled = false;
         Err("refused")
@@ -113,9 +113,9 @@ pub(crate) async fn reports_are_listed_newest_first_for_their_tenant(bed: &Bed) 
         report(&key, LeakSource::Github, Some("a")),
     ];
     for report in &reports {
-        take(&world, &store, report).await;
+        take(&world, &store, ("A", report)).await;
     }
-    take(&other, &store, &report(&theirs, LeakSource::Report, None)).await;
+    take(&other, &store, ("A", &report(&theirs, LeakSource::Report, None))).await;
     let [first, of_second, last] = reports;
     assert_eq!(leaks(&world, &store, None).await, [last.clone(), of_second.clone(), first.clone()]);
     assert_eq!(leaks(&world, &store, Some(key.id)).await, [last.clone(), first.clone()]);
@@ -135,17 +135,18 @@ pub(crate) async fn reports_alike_are_known(bed: &Bed) {
     });
     let tenant = tenant.await.unwrap().unwrap().unwrap();
     assert_eq!(store.tenant(tenant.id).await.unwrap(), Some(tenant));
-    let reports = [
-        (LeakSource::Report, None, false),
-        (LeakSource::Report, Some("a"), false),
-        (LeakSource::Github, Some("a"), false),
-        (LeakSource::Report, Some("a"), true),
-        (LeakSource::Report, None, true),
-        (LeakSource::Github, None, false),
-    ];
-    for (before, (source, place, is_alike)) in (0..).zip(reports) {
-        let known = take(&world, &store, &report(&key, source, place)).await;
-        assert_eq!(known, KnownReports { wanted: OnLeak::Revoke, count: before, is_alike });
+    // Others, and what is told of another secret of the key, hide nothing.
+    for (secret, source, place, count, is_alike) in [
+        ("A", LeakSource::Report, None, 0, false),
+        ("A", LeakSource::Report, Some("a"), 1, false),
+        ("A", LeakSource::Github, Some("a"), 0, false),
+        ("A", LeakSource::Report, Some("a"), 2, true),
+        ("A", LeakSource::Report, None, 3, true),
+        ("A", LeakSource::Github, None, 1, false),
+        ("B", LeakSource::Report, Some("a"), 0, false),
+    ] {
+        let known = take(&world, &store, (secret, &report(&key, source, place))).await;
+        assert_eq!(known, KnownReports { wanted: OnLeak::Revoke, count, is_alike });
     }
 }
 

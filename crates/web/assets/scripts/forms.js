@@ -4,7 +4,8 @@ import { all, onClick } from "./dom.js";
 // Dangerous buttons wait until the name of what they concern is typed.
 function checkTyped(input) {
   const button = input.form && input.form.querySelector("[data-needs-typed]");
-  if (button) button.disabled = input.value.trim() !== input.dataset.typed;
+  // Spaces of any kind count as one, as they do for the server.
+  if (button) button.disabled = input.value.trim().split(/\s+/).join(" ") !== input.dataset.typed;
 }
 
 function filterPicker(input) {

@@ -51,6 +51,11 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (first.matches("h1")) first.tabIndex = -1;
   first.focus();
 });
+// A refusal has its place in the panel. It never takes the place of what a page shows already.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, target } = event.detail;
+  if (xhr.status >= 400 && target.matches(".found, .page")) event.detail.shouldSwap = false;
+});
 document.addEventListener("htmx:sendError", () => {
   if (content()) content().textContent = "Keystile did not answer. Check the connection and try again.";
 });

@@ -8,6 +8,7 @@ use keystile_core::LeakSource;
 use keystile_manage::{Origin, Sighting};
 use keystile_wire::{GithubAlert, GithubVerdict, LeakReceived, Problem, ReportLeak, SeenKey};
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
 
 use super::{Answer, json};
 use crate::body::{parse_list, read_json};
@@ -35,11 +36,16 @@ pub(crate) async fn report_leak(
     Json(request): EarlyJson<ReportLeak>,
 ) -> Answer {
     let seen = request.parse().map_err(ApiProblem::invalid)?;
-    let _turn = app.reporters.enter(origin.ip)?;
-    let until = Instant::now() + REPORT_TAKES;
-    let taken = take(&app, seen, LeakSource::Report, &origin).await;
-    sleep_until(until).await;
-    taken?;
+    let turn = app.reporters.enter(origin.ip)?;
+    // Whoever goes away before the answer keeps their turn for as long as those who wait.
+    let taking = async move {
+        let _turn = turn;
+        let until = Instant::now() + REPORT_TAKES;
+        let taken = take(&app, seen, LeakSource::Report, &origin).await;
+        sleep_until(until).await;
+        taken
+    };
+    tokio::spawn(taking.in_current_span()).await.map_err(|_| ApiProblem::internal())??;
     Ok(json(StatusCode::ACCEPTED, &LeakReceived::answer()))
 }
 

@@ -150,9 +150,28 @@ async fn end(app: &App, visitor: Visitor) -> Answer<()> {
     }
 }
 
+/// Ends the session that a browser had before somebody else came. They come in even where that fails.
+async fn leave(app: &App, before: Option<Visitor>) {
+    if let Some(before) = before
+        && end(app, before).await.is_err()
+    {
+        tracing::warn!("a session that somebody signed in over could not be ended");
+    }
+}
+
 /// Takes the session away from the browser, and sends it to where one signs in.
 pub(super) fn let_out(from: Surroundings) -> Answer {
-    let mut response = go_to("/console/sign-in?told=signed-out", from)?;
+    let_go("/console/sign-in?told=signed-out", from)
+}
+
+/// The same for somebody who comes after another, and has to sign in by themselves at `path`.
+pub(super) async fn let_pass(app: &App, before: Option<Visitor>, path: &str, from: Surroundings) -> Answer {
+    leave(app, before).await;
+    let_go(path, from)
+}
+
+fn let_go(path: &str, from: Surroundings) -> Answer {
+    let mut response = go_to(path, from)?;
     for (name, value) in cookie::take_away() {
         response.headers_mut().append(name, value);
     }
@@ -168,9 +187,7 @@ pub(super) async fn let_in(
     (way, lasts): (Way, Lasts),
     (path, from): (&str, Surroundings),
 ) -> Answer {
-    if let Some(before) = before {
-        end(app, before).await?;
-    }
+    leave(app, before).await;
     let mut response = go_to(path, from)?;
     let (name, value) = cookie::give(token, way, lasts).ok_or_else(ApiProblem::internal)?;
     response.headers_mut().append(name, value);

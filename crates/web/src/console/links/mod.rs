@@ -16,7 +16,7 @@ use keystile_manage::{Origin, Refused, SignIn};
 use super::cookie::{Lasts, Way};
 use super::door;
 use super::form::{Fields, Wrong};
-use super::page::{go_to, page_with};
+use super::page::page_with;
 use super::parts;
 use super::shell::Surroundings;
 use super::table::{Pages, get, post};
@@ -80,7 +80,8 @@ async fn let_in(
             door::let_in(app, before, &token, (way, Lasts::UntilClosed), (path.as_str(), from)).await
         }
         Err(Refused::SecondFactorMissing | Refused::WrongCredentials) => {
-            go_to(&format!("/console/sign-in?told={word}-sign-in&next=%2Fconsole%2F{tenant_id}"), from)
+            let path = format!("/console/sign-in?told={word}-sign-in&next=%2Fconsole%2F{tenant_id}");
+            door::let_pass(app, before, &path, from).await
         }
         Err(other) => Err(other.into()),
     }
