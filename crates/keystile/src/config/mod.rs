@@ -65,7 +65,7 @@ settings! {
     signing_key_file: PathBuf, "KEYSTILE_SIGNING_KEY_FILE", "FILE";
     /// File with the key that encrypts secrets in the database; nodes of one installation share it. Keep a copy: without it, people with a second factor cannot sign in [default: encryption-key in the data folder].
     encryption_key_file: PathBuf, "KEYSTILE_ENCRYPTION_KEY_FILE", "FILE";
-    /// File with the public keys that GitHub signs with when its secret scanning has found keys (partner program), as https://api.github.com/meta/public_keys/secret_scanning gives them; it is read at the start [default: none, and GitHub is not listened to].
+    /// File with the public keys that GitHub signs with when its secret scanning has found keys (partner program), as `https://api.github.com/meta/public_keys/secret_scanning` gives them; it is read at the start [default: none, and GitHub is not listened to].
     github_keys_file: PathBuf, "KEYSTILE_GITHUB_KEYS_FILE", "FILE";
     /// Networks of proxies whose X-Forwarded-For is believed, separated by commas [default: 127.0.0.0/8,::1/128].
     trusted_proxies: Commas<Network>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
