@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use keystile_core::{ApplicationId, AuditId, CustomerId, InvitationId, KeyId, PersonId, SessionId, TenantId};
+use keystile_core::{
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, PersonId, SessionId, TenantId,
+};
 use utoipa::openapi::OpenApi;
 
 use crate::console;
@@ -43,6 +45,7 @@ fn is_id(part: &str) -> bool {
         || part.parse::<SessionId>().is_ok()
         || part.parse::<CustomerId>().is_ok()
         || part.parse::<InvitationId>().is_ok()
+        || part.parse::<EventId>().is_ok()
 }
 
 #[cfg(test)]
@@ -59,9 +62,10 @@ mod tests {
         ("{invitation_id}", "inv_01J00000000000000000000006"),
         ("{session_id}", "ses_01J00000000000000000000007"),
         ("{audit_id}", "aud_01J00000000000000000000008"),
+        ("{event_id}", "evt_01J00000000000000000000009"),
     ];
     /// Names of what somebody chooses, and of files: neither they nor what comes behind them is shown.
-    const CHOSEN: &[&str] = &["{permission}", "{name}", "{version}"];
+    const CHOSEN: &[&str] = &["{permission}", "{name}", "{version}", "{entity_type}", "{entity_id}"];
 
     const SOMETHING: &str = "Zk3v9Qp1xT";
 

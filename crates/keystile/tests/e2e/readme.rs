@@ -23,6 +23,8 @@ async fn the_first_five_minutes_go_as_readme_says() {
     let world = World::start().await;
     let folder = world.server.plan().folder();
     fs::copy(world.server.credentials_file(), folder.join("dev.json")).unwrap();
+    // What is searched for keys.
+    fs::create_dir_all(folder.join("src/shop")).unwrap();
     let key = world.create(&json!({ "name": "to be changed" })).await;
     let blocks = shell_blocks("## The first five minutes", "**Run it for real**");
     assert!(blocks.len() >= 2, "{blocks:?}");

@@ -164,8 +164,11 @@ pub(super) fn let_out(from: Surroundings) -> Answer {
     let_go("/console/sign-in?told=signed-out", from)
 }
 
-/// The same for somebody who comes after another, and has to sign in by themselves at `path`.
+/// Sends somebody to `path`, to sign in by themselves; whoever was signed in before them no longer is.
 pub(super) async fn let_pass(app: &App, before: Option<Visitor>, path: &str, from: Surroundings) -> Answer {
+    if before.is_none() {
+        return go_to(path, from);
+    }
     leave(app, before).await;
     let_go(path, from)
 }
