@@ -36,7 +36,8 @@ const _: () = assert!((USE_RESOLUTION.as_secs() + FLUSH_EVERY.as_secs() + TOUCH_
 /// Uses on their way to the source.
 pub(crate) struct LastUses {
     source: Arc<dyn KeySource>,
-    pending: Mutex<VecDeque<Use>>,
+    /// Apart from what is read with every use, as it is written to by all cores.
+    pending: Box<Mutex<VecDeque<Use>>>,
     half_full: Notify,
     /// Nobody else knows which addresses look alike.
     seed: u64,
@@ -45,7 +46,7 @@ pub(crate) struct LastUses {
 impl LastUses {
     pub(crate) fn new(source: Arc<dyn KeySource>) -> Arc<Self> {
         let seed = RandomState::new().hash_one(0);
-        Arc::new(Self { source, pending: Mutex::default(), half_full: Notify::new(), seed })
+        Arc::new(Self { source, pending: Box::default(), half_full: Notify::new(), seed })
     }
 
     /// Notes a use unless one in the same slice of time from the same address is noted already.
