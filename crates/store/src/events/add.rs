@@ -164,7 +164,8 @@ async fn compare(others: &[&Coming<'_>], tx: &mut Tx<'_>) -> Read<BTreeMap<Event
     let mut known = BTreeMap::new();
     for (one, rows) in others.iter().zip(tx.pipeline(&statements).await?) {
         let row = rows.into_iter().next();
-        let row = row.ok_or_else(|| StoreError::Corrupt("an event is not where it was found".to_owned()))?;
+        // It was there when its id was given again, and has grown too old meanwhile.
+        let row = row.ok_or_else(|| StoreError::unavailable("an event was removed while it was sent again"))?;
         let heard = if one.is_repeated_by(row)? { Heard::Repeated } else { Heard::Reused };
         known.insert(one.id, heard);
     }
