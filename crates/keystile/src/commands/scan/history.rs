@@ -194,6 +194,8 @@ impl Git<'_> {
             command.env_remove(name);
         }
         command.envs(QUIET.map(|name| (name, "1")));
+        // Also where git is too old to know the first of these: no way to fetch is called so.
+        command.env("GIT_ALLOW_PROTOCOL", "none");
         // A folder that is no repository after all must not stand for one that it is in.
         let root = fs::canonicalize(self.0).map_err(|error| self.failed(Some(&error)))?;
         if let Some(above) = root.parent() {
