@@ -140,6 +140,25 @@ async fn whoever_has_a_second_factor_joins_and_then_signs_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_joins_in_the_browser_of_somebody_else_is_not_let_in_as_them() {
+    let world = World::start().await;
+    enrol(&world).await;
+    let bob = world.member("bob@example.com", "viewer").await;
+    let made =
+        world.http.json("POST", "/api/v1/tenants", &bob.token, &json!({ "name": "Bob's" })).await.expect(201);
+    let body = json!({ "email": world.credentials.email, "role": "viewer" });
+    let path = format!("/api/v1/tenants/{}/invitations", text(&made, "id"));
+    let invitation = world.http.json("POST", &path, &bob.token, &body).await.expect(201);
+    let browser = Browser::of_member(&world, "viewer").await;
+    let fields =
+        [("token", text(&invitation, "token")), ("password", world.credentials.password.as_str())];
+    let joined = browser.submit("/console/invitation", &fields).await;
+    assert!(leads_to(&joined).starts_with("/console/sign-in?told=joined-sign-in"), "{}", joined.text);
+    assert!(joined.header("set-cookie").ends_with("Max-Age=0"), "{:?}", joined.headers);
+    assert_eq!(browser.open("members").await.status, 303, "that session has ended, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_password_is_set_with_a_link_and_ends_all_sessions() {
     let world = World::start().await;
     let (viewer, owner) = (Browser::of_member(&world, "viewer").await, Browser::of_owner(&world).await);
