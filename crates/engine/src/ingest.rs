@@ -167,3 +167,55 @@ fn not_kept(error: &StoreError) -> NotKept {
         | StoreError::Archived(_) => NotKept::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::event::EntityName;
+    use keystile_core::key::TrustLevel;
+    use keystile_core::{ApplicationId, Environment, KeyId, TenantId};
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::system::{SystemClock, SystemEntropy};
+
+    fn event() -> Event {
+        Event {
+            source_event_id: None,
+            event_type: "order.paid".to_owned(),
+            entity: EntityName::new("order".to_owned(), "1".to_owned()).unwrap(),
+            data: RawValue::from_string("{}".to_owned()).unwrap(),
+            occurred_at: None,
+        }
+    }
+
+    fn stamp() -> Stamp {
+        let start = Timestamp::from_millis(0);
+        Stamp {
+            tenant_id: TenantId::from_parts(start, 1),
+            environment: Environment::Production,
+            application_id: ApplicationId::from_parts(start, 1),
+            key_id: KeyId::from_parts(start, 1),
+            source_id: "shop".to_owned(),
+            trust_level: TrustLevel::Internal,
+        }
+    }
+
+    #[tokio::test]
+    async fn events_take_their_room_until_they_are_written_whoever_waits() {
+        let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
+        let ingest = Ingest {
+            queue,
+            room: Arc::clone(&room),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        };
+        let gone = tokio::spawn(async move { ingest.keep(stamp(), vec![event()]).await });
+        let kept = waiting.recv().await.unwrap();
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        assert!(room.available_permits() < ROOM_KIB as usize);
+        drop(kept);
+        assert_eq!(room.available_permits(), ROOM_KIB as usize);
+    }
+}
