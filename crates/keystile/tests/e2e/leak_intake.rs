@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use keystile_testkit::http::{Answer, NOTHING};
 use keystile_testkit::server::Plan;
+use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -33,6 +34,18 @@ impl World {
     async fn code(&self, key: &Value) -> String {
         text(&self.verify(&json!({ "key": key["secret"] })).await, "code").to_owned()
     }
+}
+
+/// Reports a key, and gives the report of it as its tenant sees it, once it is kept.
+pub(crate) async fn leaked(world: &World, key: &Value, place: &str) -> Value {
+    let body = json!({ "key": key["secret"], "place": place });
+    world.http.json("POST", REPORT, "", &body).await.expect(202);
+    let path = format!("{}/leaks?key_id={}&limit=1", world.tenant(), text(key, "id"));
+    let kept = async || {
+        let listed = world.read(&path).await;
+        listed["data"].get(0).filter(|report| text(report, "place") == place).cloned()
+    };
+    eventually("the report of a leak", kept).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

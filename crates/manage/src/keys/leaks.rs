@@ -8,7 +8,7 @@ use keystile_core::{
     LeakReport, LeakSource, LeakState,
 };
 use keystile_measure::SPANS;
-use keystile_store::{Changed, KnownReports, KnownSecrets, LeakTaken, Page};
+use keystile_store::{Changed, KnownReports, KnownSecrets, LeakTaken, LeakedKey, Page};
 use serde_json::{Value, json};
 use tracing::instrument;
 
@@ -104,6 +104,31 @@ impl ControlPlane {
         Ok(self.store.leaks(caller.tenant_id, key_id, page).await?)
     }
 
+    /// The same, each with its key as it is now. For persons, as a key sees only the keys that it reaches.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLeaks`], or for a key.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn leaked_keys(
+        &self,
+        caller: &Caller,
+        key_id: Option<KeyId>,
+        page: Page<LeakId>,
+    ) -> Result<Vec<LeakedKey>, Refused> {
+        may_see_keys(caller)?;
+        Ok(self.store.leaked_keys(caller.tenant_id, key_id, page).await?)
+    }
+
+    /// One report about a key of the caller's tenant, with the key as it is now. For persons.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadLeaks`], or for a key.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn leaked_key(&self, caller: &Caller, id: LeakId) -> Result<LeakedKey, Refused> {
+        may_see_keys(caller)?;
+        self.store.leaked_key(caller.tenant_id, id).await?.ok_or(Refused::NotFound("report of a leak"))
+    }
+
     /// What the secrets with these digests open in the caller's tenant, in their order. Whoever may ask whether keys are good
     /// may ask this: it tells no more.
     ///
@@ -135,4 +160,10 @@ impl ControlPlane {
         let look_up = |digest| known.get(&digest).cloned().unwrap_or(KnownSecret::unknown(digest));
         Ok(digests.into_iter().map(look_up).collect())
     }
+}
+
+/// Only persons see all keys of their tenant.
+fn may_see_keys(caller: &Caller) -> Result<(), Refused> {
+    caller.require(Right::ReadLeaks)?;
+    caller.require(Right::ReadTenant)
 }

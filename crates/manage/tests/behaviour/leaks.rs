@@ -173,6 +173,9 @@ async fn whoever_may_not_see_it_sees_nothing() {
     );
     let auditor = keys_caller(&bench, &owner, "keystile.audit:read").await;
     assert!(bench.control.leaks(&auditor, None, page()).await.unwrap().is_empty());
+    assert!(bench.control.leaked_keys(&viewer, None, page()).await.unwrap().is_empty());
+    let refused = bench.control.leaked_keys(&auditor, None, page()).await.unwrap_err();
+    assert!(matches!(refused, Refused::Forbidden(_)), "a key sees the keys that it reaches: {refused:?}");
 }
 
 #[tokio::test]
@@ -183,6 +186,9 @@ async fn reports_stay_in_their_tenant() {
     wants(&bench, &stranger, OnLeak::Revoke).await;
     let _change = bench.control.take_leak(seen(&issued.secret, "a gist"), &origin()).await.unwrap();
     assert!(reports(&bench, &stranger).await.is_empty());
+    let id = reports(&bench, &owner).await[0].id;
+    let refused = bench.control.leaked_key(&stranger, id).await.unwrap_err();
+    assert!(matches!(refused, Refused::NotFound(_)), "{refused:?}");
     let of_key = Page { after: None, limit: 1 };
     assert!(bench.control.leaks(&stranger, Some(issued.key.id), of_key).await.unwrap().is_empty());
     let report = &reports(&bench, &owner).await[0];

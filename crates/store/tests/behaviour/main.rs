@@ -156,6 +156,7 @@ on_both_engines! {
         a_leak_changes_the_key_together_with_its_report_and_entries,
         a_leak_that_is_refused_or_no_news_writes_nothing,
         reports_are_listed_newest_first_for_their_tenant,
+        a_report_is_read_with_its_key_as_it_is_now,
         reports_alike_are_known,
         a_secret_is_known_to_its_tenant_also_when_it_was_replaced,
         any_number_of_secrets_is_looked_up_at_once;
