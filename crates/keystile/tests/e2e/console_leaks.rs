@@ -34,6 +34,10 @@ async fn a_report_tells_what_the_secret_opens_and_leads_to_what_ends_it() {
     let of_key = viewer.page(&format!("keys/{id}")).await;
     assert!(of_key.contains("Reported as leaked") && of_key.contains(&page), "{of_key}");
 
+    world.change("POST", id, "/block", &json!({ "reason": "looking into it" })).await.expect(200);
+    let warned = owner.page(&format!("keys/{id}/unblock")).await;
+    assert!(warned.contains("reported as leaked") && warned.contains("looking into it"), "{warned}");
+
     world.change("POST", id, "/revoke", &NOTHING).await.expect(200);
     let over = owner.page(&page).await;
     assert!(over.contains("Nothing is left to be done here") && !over.contains(&revoke), "{over}");

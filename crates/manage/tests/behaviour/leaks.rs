@@ -106,6 +106,36 @@ async fn the_same_report_again_is_no_news_until_the_key_is_free_again() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_blocked_for_another_reason_is_marked_as_leaked_too() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    wants(&bench, &owner, OnLeak::Block).await;
+    let issued = bench.key(&owner).await;
+    let block = bench.control.block_key(&owner, issued.key.id, "unpaid".to_owned(), ANY).await;
+    let _change = block.unwrap();
+    // Ids are in the order of their milliseconds.
+    bench.turn(1);
+    let tell = async || {
+        let taken = bench.control.take_leak(seen(&issued.secret, "a gist"), &origin()).await.unwrap();
+        assert!(taken.value);
+        reports(&bench, &owner).await
+    };
+    let told = tell().await;
+    assert_eq!((told.len(), told[0].done), (1, LeakDeed::Blocked));
+    let key = bench.control.key(&owner, issued.key.id).await.unwrap();
+    assert_eq!(key.blocked.as_deref(), Some("leaked; blocked before: unpaid"));
+    let log = bench.log(&owner).await;
+    let actions: Vec<_> = log.iter().take(2).map(|entry| entry.action).collect();
+    assert_eq!(actions, [Action::KeyBlock, Action::KeyLeak]);
+    let reason = &log[0].changes["blocked_reason"];
+    assert_eq!(
+        (&reason["before"], &reason["after"]),
+        (&"unpaid".into(), &"leaked; blocked before: unpaid".into())
+    );
+    assert_eq!((tell().await.len(), bench.log(&owner).await.len()), (1, log.len()), "it is told once");
+}
+
+#[tokio::test]
 async fn reports_about_one_key_are_bounded() {
     let bench = Bench::new().await;
     let owner = bench.caller(Role::Owner).await;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use keystile_core::key::{Revocation, SecretFacts};
+use keystile_core::leak::respond;
 use keystile_core::{
-    Action, ApiKey, Digest, KeyId, LeakDeed, LeakId, LeakReport, LeakSource, LeakState, OnLeak, Secret,
-    Timestamp,
+    Action, ApiKey, AuditEntry, Digest, KeyId, LeakDeed, LeakId, LeakReport, LeakSource, LeakState, OnLeak,
+    Secret, Timestamp,
 };
 use keystile_store::{KeyFilter, KnownReports, KnownSecrets, LeakTaken, LeakedKey, Page, SecretOwner, Store};
 
@@ -77,6 +78,37 @@ pub(crate) async fn a_leak_changes_the_key_together_with_its_report_and_entries(
     assert_eq!(leaks(&world, &store, None).await, [report]);
     let log: BTreeSet<_> = world.log(&store).await.into_iter().map(|entry| entry.action.as_str()).collect();
     assert!(log.is_superset(&BTreeSet::from(["key.leak", "key.revoke"])), "{log:?}");
+}
+
+pub(crate) async fn a_leak_of_a_blocked_key_is_kept_and_told_beside_the_reason(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = world.created(&store).await;
+    let entry = world.entry(Action::KeyBlock, key.id);
+    let blocked = store.change_key::<()>(world.tenant.id, key.id, |key| {
+        key.blocked = Some("invoice 2117 is unpaid".to_owned());
+        Ok(Some(entry))
+    });
+    blocked.await.unwrap().unwrap().unwrap();
+    let report = LeakReport { done: LeakDeed::Blocked, ..report(&key, LeakSource::Report, Some("a")) };
+    let taken = LeakTaken {
+        report: report.clone(),
+        told: world.entry(Action::KeyLeak, key.id),
+        changed: Some(world.entry(Action::KeyBlock, key.id)),
+    };
+    let decide = move |key: &mut ApiKey, _: KnownReports| {
+        assert_eq!(respond(key, OnLeak::Block, at(5)), LeakDeed::Blocked);
+        Ok(Some(taken))
+    };
+    let seen = (key.secret.digest, report.source, report.place.clone());
+    store.take_leak::<()>(owner(&key), seen, decide).await.unwrap().unwrap().unwrap();
+    let after = world.read(&store, key.id).await;
+    assert_eq!(after.blocked.as_deref(), Some("leaked; blocked before: invoice 2117 is unpaid"));
+    assert_eq!(leaks(&world, &store, Some(key.id)).await, [report]);
+    let of_key = |entry: &AuditEntry| entry.target == key.id.to_string();
+    let log: Vec<_> = world.log(&store).await.into_iter().filter(of_key).map(|entry| entry.action).collect();
+    assert_eq!(log.iter().filter(|action| **action == Action::KeyBlock).count(), 2);
+    assert_eq!(log.iter().filter(|action| **action == Action::KeyLeak).count(), 1);
 }
 
 pub(crate) async fn a_leak_that_is_refused_or_no_news_writes_nothing(bed: &Bed) {

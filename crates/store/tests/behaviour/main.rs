@@ -154,6 +154,7 @@ on_both_engines! {
         a_replaced_secret_finds_nothing;
     leaks:
         a_leak_changes_the_key_together_with_its_report_and_entries,
+        a_leak_of_a_blocked_key_is_kept_and_told_beside_the_reason,
         a_leak_that_is_refused_or_no_news_writes_nothing,
         reports_are_listed_newest_first_for_their_tenant,
         a_report_is_read_with_its_key_as_it_is_now,

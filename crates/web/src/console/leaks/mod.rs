@@ -65,6 +65,11 @@ impl Seen {
         self.state == LeakState::Live
     }
 
+    /// Whether the secret that leaked is the one that the key has now.
+    pub(super) fn is_of_present_secret(&self) -> bool {
+        self.state != LeakState::Replaced
+    }
+
     /// Whether the key has a page: a deleted one has none.
     pub(super) const fn has_page(&self) -> bool {
         self.key.deleted.is_none()
