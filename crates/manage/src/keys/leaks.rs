@@ -89,6 +89,16 @@ impl ControlPlane {
         Ok(Committed { value: true, change: change_of(&before, &after) })
     }
 
+    /// Whether any key of the installation has, or had, this secret: what [`Self::take_leak`] asks first. For whoever answers
+    /// before a leak is taken.
+    ///
+    /// # Errors
+    /// When the store does not answer, whatever the secret is.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn is_secret_of_a_key(&self, digest: Digest) -> Result<bool, Refused> {
+        Ok(self.store.secret_owner(digest).await?.is_some())
+    }
+
     /// A page of the reports about keys of the caller's tenant, newest first; only those about one key if it is named.
     ///
     /// # Errors
