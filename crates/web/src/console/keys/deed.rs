@@ -197,14 +197,17 @@ impl Ask {
 
     async fn new(app: &App, (caller, shell): (&Caller, Shell), deed: Deed, id: KeyId) -> Answer<Self> {
         caller.require(Right::ManageKeys)?;
-        let (usage, used_from) = match deed.takes_away() {
-            true => (Some(lately(app, caller, id, shell.now).await?), used_from(app, caller, id).await?),
-            false => (None, UsedFrom::default()),
+        let usage = match deed.takes_away() {
+            true => Some(lately(app, caller, id, shell.now).await?),
+            false => None,
         };
         let key = app.control.key(caller, id).await?;
-        let leak = match deed.takes_away() {
-            true => None,
-            false => leaks::of_key(app, caller, id, shell.now).await?.filter(Seen::is_of_present_secret),
+        let (used_from, leak) = match deed.takes_away() {
+            true => (used_from(app, caller, &key).await?, None),
+            false => {
+                let leak = leaks::of_key(app, caller, id, shell.now).await?;
+                (UsedFrom::default(), leak.filter(Seen::is_of_present_secret))
+            }
         };
         let (reason, wrong) = (String::new(), Wrong::default());
         Ok(Self { shell, deed, key, usage, used_from, leak, reason, wrong })

@@ -64,8 +64,8 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let usage = usage(&app, &caller, id, Range::named(&asked.range), shell.now).await?;
-    let used_from = used_from(&app, &caller, id).await?;
     let key = app.control.key(&caller, id).await?;
+    let used_from = used_from(&app, &caller, &key).await?;
     let leak = leaks::of_key(&app, &caller, id, shell.now).await?;
     let lineage = app.control.lineage(&caller, &key).await?;
     let mut names = Names::default();
