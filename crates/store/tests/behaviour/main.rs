@@ -116,6 +116,7 @@ on_both_engines! {
         sorted_pages_have_no_gaps_and_no_repeats_while_keys_are_made_and_used,
         what_has_ended_does_not_expire_soon,
         looks_go_through_a_list_part_by_part_without_gaps_and_repeats,
+        keys_with_a_tag_are_looked_for_within_the_bound_of_a_look,
         keys_of_one_thing_are_found_without_looking_at_others;
     import:
         many_keys_are_imported_with_their_entries_and_tags,
