@@ -18,8 +18,8 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 const ENTITIES_EVERY: u32 = 144;
 /// Pause between two transactions of a round, for others that write.
 const BREATH: Duration = Duration::from_millis(50);
-/// Longest that events are removed without such a pause while there are many to remove, in milliseconds: more can be removed
-/// than can come in, and whoever writes meanwhile waits for one transaction at a time.
+/// Longest that events are removed without such a pause while there are many to remove, in milliseconds: with a pause behind each
+/// step fewer than 20,000 could go in a second. Whoever writes meanwhile waits for one transaction at a time.
 const STRETCH: u64 = 500;
 
 /// The task that sweeps.

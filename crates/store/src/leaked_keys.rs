@@ -21,6 +21,13 @@ static REPORTED: LazyLock<String> = LazyLock::new(|| {
         key.join(", ")
     )
 });
+/// Of the newest thousand reports, so that it takes as long however many there are.
+const LIVE: &str = "SELECT COUNT(DISTINCT reported.key_id) AS counted
+    FROM (SELECT key_id, digest FROM leak_reports WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1000) AS reported
+    JOIN api_keys ON api_keys.tenant_id = $1 AND api_keys.id = reported.key_id
+        AND api_keys.digest = reported.digest
+    WHERE api_keys.enabled = 1 AND api_keys.blocked_reason IS NULL AND api_keys.revoked_at IS NULL
+        AND api_keys.deleted_at IS NULL AND (api_keys.expires_at IS NULL OR api_keys.expires_at > $2)";
 static ONE: LazyLock<String> = LazyLock::new(|| format!("{} AND leak_reports.id = $2", *REPORTED));
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     format!("{} AND leak_reports.id < $2 ORDER BY leak_reports.id DESC LIMIT $3", *REPORTED)
@@ -67,6 +74,15 @@ impl Store {
         self.read(args, |args, tx| Box::pin(read_page(args, tx))).await
     }
 
+    /// How many of the tenant's keys work at `now` with a secret that was reported as leaked, by its last thousand reports.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn live_leaks(&self, tenant_id: TenantId, now: Timestamp) -> Result<u64, StoreError> {
+        let args = [Value::text(tenant_id), now.into()];
+        self.read(args, |args, tx| Box::pin(count_live(args, tx))).await
+    }
+
     /// One report of the tenant with its key.
     ///
     /// # Errors
@@ -80,6 +96,11 @@ impl Store {
 async fn read_page(args: &[Value], tx: &mut Tx<'_>) -> Result<Vec<LeakedKey>, StoreError> {
     let sql = if args.len() > 3 { &*PAGE_OF_KEY } else { &*PAGE };
     tx.query(sql, args).await?.into_iter().map(read).collect()
+}
+
+async fn count_live(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    let counted = tx.query_opt(LIVE, args).await?.map(|mut row| row.opt_count("counted")).transpose()?;
+    Ok(counted.flatten().unwrap_or(0))
 }
 
 async fn read_one(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<Option<LeakedKey>, StoreError> {

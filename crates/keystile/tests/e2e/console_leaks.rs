@@ -24,6 +24,8 @@ async fn a_report_tells_what_the_secret_opens_and_leads_to_what_ends_it() {
     for shown in ["Van &#60;telemetry&#62;", SHOWN_PLACE, "Live", "A report", &page] {
         assert!(list.contains(shown), "{shown}: {list}");
     }
+    let overview = format!("/console/{}", world.credentials.tenant_id);
+    assert!(viewer.page(&overview).await.contains("Leaked, and still good"));
     let revoke = format!("/keys/{id}/revoke");
     let (seen, may) = (viewer.page(&page).await, owner.page(&page).await);
     for shown in [&seen, &may] {
@@ -39,6 +41,7 @@ async fn a_report_tells_what_the_secret_opens_and_leads_to_what_ends_it() {
     assert!(warned.contains("reported as leaked") && warned.contains("looking into it"), "{warned}");
 
     world.change("POST", id, "/revoke", &NOTHING).await.expect(200);
+    assert!(!viewer.page(&overview).await.contains("Leaked, and still good"));
     let over = owner.page(&page).await;
     assert!(over.contains("Nothing is left to be done here") && !over.contains(&revoke), "{over}");
     world.change("DELETE", id, "", &NOTHING).await.expect(204);

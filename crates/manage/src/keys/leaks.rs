@@ -129,6 +129,16 @@ impl ControlPlane {
         Ok(self.store.leaked_keys(caller.tenant_id, key_id, page).await?)
     }
 
+    /// How many keys of the caller's tenant work with a secret that was reported as leaked, by the last thousand reports.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLeaks`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn live_leaks(&self, caller: &Caller) -> Result<u64, Refused> {
+        caller.require(Right::ReadLeaks)?;
+        Ok(self.store.live_leaks(caller.tenant_id, self.now()).await?)
+    }
+
     /// One report about a key of the caller's tenant, with the key as it is now. For persons.
     ///
     /// # Errors
