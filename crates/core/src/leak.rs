@@ -6,6 +6,8 @@ use crate::{Action, ApiKey, KeyId, LeakId, TenantId, Timestamp};
 
 /// Why a key is blocked or revoked that was reported as leaked.
 pub const REASON: &str = "leaked";
+/// Longest reason of a block, in characters, as forms and requests take it.
+const REASON_MAX_CHARS: usize = 200;
 /// Most reports that are kept of one key. Whoever reports one again and again fills neither the table nor the log.
 pub const MOST_REPORTS: u64 = 100;
 /// Longest description of the place where a key was seen, in characters: longer than any usual URL.
@@ -111,23 +113,43 @@ pub struct LeakReport {
 }
 
 /// Does to a key whose present secret leaked what its tenant wants done, and says what that was. An expired key is not
-/// spared: its end could be moved.
+/// spared: its end could be moved. Of a key that is blocked for another reason the block tells of the leak as well, so that
+/// nobody who has no such reason any more lets a leaked key free.
 pub fn respond(key: &mut ApiKey, wanted: OnLeak, now: Timestamp) -> LeakDeed {
     if key.revoked.is_some() || key.deleted.is_some() {
         return LeakDeed::Nothing;
     }
     match wanted {
         OnLeak::Notify => LeakDeed::Notified,
-        OnLeak::Block if key.blocked.is_some() => LeakDeed::Nothing,
-        OnLeak::Block => {
-            key.blocked = Some(REASON.to_owned());
-            LeakDeed::Blocked
-        }
+        OnLeak::Block => block(key),
         OnLeak::Revoke => {
             key.revoked = Some(Revocation { at: now, reason: Some(REASON.to_owned()) });
             LeakDeed::Revoked
         }
     }
+}
+
+fn block(key: &mut ApiKey) -> LeakDeed {
+    let reason = match key.blocked.as_deref() {
+        None => REASON.to_owned(),
+        Some(reason) if tells_of_a_leak(reason) => return LeakDeed::Nothing,
+        Some(reason) => with_leak(reason),
+    };
+    key.blocked = Some(reason);
+    LeakDeed::Blocked
+}
+
+fn tells_of_a_leak(reason: &str) -> bool {
+    reason.strip_prefix(REASON).is_some_and(|rest| rest.is_empty() || rest.starts_with(';'))
+}
+
+/// That a key leaked, before what it was blocked for already, which is cut where there is no room for it.
+fn with_leak(reason: &str) -> String {
+    let whole = format!("{REASON}; blocked before: {reason}");
+    if whole.chars().count() <= REASON_MAX_CHARS {
+        return whole;
+    }
+    whole.chars().take(REASON_MAX_CHARS - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -175,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_is_over_stays_as_it_is() {
-        let blocked = ApiKey { blocked: Some("billing".to_owned()), ..key() };
+        let blocked = ApiKey { blocked: Some("leaked; blocked before: billing".to_owned()), ..key() };
         let deleted = ApiKey { deleted: Some((NOW, Actor::System)), ..key() };
         for (before, wanted) in [
             (revoked(), OnLeak::Notify),
@@ -190,6 +212,26 @@ mod tests {
         }
         let mut ended = blocked;
         assert_eq!(respond(&mut ended, OnLeak::Revoke, NOW), LeakDeed::Revoked);
+    }
+
+    #[test]
+    fn a_block_for_another_reason_tells_of_the_leak_as_well_once() {
+        let respond = |key: &mut ApiKey| respond(key, OnLeak::Block, NOW);
+        let mut leaked = ApiKey { blocked: Some(REASON.to_owned()), ..key() };
+        assert_eq!(respond(&mut leaked), LeakDeed::Nothing);
+        for (before, after) in [
+            ("invoice 2117", "leaked; blocked before: invoice 2117".to_owned()),
+            ("leaked keys of others", "leaked; blocked before: leaked keys of others".to_owned()),
+            (&"ä".repeat(200), format!("leaked; blocked before: {}…", "ä".repeat(175))),
+        ] {
+            let mut key = ApiKey { blocked: Some(before.to_owned()), ..key() };
+            assert_eq!((respond(&mut key), respond(&mut key)), (LeakDeed::Blocked, LeakDeed::Nothing));
+            assert_eq!(key.blocked.as_deref(), Some(after.as_str()));
+            assert!(after.chars().count() <= REASON_MAX_CHARS);
+        }
+        let mut unasked = ApiKey { blocked: Some("invoice 2117".to_owned()), ..key() };
+        assert_eq!(super::respond(&mut unasked, OnLeak::Notify, NOW), LeakDeed::Notified);
+        assert_eq!(unasked.blocked.as_deref(), Some("invoice 2117"));
     }
 
     #[test]

@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 const ENTITIES_EVERY: u32 = 144;
 /// Pause between two transactions of a round, for others that write.
 const BREATH: Duration = Duration::from_millis(50);
+/// Longest that events are removed without such a pause while there are many to remove, in milliseconds: with a pause behind each
+/// step fewer than 20,000 could go in a second. Whoever writes meanwhile waits for one transaction at a time.
+const STRETCH: u64 = 500;
 
 /// The task that sweeps.
 pub(crate) struct Sweeper(JoinHandle<()>);
@@ -41,20 +44,43 @@ async fn run(store: Store, clock: Arc<dyn Clock>) {
         if let Err(error) = sweep(&store, clock.now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "what is old cannot be removed now");
         }
-        if let Err(error) = sweep_events(&store, clock.now(), round == 0).await {
+        if let Err(error) = sweep_events(&store, clock.as_ref(), round == 0).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old events cannot be removed now");
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn sweep_events(store: &Store, now: Timestamp, entities: bool) -> Result<(), StoreError> {
+async fn sweep_events(store: &Store, clock: &dyn Clock, entities: bool) -> Result<(), StoreError> {
+    let (now, mut stretch) = (clock.now(), Stretch::begin(clock));
     let mut next = Some(Swept::default());
     while let Some(from) = next {
         next = store.sweep_events(from, now, entities).await?;
-        tokio::time::sleep(BREATH).await;
+        if next.as_ref().is_some_and(|swept| stretch.goes_on(swept.was_full(), clock)) {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(BREATH).await;
+            stretch = Stretch::begin(clock);
+        }
     }
     Ok(())
+}
+
+/// Steps that follow each other without a pause.
+struct Stretch {
+    /// By the clock that nobody sets, in milliseconds.
+    began_at: u64,
+}
+
+impl Stretch {
+    fn begin(clock: &dyn Clock) -> Self {
+        Self { began_at: clock.elapsed_millis() }
+    }
+
+    /// Whether another step may follow at once: after a full one, and not for too long.
+    fn goes_on(&self, was_full: bool, clock: &dyn Clock) -> bool {
+        was_full && clock.elapsed_millis().saturating_sub(self.began_at) < STRETCH
+    }
 }
 
 async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {
@@ -65,4 +91,35 @@ async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {
         tokio::time::sleep(BREATH).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Turned(AtomicU64);
+
+    impl Clock for Turned {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+
+        fn elapsed_millis(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn full_steps_follow_each_other_for_a_while_and_then_others_have_a_turn() {
+        let clock = Turned::default();
+        let stretch = Stretch::begin(&clock);
+        assert!(stretch.goes_on(true, &clock) && !stretch.goes_on(false, &clock));
+        clock.0.store(STRETCH - 1, Ordering::Relaxed);
+        assert!(stretch.goes_on(true, &clock));
+        clock.0.store(STRETCH, Ordering::Relaxed);
+        assert!(!stretch.goes_on(true, &clock) && Stretch::begin(&clock).goes_on(true, &clock));
+    }
 }

@@ -35,6 +35,21 @@ macro_rules! page {
 const PAGE: &str = page!(" AND seq >= $8");
 /// Spelled apart, as an index leads to what was done to one thing. With a second bound on the place, SQLite would take the index of places.
 const PAGE_OF_TARGET: &str = page!(" AND target {by_bytes} = $8");
+/// Of the last entries about one thing, at most `$9`, those that pass the rest of the filter. The bound is a number of entries, as one
+/// on the place would make SQLite take the index of places.
+const LOOK_AT_TARGET: &str =
+    "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
+    FROM (SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
+        FROM audit_entries WHERE tenant_id = $1 AND target {by_bytes} = $8 AND seq < $2
+        ORDER BY seq DESC LIMIT $9) AS looked_at
+    WHERE (actor = $4 OR $4 IS NULL)
+        AND (action = $5 OR $5 IS NULL)
+        AND (at >= $6 OR $6 IS NULL)
+        AND (at < $7 OR $7 IS NULL)
+    ORDER BY seq DESC LIMIT $3";
+/// The last entry of such a look, if there are so many.
+const LOOKED_TO: &str = "SELECT seq FROM audit_entries
+    WHERE tenant_id = $1 AND target {by_bytes} = $2 AND seq < $3 ORDER BY seq DESC LIMIT 1 OFFSET $4";
 const ONE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND id = $2 AND seq IS NOT NULL";
@@ -58,10 +73,11 @@ pub struct AuditFilter {
 }
 
 impl AuditFilter {
-    /// Whether there may be entries that it passes over one by one: for what was done to one thing an index is asked.
+    /// Whether there may be entries that it passes over one by one: to what was done to one thing an index leads, but not to who
+    /// did it, what, and when.
     const fn passes_over(&self) -> bool {
-        let Self { actor, action, target, from, to } = self;
-        target.is_none() && (actor.is_some() || action.is_some() || from.is_some() || to.is_some())
+        let Self { actor, action, target: _, from, to } = self;
+        actor.is_some() || action.is_some() || from.is_some() || to.is_some()
     }
 }
 
@@ -90,7 +106,7 @@ impl Store {
     }
 
     /// The same, but looks at no more than `most` entries for it, so that it takes about as long for any filter. Entries about one
-    /// thing are looked at without others.
+    /// thing are looked at without others, and as many of them at the most.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -157,6 +173,16 @@ impl Which {
         values.push(filter.target.as_ref().map_or_else(|| first.into(), Value::text));
         (if filter.target.is_some() { PAGE_OF_TARGET } else { PAGE }, values)
     }
+
+    /// The statements and their values for the page of a look among the last `most` entries about `target`, and for where it ends.
+    pub(crate) fn look_at(&self, target: &str, most: u32) -> [(&'static str, Vec<Value>); 2] {
+        let (_, mut values) = self.statement(Seq::FIRST);
+        values.push(Value::Int(most.into()));
+        let below = self.page.after.map_or(Value::Int(i64::MAX), Value::from);
+        let end =
+            vec![Value::text(self.tenant_id), Value::text(target), below, Value::Int(i64::from(most) - 1)];
+        [(LOOK_AT_TARGET, values), (LOOKED_TO, end)]
+    }
 }
 
 async fn read_page(which: &Which, first: Seq, tx: &mut Tx<'_>) -> Result<Vec<SealedEntry>, StoreError> {
@@ -171,10 +197,27 @@ async fn look(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<AuditFound, S
     let head = chain::read_head(which.tenant_id, tx).await?;
     let behind_all = head.map_or(Seq::FIRST, |head| head.seq.next());
     let end = which.page.after.map_or(behind_all, |after| after.min(behind_all));
+    if let Some(target) = &which.filter.target {
+        // What is sealed between the two statements is in neither.
+        let page = Page { after: Some(end), ..which.page };
+        let within = Which { tenant_id: which.tenant_id, filter: which.filter.clone(), page };
+        return look_at_target(&within, target, most, tx).await;
+    }
     let first = Seq::new(end.as_u64().saturating_sub(most.into())).max(Seq::FIRST);
     let entries = read_page(which, first, tx).await?;
     let is_full = u32::try_from(entries.len()).is_ok_and(|found| found >= which.page.limit.min(MAX_LIMIT));
     let looked_to = Some(first).filter(|first| !is_full && *first > Seq::FIRST);
+    Ok(AuditFound { entries, looked_to })
+}
+
+async fn look_at_target(which: &Which, target: &str, most: u32, tx: &mut Tx<'_>) -> Read<AuditFound> {
+    let [(page, values), (end, of_end)] = which.look_at(target, most.max(1));
+    let entries = read_many(page, &values, tx).await?;
+    let is_full = u32::try_from(entries.len()).is_ok_and(|found| found >= which.page.limit.min(MAX_LIMIT));
+    if is_full {
+        return Ok(AuditFound { entries, looked_to: None });
+    }
+    let looked_to = tx.query_opt(end, &of_end).await?.map(|mut row| row.seq("seq")).transpose()?;
     Ok(AuditFound { entries, looked_to })
 }
 

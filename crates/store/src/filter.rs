@@ -43,6 +43,15 @@ pub struct KeyFilter {
     pub include_deleted: bool,
 }
 
+/// How keys with a tag are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tagged {
+    /// All of them, by the tag; then those that pass the rest of the filter.
+    Together,
+    /// Each key that a bounded look comes to is asked whether it has the tag.
+    OneByOne,
+}
+
 /// Takes a condition, and its value if it has one.
 pub(crate) type Also<'a> = &'a mut dyn FnMut(&str, Option<Value>);
 
@@ -110,9 +119,9 @@ impl KeyFilter {
         values.into_iter()
     }
 
-    /// Whether there may be keys that a list passes over one by one. Those with a tag are found by it.
+    /// Whether there may be keys that a list passes over one by one; of those with a tag it has to be asked how many there are.
     pub(crate) const fn passes_over(&self) -> bool {
-        let narrows = self.environment.is_some()
+        self.environment.is_some()
             || self.status.is_some()
             || self.kind.is_some()
             || self.application_id.is_some()
@@ -123,8 +132,7 @@ impl KeyFilter {
             || self.rotation_due.is_some()
             || self.blocked.is_some()
             || self.expires_by.is_some()
-            || self.unused_since.is_some();
-        narrows && self.tag.is_none()
+            || self.unused_since.is_some()
     }
 
     /// Whether the index of this order has the names, so that keys with other names are passed over without reading their rows.
@@ -139,11 +147,18 @@ impl KeyFilter {
     }
 
     /// Tells the conditions that an index is for, each with its value for `{}`. A key is never used before it is made.
-    pub(crate) fn spell(&self, sort: KeySort, also: Also<'_>) {
+    pub(crate) fn spell(&self, sort: KeySort, tagged: Tagged, also: Also<'_>) {
         self.lead(sort, also);
         if let Some(tag) = &self.tag {
-            let tagged = "id IN (SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = {})";
-            also(tagged, Some(tags::digest(tag).into()));
+            let condition = match tagged {
+                Tagged::Together => "id IN (SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = {})",
+                // In this form no planner reads all that has the tag first.
+                Tagged::OneByOne => {
+                    "(SELECT asked.tag FROM key_tags AS asked WHERE asked.tenant_id = $1
+                        AND asked.key_id = api_keys.id AND asked.tag = {}) IS NOT NULL"
+                }
+            };
+            also(condition, Some(tags::digest(tag).into()));
         }
         if let Some(moment) = self.expires_by {
             let expires =

@@ -22,8 +22,15 @@ const KNOWN: &str = "SELECT COUNT(*) AS reports,
 const INSERT: &str =
     "INSERT INTO leak_reports (tenant_id, id, key_id, reported_at, source, place, done, digest)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const PAGE: &str = "SELECT tenant_id, id, key_id, reported_at, source, place, done FROM leak_reports
-    WHERE tenant_id = $1 AND id < $2 AND (key_id = $4 OR $4 IS NULL) ORDER BY id DESC LIMIT $3";
+/// The columns that [`read_report`] takes.
+pub(crate) const REPORT: &str = "leak_reports.tenant_id, leak_reports.id, leak_reports.key_id,
+    leak_reports.reported_at, leak_reports.source, leak_reports.place, leak_reports.done";
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {REPORT} FROM leak_reports
+         WHERE tenant_id = $1 AND id < $2 AND (key_id = $4 OR $4 IS NULL) ORDER BY id DESC LIMIT $3"
+    )
+});
 
 /// How many digests one statement asks for. Fewer are filled up with repeats, so that there is one statement to keep
 /// prepared.
@@ -227,10 +234,11 @@ fn values(report: &LeakReport, digest: &Value) -> [Value; 8] {
 }
 
 async fn read_page(args: &[Value; 4], tx: &mut Tx<'_>) -> Result<Vec<LeakReport>, StoreError> {
-    tx.query(PAGE, args).await?.into_iter().map(read).collect()
+    tx.query(&PAGE, args).await?.into_iter().map(|mut row| read_report(&mut row)).collect()
 }
 
-fn read(mut row: Row) -> Read<LeakReport> {
+/// Reads the columns of [`REPORT`].
+pub(crate) fn read_report(row: &mut Row) -> Read<LeakReport> {
     Ok(LeakReport {
         tenant_id: row.parsed("tenant_id")?,
         id: row.parsed("id")?,

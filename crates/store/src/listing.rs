@@ -3,10 +3,11 @@
 use keystile_core::key::{KeyCursor, KeyPlace, KeySort, SortOrder};
 use keystile_core::{ApiKey, KeyId, TenantId};
 
+use crate::filter::Tagged;
 use crate::page::MAX_LIMIT;
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{KeyFilter, Page, Store, StoreError, record};
+use crate::{KeyFilter, Page, Store, StoreError, record, tags};
 
 /// So many keys are passed over by their names, which an index has, in the time in which the row of one is read; on PostgreSQL, which
 /// reads the row all the same, it takes twice as long.
@@ -54,11 +55,11 @@ impl Store {
         page: impl Into<KeyPage>,
     ) -> Result<Vec<ApiKey>, StoreError> {
         let which = Which { tenant_id, filter: filter.clone(), page: page.into() };
-        self.read(which, |which, tx| Box::pin(read_page(which, None, tx))).await
+        self.read(which, |which, tx| Box::pin(read_page(which, Tagged::Together, None, tx))).await
     }
 
     /// The same, but looks at no more than `most` keys for it, so that it takes about as long for any filter; at four times as many
-    /// where names alone have to be looked at. Those with a tag are found without looking at others.
+    /// where names alone have to be looked at. Those with a tag are found without looking at others, if no more than `most` have it.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -84,26 +85,46 @@ pub(crate) struct Which {
 /// The page, up to a key and with it.
 async fn read_page(
     which: &Which,
+    tagged: Tagged,
     last: Option<&KeyCursor>,
     tx: &mut Tx<'_>,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    let Listing { sql, values } = Listing::of_page(which, last);
+    let Listing { sql, values } = Listing::of_page(which, tagged, last);
     tx.query(&sql, &values).await?.into_iter().map(record::read).collect()
 }
 
 async fn look(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<KeysFound, StoreError> {
     let Which { filter, page, .. } = which;
+    let tagged = if has_many_tagged(which, most, tx).await? { Tagged::OneByOne } else { Tagged::Together };
+    let passes_over = match tagged {
+        Tagged::Together => filter.passes_over() && filter.tag.is_none(),
+        Tagged::OneByOne => true,
+    };
     let mut last = None;
-    if filter.passes_over() && most > 0 {
+    if passes_over && most > 0 {
         let by_name = filter.passes_over_names(page.sort);
         let most = if by_name { most.saturating_mul(NAMES_FOR_A_ROW) } else { most };
         let Listing { sql, values } = Listing::of_last(which, most);
         let key = tx.query_opt(&sql, &values).await?.map(record::read).transpose()?;
         last = key.map(|key| KeyCursor::of(&key, page.sort));
     }
-    let keys = read_page(which, last.as_ref(), tx).await?;
+    let keys = read_page(which, tagged, last.as_ref(), tx).await?;
     let is_full = u32::try_from(keys.len()).is_ok_and(|found| found >= page.limit.min(MAX_LIMIT));
     Ok(KeysFound { keys, looked_to: last.filter(|_| !is_full) })
+}
+
+/// Whether the filter asks for a tag that more than `most` keys have.
+async fn has_many_tagged(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    let Some(values) = which.tagged(most) else { return Ok(false) };
+    Ok(tx.query_opt(tags::MORE, &values).await?.is_some())
+}
+
+impl Which {
+    /// The values of [`tags::MORE`] for the tag that is asked for.
+    pub(crate) fn tagged(&self, most: u32) -> Option<[Value; 3]> {
+        let tag = self.filter.tag.as_ref()?;
+        Some([Value::text(self.tenant_id), tags::digest(tag).into(), Value::Int(most.into())])
+    }
 }
 
 /// A statement and its values. There are about a thousand statements, of which a few are asked, so that they can be kept prepared: what
@@ -115,7 +136,11 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// The keys of a page, up to a key and with it.
-    pub(crate) fn of_page(Which { tenant_id, filter, page }: &Which, last: Option<&KeyCursor>) -> Self {
+    pub(crate) fn of_page(
+        Which { tenant_id, filter, page }: &Which,
+        tagged: Tagged,
+        last: Option<&KeyCursor>,
+    ) -> Self {
         let limit = Value::Int(i64::from(page.limit.min(MAX_LIMIT)));
         let values = [Value::text(tenant_id), limit].into_iter().chain(filter.values()).collect();
         let sql = format!(
@@ -125,7 +150,7 @@ impl Listing {
             KeyFilter::CONDITIONS
         );
         let mut listing = Self { sql, values };
-        filter.spell(page.sort, &mut |condition, value| listing.also(condition, value));
+        filter.spell(page.sort, tagged, &mut |condition, value| listing.also(condition, value));
         if let Some(last) = last {
             let not_behind = if page.order == SortOrder::Ascending { "<=" } else { ">=" };
             listing.bound(page.sort, not_behind, last);

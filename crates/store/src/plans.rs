@@ -7,11 +7,15 @@ use keystile_testkit::postgres::{Database, Postgres};
 use rusqlite::Connection;
 
 use crate::engine::{postgres, sqlite};
+use crate::filter::Tagged;
 use crate::listing::Listing;
 use crate::value::Value;
-use crate::{AuditFilter, KeyFilter, KeyPage, Location, Page, Store, audit, listing, names};
+use crate::{AuditFilter, KeyFilter, KeyPage, Location, Page, Store, audit, listing, names, tags};
 
-/// A tenant with many keys, which are of a few applications; every hundredth is of a customer, of a source and blocked.
+/// A tag that many keys have.
+const TAG: &str = "team:web";
+
+/// A tenant with many keys, which are of a few applications and have a tag; every hundredth is of a customer, of a source and blocked.
 const FILL: &str = "
 INSERT INTO tenants (id, name, key_label, created_at) VALUES ('TENANT', 'Acme', 'ks', 1);
 INSERT INTO applications (id, tenant_id, name, created_at) VALUES ('APPLICATION', 'TENANT', 'Main', 1), ('app_2', 'TENANT', 'Other', 1);
@@ -28,6 +32,10 @@ SELECT 'key_' || (100000 + i), 'TENANT', CASE WHEN i % 100 = 0 THEN 'APPLICATION
     'production', 'service', 'external', '[]', '[]', '[]', 'month', 0, 1, DIGEST,
     'sk_ks_pr', 'sk_ks_prod_aB3d', '9xYz', 5, 'key_' || i, 'system', 'system', i, i,
     'api', '{}', '{}', 1, 1, i, 100000 + i FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO key_tags (tenant_id, key_id, tag) SELECT 'TENANT', 'key_' || (100000 + i), TAGGED FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO key_tags (tenant_id, key_id, tag) SELECT 'TENANT', 'key_' || (100000 + i), DIGEST FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO audit_entries (tenant_id, id, at, actor, action, target, changes, seq)
 SELECT 'TENANT', 'aud_' || i, i, 'system', 'key.create', 'key_' || (100000 + i), 'null', i FROM numbers;";
@@ -48,11 +56,12 @@ fn customer() -> CustomerId {
     CustomerId::from_parts(moment(1), 3)
 }
 
-fn fill(digest: &str) -> String {
+fn fill(digest: &str, tagged: &str) -> String {
     FILL.replace("TENANT", &tenant().to_string())
         .replace("APPLICATION", &application().to_string())
         .replace("CUSTOMER", &customer().to_string())
         .replace("DIGEST", digest)
+        .replace("TAGGED", &tagged.replace("HEX", &tags::digest(TAG).to_hex()))
 }
 
 /// A filled database.
@@ -67,7 +76,7 @@ impl Bed {
         let path = folder.path().join("keystile.db");
         migrate(Location::Sqlite(path.clone())).await;
         let connection = Connection::open(path).unwrap();
-        connection.execute_batch(&fill("randomblob(32)")).unwrap();
+        connection.execute_batch(&fill("randomblob(32)", "x'HEX'")).unwrap();
         Self::Sqlite { connection, _folder: folder }
     }
 
@@ -75,7 +84,7 @@ impl Bed {
     async fn postgres(is_analyzed: bool) -> Self {
         let database = Postgres::shared().database();
         migrate(Location::Postgres { url: database.url(), max_connections: 1 }).await;
-        database.run(&fill("decode(md5(CAST(i AS TEXT)), 'hex')")).unwrap();
+        database.run(&fill("decode(md5(CAST(i AS TEXT)), 'hex')", "decode('HEX', 'hex')")).unwrap();
         if is_analyzed {
             database.run("VACUUM ANALYZE").unwrap();
         }
@@ -117,7 +126,10 @@ fn literal(value: &Value) -> String {
         Value::Null => "NULL".to_owned(),
         Value::Int(int) => int.to_string(),
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-        Value::Blob(_) => panic!("no statement here has one"),
+        Value::Blob(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("'\\x{hex}'")
+        }
     }
 }
 
@@ -154,6 +166,24 @@ async fn what_was_done_to_one_thing_is_found_by_its_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_what_was_done_to_one_thing_is_led_by_its_index() {
+    let target = "key_100007";
+    let (action, of) = (Some(Action::KeyCreate), Some(target.to_owned()));
+    let filter = AuditFilter { target: of, action, ..AuditFilter::default() };
+    for bed in &beds().await {
+        let page = Page { after: Some(Seq::new(20_001)), limit: 11 };
+        let which = audit::Which { tenant_id: tenant(), filter: filter.clone(), page };
+        let [(look, values), (end, of_end)] = which.look_at(target, 5_000);
+        for mode in [FOR_THESE, FOR_ANY] {
+            let plan = bed.plan(look, &values, mode);
+            // What is found among so many may be sorted.
+            assert!(plan.contains("audit_of_target") && !plan.contains("Seq Scan on audit"), "{plan}");
+            assert_led_by("audit_of_target", &bed.plan(end, &of_end, mode), "the end of a look");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_are_found_one_by_one_however_many_keys_there_are() {
     let ids: Vec<String> = (0..51).map(|number| KeyId::from_parts(moment(1), number).to_string()).collect();
     for bed in &beds().await {
@@ -180,9 +210,32 @@ async fn a_page_of_keys_in_any_order_is_led_by_the_index_of_that_order() {
             for after in [None, Some(behind(sort))] {
                 let page = KeyPage { sort, order: sort.usual_order(), after, limit: 51 };
                 let which = listing::Which { tenant_id: tenant(), filter: KeyFilter::all(moment(7)), page };
-                let Listing { sql, values } = Listing::of_page(&which, None);
+                let Listing { sql, values } = Listing::of_page(&which, Tagged::Together, None);
                 assert_led_by(index, &bed.plan(&sql, &values, FOR_THESE), sort.as_str());
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_with_a_tag_of_many_are_asked_one_by_one_within_a_look() {
+    let filter = KeyFilter { tag: Some(TAG.to_owned()), ..KeyFilter::all(moment(7)) };
+    for bed in &beds().await {
+        for (sort, index) in [
+            (KeySort::Created, "api_keys_"),
+            (KeySort::Name, "api_keys_named"),
+            (KeySort::LastUsed, "api_keys_used"),
+            (KeySort::Expires, "api_keys_ending"),
+        ] {
+            let page = KeyPage { sort, order: sort.usual_order(), after: None, limit: 51 };
+            let which = listing::Which { tenant_id: tenant(), filter: filter.clone(), page };
+            let Listing { sql, values } = Listing::of_page(&which, Tagged::OneByOne, Some(&behind(sort)));
+            let plan = bed.plan(&sql, &values, FOR_THESE);
+            assert_led_by(index, &plan, sort.as_str());
+            let is_asked = plan.contains("SCALAR SUBQUERY") || plan.contains("SubPlan");
+            assert!(is_asked && !plan.contains("hashed"), "{plan}");
+            let values = which.tagged(2_500).unwrap();
+            assert_led_by("key_tags_tag", &bed.plan(tags::MORE, &values, FOR_THESE), "a tag");
         }
     }
 }
@@ -216,7 +269,7 @@ async fn keys_of_one_thing_are_led_by_its_index_and_so_is_the_end_of_a_look() {
             let order = if sort == created { SortOrder::Descending } else { SortOrder::Ascending };
             let page = KeyPage { sort, order, after: None, limit: 51 };
             let which = listing::Which { tenant_id: tenant(), filter, page };
-            let Listing { sql, values } = Listing::of_page(&which, None);
+            let Listing { sql, values } = Listing::of_page(&which, Tagged::Together, None);
             assert_led_by(index, &bed.plan(&sql, &values, FOR_THESE), "a page");
             let Listing { sql, values } = Listing::of_last(&which, 5_000);
             let plan = bed.plan(&sql, &values, FOR_THESE);

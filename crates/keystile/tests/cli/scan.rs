@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use keystile_testkit::wait::until;
 use serde_json::Value;
 
 use crate::run::{Ran, keystile, ran};
@@ -367,7 +368,11 @@ fn reports_are_listed() {
     let address = text(&credentials, "base_url").trim_start_matches("http://");
     let answer = keystile_testkit::http::raw(address, request.as_bytes()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
-    let listed = ran(&mut server.ask("leaks", &["list"])).ok();
+    // The answer does not wait for what comes of a report.
+    let listed = until("the report to be listed", || {
+        let listed = ran(&mut server.ask("leaks", &["list"])).out;
+        (!listed.is_empty()).then_some(listed)
+    });
     for part in [text(&key, "id"), "blocked", "report", "a gist"] {
         assert!(listed.contains(part), "{part}: {listed}");
     }

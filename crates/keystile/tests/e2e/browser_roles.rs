@@ -21,6 +21,10 @@ const CONTROLS: &[(&str, &str, &str)] = &[
     ("keys/{key}", "Rotate", "developer"),
     ("keys/{key}", "More that can be done", "developer"),
     ("keys/{key}", "In the audit log", "viewer"),
+    ("leaks", "Rules for scanners", "viewer"),
+    ("leaks/{leak}", "Revoke it", "developer"),
+    ("leaks/{leak}", "Give it a new secret", "developer"),
+    ("leaks/{leak}", "In the audit log", "viewer"),
     ("customers", "New customer", "developer"),
     ("customers/{customer}", "History", "viewer"),
     ("customers/{customer}", "Edit", "developer"),
@@ -99,6 +103,7 @@ impl<'s> Persona<'s> {
     fn path(&self, page: &str) -> String {
         let put = [
             ("{key}", self.scene.key("Checkout service").id.as_str()),
+            ("{leak}", &self.scene.leak),
             ("{application}", &self.scene.applications[0]),
             ("{customer}", &self.scene.customers[0]),
             ("{member}", &self.people[0]),

@@ -7,6 +7,7 @@ use crate::console::between;
 use crate::console_places::Needs::{self, Member, Nothing, Person};
 use crate::console_places::Role::{self, Admin, Developer, Owner, Viewer};
 use crate::console_places::{ACCOUNT, ROWS, SIGN_OUT, row};
+use crate::leak_intake::leaked;
 use crate::seat::Seat;
 use crate::tenancy::PASSWORD;
 use crate::world::{World, as_key, text};
@@ -84,7 +85,7 @@ impl House {
         let permission = format!("{}/applications/{application}/permissions/subject:read", world.tenant());
         world.ask("PUT", &permission, &json!({ "label": "Subject Read" })).await.expect(201);
         let member = world.member("subject@example.com", "viewer").await;
-        let event = an_event(&world).await;
+        let (event, leak) = (an_event(&world).await, a_leak(&world).await);
         let page = world.http.send(world.http.request("GET", "/console/sign-in"), "").await.text;
         let things = vec![
             ("version", between(&page, "/console/assets/", "/").to_owned()),
@@ -94,6 +95,7 @@ impl House {
             ("invitation_id", invitation),
             ("permission", "subject:read".to_owned()),
             ("event_id", event),
+            ("leak_id", leak),
             ("entity_type", "subject".to_owned()),
             ("entity_id", "the-subject".to_owned()),
             ("person_id", member.id),
@@ -150,6 +152,12 @@ async fn an_event(world: &World) -> String {
     world.http.json("POST", "/api/v1/events", &key, &event).await.expect(202);
     let events = world.read(&format!("{}/events", world.tenant())).await;
     text(&events["data"][0], "id").to_owned()
+}
+
+/// A report about a key of its own.
+async fn a_leak(world: &World) -> String {
+    let key = world.create(&json!({ "name": "Subject of a leak" })).await;
+    text(&leaked(world, &key, "https://example.com/gist").await, "id").to_owned()
 }
 
 /// Whatever the console answers tells browsers how to treat it.
@@ -317,6 +325,7 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
         ("invitation_id", "inv_01J00000000000000000000009"),
         ("person_id", "per_01J00000000000000000000009"),
         ("event_id", "evt_01J00000000000000000000009"),
+        ("leak_id", "leak_01J00000000000000000000009"),
         ("entity_id", "no-subject"),
     ];
     let thing = |name: &str| house.things.iter().find(|(own, _)| *own == name).unwrap().1.clone();

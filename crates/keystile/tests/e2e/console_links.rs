@@ -186,6 +186,26 @@ async fn a_new_password_is_set_with_a_link_and_ends_all_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_for_a_password_ends_the_session_of_whoever_else_was_signed_in() {
+    let world = World::start().await;
+    let viewer = Browser::of_member(&world, "viewer").await;
+    let bob = world.member("bob@example.com", "viewer").await;
+    let path = format!("{}/memberships/{}/password-reset", world.tenant(), bob.id);
+    let offer = world.ask("POST", &path, &json!({})).await.expect(201);
+    let fields = [("token", text(&offer, "token")), ("new_password", "password1234")];
+    let weak = viewer.submit("/console/reset", &fields).await;
+    assert!(wrong(&weak, "new_password").contains("can be guessed"));
+    assert_eq!(viewer.open("members").await.status, 200, "nothing was changed");
+    let fields = [("token", text(&offer, "token")), ("new_password", NEW)];
+    let set = viewer.submit("/console/reset", &fields).await;
+    assert_eq!(leads_to(&set), "/console/sign-in?told=password-set");
+    assert!(set.header("set-cookie").contains("Max-Age=0"), "{:?}", set.headers);
+    assert!(leads_to(&viewer.open("members").await).starts_with("/console/sign-in"), "theirs has ended");
+    sign_in(&world.http, "bob@example.com", NEW).await;
+    sign_in(&world.http, "viewer@example.com", PASSWORD).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_owner_is_made_with_the_link_of_the_start_and_is_signed_in() {
     let server = Plan::serve(KEYSTILE).start();
     let http = server.http();

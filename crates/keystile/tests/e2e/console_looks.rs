@@ -53,6 +53,38 @@ async fn a_list_says_that_it_was_looked_at_in_part_and_goes_on() {
     assert!(further(&owner, "audit", &first).await.contains("blocked the key <strong>Needle</strong>"));
 }
 
+/// Lets a script ask for a page and put it where it belongs, and waits until that is done.
+const ASK: &str = "const [path, target] = arguments;
+    return new Promise(done => {
+        document.addEventListener('htmx:afterRequest', event => done(event.detail.xhr.status), { once: true });
+        Promise.resolve(window.htmx.ajax('GET', path, { target, swap: 'innerHTML' })).catch(() => {});
+    })";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_takes_the_place_of_nothing_that_a_page_shows() {
+    let world = World::start().await;
+    let browser = Chromium::start(world.server.address());
+    browser.open("/console/sign-in");
+    browser.control("Email").fill(&world.credentials.email);
+    browser.control("Password").fill(&world.credentials.password);
+    browser.control("Sign in").click();
+    let home = browser.wait_for_path(|path| path.starts_with("/console/ten_"));
+    browser.open(&format!("{home}/keys"));
+    let (good, refused) = (format!("{home}/customers"), format!("{home}/nothing-here"));
+    let ask = |path: &str, target: &str| browser.script(ASK, &[json!(path), json!(target)]);
+    assert_eq!(ask(&refused, ".page"), json!(404));
+    browser.expect_complaint("status of 404");
+    assert_eq!(browser.css("#main .page h1").text(), "API keys");
+    // In the panel it has its place.
+    assert_eq!(ask(&refused, "#panel-content"), json!(404));
+    browser.expect_complaint("status of 404");
+    let panel = "return document.querySelector('#panel-content').textContent";
+    assert!(browser.script(panel, &[]).as_str().unwrap().contains("no such page"));
+    // And what is answered takes the place that it was asked for.
+    assert_eq!(ask(&good, ".page"), json!(200));
+    browser.css("#main .page h1").wait_for_text(|title| title == "Customers");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_look_on_until_something_is_found() {
     let world = with_many_keys().await;

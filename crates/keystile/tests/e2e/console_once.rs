@@ -39,7 +39,9 @@ async fn a_form_that_is_sent_again_makes_no_second_key_and_shows_no_secret() {
         tells_of_before(&again, &[&secret]);
         let of_key = format!("/keys/{id}\"");
         assert!(
-            again.text.contains(&of_key) && again.text.contains("The key twice was made"),
+            again.text.contains(&of_key)
+                && again.text.contains("The key twice was made")
+                && again.text.contains("Make another key"),
             "{}",
             again.text
         );
@@ -88,6 +90,7 @@ async fn a_key_is_rotated_and_regenerated_once_however_often_its_form_is_sent() 
     let again = owner.submit(&regenerate, &fields).await;
     tells_of_before(&again, &[&next, &renewed]);
     assert!(again.text.contains("got a new secret"), "{}", again.text);
+    assert!(!again.text.contains("Make another key"), "the key is there already: {}", again.text);
     assert_eq!([world.works(&next).await, world.works(&renewed).await], [401, 200]);
 }
 

@@ -61,6 +61,15 @@ async fn assert_away(world: &World, owner: &Browser, keys: &Keys) {
     let page = owner.open("keys").await;
     let kind = page.header("content-type");
     assert_eq!((page.status, kind, page.header("retry-after")), (503, "text/html; charset=utf-8", "1"));
+    // Whatever the text is, once it is known that it cannot be looked for.
+    for key in [text(&keys.known, "secret"), "9f8e7d6c5b4a39281706f5e4d3c2b1a0"] {
+        let body = json!({ "key": key });
+        let refused = async || {
+            let answer = world.http.json("POST", "/api/v1/leaks/report", "", &body).await;
+            (answer.status != 202).then_some(answer)
+        };
+        eventually("a report not to be taken", refused).await.expect_problem(503, "unavailable");
+    }
     // What was not done is not forgotten for, either: the key stays in memory.
     assert_eq!(code(world, &keys.known).await, "allowed");
 

@@ -1,6 +1,7 @@
 //! Another tenant's things do not exist, and a role may do what it may do.
 
 use keystile_testkit::http::{Answer, NOTHING};
+use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::matrix::{Things, calls_in_a_tenant};
@@ -73,6 +74,12 @@ impl Two {
     async fn as_stranger(&self, path: &str) -> Value {
         let path = format!("/api/v1/tenants/{}{path}", self.tenant);
         self.a.http.json("GET", &path, &self.stranger, &NOTHING).await.expect(200)
+    }
+
+    /// Waits until B was told that a key of it leaked.
+    pub(crate) async fn told_of_a_leak(&self) {
+        let told = async || self.as_stranger("/leaks").await["data"].get(0).cloned();
+        eventually("the report of a leak", told).await;
     }
 
     /// Everything there is in B.

@@ -29,6 +29,7 @@ mod console_authorization;
 mod console_customers;
 mod console_downloads;
 mod console_keys;
+mod console_leaks;
 mod console_links;
 mod console_looks;
 mod console_members;

@@ -5,6 +5,7 @@ use std::fs;
 use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::postgres::Postgres;
 use keystile_testkit::server::Plan;
+use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::canaries::Canaries;
@@ -67,8 +68,12 @@ impl Canary {
             let body = json!({ "key": key, "place": format!("https://example.com/?key={key}") });
             self.world.http.json("POST", REPORT, "", &body).await.expect(202);
         }
-        let leaks = self.world.read(&format!("{}/leaks", self.world.tenant())).await;
-        assert_eq!(leaks["data"].as_array().unwrap().len(), 3);
+        // The answers do not wait for that.
+        let all_are_kept = async || {
+            let leaks = self.world.read(&format!("{}/leaks", self.world.tenant())).await;
+            (leaks["data"].as_array().unwrap().len() == 3).then_some(())
+        };
+        eventually("three reports of leaks", all_are_kept).await;
         for path in [String::new(), format!("/{}", text(&made, "id")), format!("/{}", text(&own, "id"))] {
             let shown = self.world.read(&format!("{keys}{path}")).await.to_string();
             for secret in self.secrets.all() {

@@ -8,7 +8,7 @@ use tracing::instrument;
 
 use crate::{Caller, ControlPlane, Refused, Right};
 
-/// The history of a key that the caller may see. Only [`ControlPlane::history`] makes one.
+/// The history of a key that the caller may see. Only [`ControlPlane::history`] and [`Self::of`] make one.
 #[derive(Debug, Clone, Copy)]
 pub struct History {
     tenant_id: TenantId,
@@ -16,6 +16,19 @@ pub struct History {
 }
 
 impl History {
+    /// That of a key which was read already.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that the caller does not see; without [`Right::ReadKeys`].
+    pub fn of(caller: &Caller, key: &ApiKey) -> Result<Self, Refused> {
+        caller.require(Right::ReadKeys)?;
+        let is_seen = key.tenant_id == caller.tenant_id && caller.reach().is_none_or(|reach| reach.sees(key));
+        if !is_seen {
+            return Err(Refused::NotFound("API key"));
+        }
+        Ok(Self { tenant_id: key.tenant_id, key_id: key.id })
+    }
+
     /// The key's tenant.
     pub const fn tenant_id(self) -> TenantId {
         self.tenant_id
@@ -35,10 +48,8 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn history(&self, caller: &Caller, id: KeyId) -> Result<History, Refused> {
         caller.require(Right::ReadKeys)?;
-        let seen = |key: &ApiKey| caller.reach().is_none_or(|reach| reach.sees(key));
-        let key = self.store.key(caller.tenant_id, id).await?.filter(seen);
-        let key = key.ok_or(Refused::NotFound("API key"))?;
-        Ok(History { tenant_id: key.tenant_id, key_id: key.id })
+        let key = self.store.key(caller.tenant_id, id).await?.ok_or(Refused::NotFound("API key"))?;
+        History::of(caller, &key)
     }
 
     /// What was counted of the key, as far as it is written down; steps without any count are left out.

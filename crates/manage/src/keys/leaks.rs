@@ -8,7 +8,7 @@ use keystile_core::{
     LeakReport, LeakSource, LeakState,
 };
 use keystile_measure::SPANS;
-use keystile_store::{Changed, KnownReports, KnownSecrets, LeakTaken, Page};
+use keystile_store::{Changed, KnownReports, KnownSecrets, LeakTaken, LeakedKey, Page};
 use serde_json::{Value, json};
 use tracing::instrument;
 
@@ -89,6 +89,16 @@ impl ControlPlane {
         Ok(Committed { value: true, change: change_of(&before, &after) })
     }
 
+    /// Whether any key of the installation has, or had, this secret: what [`Self::take_leak`] asks first. For whoever answers
+    /// before a leak is taken.
+    ///
+    /// # Errors
+    /// When the store does not answer, whatever the secret is.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn is_secret_of_a_key(&self, digest: Digest) -> Result<bool, Refused> {
+        Ok(self.store.secret_owner(digest).await?.is_some())
+    }
+
     /// A page of the reports about keys of the caller's tenant, newest first; only those about one key if it is named.
     ///
     /// # Errors
@@ -102,6 +112,41 @@ impl ControlPlane {
     ) -> Result<Vec<LeakReport>, Refused> {
         caller.require(Right::ReadLeaks)?;
         Ok(self.store.leaks(caller.tenant_id, key_id, page).await?)
+    }
+
+    /// The same, each with its key as it is now. For persons, as a key sees only the keys that it reaches.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLeaks`], or for a key.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn leaked_keys(
+        &self,
+        caller: &Caller,
+        key_id: Option<KeyId>,
+        page: Page<LeakId>,
+    ) -> Result<Vec<LeakedKey>, Refused> {
+        may_see_keys(caller)?;
+        Ok(self.store.leaked_keys(caller.tenant_id, key_id, page).await?)
+    }
+
+    /// How many keys of the caller's tenant work with a secret that was reported as leaked, by the last thousand reports.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLeaks`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn live_leaks(&self, caller: &Caller) -> Result<u64, Refused> {
+        caller.require(Right::ReadLeaks)?;
+        Ok(self.store.live_leaks(caller.tenant_id, self.now()).await?)
+    }
+
+    /// One report about a key of the caller's tenant, with the key as it is now. For persons.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadLeaks`], or for a key.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn leaked_key(&self, caller: &Caller, id: LeakId) -> Result<LeakedKey, Refused> {
+        may_see_keys(caller)?;
+        self.store.leaked_key(caller.tenant_id, id).await?.ok_or(Refused::NotFound("report of a leak"))
     }
 
     /// What the secrets with these digests open in the caller's tenant, in their order. Whoever may ask whether keys are good
@@ -135,4 +180,10 @@ impl ControlPlane {
         let look_up = |digest| known.get(&digest).cloned().unwrap_or(KnownSecret::unknown(digest));
         Ok(digests.into_iter().map(look_up).collect())
     }
+}
+
+/// Only persons see all keys of their tenant.
+fn may_see_keys(caller: &Caller) -> Result<(), Refused> {
+    caller.require(Right::ReadLeaks)?;
+    caller.require(Right::ReadTenant)
 }

@@ -106,6 +106,36 @@ async fn the_same_report_again_is_no_news_until_the_key_is_free_again() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_blocked_for_another_reason_is_marked_as_leaked_too() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    wants(&bench, &owner, OnLeak::Block).await;
+    let issued = bench.key(&owner).await;
+    let block = bench.control.block_key(&owner, issued.key.id, "unpaid".to_owned(), ANY).await;
+    let _change = block.unwrap();
+    // Ids are in the order of their milliseconds.
+    bench.turn(1);
+    let tell = async || {
+        let taken = bench.control.take_leak(seen(&issued.secret, "a gist"), &origin()).await.unwrap();
+        assert!(taken.value);
+        reports(&bench, &owner).await
+    };
+    let told = tell().await;
+    assert_eq!((told.len(), told[0].done), (1, LeakDeed::Blocked));
+    let key = bench.control.key(&owner, issued.key.id).await.unwrap();
+    assert_eq!(key.blocked.as_deref(), Some("leaked; blocked before: unpaid"));
+    let log = bench.log(&owner).await;
+    let actions: Vec<_> = log.iter().take(2).map(|entry| entry.action).collect();
+    assert_eq!(actions, [Action::KeyBlock, Action::KeyLeak]);
+    let reason = &log[0].changes["blocked_reason"];
+    assert_eq!(
+        (&reason["before"], &reason["after"]),
+        (&"unpaid".into(), &"leaked; blocked before: unpaid".into())
+    );
+    assert_eq!((tell().await.len(), bench.log(&owner).await.len()), (1, log.len()), "it is told once");
+}
+
+#[tokio::test]
 async fn reports_about_one_key_are_bounded() {
     let bench = Bench::new().await;
     let owner = bench.caller(Role::Owner).await;
@@ -173,6 +203,9 @@ async fn whoever_may_not_see_it_sees_nothing() {
     );
     let auditor = keys_caller(&bench, &owner, "keystile.audit:read").await;
     assert!(bench.control.leaks(&auditor, None, page()).await.unwrap().is_empty());
+    assert!(bench.control.leaked_keys(&viewer, None, page()).await.unwrap().is_empty());
+    let refused = bench.control.leaked_keys(&auditor, None, page()).await.unwrap_err();
+    assert!(matches!(refused, Refused::Forbidden(_)), "a key sees the keys that it reaches: {refused:?}");
 }
 
 #[tokio::test]
@@ -183,6 +216,9 @@ async fn reports_stay_in_their_tenant() {
     wants(&bench, &stranger, OnLeak::Revoke).await;
     let _change = bench.control.take_leak(seen(&issued.secret, "a gist"), &origin()).await.unwrap();
     assert!(reports(&bench, &stranger).await.is_empty());
+    let id = reports(&bench, &owner).await[0].id;
+    let refused = bench.control.leaked_key(&stranger, id).await.unwrap_err();
+    assert!(matches!(refused, Refused::NotFound(_)), "{refused:?}");
     let of_key = Page { after: None, limit: 1 };
     assert!(bench.control.leaks(&stranger, Some(issued.key.id), of_key).await.unwrap().is_empty());
     let report = &reports(&bench, &owner).await[0];

@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use keystile_core::{Event, EventId, Heard, Stamp, Timestamp};
-use serde_json::value::RawValue;
 
 use super::fold::{self, Told};
 use super::rows::{self, SIZES};
+use super::same::is_same;
 use super::spaces::{self, Numbers, Rules};
 use crate::row::{Read, Row};
 use crate::tx::{Statement, Tx};
@@ -146,12 +146,6 @@ impl Coming<'_> {
         let own = [&self.event.event_type, &name.entity_type, &name.entity_id];
         Ok(said_when && texts.iter().eq(own) && is_same(&row.json_text("data")?, &self.event.data))
     }
-}
-
-/// Whether two texts are the same JSON.
-fn is_same(one: &RawValue, other: &RawValue) -> bool {
-    let read = |text: &RawValue| serde_json::from_str::<serde_json::Value>(text.get()).ok();
-    one.get() == other.get() || read(one).is_some_and(|value| Some(value) == read(other))
 }
 
 /// What became of events that are kept under their ids already.

@@ -11,6 +11,9 @@ use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
+/// All events behind the place where a look ends are looked at, those that were kept meanwhile, too. The bound is spelled all the
+/// same, so that events are found before their stamps are read.
+const ALL: i64 = i64::MAX;
 /// Most events that are looked at for one page of a list: a few milliseconds. A filter that few events pass has pages with
 /// few of them, or none, and leads on.
 const SCAN: u32 = 5_000;
@@ -124,11 +127,15 @@ async fn read_page(asked: &Asked, tx: &mut Tx<'_>) -> Read<EventPage> {
     };
     let scanned = if source_id.is_some() || event_type.is_some() { SCAN } else { asked.limit + 1 };
     let [below, from] = asked.bounds();
+    // PostgreSQL may keep events between two statements. Where the look ends is known first, so that they are looked at as
+    // well, rather than move that place and have others looked at twice.
+    let bounds = [place.clone(), below.clone(), from.clone(), i64::from(scanned - 1).into()];
+    let last = tx.query_opt(end, &bounds).await?.map(|mut row| row.bits("id")).transpose()?;
     let values = [
         place,
         below,
-        from,
-        i64::from(scanned).into(),
+        last.map_or(from, rows::bits),
+        ALL.into(),
         i64::from(asked.limit + 1).into(),
         Value::Int(space),
         Value::opt_text(source_id.as_ref()),
@@ -144,11 +151,8 @@ async fn read_page(asked: &Asked, tx: &mut Tx<'_>) -> Read<EventPage> {
         let next = events.last().map(|event| event.id);
         return Ok(EventPage { events, next });
     }
-    // Where fewer were looked at than there could be, nothing follows.
-    let [place, below, from, ..] = values;
-    let last = [place, below, from, i64::from(scanned - 1).into()];
-    let next = tx.query_opt(end, &last).await?.map(|mut row| row.bits("id")).transpose()?;
-    Ok(EventPage { events, next: next.map(EventId::from_u128) })
+    // Where there are fewer than can be looked at, nothing follows.
+    Ok(EventPage { events, next: last.map(EventId::from_u128) })
 }
 
 impl Asked {

@@ -5,6 +5,7 @@ mod entities;
 mod find;
 mod fold;
 mod rows;
+mod same;
 mod spaces;
 mod sweep;
 

@@ -10,6 +10,8 @@ use crate::value::Value;
 use crate::{Store, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most events that one step removes, which keeps others that write waiting for some milliseconds only.
+const STEP: u64 = 1_000;
 
 const NEXT: &str = "SELECT space.id, tenants.event_days FROM event_spaces AS space
     JOIN tenants ON tenants.id = space.tenant_id WHERE space.id > $1 ORDER BY space.id LIMIT 1";
@@ -30,6 +32,15 @@ pub struct Swept {
     space: i64,
     /// All events of the space are young; its entities up to this one were heard of lately.
     entities: Option<(String, String)>,
+    /// The last step has removed as many events as one may.
+    was_full: bool,
+}
+
+impl Swept {
+    /// Whether the last step has removed as many events as one may, so that there are most likely more.
+    pub const fn was_full(&self) -> bool {
+        self.was_full
+    }
 }
 
 impl Store {
@@ -63,15 +74,16 @@ async fn sweep(
     let end = now.minus(DAY * u32::from(days));
     let Some(place) = from.entities.clone() else {
         let old = [Value::Int(space), rows::id(EventId::from_parts(end, 0))];
-        let again = if tx.execute(EVENTS, &old).await? > 0 {
-            Swept { space: space - 1, entities: None }
+        let removed = tx.execute(EVENTS, &old).await?;
+        let again = if removed > 0 {
+            Swept { space: space - 1, entities: None, was_full: removed >= STEP }
         } else {
-            Swept { space, entities: entities.then(Default::default) }
+            Swept { space, entities: entities.then(Default::default), was_full: false }
         };
         return Ok(Some(again));
     };
     let next = sweep_entities(space, place, end, tx).await?;
-    Ok(Some(Swept { space, entities: next }))
+    Ok(Some(Swept { space, entities: next, was_full: false }))
 }
 
 /// Looks at the next entities of a space; tells the last of them, if more may follow.

@@ -110,6 +110,16 @@ pub(crate) async fn the_story_of_one_thing_is_paged_newest_first(bed: &Bed) {
     assert!(first.iter().chain(&rest).all(|entry| entry.entry.target == "app_one"));
     let found = store.look_in_audit(tenant, &of_one, page(9), 2).await.unwrap();
     assert_eq!((seqs(&found.entries), found.looked_to), (vec![9, 8, 3, 2], None), "others are not looked at");
+    // Of those about it that are passed over no more are looked at than of any.
+    let in_vain = AuditFilter { action: Some(Action::KeyBlock), ..of_one };
+    let look = async |after: Option<u64>| {
+        let page = Page { after: after.map(Seq::new), limit: 9 };
+        let found = store.look_in_audit(tenant, &in_vain, page, 2).await.unwrap();
+        (seqs(&found.entries), found.looked_to.map(Seq::as_u64))
+    };
+    assert_eq!(look(None).await, (vec![], Some(8)));
+    assert_eq!(look(Some(8)).await, (vec![], Some(2)));
+    assert_eq!(look(Some(2)).await, (vec![], None), "there is nothing before");
 }
 
 pub(crate) async fn a_log_is_looked_through_part_by_part(bed: &Bed) {

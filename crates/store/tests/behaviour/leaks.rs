@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use keystile_core::key::{Revocation, SecretFacts};
+use keystile_core::leak::respond;
 use keystile_core::{
-    Action, ApiKey, Digest, KeyId, LeakDeed, LeakId, LeakReport, LeakSource, OnLeak, Secret, Timestamp,
+    Action, ApiKey, AuditEntry, Digest, KeyId, LeakDeed, LeakId, LeakReport, LeakSource, LeakState, OnLeak,
+    Secret, Timestamp,
 };
-use keystile_store::{KeyFilter, KnownReports, KnownSecrets, LeakTaken, Page, SecretOwner, Store};
+use keystile_store::{KeyFilter, KnownReports, KnownSecrets, LeakTaken, LeakedKey, Page, SecretOwner, Store};
 
 use crate::bed::Bed;
 use crate::sample::{World, at, number, page};
@@ -78,6 +80,37 @@ pub(crate) async fn a_leak_changes_the_key_together_with_its_report_and_entries(
     assert!(log.is_superset(&BTreeSet::from(["key.leak", "key.revoke"])), "{log:?}");
 }
 
+pub(crate) async fn a_leak_of_a_blocked_key_is_kept_and_told_beside_the_reason(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = world.created(&store).await;
+    let entry = world.entry(Action::KeyBlock, key.id);
+    let blocked = store.change_key::<()>(world.tenant.id, key.id, |key| {
+        key.blocked = Some("invoice 2117 is unpaid".to_owned());
+        Ok(Some(entry))
+    });
+    blocked.await.unwrap().unwrap().unwrap();
+    let report = LeakReport { done: LeakDeed::Blocked, ..report(&key, LeakSource::Report, Some("a")) };
+    let taken = LeakTaken {
+        report: report.clone(),
+        told: world.entry(Action::KeyLeak, key.id),
+        changed: Some(world.entry(Action::KeyBlock, key.id)),
+    };
+    let decide = move |key: &mut ApiKey, _: KnownReports| {
+        assert_eq!(respond(key, OnLeak::Block, at(5)), LeakDeed::Blocked);
+        Ok(Some(taken))
+    };
+    let seen = (key.secret.digest, report.source, report.place.clone());
+    store.take_leak::<()>(owner(&key), seen, decide).await.unwrap().unwrap().unwrap();
+    let after = world.read(&store, key.id).await;
+    assert_eq!(after.blocked.as_deref(), Some("leaked; blocked before: invoice 2117 is unpaid"));
+    assert_eq!(leaks(&world, &store, Some(key.id)).await, [report]);
+    let of_key = |entry: &AuditEntry| entry.target == key.id.to_string();
+    let log: Vec<_> = world.log(&store).await.into_iter().filter(of_key).map(|entry| entry.action).collect();
+    assert_eq!(log.iter().filter(|action| **action == Action::KeyBlock).count(), 2);
+    assert_eq!(log.iter().filter(|action| **action == Action::KeyLeak).count(), 1);
+}
+
 pub(crate) async fn a_leak_that_is_refused_or_no_news_writes_nothing(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;
@@ -122,6 +155,46 @@ pub(crate) async fn reports_are_listed_newest_first_for_their_tenant(bed: &Bed) 
     assert_eq!(leaks(&world, &store, Some(theirs.id)).await, []);
     let behind = Page { after: Some(last.id), limit: 1 };
     assert_eq!(store.leaks(world.tenant.id, None, behind).await.unwrap(), [of_second]);
+}
+
+pub(crate) async fn a_report_is_read_with_its_key_as_it_is_now(bed: &Bed) {
+    let store = bed.store().await;
+    let (world, other) = (World::founded(&store).await, World::founded(&store).await);
+    let (key, second) = (world.created(&store).await, world.created(&store).await);
+    let reports =
+        [report(&key, LeakSource::Report, Some("a")), report(&second, LeakSource::Github, Some("b"))];
+    for (report, key) in reports.iter().zip([&key, &second]) {
+        let told = LeakTaken {
+            report: report.clone(),
+            told: world.entry(Action::KeyLeak, key.id),
+            changed: None,
+        };
+        let seen = (key.secret.digest, report.source, report.place.clone());
+        let taken = store.take_leak::<()>(owner(key), seen, move |_, _| Ok(Some(told))).await;
+        taken.unwrap().unwrap().unwrap();
+    }
+    let (renewed, entry) = (world.key().secret, world.entry(Action::KeyRegenerate, key.id));
+    let changed = store.change_key::<()>(world.tenant.id, key.id, move |key| {
+        key.secret = renewed;
+        Ok(Some(entry))
+    });
+    let key = changed.await.unwrap().unwrap().unwrap().after;
+    let [first, last] = reports;
+    let first = LeakedKey { report: first, key: key.clone(), is_present: false };
+    let last = LeakedKey { report: last, key: second, is_present: true };
+    let tenant = world.tenant.id;
+    let listed = store.leaked_keys(tenant, None, page(10)).await.unwrap();
+    assert_eq!(listed, [last.clone(), first.clone()]);
+    let states: Vec<_> = listed.iter().map(|leaked| leaked.state(at(0))).collect();
+    assert_eq!(states, [LeakState::Live, LeakState::Replaced]);
+    assert_eq!(store.live_leaks(tenant, at(0)).await.unwrap(), 1, "the other has a new secret");
+    assert_eq!(store.live_leaks(other.tenant.id, at(0)).await.unwrap(), 0);
+    assert_eq!(store.leaked_keys(tenant, Some(key.id), page(10)).await.unwrap(), [first.clone()]);
+    let behind = Page { after: Some(last.report.id), limit: 1 };
+    assert_eq!(store.leaked_keys(tenant, None, behind).await.unwrap(), [first.clone()]);
+    assert_eq!(store.leaked_key(tenant, first.report.id).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.leaked_key(other.tenant.id, first.report.id).await.unwrap(), None);
+    assert_eq!(store.leaked_keys(other.tenant.id, Some(key.id), page(10)).await.unwrap(), []);
 }
 
 pub(crate) async fn reports_alike_are_known(bed: &Bed) {

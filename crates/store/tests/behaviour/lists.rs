@@ -365,6 +365,42 @@ pub(crate) async fn looks_go_through_a_list_part_by_part_without_gaps_and_repeat
     }
 }
 
+pub(crate) async fn keys_with_a_tag_are_looked_for_within_the_bound_of_a_look(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    for number in 0..24 {
+        let tags = match number % 4 {
+            0 => json!({ "team": "ops" }),
+            1 => json!({ "team": "web", "rare": number == 13 }),
+            _ => json!({ "team": "web" }),
+        };
+        let environment = if number % 8 == 3 { Environment::Staging } else { Environment::Production };
+        let key = ApiKey { tags: object(&tags), environment, ..world.key() };
+        world.create(&store, &key).await;
+    }
+    let all = KeyFilter::all(at(0));
+    let web = KeyFilter { tag: Some("team:web".into()), ..all.clone() };
+    let staging = KeyFilter { environment: Some(Environment::Staging), ..web.clone() };
+    let rare = KeyFilter { tag: Some("rare:true".into()), ..all };
+    for (sort, order) in
+        KeySort::ALL.iter().flat_map(|sort| SortOrder::ALL.iter().map(move |order| (*sort, *order)))
+    {
+        let mut parts = Vec::new();
+        for (filter, count) in [(&web, 18), (&staging, 3), (&rare, 1)] {
+            let whole = KeyPage { sort, order, after: None, limit: 100 };
+            let expected = ids(&store.keys(world.tenant.id, filter, whole).await.unwrap());
+            assert_eq!(expected.len(), count);
+            let (found, ended) = looked_through(&world, &store, filter, (sort, order, 5)).await;
+            assert_eq!(found, expected, "{sort} {order} {filter:?}");
+            parts.push(ended);
+        }
+        assert!(parts[1] > 0, "{sort} {order}: many keys with the tag are passed over");
+        assert_eq!(parts[2], 0, "{sort} {order}: no others are looked at for a tag of few");
+        let together = looked_through(&world, &store, &web, (sort, order, 18)).await;
+        assert_eq!((together.0.len(), together.1), (18, 0), "no more have it than one look goes through");
+    }
+}
+
 pub(crate) async fn keys_of_one_thing_are_found_without_looking_at_others(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;

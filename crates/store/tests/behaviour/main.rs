@@ -116,6 +116,7 @@ on_both_engines! {
         sorted_pages_have_no_gaps_and_no_repeats_while_keys_are_made_and_used,
         what_has_ended_does_not_expire_soon,
         looks_go_through_a_list_part_by_part_without_gaps_and_repeats,
+        keys_with_a_tag_are_looked_for_within_the_bound_of_a_look,
         keys_of_one_thing_are_found_without_looking_at_others;
     import:
         many_keys_are_imported_with_their_entries_and_tags,
@@ -154,8 +155,10 @@ on_both_engines! {
         a_replaced_secret_finds_nothing;
     leaks:
         a_leak_changes_the_key_together_with_its_report_and_entries,
+        a_leak_of_a_blocked_key_is_kept_and_told_beside_the_reason,
         a_leak_that_is_refused_or_no_news_writes_nothing,
         reports_are_listed_newest_first_for_their_tenant,
+        a_report_is_read_with_its_key_as_it_is_now,
         reports_alike_are_known,
         a_secret_is_known_to_its_tenant_also_when_it_was_replaced,
         any_number_of_secrets_is_looked_up_at_once;

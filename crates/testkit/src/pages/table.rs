@@ -10,8 +10,8 @@ pub struct Page {
     pub name: &'static str,
     /// Who sees it.
     pub who: Who,
-    /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}`, `{customer}` and `{event}` stand for
-    /// those of the scene.
+    /// Where it is. `{tenant}`, `{key}`, `{blocked}` and `{leaked}` (other keys), `{application}`, `{customer}`,
+    /// `{event}` and `{leak}` stand for those of the scene.
     pub path: &'static str,
     /// What it is answered with.
     pub status: u16,
@@ -65,6 +65,11 @@ pub const PAGES: &[Page] = &[
     page("key-block", Who::Owner, "/console/{tenant}/keys/{key}/block"),
     page("key-revoke", Who::Owner, "/console/{tenant}/keys/{key}/revoke"),
     page("key-blocked", Who::Owner, "/console/{tenant}/keys/{blocked}"),
+    page("key-leaked", Who::Owner, "/console/{tenant}/keys/{leaked}"),
+    page("leaks", Who::Owner, "/console/{tenant}/leaks"),
+    page("leaks-none-found", Who::Owner, "/console/{tenant}/leaks?key_id={key}"),
+    page("leak", Who::Owner, "/console/{tenant}/leaks/{leak}"),
+    page("leak-rules", Who::Owner, "/console/{tenant}/leaks/rules?format=detect-secrets"),
     page("customers", Who::Owner, "/console/{tenant}/customers"),
     page("customer-new", Who::Owner, "/console/{tenant}/customers/new"),
     page("customer", Who::Owner, "/console/{tenant}/customers/{customer}"),
@@ -100,6 +105,7 @@ pub const PAGES: &[Page] = &[
     },
     page("overview-as-viewer", Who::Viewer, "/console/{tenant}"),
     page("keys-as-viewer", Who::Viewer, "/console/{tenant}/keys"),
+    page("leak-as-viewer", Who::Viewer, "/console/{tenant}/leaks/{leak}"),
     page("key-as-viewer", Who::Viewer, "/console/{tenant}/keys/{key}"),
 ];
 
@@ -112,9 +118,11 @@ impl Page {
             ("{tenant}", scene.tenant_id.as_str()),
             ("{key}", key("Checkout service")),
             ("{blocked}", key("Blue Window storefront")),
+            ("{leaked}", key("Warehouse sync")),
             ("{application}", &scene.applications[0]),
             ("{customer}", &scene.customers[0]),
             ("{event}", &scene.event),
+            ("{leak}", &scene.leak),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

@@ -7,17 +7,20 @@ use http::{HeaderMap, StatusCode};
 use keystile_core::LeakSource;
 use keystile_manage::{Origin, Sighting};
 use keystile_wire::{GithubAlert, GithubVerdict, LeakReceived, Problem, ReportLeak, SeenKey};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::oneshot::{self, Sender};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Answer, json};
 use crate::body::{parse_list, read_json};
 use crate::extract::{CameFrom, EarlyJson, Json, origin};
 use crate::problem::ApiProblem;
+use crate::reporters::Work;
 use crate::state::App;
 
-/// How long the answer to a report takes, whatever the key is: longer than a commit, so that nobody can tell by the time
-/// whether there was one.
+/// How long the answer to a report takes, whatever comes of it: nobody can tell by the time whether there is such a key. It is
+/// longer than a commit mostly takes, so that a key is usually treated when the answer comes.
 const REPORT_TAKES: Duration = Duration::from_millis(100);
 /// Most secrets of one request of GitHub's.
 const MOST_ALERTS: usize = 1_000;
@@ -25,8 +28,8 @@ const IDENTIFIER: &str = "Github-Public-Key-Identifier";
 const SIGNATURE: &str = "Github-Public-Key-Signature";
 
 /// Tell that an API key leaked, and where it was seen. Its tenant is told, and the key blocked or revoked, if the tenant wants that; who holds
-/// a secret and wants to be sure that it is dead revokes it: `POST /oauth2/revoke`. The answer is the same for every text that may be a key, and takes as long.
-/// One report at a time from an address.
+/// a secret and wants to be sure that it is dead revokes it: `POST /oauth2/revoke`. The answer is the same for every text that may be a key, and comes after
+/// the same time, without waiting for what comes of the report. One report at a time from an address.
 #[utoipa::path(post, path = "/api/v1/leaks/report", tag = "leaks", security(()), request_body = ReportLeak, responses(
     (status = 202, body = LeakReceived, description = "It was taken, whether there is such a key or not."),
 ))]
@@ -36,17 +39,33 @@ pub(crate) async fn report_leak(
     Json(request): EarlyJson<ReportLeak>,
 ) -> Answer {
     let seen = request.parse().map_err(ApiProblem::invalid)?;
-    let turn = app.reporters.enter(origin.ip)?;
-    // Whoever goes away before the answer keeps their turn for as long as those who wait.
-    let taking = async move {
-        let _turn = turn;
-        let until = Instant::now() + REPORT_TAKES;
-        let taken = take(&app, seen, LeakSource::Report, &origin).await;
-        sleep_until(until).await;
-        taken
-    };
-    tokio::spawn(taking.in_current_span()).await.map_err(|_| ApiProblem::internal())??;
+    let (turn, work) = app.reporters.enter(origin.ip)?;
+    let end = Instant::now() + REPORT_TAKES;
+    let (tell, mut looked) = oneshot::channel();
+    tokio::spawn(work_on(app, seen, origin, (tell, work)).in_current_span());
+    turn.until(end).await;
+    match looked.try_recv() {
+        // Every text is looked for by the same question, so that it cannot be asked tells nothing of this one.
+        Ok(Err(unavailable)) => return Err(unavailable),
+        Err(TryRecvError::Closed) => return Err(ApiProblem::internal()),
+        Ok(Ok(())) | Err(TryRecvError::Empty) => {}
+    }
     Ok(json(StatusCode::ACCEPTED, &LeakReceived::answer()))
+}
+
+/// Looks for the key, tells whether that could be done, and does what is to be done about it, whoever waits for it.
+async fn work_on(app: App, seen: SeenKey, origin: Origin, (tell, work): (Sender<Answer<()>>, Work)) {
+    let known = match seen.digest {
+        Some(digest) => app.control.is_secret_of_a_key(digest).await.map_err(ApiProblem::from),
+        None => Ok(false),
+    };
+    let is_known = matches!(known, Ok(true));
+    // Nobody hears it who has gone away, or was answered already.
+    let _unheard = tell.send(known.map(drop));
+    if is_known && let Err(problem) = take(&app, seen, LeakSource::Report, &origin).await {
+        tracing::error!(code = problem.code(), "a report of a leaked key was answered and is lost");
+    }
+    drop(work);
 }
 
 /// What GitHub's secret scanning tells of keys that it has found (partner program). The body is signed with the key that the header

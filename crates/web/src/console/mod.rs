@@ -18,6 +18,7 @@ mod events;
 mod form;
 mod headers;
 mod keys;
+mod leaks;
 mod links;
 mod members;
 mod newest;
@@ -104,6 +105,7 @@ fn in_tenant() -> Pages {
     Pages::new()
         .route("/", get(overview::show))
         .merge(keys::routes())
+        .merge(leaks::routes())
         .merge(customers::routes())
         .merge(events::routes())
         .merge(applications::routes())

@@ -156,6 +156,8 @@ pub(super) struct SentBefore {
     pub(super) remedy: (String, &'static str),
     /// Where what was made is shown, and what the link says.
     pub(super) place: (String, &'static str),
+    /// Where another one is made, and what the link says; nothing where the remedy makes it.
+    pub(super) another: Option<(String, &'static str)>,
 }
 
 #[cfg(test)]

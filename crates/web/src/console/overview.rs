@@ -44,8 +44,8 @@ struct Concern {
     count: u64,
     what: &'static str,
     why: &'static str,
-    /// The filter of the list of keys, in the order in which those keys are found first.
-    query: &'static str,
+    /// A list, narrowed to them, in the order in which they are found first.
+    path: &'static str,
 }
 
 /// Active keys by one of their properties.
@@ -77,48 +77,56 @@ pub(super) async fn show(
     } else {
         (app.control.overview(&caller).await?, false)
     };
-    let (attention, tables) = (concerns(&overview), tables(&overview));
+    let live_leaks = app.control.live_leaks(&caller).await?;
+    let (attention, tables) = (concerns(&overview, live_leaks), tables(&overview));
     page(&OverviewPage { shell, overview, is_old, chart, range, attention, tables })
 }
 
-fn concerns(overview: &Overview) -> Vec<Concern> {
+fn concerns(overview: &Overview, live_leaks: u64) -> Vec<Concern> {
     let seen = &overview.keys.attention;
-    let concern = |tone, count, what, why, query| Concern { tone, count, what, why, query };
+    let concern = |tone, count, what, why, path| Concern { tone, count, what, why, path };
     let all = [
+        concern(
+            "bad",
+            live_leaks,
+            "Leaked, and still good",
+            "Somebody has seen their secrets where they do not belong, and whoever did can use them.",
+            "leaks",
+        ),
         concern(
             "bad",
             seen.expiring_in_7_days,
             "Expiring within 7 days",
             "Whoever uses them is refused from that moment on. Rotate them, or extend their time.",
-            "?expires_within_days=7&status=active&sort=expires",
+            "keys?expires_within_days=7&status=active&sort=expires",
         ),
         concern(
             "warn",
             later(seen.expiring_in_7_days, seen.expiring_in_30_days),
             "Expiring within 30 days",
             "There is time to plan their rotation.",
-            "?expires_within_days=30&status=active&sort=expires",
+            "keys?expires_within_days=30&status=active&sort=expires",
         ),
         concern(
             "warn",
             seen.rotation_due,
             "Due for rotation",
             "Their secret is older than this tenant lets secrets grow.",
-            "?rotation_due=true&status=active&order=asc",
+            "keys?rotation_due=true&status=active&order=asc",
         ),
         concern(
             "warn",
             seen.unused_for_90_days,
             "Unused for 90 days",
             "A key that nobody needs is a risk for nothing. Switch it off and see whether anybody asks.",
-            "?unused_days=90&status=active&sort=last_used&order=asc",
+            "keys?unused_days=90&status=active&sort=last_used&order=asc",
         ),
         concern(
             "info",
             seen.blocked,
             "Blocked",
             "Somebody had a reason, which each of them tells.",
-            "?blocked=true&status=active",
+            "keys?blocked=true&status=active",
         ),
     ];
     all.into_iter().filter(|concern| concern.count > 0).collect()

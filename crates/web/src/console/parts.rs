@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
-use keystile_core::{ApiKey, Environment, KeyStatus, Role, Timestamp, TrustLevel};
+use keystile_core::{ApiKey, Environment, KeyStatus, LeakState, Role, Timestamp, TrustLevel};
 
 use super::words;
 
@@ -60,6 +60,7 @@ icons! {
     "list": "<path d='M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01'/>";
     "link": "<path d='M10 14a4 4 0 005.700 0l3-3a4 4 0 00-5.700-5.700l-1 1M14 10a4 4 0 00-5.700 0l-3 3a4 4 0 005.700 5.700l1-1'/>";
     "eye": "<path d='M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12z'/><circle cx='12' cy='12' r='3'/>";
+    "leak": "<path d='M12 3s6.500 6.800 6.500 11.300a6.500 6.500 0 01-13 0C5.500 9.800 12 3 12 3zM9 14.500a3 3 0 003 3'/>";
     "chart": "<path d='M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6'/>";
 }
 
@@ -91,7 +92,7 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, Role, u64);
+shown!(Timestamp, Environment, TrustLevel, LeakState, Role, u64);
 
 /// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
 #[derive(Clone, Copy)]
@@ -166,6 +167,18 @@ pub(super) fn trust(level: impl Shown<TrustLevel>) -> Badge {
         TrustLevel::Trusted => "good",
     };
     Badge { tone, word: words::trust(level).name }
+}
+
+/// What a secret that leaked opens.
+pub(super) fn leak_state(state: impl Shown<LeakState>) -> Badge {
+    let state = state.shown();
+    let tone = match state {
+        LeakState::Live => "dot bad",
+        LeakState::Blocked | LeakState::Disabled | LeakState::Expired => "dot warn",
+        LeakState::Revoked | LeakState::Replaced => "dot good",
+        LeakState::Unknown => "dot",
+    };
+    Badge { tone, word: words::leak_state(state).name }
 }
 
 /// What a member may do.

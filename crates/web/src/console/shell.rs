@@ -127,6 +127,7 @@ const NAVIGATION: &[Group] = &[
         pages: &[
             entry("", "overview", "Overview"),
             entry("keys", "key", "API keys"),
+            entry("leaks", "leak", "Leaks"),
             entry("customers", "customers", "Customers"),
             entry("applications", "application", "Applications"),
         ],

@@ -1,6 +1,8 @@
 //! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
 
-use keystile_core::{Environment, KeyKind, KeyStatus, Role, TrustLevel};
+use keystile_core::{
+    Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState, OnLeak, Role, TrustLevel,
+};
 
 /// A word for people.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,46 @@ pub(super) fn kind(name: &str) -> Word {
     }
 }
 
+/// Who told that a key leaked.
+pub(super) const fn leak_source(source: LeakSource) -> Word {
+    match source {
+        LeakSource::Report => word("A report", "Somebody who held the secret told it."),
+        LeakSource::Github => word("GitHub", "GitHub's secret scanning told it, and signed what it told."),
+    }
+}
+
+/// What a tenant wants done with keys that are reported.
+pub(super) const fn on_leak(wanted: OnLeak) -> Word {
+    match wanted {
+        OnLeak::Notify => word("Tell of it", "The key stays as it is. Report and audit log tell of it."),
+        OnLeak::Block => word("Block it", "The key is refused at once, until somebody unblocks it."),
+        OnLeak::Revoke => word("Revoke it", "The key is refused at once and for good."),
+    }
+}
+
+/// What was done about a key that leaked.
+pub(super) const fn leak_deed(deed: LeakDeed) -> Word {
+    match deed {
+        LeakDeed::Notified => word("Told", "The key was left as it was, as the tenant wants it."),
+        LeakDeed::Blocked => word("Blocked", "The key was blocked at once."),
+        LeakDeed::Revoked => word("Revoked", "The key was revoked at once."),
+        LeakDeed::Nothing => word("Nothing", "Nothing was left to be done."),
+    }
+}
+
+/// What a secret that leaked opens now.
+pub(super) const fn leak_state(state: LeakState) -> Word {
+    match state {
+        LeakState::Live => word("Live", "It works: whoever has found it can use it."),
+        LeakState::Revoked => word("Revoked", "It opens nothing, and never will again."),
+        LeakState::Expired => word("Expired", "Its time is over. A later end would bring it back."),
+        LeakState::Blocked => word("Blocked", "It opens nothing until somebody unblocks the key."),
+        LeakState::Disabled => word("Disabled", "It opens nothing until somebody enables the key."),
+        LeakState::Replaced => word("Replaced", "The key has another secret. This one opens nothing."),
+        LeakState::Unknown => word("Unknown", "No key of this tenant has, or had, it."),
+    }
+}
+
 /// What a member may do beside what the weaker roles may.
 pub(super) const fn role(role: Role) -> Word {
     match role {
@@ -70,6 +112,11 @@ pub(super) fn environments() -> impl Iterator<Item = (&'static str, Word)> + Clo
 /// The trust levels, likewise.
 pub(super) fn trust_levels() -> impl Iterator<Item = (&'static str, Word)> {
     TrustLevel::ALL.iter().map(|one| (one.as_str(), trust(*one)))
+}
+
+/// What can be done with keys that are reported as leaked, likewise.
+pub(super) fn on_leaks() -> impl Iterator<Item = (&'static str, Word)> {
+    OnLeak::ALL.iter().map(|one| (one.as_str(), on_leak(*one)))
 }
 
 /// The states of keys, likewise.

@@ -131,7 +131,10 @@ async fn read(app: &App, caller: &Caller, ids: &[KeyId]) -> Answer<Vec<(ApiKey, 
     let mut keys = Vec::with_capacity(ids.len());
     for id in ids {
         match app.control.key(caller, *id).await {
-            Ok(key) => keys.push((key, used_from(app, caller, *id).await?)),
+            Ok(key) => {
+                let used_from = used_from(app, caller, &key).await?;
+                keys.push((key, used_from));
+            }
             Err(Refused::NotFound(_)) => {}
             Err(other) => return Err(other.into()),
         }

@@ -14,6 +14,7 @@ use super::used_from::{UsedFrom, used_from};
 use crate::api::Answer;
 use crate::console::chart::Chart;
 use crate::console::form::{Fields, Form, Wrong};
+use crate::console::leaks::{self, Seen};
 use crate::console::page::{go_to, page, unprocessable};
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
@@ -161,6 +162,8 @@ struct Ask {
     /// How it was used in the last day, where that shows what will break.
     usage: Option<Chart>,
     used_from: UsedFrom,
+    /// What was reported of the secret that would work again.
+    leak: Option<Seen>,
     reason: String,
     wrong: Wrong,
 }
@@ -194,12 +197,20 @@ impl Ask {
 
     async fn new(app: &App, (caller, shell): (&Caller, Shell), deed: Deed, id: KeyId) -> Answer<Self> {
         caller.require(Right::ManageKeys)?;
-        let (usage, used_from) = match deed.takes_away() {
-            true => (Some(lately(app, caller, id, shell.now).await?), used_from(app, caller, id).await?),
-            false => (None, UsedFrom::default()),
+        let usage = match deed.takes_away() {
+            true => Some(lately(app, caller, id, shell.now).await?),
+            false => None,
         };
         let key = app.control.key(caller, id).await?;
-        Ok(Self { shell, deed, key, usage, used_from, reason: String::new(), wrong: Wrong::default() })
+        let (used_from, leak) = match deed.takes_away() {
+            true => (used_from(app, caller, &key).await?, None),
+            false => {
+                let leak = leaks::of_key(app, caller, id, shell.now).await?;
+                (UsedFrom::default(), leak.filter(Seen::is_of_present_secret))
+            }
+        };
+        let (reason, wrong) = (String::new(), Wrong::default());
+        Ok(Self { shell, deed, key, usage, used_from, leak, reason, wrong })
     }
 }
 

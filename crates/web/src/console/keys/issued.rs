@@ -49,6 +49,11 @@ impl Occasion {
         }
     }
 
+    /// Whether the form is one that makes any number of keys.
+    fn makes_new(self) -> bool {
+        self == Self::Created
+    }
+
     fn what_of_the_old(self) -> Option<String> {
         match self {
             Self::Created => None,
@@ -108,6 +113,7 @@ pub(super) async fn answer(
     };
     let (key, path) = (app.control.key(caller, id).await?, shell.path(&format!("keys/{id}")));
     page(&SentBefore {
+        another: occasion.makes_new().then(|| (shell.path("keys/new"), "Make another key")),
         shell,
         made: occasion.done_before(&key),
         lost: "The secret was shown in the first answer alone, and is kept nowhere. If you have not copied it, give the key another one.",

@@ -130,7 +130,7 @@ pub(super) async fn regeneration(
     caller.require(Right::ManageKeys)?;
     let key = app.control.key(&caller, id).await?;
     let usage = lately(&app, &caller, id, shell.now).await?;
-    let (used_from, form_name) = (used_from(&app, &caller, id).await?, FormName::new(&app)?);
+    let (used_from, form_name) = (used_from(&app, &caller, &key).await?, FormName::new(&app)?);
     page(&Regeneration { shell, form_name, key, usage, used_from, wrong: Wrong::default() })
 }
 
@@ -156,7 +156,7 @@ pub(super) async fn regenerate(
         Err(problem) => {
             let (wrong, form_name) = (Wrong::mendable(problem)?, FormName::new(&app)?);
             let usage = lately(&app, &caller, id, shell.now).await?;
-            let used_from = used_from(&app, &caller, id).await?;
+            let used_from = used_from(&app, &caller, &key).await?;
             unprocessable(&Regeneration { shell, form_name, key, usage, used_from, wrong })
         }
     }

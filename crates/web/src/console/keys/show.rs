@@ -15,6 +15,7 @@ use super::used_from::{UsedFrom, used_from};
 use super::{ends_soon, rotation_is_due};
 use crate::api::Answer;
 use crate::console::chart::{RANGES, Range};
+use crate::console::leaks::{self, Seen};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
@@ -30,6 +31,8 @@ struct Show {
     facts: Facts,
     usage: Usage,
     used_from: UsedFrom,
+    /// What somebody reported of a leak.
+    leak: Option<Seen>,
     lineage: Lineage,
     story: Vec<Entry>,
 }
@@ -61,13 +64,14 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Answer {
     let usage = usage(&app, &caller, id, Range::named(&asked.range), shell.now).await?;
-    let used_from = used_from(&app, &caller, id).await?;
     let key = app.control.key(&caller, id).await?;
+    let used_from = used_from(&app, &caller, &key).await?;
+    let leak = leaks::of_key(&app, &caller, id, shell.now).await?;
     let lineage = app.control.lineage(&caller, &key).await?;
     let mut names = Names::default();
     let story = story(&app, &caller, id, &mut names).await?;
     let facts = facts(&app, &caller, &key, shell.now, &mut names).await?;
-    page(&Show { shell, key, facts, usage, used_from, lineage, story })
+    page(&Show { shell, key, facts, usage, used_from, leak, lineage, story })
 }
 
 async fn facts(app: &App, caller: &Caller, key: &ApiKey, now: Timestamp, names: &mut Names) -> Answer<Facts> {
@@ -181,6 +185,11 @@ impl Show {
         [("Tags", &self.key.tags), ("Metadata", &self.key.metadata)]
             .into_iter()
             .filter(|(_, object)| !object.is_empty())
+    }
+
+    /// Where the reports about this key are.
+    fn leaks_path(&self) -> String {
+        self.shell.path(&format!("leaks?key_id={}", self.key.id))
     }
 
     /// Where the audit log tells all of this key.

@@ -1,8 +1,8 @@
 //! From where a key was used lately, which tells what would miss it.
 
-use keystile_core::KeyId;
+use keystile_core::ApiKey;
 use keystile_core::key::KeyAddress;
-use keystile_manage::Caller;
+use keystile_manage::{Caller, History};
 
 use crate::api::Answer;
 use crate::state::App;
@@ -13,10 +13,9 @@ pub(super) struct UsedFrom {
     pub(super) addresses: Vec<KeyAddress>,
 }
 
-/// Reads them.
-pub(super) async fn used_from(app: &App, caller: &Caller, id: KeyId) -> Answer<UsedFrom> {
-    let history = app.control.history(caller, id).await?;
-    Ok(UsedFrom { addresses: app.control.key_addresses(history).await? })
+/// Reads them; not the key again.
+pub(super) async fn used_from(app: &App, caller: &Caller, key: &ApiKey) -> Answer<UsedFrom> {
+    Ok(UsedFrom { addresses: app.control.key_addresses(History::of(caller, key)?).await? })
 }
 
 impl UsedFrom {

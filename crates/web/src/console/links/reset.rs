@@ -8,12 +8,14 @@ use keystile_manage::Refused;
 use super::super::cookie::{self, Way};
 use super::super::door;
 use super::super::form::{OpenForm, Wrong};
-use super::super::page::{go_to, page};
+use super::super::page::page;
 use super::super::shell::Surroundings;
+use super::super::visitor::{Visitor, known};
 use super::super::{assets, parts};
 use super::{NO_TOKEN, token, wrong};
 use crate::api::Answer;
 use crate::extract::CameFrom;
+use crate::problem::ApiProblem;
 use crate::state::App;
 
 const FIELDS: &[&str] = &["token", "new_password"];
@@ -30,9 +32,11 @@ pub(super) async fn show(headers: HeaderMap) -> Answer {
     page(&ResetPage { theme: cookie::theme(&headers), wrong: Wrong::default() })
 }
 
-/// Sets it, which ends all sessions of the person; they sign in with it.
+/// Sets it, which ends all sessions of the person; they sign in with it. Whoever else was signed in there no longer is, as after
+/// joining: the next to use that browser is the one with the link.
 pub(super) async fn set(
     State(app): State<App>,
+    visitor: Result<Visitor, ApiProblem>,
     CameFrom(origin): CameFrom,
     headers: HeaderMap,
     OpenForm(fields): OpenForm,
@@ -45,9 +49,12 @@ pub(super) async fn set(
         return again(Wrong::altogether(door::NO_TLS));
     }
     let Some(token) = token(&fields) else { return again(Wrong::at("token", NO_TOKEN)) };
-    let new = fields.required_secret("new_password");
+    let (before, new) = (known(visitor)?, fields.required_secret("new_password"));
     match app.control.reset_password(&token, new, &origin).await {
-        Ok(()) => go_to("/console/sign-in?told=password-set", Surroundings::of(&headers)),
+        Ok(()) => {
+            let path = "/console/sign-in?told=password-set";
+            door::let_pass(&app, before, path, Surroundings::of(&headers)).await
+        }
         Err(Refused::ResetToken) => again(Wrong::altogether(OVER)),
         Err(other) => again(Wrong::mendable(other.into())?),
     }

@@ -102,6 +102,7 @@ fn invited_before(shell: Shell, email: &str) -> SentBefore {
         lost: "The link was shown in the first answer alone. If you have not copied it, withdraw the invitation and make another.",
         remedy: (shell.path("members/invitations"), "To the invitations"),
         place: (shell.path("members"), "To the members"),
+        another: Some((shell.path("members/invite"), "Invite somebody else")),
         shell,
     }
 }

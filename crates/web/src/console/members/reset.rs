@@ -73,6 +73,7 @@ fn offered_before(shell: Shell, member: &Member) -> SentBefore {
         lost: "It was shown in the first answer alone. If you have not copied it, make another; then the first stops working.",
         remedy: (shell.path(&format!("members/{person_id}/reset")), "Make another link"),
         place: (shell.path("members"), "To the members"),
+        another: None,
         shell,
     }
 }

@@ -12,6 +12,7 @@ use super::super::page::{go_to, page, unprocessable};
 use super::super::request_limits::{TypedLimits, told};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
+use super::super::words::Word;
 use super::super::{assets, parts, words};
 use crate::api::Answer;
 use crate::problem::ApiProblem;
@@ -26,6 +27,7 @@ const SHOWN: &[&str] = &[
     "default_trust_level",
     "event_days",
     "less_trusted_overwrites",
+    "on_leak",
     "rpm_limit",
     "rate_limits",
 ];
@@ -66,6 +68,7 @@ impl Settings {
             ("rotation_days", &settings.rotation_days.to_string()),
             ("default_trust_level", settings.default_trust_level.as_str()),
             ("event_days", &settings.event_days.to_string()),
+            ("on_leak", settings.on_leak.as_str()),
         ]);
         for (name, is_ticked) in [
             ("mfa_required", settings.mfa_required),
@@ -80,6 +83,11 @@ impl Settings {
 
     fn may_change(&self) -> bool {
         self.shell.may(Right::ManageTenant.role())
+    }
+
+    /// What is done with keys that are reported as leaked.
+    const fn on_leak(&self) -> Word {
+        words::on_leak(self.tenant.settings.on_leak)
     }
 
     /// The limits in a line.
@@ -130,6 +138,7 @@ async fn carry_out(app: &App, caller: Caller, fields: &Fields, limits: &TypedLim
         .text("default_trust_level", fields)
         .with("event_days", number(fields.text("event_days")))
         .with("less_trusted_overwrites", fields.is_ticked("less_trusted_overwrites").into())
+        .text("on_leak", fields)
         .with("version", number(fields.text("version")));
     let request: PatchTenant = limits.write(request)?.read()?;
     let guard = VersionGuard(request.version);
