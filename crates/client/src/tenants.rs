@@ -3,7 +3,8 @@
 use keystile_core::{ApplicationId, TenantId};
 use keystile_wire::{
     ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, OverviewQuery,
-    OverviewView, PatchApplication, PatchTenant, RoutingView, SetRouting, TenantUsageQuery, TenantView, UsageView,
+    OverviewView, PatchApplication, PatchTenant, RoutingView, SetRouting, TenantUsageQuery, TenantView,
+    UsageView,
 };
 
 use crate::{Client, ClientError};

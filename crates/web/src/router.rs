@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    addresses, applications, audit, batch, catalogue, customers, entities, events, health, ingest, integration,
-    invitations, issuing, keys, leak_intake, leaks, members, oauth, overview, passwords, routing,
+    addresses, applications, audit, batch, catalogue, customers, entities, events, health, ingest,
+    integration, invitations, issuing, keys, leak_intake, leaks, members, oauth, overview, passwords, routing,
     second_factor, sessions, setup, sign_in, tenants, usage, verification, whoami,
 };
 use crate::authz;

@@ -157,12 +157,7 @@ async fn read_series(
 
 impl Whose {
     fn values(&self, space: i64) -> Vec<Value> {
-        vec![
-            Value::Int(space),
-            Value::text(self.tenant_id),
-            Value::text(self.environment),
-            self.now.into(),
-        ]
+        vec![Value::Int(space), Value::text(self.tenant_id), Value::text(self.environment), self.now.into()]
     }
 
     fn listed(&self, space: i64, page: &[Value; 2]) -> (&'static str, Vec<Value>) {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use keystile_core::Environment;
 use keystile_core::event::{IngestPosture, Source};
-use keystile_manage::{Caller, Right};
+use keystile_manage::{Caller, Refused, Right};
 use keystile_wire::{IngestQuery, IngestView, Listing, SourceListQuery, SourceView};
 
 use super::{Answer, json, listing, page_size};
@@ -41,14 +41,9 @@ pub(crate) async fn show_ingest(
 }
 
 /// How events come into an environment of the caller's tenant.
-pub(crate) async fn posture(
-    app: &App,
-    caller: &Caller,
-    environment: Environment,
-) -> Answer<IngestPosture> {
+pub(crate) async fn posture(app: &App, caller: &Caller, environment: Environment) -> Answer<IngestPosture> {
     caller.require(Right::ReadTenant)?;
-    // What is only in memory belongs to the answer.
-    app.ingest.write_refused().await?;
+    write_refused(app).await?;
     app.verifier.flush_few().await?;
     Ok(app.control.ingest_posture(caller, environment).await?)
 }
@@ -57,7 +52,7 @@ pub(crate) async fn posture(
 pub(crate) async fn sources(app: &App, caller: &Caller, query: &SourceListQuery) -> Answer<Listing<Source>> {
     let (after, limit) = (query.after()?, page_size(query.limit)?);
     caller.require(Right::ReadEvents)?;
-    app.ingest.write_refused().await?;
+    write_refused(app).await?;
     let environment = query.environment.unwrap_or(Environment::Production);
     let found = app.control.sources(caller, environment, after.as_deref(), u32::from(limit) + 1).await?;
     let cursor = |source: &Source| source.stamp.source_id.clone();
@@ -68,8 +63,13 @@ pub(crate) async fn sources(app: &App, caller: &Caller, query: &SourceListQuery)
 pub(crate) async fn counted(app: &App, caller: &Caller, query: &IngestQuery) -> Answer<IngestView> {
     caller.require(Right::ReadEvents)?;
     let span = query.span(app.control.present())?;
-    app.ingest.write_refused().await?;
+    write_refused(app).await?;
     let environment = query.environment.unwrap_or(Environment::Production);
     let sums = app.control.event_counts(caller, environment, span).await?;
     Ok(IngestView::new(environment, span, sums))
+}
+
+/// Refused events that are only in memory belong to the answer.
+async fn write_refused(app: &App) -> Answer<()> {
+    Ok(app.ingest.write_refused().await.map_err(Refused::from)?)
 }
