@@ -47,7 +47,9 @@ mod whoami;
 
 pub use application::{ApplicationListQuery, ApplicationView, CreateApplication, PatchApplication};
 pub use audit::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView};
-pub use batch::{BatchAnswer, BatchAnswers, BrokenQuestion, MAX_BATCH_PERMISSIONS, MAX_QUESTIONS, VerifyBatch};
+pub use batch::{
+    BatchAnswer, BatchAnswers, BrokenQuestion, MAX_BATCH_PERMISSIONS, MAX_QUESTIONS, VerifyBatch,
+};
 pub use catalogue::{CatalogueCursor, PermissionView, SetPermission};
 pub use cloud_event::CloudEvent;
 pub use customer::{CreateCustomer, CustomerListQuery, CustomerView, PatchCustomer};

@@ -29,6 +29,7 @@ mod playground;
 mod request_limits;
 mod shell;
 mod sought;
+mod sources;
 mod table;
 mod tenant;
 mod told;
@@ -106,6 +107,7 @@ fn in_tenant() -> Pages {
         .merge(keys::routes())
         .merge(customers::routes())
         .merge(events::routes())
+        .merge(sources::routes())
         .merge(applications::routes())
         .merge(audit::routes())
         .merge(playground::routes())

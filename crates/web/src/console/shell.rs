@@ -135,6 +135,7 @@ const NAVIGATION: &[Group] = &[
         name: "Activity",
         pages: &[
             entry("events", "chart", "Events"),
+            entry("sources", "link", "Sources"),
             entry("entities", "list", "Entities"),
             entry("audit", "audit", "Audit log"),
         ],
