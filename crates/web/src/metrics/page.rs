@@ -175,7 +175,8 @@ fn events(app: &App, page: &mut Exposition) {
     single("keystile_events_repeated_total", help, measures.events(Outcome::Repeated));
     let help = "Requests with events that keep every rule.";
     single("keystile_event_requests_total", help, measures.requests());
-    single("keystile_event_bytes_total", "What the events of those requests say, in bytes.", measures.bytes());
+    let help = "What the events of those requests say, in bytes.";
+    single("keystile_event_bytes_total", help, measures.bytes());
     let help = "Events that were refused, by reason.";
     let mut family = page.counter("keystile_events_refused_total", help);
     for outcome in Outcome::ALL.iter().copied().filter(|outcome| outcome.is_refused()) {
