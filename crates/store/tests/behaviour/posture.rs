@@ -109,9 +109,7 @@ pub(crate) async fn sources_that_were_heard_last_come_first_and_all_are_listed(b
     assert_eq!(ids(&posture.sources), ["a", "c", "b"]);
     assert_eq!((&posture.sources[0].stamp, posture.sources[0].last_seen_at), (&rotated, at(5_000)));
     assert_eq!(posture.sources[0].activity.in_last_hour(at(5_000)), 3);
-    let page = async |after, limit| {
-        store.sources(tenant, PRODUCTION, after, limit, at(5_000)).await.unwrap()
-    };
+    let page = async |after, limit| store.sources(tenant, PRODUCTION, after, limit, at(5_000)).await.unwrap();
     assert_eq!(ids(&page(None, 2).await), ["a", "b"]);
     assert_eq!(ids(&page(Some("b"), 2).await), ["c"]);
 
