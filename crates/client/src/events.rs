@@ -4,7 +4,8 @@ use http::Method;
 use http::header::CONTENT_TYPE;
 use keystile_core::{EntityName, EventId, TenantId};
 use keystile_wire::{
-    EntityListQuery, EntityQuery, EntityView, EventListQuery, EventView, IngestAnswer, Listing, SendEvents,
+    EntityListQuery, EntityQuery, EntityView, EventListQuery, EventView, IngestAnswer, IngestQuery,
+    IngestView, Listing, SendEvents, SourceListQuery, SourceView,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -51,6 +52,26 @@ impl Client {
     /// [`ClientError::Problem`] with `not_found`, and any other [`ClientError`].
     pub async fn event(&self, tenant: TenantId, id: EventId) -> Result<EventView, ClientError> {
         self.get(&format!("{}/events/{id}", path(tenant))).await
+    }
+
+    /// What became of the events that were sent into an environment, step by step.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn ingest(&self, tenant: TenantId, query: &IngestQuery) -> Result<IngestView, ClientError> {
+        self.get_with(&format!("{}/ingest", path(tenant)), query).await
+    }
+
+    /// One page of the sources that have sent events into an environment, by their ids.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn sources(
+        &self,
+        tenant: TenantId,
+        query: &SourceListQuery,
+    ) -> Result<Listing<SourceView>, ClientError> {
+        self.get_with(&format!("{}/sources", path(tenant)), query).await
     }
 
     /// One page of entities, by type and id.

@@ -2,8 +2,9 @@
 
 use keystile_core::{ApplicationId, TenantId};
 use keystile_wire::{
-    ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, OverviewView,
-    PatchApplication, PatchTenant, RoutingView, SetRouting, TenantUsageQuery, TenantView, UsageView,
+    ApplicationListQuery, ApplicationView, CreateApplication, CreateTenant, Listing, OverviewQuery,
+    OverviewView, PatchApplication, PatchTenant, RoutingView, SetRouting, TenantUsageQuery, TenantView,
+    UsageView,
 };
 
 use crate::{Client, ClientError};
@@ -46,12 +47,16 @@ impl Client {
         self.patch(&path(tenant), request).await
     }
 
-    /// What a tenant has, and what of it needs attention.
+    /// What a tenant has, what of it needs attention, and how events come into one of its environments.
     ///
     /// # Errors
     /// Any [`ClientError`].
-    pub async fn overview(&self, tenant: TenantId) -> Result<OverviewView, ClientError> {
-        self.get(&format!("{}/overview", path(tenant))).await
+    pub async fn overview(
+        &self,
+        tenant: TenantId,
+        query: &OverviewQuery,
+    ) -> Result<OverviewView, ClientError> {
+        self.get_with(&format!("{}/overview", path(tenant)), query).await
     }
 
     /// How often all keys of a tenant were allowed and refused together, step by step.

@@ -88,7 +88,8 @@ impl Engine {
         if self.planes.verifier.flush().await.is_err() {
             tracing::warn!("the last uses of some keys and some counts were not written");
         }
-        drop((self.sweeper, self.gatherer));
+        drop(self.sweeper);
+        self.gatherer.stop().await;
         self.sealer.stop().await;
         self.planes.store.close().await;
         self.helm.stop().await;

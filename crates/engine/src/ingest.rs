@@ -1,12 +1,15 @@
 //! Events of many requests are written together, each answered when it is on the disk.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keystile_core::{Clock, Entropy, Event, EventId, Heard, Stamp, Timestamp};
 use keystile_store::{EventBatch, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
+
+use crate::ingest_measures::{IngestLoad, IngestMeasures};
+use crate::refusals::Refusals;
 
 /// Most requests that wait to be written: several transactions of requests with one event each.
 const QUEUE: usize = 4_096;
@@ -18,12 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ENOUGH: usize = 3_000;
 /// What an event takes in memory beside what it says, in bytes, or less.
 const AROUND_AN_EVENT: usize = 512;
+/// Time between two writings of refused events: what a kill may leave uncounted of them.
+const REFUSALS_EVERY: Duration = Duration::from_secs(5);
 
 /// Takes events in; clones are the same.
 #[derive(Clone)]
 pub struct Ingest {
     queue: mpsc::Sender<Waiting>,
     room: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
+    measures: Arc<IngestMeasures>,
+    store: Store,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -53,23 +61,89 @@ pub enum NotKept {
     Failed,
 }
 
-/// The task that writes.
-pub(crate) struct Gatherer(JoinHandle<()>);
+impl NotKept {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Busy, Self::Unavailable, Self::Unknown, Self::Failed];
 
-/// Ends it, when nobody sends any more.
+    /// What it is called in a metric.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The tasks that write: events, and now and then how many were refused.
+pub(crate) struct Gatherer {
+    events: JoinHandle<()>,
+    refused: JoinHandle<()>,
+    refusals: Arc<Refusals>,
+    store: Store,
+}
+
+/// Ends them, when nobody sends any more.
 impl Drop for Gatherer {
     fn drop(&mut self) {
-        self.0.abort();
+        self.events.abort();
+        self.refused.abort();
+    }
+}
+
+impl Gatherer {
+    /// Counts what was refused last, and ends the tasks, when nobody sends any more.
+    pub(crate) async fn stop(self) {
+        if let Err(error) = self.refusals.write(&self.store).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "some refused events are not counted");
+        }
     }
 }
 
 impl Ingest {
-    /// Starts the task that writes.
+    /// Starts the tasks that write.
     pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> (Self, Gatherer) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
-        let task = tokio::spawn(run(store, waiting));
-        (Self { queue, room, clock, entropy }, Gatherer(task))
+        let (refusals, measures) = (Arc::<Refusals>::default(), Arc::<IngestMeasures>::default());
+        let events = tokio::spawn(run(store.clone(), waiting, Arc::clone(&measures)));
+        let refused = tokio::spawn(count_refused(store.clone(), Arc::clone(&refusals)));
+        let gatherer = Gatherer { events, refused, refusals: Arc::clone(&refusals), store: store.clone() };
+        (Self { queue, room, refusals, measures, store, clock, entropy }, gatherer)
+    }
+
+    /// Notes that so many events of a sender were refused before anybody tried to keep them, as they break a rule or cannot be
+    /// read. They are counted in the store within seconds; a kill may lose those of the last five.
+    pub fn note_refused(&self, stamp: &Stamp, count: u64) {
+        if count > 0 {
+            self.measures.count_invalid(count);
+            self.refusals.note(stamp, self.clock.now(), count);
+        }
+    }
+
+    /// Writes down what was refused so far, for whoever is about to read how many there were.
+    ///
+    /// # Errors
+    /// When the store does not take it; it is tried again later.
+    pub async fn write_refused(&self) -> Result<(), StoreError> {
+        self.refusals.write(&self.store).await
+    }
+
+    /// How events came in since the process began.
+    pub fn measures(&self) -> &IngestMeasures {
+        &self.measures
+    }
+
+    /// What waits now.
+    pub fn load(&self) -> IngestLoad {
+        let kib = |permits: usize| permits * 1024;
+        IngestLoad {
+            queued: QUEUE - self.queue.capacity(),
+            most_queued: QUEUE,
+            held_bytes: kib((ROOM_KIB as usize).saturating_sub(self.room.available_permits())),
+            most_bytes: kib(ROOM_KIB as usize),
+        }
     }
 
     /// Keeps events that were sent together, and tells of each what became of it. When this returns, they are on the disk. They
@@ -78,7 +152,18 @@ impl Ingest {
     /// # Errors
     /// When they may not be kept.
     pub async fn keep(&self, stamp: Stamp, events: Vec<Event>) -> Result<Vec<Heard>, NotKept> {
-        let bytes: usize = events.iter().map(|event| AROUND_AN_EVENT + event.data.get().len()).sum();
+        let said: usize = events.iter().map(|event| event.data.get().len()).sum();
+        let count = events.len();
+        self.measures.count_request(said as u64);
+        let kept = self.queue_up(stamp, events, AROUND_AN_EVENT * count + said).await;
+        match &kept {
+            Ok(heard) => self.measures.count_heard(heard),
+            Err(why) => self.measures.count_not_kept(*why, count as u64),
+        }
+        kept
+    }
+
+    async fn queue_up(&self, stamp: Stamp, events: Vec<Event>, bytes: usize) -> Result<Vec<Heard>, NotKept> {
         let wanted = u32::try_from(bytes.div_ceil(1024)).map_or(ROOM_KIB, |kib| kib.min(ROOM_KIB));
         let room = tokio::time::timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(wanted)).await;
         let room = room.map_err(|_| NotKept::Busy)?.map_err(|_| NotKept::Unavailable)?;
@@ -112,8 +197,18 @@ fn named(event: &Event, received_at: Timestamp, random: u128) -> EventId {
     EventId::from_parts(event.occurred_at.unwrap_or(received_at), random)
 }
 
+/// Writes down, again and again, how many events were refused.
+async fn count_refused(store: Store, refusals: Arc<Refusals>) {
+    loop {
+        tokio::time::sleep(REFUSALS_EVERY).await;
+        if let Err(error) = refusals.write(&store).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "refused events cannot be counted now");
+        }
+    }
+}
+
 /// Takes what waits into one transaction, and so on until nobody can send any more.
-async fn run(store: Store, mut queue: mpsc::Receiver<Waiting>) {
+async fn run(store: Store, mut queue: mpsc::Receiver<Waiting>, measures: Arc<IngestMeasures>) {
     while let Some(first) = queue.recv().await {
         let mut events = first.batch.events.len();
         let mut together = vec![first];
@@ -123,16 +218,19 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Waiting>) {
             together.push(next);
         }
         // In a task of its own, so that a panic costs these requests only.
-        let written = tokio::spawn(write(store.clone(), together));
+        let written = tokio::spawn(write(store.clone(), together, Arc::clone(&measures)));
         if written.await.is_err() {
             tracing::error!("the writing of events ended with a panic");
         }
     }
 }
 
-async fn write(store: Store, together: Vec<Waiting>) {
+async fn write(store: Store, together: Vec<Waiting>, measures: Arc<IngestMeasures>) {
     let batches = together.iter().map(|waiting| Arc::clone(&waiting.batch)).collect();
-    match store.add_events(batches).await {
+    let began = Instant::now();
+    let added = store.add_events(batches).await;
+    measures.commits.record(began.elapsed());
+    match added {
         Ok(heard) => {
             for (waiting, heard) in together.into_iter().zip(heard) {
                 // Nobody to tell when the client has gone away.

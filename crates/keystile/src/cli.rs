@@ -7,7 +7,7 @@ use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
     KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand,
     PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand,
-    TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    SourcesCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Events(EventsCommand),
     /// See what is known of the things that events are about.
     Entities(EntitiesCommand),
+    /// See who sends events.
+    Sources(SourcesCommand),
     /// Show what a tenant has, and what of it needs attention.
     Overview(OverviewCommand),
     /// Show how often the keys of a tenant were allowed and refused.

@@ -62,6 +62,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Invitations(command) => commands::invitations::run(command, &SystemClock).await,
         Command::Events(command) => commands::events::run(command, &SystemClock).await,
         Command::Entities(command) => commands::entities::run(command, &SystemClock).await,
+        Command::Sources(command) => commands::sources::run(command, &SystemClock).await,
         Command::Overview(command) => commands::overview::run(command, &SystemClock).await,
         Command::Usage(command) => commands::usage::run(command, &SystemClock).await,
         Command::Scan(command) => commands::scan::run(command, &SystemClock).await,

@@ -1,6 +1,7 @@
 //! Reading events, and what they say of entities.
 
-use keystile_core::event::EntityName;
+use keystile_core::event::{EntityName, IngestPosture, OutcomeSum, Source};
+use keystile_core::usage::Span;
 use keystile_core::{Environment, EventId, StoredEvent};
 use keystile_measure::SPANS;
 use keystile_store::{EventFilter, EventPage, KnownEntity};
@@ -78,5 +79,54 @@ impl ControlPlane {
     ) -> Result<KnownEntity, Refused> {
         caller.require(Right::ReadEvents)?;
         self.store.entity(caller.tenant_id, environment, name).await?.ok_or(Refused::NotFound("entity"))
+    }
+
+    /// How events come into an environment of the caller's tenant: who sends them, what became of those of the last hour and day, and
+    /// which requests with keys of the environment were refused.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadEvents`] or [`Right::ReadTenant`], so that no key has it.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn ingest_posture(
+        &self,
+        caller: &Caller,
+        environment: Environment,
+    ) -> Result<IngestPosture, Refused> {
+        caller.require(Right::ReadEvents)?;
+        caller.require(Right::ReadTenant)?;
+        Ok(self.store.ingest_posture(caller.tenant_id, environment, self.now()).await?)
+    }
+
+    /// The sources that have sent events into an environment of the caller's tenant, by their ids; `limit` of them at most, behind
+    /// `after`.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadEvents`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn sources(
+        &self,
+        caller: &Caller,
+        environment: Environment,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Source>, Refused> {
+        caller.require(Right::ReadEvents)?;
+        Ok(self.store.sources(caller.tenant_id, environment, after, limit, self.now()).await?)
+    }
+
+    /// What became of the events that were sent into an environment of the caller's tenant, step by step; steps without any are left
+    /// out.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadEvents`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn event_counts(
+        &self,
+        caller: &Caller,
+        environment: Environment,
+        span: Span,
+    ) -> Result<Vec<OutcomeSum>, Refused> {
+        caller.require(Right::ReadEvents)?;
+        Ok(self.store.event_counts(caller.tenant_id, environment, span).await?)
     }
 }

@@ -93,6 +93,14 @@ async fn measure(location: Location, count: u64) {
         drop(store.entities(tenant, Environment::Production, None, Some(&after), 51).await.unwrap());
     })
     .await;
+    timed("how events come in", async |_| {
+        drop(store.ingest_posture(tenant, Environment::Production, at(done)).await.unwrap());
+    })
+    .await;
+    timed("sources, a page", async |_| {
+        drop(store.sources(tenant, Environment::Production, None, 51, at(done)).await.unwrap());
+    })
+    .await;
     store.close().await;
 }
 

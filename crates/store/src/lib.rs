@@ -69,7 +69,7 @@ pub use chain::Sealing;
 pub use customers::CustomerFilter;
 pub use doubt::Doubt;
 pub use error::{Archived, OpenError, StoreError, Unique};
-pub use events::{EventBatch, EventFilter, EventPage, KnownEntity, Swept};
+pub use events::{EventBatch, EventFilter, EventPage, KnownEntity, RefusedEvents, Swept};
 pub use filter::KeyFilter;
 pub use helm::Helm;
 pub use import::{Held, Import};

@@ -48,6 +48,8 @@ pub struct Measures {
     pub writes: Measured,
     began: Instant,
     sealed_millis: AtomicU64,
+    swept_events: AtomicU64,
+    swept_entities: AtomicU64,
 }
 
 /// What is busy now.
@@ -103,7 +105,24 @@ impl Measured {
 impl Measures {
     pub(crate) fn new() -> Self {
         let (reads, writes) = (Measured::new("store read"), Measured::new("store write"));
-        Self { reads, writes, began: Instant::now(), sealed_millis: AtomicU64::new(0) }
+        Self {
+            reads,
+            writes,
+            began: Instant::now(),
+            sealed_millis: AtomicU64::new(0),
+            swept_events: AtomicU64::new(0),
+            swept_entities: AtomicU64::new(0),
+        }
+    }
+
+    /// Events that were removed because they were old.
+    pub fn swept_events(&self) -> u64 {
+        self.swept_events.load(Ordering::Relaxed)
+    }
+
+    /// Entities that were forgotten because nothing was heard of them.
+    pub fn swept_entities(&self) -> u64 {
+        self.swept_entities.load(Ordering::Relaxed)
     }
 
     /// Since when every audit log may have had entries without a place in its chain: how long ago they were last seen to
@@ -111,6 +130,12 @@ impl Measures {
     pub fn unsealed_for(&self) -> Duration {
         let sealed = Duration::from_millis(self.sealed_millis.load(Ordering::Relaxed));
         self.began.elapsed().saturating_sub(sealed)
+    }
+
+    /// So many were removed.
+    pub(crate) fn note_swept(&self, events: u64, entities: u64) {
+        self.swept_events.fetch_add(events, Ordering::Relaxed);
+        self.swept_entities.fetch_add(entities, Ordering::Relaxed);
     }
 
     /// Every entry that was there at `moment` has its place.

@@ -54,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(17, "0017_key_addresses", include_str!("../migrations/0017_key_addresses.sql")),
     Migration::sql(18, "0018_events", include_str!("../migrations/0018_events.sql")),
     Migration::sql(19, "0019_leaks", include_str!("../migrations/0019_leaks.sql")),
+    Migration::sql(20, "0020_posture", include_str!("../migrations/0020_posture.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

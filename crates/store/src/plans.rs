@@ -2,11 +2,12 @@
 //! does without gives the same answer, only later and later, so its plan has to tell.
 
 use keystile_core::key::{KeyCursor, KeyPlace, KeySort, SortOrder};
-use keystile_core::{Action, ApplicationId, CustomerId, KeyId, Seq, TenantId, Timestamp};
+use keystile_core::{Action, ApplicationId, CustomerId, Environment, KeyId, Seq, TenantId, Timestamp};
 use keystile_testkit::postgres::{Database, Postgres};
 use rusqlite::Connection;
 
 use crate::engine::{postgres, sqlite};
+use crate::events::posture;
 use crate::filter::Tagged;
 use crate::listing::Listing;
 use crate::value::Value;
@@ -38,7 +39,17 @@ WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE
 INSERT INTO key_tags (tenant_id, key_id, tag) SELECT 'TENANT', 'key_' || (100000 + i), DIGEST FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO audit_entries (tenant_id, id, at, actor, action, target, changes, seq)
-SELECT 'TENANT', 'aud_' || i, i, 'system', 'key.create', 'key_' || (100000 + i), 'null', i FROM numbers;";
+SELECT 'TENANT', 'aud_' || i, i, 'system', 'key.create', 'key_' || (100000 + i), 'null', i FROM numbers;
+INSERT INTO event_spaces (id, tenant_id, environment) VALUES (1, 'TENANT', 'production');
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO event_sources (id, space, source_id) SELECT i, 1, 'source-' || i FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO event_streams (id, source, application_id, key_id, trust_level)
+SELECT i, i, 'app_2', 'key_100001', 'external' FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO source_activity (source, space, stream, last_seen_at, recent) SELECT i, 1, i, i, DIGEST FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO event_counts (space, step, minute, outcome, counted) SELECT 1, 60, i * 60, 'accepted', 1 FROM numbers;";
 
 fn moment(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -276,6 +287,34 @@ async fn keys_of_one_thing_are_led_by_its_index_and_so_is_the_end_of_a_look() {
             assert_led_by(index, &plan, "the end of a look");
             if matches!(bed, Bed::Postgres(_)) {
                 assert!(plan.contains("Index Only Scan"), "{plan}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_events_come_in_is_told_without_going_through_all_sources_and_counts() {
+    let [seen, listed, counted] =
+        posture::questions(tenant(), Environment::Production, moment(20_000 * 60 * 60_000));
+    for bed in &beds().await {
+        let plan = |(sql, values): &(&str, Vec<Value>)| bed.plan(sql, values, FOR_THESE);
+        let (seen, listed, counted) = (plan(&seen), plan(&listed), plan(&counted));
+        for (what, index, plan) in [
+            ("the sources heard last", "source_activity_seen", &seen),
+            ("their keys", "api_keys_of_source", &seen),
+            ("the keys of sources", "api_keys_of_source", &listed),
+        ] {
+            assert!(plan.contains(index), "{what} without {index}:\n{plan}");
+        }
+        let by_name = ["event_sources_space_source_id_key", "sqlite_autoindex_event_sources"];
+        assert!(by_name.iter().any(|index| listed.contains(index)), "{listed}");
+        let by_minute = ["event_counts_pkey", "SEARCH event_counts USING PRIMARY KEY"];
+        assert!(by_minute.iter().any(|index| counted.contains(index)), "{counted}");
+        assert!(!seen.contains("Seq Scan on source_activity"), "{seen}");
+        let sources = ["SCAN source_activity", "Seq Scan on event_sources", "Seq Scan on api_keys"];
+        for costly in sources.into_iter().chain(["SCAN event_counts", "Seq Scan on event_counts"]) {
+            for plan in [&seen, &listed, &counted] {
+                assert!(!plan.contains(costly), "{costly}:\n{plan}");
             }
         }
     }

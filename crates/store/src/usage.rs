@@ -9,7 +9,7 @@ use crate::chunked::{Chunked, places};
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Store, StoreError, tenant_usage};
+use crate::{Store, StoreError, events, tenant_usage};
 
 static ADD: LazyLock<Adding> =
     LazyLock::new(|| Adding::to("key_usage", &["tenant_id", "key_id", "minute", "code", "latency"]));
@@ -55,7 +55,7 @@ impl Store {
         self.read(args, |args, tx| Box::pin(read_series(args, tx))).await
     }
 
-    /// Removes some of the counts that are older than `usage`, and of the batches that were added before `batches`; tells
+    /// Removes some of the counts of keys and of events that are older than `usage`, and of the batches that were added before `batches`; tells
     /// how many, so that it can be called again until there are none.
     ///
     /// # Errors
@@ -99,7 +99,8 @@ pub(crate) fn read_sum(mut row: Row) -> Read<Sum> {
 }
 
 async fn sweep(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-    let counts = tx.execute(SWEEP, &args[..1]).await? + tenant_usage::sweep(&args[..1], tx).await?;
+    let usage = tx.execute(SWEEP, &args[..1]).await? + tenant_usage::sweep(&args[..1], tx).await?;
+    let counts = usage + events::sweep_counts(&args[..1], tx).await?;
     Ok(counts + tx.execute(SWEEP_BATCHES, &args[1..]).await?)
 }
 

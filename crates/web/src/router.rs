@@ -12,9 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    addresses, applications, audit, batch, catalogue, customers, entities, events, health, integration,
-    invitations, issuing, keys, leak_intake, leaks, members, oauth, overview, passwords, routing,
-    second_factor, sessions, setup, sign_in, tenants, usage, verification, whoami,
+    addresses, applications, audit, batch, catalogue, customers, entities, events, health, ingest,
+    integration, invitations, issuing, keys, leak_intake, leaks, members, oauth, overview, passwords,
+    routing, second_factor, sessions, setup, sign_in, tenants, usage, verification, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -164,6 +164,8 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(events::show_event))
         .routes(routes!(entities::list_entities))
         .routes(routes!(entities::show_entity))
+        .routes(routes!(ingest::list_sources))
+        .routes(routes!(ingest::show_ingest))
         .routes(routes!(leaks::list_leaks))
         .routes(routes!(leaks::look_up_secrets))
         .routes(routes!(leaks::show_scan_rules))

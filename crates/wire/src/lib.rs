@@ -15,6 +15,7 @@ mod entity;
 mod event;
 mod explanation;
 mod import;
+mod ingest;
 mod integration;
 mod integration_request;
 mod invitation;
@@ -58,6 +59,9 @@ pub use event::{
 };
 pub use explanation::{CheckResult, CheckView};
 pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
+pub use ingest::{
+    EventCountsView, IngestPoint, IngestPostureView, IngestQuery, IngestView, SourceListQuery, SourceView,
+};
 pub use integration::{CreatedIntegrationKey, IntegrationKey, IntegrationStatus};
 pub use integration_request::{CreateIntegrationKey, IntegrationListQuery, PatchIntegrationKey};
 pub use invitation::{
@@ -74,7 +78,7 @@ pub use leak::{
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
-pub use overview::{AttentionView, KeyFiguresView, OverviewView, StatusCountsView};
+pub use overview::{AttentionView, KeyFiguresView, OverviewQuery, OverviewView, StatusCountsView};
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;

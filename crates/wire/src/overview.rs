@@ -2,15 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use keystile_core::event::IngestPosture;
 use keystile_core::overview::{Attention, Overview, StatusCounts};
 use keystile_core::{Environment, Timestamp, TrustLevel};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::schema;
+use crate::{IngestPostureView, schema};
+
+/// Of which environment to tell how events come in.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OverviewQuery {
+    /// `ingest` tells of this environment, `production` by default; the other figures are of all of them.
+    #[param(schema_with = schema::environment)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+}
 
 /// What a tenant has, and what of it needs attention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OverviewView {
     /// When this was counted: now, or in a tenant with more than 5,000 keys and customers up to a minute ago.
     #[schema(schema_with = schema::time)]
@@ -27,6 +39,8 @@ pub struct OverviewView {
     pub members: u64,
     /// Invitations that are open.
     pub invitations: u64,
+    /// How events come into one environment, and what is refused there. It is as it is now.
+    pub ingest: IngestPostureView,
 }
 
 /// The same keys, counted in four ways.
@@ -78,8 +92,9 @@ pub struct AttentionView {
     pub expired_in_30_days: u64,
 }
 
-impl From<&Overview> for OverviewView {
-    fn from(overview: &Overview) -> Self {
+impl OverviewView {
+    /// The figures of a tenant.
+    pub fn new(overview: &Overview, ingest: IngestPosture) -> Self {
         let Overview { counted_at, keys, applications, customers, members, invitations } = overview;
         Self {
             counted_at: *counted_at,
@@ -99,6 +114,7 @@ impl From<&Overview> for OverviewView {
             customers: *customers,
             members: *members,
             invitations: *invitations,
+            ingest: ingest.into(),
         }
     }
 }

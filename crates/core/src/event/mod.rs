@@ -1,13 +1,17 @@
 //! Events that sources send, each about one entity.
 
+pub mod activity;
 pub mod entity;
+pub mod ingest;
 
 use serde_json::value::RawValue;
 
 use crate::text::check_word;
 use crate::{ApplicationId, Environment, EventId, Invalid, KeyId, TenantId, Timestamp, TrustLevel};
 
+pub use activity::Activity;
 pub use entity::{Entity, Overwriting, Saying};
+pub use ingest::{IngestPosture, Outcome, OutcomeSum, Source};
 
 /// Longest type of an event, and longest id that a source gives one, in bytes.
 const WORD_MAX: usize = 128;

@@ -42,6 +42,14 @@ fn events_are_sent_listed_and_shown_with_what_they_say() {
     let nothing = ran(&mut server.ask("events", &["list", "--environment", "staging"]));
     assert!(nothing.notes.contains("There is none like that"), "{nothing:?}");
 
+    let sources = ran(&mut server.ask("sources", &["list"])).ok();
+    assert!(sources.starts_with("SOURCE") && sources.contains("shop  ") && sources.lines().count() == 2);
+    let nobody = ran(&mut server.ask("sources", &["list", "--environment", "staging"]));
+    assert!(nobody.notes.contains("No source sends there"), "{nobody:?}");
+    let overview = ran(&mut server.ask("overview", &[])).ok();
+    assert!(overview.contains("events of") && overview.contains("event_id_reused 1"), "{overview}");
+    assert!(overview.contains(&sources), "{overview}");
+
     let entities = ran(&mut server.ask("entities", &["list", "--type", "order"])).ok();
     assert!(entities.contains("order  7 "), "{entities}");
     let known = ran(&mut server.ask("entities", &["show", "order/7"])).ok();

@@ -115,6 +115,8 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/events/{event_id}", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/entities", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/entities/{entity_type}/{entity_id}", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/sources", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/ingest", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/leaks", Tenant(Viewer, READ_AUDIT)),
     ("POST", "…/leaks/lookup", Tenant(Developer, VERIFY)),
     ("GET", "…/scan-rules", Tenant(Viewer, PERSONS_ONLY)),

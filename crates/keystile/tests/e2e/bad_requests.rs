@@ -258,7 +258,17 @@ pub(crate) fn on_lists(subject: &Subject) -> Vec<Case> {
     };
     let tenant_usage =
         |query: &str, field| Case::new("GET", &format!("{}/usage?{query}", subject.tenant), "").names(field);
+    let of_tenant =
+        |path: &str, field| Case::new("GET", &format!("{}{path}", subject.tenant), "").names(field);
     vec![
+        of_tenant("/overview?environment=prod", "environment"),
+        of_tenant("/overview?from=2026-01-01T00:00:00Z", "from"),
+        of_tenant("/sources?environment=prod", "environment"),
+        of_tenant("/sources?limit=0", "limit"),
+        of_tenant("/sources?cursor=a%20b", "cursor"),
+        of_tenant("/ingest?environment=prod", "environment"),
+        of_tenant("/ingest?step=week", "step"),
+        of_tenant("/ingest?from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z&step=minute", "step"),
         tenant_usage("from=yesterday", "from"),
         tenant_usage("step=week", "step"),
         tenant_usage("from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z&step=minute", "step"),

@@ -53,10 +53,8 @@ async fn a_report_tells_what_the_secret_opens_and_leads_to_what_ends_it() {
 async fn reports_are_paged_and_narrowed_to_one_key() {
     let world = World::start().await;
     let viewer = Browser::of_member(&world, "viewer").await;
-    let (first, second) = (
-        world.create(&json!({ "name": "First" })).await,
-        world.create(&json!({ "name": "Second" })).await,
-    );
+    let (first, second) =
+        (world.create(&json!({ "name": "First" })).await, world.create(&json!({ "name": "Second" })).await);
     for key in [&first, &second] {
         leaked(&world, key, PLACE).await;
     }

@@ -150,8 +150,7 @@ async fn whoever_joins_in_the_browser_of_somebody_else_is_not_let_in_as_them() {
     let path = format!("/api/v1/tenants/{}/invitations", text(&made, "id"));
     let invitation = world.http.json("POST", &path, &bob.token, &body).await.expect(201);
     let browser = Browser::of_member(&world, "viewer").await;
-    let fields =
-        [("token", text(&invitation, "token")), ("password", world.credentials.password.as_str())];
+    let fields = [("token", text(&invitation, "token")), ("password", world.credentials.password.as_str())];
     let joined = browser.submit("/console/invitation", &fields).await;
     assert!(leads_to(&joined).starts_with("/console/sign-in?told=joined-sign-in"), "{}", joined.text);
     assert!(joined.header("set-cookie").ends_with("Max-Age=0"), "{:?}", joined.headers);

@@ -97,6 +97,7 @@ pub(crate) const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/events/{event_id}", Member(Viewer)),
     ("GET", "…/entities", Member(Viewer)),
     ("GET", "…/entities/{entity_type}/{entity_id}", Member(Viewer)),
+    ("GET", "…/sources", Member(Viewer)),
     ("GET", "…/applications", Member(Viewer)),
     ("GET", "…/applications/new", Member(Admin)),
     ("POST", "…/applications/new", Member(Admin)),

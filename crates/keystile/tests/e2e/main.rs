@@ -53,6 +53,7 @@ mod guarded;
 mod haproxy;
 mod idempotency;
 mod import;
+mod ingest;
 mod integration;
 mod isolation;
 mod key_lists;

@@ -140,6 +140,38 @@ async fn requests_are_counted_by_route_and_never_by_path() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_are_counted_by_what_became_of_them() {
+    let (world, operations) = watched().await;
+    let made = world.create(&json!({ "name": "shop", "source_id": "shop" })).await;
+    let key = as_key(text(&made, "secret"));
+    let event =
+        json!({ "type": "a", "entity": { "type": "order", "id": "7" }, "id": "1", "data": { "n": 1 } });
+    let mut other = event.clone();
+    other["data"]["n"] = json!(2);
+    let mut old = event.clone();
+    (old["id"], old["occurred_at"]) = (json!("2"), json!("2001-01-01T00:00:00Z"));
+    let sent = json!([event, event, other, old, 7]);
+    world.http.json("POST", "/api/v1/events", &key, &sent).await.expect(202);
+    let page = page(&operations).await;
+    for (sample, count) in [
+        ("keystile_events_accepted_total", 1.0),
+        ("keystile_events_repeated_total", 1.0),
+        ("keystile_events_refused_total{reason=\"invalid\"}", 1.0),
+        ("keystile_events_refused_total{reason=\"event_id_reused\"}", 1.0),
+        ("keystile_events_refused_total{reason=\"too_old\"}", 1.0),
+        ("keystile_event_requests_total", 1.0),
+        ("keystile_event_bytes_total", 28.0),
+        ("keystile_event_commit_duration_seconds_count", 1.0),
+        ("keystile_event_requests_waiting", 0.0),
+    ] {
+        assert_eq!(page.value(sample).to_string(), count.to_string(), "{sample}");
+    }
+    assert_eq!(page.sum("keystile_events_not_kept_total"), 0.0);
+    assert!(page.value("keystile_event_requests_waiting_limit") > 100.0);
+    assert!(page.value("keystile_event_memory_limit_bytes") > 1e6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_tells_of_everything_that_is_bounded() {
     let (world, operations) = watched().await;
     world.create(&json!({ "name": "written" })).await;

@@ -46,6 +46,13 @@ async fn the_scene_has_keys_in_every_state_and_a_past() {
     let busy = hours.iter().filter(|hour| hour["allowed"].as_u64() > Some(1000)).count();
     assert!(busy > 20, "{busy} of {}", hours.len());
 
+    let events = read("/ingest?step=hour").await;
+    let hours = events["data"].as_array().unwrap();
+    assert!(hours.iter().filter(|hour| hour["accepted"].as_u64() > Some(50)).count() > 20, "{events}");
+    let sources = list("/sources").await;
+    assert_eq!(sources.len(), 3);
+    assert!(sources.iter().all(|source| source["last_day"].as_u64() > Some(1000)), "{sources:?}");
+
     let count = async |what: &str| list(what).await.len();
     assert_eq!((count("/memberships").await, count("/invitations").await), (5, 3));
     assert_eq!((count("/applications").await, count("/customers").await), (3, 8));

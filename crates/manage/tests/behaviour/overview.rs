@@ -1,7 +1,7 @@
 //! Figures of a tenant, for those who may see all of it.
 
-use keystile_core::Role;
 use keystile_core::usage::{Span, Step};
+use keystile_core::{Environment, Role};
 use keystile_manage::{Lacking, Refused, VersionGuard};
 
 use crate::bench::{Bench, draft, held, origin};
@@ -31,6 +31,9 @@ async fn figures_of_all_keys_are_for_persons() {
     for refused in [
         bench.control.overview(&caller).await.unwrap_err(),
         bench.control.tenant_usage(&caller, None, span).await.unwrap_err(),
+        bench.control.ingest_posture(&caller, Environment::Production).await.unwrap_err(),
+        bench.control.sources(&caller, Environment::Production, None, 1).await.unwrap_err(),
+        bench.control.event_counts(&caller, Environment::Production, span).await.unwrap_err(),
     ] {
         assert!(matches!(refused, Refused::Forbidden(Lacking::Person)), "{refused:?}");
     }

@@ -10,6 +10,7 @@ use super::fold::{self, Told};
 use super::rows::{self, SIZES};
 use super::same::is_same;
 use super::spaces::{self, Numbers, Rules};
+use super::tally::Tally;
 use crate::row::{Read, Row};
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
@@ -53,7 +54,8 @@ struct Coming<'b> {
 }
 
 impl Store {
-    /// Keeps events, and what they say of their entities, in one transaction; tells of each, batch by batch, what became of it.
+    /// Keeps events, and what they say of their entities, in one transaction, and counts them in it; tells of each, batch by batch,
+    /// what became of it.
     ///
     /// # Errors
     /// When the database is unavailable; nothing is kept then.
@@ -79,15 +81,18 @@ async fn add(batches: &[Arc<EventBatch>], tx: &mut Tx<'_>) -> Result<Vec<Vec<Hea
         (false, Some(heard)) => *heard,
         (false, None) => Heard::Accepted,
     };
-    let mut outcomes = coming.iter().map(outcome);
+    let outcomes: Vec<_> = coming.iter().map(outcome).collect();
+    let mut tally = Tally::default();
+    for (one, heard) in coming.iter().zip(&outcomes) {
+        tally.count(one.numbers, one.batch.received_at, (*heard).into(), 1);
+    }
+    tally.keep(tx).await?;
+    let mut outcomes = outcomes.into_iter();
     Ok(batches.iter().map(|batch| outcomes.by_ref().take(batch.events.len()).collect()).collect())
 }
 
 async fn prepare<'b>(batches: &'b [Arc<EventBatch>], tx: &mut Tx<'_>) -> Read<Vec<Coming<'b>>> {
-    let numbers = spaces::number(batches.iter().map(|batch| &batch.stamp), tx).await?;
-    let tenants: BTreeMap<_, _> =
-        numbers.iter().map(|(stamp, numbers)| (numbers.space, stamp.tenant_id)).collect();
-    let rules = spaces::lock(&tenants, tx).await?;
+    let (numbers, rules) = spaces::enter(batches.iter().map(|batch| &batch.stamp), tx).await?;
     let mut coming = Vec::with_capacity(batches.iter().map(|batch| batch.events.len()).sum());
     for batch in batches {
         let numbers = numbers.get(&batch.stamp).copied();
@@ -159,7 +164,8 @@ async fn compare(others: &[&Coming<'_>], tx: &mut Tx<'_>) -> Read<BTreeMap<Event
     for (one, rows) in others.iter().zip(tx.pipeline(&statements).await?) {
         let row = rows.into_iter().next();
         // It was there when its id was given again, and has grown too old meanwhile.
-        let row = row.ok_or_else(|| StoreError::unavailable("an event was removed while it was sent again"))?;
+        let row =
+            row.ok_or_else(|| StoreError::unavailable("an event was removed while it was sent again"))?;
         let heard = if one.is_repeated_by(row)? { Heard::Repeated } else { Heard::Reused };
         known.insert(one.id, heard);
     }

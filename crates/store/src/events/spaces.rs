@@ -59,8 +59,19 @@ pub(super) async fn find(
     tx.query_opt(SPACE, &sought).await?.map(|mut row| row.int("id")).transpose()
 }
 
+/// The numbers of each stamp, and what holds in their spaces, which are locked from now on.
+pub(super) async fn enter<'s>(
+    stamps: impl Iterator<Item = &'s Stamp>,
+    tx: &mut Tx<'_>,
+) -> Read<(HashMap<&'s Stamp, Numbers>, BTreeMap<i64, Rules>)> {
+    let numbers = number(stamps, tx).await?;
+    let tenants = numbers.iter().map(|(stamp, numbers)| (numbers.space, stamp.tenant_id)).collect();
+    let rules = lock(&tenants, tx).await?;
+    Ok((numbers, rules))
+}
+
 /// The numbers of each stamp, which are given now if there are none.
-pub(super) async fn number<'s>(
+async fn number<'s>(
     stamps: impl Iterator<Item = &'s Stamp>,
     tx: &mut Tx<'_>,
 ) -> Read<HashMap<&'s Stamp, Numbers>> {
@@ -85,7 +96,7 @@ pub(super) async fn number<'s>(
 
 /// Locks the spaces, in the order of their numbers, and reads what holds there. Nobody else hears events there until the
 /// transaction ends, so that nothing that is said of an entity is lost.
-pub(super) async fn lock(spaces: &BTreeMap<i64, TenantId>, tx: &mut Tx<'_>) -> Read<BTreeMap<i64, Rules>> {
+async fn lock(spaces: &BTreeMap<i64, TenantId>, tx: &mut Tx<'_>) -> Read<BTreeMap<i64, Rules>> {
     let sought: Vec<_> = spaces.iter().map(|(id, tenant)| [Value::Int(*id), Value::text(tenant)]).collect();
     let lock = sought.iter().map(|values| (LOCK, &values[..1]));
     let read = sought.iter().map(|values| (SETTINGS, &values[1..]));

@@ -57,48 +57,54 @@ impl Store {
         entities: bool,
     ) -> Result<Option<Swept>, StoreError> {
         let args = (from, now, entities);
-        self.write_quietly(args, |(from, now, entities), tx| Box::pin(sweep(from, *now, *entities, tx))).await
+        let swept =
+            self.write_quietly(args, |(from, now, entities), tx| Box::pin(sweep(from, *now, *entities, tx)));
+        let Step { next, events, entities } = swept.await?;
+        self.own_measures().note_swept(events, entities);
+        Ok(next)
     }
 }
 
-async fn sweep(
-    from: &Swept,
-    now: Timestamp,
-    entities: bool,
-    tx: &mut Tx<'_>,
-) -> Result<Option<Swept>, StoreError> {
+/// What one step of sweeping has removed, and where to go on.
+#[derive(Default)]
+struct Step {
+    next: Option<Swept>,
+    events: u64,
+    entities: u64,
+}
+
+async fn sweep(from: &Swept, now: Timestamp, entities: bool, tx: &mut Tx<'_>) -> Result<Step, StoreError> {
     // Where entities are looked at, the space is the one that it was.
     let before = if from.entities.is_some() { from.space - 1 } else { from.space };
-    let Some(mut row) = tx.query_opt(NEXT, &[Value::Int(before)]).await? else { return Ok(None) };
+    let Some(mut row) = tx.query_opt(NEXT, &[Value::Int(before)]).await? else { return Ok(Step::default()) };
     let (space, days) = (row.int("id")?, row.small("event_days")?);
     let end = now.minus(DAY * u32::from(days));
     let Some(place) = from.entities.clone() else {
         let old = [Value::Int(space), rows::id(EventId::from_parts(end, 0))];
-        let removed = tx.execute(EVENTS, &old).await?;
-        let again = if removed > 0 {
-            Swept { space: space - 1, entities: None, was_full: removed >= STEP }
+        let events = tx.execute(EVENTS, &old).await?;
+        let again = if events > 0 {
+            Swept { space: space - 1, entities: None, was_full: events >= STEP }
         } else {
             Swept { space, entities: entities.then(Default::default), was_full: false }
         };
-        return Ok(Some(again));
+        return Ok(Step { next: Some(again), events, entities: 0 });
     };
-    let next = sweep_entities(space, place, end, tx).await?;
-    Ok(Some(Swept { space, entities: next, was_full: false }))
+    let (next, entities) = sweep_entities(space, place, end, tx).await?;
+    Ok(Step { next: Some(Swept { space, entities: next, was_full: false }), events: 0, entities })
 }
 
-/// Looks at the next entities of a space; tells the last of them, if more may follow.
+/// Looks at the next entities of a space; tells the last of them, if more may follow, and how many are forgotten.
 async fn sweep_entities(
     space: i64,
     (entity_type, entity_id): (String, String),
     end: Timestamp,
     tx: &mut Tx<'_>,
-) -> Result<Option<(String, String)>, StoreError> {
+) -> Result<(Option<(String, String)>, u64), StoreError> {
     let behind = [Value::Int(space), Value::Text(entity_type), Value::Text(entity_id)];
     let last = tx.query_opt(LOOKED_AT, &behind).await?;
     let last = last.map(|mut row| Ok::<_, StoreError>((row.text("type")?, row.text("id")?))).transpose()?;
     let (last_type, last_id) = last.clone().unwrap_or_else(|| (BEHIND_ALL.to_owned(), String::new()));
     let [space, entity_type, entity_id] = behind;
     let values = [space, entity_type, entity_id, Value::Text(last_type), Value::Text(last_id), end.into()];
-    tx.execute(ENTITIES, &values).await?;
-    Ok(last)
+    Ok((last, tx.execute(ENTITIES, &values).await?))
 }

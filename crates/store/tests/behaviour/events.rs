@@ -16,7 +16,7 @@ use crate::sample::{World, at, number};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-fn stamp(tenant_id: TenantId, source_id: &str, trust_level: TrustLevel) -> Stamp {
+pub(crate) fn stamp(tenant_id: TenantId, source_id: &str, trust_level: TrustLevel) -> Stamp {
     Stamp {
         tenant_id,
         environment: Environment::Production,
@@ -32,7 +32,7 @@ fn raw(text: &str) -> Box<RawValue> {
 }
 
 /// An event about `entity`, without an id of its source.
-fn event(entity: &str, data: &str) -> Event {
+pub(crate) fn event(entity: &str, data: &str) -> Event {
     Event {
         source_event_id: None,
         event_type: "thing.changed".to_owned(),
@@ -42,16 +42,16 @@ fn event(entity: &str, data: &str) -> Event {
     }
 }
 
-fn named(id: &str, event: Event) -> Event {
+pub(crate) fn named(id: &str, event: Event) -> Event {
     Event { source_event_id: Some(id.to_owned()), ..event }
 }
 
-fn of(event: Event, millis: i64) -> Event {
+pub(crate) fn of(event: Event, millis: i64) -> Event {
     Event { occurred_at: Some(at(millis)), ..event }
 }
 
 /// Received at `received`.
-fn batch(stamp: &Stamp, received: i64, events: Vec<Event>) -> Arc<EventBatch> {
+pub(crate) fn batch(stamp: &Stamp, received: i64, events: Vec<Event>) -> Arc<EventBatch> {
     let named = events.into_iter().map(|event| {
         let id = EventId::from_parts(event.occurred_at.unwrap_or(at(received)), number().into());
         (id, event)
@@ -59,7 +59,7 @@ fn batch(stamp: &Stamp, received: i64, events: Vec<Event>) -> Arc<EventBatch> {
     Arc::new(EventBatch { stamp: stamp.clone(), received_at: at(received), events: named.collect() })
 }
 
-async fn add(store: &Store, stamp: &Stamp, received: i64, events: Vec<Event>) -> Vec<Heard> {
+pub(crate) async fn add(store: &Store, stamp: &Stamp, received: i64, events: Vec<Event>) -> Vec<Heard> {
     store.add_events(vec![batch(stamp, received, events)]).await.unwrap().concat()
 }
 

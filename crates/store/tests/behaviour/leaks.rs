@@ -164,11 +164,8 @@ pub(crate) async fn a_report_is_read_with_its_key_as_it_is_now(bed: &Bed) {
     let reports =
         [report(&key, LeakSource::Report, Some("a")), report(&second, LeakSource::Github, Some("b"))];
     for (report, key) in reports.iter().zip([&key, &second]) {
-        let told = LeakTaken {
-            report: report.clone(),
-            told: world.entry(Action::KeyLeak, key.id),
-            changed: None,
-        };
+        let told =
+            LeakTaken { report: report.clone(), told: world.entry(Action::KeyLeak, key.id), changed: None };
         let seen = (key.secret.digest, report.source, report.place.clone());
         let taken = store.take_leak::<()>(owner(key), seen, move |_, _| Ok(Some(told))).await;
         taken.unwrap().unwrap().unwrap();

@@ -22,6 +22,7 @@ mod members;
 mod names;
 mod once;
 mod overview;
+mod posture;
 mod rotation;
 mod routings;
 mod sample;
@@ -204,6 +205,12 @@ on_both_engines! {
     overview:
         figures_are_those_of_the_keys,
         an_empty_tenant_has_figures;
+    posture:
+        what_becomes_of_events_is_counted_where_their_key_works,
+        sources_that_were_heard_last_come_first_and_all_are_listed,
+        active_keys_of_a_source_are_counted,
+        refused_attempts_are_told_by_code,
+        old_counts_of_events_are_swept;
     schema:
         migrations_run_once,
         customers_that_keys_named_exist_after_the_migration,

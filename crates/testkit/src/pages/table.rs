@@ -84,6 +84,8 @@ pub const PAGES: &[Page] = &[
     page("events", Who::Owner, "/console/{tenant}/events"),
     page("events-none-found", Who::Owner, "/console/{tenant}/events?type=there.is.none"),
     page("event", Who::Owner, "/console/{tenant}/events/{event}"),
+    page("sources", Who::Owner, "/console/{tenant}/sources"),
+    page("sources-none-there", Who::Owner, "/console/{tenant}/sources?environment=development"),
     page("entities", Who::Owner, "/console/{tenant}/entities"),
     page("entity", Who::Owner, "/console/{tenant}/entities/shipment/SH-20417"),
     page("audit", Who::Owner, "/console/{tenant}/audit"),

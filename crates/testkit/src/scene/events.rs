@@ -44,5 +44,9 @@ pub(super) async fn make(owner: &Asker, keys: &[SceneKey]) -> String {
         let credential = format!("ApiKey {}", key.secret);
         owner.http.json("POST", "/api/v1/events", &credential, &event).await.expect(202);
     }
+    let telemetry = keys.iter().find(|key| key.name == "Van telemetry").unwrap();
+    let broken = json!([{ "type": "van.moved", "entity": { "type": "van" } }]);
+    let credential = format!("ApiKey {}", telemetry.secret);
+    owner.http.json("POST", "/api/v1/events", &credential, &broken).await.expect(202);
     text(&owner.list("/events").await[0], "id")
 }

@@ -1,4 +1,4 @@
-// Charts of requests over time, drawn by uPlot from what stands in the page.
+// Charts of requests and events over time, drawn by uPlot from what stands in the page.
 import { all, root } from "./dom.js";
 import { moment } from "./times.js";
 
@@ -33,11 +33,11 @@ function options(holder, times) {
 }
 
 // Tells the numbers of the step that the pointer is at.
-function followPointer(plot, read, place) {
+function followPointer(plot, read, place, good) {
   plot.over.addEventListener("mousemove", () => {
     const at = plot.cursor.idx;
     if (at === null || at === undefined) return;
-    place.textContent = `${moment(new Date(read.times[at] * 1000))}: ${read.allowed[at]} allowed, ${read.refused[at]} refused`;
+    place.textContent = `${moment(new Date(read.times[at] * 1000))}: ${read.allowed[at]} ${good}, ${read.refused[at]} refused`;
   });
   plot.over.addEventListener("mouseleave", () => { place.textContent = ""; });
 }
@@ -49,7 +49,7 @@ function draw(holder) {
   const total = read.allowed.map((allowed, index) => allowed + read.refused[index]);
   const plot = new window.uPlot(options(holder, read.times), [read.times, total, read.allowed], holder);
   const place = holder.parentElement.querySelector("[data-chart-hover]");
-  if (place) followPointer(plot, read, place);
+  if (place) followPointer(plot, read, place, holder.dataset.chartGood || "allowed");
   new ResizeObserver(() => plot.setSize({ width: holder.clientWidth, height: holder.clientHeight })).observe(holder);
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod customers;
 pub(crate) mod entities;
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod ingest;
 pub(crate) mod integration;
 pub(crate) mod invitations;
 pub(crate) mod issuing;

@@ -1,7 +1,7 @@
 //! Series that scripts draw, and the words that tell the same to whoever does not see them.
 
 use keystile_core::usage::Step;
-use keystile_wire::UsageView;
+use keystile_wire::{IngestView, UsageView};
 use serde::Serialize;
 
 use super::parts;
@@ -38,13 +38,15 @@ impl Range {
     }
 }
 
-/// Requests over time.
+/// Requests or events over time.
 pub(super) struct Chart {
     /// What the script draws.
     pub(super) series: String,
+    /// What those are called that were not refused.
+    pub(super) good: &'static str,
     pub(super) allowed: u64,
     pub(super) refused: u64,
-    /// Refusals by their code, the most frequent first.
+    /// Refusals by their code or reason, the most frequent first.
     pub(super) refusals: Vec<(&'static str, u64)>,
 }
 
@@ -63,15 +65,31 @@ impl Chart {
             allowed: points.clone().map(|point| point.counts.allowed).collect(),
             refused: points.map(|point| point.counts.refused).collect(),
         };
-        let mut refusals: Vec<_> =
-            view.total.refused_by_code.iter().map(|(code, count)| (code.as_str(), *count)).collect();
-        refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let refusals = view.total.refused_by_code.iter().map(|(code, count)| (code.as_str(), *count));
         Self {
-            // Numbers alone: nothing in it can fail to be written.
-            series: serde_json::to_string(&series).unwrap_or_default(),
+            series: series.written(),
+            good: "allowed",
             allowed: view.total.allowed,
             refused: view.total.refused,
-            refusals,
+            refusals: frequent_first(refusals),
+        }
+    }
+
+    /// Events that were kept, and those that were refused.
+    pub(super) fn of_events(view: &IngestView) -> Self {
+        let points = view.data.iter();
+        let series = Series {
+            times: points.clone().map(|point| point.starts_at.as_seconds()).collect(),
+            allowed: points.clone().map(|point| point.counts.accepted).collect(),
+            refused: points.map(|point| point.counts.refused).collect(),
+        };
+        let refusals = view.total.refused_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count));
+        Self {
+            series: series.written(),
+            good: "accepted",
+            allowed: view.total.accepted,
+            refused: view.total.refused,
+            refusals: frequent_first(refusals),
         }
     }
 
@@ -82,7 +100,7 @@ impl Chart {
     /// The chart in a sentence.
     pub(super) fn told(&self, range: &Range) -> String {
         let (allowed, refused) = (parts::number(self.allowed), parts::number(self.refused));
-        format!("{allowed} allowed and {refused} refused {}.", range.during)
+        format!("{allowed} {} and {refused} refused {}.", self.good, range.during)
     }
 
     /// Which part of the requests was refused: `0.4 %`.
@@ -91,4 +109,20 @@ impl Chart {
         let tenths = (self.refused * 1_000).checked_div(all).unwrap_or(0);
         format!("{}.{} %", tenths / 10, tenths % 10)
     }
+}
+
+impl Series {
+    fn written(&self) -> String {
+        // Numbers alone: nothing in it can fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Refusals, the most frequent first.
+pub(super) fn frequent_first(
+    refusals: impl Iterator<Item = (&'static str, u64)>,
+) -> Vec<(&'static str, u64)> {
+    let mut refusals: Vec<_> = refusals.collect();
+    refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    refusals
 }

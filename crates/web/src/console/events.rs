@@ -19,7 +19,7 @@ use crate::extract::{PathEntity, PathId};
 use crate::state::App;
 
 /// Environments, the first of which is shown when none is chosen.
-const ENVIRONMENTS: &[(&str, &str)] =
+pub(super) const ENVIRONMENTS: &[(&str, &str)] =
     &[("", "Production"), ("staging", "Staging"), ("development", "Development")];
 
 pub(super) fn routes() -> Pages {

@@ -30,6 +30,7 @@ mod playground;
 mod request_limits;
 mod shell;
 mod sought;
+mod sources;
 mod table;
 mod tenant;
 mod told;
@@ -108,6 +109,7 @@ fn in_tenant() -> Pages {
         .merge(leaks::routes())
         .merge(customers::routes())
         .merge(events::routes())
+        .merge(sources::routes())
         .merge(applications::routes())
         .merge(audit::routes())
         .merge(playground::routes())

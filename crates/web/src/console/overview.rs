@@ -1,21 +1,26 @@
 //! What a tenant has at a glance: its keys, its traffic, and what somebody should look at.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
+use keystile_core::event::{IngestPosture, Outcome};
 use keystile_core::overview::{Overview, StatusCounts};
-use keystile_wire::TenantUsageQuery;
+use keystile_core::{Environment, Timestamp};
+use keystile_manage::Caller;
+use keystile_wire::{EventCountsView, IngestQuery, TenantUsageQuery};
 use serde::Deserialize;
 
-use super::chart::{Chart, RANGES, Range};
+use super::chart::{Chart, RANGES, Range, frequent_first};
+use super::events::ENVIRONMENTS;
 use super::page::page;
 use super::shell::Shell;
 use super::visitor::Inside;
-use super::{assets, parts, words};
-use crate::api::Answer;
+use super::{assets, parts, sources, words};
 use crate::api::usage::of_tenant;
+use crate::api::{Answer, ingest};
 use crate::extract::Query;
 use crate::state::App;
 
@@ -23,6 +28,9 @@ use crate::state::App;
 pub(super) struct Choice {
     #[serde(default)]
     range: String,
+    /// Of the events; production unless it is another.
+    #[serde(default)]
+    environment: String,
 }
 
 #[derive(Template)]
@@ -36,6 +44,15 @@ struct OverviewPage {
     range: Range,
     attention: Vec<Concern>,
     tables: Vec<Table>,
+    /// The word of the environment in [`ENVIRONMENTS`].
+    environment: &'static str,
+    events: Chart,
+    sources: Vec<sources::Row>,
+    has_more_sources: bool,
+    /// What became of the events of the last hour and day, in a sentence.
+    lately: String,
+    /// Requests with keys of the environment that were refused in the last day, by code.
+    attempts: Vec<(&'static str, u64)>,
 }
 
 /// Something that somebody should look at, and where they see it.
@@ -79,7 +96,68 @@ pub(super) async fn show(
     };
     let live_leaks = app.control.live_leaks(&caller).await?;
     let (attention, tables) = (concerns(&overview, live_leaks), tables(&overview));
-    page(&OverviewPage { shell, overview, is_old, chart, range, attention, tables })
+    let environment: Environment = choice.environment.parse().unwrap_or(Environment::Production);
+    let events = events(&app, &caller, environment, &range, from).await?;
+    let posture = ingest::posture(&app, &caller, environment).await?;
+    let attempts = posture.refused_attempts.iter().map(|(code, count)| (code.as_str(), *count));
+    page(&OverviewPage {
+        is_old,
+        chart,
+        range,
+        attention,
+        tables,
+        environment: word_of(environment),
+        events,
+        sources: sources::rows(&shell, &posture.sources),
+        has_more_sources: posture.has_more_sources,
+        lately: lately(&posture),
+        attempts: frequent_first(attempts),
+        overview,
+        shell,
+    })
+}
+
+/// The events of the environment in that time.
+async fn events(
+    app: &App,
+    caller: &Caller,
+    environment: Environment,
+    range: &Range,
+    from: Timestamp,
+) -> Answer<Chart> {
+    let query = IngestQuery {
+        from: Some(from),
+        step: Some(range.step),
+        environment: Some(environment),
+        ..IngestQuery::default()
+    };
+    Ok(Chart::of_events(&ingest::counted(app, caller, &query).await?))
+}
+
+/// The word for an environment in the query of the page: none for production.
+const fn word_of(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "",
+        Environment::Staging | Environment::Development => environment.as_str(),
+    }
+}
+
+/// The path of this page with another range, or the events of another environment.
+fn link(range: &str, environment: &str) -> String {
+    if environment.is_empty() {
+        return format!("?range={range}");
+    }
+    format!("?range={range}&environment={environment}")
+}
+
+/// What became of events lately.
+fn lately(posture: &IngestPosture) -> String {
+    let told = |counts: &BTreeMap<Outcome, u64>| {
+        let counts = EventCountsView::from(counts.clone());
+        format!("{} accepted, {} refused", parts::number(counts.accepted), parts::number(counts.refused))
+    };
+    let (hour, day) = (told(&posture.last_hour), told(&posture.last_day));
+    format!("In the last hour: {hour}. In the last 24 hours: {day}.")
 }
 
 fn concerns(overview: &Overview, live_leaks: u64) -> Vec<Concern> {

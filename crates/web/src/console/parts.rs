@@ -193,6 +193,26 @@ pub(super) fn role(role: impl Shown<Role>) -> Badge {
     Badge { tone, word: words::role(role).name }
 }
 
+/// A series as small bars, for the eye only: its sum stands beside it.
+pub(super) struct Spark(Vec<u64>);
+
+/// The bars of a series. Whatever is more than nothing can be seen.
+pub(super) fn spark(counts: &[u64]) -> Spark {
+    Spark(counts.to_vec())
+}
+
+impl Display for Spark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (width, most) = (4 * self.0.len(), self.0.iter().copied().max().unwrap_or(0).max(1));
+        write!(f, "<svg class=\"spark\" viewBox=\"0 0 {width} 20\" aria-hidden=\"true\"><path d=\"")?;
+        for (place, count) in self.0.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let height = 1 + u128::from(*count) * 19 / u128::from(most);
+            write!(f, "M{} 20v-{height}h3v{height}z", 4 * place)?;
+        }
+        f.write_str("\"/></svg>")
+    }
+}
+
 /// What is written here is ours: no text of anybody else's goes into it.
 macro_rules! safe {
     ($($part:ty),+) => {
@@ -207,7 +227,7 @@ macro_rules! safe {
     };
 }
 
-safe!(Icon, Moment, Badge);
+safe!(Icon, Moment, Badge, Spark);
 
 /// A number as people read it: `1,234,567`.
 pub(super) fn number(count: impl Shown<u64>) -> String {
@@ -238,6 +258,14 @@ mod tests {
     fn windows_are_told_in_their_largest_whole_unit() {
         let told: Vec<_> = [1, 90, 60, 3_600, 5_400, 86_400, 604_800].into_iter().map(window).collect();
         assert_eq!(told, ["1 s", "90 s", "1 min", "1 h", "90 min", "1 d", "7 d"]);
+    }
+
+    #[test]
+    fn a_spark_has_a_bar_for_each_count_that_is_not_nothing() {
+        let shown = spark(&[0, 1, 1_000_000]).to_string();
+        assert!(shown.contains("viewBox=\"0 0 12 20\""), "{shown}");
+        assert!(shown.contains("d=\"M4 20v-1h3v1zM8 20v-20h3v20z\""), "{shown}");
+        assert!(spark(&[0; 24]).to_string().contains("d=\"\""));
     }
 
     #[test]

@@ -136,6 +136,7 @@ const NAVIGATION: &[Group] = &[
         name: "Activity",
         pages: &[
             entry("events", "chart", "Events"),
+            entry("sources", "link", "Sources"),
             entry("entities", "list", "Entities"),
             entry("audit", "audit", "Audit log"),
         ],

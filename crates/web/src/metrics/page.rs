@@ -1,6 +1,8 @@
 //! The page that Prometheus reads. `docs/operations.md` says what each name means.
 
 use keystile_core::Code;
+use keystile_core::event::Outcome;
+use keystile_engine::NotKept;
 use keystile_measure::{Exposition, Family};
 use keystile_store::{Load, Measured};
 use keystile_verify::Stats;
@@ -42,6 +44,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     let stats = app.verifier.stats();
     cache(&stats, page);
     usage(&stats, page);
+    events(app, page);
     store(app, page);
 }
 
@@ -159,6 +162,49 @@ fn usage(stats: &Stats, page: &mut Exposition) {
     page.counter("keystile_usage_flush_failures_total", help).count(&[], stats.flush_failures);
     let help = "Decisions that are in no usage report, because the store was away for too long.";
     page.counter("keystile_usage_uncounted_total", help).count(&[], stats.uncounted);
+}
+
+fn events(app: &App, page: &mut Exposition) {
+    let (measures, load) = (app.ingest.measures(), app.ingest.load());
+    let mut single = |name, help, count| {
+        page.counter(name, help).count(&[], count);
+    };
+    let help = "Events that were accepted and are kept since.";
+    single("keystile_events_accepted_total", help, measures.events(Outcome::Accepted));
+    let help = "Events that were accepted again, as they were kept before.";
+    single("keystile_events_repeated_total", help, measures.events(Outcome::Repeated));
+    let help = "Requests with events that keep every rule.";
+    single("keystile_event_requests_total", help, measures.requests());
+    let help = "What the events of those requests say, in bytes.";
+    single("keystile_event_bytes_total", help, measures.bytes());
+    let help = "Events that were refused, by reason.";
+    let mut family = page.counter("keystile_events_refused_total", help);
+    for outcome in Outcome::ALL.iter().copied().filter(|outcome| outcome.is_refused()) {
+        family.count(&[("reason", outcome.as_str())], measures.events(outcome));
+    }
+    let help = "Events that could not be kept and have to be sent again, by reason.";
+    let mut family = page.counter("keystile_events_not_kept_total", help);
+    for why in NotKept::ALL {
+        family.count(&[("reason", why.name())], measures.not_kept(why));
+    }
+    let help = "Time that it took to write the events that waited, their turn and their commit included.";
+    page.histogram("keystile_event_commit_duration_seconds", help).durations(&[], &measures.commits);
+    page.gauge("keystile_event_requests_waiting", "Requests with events that wait to be written.")
+        .size(&[], load.queued);
+    page.gauge("keystile_event_requests_waiting_limit", "Such requests that may wait.")
+        .size(&[], load.most_queued);
+    page.gauge("keystile_event_memory_bytes", "Memory of the events that wait or are being written.")
+        .size(&[], load.held_bytes);
+    page.gauge("keystile_event_memory_limit_bytes", "Memory that they may take.").size(&[], load.most_bytes);
+    swept(app, page);
+}
+
+fn swept(app: &App, page: &mut Exposition) {
+    let measures = app.store.measures();
+    let help = "Events that were removed because their tenant keeps none as old.";
+    page.counter("keystile_events_swept_total", help).count(&[], measures.swept_events());
+    let help = "Entities that were forgotten because nothing was heard of them for as long.";
+    page.counter("keystile_entities_swept_total", help).count(&[], measures.swept_entities());
 }
 
 fn store(app: &App, page: &mut Exposition) {

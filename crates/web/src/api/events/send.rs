@@ -30,7 +30,9 @@ pub(crate) async fn send_events(State(app): State<App>, request: Request) -> Ans
     let body = read_bytes(&parts.headers, body, (app.reading.within, &mut part), MAX_BODY).await?;
     let body = unpack(&parts.headers, body, &mut part).await?;
     let moment = form.moment();
-    let sent = form.read(&body, &stamp, app.control.present())?;
+    // A body that cannot be read at all counts as one event.
+    let sent = form.read(&body, &stamp, app.control.present());
+    let sent = sent.inspect_err(|_| app.ingest.note_refused(&stamp, 1))?;
     drop(body);
     Ok(json(StatusCode::ACCEPTED, &keep(&app, stamp, sent, moment).await?))
 }
@@ -38,6 +40,7 @@ pub(crate) async fn send_events(State(app): State<App>, request: Request) -> Ans
 /// Keeps what can be kept. What cannot is told of, or refused if it is all there is.
 async fn keep(app: &App, stamp: Stamp, sent: Sent, moment: &'static str) -> Result<IngestAnswer, ApiProblem> {
     let Sent { events, is_one } = sent;
+    app.ingest.note_refused(&stamp, events.iter().filter(|event| event.is_err()).count() as u64);
     let (mut good, mut places): (Vec<Event>, Vec<usize>) = Default::default();
     let mut answer = IngestAnswer { accepted: 0, rejected: Vec::new() };
     for (place, event) in events.into_iter().enumerate() {
