@@ -271,6 +271,7 @@ mod tests {
     use keystile_core::event::EntityName;
     use keystile_core::key::TrustLevel;
     use keystile_core::{ApplicationId, Environment, KeyId, TenantId};
+    use keystile_store::Location;
     use serde_json::value::RawValue;
 
     use super::*;
@@ -300,11 +301,16 @@ mod tests {
 
     #[tokio::test]
     async fn events_take_their_room_until_they_are_written_whoever_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("keystile.db"));
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
         let ingest = Ingest {
             queue,
             room: Arc::clone(&room),
+            refusals: Arc::default(),
+            measures: Arc::default(),
+            store: Store::open(location).await.unwrap(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
