@@ -54,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(17, "0017_key_addresses", include_str!("../migrations/0017_key_addresses.sql")),
     Migration::sql(18, "0018_events", include_str!("../migrations/0018_events.sql")),
     Migration::sql(19, "0019_leaks", include_str!("../migrations/0019_leaks.sql")),
+    Migration::sql(21, "0021_requests", include_str!("../migrations/0021_requests.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

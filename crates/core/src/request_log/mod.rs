@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::invalid::text_enum;
-use crate::{Actor, ApplicationId, Code, CustomerId, Environment, KeyId, LogId, TenantId, Timestamp};
+use crate::{
+    Actor, ApplicationId, Code, CustomerId, Environment, KeyId, LogId, Minute, TenantId, Timestamp,
+};
 
 pub use exposure::{Before, Exposure, MOST_GROUPS, Used, Uses};
 pub use filter::{LogFilter, Statuses};
@@ -22,8 +24,10 @@ pub const USER_AGENT_MAX: usize = 256;
 
 text_enum!(
     /// Which requests of a tenant are logged.
+    #[derive(Default)]
     LogRequests {
         /// Every one; the default, as nobody knows beforehand which key will leak.
+        #[default]
         All = "all",
         /// Those that were refused, or went wrong.
         Refused = "refused",
@@ -79,6 +83,17 @@ text_enum!(
         Other = "_OTHER",
     }
 );
+
+/// Requests of a minute that should be in the log and are not, as there was no room for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissingRequests {
+    /// Whose log it is.
+    pub tenant_id: TenantId,
+    /// When it was.
+    pub minute: Minute,
+    /// At most so many.
+    pub count: u64,
+}
 
 impl LogMethod {
     /// The method of this name.
