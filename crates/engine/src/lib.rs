@@ -17,6 +17,7 @@ mod key_source;
 mod limit_keeper;
 mod opening;
 pub mod private_file;
+mod request_log;
 mod sealer;
 mod settings;
 mod signing;
@@ -28,5 +29,9 @@ pub use engine::{Engine, Planes};
 pub use engine_error::EngineError;
 pub use ingest::{Ingest, NotKept};
 pub use opening::{control_plane, open_store};
+pub use request_log::{
+    LOG_EVERY, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
+    TAILS_PER_TENANT, Tail, Tailed, TooManyTails,
+};
 pub use settings::EngineSettings;
 pub use system::{SystemClock, SystemEntropy};
