@@ -57,7 +57,9 @@ pub use money::NanoUsd;
 pub use network::AllowedIps;
 pub use permission::{Grant, Grants, Permission, Requirement};
 pub use rate::{Owner, Rate, Rates, SharedRates};
-pub use request_log::{LogFace, LogFilter, LogMethod, LogRequests, LoggedRequest, MissingRequests};
+pub use request_log::{
+    LogExportFormat, LogFace, LogFilter, LogMethod, LogRequests, LoggedRequest, MissingRequests,
+};
 pub use role::Role;
 pub use route::Routing;
 pub use secret::{Digest, Secret};

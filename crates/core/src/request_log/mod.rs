@@ -63,6 +63,16 @@ text_enum!(
 );
 
 text_enum!(
+    /// In which form the log is exported.
+    LogExportFormat {
+        /// A JSON object a line.
+        Ndjson = "ndjson",
+        /// A table for spreadsheets (RFC 4180).
+        Csv = "csv",
+    }
+);
+
+text_enum!(
     /// The method of a request.
     LogMethod {
         /// `GET`

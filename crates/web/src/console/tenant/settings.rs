@@ -26,6 +26,8 @@ const SHOWN: &[&str] = &[
     "default_trust_level",
     "event_days",
     "less_trusted_overwrites",
+    "log_requests",
+    "log_days",
     "rpm_limit",
     "rate_limits",
 ];
@@ -66,6 +68,8 @@ impl Settings {
             ("rotation_days", &settings.rotation_days.to_string()),
             ("default_trust_level", settings.default_trust_level.as_str()),
             ("event_days", &settings.event_days.to_string()),
+            ("log_requests", settings.log_requests.as_str()),
+            ("log_days", &settings.log_days.to_string()),
         ]);
         for (name, is_ticked) in [
             ("mfa_required", settings.mfa_required),
@@ -130,6 +134,8 @@ async fn carry_out(app: &App, caller: Caller, fields: &Fields, limits: &TypedLim
         .text("default_trust_level", fields)
         .with("event_days", number(fields.text("event_days")))
         .with("less_trusted_overwrites", fields.is_ticked("less_trusted_overwrites").into())
+        .text("log_requests", fields)
+        .with("log_days", number(fields.text("log_days")))
         .with("version", number(fields.text("version")));
     let request: PatchTenant = limits.write(request)?.read()?;
     let guard = VersionGuard(request.version);
