@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keystile_core::{
-    Action, Actor, ApplicationId, CustomerId, Environment, KeyId, LogFace, LogFilter, LogId, LogMethod, LogRequests,
-    LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
+    Action, Actor, ApplicationId, CustomerId, Environment, KeyId, LogFace, LogFilter, LogId, LogMethod,
+    LogRequests, LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
 };
 use keystile_store::{LogSwept, Order, Store};
 
