@@ -127,6 +127,10 @@ typed_id!(
     /// Names an event. It is made of the moment at which the event happened.
     EventId, "evt_"
 );
+typed_id!(
+    /// Names a request in the log. It is made of the moment at which the request was answered.
+    LogId, "log_"
+);
 
 /// Only the canonical form is an identifier, so that one thing never has two names.
 fn parse_body(text: &str, prefix: &str) -> Option<Ulid> {

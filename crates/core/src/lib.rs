@@ -24,6 +24,7 @@ pub mod network;
 pub mod overview;
 pub mod permission;
 pub mod rate;
+pub mod request_log;
 pub mod role;
 pub mod route;
 pub mod secret;
@@ -44,7 +45,8 @@ pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decid
 pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, LeakId, PersonId, SessionId, TenantId,
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, LeakId, LogId, PersonId, SessionId,
+    TenantId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;
@@ -55,6 +57,9 @@ pub use money::NanoUsd;
 pub use network::AllowedIps;
 pub use permission::{Grant, Grants, Permission, Requirement};
 pub use rate::{Owner, Rate, Rates, SharedRates};
+pub use request_log::{
+    LogExportFormat, LogFace, LogFilter, LogMethod, LogRequests, LoggedRequest, MissingRequests,
+};
 pub use role::Role;
 pub use route::Routing;
 pub use secret::{Digest, Secret};

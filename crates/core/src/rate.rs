@@ -12,9 +12,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::RateLimit;
 use crate::invalid::text_enum;
 use crate::limit::{MAX_COUNT, MAX_WINDOW_SECONDS};
+use crate::{LogRequests, RateLimit};
 
 /// The name under which requests per minute appear in answers.
 pub const RPM: &str = "rpm";
@@ -156,7 +156,7 @@ text_enum!(
     }
 );
 
-/// The limits of a key's owners, which it shares with other keys.
+/// The limits of a key's owners, which it shares with other keys, and what else its tenant wants of all its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SharedRates {
     /// Of the customer it is restricted to.
@@ -165,6 +165,8 @@ pub struct SharedRates {
     pub application: Rates,
     /// Of its tenant.
     pub tenant: Rates,
+    /// Which requests the tenant wants logged.
+    pub log_requests: LogRequests,
 }
 
 /// The limit that refused a request.

@@ -2,7 +2,7 @@
 
 use crate::key::write;
 use crate::{
-    ApplicationId, Email, Invalid, KeyLabel, Name, OnLeak, Overwriting, PersonId, RequestLimits,
+    ApplicationId, Email, Invalid, KeyLabel, LogRequests, Name, OnLeak, Overwriting, PersonId, RequestLimits,
     RequestLimitsPatch, Role, TenantId, Timestamp, TrustLevel,
 };
 
@@ -46,6 +46,10 @@ pub struct TenantSettings {
     pub less_trusted_overwrites: bool,
     /// What becomes of keys that are reported as leaked.
     pub on_leak: OnLeak,
+    /// Which requests are logged.
+    pub log_requests: LogRequests,
+    /// Days for which the request log is kept.
+    pub log_days: u16,
 }
 
 impl Default for TenantSettings {
@@ -57,6 +61,8 @@ impl Default for TenantSettings {
             event_days: 90,
             less_trusted_overwrites: false,
             on_leak: OnLeak::Notify,
+            log_requests: LogRequests::All,
+            log_days: 30,
         }
     }
 }
@@ -66,6 +72,8 @@ impl TenantSettings {
     pub const ROTATION_DAYS: std::ops::RangeInclusive<u16> = 1..=3650;
     /// Fewest and most days for which events can be kept.
     pub const EVENT_DAYS: std::ops::RangeInclusive<u16> = 1..=3650;
+    /// Fewest and most days for which the request log can be kept: addresses are personal, so no more than two years.
+    pub const LOG_DAYS: std::ops::RangeInclusive<u16> = 1..=730;
 
     /// What of an entity gives way to what.
     pub const fn overwriting(&self) -> Overwriting {
@@ -85,6 +93,8 @@ pub struct TenantPatch {
     pub event_days: Option<u16>,
     pub less_trusted_overwrites: Option<bool>,
     pub on_leak: Option<OnLeak>,
+    pub log_requests: Option<LogRequests>,
+    pub log_days: Option<u16>,
     pub limits: RequestLimitsPatch,
 }
 
@@ -92,12 +102,13 @@ impl TenantPatch {
     /// Writes it into `tenant`.
     ///
     /// # Errors
-    /// For days outside [`TenantSettings::ROTATION_DAYS`] or [`TenantSettings::EVENT_DAYS`], or a limit that breaks a
-    /// rule; nothing is written then.
+    /// For days outside [`TenantSettings::ROTATION_DAYS`], [`TenantSettings::EVENT_DAYS`] or [`TenantSettings::LOG_DAYS`],
+    /// or a limit that breaks a rule; nothing is written then.
     pub fn apply(self, tenant: &mut Tenant) -> Result<(), Invalid> {
         for (field, days, bounds) in [
             ("rotation_days", self.rotation_days, TenantSettings::ROTATION_DAYS),
             ("event_days", self.event_days, TenantSettings::EVENT_DAYS),
+            ("log_days", self.log_days, TenantSettings::LOG_DAYS),
         ] {
             if days.is_some_and(|days| !bounds.contains(&days)) {
                 let (least, most) = bounds.into_inner();
@@ -113,6 +124,8 @@ impl TenantPatch {
         write(&mut tenant.settings.event_days, self.event_days);
         write(&mut tenant.settings.less_trusted_overwrites, self.less_trusted_overwrites);
         write(&mut tenant.settings.on_leak, self.on_leak);
+        write(&mut tenant.settings.log_requests, self.log_requests);
+        write(&mut tenant.settings.log_days, self.log_days);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystile_core::Clock;
+use keystile_core::{Clock, Entropy};
 use keystile_manage::ControlPlane;
 use keystile_store::Store;
 use keystile_verify::{Background, OneNode, Verifier};
@@ -13,9 +13,10 @@ use crate::ingest::Gatherer;
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{UNOPENED, connect, control_plane, migrate};
+use crate::request_log::LogWriter;
 use crate::sealer::Sealer;
 use crate::sweeper::Sweeper;
-use crate::{Commits, EngineError, EngineSettings, Ingest, SystemClock, SystemEntropy};
+use crate::{Commits, EngineError, EngineSettings, Ingest, RequestLog, SystemClock, SystemEntropy};
 
 /// A running Keystile without a face. End it with [`Self::stop`]; when it is only dropped, what runs beside it ends on its
 /// own and writes what it can.
@@ -26,6 +27,7 @@ pub struct Engine {
     sealer: Sealer,
     sweeper: Sweeper,
     gatherer: Gatherer,
+    log_writer: LogWriter,
     settler: Settler,
     limits: LimitKeeper,
     helm: Watch,
@@ -44,6 +46,8 @@ pub struct Planes {
     pub commits: Commits,
     /// Takes events in.
     pub ingest: Ingest,
+    /// Takes down what is asked and answered.
+    pub requests: RequestLog,
 }
 
 impl Engine {
@@ -64,6 +68,7 @@ impl Engine {
         let verifier = Verifier::new(keys, limiter, Arc::clone(&clock), settings.bounds);
         let helm = Watch::start(helm, Arc::clone(&verifier));
         let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
+        let (requests, log_writer) = log_requests(settings, &store, &clock)?;
         let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
         let limits =
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
@@ -71,8 +76,8 @@ impl Engine {
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
         let commits = Commits::new(Arc::clone(&verifier), doubts);
         let sealer = Sealer::start(store.clone());
-        let planes = Planes { control, verifier, store, commits, ingest };
-        Ok(Self { planes, background, sealer, sweeper, gatherer, settler, limits, helm })
+        let planes = Planes { control, verifier, store, commits, ingest, requests };
+        Ok(Self { planes, background, sealer, sweeper, gatherer, log_writer, settler, limits, helm })
     }
 
     /// What others use of it.
@@ -85,6 +90,8 @@ impl Engine {
         self.settler.stop().await;
         self.background.stop().await;
         self.limits.stop().await;
+        self.planes.requests.end_tails();
+        self.log_writer.stop().await;
         if self.planes.verifier.flush().await.is_err() {
             tracing::warn!("the last uses of some keys and some counts were not written");
         }
@@ -94,4 +101,17 @@ impl Engine {
         self.planes.store.close().await;
         self.helm.stop().await;
     }
+}
+
+/// The request log, whose ids no other process gives.
+fn log_requests(
+    settings: &EngineSettings,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Result<(RequestLog, LogWriter), EngineError> {
+    let mut seed = [0; 8];
+    let filled = SystemEntropy.fill(&mut seed);
+    filled.map_err(|error| EngineError::because("requests that are logged cannot be named", error))?;
+    let others = settings.request_sinks.clone();
+    Ok(RequestLog::start(store.clone(), others, Arc::clone(clock), u64::from_ne_bytes(seed)))
 }

@@ -19,6 +19,7 @@ mod limit_keeper;
 mod opening;
 pub mod private_file;
 mod refusals;
+mod request_log;
 mod sealer;
 mod settings;
 mod signing;
@@ -31,5 +32,9 @@ pub use engine_error::EngineError;
 pub use ingest::{Ingest, NotKept};
 pub use ingest_measures::{IngestLoad, IngestMeasures};
 pub use opening::{control_plane, open_store};
+pub use request_log::{
+    LOG_EVERY, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
+    TAILS_PER_TENANT, Tail, Tailed, TooManyTails,
+};
 pub use settings::EngineSettings;
 pub use system::{SystemClock, SystemEntropy};

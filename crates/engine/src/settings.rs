@@ -1,9 +1,12 @@
 //! What an engine has to be told.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keystile_store::Location;
 use keystile_verify::Bounds;
+
+use crate::RequestSink;
 
 /// The database in a data folder.
 const DATABASE: &str = "keystile.db";
@@ -21,6 +24,8 @@ pub struct EngineSettings {
     pub encryption_key_file: PathBuf,
     /// Most that verification remembers.
     pub bounds: Bounds,
+    /// Where requests go that are logged, beside the database.
+    pub request_sinks: Vec<Arc<dyn RequestSink>>,
 }
 
 impl EngineSettings {
@@ -32,6 +37,7 @@ impl EngineSettings {
             signing_key_file: data_dir.join("signing-key.der"),
             encryption_key_file: data_dir.join("encryption-key"),
             bounds: Bounds::default(),
+            request_sinks: Vec::new(),
             data_dir: data_dir.to_owned(),
         }
     }

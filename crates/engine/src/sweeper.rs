@@ -6,7 +6,7 @@ use std::time::Duration;
 use keystile_core::key::KeyAddress;
 use keystile_core::usage::KEPT;
 use keystile_core::{Clock, Timestamp};
-use keystile_store::{Store, StoreError, Swept};
+use keystile_store::{LogSwept, Store, StoreError, Swept};
 use tokio::task::JoinHandle;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,8 +47,20 @@ async fn run(store: Store, clock: Arc<dyn Clock>) {
         if let Err(error) = sweep_events(&store, clock.as_ref(), round == 0).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old events cannot be removed now");
         }
+        if let Err(error) = sweep_requests(&store, clock.now()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the request log cannot be shortened now");
+        }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn sweep_requests(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    let mut next = Some(LogSwept::default());
+    while let Some(from) = next {
+        next = store.sweep_requests(from, now).await?;
+        tokio::time::sleep(BREATH).await;
+    }
+    Ok(())
 }
 
 async fn sweep_events(store: &Store, clock: &dyn Clock, entities: bool) -> Result<(), StoreError> {

@@ -26,6 +26,7 @@ mod password_change;
 mod people;
 mod presence;
 mod refused;
+mod request_log;
 mod rights;
 mod routing;
 mod second_factor;
@@ -60,6 +61,7 @@ pub use password::PasswordLoad;
 pub use password_change::ResetOffer;
 pub use presence::{Me, Present};
 pub use refused::{Conflict, Refused};
+pub use request_log::{ExposureReport, LogExport, MOST_COUNTED};
 pub use rights::Right;
 pub use second_factor::Enrolment;
 pub use session::{

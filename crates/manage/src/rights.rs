@@ -38,6 +38,7 @@ impl Right {
             | Self::ResetPasswords
             | Self::ManageApplications
             | Self::ReadEvents
+            | Self::ReadLogs
             | Self::ReadCustomers
             | Self::ManageCustomers
             | Self::ManageMembers
@@ -66,6 +67,8 @@ rights! {
     ManageApplications = Admin, [];
     /// See events, and what they say of entities.
     ReadEvents = Viewer, [];
+    /// See which requests were made, from where and with which key.
+    ReadLogs = Viewer, [];
     /// See customers.
     ReadCustomers = Viewer, [READ_CUSTOMERS, WRITE_CUSTOMERS];
     /// Make and change customers.

@@ -149,6 +149,8 @@ impl Edited for Tenant {
             "event_days": self.settings.event_days,
             "less_trusted_overwrites": self.settings.less_trusted_overwrites,
             "on_leak": self.settings.on_leak,
+            "log_requests": self.settings.log_requests,
+            "log_days": self.settings.log_days,
             "rpm_limit": self.limits.rpm,
             "rate_limits": self.limits.rates,
         }))

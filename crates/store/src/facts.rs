@@ -19,7 +19,8 @@ const SIZES: [usize; 4] = [1, 8, 64, 256];
 const SELECT: &str = "SELECT k.digest, k.id, k.tenant_id, k.application_id, k.customer_id, k.environment, k.kind,
     k.issued_to_service, k.issued_to_user_id, k.allowed_models, k.source_id, k.trust_level, k.scopes, k.allowed_ips,
     k.metadata, k.enabled, k.blocked_reason, k.revoked_at, k.deleted_at, k.expires_at, k.lineage_id, k.rpm_limit,
-    k.rate_limits, c.rpm_limit, c.rate_limits, a.rpm_limit, a.rate_limits, t.rpm_limit, t.rate_limits
+    k.rate_limits, c.rpm_limit, c.rate_limits, a.rpm_limit, a.rate_limits, t.rpm_limit, t.rate_limits,
+    t.log_requests
     FROM api_keys k
     JOIN tenants t ON t.id = k.tenant_id
     JOIN applications a ON a.tenant_id = k.tenant_id AND a.id = k.application_id
@@ -100,7 +101,8 @@ fn read(mut row: Row) -> Read<KeyReading> {
     let limits = LineageRates::new(row.parsed("lineage_id")?, read_rates(row)?);
     let facts = KeyFacts { blocked, standing, expires_at, limits, ..facts };
     let (customer, application, tenant) = (read_rates(row)?, read_rates(row)?, read_rates(row)?);
-    Ok(KeyReading { digest, facts, shared_rates: SharedRates { customer, application, tenant } })
+    let log_requests = row.parsed("log_requests")?;
+    Ok(KeyReading { digest, facts, shared_rates: SharedRates { customer, application, tenant, log_requests } })
 }
 
 /// Reads two columns, both of which are empty where nobody is joined. Nearly nobody has a list.

@@ -47,6 +47,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod record;
+mod request_log;
 mod rotation;
 mod routings;
 mod row;
@@ -86,6 +87,7 @@ pub use migrate::Migration;
 pub use once::{Begun, Once, Receipt};
 pub use page::Page;
 pub use passwords::Reset;
+pub use request_log::{LogPage, LogSwept, Order};
 pub use rotation::{Rotated, Rotation};
 pub use second_factor::{Enrolled, Sealed};
 pub use sessions::{Entrance, Refresh, Refreshed};

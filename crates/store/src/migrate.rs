@@ -55,6 +55,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(18, "0018_events", include_str!("../migrations/0018_events.sql")),
     Migration::sql(19, "0019_leaks", include_str!("../migrations/0019_leaks.sql")),
     Migration::sql(20, "0020_posture", include_str!("../migrations/0020_posture.sql")),
+    Migration::sql(21, "0021_requests", include_str!("../migrations/0021_requests.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

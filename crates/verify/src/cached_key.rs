@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keystile_core::{
     ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, LineageRates,
-    Rates, Refusal, TenantId, Timestamp, TrustLevel, decide,
+    LogRequests, Rates, Refusal, TenantId, Timestamp, TrustLevel, decide,
 };
 use smallvec::SmallVec;
 
@@ -153,6 +153,11 @@ impl CachedKey {
     pub fn in_common<T: Any + Send + Sync>(&self, derive: impl FnOnce(&Self) -> T) -> Option<&T> {
         let derived = self.profile.derived.get_or_init(|| Box::new(derive(self)));
         derived.downcast_ref()
+    }
+
+    /// Which requests of its keys the tenant wants logged.
+    pub fn log_requests(&self) -> LogRequests {
+        self.profile.tenant.log_requests()
     }
 
     /// [`decide`] on the facts of this key.

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use keystile_core::rate::{Used, UsedLimit};
 use keystile_core::{
-    ApplicationId, CustomerId, Invalid, KeyId, LimitedId, Owner, Rate, Rates, SharedRates, TenantId,
+    ApplicationId, CustomerId, Invalid, KeyId, LimitedId, LogRequests, Owner, Rate, Rates, SharedRates,
+    TenantId,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -106,6 +107,8 @@ const LIMITED: u8 = 2;
 pub struct Meter {
     owner: OwnerId,
     known: AtomicU8,
+    /// Of a tenant: which requests it wants logged, as the place among [`LogRequests::ALL`].
+    logged: AtomicU8,
     /// Whether more was used since it was last kept.
     unkept: AtomicBool,
     used: Mutex<Used>,
@@ -124,7 +127,13 @@ pub struct OwnerUse {
 
 impl Meter {
     fn new(owner: OwnerId) -> Self {
-        Self { owner, known: AtomicU8::new(UNKNOWN), unkept: AtomicBool::new(false), used: Mutex::default() }
+        Self {
+            owner,
+            known: AtomicU8::new(UNKNOWN),
+            logged: AtomicU8::new(0),
+            unkept: AtomicBool::new(false),
+            used: Mutex::default(),
+        }
     }
 
     /// Whose.
@@ -178,6 +187,16 @@ impl Meter {
         let mut used = self.used.lock();
         used.advance(rates, now);
         self.known.store(if rates.is_empty() { UNLIMITED } else { LIMITED }, Ordering::Release);
+    }
+
+    /// Which requests of its keys a tenant wants logged.
+    pub(crate) fn log_requests(&self) -> LogRequests {
+        let place = usize::from(self.logged.load(Ordering::Relaxed));
+        LogRequests::ALL.get(place).copied().unwrap_or_default()
+    }
+
+    fn set_logged(&self, wanted: LogRequests) {
+        self.logged.store(wanted as u8, Ordering::Relaxed);
     }
 
     /// Its limits were changed; what is used stays.
@@ -252,6 +271,8 @@ impl SharedMeters<'_> {
             customer.set(&rates.customer, now);
         }
         self.application.set(&rates.application, now);
+        // Before its limits are known, which lets others use the key.
+        self.tenant.set_logged(rates.log_requests);
         self.tenant.set(&rates.tenant, now);
     }
 }

@@ -10,10 +10,12 @@ mod batch;
 mod broken;
 mod catalogue;
 mod cloud_event;
+mod csv;
 mod customer;
 mod entity;
 mod event;
 mod explanation;
+mod exposure;
 mod import;
 mod ingest;
 mod integration;
@@ -33,6 +35,7 @@ mod password;
 mod patch;
 mod problem;
 mod request_limits;
+mod request_log;
 mod routing;
 mod scan_rules;
 pub mod schema;
@@ -58,6 +61,7 @@ pub use event::{
     EntityNameBody, EventListQuery, EventView, IngestAnswer, MAX_EVENTS, RejectedEvent, SendEvent, SendEvents,
 };
 pub use explanation::{CheckResult, CheckView};
+pub use exposure::{ExposureGroup, ExposureGroups, ExposureQuery, ExposureView};
 pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
 pub use ingest::{
     EventCountsView, IngestPoint, IngestPostureView, IngestQuery, IngestView, SourceListQuery, SourceView,
@@ -83,6 +87,7 @@ pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;
 pub use problem::{FieldProblem, Problem};
+pub use request_log::{LogExportQuery, LogListQuery, LogStreamQuery, LoggedRequestView};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
 pub use scan_rules::ScanRulesQuery;
 pub use second_factor::{ConfirmTotp, EnrolTotp, EnrolmentView, RecoveryCodes, RemoveTotp};

@@ -5,7 +5,7 @@ use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
     Action, BudgetPeriod, Check, Code, Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
-    OnLeak, Owner, Role, SourceType, TrustLevel,
+    LogExportFormat, LogFace, LogMethod, LogRequests, OnLeak, Owner, Role, SourceType, TrustLevel,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -60,6 +60,7 @@ schemas! {
     key_id / maybe_key_id = id("key_"); "an API key's id"
     event_id / maybe_event_id = id("evt_"); "an event's id"
     audit_id / maybe_audit_id = id("aud_"); "an audit entry's id"
+    log_id / maybe_log_id = id("log_"); "the id of a request in the log"
     leak_id / maybe_leak_id = id("leak_"); "the id of a report that a key leaked"
     actor / maybe_actor = text().examples(["per_01J8Z3V5N0QK7Y2M4T6B8D9FGH", "system"]).description(Some("A person's id, a key's id, or `system`.")).build(); "who acts"
     action / maybe_action = one_of(Action::ALL.iter().map(|a| a.as_str())); "what was done"
@@ -78,6 +79,10 @@ schemas! {
     kind / maybe_kind = one_of(KeyKind::NAMES); "a kind of key"
     trust_level / maybe_trust_level = one_of(TrustLevel::ALL.iter().map(|t| t.as_str())); "a trust level"
     status / maybe_status = one_of(KeyStatus::ALL.iter().map(|s| s.as_str())); "a key's status"
+    log_requests / maybe_log_requests = one_of(LogRequests::ALL.iter().map(|w| w.as_str())); "which requests are logged"
+    log_face / maybe_log_face = one_of(LogFace::ALL.iter().map(|f| f.as_str())); "what was asked"
+    log_method / maybe_log_method = one_of(LogMethod::ALL.iter().map(|m| m.as_str())); "the method of a request"
+    log_export_format / maybe_log_export_format = one_of(LogExportFormat::ALL.iter().map(|f| f.as_str())); "the form of an export"
     on_leak / maybe_on_leak = one_of(OnLeak::ALL.iter().map(|w| w.as_str())); "what becomes of keys that leaked"
     leak_source / maybe_leak_source = one_of(LeakSource::ALL.iter().map(|s| s.as_str())); "who told that a key leaked"
     leak_deed / maybe_leak_deed = one_of(LeakDeed::ALL.iter().map(|d| d.as_str())); "what was done about a key that leaked"

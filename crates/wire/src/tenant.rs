@@ -1,8 +1,8 @@
 //! Tenants.
 
 use keystile_core::{
-    Invalid, KeyLabel, Name, OnLeak, RateLimit, Role, Tenant, TenantId, TenantPatch, TenantSettings,
-    Timestamp, TrustLevel,
+    Invalid, KeyLabel, LogRequests, Name, OnLeak, RateLimit, Role, Tenant, TenantId, TenantPatch,
+    TenantSettings, Timestamp, TrustLevel,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,6 +79,14 @@ pub struct PatchTenant {
     #[schema(schema_with = schema::maybe_on_leak)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
     pub on_leak: Patch<String>,
+    /// Which requests are logged; `all` by default.
+    #[schema(schema_with = schema::maybe_log_requests)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub log_requests: Patch<String>,
+    /// Days for which the request log is kept; 30 by default.
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 730)]
+    #[serde(default, skip_serializing_if = "Setting::is_absent")]
+    pub log_days: Patch<u16>,
     /// Requests per minute of all its keys together.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000)]
     #[serde(default, skip_serializing_if = "Setting::is_absent")]
@@ -106,6 +114,7 @@ impl PatchTenant {
         let trust = self.default_trust_level.try_map(|text| text.parse());
         let trust = broken.keep("default_trust_level", trust);
         let on_leak = broken.keep("on_leak", self.on_leak.try_map(|text| text.parse()));
+        let log_requests = broken.keep("log_requests", self.log_requests.try_map(|text| text.parse()));
         let patch = TenantPatch {
             name,
             key_label: label.or_default(KeyLabel::default),
@@ -117,6 +126,8 @@ impl PatchTenant {
                 .less_trusted_overwrites
                 .or_default(|| defaults.less_trusted_overwrites),
             on_leak: on_leak.or_default(|| defaults.on_leak),
+            log_requests: log_requests.or_default(|| defaults.log_requests),
+            log_days: self.log_days.or_default(|| defaults.log_days),
             limits: limits_patch(self.rpm_limit, self.rate_limits),
         };
         broken.or(Some(patch))
@@ -151,6 +162,12 @@ pub struct TenantView {
     /// What becomes of keys that are reported as leaked.
     #[schema(schema_with = schema::on_leak)]
     pub on_leak: OnLeak,
+    /// Which requests are logged.
+    #[schema(schema_with = schema::log_requests)]
+    pub log_requests: LogRequests,
+    /// Days for which the request log is kept.
+    #[schema(minimum = 1, maximum = 730)]
+    pub log_days: u16,
     /// Requests per minute of all its keys together.
     #[schema(required, minimum = 1, maximum = 1_000_000_000)]
     pub rpm_limit: Option<u64>,
@@ -181,6 +198,8 @@ impl TenantView {
             event_days: tenant.settings.event_days,
             less_trusted_overwrites: tenant.settings.less_trusted_overwrites,
             on_leak: tenant.settings.on_leak,
+            log_requests: tenant.settings.log_requests,
+            log_days: tenant.settings.log_days,
             rpm_limit: tenant.limits.rpm,
             rate_limits: tenant.limits.rates,
             role,

@@ -22,5 +22,6 @@ pub(crate) use patch::write;
 pub use record::{ApiKey, KeyKind, KeyStatus, ModelPattern, Revocation, SecretFacts, SourceType, TrustLevel};
 pub use rotation::MAX_OVERLAP;
 pub use rules::{RuleFormat, scan_rules};
+pub(crate) use search::masked_length;
 pub use search::{FoundKey, KeySearch, LONGEST_KEY};
 pub use text::{KeyText, MalformedKey, Presented, check_brought_secret, mint};

@@ -102,6 +102,11 @@ fn key_at(bytes: &[u8]) -> Option<(&str, KeyText<'_>)> {
     Some((text, KeyText::parse(text).ok()??))
 }
 
+/// How many bytes of these are a key of our own form, if they begin with one.
+pub(crate) fn masked_length(bytes: &[u8]) -> Option<usize> {
+    bytes.starts_with(PREFIX.as_bytes()).then(|| key_at(bytes)).flatten().map(|(text, _)| text.len())
+}
+
 /// Where the part begins behind the one that begins at `from` and has at most `longest` bytes.
 fn part_behind(bytes: &[u8], from: usize, longest: usize) -> Option<usize> {
     let length = bytes.get(from..)?.iter().take(longest + 1).position(|byte| *byte == b'_')?;

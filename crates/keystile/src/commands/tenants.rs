@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, value_parser};
-use keystile_core::{Clock, KeyLabel, Name, OnLeak, TrustLevel};
+use keystile_core::{Clock, KeyLabel, LogRequests, Name, OnLeak, TrustLevel};
 use keystile_wire::{CreateTenant, Patch, PatchTenant, TenantView};
 
 use super::context::{Common, Context};
 use super::output::Report;
 use super::shared_limits::{ClearFlags, LimitFlags, limit_lines};
 use super::table::{fields, table};
-use super::words::{on_leak, trust_level};
+use super::words::{log_requests, on_leak, trust_level};
 use crate::failure::Failure;
 
 const NOTHING: &str = "nothing is to be changed: name a setting, such as --rotation-days 30";
@@ -76,6 +76,12 @@ struct Update {
     /// What becomes of keys that are reported as leaked.
     #[arg(long, value_parser = on_leak())]
     on_leak: Option<OnLeak>,
+    /// Which requests are logged.
+    #[arg(long, value_parser = log_requests())]
+    log_requests: Option<LogRequests>,
+    /// Days for which the request log is kept.
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u16).range(1..=730))]
+    log_days: Option<u16>,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
@@ -130,6 +136,8 @@ impl Update {
             event_days: self.event_days.into(),
             less_trusted_overwrites: self.less_trusted_overwrites.into(),
             on_leak: self.on_leak.map(|wanted| wanted.to_string()).into(),
+            log_requests: self.log_requests.map(|wanted| wanted.to_string()).into(),
+            log_days: self.log_days.into(),
             rpm_limit,
             rate_limits,
             version: None,
@@ -153,6 +161,8 @@ fn changes_nothing(request: &PatchTenant) -> bool {
         && request.event_days == Patch::Keep
         && request.less_trusted_overwrites == Patch::Keep
         && request.on_leak == Patch::Keep
+        && request.log_requests == Patch::Keep
+        && request.log_days == Patch::Keep
         && request.rpm_limit == Patch::Keep
         && request.rate_limits == Patch::Keep
 }
@@ -185,6 +195,7 @@ fn sheet(tenant: &TenantView) -> String {
         ("events kept", format!("for {} days", tenant.event_days)),
         ("less trusted sources", overwriting(tenant.less_trusted_overwrites).to_owned()),
         ("on a leak", tenant.on_leak.to_string()),
+        ("requests logged", format!("{}, for {} days", tenant.log_requests, tenant.log_days)),
     ];
     pairs.extend(limit_lines(tenant.rpm_limit, &tenant.rate_limits));
     pairs.push(("created", tenant.created_at.to_string()));

@@ -5,7 +5,10 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::usage::Step;
-use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, OnLeak, Role, TrustLevel};
+use keystile_core::{
+    Action, AllowedIps, Environment, Invalid, KeyStatus, LogExportFormat, LogFace, LogRequests, NanoUsd,
+    OnLeak, Role, TrustLevel,
+};
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
 
@@ -32,6 +35,21 @@ pub(crate) fn trust_level() -> impl TypedValueParser<Value = TrustLevel> {
 /// One of the ways to treat keys that leaked.
 pub(crate) fn on_leak() -> impl TypedValueParser<Value = OnLeak> {
     member(OnLeak::ALL.iter().map(|wanted| wanted.as_str()))
+}
+
+/// Which requests are logged.
+pub(crate) fn log_requests() -> impl TypedValueParser<Value = LogRequests> {
+    member(LogRequests::ALL.iter().map(|wanted| wanted.as_str()))
+}
+
+/// What was asked.
+pub(crate) fn log_face() -> impl TypedValueParser<Value = LogFace> {
+    member(LogFace::ALL.iter().map(|face| face.as_str()))
+}
+
+/// One of the forms of an export of the request log.
+pub(crate) fn log_export_format() -> impl TypedValueParser<Value = LogExportFormat> {
+    member(LogExportFormat::ALL.iter().map(|format| format.as_str()))
 }
 
 /// One of the forms of rules for scanners.

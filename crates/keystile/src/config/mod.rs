@@ -148,6 +148,7 @@ impl Settings {
             signing_key_file: self.signing_key_file(),
             encryption_key_file: self.encryption_key_file(),
             bounds: self.bounds(),
+            request_sinks: Vec::new(),
         })
     }
 

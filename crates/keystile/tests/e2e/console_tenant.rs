@@ -38,6 +38,8 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         ("default_trust_level", "internal"),
         ("event_days", "30"),
         ("less_trusted_overwrites", "yes"),
+        ("log_requests", "refused"),
+        ("log_days", "7"),
         ("rpm_limit", "600"),
         ("rate_limits[0].name", "daily"),
         ("rate_limits[0].limit", "5000"),
@@ -51,6 +53,8 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         ("rotation_days", "0"),
         ("rotation_days", "many"),
         ("event_days", "0"),
+        ("log_requests", "some"),
+        ("log_days", "731"),
         ("rpm_limit", "0"),
     ] {
         let refused = owner.submit("settings", &with(field, typed)).await;
@@ -69,6 +73,8 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         "default_trust_level",
         "event_days",
         "less_trusted_overwrites",
+        "log_requests",
+        "log_days",
         "rpm_limit",
         "rate_limits",
     ];
@@ -81,6 +87,8 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         json!("internal"),
         json!(30),
         json!(true),
+        json!("refused"),
+        json!(7),
         json!(600),
         daily,
     ];

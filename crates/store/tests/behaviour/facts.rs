@@ -1,7 +1,9 @@
 //! What verification reads.
 
 use keystile_core::key::Revocation;
-use keystile_core::{Action, Actor, ApiKey, Digest, KeyFacts, KeyReading, Rates, SharedRates};
+use keystile_core::{
+    Action, Actor, ApiKey, Digest, KeyFacts, KeyReading, LogRequests, Rates, SharedRates,
+};
 use keystile_store::Store;
 
 use crate::bed::Bed;
@@ -111,6 +113,14 @@ pub(crate) async fn limits_of_all_who_share_them_are_read_with_the_key(bed: &Bed
         Ok(Some(told))
     });
     changed.await.unwrap().unwrap().unwrap();
+    let told = world.entry(Action::TenantUpdate, scoped.id);
+    let changed = store.change_tenant::<()>(tenant_id, move |tenant| {
+        tenant.settings.log_requests = LogRequests::Refused;
+        Ok(Some(told))
+    });
+    changed.await.unwrap().unwrap().unwrap();
     let (customer, application) = (Rates::new(Some(7), &[]), limits().request_rates());
-    assert_eq!(shared_rates(&store, &scoped).await, SharedRates { customer, application, tenant });
+    let log_requests = LogRequests::Refused;
+    let expected = SharedRates { customer, application, tenant, log_requests };
+    assert_eq!(shared_rates(&store, &scoped).await, expected);
 }

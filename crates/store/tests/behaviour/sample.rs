@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use keystile_core::key::mint;
 use keystile_core::{
     Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
-    Customer, CustomerId, Environment, Grants, KeyId, KeyKind, Limits, Membership, NanoUsd, OnLeak, Person,
-    PersonId, RateLimit, RequestLimits, Role, SealedEntry, SourceType, Tenant, TenantId, TenantSettings,
-    Timestamp, TrustLevel,
+    Customer, CustomerId, Environment, Grants, KeyId, KeyKind, Limits, LogRequests, Membership, NanoUsd,
+    OnLeak, Person, PersonId, RateLimit, RequestLimits, Role, SealedEntry, SourceType, Tenant, TenantId,
+    TenantSettings, Timestamp, TrustLevel,
 };
 use keystile_store::{AuditFilter, Founding, KeyFilter, Page, Sealing, Store};
 use serde_json::json;
@@ -55,6 +55,8 @@ impl World {
                 event_days: 60,
                 less_trusted_overwrites: true,
                 on_leak: OnLeak::Notify,
+                log_requests: LogRequests::All,
+                log_days: 20,
             },
             limits: limits(),
             version: 1,

@@ -188,6 +188,7 @@ async fn limits_of_all_owners_bear_on_a_request_and_one_that_is_full_leaves_the_
         customer: Rates::new(Some(8), &[hourly]),
         application: per_minute(20),
         tenant: per_minute(1_000),
+        ..SharedRates::default()
     };
     for whose in
         [LimitedId::Customer(customer), LimitedId::Application(application), LimitedId::Tenant(tenant(1))]

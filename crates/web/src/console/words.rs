@@ -1,7 +1,7 @@
 //! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
 
 use keystile_core::{
-    Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState, OnLeak, Role, TrustLevel,
+    Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState, LogRequests, OnLeak, Role, TrustLevel,
 };
 
 /// A word for people.
@@ -31,6 +31,15 @@ pub(super) const fn trust(level: TrustLevel) -> Word {
         TrustLevel::External => word("External", "Less trusted, or controlled by a customer."),
         TrustLevel::Internal => word("Internal", "A system your own team operates."),
         TrustLevel::Trusted => word("Trusted", "Traffic you consider highly reliable."),
+    }
+}
+
+/// Which requests are logged.
+pub(super) const fn logged(wanted: LogRequests) -> Word {
+    match wanted {
+        LogRequests::All => word("All", "After a leak, everything that was done with the key can be told."),
+        LogRequests::Refused => word("Those that were refused", "Of what was allowed only counts are kept."),
+        LogRequests::Nothing => word("None", "Nothing can be told of a key but how often it was used."),
     }
 }
 
@@ -117,6 +126,11 @@ pub(super) fn trust_levels() -> impl Iterator<Item = (&'static str, Word)> {
 /// What can be done with keys that are reported as leaked, likewise.
 pub(super) fn on_leaks() -> impl Iterator<Item = (&'static str, Word)> {
     OnLeak::ALL.iter().map(|one| (one.as_str(), on_leak(*one)))
+}
+
+/// What can be logged, likewise.
+pub(super) fn ways_to_log() -> impl Iterator<Item = (&'static str, Word)> {
+    LogRequests::ALL.iter().map(|one| (one.as_str(), logged(*one)))
 }
 
 /// The states of keys, likewise.

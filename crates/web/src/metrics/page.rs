@@ -45,6 +45,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     cache(&stats, page);
     usage(&stats, page);
     events(app, page);
+    log(app, page);
     store(app, page);
 }
 
@@ -205,6 +206,19 @@ fn swept(app: &App, page: &mut Exposition) {
     page.counter("keystile_events_swept_total", help).count(&[], measures.swept_events());
     let help = "Entities that were forgotten because nothing was heard of them for as long.";
     page.counter("keystile_entities_swept_total", help).count(&[], measures.swept_entities());
+}
+
+fn log(app: &App, page: &mut Exposition) {
+    let stats = app.requests.stats();
+    let help = "Requests that are not written to the log yet.";
+    page.gauge("keystile_log_requests_pending", help).size(&[], stats.waiting);
+    page.counter("keystile_log_requests_total", "Requests that were written to the log.")
+        .count(&[], stats.written);
+    let help = "Requests that are missing in the log, as there was no room for them or the store refused them.";
+    page.counter("keystile_log_requests_missing_total", help).count(&[], stats.missing);
+    let help = "Times that the log could not be written; it is tried again.";
+    page.counter("keystile_log_failures_total", help).count(&[], stats.failures);
+    page.gauge("keystile_log_streams", "Who watch a log.").size(&[], stats.watching);
 }
 
 fn store(app: &App, page: &mut Exposition) {

@@ -28,6 +28,8 @@ const SHOWN: &[&str] = &[
     "event_days",
     "less_trusted_overwrites",
     "on_leak",
+    "log_requests",
+    "log_days",
     "rpm_limit",
     "rate_limits",
 ];
@@ -69,6 +71,8 @@ impl Settings {
             ("default_trust_level", settings.default_trust_level.as_str()),
             ("event_days", &settings.event_days.to_string()),
             ("on_leak", settings.on_leak.as_str()),
+            ("log_requests", settings.log_requests.as_str()),
+            ("log_days", &settings.log_days.to_string()),
         ]);
         for (name, is_ticked) in [
             ("mfa_required", settings.mfa_required),
@@ -88,6 +92,11 @@ impl Settings {
     /// What is done with keys that are reported as leaked.
     const fn on_leak(&self) -> Word {
         words::on_leak(self.tenant.settings.on_leak)
+    }
+
+    /// Which requests are logged.
+    const fn log_requests(&self) -> Word {
+        words::logged(self.tenant.settings.log_requests)
     }
 
     /// The limits in a line.
@@ -139,6 +148,8 @@ async fn carry_out(app: &App, caller: Caller, fields: &Fields, limits: &TypedLim
         .with("event_days", number(fields.text("event_days")))
         .with("less_trusted_overwrites", fields.is_ticked("less_trusted_overwrites").into())
         .text("on_leak", fields)
+        .text("log_requests", fields)
+        .with("log_days", number(fields.text("log_days")))
         .with("version", number(fields.text("version")));
     let request: PatchTenant = limits.write(request)?.read()?;
     let guard = VersionGuard(request.version);

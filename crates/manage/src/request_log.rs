@@ -1,0 +1,192 @@
+//! Reading the request log, and what it says of a key that leaked.
+
+use std::time::Duration;
+
+use keystile_core::leak::MOST_REPORTS;
+use keystile_core::request_log::{Before, Exposure};
+use keystile_core::{
+    ApiKey, Invalid, KeyId, LogFilter, LogId, LogRequests, LoggedRequest, TenantId, Timestamp,
+};
+use keystile_measure::SPANS;
+use keystile_store::{LogPage, Order, Page};
+use tracing::instrument;
+
+use crate::{Caller, ControlPlane, Refused, Right};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Requests that are read at a time, for an export and a report: half a megabyte or so in memory.
+const A_PIECE: u32 = 1_000;
+/// Most requests that one report counts, and most that it compares them with: a second or so.
+pub const MOST_COUNTED: u32 = 100_000;
+/// How long before a key was revoked a report begins if nobody says since when.
+const BEFORE_A_REVOKE: Duration = DAY;
+/// Requests of a report that are shown one by one: as many as a page of the log.
+const SHOWN: u32 = 50;
+
+/// What was done with a key since a moment.
+#[derive(Debug)]
+pub struct ExposureReport {
+    /// The key.
+    pub key_id: KeyId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// The log reaches back to this moment for that key.
+    pub log_from: Timestamp,
+    /// There were more than [`MOST_COUNTED`] requests: those up to this moment are counted. A report since then tells of the rest.
+    pub counted_to: Option<Timestamp>,
+    /// Earlier requests were compared with from this moment on.
+    pub compared_from: Timestamp,
+    /// Requests of the tenant at the time that are not in the log, as there was no room for them: those of the key may be among them.
+    pub missing: u64,
+    /// Whether each request of the key since then is counted, unless [`Self::missing`] are among them.
+    pub is_whole: bool,
+    /// What was done.
+    pub exposure: Exposure,
+    /// What was done before.
+    pub before: Before,
+    /// The latest of the requests.
+    pub latest: Vec<LoggedRequest>,
+}
+
+/// The log of a tenant, or what a filter shows of it, piece by piece.
+pub struct LogExport {
+    control: ControlPlane,
+    tenant_id: TenantId,
+    filter: LogFilter,
+    /// Behind which to go on; nothing when it is over.
+    next: Option<Option<LogId>>,
+}
+
+impl ControlPlane {
+    /// A page of the log of the caller's tenant, the latest first; `limit` requests at most.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLogs`], so that no key has it: the log is not parted by applications and customers, and addresses are
+    /// personal data.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn logged_requests(
+        &self,
+        caller: &Caller,
+        filter: LogFilter,
+        after: Option<LogId>,
+        limit: u32,
+    ) -> Result<LogPage, Refused> {
+        caller.require(Right::ReadLogs)?;
+        Ok(self.store.logged_requests(caller.tenant_id, filter, Order::LatestFirst, after, limit).await?)
+    }
+
+    /// One request of the log of the caller's tenant.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is unknown, another tenant's or not kept any more; without [`Right::ReadLogs`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn logged_request(&self, caller: &Caller, id: LogId) -> Result<LoggedRequest, Refused> {
+        caller.require(Right::ReadLogs)?;
+        self.store.logged_request(caller.tenant_id, id).await?.ok_or(Refused::NotFound("request in the log"))
+    }
+
+    /// The log of the caller's tenant, the latest first, to be read piece by piece. What is logged from now on is not in it.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLogs`].
+    pub fn log_export(&self, caller: &Caller, filter: LogFilter) -> Result<LogExport, Refused> {
+        caller.require(Right::ReadLogs)?;
+        Ok(LogExport { control: self.clone(), tenant_id: caller.tenant_id, filter, next: Some(None) })
+    }
+
+    /// What was done with a key of the caller's tenant since a moment; also of one that is deleted. If nobody says since when: since it
+    /// was first reported as leaked; else since a day before it was revoked, or before now.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for a key that is unknown or another tenant's; for a moment to come; without [`Right::ReadLogs`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn exposure(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        since: Option<Timestamp>,
+    ) -> Result<ExposureReport, Refused> {
+        caller.require(Right::ReadLogs)?;
+        let key = self.store.key(caller.tenant_id, id).await?.ok_or(Refused::NotFound("API key"))?;
+        let (settings, until) = (self.tenant(caller).await?.settings, self.now());
+        let since = match since {
+            Some(since) if since > until => {
+                return Err(Invalid::new("since", "must not be in the future").into());
+            }
+            Some(since) => since,
+            None => self.leaked_at(&key, until).await?,
+        };
+        let log_from = until.minus(DAY * u32::from(settings.log_days)).max(key.created_at);
+        let (mut exposure, mut before) = (Exposure::default(), Before::default());
+        let of_key = LogFilter { key_id: Some(id), ..LogFilter::default() };
+        let to = Some(until.plus(Duration::from_millis(1)));
+        let used = LogFilter { from: Some(since), to, ..of_key.clone() };
+        let counted_to = self.go_through(&key, &used, Order::OldestFirst, |one| exposure.add(one)).await?;
+        let earlier = LogFilter { to: Some(since), ..of_key };
+        let compared = self.go_through(&key, &earlier, Order::LatestFirst, |one| before.add(one)).await?;
+        let latest =
+            self.store.logged_requests(key.tenant_id, used, Order::LatestFirst, None, SHOWN).await?.requests;
+        Ok(ExposureReport {
+            key_id: id,
+            since,
+            until,
+            log_from,
+            counted_to,
+            compared_from: compared.unwrap_or(log_from),
+            missing: self.store.missing_requests(key.tenant_id, since, until).await?,
+            is_whole: counted_to.is_none()
+                && settings.log_requests == LogRequests::All
+                && since.max(key.created_at) >= log_from,
+            exposure,
+            before,
+            latest,
+        })
+    }
+
+    async fn leaked_at(&self, key: &ApiKey, now: Timestamp) -> Result<Timestamp, Refused> {
+        let all = Page { after: None, limit: u32::try_from(MOST_REPORTS).unwrap_or(u32::MAX) };
+        let reports = self.store.leaks(key.tenant_id, Some(key.id), all).await?;
+        let revoked_at = key.revoked.as_ref().map_or(now, |end| end.at);
+        let first = reports.last().map(|report| report.reported_at);
+        Ok(first.unwrap_or(revoked_at.minus(BEFORE_A_REVOKE)))
+    }
+
+    /// Tells of each request that the filter shows. When there are more than [`MOST_COUNTED`], tells of the first so many, and
+    /// the moment of the last of them.
+    async fn go_through(
+        &self,
+        key: &ApiKey,
+        filter: &LogFilter,
+        order: Order,
+        mut each: impl FnMut(&LoggedRequest) + Send,
+    ) -> Result<Option<Timestamp>, Refused> {
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let page =
+                self.store.logged_requests(key.tenant_id, filter.clone(), order, after, A_PIECE).await?;
+            page.requests.iter().for_each(&mut each);
+            count += A_PIECE;
+            match page.next {
+                Some(next) if count >= MOST_COUNTED => return Ok(Some(next.made_at())),
+                Some(next) => after = Some(next),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl LogExport {
+    /// Some more requests, at most a thousand; nothing when it is over.
+    ///
+    /// # Errors
+    /// When the store does not answer. The export is broken off then.
+    pub async fn piece(&mut self) -> Result<Option<Vec<LoggedRequest>>, Refused> {
+        let Some(after) = self.next else { return Ok(None) };
+        let (store, filter) = (&self.control.store, self.filter.clone());
+        let page = store.logged_requests(self.tenant_id, filter, Order::LatestFirst, after, A_PIECE).await?;
+        self.next = page.next.map(Some);
+        Ok(Some(page.requests))
+    }
+}

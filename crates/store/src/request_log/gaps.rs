@@ -1,0 +1,64 @@
+//! How many requests are not in the log that should be.
+
+use std::sync::LazyLock;
+
+use keystile_core::{MissingRequests, Minute, TenantId, Timestamp};
+
+use super::rows::bits;
+use crate::chunked::{Chunked, places};
+use crate::row::Read;
+use crate::tx::Tx;
+use crate::value::Value;
+use crate::{Store, StoreError};
+
+static ADD: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|size| {
+        format!(
+            "INSERT INTO request_gaps (tenant_id, minute, missing) VALUES {}
+             ON CONFLICT (tenant_id, minute) DO UPDATE SET missing = request_gaps.missing + excluded.missing",
+            places(size, 3)
+        )
+    })
+});
+/// Each minute at most 2,000 times 64 thousand, of two years at most: no sum overflows.
+const MISSING: &str = "SELECT CAST(COALESCE(SUM(missing), 0) AS BIGINT) AS missing FROM request_gaps
+    WHERE tenant_id = $1 AND minute >= $2 AND minute <= $3";
+
+impl Store {
+    /// Notes that requests are missing, no two of them of the same tenant and minute, beside those that were noted before.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn add_missing_requests(&self, missing: Vec<MissingRequests>) -> Result<(), StoreError> {
+        self.write_quietly(missing, |missing, tx| Box::pin(add(missing, tx))).await
+    }
+
+    /// How many requests are missing in the minutes from that of `from` to that of `to`.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn missing_requests(
+        &self,
+        tenant_id: TenantId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let minute = |moment| Value::Int(i64::from(Minute::of(moment).number()));
+        let sought = [bits(tenant_id.as_u128()), minute(from), minute(to)];
+        self.read(sought, |sought, tx| Box::pin(read(sought, tx))).await
+    }
+}
+
+async fn add(missing: &[MissingRequests], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let row = |missing: &MissingRequests| {
+        let minute = Value::Int(i64::from(missing.minute.number()));
+        vec![bits(missing.tenant_id.as_u128()), minute, Value::count(Some(missing.count))]
+    };
+    let rows: Vec<_> = missing.iter().map(row).collect();
+    ADD.run(&rows, tx).await.map(drop)
+}
+
+async fn read(sought: &[Value; 3], tx: &mut Tx<'_>) -> Read<u64> {
+    let row = tx.query_opt(MISSING, sought).await?;
+    Ok(row.map(|mut row| row.opt_count("missing")).transpose()?.flatten().unwrap_or(0))
+}

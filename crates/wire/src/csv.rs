@@ -1,0 +1,62 @@
+//! Lines of a table that spreadsheets read (RFC 4180).
+
+use std::fmt::Display;
+
+/// What a spreadsheet takes for the beginning of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// A line that is being written.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    text: String,
+    has_cell: bool,
+}
+
+impl Line {
+    /// A whole line of these cells.
+    pub(crate) fn of(cells: &[&str]) -> String {
+        let mut line = Self::default();
+        for cell in cells {
+            line.cell(Some(cell));
+        }
+        line.end()
+    }
+
+    /// Adds a cell; an empty one for nothing.
+    pub(crate) fn cell(&mut self, value: Option<impl Display>) -> &mut Self {
+        if std::mem::replace(&mut self.has_cell, true) {
+            self.text.push(',');
+        }
+        let Some(value) = value else { return self };
+        let mut cell = value.to_string();
+        if cell.starts_with(FORMULA) {
+            cell.insert(0, '\'');
+        }
+        if cell.contains([',', '"', '\r', '\n']) {
+            self.text.extend(["\"", cell.replace('"', "\"\"").as_str(), "\""]);
+        } else {
+            self.text.push_str(&cell);
+        }
+        self
+    }
+
+    /// The text, with its line break.
+    pub(crate) fn end(mut self) -> String {
+        self.text.push_str("\r\n");
+        self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_where_they_must_be_and_never_are_formulas() {
+        let line = Line::of(&["a", "", "b,c", "say \"hi\"", "1\n2", "=1+1", "-2", "@x", "+4", "a=b", "\t=1"]);
+        assert_eq!(line, "a,,\"b,c\",\"say \"\"hi\"\"\",\"1\n2\",'=1+1,'-2,'@x,'+4,a=b,'\t=1\r\n");
+        let mut line = Line::default();
+        line.cell(None::<&str>).cell(Some(7));
+        assert_eq!(line.end(), ",7\r\n");
+    }
+}
