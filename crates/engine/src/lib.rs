@@ -13,6 +13,7 @@ mod engine;
 mod engine_error;
 mod helm;
 mod ingest;
+mod jobs;
 mod key_source;
 mod limit_keeper;
 mod opening;

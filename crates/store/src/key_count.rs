@@ -23,7 +23,8 @@ pub(crate) async fn count(
     last: KeyId,
     tx: &mut Tx<'_>,
 ) -> Result<u64, StoreError> {
-    let which = Which { tenant_id, filter: filter.clone(), page: Page { after: None::<KeyId>, limit: 0 }.into() };
+    let page = Page { after: None::<KeyId>, limit: 0 };
+    let which = Which { tenant_id, filter: filter.clone(), page: page.into() };
     let Listing { sql, values } = Listing::of_count(&which, &KeyCursor { id: last, place: KeyPlace::Id });
     let found = tx.query_opt(&sql, &values).await?;
     Ok(found.map(|mut row| row.opt_count("keys")).transpose()?.flatten().unwrap_or(0))
