@@ -115,7 +115,8 @@ impl Worker {
     }
 
     async fn stumble(&self, claim: &JobClaim, refused: &Refused) {
-        let (id, error): (_, &dyn std::error::Error) = (claim.job.id, refused);
+        let id = claim.job.id;
+        let error: &dyn std::error::Error = refused;
         tracing::warn!(error, job = %id, "a step of a background job was not done");
         if let Err(error) = self.control.stumble(claim, refused).await {
             let error: &dyn std::error::Error = &error;
