@@ -110,6 +110,14 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "…/api-keys/{api_key_id}/enable", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/block", Tenant(Developer, ISSUE)),
     ("POST", "…/api-keys/{api_key_id}/unblock", Tenant(Developer, ISSUE)),
+    ("GET", "…/jobs", Tenant(Viewer, READ_KEYS)),
+    // A job that changes keys; one that only reads them takes less.
+    ("POST", "…/jobs", Tenant(Developer, ISSUE)),
+    ("GET", "…/jobs/{job_id}", Tenant(Viewer, READ_KEYS)),
+    ("POST", "…/jobs/{job_id}/cancel", Tenant(Viewer, READ_KEYS)),
+    ("POST", "…/jobs/{job_id}/retry", Tenant(Viewer, READ_KEYS)),
+    ("GET", "…/jobs/{job_id}/result", Tenant(Viewer, READ_KEYS)),
+    ("POST", "…/jobs/{job_id}/result", Tenant(Developer, ISSUE)),
     ("POST", "/api/v1/events", Sender),
     ("GET", "…/events", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/events/{event_id}", Tenant(Viewer, PERSONS_ONLY)),
@@ -229,7 +237,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 12] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 13] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
@@ -242,6 +250,7 @@ fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &
         ("customer_id", "cus_01J00000000000000000000009"),
         ("permission", "nothing:read"),
         ("event_id", "evt_01J00000000000000000000009"),
+        ("job_id", "job_01J00000000000000000000009"),
         ("entity_type", "nothing"),
         ("entity_id", "nowhere"),
     ]

@@ -55,6 +55,7 @@ mod import;
 mod integration;
 mod isolation;
 mod key_lists;
+mod jobs;
 mod keys_fields;
 mod keys_life;
 mod leak_intake;
