@@ -34,6 +34,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_open ON jobs (tenant_id, due_at) WHERE ended_at IS NULL;
 CREATE INDEX jobs_served ON jobs (tenant_id, served_at);
 CREATE INDEX jobs_kept ON jobs (kept_until) WHERE kept_until IS NOT NULL;
+CREATE INDEX jobs_failed ON jobs (kind) WHERE state = 'failed';
 CREATE INDEX jobs_ended ON jobs (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Keys that an import is to add, as many as one step adds in each row.

@@ -22,7 +22,8 @@ const LEASED: &str =
 const CANCELLING: &str = "UPDATE jobs SET state = 'cancelling', due_at = $3 WHERE tenant_id = $1 AND id = $2";
 const RETRY: &str = "UPDATE jobs SET state = 'running', due_at = $3, ended_at = NULL, kept_until = NULL, attempts = 0,
     error_code = NULL, error_detail = NULL WHERE tenant_id = $1 AND id = $2";
-const TALLY: &str = "SELECT kind, state, COUNT(*) AS jobs FROM jobs WHERE ended_at IS NULL GROUP BY kind, state";
+const TALLY: &str = "SELECT kind, state, COUNT(*) AS jobs FROM jobs WHERE ended_at IS NULL GROUP BY kind, state
+    UNION ALL SELECT kind, state, COUNT(*) AS jobs FROM jobs WHERE state = 'failed' GROUP BY kind, state";
 
 /// Which jobs a list shows; what is `None` does not matter.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +84,7 @@ impl Store {
         self.read(values, |values, tx| Box::pin(read_page(values, tx))).await
     }
 
-    /// How many jobs of the installation that are not over do what, and where they stand.
+    /// How many jobs of the installation that are not over, or have failed, do what, and where they stand.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.

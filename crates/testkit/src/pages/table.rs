@@ -10,7 +10,7 @@ pub struct Page {
     pub name: &'static str,
     /// Who sees it.
     pub who: Who,
-    /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}`, `{customer}` and `{event}` stand for
+    /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}`, `{customer}`, `{event}` and `{job}` stand for
     /// those of the scene.
     pub path: &'static str,
     /// What it is answered with.
@@ -79,6 +79,12 @@ pub const PAGES: &[Page] = &[
     page("events", Who::Owner, "/console/{tenant}/events"),
     page("events-none-found", Who::Owner, "/console/{tenant}/events?type=there.is.none"),
     page("event", Who::Owner, "/console/{tenant}/events/{event}"),
+    page("jobs", Who::Owner, "/console/{tenant}/jobs"),
+    page("jobs-none-found", Who::Owner, "/console/{tenant}/jobs?state=failed"),
+    page("job", Who::Owner, "/console/{tenant}/jobs/{job}"),
+    page("job-export", Who::Owner, "/console/{tenant}/jobs/new?act=export&environment=production"),
+    page("job-revoke", Who::Owner, "/console/{tenant}/jobs/new?act=revoke&unused_days=90"),
+    page("job-rotate", Who::Owner, "/console/{tenant}/jobs/new?act=rotate&rotation_due=true"),
     page("entities", Who::Owner, "/console/{tenant}/entities"),
     page("entity", Who::Owner, "/console/{tenant}/entities/shipment/SH-20417"),
     page("audit", Who::Owner, "/console/{tenant}/audit"),
@@ -115,6 +121,7 @@ impl Page {
             ("{application}", &scene.applications[0]),
             ("{customer}", &scene.customers[0]),
             ("{event}", &scene.event),
+            ("{job}", &scene.job),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

@@ -4,6 +4,7 @@
 //! database while the server is stopped: there is no other way to be three months old.
 
 mod events;
+mod jobs;
 mod keys;
 mod past;
 mod places;
@@ -50,6 +51,8 @@ pub struct Scene {
     pub keys: Vec<SceneKey>,
     /// The latest event that was sent.
     pub event: String,
+    /// A background job that is over.
+    pub job: String,
 }
 
 /// One who asks the API.
@@ -76,8 +79,9 @@ impl Scene {
         let customers = places::customers(&owner).await;
         let keys = keys::make(&owner, &applications, &customers).await;
         let event = events::make(&owner, &keys).await;
+        let job = jobs::make(&owner).await;
         let tenant_id = owner.tenant_id.clone();
-        let mut scene = Self { server, tenant_id, applications, customers, keys, event };
+        let mut scene = Self { server, tenant_id, applications, customers, keys, event, job };
         past::make(&mut scene);
         scene
     }

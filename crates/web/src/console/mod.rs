@@ -17,6 +17,7 @@ mod door;
 mod events;
 mod form;
 mod headers;
+mod jobs;
 mod keys;
 mod links;
 mod members;
@@ -106,6 +107,7 @@ fn in_tenant() -> Pages {
         .merge(keys::routes())
         .merge(customers::routes())
         .merge(events::routes())
+        .merge(jobs::routes())
         .merge(applications::routes())
         .merge(audit::routes())
         .merge(playground::routes())

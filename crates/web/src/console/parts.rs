@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
-use keystile_core::{ApiKey, Environment, KeyStatus, Role, Timestamp, TrustLevel};
+use keystile_core::{ApiKey, Environment, JobState, KeyStatus, Role, Timestamp, TrustLevel};
 
 use super::words;
 
@@ -91,7 +91,7 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, Role, u64);
+shown!(Timestamp, Environment, TrustLevel, Role, JobState, u64);
 
 /// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
 #[derive(Clone, Copy)]
@@ -178,6 +178,19 @@ pub(super) fn role(role: impl Shown<Role>) -> Badge {
         Role::Viewer => "",
     };
     Badge { tone, word: words::role(role).name }
+}
+
+/// Where a background job stands.
+pub(super) fn job_state(state: impl Shown<JobState>) -> Badge {
+    let state = state.shown();
+    let tone = match state {
+        JobState::Waiting => "dot",
+        JobState::Running => "dot info",
+        JobState::Cancelling | JobState::Cancelled => "dot warn",
+        JobState::Done => "dot good",
+        JobState::Failed => "dot bad",
+    };
+    Badge { tone, word: words::job_state(state) }
 }
 
 /// What is written here is ours: no text of anybody else's goes into it.
