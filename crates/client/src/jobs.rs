@@ -1,9 +1,7 @@
 //! Background jobs.
 
 use keystile_core::{JobId, TenantId};
-use keystile_wire::{
-    CreateJob, JobCount, JobListQuery, JobResultQuery, JobSecrets, JobView, Listing,
-};
+use keystile_wire::{CreateJob, JobCount, JobListQuery, JobResultQuery, JobSecrets, JobView, Listing};
 
 use crate::answer::Pieces;
 use crate::audit::EXPORT_TIMEOUT;

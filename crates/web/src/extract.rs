@@ -228,6 +228,7 @@ path_ids! {
     keystile_core::ApplicationId, "application_id", "application";
     keystile_core::AuditId, "audit_id", "audit entry";
     keystile_core::EventId, "event_id", "event";
+    keystile_core::JobId, "job_id", "job";
     keystile_core::PersonId, "person_id", "member";
     keystile_core::SessionId, "session_id", "session";
     keystile_core::CustomerId, "customer_id", "customer";

@@ -104,7 +104,7 @@ async fn what_a_step_has_done_verification_knows() {
     let body = json!({ "kind": "disable", "filter": { "tag": "team:left" }, "expected": 1 });
     let disabled = over(&world, text(&make(&world, &body).await, "id")).await;
     assert_eq!((&disabled["done"], &disabled["actor"]), (&json!(1), &made["created_by"]));
-    assert_eq!((code(&made).await, code(&other).await), ("key_disabled".to_owned(), "allowed".to_owned()));
+    assert_eq!((code(&made).await, code(&other).await), ("key_inactive".to_owned(), "allowed".to_owned()));
     let body = json!({ "kind": "enable", "filter": { "tag": "team:left" }, "expected": 1 });
     over(&world, text(&make(&world, &body).await, "id")).await;
     assert_eq!(code(&made).await, "allowed");

@@ -28,6 +28,7 @@ mod console_audit;
 mod console_authorization;
 mod console_customers;
 mod console_downloads;
+mod console_jobs;
 mod console_keys;
 mod console_links;
 mod console_looks;

@@ -98,7 +98,8 @@ impl ControlPlane {
     ) -> Result<Result<Option<ChangedKey>, Refused>, Refused> {
         let entry = self.entry(caller, edit.action(), before.id.to_string(), Value::Null)?;
         let mut after = before.clone();
-        if let Err(refused) = edit.apply(&mut after, entry.at).and_then(|()| permitted(caller, &before, edit)) {
+        let allowed = edit.apply(&mut after, entry.at).and_then(|()| permitted(caller, &before, edit));
+        if let Err(refused) = allowed {
             return Ok(Err(refused));
         }
         let Some(mut entry) = noted(&before, &mut after, entry, &Touched::default()) else {

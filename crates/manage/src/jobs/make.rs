@@ -138,13 +138,15 @@ impl ControlPlane {
 
 /// What of a query the caller sees.
 fn narrowed(caller: &Caller, query: &KeyQuery) -> Result<KeyQuery, Refused> {
-    seen(caller, query).ok_or_else(|| Invalid::new("filter", "names keys that this API key does not see").into())
+    let beyond = || Invalid::new("filter", "names keys that this API key does not see").into();
+    seen(caller, query).ok_or_else(beyond)
 }
 
 /// The same of keys that are to be changed.
 fn living(caller: &Caller, query: &KeyQuery) -> Result<KeyQuery, Refused> {
     if query.include_deleted {
-        return Err(Invalid::new("filter.include_deleted", "must not be set: deleted keys stay as they are").into());
+        let rule = "must not be set: deleted keys stay as they are";
+        return Err(Invalid::new("filter.include_deleted", rule).into());
     }
     narrowed(caller, query)
 }

@@ -17,13 +17,23 @@ impl Trouble {
     /// too, a bounded number of times.
     pub(super) const fn of(refused: &Refused) -> Self {
         match refused {
-            Refused::Store(StoreError::Corrupt(_)) => Self::Lasting,
-            Refused::Store(_)
-            | Refused::InDoubt { .. }
+            Refused::Store(error) => Self::of_store(error),
+            Refused::InDoubt { .. }
             | Refused::Busy
             | Refused::Internal(_)
             | Refused::Conflict(Conflict::SecretExists) => Self::Passing,
             _ => Self::Lasting,
+        }
+    }
+
+    const fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(_) => Self::Lasting,
+            StoreError::Unavailable(_)
+            | StoreError::InDoubt { .. }
+            | StoreError::Refused(_)
+            | StoreError::Conflict(_)
+            | StoreError::Archived(_) => Self::Passing,
         }
     }
 }

@@ -57,7 +57,8 @@ impl Work {
 
     /// As it is kept.
     pub(super) fn to_parameters(&self) -> Result<Value, Refused> {
-        serde_json::to_value(self).map_err(|error| Refused::Internal(format!("a job cannot be kept: {error}")))
+        let failed = |error| Refused::Internal(format!("a job cannot be kept: {error}"));
+        serde_json::to_value(self).map_err(failed)
     }
 
     /// What a job does.

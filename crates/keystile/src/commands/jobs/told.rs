@@ -1,5 +1,6 @@
 //! How jobs are told.
 
+use keystile_core::Timestamp;
 use keystile_wire::JobView;
 
 use crate::commands::output::plain;
@@ -17,7 +18,7 @@ pub(super) fn rows(jobs: &[JobView]) -> String {
 
 /// All of one.
 pub(super) fn sheet(job: &JobView) -> String {
-    let moment = |at: Option<keystile_core::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let mut told = fields(&[
         ("id", job.id.to_string()),
         ("kind", job.kind.to_string()),
