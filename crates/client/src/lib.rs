@@ -31,6 +31,7 @@ mod credential;
 mod customers;
 mod error;
 mod events;
+mod jobs;
 mod keys;
 mod leaks;
 mod logs;
@@ -45,6 +46,7 @@ pub use audit::{AuditExport, EXPORT_TIMEOUT};
 pub use client::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client};
 pub use credential::Credential;
 pub use error::ClientError;
+pub use jobs::JobResult;
 pub use logs::{LogExport, LogStream, Streamed};
 
 pub use answer::MAX_ANSWER;

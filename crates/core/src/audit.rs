@@ -151,6 +151,14 @@ text_enum!(
         KeyRevoke = "key.revoke",
         /// A key was taken out of the lists.
         KeyDelete = "key.delete",
+        /// A background job was asked for.
+        JobCreate = "job.create",
+        /// A background job was ended before all was done.
+        JobCancel = "job.cancel",
+        /// A background job that had failed goes on.
+        JobRetry = "job.retry",
+        /// The secrets that a background job made were handed out.
+        JobTake = "job.take",
     }
 );
 

@@ -116,6 +116,10 @@ typed_id!(
     LeakId, "leak_"
 );
 typed_id!(
+    /// Names a background job.
+    JobId, "job_"
+);
+typed_id!(
     /// Names a session of a person.
     SessionId, "ses_"
 );

@@ -16,6 +16,7 @@ pub mod event;
 pub mod id;
 pub mod invalid;
 pub mod invitation;
+pub mod job;
 pub mod key;
 pub mod leak;
 pub mod limit;
@@ -45,11 +46,12 @@ pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decid
 pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, LeakId, LogId, PersonId, SessionId,
-    TenantId,
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, JobId, KeyId, LeakId, LogId, PersonId,
+    SessionId, TenantId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;
+pub use job::{Job, JobError, JobKind, JobProblem, JobState};
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
 pub use leak::{LeakDeed, LeakReport, LeakSource, LeakState, OnLeak};
 pub use limit::{BudgetPeriod, Limits, RateLimit, RequestLimits, RequestLimitsPatch};

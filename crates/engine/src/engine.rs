@@ -10,6 +10,7 @@ use keystile_verify::{Background, OneNode, Verifier};
 use crate::doubts::Settler;
 use crate::helm::Watch;
 use crate::ingest::Gatherer;
+use crate::jobs::Jobs;
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{UNOPENED, connect, control_plane, migrate};
@@ -27,6 +28,7 @@ pub struct Engine {
     sealer: Sealer,
     sweeper: Sweeper,
     gatherer: Gatherer,
+    jobs: Jobs,
     log_writer: LogWriter,
     settler: Settler,
     limits: LimitKeeper,
@@ -76,8 +78,9 @@ impl Engine {
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
         let commits = Commits::new(Arc::clone(&verifier), doubts);
         let sealer = Sealer::start(store.clone());
+        let jobs = Jobs::start(control.clone(), commits.clone());
         let planes = Planes { control, verifier, store, commits, ingest, requests };
-        Ok(Self { planes, background, sealer, sweeper, gatherer, log_writer, settler, limits, helm })
+        Ok(Self { planes, background, sealer, sweeper, gatherer, jobs, log_writer, settler, limits, helm })
     }
 
     /// What others use of it.
@@ -87,6 +90,7 @@ impl Engine {
 
     /// Writes down what is only in memory and lets go of the database. Call it when nobody asks any more.
     pub async fn stop(self) {
+        self.jobs.stop().await;
         self.settler.stop().await;
         self.background.stop().await;
         self.limits.stop().await;

@@ -14,6 +14,7 @@ mod engine_error;
 mod helm;
 mod ingest;
 mod ingest_measures;
+mod jobs;
 mod key_source;
 mod limit_keeper;
 mod opening;

@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a batch of counts is remembered: far longer than it is offered again.
 const BATCHES: Duration = DAY;
+/// How long a job is shown that is over.
+const JOBS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Time between two rounds, of which each removes what has grown old since.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// Of so many rounds one looks through all entities: about once a day.
@@ -48,10 +50,26 @@ async fn run(store: Store, clock: Arc<dyn Clock>) {
             tracing::warn!(error = &error as &dyn std::error::Error, "old events cannot be removed now");
         }
         if let Err(error) = sweep_requests(&store, clock.now()).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the request log cannot be shortened now");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the request log cannot be shortened now"
+            );
+        }
+        if let Err(error) = sweep_jobs(&store, clock.now()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what old jobs left cannot be removed now"
+            );
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn sweep_jobs(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    while store.sweep_jobs(now, now.minus(JOBS)).await? {
+        tokio::time::sleep(BREATH).await;
+    }
+    Ok(())
 }
 
 async fn sweep_requests(store: &Store, now: Timestamp) -> Result<(), StoreError> {

@@ -5,9 +5,9 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
-    KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand, MembersCommand, OverviewCommand,
-    PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand,
-    SourcesCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand,
+    MembersCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand,
+    SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     ScanRules(ScanRulesCommand),
     /// See which keys were reported as leaked.
     Leaks(LeaksCommand),
+    /// Work on many keys in the background.
+    Jobs(Box<JobsCommand>),
     /// See which requests were made, with which key, from where, and what they were answered.
     Logs(LogsCommand),
     /// Look at the text of an API key, without any server.

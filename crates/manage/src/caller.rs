@@ -22,7 +22,8 @@ pub struct Origin {
 }
 
 /// Somebody who was authenticated and belongs to the tenant: a member, or automation that holds an API key.
-/// Only [`ControlPlane::enter`], [`ControlPlane::carry_on_in`] and [`ControlPlane::enter_with_key`] make one.
+/// Only [`ControlPlane::enter`], [`ControlPlane::carry_on_in`], [`ControlPlane::enter_with_key`], and a job for whoever asked for it,
+/// make one.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(crate) tenant_id: TenantId,
@@ -224,6 +225,9 @@ pub enum Lacking {
     /// What is offered to others is not for oneself.
     #[error("change your own password with `POST /api/v1/auth/password`")]
     Oneself,
+    /// What somebody else's job has made is theirs.
+    #[error("only whoever asked for the job can take the secrets that it made")]
+    OverJob,
     /// A key would change or renew itself.
     #[error("an API key cannot change, renew or rotate itself; it can be ended with itself")]
     OverItself,
@@ -278,6 +282,34 @@ impl ControlPlane {
         let key = self.usable_key(held, &origin).await?;
         let standing = Standing::Key(Box::new(Reach::of(&key)));
         Ok(Caller { tenant_id, actor: Actor::Key(key.id), origin, standing })
+    }
+
+    /// Lets a job act as whoever asked for it, with what they may do now, whether they are signed in or not.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for a person who is no member any more or was disabled, [`Refused::Key`] for a key that could not
+    /// be used now and from where it asked.
+    pub(crate) async fn enter_for(
+        &self,
+        tenant_id: TenantId,
+        actor: Actor,
+        origin: Origin,
+    ) -> Result<Caller, Refused> {
+        let standing = match actor {
+            Actor::Person(id) => {
+                let role = self.store.standing(tenant_id, id).await?;
+                Standing::Member(role.ok_or(Refused::NotFound("member"))?)
+            }
+            Actor::Key(id) => {
+                let unknown = Refused::Key(Refusal::Plain(Code::KeyNotFound));
+                let key = self.store.key(tenant_id, id).await?.ok_or(unknown)?;
+                let ask = Ask { ip: origin.ip, ..Ask::ANYTHING };
+                decide(&KeyFacts::of(&key), &ask, self.now()).map_err(Refused::Key)?;
+                Standing::Key(Box::new(Reach::of(&key)))
+            }
+            Actor::System => return Err(Refused::Internal("nobody asked for a job".to_owned())),
+        };
+        Ok(Caller { tenant_id, actor, origin, standing })
     }
 
     /// The key, if it could be used now and from there, with the secret by which it is held.

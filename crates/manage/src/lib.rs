@@ -15,6 +15,7 @@ mod customers;
 mod edit;
 mod events;
 mod invitations;
+mod jobs;
 mod keys;
 mod members;
 mod names;
@@ -45,13 +46,14 @@ use std::sync::Arc;
 
 use keystile_core::{Change, Clock, Entropy, Timestamp};
 use keystile_store::Store;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 pub use audit_log::{AuditExport, AuditQuery, Proof};
 pub use caller::{Caller, Lacking, Origin};
 pub use customers::{CustomerDraft, CustomerQuery};
 pub use events::{EntityQuery, EventQuery};
 pub use invitations::{Acceptance, Invited, Offered};
+pub use jobs::{JobOrder, JobPiece, JobQuery, JobResult, MadeSecret};
 pub use keys::{History, Imported, Issued, KeyQuery, KnownSecret, Lineage, Sighting, VersionGuard};
 pub use names::Names;
 pub use once::{Asked, Asker, Attempt, Repeated};
@@ -92,6 +94,7 @@ pub struct ControlPlane {
     setup: Arc<SetupOffer>,
     overviews: Arc<Overviews>,
     checking: Arc<Semaphore>,
+    jobs_made: Arc<Notify>,
 }
 
 impl ControlPlane {
@@ -108,7 +111,7 @@ impl ControlPlane {
     ) -> Result<Self, Refused> {
         let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
-        let (setup, overviews) = (Arc::default(), Arc::default());
+        let (setup, overviews, jobs_made) = (Arc::default(), Arc::default(), Arc::default());
         let checking = Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE));
         Ok(Self {
             store,
@@ -122,6 +125,7 @@ impl ControlPlane {
             setup,
             overviews,
             checking,
+            jobs_made,
         })
     }
 

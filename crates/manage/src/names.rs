@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use keystile_core::SealedEntry;
+use keystile_core::{Job, SealedEntry};
 use keystile_measure::SPANS;
 use tracing::instrument;
 
@@ -32,6 +32,20 @@ impl ControlPlane {
             entries.iter().map(|sealed| &sealed.entry).filter(|entry| entry.tenant_id == caller.tenant_id);
         let ids: BTreeSet<String> =
             own.flat_map(|entry| [entry.actor.to_string(), whole(&entry.target).to_owned()]).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+}
+
+impl ControlPlane {
+    /// What those are called who have asked for these jobs of the tenant.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadKeys`], by which jobs are seen.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_jobs(&self, caller: &Caller, jobs: &[Job]) -> Result<Names, Refused> {
+        caller.require(Right::ReadKeys)?;
+        let own = jobs.iter().filter(|job| job.tenant_id == caller.tenant_id);
+        let ids: BTreeSet<String> = own.map(|job| job.actor.to_string()).collect();
         Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
     }
 }

@@ -89,6 +89,12 @@ pub enum Refused {
     /// So much is being done already that the caller must come back later.
     #[error("too many passwords or secrets are checked at once; try again in a moment")]
     Busy,
+    /// So many jobs of the tenant are not over that the caller must come back later.
+    #[error(
+        "{} background jobs of this tenant are not over, which is as many as there can be; wait for one, or cancel one",
+        keystile_core::job::MOST_OPEN
+    )]
+    TooManyJobs,
     /// An operator must act: the machine gives no random bytes or a computation failed.
     #[error("{0}")]
     Internal(String),
@@ -145,6 +151,24 @@ pub enum Conflict {
     /// A rotated key has one successor at a time.
     #[error("the key was rotated already, to {0}; rotate that one, or revoke it first")]
     AlreadyRotated(KeyId),
+    /// There are other keys than whoever asks for a job thinks.
+    #[error("the filter finds {0} keys by now; look at them, and ask with that number if they are meant")]
+    JobKeysDiffer(u64),
+    /// Nothing of a job is left to be cancelled.
+    #[error("the job is over")]
+    JobOver,
+    /// Only a failed job can go on, and for a while only.
+    #[error("the job has not failed, or so long ago that what it needs is gone; make another")]
+    JobNotFailed,
+    /// What a job has made are secrets.
+    #[error("the result holds secrets, which are given once: take it with POST")]
+    JobSecrets,
+    /// What a job is to write down is too much.
+    #[error(
+        "the result has more than {} MiB; narrow the filter",
+        keystile_core::job::MOST_RESULT_BYTES / (1024 * 1024)
+    )]
+    JobResultTooLarge,
     /// An earlier attempt of the same request has not ended.
     #[error("a request with this Idempotency-Key is being carried out; repeat it in a moment")]
     IdempotencyInProgress,

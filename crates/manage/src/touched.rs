@@ -23,6 +23,11 @@ impl Touched {
         self.0.get_or_init(|| change);
     }
 
+    /// What was noted; no keys if nothing was.
+    pub(crate) fn noted(&self) -> Change {
+        self.0.get().cloned().unwrap_or(Change::of([]))
+    }
+
     /// The result of the transaction; one in doubt says what verification may no longer believe.
     pub(crate) fn outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, Refused> {
         outcome.map_err(|error| match Refused::from(error) {

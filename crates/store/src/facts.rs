@@ -102,7 +102,11 @@ fn read(mut row: Row) -> Read<KeyReading> {
     let facts = KeyFacts { blocked, standing, expires_at, limits, ..facts };
     let (customer, application, tenant) = (read_rates(row)?, read_rates(row)?, read_rates(row)?);
     let log_requests = row.parsed("log_requests")?;
-    Ok(KeyReading { digest, facts, shared_rates: SharedRates { customer, application, tenant, log_requests } })
+    Ok(KeyReading {
+        digest,
+        facts,
+        shared_rates: SharedRates { customer, application, tenant, log_requests },
+    })
 }
 
 /// Reads two columns, both of which are empty where nobody is joined. Nearly nobody has a list.

@@ -2,12 +2,13 @@
 
 use keystile_core::key::KeySort;
 use keystile_core::{ApplicationId, CustomerId, Environment, KeyStatus, Timestamp, TrustLevel};
+use serde::{Deserialize, Serialize};
 
 use crate::value::Value;
 use crate::{record, tags};
 
 /// Which keys a list shows; what is `None` does not matter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeyFilter {
     /// When the list is made; the status is as of then.
     pub now: Timestamp,

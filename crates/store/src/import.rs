@@ -76,6 +76,12 @@ where
         Err(refusal) => return Ok(Err(refusal)),
         Ok(import) => import,
     };
+    add(&keys, &audit, tx).await?;
+    Ok(Ok(told))
+}
+
+/// Adds keys whose digests nobody has, and tells the log.
+pub(crate) async fn add(keys: &[ApiKey], audit: &[AuditEntry], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     for chunk in keys.chunks(SENT) {
         Belonging::of(chunk).hold(tx).await?;
         insert(&record::INSERT, &chunk.iter().map(record::insert_values).collect::<Vec<_>>(), tx).await?;
@@ -85,7 +91,7 @@ where
     for chunk in audit.chunks(SENT) {
         insert(audit::INSERT, &chunk.iter().map(audit::values).collect::<Vec<_>>(), tx).await?;
     }
-    Ok(Ok(told))
+    Ok(())
 }
 
 /// The unique index was waited for, so what another transaction retired meanwhile is seen by now.
@@ -100,7 +106,12 @@ async fn insert(sql: &str, rows: &[impl AsRef<[Value]>], tx: &mut Tx<'_>) -> Res
     tx.pipeline(&batch).await.map(drop)
 }
 
-async fn held(tenant_id: TenantId, digests: &[Digest], tx: &mut Tx<'_>) -> Result<Held, StoreError> {
+/// What is there already of these digests.
+pub(crate) async fn held(
+    tenant_id: TenantId,
+    digests: &[Digest],
+    tx: &mut Tx<'_>,
+) -> Result<Held, StoreError> {
     let mut held = Held::default();
     for chunk in digests.chunks(ASKED) {
         let values = asked(chunk);

@@ -4,7 +4,7 @@
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
 //! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::has_ended`], for transactions whose end was not
-//! learned, and those that write or sweep in batches for all tenants.
+//! learned, and those that write, work or sweep in batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never
 //! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
@@ -29,6 +29,8 @@ mod filter;
 mod helm;
 mod import;
 mod invitations;
+mod jobs;
+mod key_count;
 mod keys;
 mod leaked_keys;
 mod leaks;
@@ -75,6 +77,10 @@ pub use filter::KeyFilter;
 pub use helm::Helm;
 pub use import::{Held, Import};
 pub use invitations::{Accepted, Joining};
+pub use jobs::{
+    Cancelled, ChangedKey, FoundKey, JobChunk, JobClaim, JobFilter, JobMade, JobStep, KeyStep, Lease, NewJob,
+    Retried, Stepped, pack_keys, unpack_keys,
+};
 pub use keys::Changed;
 pub use leaked_keys::LeakedKey;
 pub use leaks::{KnownReports, KnownSecrets, LeakTaken, SecretOwner};

@@ -160,6 +160,22 @@ impl Listing {
         listing
     }
 
+    /// How many keys there are up to one and with it, in a list by when they were made.
+    pub(crate) fn of_count(Which { tenant_id, filter, page: _ }: &Which, last: &KeyCursor) -> Self {
+        let all = Value::Int(i64::MAX);
+        let values = [Value::text(tenant_id), all].into_iter().chain(filter.values()).collect();
+        let sql = format!(
+            "SELECT COUNT(*) AS keys FROM (SELECT id FROM api_keys WHERE tenant_id = $1 {} {}",
+            kept(filter),
+            KeyFilter::CONDITIONS
+        );
+        let mut listing = Self { sql, values };
+        filter.spell(KeySort::Created, &mut |condition, value| listing.also(condition, value));
+        listing.bound(KeySort::Created, "<=", last);
+        listing.sql.push_str(" LIMIT $2) AS found");
+        listing
+    }
+
     /// The last of the first `most` keys of a page, whatever its filter passes over, if there are so many. The inner statement is answered by an index alone.
     pub(crate) fn of_last(Which { tenant_id, filter, page }: &Which, most: u32) -> Self {
         let values = vec![Value::text(tenant_id), Value::Int(i64::from(most) - 1)];

@@ -61,6 +61,21 @@ impl Store {
             .await
     }
 
+    /// The role of a member who is not disabled.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn standing(
+        &self,
+        tenant_id: TenantId,
+        person_id: PersonId,
+    ) -> Result<Option<Role>, StoreError> {
+        self.read((tenant_id, person_id), |(tenant_id, person_id), tx| {
+            Box::pin(standing(*tenant_id, *person_id, tx))
+        })
+        .await
+    }
+
     /// Changes the place of a member, on behalf of `actor`: reads it, lets `change` decide, and writes it with the
     /// audit entry, while nobody else changes who is in the tenant. Gives the place as it was and what became of it;
     /// nothing is written when `change` fails or returns nothing.

@@ -117,6 +117,12 @@ pub(crate) fn insert_values(key: &ApiKey) -> Vec<Value> {
     COLUMNS.iter().map(|column| (column.value)(key)).collect()
 }
 
+/// The values of [`SELECTED`].
+pub(crate) fn read_values(key: &ApiKey) -> Vec<Value> {
+    let read = COLUMNS.iter().filter(|column| column.written != Written::ForSearch);
+    read.map(|column| (column.value)(key)).collect()
+}
+
 /// Tenant and id, and every column that may change.
 pub(crate) fn update_values(key: &ApiKey) -> Vec<Value> {
     let changing = COLUMNS.iter().filter(|column| column.written != Written::Once);

@@ -80,6 +80,16 @@ async fn read_successors(which: &[Value; 2], tx: &mut Tx<'_>) -> Result<Vec<ApiK
     tx.query(&SUCCESSORS, which).await?.into_iter().map(record::read).collect()
 }
 
+/// The newest key that was made from this one and has not ended by `now`.
+pub(crate) async fn living_successor(
+    key: &ApiKey,
+    now: Timestamp,
+    tx: &mut Tx<'_>,
+) -> Result<Option<KeyId>, StoreError> {
+    let values = [Value::text(key.tenant_id), Value::text(key.id), now.into()];
+    tx.query_opt(SUCCESSOR, &values).await?.map(|mut row| row.parsed("id")).transpose()
+}
+
 async fn rotate_one<E, F>(
     which: &[Value; 2],
     now: Timestamp,
@@ -90,9 +100,7 @@ where
     F: FnOnce(&mut ApiKey, Option<KeyId>) -> Result<Rotation, E>,
 {
     let Some(before) = read_one(&ONE_LOCKED, which, tx).await? else { return Ok(None) };
-    let values = [which[0].clone(), which[1].clone(), now.into()];
-    let successor = tx.query_opt(SUCCESSOR, &values).await?;
-    let successor = successor.map(|mut row| row.parsed("id")).transpose()?;
+    let successor = living_successor(&before, now, tx).await?;
     let again = || StoreError::unavailable("the rotation was interrupted; it may be tried again");
     let rotate = rotate.take().ok_or_else(again)?;
     let mut after = before.clone();

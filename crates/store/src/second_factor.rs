@@ -26,7 +26,8 @@ const FORGET: &str = "DELETE FROM second_factors WHERE person_id = $1";
 const FORGET_CODES: &str = "DELETE FROM recovery_codes WHERE person_id = $1";
 const PROVEN: &str = "UPDATE sessions SET second_factor = 1 WHERE id = $1";
 const UNPROVEN: &str = "UPDATE sessions SET second_factor = 0 WHERE person_id = $1";
-const SEALED_BY: &str = "SELECT DISTINCT sealed_by FROM second_factors";
+const SEALED_BY: &str = "SELECT DISTINCT sealed_by FROM second_factors
+    UNION SELECT DISTINCT sealed_by FROM job_chunks WHERE sealed_by IS NOT NULL";
 
 /// A value that only the holder of a key can read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,8 @@ const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, defa
     less_trusted_overwrites, on_leak, log_requests, log_days, created_at, version, rpm_limit, rate_limits
     FROM tenants WHERE id = $1";
 
-const ONE_LOCKED: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
+const ONE_LOCKED: &str =
+    "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
     less_trusted_overwrites, on_leak, log_requests, log_days, created_at, version, rpm_limit, rate_limits
     FROM tenants WHERE id = $1 {for_update}";
 const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_days = $4, mfa_required = $5,

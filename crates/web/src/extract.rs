@@ -234,6 +234,7 @@ path_ids! {
     keystile_core::ApplicationId, "application_id", "application";
     keystile_core::AuditId, "audit_id", "audit entry";
     keystile_core::EventId, "event_id", "event";
+    keystile_core::JobId, "job_id", "job";
     keystile_core::LeakId, "leak_id", "report of a leak";
     keystile_core::LogId, "log_id", "request in the log";
     keystile_core::PersonId, "person_id", "member";

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use keystile_core::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, LeakId, LogId, PersonId, SessionId, TenantId,
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, JobId, KeyId, LeakId, LogId, PersonId,
+    SessionId, TenantId,
 };
 use utoipa::openapi::OpenApi;
 
@@ -48,6 +49,7 @@ fn is_id(part: &str) -> bool {
         || part.parse::<EventId>().is_ok()
         || part.parse::<LeakId>().is_ok()
         || part.parse::<LogId>().is_ok()
+        || part.parse::<JobId>().is_ok()
 }
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ mod tests {
         ("{event_id}", "evt_01J00000000000000000000009"),
         ("{leak_id}", "leak_01J0000000000000000000000A"),
         ("{log_id}", "log_01J00000000000000000000010"),
+        ("{job_id}", "job_01J0000000000000000000000A"),
     ];
     /// Names of what somebody chooses, and of files: neither they nor what comes behind them is shown.
     const CHOSEN: &[&str] = &["{permission}", "{name}", "{version}", "{entity_type}", "{entity_id}"];

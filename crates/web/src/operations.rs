@@ -62,6 +62,7 @@ pub(crate) fn router(app: App, more: MoreMetrics) -> Router {
 async fn show_metrics(State(Operations { app, more }): State<Operations>) -> Response {
     let mut page = Exposition::default();
     metrics::write(&app, &mut page);
+    metrics::write_jobs(&app, &mut page).await;
     (more.0)(&mut page);
     let mut response = page.into_text().into_response();
     let headers = response.headers_mut();

@@ -311,6 +311,7 @@ impl From<manage::Refused> for ApiProblem {
                 )
             }
             manage::Refused::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, detail),
+            manage::Refused::TooManyJobs => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", detail),
             manage::Refused::Internal(cause) => {
                 tracing::error!(cause, "a request failed");
                 Self::internal()
@@ -348,6 +349,11 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::KeyRevoked => "key_revoked",
         Conflict::KeyExpired => "key_expired",
         Conflict::AlreadyRotated(_) => "already_rotated",
+        Conflict::JobKeysDiffer(_) => "job_keys_differ",
+        Conflict::JobOver => "job_over",
+        Conflict::JobNotFailed => "job_not_failed",
+        Conflict::JobSecrets => "job_secrets",
+        Conflict::JobResultTooLarge => "job_result_too_large",
         Conflict::IdempotencyInProgress => IN_PROGRESS,
         Conflict::IdempotencyAnswerLost => ANSWER_LOST,
         Conflict::ApplicationArchived => "application_archived",

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use crate::api::{
     addresses, applications, audit, batch, catalogue, customers, entities, events, health, ingest,
-    integration, invitations, issuing, keys, leak_intake, leaks, logs, members, oauth, overview, passwords,
-    routing, second_factor, sessions, setup, sign_in, tenants, usage, verification, whoami,
+    integration, invitations, issuing, jobs, keys, leak_intake, leaks, logs, members, oauth, overview,
+    passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage, verification, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -71,6 +71,7 @@ pub fn console_places() -> Vec<(String, String)> {
         (name = "members", description = "Who is in a tenant, and who is invited."),
         (name = "customers", description = "Customers of a tenant, to whom keys can be restricted."),
         (name = "keys", description = "API keys and their life. Also mounted without `/api/v1`."),
+        (name = "jobs", description = "Work on many keys in the background."),
         (name = "integration", description = "API keys under the names that integrations know, in the caller's own tenant."),
         (name = "verification", description = "May this key do this, here, now?"),
         (name = "events", description = "What sources say, and what is known of the entities that it is about."),
@@ -157,6 +158,11 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(keys::enable_key))
         .routes(routes!(keys::block_key))
         .routes(routes!(keys::unblock_key))
+        .routes(routes!(jobs::list_jobs, jobs::create_job))
+        .routes(routes!(jobs::show_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::show_job_result, jobs::take_job_result))
         .routes(routes!(usage::show_key_usage))
         .routes(routes!(addresses::list_key_addresses))
         .routes(routes!(usage::show_usage))

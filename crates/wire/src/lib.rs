@@ -21,6 +21,7 @@ mod ingest;
 mod integration;
 mod integration_request;
 mod invitation;
+mod job;
 mod key;
 mod key_action;
 mod key_address;
@@ -70,6 +71,10 @@ pub use integration::{CreatedIntegrationKey, IntegrationKey, IntegrationStatus};
 pub use integration_request::{CreateIntegrationKey, IntegrationListQuery, PatchIntegrationKey};
 pub use invitation::{
     AcceptInvitation, AcceptedInvitation, CreateInvitation, CreatedInvitation, InvitationView,
+};
+pub use job::{
+    CreateJob, JobAsked, JobCount, JobErrorView, JobListQuery, JobProblemView, JobResultFormat,
+    JobResultQuery, JobSecret, JobSecrets, JobTask, JobView, KeySelection,
 };
 pub use key::{CreatedKey, KeyView};
 pub use key_action::{BlockKey, RegenerateKey, RevokeKey, RotateKey};

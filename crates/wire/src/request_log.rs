@@ -136,7 +136,10 @@ fn checked(filter: LogFilter) -> Result<LogFilter, Invalid> {
     if let Some(path) = &filter.path
         && (!(1..=PATH_MAX).contains(&path.len()) || path.contains(char::is_control))
     {
-        return Err(Invalid::new("path", format!("must be 1 to {PATH_MAX} bytes without control characters")));
+        return Err(Invalid::new(
+            "path",
+            format!("must be 1 to {PATH_MAX} bytes without control characters"),
+        ));
     }
     match (filter.from, filter.to) {
         (Some(from), Some(to)) if from >= to => Err(Invalid::new("to", "must be later than `from`")),

@@ -4,8 +4,9 @@ use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, BudgetPeriod, Check, Code, Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
-    LogExportFormat, LogFace, LogMethod, LogRequests, OnLeak, Owner, Role, SourceType, TrustLevel,
+    Action, BudgetPeriod, Check, Code, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed,
+    LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, OnLeak, Owner, Role, SourceType,
+    TrustLevel,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -62,6 +63,9 @@ schemas! {
     audit_id / maybe_audit_id = id("aud_"); "an audit entry's id"
     log_id / maybe_log_id = id("log_"); "the id of a request in the log"
     leak_id / maybe_leak_id = id("leak_"); "the id of a report that a key leaked"
+    job_id / maybe_job_id = id("job_"); "a background job's id"
+    job_kind / maybe_job_kind = one_of(JobKind::ALL.iter().map(|k| k.as_str())); "what a background job does"
+    job_state / maybe_job_state = one_of(JobState::ALL.iter().map(|s| s.as_str())); "where a background job stands"
     actor / maybe_actor = text().examples(["per_01J8Z3V5N0QK7Y2M4T6B8D9FGH", "system"]).description(Some("A person's id, a key's id, or `system`.")).build(); "who acts"
     action / maybe_action = one_of(Action::ALL.iter().map(|a| a.as_str())); "what was done"
     email / maybe_email = text().max_length(Some(254)).build(); "an email address"

@@ -9,9 +9,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::invalid::text_enum;
-use crate::{
-    Actor, ApplicationId, Code, CustomerId, Environment, KeyId, LogId, Minute, TenantId, Timestamp,
-};
+use crate::{Actor, ApplicationId, Code, CustomerId, Environment, KeyId, LogId, Minute, TenantId, Timestamp};
 
 pub use exposure::{Before, Exposure, MOST_GROUPS, Used, Uses};
 pub use filter::{LogFilter, Statuses};
@@ -259,6 +257,9 @@ mod tests {
     #[test]
     fn a_method_of_the_clients_own_has_no_name() {
         assert_eq!(LogMethod::of(b"PATCH"), LogMethod::Patch);
-        assert_eq!([LogMethod::of(b"get"), LogMethod::of(b"sk_x"), LogMethod::of(b"")], [LogMethod::Other; 3]);
+        assert_eq!(
+            [LogMethod::of(b"get"), LogMethod::of(b"sk_x"), LogMethod::of(b"")],
+            [LogMethod::Other; 3]
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use keystile_core::{LoggedRequest, MissingRequests, Minute, TenantId};
+use keystile_core::{LoggedRequest, Minute, MissingRequests, TenantId};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
@@ -142,11 +142,15 @@ mod tests {
         }
         let mut missing = buffer.take_missing();
         missing.sort_unstable_by_key(|missing| missing.minute);
-        let told: Vec<_> = missing.iter().map(|one| (one.tenant_id, one.minute.number(), one.count)).collect();
+        let told: Vec<_> =
+            missing.iter().map(|one| (one.tenant_id, one.minute.number(), one.count)).collect();
         assert_eq!(told, [(tenant(1), 0, 2), (tenant(1), 1, 1)]);
         buffer.note_again(missing);
         assert_eq!((buffer.take_missing().len(), buffer.take_missing().len(), buffer.missing()), (2, 0, 3));
-        assert_eq!((buffer.waiting(), buffer.take().len(), buffer.waiting()), (MOST_IN_PART, MOST_IN_PART, 0));
+        assert_eq!(
+            (buffer.waiting(), buffer.take().len(), buffer.waiting()),
+            (MOST_IN_PART, MOST_IN_PART, 0)
+        );
         buffer.add(row(tenant(1), 60_000));
         assert_eq!(buffer.take().len(), 1, "there is room again");
     }

@@ -38,9 +38,9 @@ impl Ledger for Store {
         &self,
         applications: Vec<ApplicationId>,
     ) -> BoxFuture<'_, Result<HashMap<ApplicationId, TenantId>, NotLogged>> {
-        Box::pin(async move {
-            self.tenants_of_applications(applications).await.map_err(|error| logged(&error))
-        })
+        Box::pin(
+            async move { self.tenants_of_applications(applications).await.map_err(|error| logged(&error)) },
+        )
     }
 
     fn wishes(

@@ -95,6 +95,24 @@ pub(crate) fn confirm(action: &str, name: &str) -> Result<(), Failure> {
     typed(&mut stdin.lock(), action, name)
 }
 
+/// Has the person type how many keys it is about, to go on with something that concerns many. `action` is a verb: `revoke`.
+pub(crate) fn confirm_many(action: &str, count: u64) -> Result<(), Failure> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Failure::new(format!(
+            "this is to {action} {count} keys, and there is no terminal to ask at; add --yes if you are sure"
+        )));
+    }
+    tell(&format!("This is to {action} {count} keys. Type {count} to go on: "));
+    let mut line = String::new();
+    let unreadable = |error| Failure::because("your answer cannot be read", &error);
+    stdin.lock().take(LINE_MAX).read_line(&mut line).map_err(unreadable)?;
+    if line.trim() == count.to_string() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("that is not {count}; nothing was done")))
+}
+
 fn typed(input: &mut dyn BufRead, action: &str, name: &str) -> Result<(), Failure> {
     let mut line = String::new();
     let unreadable = |error| Failure::because("your answer cannot be read", &error);

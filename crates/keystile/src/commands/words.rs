@@ -6,8 +6,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, AllowedIps, Environment, Invalid, KeyStatus, LogExportFormat, LogFace, LogRequests, NanoUsd,
-    OnLeak, Role, TrustLevel,
+    Action, AllowedIps, Environment, Invalid, JobKind, JobState, KeyStatus, LogExportFormat, LogFace,
+    LogRequests, NanoUsd, OnLeak, Role, TrustLevel,
 };
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
@@ -60,6 +60,16 @@ pub(crate) fn rule_format() -> impl TypedValueParser<Value = RuleFormat> {
 /// One of the kinds of change that the audit log tells of.
 pub(crate) fn action() -> impl TypedValueParser<Value = Action> {
     member(Action::ALL.iter().map(|a| a.as_str()))
+}
+
+/// One of the things that a background job does.
+pub(crate) fn job_kind() -> impl TypedValueParser<Value = JobKind> {
+    member(JobKind::ALL.iter().map(|kind| kind.as_str()))
+}
+
+/// One of the states of background jobs.
+pub(crate) fn job_state() -> impl TypedValueParser<Value = JobState> {
+    member(JobState::ALL.iter().map(|state| state.as_str()))
 }
 
 /// One of the roles.

@@ -18,7 +18,10 @@ fn requests_are_listed_shown_exported_and_told_of() {
     assert_eq!(ran(&mut server.keys(&["verify", secret])).status, Some(1));
 
     let table = ran(&mut server.ask("logs", &["list", "--key", id, "--from", "1h"])).ok();
-    assert!(table.starts_with("AT") && table.lines().count() == 3 && table.contains("key_revoked"), "{table}");
+    assert!(
+        table.starts_with("AT") && table.lines().count() == 3 && table.contains("key_revoked"),
+        "{table}"
+    );
     let found = ran(&mut server.ask("logs", &["list", "--key", id, "--code", "allowed", "--json"])).ok();
     let found: Value = serde_json::from_str(&found).unwrap();
     let log_id = found["data"][0]["id"].as_str().unwrap();

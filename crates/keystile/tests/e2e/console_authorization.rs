@@ -86,6 +86,9 @@ impl House {
         world.ask("PUT", &permission, &json!({ "label": "Subject Read" })).await.expect(201);
         let member = world.member("subject@example.com", "viewer").await;
         let (event, leak) = (an_event(&world).await, a_leak(&world).await);
+        let export =
+            world.ask("POST", &format!("{}/jobs", world.tenant()), &json!({ "kind": "export" })).await;
+        let job = text(&export.expect(202), "id").to_owned();
         let page = world.http.send(world.http.request("GET", "/console/sign-in"), "").await.text;
         let things = vec![
             ("version", between(&page, "/console/assets/", "/").to_owned()),
@@ -95,6 +98,7 @@ impl House {
             ("invitation_id", invitation),
             ("permission", "subject:read".to_owned()),
             ("event_id", event),
+            ("job_id", job),
             ("leak_id", leak),
             ("entity_type", "subject".to_owned()),
             ("entity_id", "the-subject".to_owned()),
@@ -325,6 +329,7 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
         ("invitation_id", "inv_01J00000000000000000000009"),
         ("person_id", "per_01J00000000000000000000009"),
         ("event_id", "evt_01J00000000000000000000009"),
+        ("job_id", "job_01J00000000000000000000009"),
         ("leak_id", "leak_01J00000000000000000000009"),
         ("entity_id", "no-subject"),
     ];

@@ -45,13 +45,17 @@ impl Call {
             ("POST", "events") => {
                 json!({ "type": "matrix", "entity": { "type": "nothing", "id": "by-the-matrix" } })
             }
+            ("POST", "jobs") => {
+                json!({ "kind": "disable", "filter": { "q": "nothing of the matrix" }, "expected": 0 })
+            }
             ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
             ("POST", "lookup") => json!({ "digests": ["00".repeat(32)] }),
             // An introspection is a form, which this does not send: whoever may call is told so.
             ("GET" | "DELETE", _)
             | (
                 "POST",
-                "password-reset" | "regenerate" | "revoke" | "disable" | "enable" | "unblock" | "introspect",
+                "password-reset" | "regenerate" | "revoke" | "disable" | "enable" | "unblock" | "introspect"
+                | "cancel" | "retry" | "result",
             ) => NOTHING,
             _ => panic!("say which body {self:?} takes"),
         }
@@ -134,6 +138,8 @@ impl Things {
         let credential = format!("ApiKey {}", text(&sender, "secret"));
         http.json("POST", "/api/v1/events", &credential, &event).await.expect(202);
         let events = http.json("GET", &path("/events"), owner, &NOTHING).await.expect(200);
+        let export = json!({ "kind": "export" });
+        let job = http.json("POST", &path("/jobs"), owner, &export).await.expect(202);
         let log = http.json("GET", &path("/audit"), owner, &NOTHING).await.expect(200);
         let requests = http.json("GET", &path("/logs"), owner, &NOTHING).await.expect(200);
         let ids = [
@@ -146,6 +152,7 @@ impl Things {
             ("permission", "subject:read"),
             ("audit_id", text(&log["data"][0], "id")),
             ("event_id", text(&events["data"][0], "id")),
+            ("job_id", text(&job, "id")),
             ("log_id", text(&requests["data"][0], "id")),
             ("entity_type", "subject"),
             ("entity_id", &entity),

@@ -14,7 +14,10 @@ use crate::world::{World, as_key, submit, text};
 impl World {
     /// What the log shows with this query, the latest first.
     pub(crate) async fn logged(&self, query: &str) -> Vec<Value> {
-        self.read(&format!("{}/logs?limit=200{query}", self.tenant())).await["data"].as_array().unwrap().clone()
+        self.read(&format!("{}/logs?limit=200{query}", self.tenant())).await["data"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     /// What a gateway is told of a request.
@@ -208,9 +211,8 @@ fn watch(world: &World, query: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(world.server.address()).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let (path, owner, host) = (world.tenant(), &world.owner, world.server.address());
-    let head = format!(
-        "GET {path}/logs/stream{query} HTTP/1.1\r\nhost: {host}\r\nauthorization: {owner}\r\n\r\n"
-    );
+    let head =
+        format!("GET {path}/logs/stream{query} HTTP/1.1\r\nhost: {host}\r\nauthorization: {owner}\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     let mut stream = BufReader::new(stream);
     let mut text = String::new();
@@ -253,9 +255,8 @@ async fn a_tenant_says_which_requests_are_logged() {
     let world = World::start().await;
     let key = world.create(&json!({ "name": "quiet" })).await;
     let (id, secret) = (text(&key, "id"), text(&key, "secret"));
-    let set = async |wanted: &str| {
-        world.ask("PATCH", &world.tenant(), &json!({ "log_requests": wanted })).await
-    };
+    let set =
+        async |wanted: &str| world.ask("PATCH", &world.tenant(), &json!({ "log_requests": wanted })).await;
     let used = async || {
         world.passage(secret, "production", &[]).await;
         world.passage(secret, "staging", &[]).await;

@@ -66,7 +66,7 @@ impl ControlPlane {
 }
 
 /// Takes note of an edit, in the record itself and for the log; of none if the key is as it was.
-pub(super) fn noted(
+pub(crate) fn noted(
     before: &ApiKey,
     key: &mut ApiKey,
     mut entry: AuditEntry,

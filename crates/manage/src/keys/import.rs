@@ -60,7 +60,11 @@ impl ControlPlane {
     }
 
     /// The keys as they are asked for.
-    async fn wanted(&self, caller: &Caller, imports: Vec<KeyImport>) -> Result<Vec<ApiKey>, Refused> {
+    pub(crate) async fn wanted(
+        &self,
+        caller: &Caller,
+        imports: Vec<KeyImport>,
+    ) -> Result<Vec<ApiKey>, Refused> {
         let (mut applications, mut first, mut customers) = (HashMap::new(), HashMap::new(), HashSet::new());
         let trust_level = self.default_trust_level(caller).await?;
         let (mut wanted, mut broken) = (Vec::with_capacity(imports.len()), Vec::new());
@@ -152,7 +156,8 @@ fn imported(key: &ApiKey, now: Timestamp, was_there: bool) -> Imported {
     Imported { id: key.id, status: key.status(now), was_there }
 }
 
-fn settings(key: &ApiKey) -> serde_json::Map<String, Value> {
+/// What an import says of a key.
+pub(crate) fn settings(key: &ApiKey) -> serde_json::Map<String, Value> {
     let mut fields = describe(key);
     fields.retain(|field, _| !NO_SETTINGS.contains(&field.as_str()));
     fields

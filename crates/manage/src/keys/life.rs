@@ -184,6 +184,6 @@ impl ControlPlane {
     }
 }
 
-pub(super) fn refuse_revoked(key: &ApiKey) -> Result<(), Refused> {
+pub(crate) fn refuse_revoked(key: &ApiKey) -> Result<(), Refused> {
     if key.revoked.is_some() { Err(Refused::Conflict(Conflict::KeyRevoked)) } else { Ok(()) }
 }

@@ -18,4 +18,9 @@ pub use import::Imported;
 pub use leaks::{KnownSecret, Sighting};
 pub use read::{KeyQuery, Lineage};
 
+pub(crate) use change::noted;
+pub(crate) use import::settings;
+pub(crate) use life::refuse_revoked;
+pub(crate) use read::seen;
+pub(crate) use rotate::refuse_second;
 pub(crate) use secret::judging;

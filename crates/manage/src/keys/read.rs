@@ -104,7 +104,7 @@ impl ControlPlane {
 }
 
 /// Of what is asked for, what the caller sees; nothing when the two exclude each other.
-fn seen(caller: &Caller, query: &KeyQuery) -> Option<KeyQuery> {
+pub(crate) fn seen(caller: &Caller, query: &KeyQuery) -> Option<KeyQuery> {
     let Some(reach) = caller.reach() else { return Some(query.clone()) };
     Some(KeyQuery {
         application_id: narrowed(query.application_id, Some(reach.application_id))?,

@@ -72,7 +72,7 @@ impl ControlPlane {
 }
 
 /// A request that is repeated must not leave a second successor that nobody knows of.
-fn refuse_second(key: &ApiKey, living: Option<KeyId>, now: Timestamp) -> Result<(), Refused> {
+pub(crate) fn refuse_second(key: &ApiKey, living: Option<KeyId>, now: Timestamp) -> Result<(), Refused> {
     match living {
         Some(successor) => Err(Refused::Conflict(Conflict::AlreadyRotated(successor))),
         None if key.status(now) == KeyStatus::Expired => Err(Refused::Conflict(Conflict::KeyExpired)),

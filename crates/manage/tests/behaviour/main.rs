@@ -8,6 +8,7 @@ mod audit;
 mod automation;
 mod bench;
 mod customers;
+mod jobs;
 mod leaks;
 mod life;
 mod lockout;

@@ -1,9 +1,7 @@
 //! Requests are found again.
 
 use keystile_core::request_log::Statuses;
-use keystile_core::{
-    ApplicationId, CustomerId, KeyId, LogFilter, LogId, LoggedRequest, TenantId, Timestamp,
-};
+use keystile_core::{ApplicationId, CustomerId, KeyId, LogFilter, LogId, LoggedRequest, TenantId, Timestamp};
 
 use super::rows::{self, COLUMNS, bits, opt_bits};
 use crate::row::Read;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use keystile_core::{MissingRequests, Minute, TenantId, Timestamp};
+use keystile_core::{Minute, MissingRequests, TenantId, Timestamp};
 
 use super::rows::bits;
 use crate::chunked::{Chunked, places};

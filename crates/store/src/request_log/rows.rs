@@ -11,7 +11,8 @@ use crate::row::{Read, Row};
 use crate::value::Value;
 
 /// Every column, in the order in which rows are written and read.
-pub(super) const COLUMNS: &str = "tenant_id, id, face, environment, application_id, customer_id, key_id, asked_by,
+pub(super) const COLUMNS: &str =
+    "tenant_id, id, face, environment, application_id, customer_id, key_id, asked_by,
     person, method, path, ip, user_agent, code, status, duration_micros, bytes_in, bytes_out, request_id";
 /// How many that are.
 pub(super) const WIDTH: usize = 19;

@@ -1,9 +1,7 @@
 //! What verification reads.
 
 use keystile_core::key::Revocation;
-use keystile_core::{
-    Action, Actor, ApiKey, Digest, KeyFacts, KeyReading, LogRequests, Rates, SharedRates,
-};
+use keystile_core::{Action, Actor, ApiKey, Digest, KeyFacts, KeyReading, LogRequests, Rates, SharedRates};
 use keystile_store::Store;
 
 use crate::bed::Bed;

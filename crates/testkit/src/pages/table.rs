@@ -11,7 +11,7 @@ pub struct Page {
     /// Who sees it.
     pub who: Who,
     /// Where it is. `{tenant}`, `{key}`, `{blocked}` and `{leaked}` (other keys), `{application}`, `{customer}`,
-    /// `{event}` and `{leak}` stand for those of the scene.
+    /// `{event}`, `{job}` and `{leak}` stand for those of the scene.
     pub path: &'static str,
     /// What it is answered with.
     pub status: u16,
@@ -86,6 +86,12 @@ pub const PAGES: &[Page] = &[
     page("event", Who::Owner, "/console/{tenant}/events/{event}"),
     page("sources", Who::Owner, "/console/{tenant}/sources"),
     page("sources-none-there", Who::Owner, "/console/{tenant}/sources?environment=development"),
+    page("jobs", Who::Owner, "/console/{tenant}/jobs"),
+    page("jobs-none-found", Who::Owner, "/console/{tenant}/jobs?state=failed"),
+    page("job", Who::Owner, "/console/{tenant}/jobs/{job}"),
+    page("job-export", Who::Owner, "/console/{tenant}/jobs/new?act=export&environment=production"),
+    page("job-revoke", Who::Owner, "/console/{tenant}/jobs/new?act=revoke&unused_days=90"),
+    page("job-rotate", Who::Owner, "/console/{tenant}/jobs/new?act=rotate&rotation_due=true"),
     page("entities", Who::Owner, "/console/{tenant}/entities"),
     page("entity", Who::Owner, "/console/{tenant}/entities/shipment/SH-20417"),
     page("audit", Who::Owner, "/console/{tenant}/audit"),
@@ -125,6 +131,7 @@ impl Page {
             ("{customer}", &scene.customers[0]),
             ("{event}", &scene.event),
             ("{leak}", &scene.leak),
+            ("{job}", &scene.job),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

@@ -4,6 +4,7 @@
 //! database while the server is stopped: there is no other way to be three months old.
 
 mod events;
+mod jobs;
 mod keys;
 mod leaks;
 mod past;
@@ -53,6 +54,8 @@ pub struct Scene {
     pub event: String,
     /// The latest report of a leak.
     pub leak: String,
+    /// A background job that is over.
+    pub job: String,
 }
 
 /// One who asks the API.
@@ -80,8 +83,9 @@ impl Scene {
         let keys = keys::make(&owner, &applications, &customers).await;
         let event = events::make(&owner, &keys).await;
         let leak = leaks::make(&owner, &keys).await;
+        let job = jobs::make(&owner).await;
         let tenant_id = owner.tenant_id.clone();
-        let mut scene = Self { server, tenant_id, applications, customers, keys, event, leak };
+        let mut scene = Self { server, tenant_id, applications, customers, keys, event, leak, job };
         past::make(&mut scene);
         scene
     }

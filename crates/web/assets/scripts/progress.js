@@ -23,7 +23,8 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method === "post") setTimeout(() => { if (!event.defaultPrevented) holdBack(form); });
 }, true);
-document.addEventListener("htmx:beforeRequest", wait);
+// What a page asks for by itself, again and again, is nothing to wait for.
+document.addEventListener("htmx:beforeRequest", (event) => { if (!event.target.closest("[data-quiet]")) wait(); });
 document.addEventListener("htmx:afterRequest", go);
 addEventListener("pageshow", () => {
   go();

@@ -31,11 +31,7 @@ use crate::state::App;
     (status = 200, body = BatchAnswers, description = "An answer for each."),
     (status = 404, body = Problem, content_type = "application/problem+json", description = "The token is for no tenant."),
 ))]
-pub(crate) async fn verify_keys(
-    State(app): State<App>,
-    Asking(asker): Asking,
-    request: Request,
-) -> Answer {
+pub(crate) async fn verify_keys(State(app): State<App>, Asking(asker): Asking, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let request_id = parts.extensions.get::<RequestId>().ok_or_else(ApiProblem::internal)?;
     let asked = Asked::begin(LogFace::VerifyBatch, &parts.headers, request_id);

@@ -1,13 +1,14 @@
 //! API keys that get a secret, which is shown once.
 
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use keystile_core::{ApiKey, KeyId};
-use keystile_manage::{Imported, Right};
+use keystile_manage::{Imported, JobOrder, Right};
 use keystile_wire::{
-    CreateKey, CreatedKey, ImportKeys, ImportedKey, ImportedKeys, Problem, RegenerateKey, RotateKey,
+    CreateKey, CreatedKey, ImportKeys, ImportedKey, ImportedKeys, JobView, Problem, RegenerateKey, RotateKey,
 };
 
+use super::jobs::accepted;
 use super::shown::Shown;
 use super::{Answer, json, with_location};
 use crate::extract::{IfMatch, Member, PathId};
@@ -91,7 +92,7 @@ pub(crate) async fn rotate_key(
 }
 
 /// Longest body of an import: 10,000 keys with long names and some settings each.
-const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
+pub(super) const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
 
 /// Take over API keys of another system by the SHA-256 of their secrets: all of them, or none. They work when this
 /// answers, with the secrets their holders have: any text of 8 to 512 visible ASCII characters that does not begin like
@@ -100,20 +101,32 @@ const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
     params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = ImportKeys, responses(
     (status = 200, body = ImportedKeys, description = "What became of each key."),
+    (status = 202, body = JobView, description = "With `Prefer: respond-async`: the background job that imports the keys, each on its own."),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "`secret_exists` names the hashes that other keys have or had; nothing was imported."),
 ))]
 pub(crate) async fn import_keys(
     State(app): State<App>,
     Member(caller): Member,
+    headers: HeaderMap,
     Making(request, asked): Making<ImportKeys, MAX_IMPORT_BODY>,
 ) -> Answer {
     let imports = request.parse().map_err(ApiProblem::invalid)?;
+    let in_background = prefers_background(&headers);
     once(&app, caller.asker(Right::ManageKeys)?, asked, move |app| async move {
+        if in_background {
+            return Ok(accepted(app.control.make_job(&caller, JobOrder::Import(imports), None).await?));
+        }
         let imported =
             app.commit(|app| async move { app.control.import_keys(&caller, imports).await }).await?;
         Ok(json(StatusCode::OK, &view(imported)))
     })
     .await
+}
+
+/// Whether the caller wants to be answered before the work is done (RFC 7240).
+fn prefers_background(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|wish| wish.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 fn view(imported: Vec<Imported>) -> ImportedKeys {

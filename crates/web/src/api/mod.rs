@@ -15,6 +15,7 @@ pub(crate) mod ingest;
 pub(crate) mod integration;
 pub(crate) mod invitations;
 pub(crate) mod issuing;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod leak_intake;
 pub(crate) mod leaks;

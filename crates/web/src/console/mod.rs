@@ -17,6 +17,7 @@ mod door;
 mod events;
 mod form;
 mod headers;
+mod jobs;
 mod keys;
 mod leaks;
 mod links;
@@ -109,6 +110,7 @@ fn in_tenant() -> Pages {
         .merge(leaks::routes())
         .merge(customers::routes())
         .merge(events::routes())
+        .merge(jobs::routes())
         .merge(sources::routes())
         .merge(applications::routes())
         .merge(audit::routes())

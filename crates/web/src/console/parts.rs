@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
-use keystile_core::{ApiKey, Environment, KeyStatus, LeakState, Role, Timestamp, TrustLevel};
+use keystile_core::{ApiKey, Environment, JobState, KeyStatus, LeakState, Role, Timestamp, TrustLevel};
 
 use super::words;
 
@@ -92,7 +92,7 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, LeakState, Role, u64);
+shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, u64);
 
 /// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
 #[derive(Clone, Copy)]
@@ -211,6 +211,19 @@ impl Display for Spark {
         }
         f.write_str("\"/></svg>")
     }
+}
+
+/// Where a background job stands.
+pub(super) fn job_state(state: impl Shown<JobState>) -> Badge {
+    let state = state.shown();
+    let tone = match state {
+        JobState::Waiting => "dot",
+        JobState::Running => "dot info",
+        JobState::Cancelling | JobState::Cancelled => "dot warn",
+        JobState::Done => "dot good",
+        JobState::Failed => "dot bad",
+    };
+    Badge { tone, word: words::job_state(state) }
 }
 
 /// What is written here is ours: no text of anybody else's goes into it.

@@ -120,7 +120,7 @@ const fn entry(path: &'static str, icon: &'static str, name: &'static str) -> En
     Entry { path, icon, name }
 }
 
-/// What can be gone to. Pages of logs, jobs, webhooks and language models have their place here, too.
+/// What can be gone to. Pages of logs, webhooks and language models have their place here, too.
 const NAVIGATION: &[Group] = &[
     Group {
         name: "",
@@ -138,6 +138,7 @@ const NAVIGATION: &[Group] = &[
             entry("events", "chart", "Events"),
             entry("sources", "link", "Sources"),
             entry("entities", "list", "Entities"),
+            entry("jobs", "clock", "Jobs"),
             entry("audit", "audit", "Audit log"),
         ],
     },

@@ -9,7 +9,7 @@ use crate::problem::ApiProblem;
 use crate::state::App;
 
 /// What a page adds to a query for itself.
-const OWN: &[&str] = &["told", "sel"];
+const OWN: &[&str] = &["told", "sel", "act"];
 
 /// The query of a list, as the API takes it. Forms send fields that are empty, which ask for nothing.
 pub(super) struct Sought<T> {
@@ -64,7 +64,8 @@ impl Asked {
         format!("?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
     }
 
-    fn written(&self) -> String {
+    /// The query as it was asked for.
+    pub(super) fn written(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 }

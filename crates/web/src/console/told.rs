@@ -26,6 +26,8 @@ const TOLD: &[(&str, &str)] = &[
     ("key-blocked", "The key is blocked."),
     ("key-unblocked", "The key is not blocked any more."),
     ("key-deleted", "The key is deleted. Its history stays."),
+    ("job-cancelled", "The job ends when its step is done. What was done stays."),
+    ("job-retried", "The job goes on from where it stopped."),
     ("customer-created", "The customer is added."),
     ("customer-archived", "The customer is archived. Its keys still work."),
     ("customer-restored", "The customer is back."),

@@ -1,7 +1,8 @@
 //! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
 
 use keystile_core::{
-    Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState, LogRequests, OnLeak, Role, TrustLevel,
+    Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState, LogRequests, OnLeak,
+    Role, TrustLevel,
 };
 
 /// A word for people.
@@ -101,6 +102,40 @@ pub(super) const fn leak_state(state: LeakState) -> Word {
         LeakState::Replaced => word("Replaced", "The key has another secret. This one opens nothing."),
         LeakState::Unknown => word("Unknown", "No key of this tenant has, or had, it."),
     }
+}
+
+/// What a background job does.
+pub(super) const fn job_kind(kind: JobKind) -> Word {
+    match kind {
+        JobKind::Import => word("Import", "Takes keys over by the hashes of their secrets."),
+        JobKind::Export => word("Export", "Writes keys down, without their secrets."),
+        JobKind::Revoke => word("Revoke", "Ends keys for good."),
+        JobKind::Disable => word("Disable", "Switches keys off."),
+        JobKind::Enable => word("Enable", "Switches keys on."),
+        JobKind::Rotate => word("Rotate", "Gives keys successors."),
+    }
+}
+
+/// Where a background job stands.
+pub(super) const fn job_state(state: JobState) -> &'static str {
+    match state {
+        JobState::Waiting => "Waiting",
+        JobState::Running => "Running",
+        JobState::Cancelling => "Cancelling",
+        JobState::Done => "Done",
+        JobState::Failed => "Failed",
+        JobState::Cancelled => "Cancelled",
+    }
+}
+
+/// The things that background jobs do, as the API writes them and for people.
+pub(super) fn job_kinds() -> impl Iterator<Item = (&'static str, Word)> {
+    JobKind::ALL.iter().map(|one| (one.as_str(), job_kind(*one)))
+}
+
+/// The states of background jobs, likewise.
+pub(super) fn job_states() -> impl Iterator<Item = (&'static str, &'static str)> {
+    JobState::ALL.iter().map(|one| (one.as_str(), job_state(*one)))
 }
 
 /// What a member may do beside what the weaker roles may.

@@ -14,7 +14,7 @@ use keystile_measure::{Histogram, Striped, Turns};
 
 use crate::problem::ApiProblem;
 pub(crate) use connections::{Connections, Listener};
-pub(crate) use page::write;
+pub(crate) use page::{write, write_jobs};
 use requests::{CLASSES, class};
 pub(crate) use requests::{Routes, Verb};
 

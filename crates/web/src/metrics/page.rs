@@ -1,7 +1,9 @@
 //! The page that Prometheus reads. `docs/operations.md` says what each name means.
 
-use keystile_core::Code;
+use std::time::Duration;
+
 use keystile_core::event::Outcome;
+use keystile_core::{Code, JobKind, JobState};
 use keystile_engine::NotKept;
 use keystile_measure::{Exposition, Family};
 use keystile_store::{Load, Measured};
@@ -13,6 +15,16 @@ use super::{CLASSES, CODES, Face, Hot, Listener, Metrics, Verb};
 use crate::authz::{envoy, forward};
 use crate::service::VERIFY_PATH;
 use crate::state::App;
+
+/// Longest that a page waits for the store: whoever reads it must learn the rest when the store is away.
+const TALLY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How states of jobs are told.
+const JOB_STATES: [(&str, &[JobState]); 3] = [
+    ("waiting", &[JobState::Waiting]),
+    ("running", &[JobState::Running, JobState::Cancelling]),
+    ("failed", &[JobState::Failed]),
+];
 
 impl Hot {
     pub(crate) const fn route(self) -> &'static str {
@@ -47,6 +59,23 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     events(app, page);
     log(app, page);
     store(app, page);
+}
+
+/// Writes how many background jobs there are, unless the store does not tell in time.
+pub(crate) async fn write_jobs(app: &App, page: &mut Exposition) {
+    let tally = tokio::time::timeout(TALLY_TIMEOUT, app.store.tally_jobs()).await;
+    let Ok(Ok(tally)) = tally else { return };
+    let count = |kind: JobKind, states: &[JobState]| {
+        let counted = tally.iter().filter(|(own, state, _)| *own == kind && states.contains(state));
+        counted.map(|(_, _, count)| count).sum::<u64>()
+    };
+    let help = "Background jobs that wait, that run, and that have failed and are still kept.";
+    let mut family = page.gauge("keystile_jobs", help);
+    for kind in JobKind::ALL {
+        for (state, states) in JOB_STATES {
+            family.count(&[("kind", kind.as_str()), ("state", state)], count(*kind, states));
+        }
+    }
 }
 
 fn decisions(metrics: &Metrics, page: &mut Exposition) {
@@ -214,7 +243,8 @@ fn log(app: &App, page: &mut Exposition) {
     page.gauge("keystile_log_requests_pending", help).size(&[], stats.waiting);
     page.counter("keystile_log_requests_total", "Requests that were written to the log.")
         .count(&[], stats.written);
-    let help = "Requests that are missing in the log, as there was no room for them or the store refused them.";
+    let help =
+        "Requests that are missing in the log, as there was no room for them or the store refused them.";
     page.counter("keystile_log_requests_missing_total", help).count(&[], stats.missing);
     let help = "Times that the log could not be written; it is tried again.";
     page.counter("keystile_log_failures_total", help).count(&[], stats.failures);

@@ -65,6 +65,15 @@ impl Import {
     }
 }
 
+/// The keys of a file, as one request takes them.
+pub(crate) fn read_imports(path: &Path) -> Result<Vec<Object<ImportKey>>, Failure> {
+    let mut batches = batches(&read(path)?)?;
+    match (batches.pop(), batches.is_empty()) {
+        (Some(batch), true) => Ok(batch.keys),
+        _ => Err(Failure::new("these are more keys than one job takes: at most 10,000, and 8 MiB")),
+    }
+}
+
 fn read(path: &Path) -> Result<String, Failure> {
     let unreadable =
         |error| Failure::because(format!("the keys cannot be read from {}", path.display()), &error);

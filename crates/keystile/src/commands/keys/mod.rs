@@ -27,7 +27,9 @@ use clap::{Args, Subcommand};
 use keystile_core::{Clock, KeyId, Timestamp};
 use keystile_wire::{CreatedKey, KeyView};
 
+pub(crate) use import::read_imports;
 pub(super) use refused::in_flags;
+pub(crate) use rotate::overlap;
 
 use super::connection::{Connection, Session};
 use super::output::{Form, Report, plain};

@@ -53,7 +53,8 @@ impl Rotate {
     }
 }
 
-fn overlap(text: &str) -> Result<Duration, Invalid> {
+/// Reads how long an old key lives on.
+pub(crate) fn overlap(text: &str) -> Result<Duration, Invalid> {
     let given = if text == "0" { Some(Duration::ZERO) } else { span(text) };
     given.filter(|span| *span <= MAX_OVERLAP).ok_or_else(|| {
         Invalid::rule("must be `0` or a span such as `90min`, `24h` or `7d`, of at most 30 days")

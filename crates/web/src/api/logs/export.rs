@@ -63,7 +63,10 @@ fn streamed(export: LogExport, format: LogExportFormat) -> Response {
             return Ok(Some((head, (export, None))));
         }
         let piece = export.piece().await.inspect_err(|error| {
-            tracing::error!(error = error as &dyn std::error::Error, "an export of the request log broke off");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "an export of the request log broke off"
+            );
         })?;
         Ok::<_, Refused>(piece.map(|piece| (text(piece, format), (export, None))))
     });

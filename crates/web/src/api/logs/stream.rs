@@ -44,9 +44,8 @@ pub(crate) async fn stream_logs(
     caller.require(Right::ReadLogs)?;
     let (parts, _) = request.into_parts();
     let tail = app.requests.watch(caller.tenant_id(), query.filter()?);
-    let tail = tail.map_err(|busy| {
-        ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, busy.to_string())
-    })?;
+    let tail =
+        tail.map_err(|busy| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, busy.to_string()))?;
     Ok(response(Watching::begin(app, parts, tail)))
 }
 

@@ -33,6 +33,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("routing", "Applications"),
     ("permission", "Applications"),
     ("customer", "Customers"),
+    ("job", "Background jobs"),
     ("membership", "People"),
     ("invitation", "People"),
     ("person", "People"),

@@ -53,6 +53,10 @@ const fn pattern(action: Action) -> &'static str {
         Action::KeyExchange => "The key {what} was exchanged for a token",
         Action::KeyRevoke => "{who} revoked the key {what}",
         Action::KeyDelete => "{who} deleted the key {what}",
+        Action::JobCreate => "{who} asked for the background job {what}",
+        Action::JobCancel => "{who} cancelled the background job {what}",
+        Action::JobRetry => "{who} let the background job {what} go on",
+        Action::JobTake => "{who} took the secrets that the background job {what} made",
     }
 }
 

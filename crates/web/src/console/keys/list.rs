@@ -122,6 +122,11 @@ impl List {
         self.head("Last used", KeySort::LastUsed)
     }
 
+    /// Where one asks for a job on all keys that the list finds.
+    fn job(&self, act: &str) -> String {
+        self.shell.path("jobs/new") + &self.asked.with_all(&[("act", act), ("sort", ""), ("order", "")])
+    }
+
     fn further_filters(&self) -> usize {
         FURTHER.iter().filter(|name| !self.asked.of(name).is_empty()).count()
     }

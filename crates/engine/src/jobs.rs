@@ -1,0 +1,129 @@
+//! Does background jobs: a few at a time, each for a while, so that all tenants have their turn.
+
+use std::time::Duration;
+
+use keystile_manage::{ControlPlane, Refused};
+use keystile_store::{JobClaim, Stepped};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::Commits;
+
+/// Jobs that are worked on at once. Each has one transaction at a time; more would only make requests wait for the writer of SQLite,
+/// or for connections to PostgreSQL.
+const AT_ONCE: usize = 4;
+/// How long a job is worked on before others have their turn.
+const TURN: Duration = Duration::from_secs(5);
+/// Longest until a job is noticed that becomes due by time alone.
+const AT_LATEST: Duration = Duration::from_secs(2);
+/// Pause between two steps of a job, for others that write.
+const BREATH: Duration = Duration::from_millis(5);
+
+/// The task that does jobs.
+pub(crate) struct Jobs {
+    stop: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Jobs {
+    /// Starts doing jobs, first those on which an earlier process worked.
+    pub(crate) fn start(control: ControlPlane, commits: Commits) -> Self {
+        let (stop, stopped) = watch::channel(());
+        let worker = Worker { control, commits, stopped };
+        Self { stop, task: tokio::spawn(run(worker)) }
+    }
+
+    /// Ends when the steps at hand are done; the next start goes on with the jobs.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        if self.task.await.is_err() {
+            tracing::error!("the doing of background jobs ended with a panic");
+        }
+    }
+}
+
+/// What doing a job takes.
+#[derive(Clone)]
+struct Worker {
+    control: ControlPlane,
+    commits: Commits,
+    stopped: watch::Receiver<()>,
+}
+
+async fn run(mut worker: Worker) {
+    let (mut turns, mut works, mut is_free) = (JoinSet::new(), true, false);
+    loop {
+        let round = worker.take_up(&mut turns, &mut is_free).await;
+        match (&round, works) {
+            (Err(error), true) => {
+                let error: &dyn std::error::Error = error;
+                tracing::warn!(
+                    error,
+                    "background jobs cannot be done now; they go on when the store answers"
+                );
+            }
+            (Ok(()), false) => tracing::info!("background jobs are done again"),
+            (Ok(()), true) | (Err(_), false) => {}
+        }
+        works = round.is_ok();
+        tokio::select! {
+            _ = worker.stopped.changed() => break,
+            Some(ended) = turns.join_next() => {
+                if ended.is_err() {
+                    tracing::error!("a background job was interrupted by a panic; it is taken up again");
+                }
+            }
+            () = worker.control.job_made() => {}
+            () = tokio::time::sleep(AT_LATEST) => {}
+        }
+    }
+    while turns.join_next().await.is_some() {}
+}
+
+impl Worker {
+    /// Takes up jobs as long as there are any that are due, and room for them.
+    async fn take_up(&self, turns: &mut JoinSet<()>, is_free: &mut bool) -> Result<(), Refused> {
+        if !*is_free {
+            self.control.free_jobs().await?;
+            *is_free = true;
+        }
+        while turns.len() < AT_ONCE {
+            let Some(claim) = self.control.claim_job().await? else { break };
+            turns.spawn(self.clone().serve(claim));
+        }
+        Ok(())
+    }
+
+    /// Does steps of a job until it is over or others have their turn.
+    async fn serve(self, mut claim: JobClaim) {
+        let end = Instant::now() + TURN;
+        loop {
+            let (control, claimed) = (self.control.clone(), claim.clone());
+            let step = self.commits.carry_out(async move { control.step_job(&claimed).await });
+            match step.await {
+                Ok(Stepped::On) => claim.job.attempts = 0,
+                Ok(Stepped::Done | Stepped::Cancelled | Stepped::Lost) => return,
+                Err(refused) => return self.stumble(&claim, &refused).await,
+            }
+            if Instant::now() >= end || self.stopped.has_changed().is_err() {
+                break;
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        if let Err(error) = self.control.release_job(&claim).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, job = %claim.job.id, "a background job has to wait until its lease is over");
+        }
+    }
+
+    async fn stumble(&self, claim: &JobClaim, refused: &Refused) {
+        let id = claim.job.id;
+        let error: &dyn std::error::Error = refused;
+        tracing::warn!(error, job = %id, "a step of a background job was not done");
+        if let Err(error) = self.control.stumble(claim, refused).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, job = %id, "a background job has to wait until its lease is over");
+        }
+    }
+}
