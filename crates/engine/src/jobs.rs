@@ -119,8 +119,7 @@ impl Worker {
 
     async fn stumble(&self, claim: &JobClaim, refused: &Refused) {
         let id = claim.job.id;
-        let error: &dyn std::error::Error = refused;
-        tracing::warn!(error, job = %id, "a step of a background job was not done");
+        tracing::warn!(error = refused as &dyn std::error::Error, job = %id, "a step of a background job was not done");
         if let Err(error) = self.control.stumble(claim, refused).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, job = %id, "a background job has to wait until its lease is over");

@@ -170,7 +170,9 @@ impl Listing {
             KeyFilter::CONDITIONS
         );
         let mut listing = Self { sql, values };
-        filter.spell(KeySort::Created, &mut |condition, value| listing.also(condition, value));
+        filter.spell(KeySort::Created, Tagged::Together, &mut |condition, value| {
+            listing.also(condition, value)
+        });
         listing.bound(KeySort::Created, "<=", last);
         listing.sql.push_str(" LIMIT $2) AS found");
         listing

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_status_or_a_class_of_them_is_read() {
-        let read = |text: &str| text.parse::<Statuses>().ok().map(|statuses| statuses.range());
+        let read = |text: &str| text.parse::<Statuses>().ok().map(Statuses::range);
         assert_eq!([read("404"), read("4xx")], [Some(404..=404), Some(400..=499)]);
         for bad in ["", "xx", "4", "0xx", "6xx", "44xx", "99", "600", "+404", "4XX", "abc"] {
             assert_eq!(read(bad), None, "{bad}");

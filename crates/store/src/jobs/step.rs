@@ -11,6 +11,7 @@ use super::result::{JobChunk, insert_chunk};
 use super::row::{self, COLUMNS};
 use crate::belonging::Belonging;
 use crate::edit::take;
+use crate::filter::Tagged;
 use crate::listing::{Listing, Which};
 use crate::tx::Tx;
 use crate::value::Value;
@@ -167,7 +168,7 @@ async fn find(job: &Job, step: &KeyStep, tx: &mut Tx<'_>) -> Result<Vec<FoundKey
     }
     let page = KeyPage { sort: KeySort::Created, order: SortOrder::Ascending, after, limit: step.most };
     let which = Which { tenant_id: job.tenant_id, filter: filter.clone(), page };
-    let Listing { sql, values } = Listing::of_page(&which, Some(&by_id(last_key)));
+    let Listing { sql, values } = Listing::of_page(&which, Tagged::Together, Some(&by_id(last_key)));
     let mut found = Vec::new();
     for row in tx.query(&format!("{sql} {{for_update}}"), &values).await? {
         found.push(FoundKey { key: record::read(row)?, successor: None });
