@@ -151,6 +151,16 @@ text_enum!(
         KeyRevoke = "key.revoke",
         /// A key was taken out of the lists.
         KeyDelete = "key.delete",
+        /// A webhook was made.
+        WebhookCreate = "webhook.create",
+        /// A webhook was changed, switched off or switched on.
+        WebhookUpdate = "webhook.update",
+        /// A webhook got a new secret.
+        WebhookRotate = "webhook.rotate_secret",
+        /// A webhook was switched off because nothing could be delivered.
+        WebhookDisable = "webhook.disable",
+        /// A webhook was taken away.
+        WebhookDelete = "webhook.delete",
     }
 );
 

@@ -38,7 +38,7 @@ const PAGE_OF_TARGET: &str = page!(" AND target {by_bytes} = $8");
 const ONE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND id = $2 AND seq IS NOT NULL";
-const RANGE: &str =
+pub(crate) const RANGE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4";
 
@@ -178,7 +178,11 @@ async fn look(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<AuditFound, S
     Ok(AuditFound { entries, looked_to })
 }
 
-async fn read_many(sql: &str, args: &[Value], tx: &mut Tx<'_>) -> Result<Vec<SealedEntry>, StoreError> {
+pub(crate) async fn read_many(
+    sql: &str,
+    args: &[Value],
+    tx: &mut Tx<'_>,
+) -> Result<Vec<SealedEntry>, StoreError> {
     tx.query(sql, args).await?.into_iter().map(read_sealed).collect()
 }
 

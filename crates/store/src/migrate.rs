@@ -54,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(17, "0017_key_addresses", include_str!("../migrations/0017_key_addresses.sql")),
     Migration::sql(18, "0018_events", include_str!("../migrations/0018_events.sql")),
     Migration::sql(19, "0019_leaks", include_str!("../migrations/0019_leaks.sql")),
+    Migration::sql(23, "0023_webhooks", include_str!("../migrations/0023_webhooks.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
