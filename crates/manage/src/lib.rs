@@ -39,9 +39,11 @@ mod touched;
 mod turns;
 mod usage;
 mod vault;
+mod webhooks;
 
 use std::sync::Arc;
 
+use keystile_core::webhook::Reach;
 use keystile_core::{Change, Clock, Entropy, Timestamp};
 use keystile_store::Store;
 use tokio::sync::Semaphore;
@@ -69,6 +71,7 @@ pub use set_up::FirstOwner;
 pub use sign_in::{ShownFactor, SignIn, Tokens};
 pub use tenants::Founded;
 pub use vault::Vault;
+pub use webhooks::{DeliveryQuery, Target, WithSecret};
 
 use audit::Told;
 use overview::Overviews;
@@ -90,6 +93,7 @@ pub struct ControlPlane {
     setup: Arc<SetupOffer>,
     overviews: Arc<Overviews>,
     checking: Arc<Semaphore>,
+    reach: Arc<Reach>,
 }
 
 impl ControlPlane {
@@ -107,7 +111,7 @@ impl ControlPlane {
         let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
         let (setup, overviews) = (Arc::default(), Arc::default());
-        let checking = Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE));
+        let (checking, reach) = (Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE)), Arc::default());
         Ok(Self {
             store,
             clock,
@@ -120,6 +124,7 @@ impl ControlPlane {
             setup,
             overviews,
             checking,
+            reach,
         })
     }
 
