@@ -7,7 +7,7 @@ use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
     KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand,
     PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand,
-    TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    TenantsCommand, TotpCommand, UsageCommand, WebhooksCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     ScanRules(ScanRulesCommand),
     /// See which keys were reported as leaked.
     Leaks(LeaksCommand),
+    /// Manage whom a tenant wants told of its keys, and see how that goes.
+    Webhooks(WebhooksCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
     /// Show, export and check the audit log of a tenant.

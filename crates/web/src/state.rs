@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
+use keystile_courier::Courier;
 use keystile_engine::{Commits, Ingest, Planes};
 use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
@@ -50,6 +51,7 @@ pub struct Parts {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) store: Store,
     pub(crate) ingest: Ingest,
+    pub(crate) courier: Courier,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) reading: Arc<Reading>,
@@ -64,7 +66,7 @@ pub struct Parts {
 
 impl App {
     /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
-    pub fn new(planes: Planes, settings: HttpSettings, seed: u64) -> Self {
+    pub fn new(planes: Planes, courier: Courier, settings: HttpSettings, seed: u64) -> Self {
         let Planes { control, verifier, store, commits, ingest } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
@@ -76,6 +78,7 @@ impl App {
             verifier,
             store,
             ingest,
+            courier,
             traces: settings.trace_ratio.map(Traces::new),
             failures_logged: Arc::default(),
             settings,

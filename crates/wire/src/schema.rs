@@ -4,8 +4,8 @@ use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, BudgetPeriod, Check, Code, Environment, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
-    OnLeak, Owner, Role, SourceType, TrustLevel,
+    Action, BudgetPeriod, Check, Code, DeliveryState, Environment, KeyKind, KeyStatus, LeakDeed, LeakSource,
+    LeakState, OnLeak, Owner, Role, SourceType, TrustLevel, WebhookEvent, WhyDisabled,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -61,6 +61,12 @@ schemas! {
     event_id / maybe_event_id = id("evt_"); "an event's id"
     audit_id / maybe_audit_id = id("aud_"); "an audit entry's id"
     leak_id / maybe_leak_id = id("leak_"); "the id of a report that a key leaked"
+    webhook_id / maybe_webhook_id = id("hook_"); "a webhook's id"
+    delivery_id / maybe_delivery_id = id("msg_"); "the id of a message to a webhook"
+    webhook_url / maybe_webhook_url = text().pattern(Some("^https?://")).max_length(Some(2000)).examples(["https://example.com/hooks/keystile"]).build(); "a webhook's URL"
+    webhook_event / maybe_webhook_event = one_of(WebhookEvent::ALL.iter().map(|e| e.as_str())); "what a webhook is told of"
+    delivery_state / maybe_delivery_state = one_of(DeliveryState::ALL.iter().map(|s| s.as_str())); "what became of a message"
+    why_disabled / maybe_why_disabled = one_of(WhyDisabled::ALL.iter().map(|w| w.as_str())); "why a webhook is off"
     actor / maybe_actor = text().examples(["per_01J8Z3V5N0QK7Y2M4T6B8D9FGH", "system"]).description(Some("A person's id, a key's id, or `system`.")).build(); "who acts"
     action / maybe_action = one_of(Action::ALL.iter().map(|a| a.as_str())); "what was done"
     email / maybe_email = text().max_length(Some(254)).build(); "an email address"
@@ -139,6 +145,20 @@ pub fn events() -> Schema {
 pub fn digests() -> Schema {
     let most = crate::MAX_LOOKUP;
     ArrayBuilder::new().items(sha256()).max_items(Some(most)).build().into()
+}
+
+/// Schema of what a webhook is told of.
+pub fn webhook_events() -> Schema {
+    words_of(WebhookEvent::ALL.iter().map(|event| event.as_str()), WebhookEvent::ALL.len())
+}
+
+/// Schema of the environments whose keys a webhook is told of.
+pub fn environments() -> Schema {
+    words_of(Environment::ALL.iter().map(|environment| environment.as_str()), Environment::ALL.len())
+}
+
+fn words_of<'a>(members: impl IntoIterator<Item = &'a str>, most: usize) -> Schema {
+    ArrayBuilder::new().items(one_of(members)).max_items(Some(most)).build().into()
 }
 
 /// Schema of a list of permissions.

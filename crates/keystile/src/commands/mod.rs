@@ -35,6 +35,7 @@ mod table;
 pub(crate) mod tenants;
 pub(crate) mod totp;
 pub(crate) mod usage;
+pub(crate) mod webhooks;
 mod words;
 
 pub(crate) use account::{LoginCommand, LogoutCommand, PasswordCommand, WhoamiCommand};
@@ -58,3 +59,4 @@ pub(crate) use setup::SetupCommand;
 pub(crate) use tenants::TenantsCommand;
 pub(crate) use totp::TotpCommand;
 pub(crate) use usage::UsageCommand;
+pub(crate) use webhooks::WebhooksCommand;

@@ -5,7 +5,10 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::usage::Step;
-use keystile_core::{Action, AllowedIps, Environment, Invalid, KeyStatus, NanoUsd, OnLeak, Role, TrustLevel};
+use keystile_core::{
+    Action, AllowedIps, DeliveryState, Environment, Invalid, KeyStatus, NanoUsd, OnLeak, Role, TrustLevel,
+    WebhookEvent,
+};
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
 
@@ -42,6 +45,16 @@ pub(crate) fn rule_format() -> impl TypedValueParser<Value = RuleFormat> {
 /// One of the kinds of change that the audit log tells of.
 pub(crate) fn action() -> impl TypedValueParser<Value = Action> {
     member(Action::ALL.iter().map(|a| a.as_str()))
+}
+
+/// One of the things that webhooks are told of.
+pub(crate) fn webhook_event() -> impl TypedValueParser<Value = WebhookEvent> {
+    member(WebhookEvent::ALL.iter().map(|event| event.as_str()))
+}
+
+/// What can have become of a message to a webhook.
+pub(crate) fn delivery_state() -> impl TypedValueParser<Value = DeliveryState> {
+    member(DeliveryState::ALL.iter().map(|state| state.as_str()))
 }
 
 /// One of the roles.

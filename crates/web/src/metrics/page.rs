@@ -1,6 +1,7 @@
 //! The page that Prometheus reads. `docs/operations.md` says what each name means.
 
 use keystile_core::Code;
+use keystile_courier::Outcome;
 use keystile_measure::{Exposition, Family};
 use keystile_store::{Load, Measured};
 use keystile_verify::Stats;
@@ -42,6 +43,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     let stats = app.verifier.stats();
     cache(&stats, page);
     usage(&stats, page);
+    webhooks(app, page);
     store(app, page);
 }
 
@@ -159,6 +161,22 @@ fn usage(stats: &Stats, page: &mut Exposition) {
     page.counter("keystile_usage_flush_failures_total", help).count(&[], stats.flush_failures);
     let help = "Decisions that are in no usage report, because the store was away for too long.";
     page.counter("keystile_usage_uncounted_total", help).count(&[], stats.uncounted);
+}
+
+fn webhooks(app: &App, page: &mut Exposition) {
+    let stats = app.courier.stats();
+    let help = "Attempts to send a message to a webhook, by how they went.";
+    let mut family = page.counter("keystile_webhook_attempts_total", help);
+    for outcome in Outcome::ALL {
+        family.count(&[("outcome", outcome.as_str())], stats.attempts(outcome));
+    }
+    let help = "Attempts that are under way.";
+    page.gauge("keystile_webhook_attempts_open", help).size(&[], stats.sending);
+    let help = "Messages that wait for webhooks that are on, counted every 15 seconds.";
+    page.gauge("keystile_webhook_deliveries_pending", help).count(&[], stats.pending);
+    let help = "How long the oldest of them has waited.";
+    let waited = app.courier.oldest_waits_for().as_secs_f64();
+    page.gauge("keystile_webhook_oldest_pending_seconds", help).value(&[], waited);
 }
 
 fn store(app: &App, page: &mut Exposition) {
