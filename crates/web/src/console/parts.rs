@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
-use keystile_core::{ApiKey, Environment, KeyStatus, Role, Timestamp, TrustLevel};
+use keystile_core::{ApiKey, DeliveryState, Environment, KeyStatus, Role, Timestamp, TrustLevel, Webhook};
 
 use super::words;
 
@@ -60,6 +60,7 @@ icons! {
     "list": "<path d='M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01'/>";
     "link": "<path d='M10 14a4 4 0 005.700 0l3-3a4 4 0 00-5.700-5.700l-1 1M14 10a4 4 0 00-5.700 0l-3 3a4 4 0 005.700 5.700l1-1'/>";
     "eye": "<path d='M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12z'/><circle cx='12' cy='12' r='3'/>";
+    "webhook": "<circle cx='6' cy='12' r='3'/><circle cx='18' cy='6' r='3'/><circle cx='18' cy='18' r='3'/><path d='M8.700 10.700l6.600-3.400M8.700 13.300l6.600 3.400'/>";
     "chart": "<path d='M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6'/>";
 }
 
@@ -91,7 +92,7 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, Role, u64);
+shown!(Timestamp, Environment, TrustLevel, Role, DeliveryState, u64);
 
 /// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
 #[derive(Clone, Copy)]
@@ -178,6 +179,26 @@ pub(super) fn role(role: impl Shown<Role>) -> Badge {
         Role::Viewer => "",
     };
     Badge { tone, word: words::role(role).name }
+}
+
+/// Whether a webhook is sent to.
+pub(super) fn webhook(webhook: &Webhook) -> Badge {
+    match (webhook.disabled, webhook.unreachable_since) {
+        (Some((_, why)), _) => Badge { tone: "dot", word: words::why_disabled(why).name },
+        (None, Some(_)) => Badge { tone: "dot warn", word: "No answer" },
+        (None, None) => Badge { tone: "dot good", word: "On" },
+    }
+}
+
+/// What became of a message to a webhook.
+pub(super) fn delivery(state: impl Shown<DeliveryState>) -> Badge {
+    let state = state.shown();
+    let tone = match state {
+        DeliveryState::Pending => "dot warn",
+        DeliveryState::Delivered => "dot good",
+        DeliveryState::Failed => "dot bad",
+    };
+    Badge { tone, word: words::delivery_state(state) }
 }
 
 /// What is written here is ours: no text of anybody else's goes into it.

@@ -6,11 +6,10 @@ mod set;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use keystile_core::{Clock, WebhookId};
+use keystile_core::{Clock, Timestamp, WebhookId};
 use keystile_wire::{CreatedWebhook, WebhookTestView, WebhookView};
 
 use super::context::{Common, Context};
-use super::input::{Consent, confirm};
 use super::output::{Form, Report};
 use super::table::{fields, table};
 use crate::failure::Failure;
@@ -70,9 +69,6 @@ struct Show {
 struct Delete {
     #[command(flatten)]
     which: Which,
-    /// Do not ask; needed where there is no terminal to ask at.
-    #[arg(long)]
-    yes: bool,
 }
 
 /// Sends a message to a webhook at once, and tells how that went; the exit status is 1 if it was not taken.
@@ -118,9 +114,6 @@ impl Delete {
     async fn run(self, context: &Context) -> Result<Report, Failure> {
         let (client, id) = (&context.session.client, self.which.id);
         let tenant = context.session.tenant().await?;
-        if Consent::of(self.yes) == Consent::ToAsk {
-            confirm("delete", client.webhook(tenant, id).await?.url.host())?;
-        }
         client.delete_webhook(tenant, id).await?;
         let document = serde_json::json!({ "id": id, "is_deleted": true });
         Report::done(context.form(), &document, &format!("{id} is deleted."))
@@ -161,7 +154,7 @@ fn rows(webhooks: &[WebhookView]) -> String {
 }
 
 fn sheet(webhook: &WebhookView) -> String {
-    let time = |at: Option<keystile_core::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let time = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
     let mut pairs = vec![
         ("id", webhook.id.to_string()),
         ("url", webhook.url.to_string()),

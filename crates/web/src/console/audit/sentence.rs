@@ -53,6 +53,11 @@ const fn pattern(action: Action) -> &'static str {
         Action::KeyExchange => "The key {what} was exchanged for a token",
         Action::KeyRevoke => "{who} revoked the key {what}",
         Action::KeyDelete => "{who} deleted the key {what}",
+        Action::WebhookCreate => "{who} made the webhook {what}",
+        Action::WebhookUpdate => "{who} changed the webhook {what}",
+        Action::WebhookRotate => "{who} gave the webhook {what} a new secret",
+        Action::WebhookDisable => "{who} switched the webhook {what} off",
+        Action::WebhookDelete => "{who} deleted the webhook {what}",
     }
 }
 
