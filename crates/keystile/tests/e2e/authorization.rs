@@ -120,6 +120,15 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/scan-rules", Tenant(Viewer, PERSONS_ONLY)),
     ("POST", "/api/v1/leaks/report", Nothing),
     ("POST", "/api/v1/leaks/github", Nothing),
+    ("GET", "…/webhooks", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/webhooks/{webhook_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("PATCH", "…/webhooks/{webhook_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("DELETE", "…/webhooks/{webhook_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks/{webhook_id}/rotate-secret", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks/{webhook_id}/test", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks/{webhook_id}/redeliver", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/deliveries", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/audit", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/{audit_id}", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/proof", Tenant(Viewer, READ_AUDIT)),
@@ -229,7 +238,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 12] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 13] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
@@ -242,6 +251,7 @@ fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &
         ("customer_id", "cus_01J00000000000000000000009"),
         ("permission", "nothing:read"),
         ("event_id", "evt_01J00000000000000000000009"),
+        ("webhook_id", "hook_01J00000000000000000000009"),
         ("entity_type", "nothing"),
         ("entity_id", "nowhere"),
     ]

@@ -7,6 +7,7 @@ use crate::console::between;
 use crate::console_places::Needs::{self, Member, Nothing, Person};
 use crate::console_places::Role::{self, Admin, Developer, Owner, Viewer};
 use crate::console_places::{ACCOUNT, ROWS, SIGN_OUT, row};
+use crate::matrix::a_webhook;
 use crate::seat::Seat;
 use crate::tenancy::PASSWORD;
 use crate::world::{World, as_key, text};
@@ -78,6 +79,7 @@ impl House {
         };
         let key = make("/api-keys", json!({ "name": "Subject key" })).await;
         let customer = make("/customers", json!({ "name": "Subject Inc." })).await;
+        let webhook = make("/webhooks", a_webhook()).await;
         let application = make("/applications", json!({ "name": "Subject shop" })).await;
         let invitation =
             make("/invitations", json!({ "email": "invited@example.com", "role": "viewer" })).await;
@@ -94,6 +96,7 @@ impl House {
             ("invitation_id", invitation),
             ("permission", "subject:read".to_owned()),
             ("event_id", event),
+            ("webhook_id", webhook),
             ("entity_type", "subject".to_owned()),
             ("entity_id", "the-subject".to_owned()),
             ("person_id", member.id),

@@ -88,6 +88,8 @@ impl Two {
             "/events",
             "/entities",
             "/leaks",
+            "/webhooks",
+            "/deliveries",
             "/audit",
         ] {
             everything.push(self.as_stranger(list).await);

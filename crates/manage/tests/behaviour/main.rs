@@ -21,3 +21,4 @@ mod second_factor;
 mod sessions;
 mod set_up;
 mod sign_in_log;
+mod webhooks;
