@@ -158,6 +158,7 @@ mod tests {
             .collect();
         let facts: Vec<_> = told.iter().map(|said| said["type"].as_str().unwrap()).collect();
         assert_eq!(facts, ["key.rotation_due", "key.unused"]);
-        assert_eq!((&told[0]["data"]["rotation_days"], &told[1]["data"]["unused_days"]), (&json!(90), &json!(90)));
+        assert_eq!(told[0]["data"]["rotation_days"], 90);
+        assert_eq!(told[1]["data"]["unused_days"], 90);
     }
 }

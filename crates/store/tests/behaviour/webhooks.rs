@@ -189,7 +189,8 @@ pub(crate) async fn of_each_key_one_delivery_after_the_other_is_due(bed: &Bed) {
     let first = due(&store, &to, at(1_000)).await.remove(0);
     assert!(first.body.contains('ü') && first.first_tried_at.is_none());
     // The second waits for the first, whatever time has passed, and other keys do not.
-    store.note_attempt(first.delivery.clone(), attempt(None, at(2_000)), Noted::Again(at(9_000))).await.unwrap();
+    let again = Noted::Again(at(9_000));
+    store.note_attempt(first.delivery.clone(), attempt(None, at(2_000)), again).await.unwrap();
     assert_eq!(due_ids(&store, &to, at(8_000)).await, [ids[1]]);
     let again = due(&store, &to, at(9_000)).await;
     let again = again.into_iter().find(|due| due.delivery.id == ids[0]).unwrap();
