@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Full};
 use keystile_bearer::{loopback_proxies, usual_key_headers};
 use keystile_client::{Client, Credential};
 use keystile_core::webhook::Reach;
-use keystile_core::{ApplicationId, Environment, Secret, TenantId};
+use keystile_core::{ApplicationId, Clock, Entropy, Environment, Secret, TenantId};
 use keystile_courier::Courier;
 use keystile_engine::{Engine, EngineSettings, SystemClock, SystemEntropy};
 use keystile_guard::{Authority, Guard, InProcess, Peer, Remote, VerifiedKey};
@@ -65,8 +65,9 @@ impl World {
             github_keys: None,
         };
         let of = (planes.store.clone(), planes.control.clone());
-        let system = (Arc::new(SystemClock) as _, Arc::new(SystemEntropy) as _);
-        let courier = Courier::new(of, system, Reach::default()).unwrap();
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
+            (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let courier = Courier::new(of, (clock, entropy), Reach::default()).unwrap();
         let app = App::new(planes, courier, http, SEED);
         let limits = ServerLimits { drain: Duration::from_secs(1), ..ServerLimits::default() };
         let server = Server::bind(([127, 0, 0, 1], 0).into(), app, limits).await.unwrap();
