@@ -41,6 +41,7 @@ mod second_factor;
 mod sessions;
 mod setup;
 mod tenants;
+mod webhooks;
 
 pub use audit::{AuditExport, EXPORT_TIMEOUT};
 pub use client::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client};

@@ -159,6 +159,16 @@ text_enum!(
         JobRetry = "job.retry",
         /// The secrets that a background job made were handed out.
         JobTake = "job.take",
+        /// A webhook was made.
+        WebhookCreate = "webhook.create",
+        /// A webhook was changed, switched off or switched on.
+        WebhookUpdate = "webhook.update",
+        /// A webhook got a new secret.
+        WebhookRotate = "webhook.rotate_secret",
+        /// A webhook was switched off because nothing could be delivered.
+        WebhookDisable = "webhook.disable",
+        /// A webhook was taken away.
+        WebhookDelete = "webhook.delete",
     }
 );
 

@@ -128,6 +128,14 @@ typed_id!(
     AuditId, "aud_"
 );
 typed_id!(
+    /// Names a webhook.
+    WebhookId, "hook_"
+);
+typed_id!(
+    /// Names a message to a webhook.
+    DeliveryId, "msg_"
+);
+typed_id!(
     /// Names an event. It is made of the moment at which the event happened.
     EventId, "evt_"
 );

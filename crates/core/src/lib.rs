@@ -34,6 +34,7 @@ pub mod tenancy;
 pub mod text;
 pub mod time;
 pub mod usage;
+pub mod webhook;
 
 pub use append::{Append, append_list};
 pub use audit::chain::{ChainHead, RecordedEntry, SealedEntry, Seq};
@@ -46,8 +47,8 @@ pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decid
 pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, JobId, KeyId, LeakId, LogId, PersonId,
-    SessionId, TenantId,
+    ApplicationId, AuditId, CustomerId, DeliveryId, EventId, InvitationId, JobId, KeyId, LeakId, LogId,
+    PersonId, SessionId, TenantId, WebhookId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;
@@ -72,6 +73,7 @@ pub use tenancy::{
 pub use text::{Email, KeyLabel, Name};
 pub use time::{Clock, Timestamp};
 pub use usage::{KeyUsage, Minute};
+pub use webhook::{Delivery, DeliveryState, Webhook, WebhookEvent, WebhookUrl, WhyDisabled};
 
 /// A source of unpredictable bytes; in production the operating system's.
 pub trait Entropy: Send + Sync {

@@ -35,7 +35,7 @@ pub(crate) async fn load(path: &Path, store: &Store, entropy: &dyn Entropy) -> R
 fn lost(path: &Path, how: &str) -> EngineError {
     let path = path.display();
     EngineError::new(format!(
-        "the encryption key {path} {how} that second factors in the database were encrypted with: put the right file \
+        "the encryption key {path} {how} that secrets in the database were encrypted with: put the right file \
          there, or name it with KEYSTILE_ENCRYPTION_KEY_FILE"
     ))
 }

@@ -7,7 +7,8 @@ use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
     JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand,
     MembersCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand,
-    SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand, UsageCommand,
+    WebhooksCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Jobs(Box<JobsCommand>),
     /// See which requests were made, with which key, from where, and what they were answered.
     Logs(LogsCommand),
+    /// Manage whom a tenant wants told of its keys, and see how that goes.
+    Webhooks(WebhooksCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
     /// Show, export and check the audit log of a tenant.

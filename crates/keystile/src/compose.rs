@@ -1,9 +1,11 @@
 //! Putting the parts of a server together and taking them apart again.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use keystile_core::Entropy;
-use keystile_engine::{Engine, SystemEntropy};
+use keystile_courier::{Courier, Running as Telling};
+use keystile_engine::{Engine, Planes, SystemClock, SystemEntropy};
 use keystile_manage::ControlPlane;
 use keystile_store::{Location, Store};
 use keystile_web::{App, Server, ServerLimits};
@@ -18,6 +20,7 @@ use crate::stop;
 /// A server that is bound but does not serve yet.
 pub(crate) struct Running {
     engine: Engine,
+    courier: Telling,
     server: Server,
     envoy: Option<Server>,
     operations: Operations,
@@ -33,11 +36,12 @@ impl Running {
         SystemEntropy
             .fill(&mut seed)
             .map_err(|error| Failure::because("request ids cannot be made", &error))?;
-        let app = App::new(engine.planes().clone(), http, u64::from_ne_bytes(seed));
+        let (planes, courier) = with_courier(engine.planes(), settings)?;
+        let app = App::new(planes, courier.clone(), http, u64::from_ne_bytes(seed));
         let limits = server_limits(settings)?;
         let operations = Operations::bind(settings.operations_listen, &app, limits).await?;
         let (server, envoy) = bind(settings, app, limits).await?;
-        Ok(Self { engine, server, envoy, operations })
+        Ok(Self { engine, courier: courier.start(), server, envoy, operations })
     }
 
     /// Every change of state.
@@ -60,9 +64,20 @@ impl Running {
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
         let operations = self.operations.start();
         serve(self.server, self.envoy, stop).await;
+        self.courier.stop().await;
         self.engine.stop().await;
         operations.stop().await;
     }
+}
+
+/// What tells webhooks, and the planes that make webhooks within its reach.
+fn with_courier(planes: &Planes, settings: &Settings) -> Result<(Planes, Courier), Failure> {
+    let reach = settings.webhook_reach();
+    let planes = Planes { control: planes.control.clone().reaching(reach.clone()), ..planes.clone() };
+    let of = (planes.store.clone(), planes.control.clone());
+    let courier = Courier::new(of, (Arc::new(SystemClock), Arc::new(SystemEntropy)), reach);
+    let courier = courier.map_err(|error| Failure::because("webhooks cannot be told", &error))?;
+    Ok((planes, courier))
 }
 
 /// Binds the listener of the API, and that for Envoy if there is to be one.

@@ -70,6 +70,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Leaks(command) => commands::leaks::run(command, &SystemClock).await,
         Command::Jobs(command) => commands::jobs::run(*command, &SystemClock).await,
         Command::Logs(command) => commands::logs::run(command, &SystemClock).await,
+        Command::Webhooks(command) => commands::webhooks::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),
         Command::Audit(command) => commands::audit::run(command, &SystemClock).await,
         Command::Openapi => commands::print::openapi(),

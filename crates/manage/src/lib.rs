@@ -41,9 +41,11 @@ mod touched;
 mod turns;
 mod usage;
 mod vault;
+mod webhooks;
 
 use std::sync::Arc;
 
+use keystile_core::webhook::Reach;
 use keystile_core::{Change, Clock, Entropy, Timestamp};
 use keystile_store::Store;
 use tokio::sync::{Notify, Semaphore};
@@ -73,6 +75,7 @@ pub use set_up::FirstOwner;
 pub use sign_in::{ShownFactor, SignIn, Tokens};
 pub use tenants::Founded;
 pub use vault::Vault;
+pub use webhooks::{DeliveryQuery, Target, WithSecret};
 
 use audit::Told;
 use overview::Overviews;
@@ -95,6 +98,7 @@ pub struct ControlPlane {
     overviews: Arc<Overviews>,
     checking: Arc<Semaphore>,
     jobs_made: Arc<Notify>,
+    reach: Arc<Reach>,
 }
 
 impl ControlPlane {
@@ -112,7 +116,7 @@ impl ControlPlane {
         let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
         let (setup, overviews, jobs_made) = (Arc::default(), Arc::default(), Arc::default());
-        let checking = Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE));
+        let (checking, reach) = (Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE)), Arc::default());
         Ok(Self {
             store,
             clock,
@@ -126,6 +130,7 @@ impl ControlPlane {
             overviews,
             checking,
             jobs_made,
+            reach,
         })
     }
 

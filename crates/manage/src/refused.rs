@@ -124,6 +124,12 @@ pub enum Conflict {
         keystile_core::Tenant::MOST_OWNED
     )]
     TooManyTenants,
+    /// The tenant has as many webhooks as it can.
+    #[error(
+        "the tenant has {} webhooks, which is as many as it can have; take one away first",
+        keystile_core::webhook::MOST_WEBHOOKS
+    )]
+    TooManyWebhooks,
     /// The tenant has a customer with that external id.
     #[error("a customer with this external id exists already")]
     ExternalId,

@@ -43,6 +43,7 @@ impl Right {
             | Self::ManageCustomers
             | Self::ManageMembers
             | Self::ManageOwners
+            | Self::ManageWebhooks
             | Self::ManageTenant => false,
         }
     }
@@ -79,6 +80,8 @@ rights! {
     ManageMembers = Admin, [];
     /// Make, demote and remove owners.
     ManageOwners = Owner, [];
+    /// See, make and change webhooks, and see how deliveries to them go.
+    ManageWebhooks = Admin, [];
     /// Change the tenant's name and settings.
     ManageTenant = Owner, [];
 }

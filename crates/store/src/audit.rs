@@ -53,7 +53,7 @@ const LOOKED_TO: &str = "SELECT seq FROM audit_entries
 const ONE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND id = $2 AND seq IS NOT NULL";
-const RANGE: &str =
+pub(crate) const RANGE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4";
 
@@ -221,7 +221,11 @@ async fn look_at_target(which: &Which, target: &str, most: u32, tx: &mut Tx<'_>)
     Ok(AuditFound { entries, looked_to })
 }
 
-async fn read_many(sql: &str, args: &[Value], tx: &mut Tx<'_>) -> Result<Vec<SealedEntry>, StoreError> {
+pub(crate) async fn read_many(
+    sql: &str,
+    args: &[Value],
+    tx: &mut Tx<'_>,
+) -> Result<Vec<SealedEntry>, StoreError> {
     tx.query(sql, args).await?.into_iter().map(read_sealed).collect()
 }
 

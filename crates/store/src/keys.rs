@@ -9,7 +9,7 @@ use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError, Unique, audit, record, tags};
 
-static ONE: LazyLock<String> =
+pub(crate) static ONE: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM api_keys WHERE tenant_id = $1 AND id = $2", *record::SELECTED));
 pub(crate) static ONE_LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} {{for_update}}", *ONE));
 const IS_RETIRED: &str = "SELECT 1 AS found FROM retired_secrets WHERE digest = $1";

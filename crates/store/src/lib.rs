@@ -3,8 +3,9 @@
 //! Every method of [`Store`] is one transaction, takes the tenant first, and is written once: one SQL
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
-//! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::has_ended`], for transactions whose end was not
-//! learned, and those that write, work or sweep in batches for all tenants.
+//! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::untold_tenant`], [`Store::tenant_with_webhooks`],
+//! [`Store::due_webhook`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::has_ended`], for transactions
+//! whose end was not learned, and those that write, work or sweep in batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never
 //! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
@@ -65,6 +66,7 @@ mod touch;
 mod tx;
 mod usage;
 mod value;
+mod webhooks;
 
 pub use audit::{AuditFilter, AuditFound};
 pub use catalogue::{CataloguePage, SetPermission};
@@ -101,3 +103,7 @@ pub use sign_in::{Factor, FailedSignIn, NewSession, Patience, SignInFacts, Start
 pub use store::Store;
 pub use tenants::Founding;
 pub use touch::Touch;
+pub use webhooks::{
+    Backlog, DeliveryFilter, DueDelivery, DueWebhook, KeptWebhook, KnownNotice, NewDelivery, NewNotice,
+    Noted, Redelivery, Telling, WatchFor, WatchedKeys,
+};

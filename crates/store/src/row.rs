@@ -130,8 +130,13 @@ impl Row {
     }
 
     pub(crate) fn digest(&mut self, column: &str) -> Read<Digest> {
-        let bytes = self.blob(column)?.try_into().map_err(|_| corrupt(column, "is not 32 bytes long"))?;
-        Ok(Digest::from_bytes(bytes))
+        required(column, self.opt_digest(column)?)
+    }
+
+    pub(crate) fn opt_digest(&mut self, column: &str) -> Read<Option<Digest>> {
+        let digest = |bytes: Vec<u8>| bytes.try_into().map(Digest::from_bytes);
+        let read = self.opt_blob(column)?.map(digest).transpose();
+        read.map_err(|_| corrupt(column, "is not 32 bytes long"))
     }
 }
 

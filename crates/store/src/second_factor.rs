@@ -6,7 +6,7 @@ use crate::row::{Read, Row};
 use crate::sessions::tell;
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Factor, Store, StoreError};
+use crate::{Factor, Store, StoreError, webhooks};
 
 const ENROL: &str = "INSERT INTO second_factors (person_id, sealed_by, sealed, created_at, last_step)
     VALUES ($1, $2, $3, $4, 0)";
@@ -202,5 +202,8 @@ async fn remove(
 }
 
 async fn read_sealing_keys(tx: &mut Tx<'_>) -> Result<Vec<Digest>, StoreError> {
-    tx.query(SEALED_BY, &[]).await?.into_iter().map(|mut row| row.digest("sealed_by")).collect()
+    let factors = tx.query(SEALED_BY, &[]).await?.into_iter().map(|mut row| row.digest("sealed_by"));
+    let mut keys = factors.collect::<Result<Vec<_>, _>>()?;
+    keys.extend(webhooks::sealing_keys(tx).await?);
+    Ok(keys)
 }

@@ -27,6 +27,8 @@ pub mod postgres;
 #[cfg(feature = "server")]
 pub mod process;
 pub mod proxy;
+#[cfg(feature = "server")]
+pub mod receiver;
 mod run;
 #[cfg(feature = "server")]
 pub mod scene;

@@ -241,6 +241,7 @@ path_ids! {
     keystile_core::SessionId, "session_id", "session";
     keystile_core::CustomerId, "customer_id", "customer";
     keystile_core::InvitationId, "invitation_id", "invitation";
+    keystile_core::WebhookId, "webhook_id", "webhook";
 }
 
 /// The name of an entity in the path. One that no entity can have names nothing.

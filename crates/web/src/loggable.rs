@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use keystile_core::{
     ApplicationId, AuditId, CustomerId, EventId, InvitationId, JobId, KeyId, LeakId, LogId, PersonId,
-    SessionId, TenantId,
+    SessionId, TenantId, WebhookId,
 };
 use utoipa::openapi::OpenApi;
 
@@ -50,6 +50,7 @@ fn is_id(part: &str) -> bool {
         || part.parse::<LeakId>().is_ok()
         || part.parse::<LogId>().is_ok()
         || part.parse::<JobId>().is_ok()
+        || part.parse::<WebhookId>().is_ok()
 }
 
 #[cfg(test)]
@@ -70,6 +71,7 @@ mod tests {
         ("{leak_id}", "leak_01J0000000000000000000000A"),
         ("{log_id}", "log_01J00000000000000000000010"),
         ("{job_id}", "job_01J0000000000000000000000A"),
+        ("{webhook_id}", "hook_01J0000000000000000000000A"),
     ];
     /// Names of what somebody chooses, and of files: neither they nor what comes behind them is shown.
     const CHOSEN: &[&str] = &["{permission}", "{name}", "{version}", "{entity_type}", "{entity_id}"];

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
+use keystile_courier::Courier;
 use keystile_engine::{Commits, Ingest, Planes, RequestLog};
 use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
@@ -51,6 +52,7 @@ pub struct Parts {
     pub(crate) store: Store,
     pub(crate) ingest: Ingest,
     pub(crate) requests: RequestLog,
+    pub(crate) courier: Courier,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) reading: Arc<Reading>,
@@ -65,7 +67,7 @@ pub struct Parts {
 
 impl App {
     /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
-    pub fn new(planes: Planes, settings: HttpSettings, seed: u64) -> Self {
+    pub fn new(planes: Planes, courier: Courier, settings: HttpSettings, seed: u64) -> Self {
         let Planes { control, verifier, store, commits, ingest, requests } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
@@ -78,6 +80,7 @@ impl App {
             store,
             ingest,
             requests,
+            courier,
             traces: settings.trace_ratio.map(Traces::new),
             failures_logged: Arc::default(),
             settings,

@@ -47,6 +47,7 @@ mod setup;
 mod tenant;
 mod usage;
 mod verification;
+mod webhook;
 mod whoami;
 
 pub use application::{ApplicationListQuery, ApplicationView, CreateApplication, PatchApplication};
@@ -103,4 +104,8 @@ pub use setup::{SetUp, SetUpAnswer};
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
 pub use usage::{LatencyCounts, TenantUsageQuery, UsageCounts, UsagePoint, UsageQuery, UsageView};
 pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};
+pub use webhook::{
+    Anew, CreateWebhook, CreatedWebhook, DeliveryListQuery, DeliveryView, MAX_SECRET_OVERLAP, PatchWebhook,
+    Redeliver, RedeliveredView, RotateWebhookSecret, WebhookTestView, WebhookView,
+};
 pub use whoami::WhoamiView;

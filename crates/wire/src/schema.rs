@@ -4,9 +4,9 @@ use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, BudgetPeriod, Check, Code, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed,
-    LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, OnLeak, Owner, Role, SourceType,
-    TrustLevel,
+    Action, BudgetPeriod, Check, Code, DeliveryState, Environment, JobKind, JobState, KeyKind, KeyStatus,
+    LeakDeed, LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, OnLeak, Owner, Role,
+    SourceType, TrustLevel, WebhookEvent, WhyDisabled,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -66,6 +66,12 @@ schemas! {
     job_id / maybe_job_id = id("job_"); "a background job's id"
     job_kind / maybe_job_kind = one_of(JobKind::ALL.iter().map(|k| k.as_str())); "what a background job does"
     job_state / maybe_job_state = one_of(JobState::ALL.iter().map(|s| s.as_str())); "where a background job stands"
+    webhook_id / maybe_webhook_id = id("hook_"); "a webhook's id"
+    delivery_id / maybe_delivery_id = id("msg_"); "the id of a message to a webhook"
+    webhook_url / maybe_webhook_url = text().pattern(Some("^https?://")).max_length(Some(2000)).examples(["https://example.com/hooks/keystile"]).build(); "a webhook's URL"
+    webhook_event / maybe_webhook_event = one_of(WebhookEvent::ALL.iter().map(|e| e.as_str())); "what a webhook is told of"
+    delivery_state / maybe_delivery_state = one_of(DeliveryState::ALL.iter().map(|s| s.as_str())); "what became of a message"
+    why_disabled / maybe_why_disabled = one_of(WhyDisabled::ALL.iter().map(|w| w.as_str())); "why a webhook is off"
     actor / maybe_actor = text().examples(["per_01J8Z3V5N0QK7Y2M4T6B8D9FGH", "system"]).description(Some("A person's id, a key's id, or `system`.")).build(); "who acts"
     action / maybe_action = one_of(Action::ALL.iter().map(|a| a.as_str())); "what was done"
     email / maybe_email = text().max_length(Some(254)).build(); "an email address"
@@ -148,6 +154,20 @@ pub fn events() -> Schema {
 pub fn digests() -> Schema {
     let most = crate::MAX_LOOKUP;
     ArrayBuilder::new().items(sha256()).max_items(Some(most)).build().into()
+}
+
+/// Schema of what a webhook is told of.
+pub fn webhook_events() -> Schema {
+    words_of(WebhookEvent::ALL.iter().map(|event| event.as_str()), WebhookEvent::ALL.len())
+}
+
+/// Schema of the environments whose keys a webhook is told of.
+pub fn environments() -> Schema {
+    words_of(Environment::ALL.iter().map(|environment| environment.as_str()), Environment::ALL.len())
+}
+
+fn words_of<'a>(members: impl IntoIterator<Item = &'a str>, most: usize) -> Schema {
+    ArrayBuilder::new().items(one_of(members)).max_items(Some(most)).build().into()
 }
 
 /// Schema of a list of permissions.

@@ -21,3 +21,4 @@ mod routes;
 mod scan_rules;
 mod value_seeds;
 mod values;
+mod webhook_url_laws;

@@ -4,8 +4,10 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use keystile_bearer::{loopback_proxies, usual_key_headers};
 use keystile_client::{Client, Credential};
-use keystile_core::{ApplicationId, Environment, Secret, TenantId};
-use keystile_engine::{Engine, EngineSettings};
+use keystile_core::webhook::Reach;
+use keystile_core::{ApplicationId, Clock, Entropy, Environment, Secret, TenantId};
+use keystile_courier::Courier;
+use keystile_engine::{Engine, EngineSettings, SystemClock, SystemEntropy};
 use keystile_guard::{Authority, Guard, InProcess, Peer, Remote, VerifiedKey};
 use keystile_manage::FirstOwner;
 use keystile_testkit::http::{Answer, Http};
@@ -13,6 +15,7 @@ use keystile_web::{App, HttpSettings, Server, ServerLimits};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -61,7 +64,11 @@ impl World {
             body_bytes: 1024 * 1024,
             github_keys: None,
         };
-        let app = App::new(planes, http, SEED);
+        let of = (planes.store.clone(), planes.control.clone());
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
+            (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let courier = Courier::new(of, (clock, entropy), Reach::default()).unwrap();
+        let app = App::new(planes, courier, http, SEED);
         let limits = ServerLimits { drain: Duration::from_secs(1), ..ServerLimits::default() };
         let server = Server::bind(([127, 0, 0, 1], 0).into(), app, limits).await.unwrap();
         let address = server.address().unwrap().to_string();

@@ -39,6 +39,7 @@ mod table;
 pub(crate) mod tenants;
 pub(crate) mod totp;
 pub(crate) mod usage;
+pub(crate) mod webhooks;
 mod words;
 
 pub(crate) use account::{LoginCommand, LogoutCommand, PasswordCommand, WhoamiCommand};
@@ -65,3 +66,4 @@ pub(crate) use sources::SourcesCommand;
 pub(crate) use tenants::TenantsCommand;
 pub(crate) use totp::TotpCommand;
 pub(crate) use usage::UsageCommand;
+pub(crate) use webhooks::WebhooksCommand;

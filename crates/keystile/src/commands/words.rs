@@ -6,8 +6,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, AllowedIps, Environment, Invalid, JobKind, JobState, KeyStatus, LogExportFormat, LogFace,
-    LogRequests, NanoUsd, OnLeak, Role, TrustLevel,
+    Action, AllowedIps, DeliveryState, Environment, Invalid, JobKind, JobState, KeyStatus, LogExportFormat,
+    LogFace, LogRequests, NanoUsd, OnLeak, Role, TrustLevel, WebhookEvent,
 };
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
@@ -70,6 +70,16 @@ pub(crate) fn job_kind() -> impl TypedValueParser<Value = JobKind> {
 /// One of the states of background jobs.
 pub(crate) fn job_state() -> impl TypedValueParser<Value = JobState> {
     member(JobState::ALL.iter().map(|state| state.as_str()))
+}
+
+/// One of the things that webhooks are told of.
+pub(crate) fn webhook_event() -> impl TypedValueParser<Value = WebhookEvent> {
+    member(WebhookEvent::ALL.iter().map(|event| event.as_str()))
+}
+
+/// What can have become of a message to a webhook.
+pub(crate) fn delivery_state() -> impl TypedValueParser<Value = DeliveryState> {
+    member(DeliveryState::ALL.iter().map(|state| state.as_str()))
 }
 
 /// One of the roles.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use keystile_bearer::{loopback_proxies, usual_key_headers};
+use keystile_core::webhook::Reach;
 use keystile_engine::EngineSettings;
 use keystile_manage::PartnerKeys;
 use keystile_store::Location;
@@ -21,9 +22,11 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::logging::LogFormat;
 use crate::traces::{Destination, Sending};
-use list::{Commas, HeaderText, Network};
+use list::HeaderText;
 use trace::{OtlpEndpoint, Ratio};
 use url::DatabaseUrl;
+
+pub(crate) use list::{Commas, Network};
 
 /// The database in the data folder.
 pub(crate) const DATABASE: &str = "keystile.db";
@@ -67,6 +70,8 @@ settings! {
     encryption_key_file: PathBuf, "KEYSTILE_ENCRYPTION_KEY_FILE", "FILE";
     /// File with the public keys that GitHub signs with when its secret scanning has found keys (partner program), as `https://api.github.com/meta/public_keys/secret_scanning` gives them; it is read at the start [default: none, and GitHub is not listened to].
     github_keys_file: PathBuf, "KEYSTILE_GITHUB_KEYS_FILE", "FILE";
+    /// Networks beside public addresses that webhooks may be sent to, separated by commas, such as 10.0.0.0/8; there they may be sent without TLS, too. Whoever manages webhooks reaches what is in them [default: none].
+    webhook_allow: Commas<Network>, "KEYSTILE_WEBHOOK_ALLOW", "NETWORKS";
     /// Networks of proxies whose X-Forwarded-For is believed, separated by commas [default: 127.0.0.0/8,::1/128].
     trusted_proxies: Commas<Network>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
     /// Headers beside Authorization that may carry a key, separated by commas [default: x-api-key].
@@ -150,6 +155,12 @@ impl Settings {
             bounds: self.bounds(),
             request_sinks: Vec::new(),
         })
+    }
+
+    /// Where webhooks may be sent to.
+    pub(crate) fn webhook_reach(&self) -> Reach {
+        let networks = self.webhook_allow.iter().flat_map(|Commas(networks)| networks);
+        Reach::new(networks.map(|network| network.0).collect())
     }
 
     fn bounds(&self) -> Bounds {

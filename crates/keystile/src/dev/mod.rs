@@ -12,7 +12,7 @@ use clap::{ArgMatches, Args};
 use keystile_engine::private_file::write_private;
 
 use crate::compose::Running;
-use crate::config::{DATABASE, Settings};
+use crate::config::{Commas, DATABASE, Network, Settings};
 use crate::failure::Failure;
 use crate::stop::{self, Hangup};
 use guide::Addresses;
@@ -37,6 +37,11 @@ pub(crate) fn help(dev: clap::Command) -> clap::Command {
         arg.help(format!(
             "Folder for the database, the keys of the server and the lock file [default: {FOLDER}]"
         ))
+    })
+    .mut_arg("webhook_allow", |arg| {
+        arg.help(
+            "Networks beside public addresses that webhooks may be sent to, separated by commas [default: those of this machine]",
+        )
     })
     .mut_arg("log", |arg| {
         arg.help(format!("What to log, such as `info` or `warn,keystile_store=debug` [default: {LEVEL}]"))
@@ -78,6 +83,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
     let settings = Settings {
         data_dir: options.settings.data_dir.or_else(|| Some(FOLDER.into())),
         log: options.settings.log.or_else(|| Some(LEVEL.to_owned())),
+        // Whoever tries things out has a receiver on this machine.
+        webhook_allow: options.settings.webhook_allow.or_else(loopback),
         ..options.settings
     };
     let spans = settings.start_tracing()?;
@@ -94,6 +101,11 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
         spans.stop().await;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The addresses of this machine.
+fn loopback() -> Option<Commas<Network>> {
+    "127.0.0.0/8,::1/128".parse().ok()
 }
 
 /// Writes and prints what there is; a first start counts as one only when its secrets have been handed over.

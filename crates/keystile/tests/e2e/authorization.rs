@@ -135,6 +135,15 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/logs/export", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/logs/stream", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/logs/{log_id}", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/webhooks", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/webhooks/{webhook_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("PATCH", "…/webhooks/{webhook_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("DELETE", "…/webhooks/{webhook_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks/{webhook_id}/rotate-secret", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks/{webhook_id}/test", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/webhooks/{webhook_id}/redeliver", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/deliveries", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/audit", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/{audit_id}", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/proof", Tenant(Viewer, READ_AUDIT)),
@@ -244,7 +253,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 14] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 15] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
@@ -259,6 +268,7 @@ fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &
         ("event_id", "evt_01J00000000000000000000009"),
         ("job_id", "job_01J00000000000000000000009"),
         ("log_id", "log_01J00000000000000000000009"),
+        ("webhook_id", "hook_01J00000000000000000000009"),
         ("entity_type", "nothing"),
         ("entity_id", "nowhere"),
     ]

@@ -13,6 +13,7 @@ const NOT_ALLOWED: &str = "status of 403";
 /// What can be used on a page, by which name, and from which role on.
 const CONTROLS: &[(&str, &str, &str)] = &[
     ("", "New Key", "developer"),
+    ("", "Webhooks", "admin"),
     ("keys", "New Key", "developer"),
     ("keys", "Choose all on this page", "developer"),
     ("keys", "Revoke Checkout service", "developer"),
@@ -69,12 +70,17 @@ const ACTIONS: &[(&str, &str)] = &[
     ("members/{member}/role", "admin"),
     ("members/{member}/remove", "admin"),
     ("members/{member}/reset", "admin"),
+    ("webhooks/new", "admin"),
+    ("webhooks/{webhook}/edit", "admin"),
+    ("webhooks/{webhook}/rotate", "admin"),
+    ("webhooks/{webhook}/delete", "admin"),
     ("members/{owner}/role", "owner"),
     ("members/{owner}/remove", "owner"),
 ];
 
 /// Forms that are sent to where anybody may look, or nobody.
-const FORMS: &[(&str, &str)] = &[("keys/bulk", "developer"), ("settings", "owner")];
+const FORMS: &[(&str, &str)] =
+    &[("keys/bulk", "developer"), ("webhooks/{webhook}/test", "admin"), ("settings", "owner")];
 
 /// A role, in a browser of its own.
 struct Persona<'s> {
@@ -106,6 +112,7 @@ impl<'s> Persona<'s> {
             ("{leak}", &self.scene.leak),
             ("{application}", &self.scene.applications[0]),
             ("{customer}", &self.scene.customers[0]),
+            ("{webhook}", &self.scene.webhooks[0]),
             ("{member}", &self.people[0]),
             ("{owner}", &self.people[1]),
         ];

@@ -8,6 +8,7 @@ use crate::console_places::Needs::{self, Member, Nothing, Person};
 use crate::console_places::Role::{self, Admin, Developer, Owner, Viewer};
 use crate::console_places::{ACCOUNT, ROWS, SIGN_OUT, row};
 use crate::leak_intake::leaked;
+use crate::matrix::a_webhook;
 use crate::seat::Seat;
 use crate::tenancy::PASSWORD;
 use crate::world::{World, as_key, text};
@@ -79,6 +80,7 @@ impl House {
         };
         let key = make("/api-keys", json!({ "name": "Subject key" })).await;
         let customer = make("/customers", json!({ "name": "Subject Inc." })).await;
+        let webhook = make("/webhooks", a_webhook()).await;
         let application = make("/applications", json!({ "name": "Subject shop" })).await;
         let invitation =
             make("/invitations", json!({ "email": "invited@example.com", "role": "viewer" })).await;
@@ -100,6 +102,7 @@ impl House {
             ("event_id", event),
             ("job_id", job),
             ("leak_id", leak),
+            ("webhook_id", webhook),
             ("entity_type", "subject".to_owned()),
             ("entity_id", "the-subject".to_owned()),
             ("person_id", member.id),

@@ -95,6 +95,8 @@ impl Two {
             "/events",
             "/entities",
             "/leaks",
+            "/webhooks",
+            "/deliveries",
             "/audit",
         ] {
             everything.push(self.as_stranger(list).await);

@@ -31,6 +31,9 @@ impl Call {
         let end = self.path.rsplit('/').next().unwrap_or_default();
         match (self.method.as_str(), end) {
             ("PATCH", "{person_id}") => json!({ "role": "admin" }),
+            ("PATCH", "{webhook_id}") => json!({ "description": "by the matrix" }),
+            ("POST", "webhooks") => a_webhook(),
+            ("POST", "redeliver") => json!({ "since": "2026-01-31T00:00:00Z" }),
             ("POST", "invitations") => json!({ "email": "matrix@example.com", "role": "viewer" }),
             ("PUT", "{permission}") => json!({ "label": "By the matrix" }),
             ("PUT", "routing") => json!({ "unmatched": "authenticate" }),
@@ -55,7 +58,7 @@ impl Call {
             | (
                 "POST",
                 "password-reset" | "regenerate" | "revoke" | "disable" | "enable" | "unblock" | "introspect"
-                | "cancel" | "retry" | "result",
+                | "cancel" | "retry" | "result" | "rotate-secret" | "test",
             ) => NOTHING,
             _ => panic!("say which body {self:?} takes"),
         }
@@ -88,6 +91,11 @@ impl Call {
     pub(crate) fn names_an_item(&self) -> bool {
         self.path.contains("_id}") && self.path.matches('{').count() > 1
     }
+}
+
+/// A webhook that is told of nothing that tests do, to where nobody listens.
+pub(crate) fn a_webhook() -> Value {
+    json!({ "url": "http://127.0.0.1:9/", "events": ["key.expiring"] })
 }
 
 /// All calls that the document names.
@@ -127,6 +135,7 @@ impl Things {
             async |below: &str, body: Value| http.json("POST", &path(below), owner, &body).await.expect(201);
         let key = post("/api-keys", json!({ "name": "subject" })).await;
         let customer = post("/customers", json!({ "name": "Subject Inc." })).await;
+        let webhook = post("/webhooks", a_webhook()).await;
         let invited = json!({ "email": format!("{tenant_id}@example.com"), "role": "viewer" });
         let invitation = post("/invitations", invited).await;
         let application = text(&key, "application_id").to_owned();
@@ -154,6 +163,7 @@ impl Things {
             ("event_id", text(&events["data"][0], "id")),
             ("job_id", text(&job, "id")),
             ("log_id", text(&requests["data"][0], "id")),
+            ("webhook_id", text(&webhook, "id")),
             ("entity_type", "subject"),
             ("entity_id", &entity),
         ];

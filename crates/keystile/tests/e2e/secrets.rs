@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::postgres::Postgres;
 use keystile_testkit::server::Plan;
@@ -9,6 +11,7 @@ use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::canaries::Canaries;
+use crate::matrix::a_webhook;
 use crate::world::{KEYSTILE, World, as_key, sign_in, text, verify};
 
 /// Of a secret with slashes, each shorter than a whole one may be.
@@ -81,6 +84,21 @@ impl Canary {
             }
         }
         self.world.change("DELETE", text(&own, "id"), "", &NOTHING).await.expect(204);
+        self.webhooks().await;
+    }
+
+    /// Makes a webhook, gives it another secret, and has it told.
+    async fn webhooks(&mut self) {
+        let webhooks = format!("{}/webhooks", self.world.tenant());
+        let made = self.world.ask("POST", &webhooks, &a_webhook()).await.expect(201);
+        let path = format!("{webhooks}/{}", text(&made, "id"));
+        let again = self.world.ask("POST", &format!("{path}/rotate-secret"), &NOTHING).await.expect(200);
+        for secret in [text(&made, "secret"), text(&again, "secret")] {
+            let bytes = self.learn(secret).trim_start_matches("whsec_").to_owned();
+            self.secrets.learn_bytes(STANDARD.decode(bytes).unwrap());
+            assert!(!self.world.read(&path).await.to_string().contains(secret), "shown again");
+        }
+        self.world.ask("POST", &format!("{path}/test"), &NOTHING).await.expect(200);
     }
 
     /// Carries a session on, and has a second factor for a while.

@@ -22,3 +22,4 @@ mod second_factor;
 mod sessions;
 mod set_up;
 mod sign_in_log;
+mod webhooks;

@@ -31,6 +31,7 @@ mod schema;
 mod sessions;
 mod tenancy;
 mod usage;
+mod webhooks;
 
 /// Makes two tests of every case: `sqlite::case` and `postgres::case`.
 macro_rules! on_both_engines {
@@ -210,6 +211,17 @@ on_both_engines! {
         wishes_and_owners_are_read_of_those_who_exist,
         missing_requests_are_added_up_by_tenant_and_minute,
         old_requests_are_swept_a_few_at_a_time;
+    webhooks:
+        every_field_of_a_webhook_comes_back,
+        a_tenant_has_a_bounded_number_of_webhooks,
+        what_was_sealed_since_is_told_once,
+        of_each_key_one_delivery_after_the_other_is_due,
+        an_attempt_is_noted_with_what_was_answered,
+        what_waits_for_a_silent_receiver_is_due_when_it_answers,
+        a_webhook_that_is_off_has_nothing_due_and_misses_nothing,
+        deliveries_are_sent_anew_in_the_order_of_their_key,
+        keys_that_end_grow_old_or_lie_idle_are_watched,
+        old_deliveries_are_swept_but_for_those_that_are_due;
     overview:
         figures_are_those_of_the_keys,
         an_empty_tenant_has_figures;

@@ -11,7 +11,8 @@ pub struct Page {
     /// Who sees it.
     pub who: Who,
     /// Where it is. `{tenant}`, `{key}`, `{blocked}` and `{leaked}` (other keys), `{application}`, `{customer}`,
-    /// `{event}`, `{job}` and `{leak}` stand for those of the scene.
+    /// `{event}`, `{job}`, `{leak}`, `{webhook}`
+    /// and `{failing}` (another webhook) stand for those of the scene.
     pub path: &'static str,
     /// What it is answered with.
     pub status: u16,
@@ -102,6 +103,13 @@ pub const PAGES: &[Page] = &[
     page("members", Who::Owner, "/console/{tenant}/members"),
     page("members-invitations", Who::Owner, "/console/{tenant}/members/invitations"),
     page("members-invite", Who::Owner, "/console/{tenant}/members/invite"),
+    page("webhooks", Who::Owner, "/console/{tenant}/webhooks"),
+    page("webhook-new", Who::Owner, "/console/{tenant}/webhooks/new"),
+    page("webhook", Who::Owner, "/console/{tenant}/webhooks/{webhook}"),
+    page("webhook-failing", Who::Owner, "/console/{tenant}/webhooks/{failing}"),
+    page("webhook-edit", Who::Owner, "/console/{tenant}/webhooks/{webhook}/edit"),
+    page("webhook-rotate", Who::Owner, "/console/{tenant}/webhooks/{webhook}/rotate"),
+    page("webhook-delete", Who::Owner, "/console/{tenant}/webhooks/{webhook}/delete"),
     page("settings", Who::Owner, "/console/{tenant}/settings"),
     page("account", Who::Owner, "/console/account"),
     page("account-second-factor", Who::Owner, "/console/account/second-factor"),
@@ -132,6 +140,8 @@ impl Page {
             ("{event}", &scene.event),
             ("{leak}", &scene.leak),
             ("{job}", &scene.job),
+            ("{webhook}", &scene.webhooks[0]),
+            ("{failing}", &scene.webhooks[1]),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

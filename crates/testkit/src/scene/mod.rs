@@ -9,10 +9,12 @@ mod keys;
 mod leaks;
 mod past;
 mod places;
+mod webhooks;
 
 use serde_json::{Value, json};
 
 use crate::http::{Http, NOTHING};
+use crate::receiver::Receiver;
 use crate::server::{Plan, Server};
 
 pub use keys::SceneKey;
@@ -56,6 +58,10 @@ pub struct Scene {
     pub leak: String,
     /// A background job that is over.
     pub job: String,
+    /// Its webhooks: one that takes everything, one that nobody answers at, one that is off.
+    pub webhooks: Vec<String>,
+    /// Where the first of them leads.
+    pub receiver: Receiver,
 }
 
 /// One who asks the API.
@@ -75,17 +81,20 @@ impl Scene {
             .variable("KEYSTILE_OWNER_EMAIL", OWNER)
             .variable("KEYSTILE_OWNER_PASSWORD", PASSWORD)
             .flag("--tenant-name", TENANT)
+            .flag("--webhook-allow", "127.0.0.0/8")
             .start();
         let owner = Asker::sign_in(&server, OWNER).await;
         owner.bring_people(&server).await;
         let applications = places::applications(&owner).await;
         let customers = places::customers(&owner).await;
+        let (webhooks, receiver) = webhooks::make(&owner).await;
         let keys = keys::make(&owner, &applications, &customers).await;
         let event = events::make(&owner, &keys).await;
         let leak = leaks::make(&owner, &keys).await;
         let job = jobs::make(&owner).await;
         let tenant_id = owner.tenant_id.clone();
-        let mut scene = Self { server, tenant_id, applications, customers, keys, event, leak, job };
+        let mut scene =
+            Self { server, tenant_id, applications, customers, keys, event, leak, job, webhooks, receiver };
         past::make(&mut scene);
         scene
     }

@@ -34,6 +34,7 @@ pub(crate) mod sign_in;
 pub(crate) mod tenants;
 pub(crate) mod usage;
 pub(crate) mod verification;
+pub(crate) mod webhooks;
 pub(crate) mod whoami;
 
 use axum::response::{IntoResponse, Response};

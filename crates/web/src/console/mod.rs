@@ -37,6 +37,7 @@ mod tenant;
 mod told;
 mod trouble;
 mod visitor;
+mod webhooks;
 mod window;
 mod words;
 
@@ -116,5 +117,6 @@ fn in_tenant() -> Pages {
         .merge(audit::routes())
         .merge(playground::routes())
         .merge(members::routes())
+        .merge(webhooks::routes())
         .merge(tenant::routes_in_tenant())
 }

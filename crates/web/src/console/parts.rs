@@ -4,7 +4,9 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
-use keystile_core::{ApiKey, Environment, JobState, KeyStatus, LeakState, Role, Timestamp, TrustLevel};
+use keystile_core::{
+    ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Role, Timestamp, TrustLevel, Webhook,
+};
 
 use super::words;
 
@@ -61,6 +63,7 @@ icons! {
     "link": "<path d='M10 14a4 4 0 005.700 0l3-3a4 4 0 00-5.700-5.700l-1 1M14 10a4 4 0 00-5.700 0l-3 3a4 4 0 005.700 5.700l1-1'/>";
     "eye": "<path d='M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12z'/><circle cx='12' cy='12' r='3'/>";
     "leak": "<path d='M12 3s6.500 6.800 6.500 11.300a6.500 6.500 0 01-13 0C5.500 9.800 12 3 12 3zM9 14.500a3 3 0 003 3'/>";
+    "webhook": "<circle cx='6' cy='12' r='3'/><circle cx='18' cy='6' r='3'/><circle cx='18' cy='18' r='3'/><path d='M8.700 10.700l6.600-3.400M8.700 13.300l6.600 3.400'/>";
     "chart": "<path d='M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6'/>";
 }
 
@@ -92,7 +95,7 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, u64);
+shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, DeliveryState, u64);
 
 /// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
 #[derive(Clone, Copy)]
@@ -224,6 +227,26 @@ pub(super) fn job_state(state: impl Shown<JobState>) -> Badge {
         JobState::Failed => "dot bad",
     };
     Badge { tone, word: words::job_state(state) }
+}
+
+/// Whether a webhook is sent to.
+pub(super) fn webhook(webhook: &Webhook) -> Badge {
+    match (webhook.disabled, webhook.unreachable_since) {
+        (Some((_, why)), _) => Badge { tone: "dot", word: words::why_disabled(why).name },
+        (None, Some(_)) => Badge { tone: "dot warn", word: "No answer" },
+        (None, None) => Badge { tone: "dot good", word: "On" },
+    }
+}
+
+/// What became of a message to a webhook.
+pub(super) fn delivery(state: impl Shown<DeliveryState>) -> Badge {
+    let state = state.shown();
+    let tone = match state {
+        DeliveryState::Pending => "dot warn",
+        DeliveryState::Delivered => "dot good",
+        DeliveryState::Failed => "dot bad",
+    };
+    Badge { tone, word: words::delivery_state(state) }
 }
 
 /// What is written here is ours: no text of anybody else's goes into it.

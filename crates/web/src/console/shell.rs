@@ -69,6 +69,12 @@ impl Shell {
         self.may(Role::Admin)
     }
 
+    /// The pages of a group that the role may open.
+    pub(super) fn pages_of(&self, group: &Group) -> impl Iterator<Item = &'static Entry> + use<> {
+        let role = self.role;
+        group.pages.iter().filter(move |page| role >= page.least)
+    }
+
     /// `page` in the list of pages is the one that is shown.
     pub(super) fn is_at(&self, page: &str) -> bool {
         self.section == page
@@ -110,6 +116,8 @@ pub(super) struct Group {
 
 /// A page in the navigation.
 pub(super) struct Entry {
+    /// Who may open it: whoever has at least this role.
+    pub(super) least: Role,
     /// Behind the tenant's path.
     pub(super) path: &'static str,
     pub(super) icon: &'static str,
@@ -117,10 +125,10 @@ pub(super) struct Entry {
 }
 
 const fn entry(path: &'static str, icon: &'static str, name: &'static str) -> Entry {
-    Entry { path, icon, name }
+    Entry { least: Role::Viewer, path, icon, name }
 }
 
-/// What can be gone to. Pages of logs, webhooks and language models have their place here, too.
+/// What can be gone to. Pages of logs and language models have their place here, too.
 const NAVIGATION: &[Group] = &[
     Group {
         name: "",
@@ -145,7 +153,11 @@ const NAVIGATION: &[Group] = &[
     Group { name: "Build", pages: &[entry("playground", "playground", "Playground")] },
     Group {
         name: "Tenant",
-        pages: &[entry("members", "members", "Members"), entry("settings", "settings", "Settings")],
+        pages: &[
+            entry("members", "members", "Members"),
+            Entry { least: Role::Admin, ..entry("webhooks", "webhook", "Webhooks") },
+            entry("settings", "settings", "Settings"),
+        ],
     },
 ];
 

@@ -37,6 +37,10 @@ const TOLD: &[(&str, &str)] = &[
     ("permission-saved", "The permission is in the catalogue."),
     ("permission-removed", "The permission is out of the catalogue. Keys that hold it keep it."),
     ("routing-saved", "Saved. The next request obeys it."),
+    ("webhook-enabled", "The webhook is on. What waited for it is being sent."),
+    ("webhook-disabled", "The webhook is off. What happens waits for it, up to 30 days."),
+    ("webhook-deleted", "The webhook is gone."),
+    ("redelivered", "It is being sent anew. Load the page again to see how that goes."),
     ("saved", "Saved."),
 ];
 

@@ -1,8 +1,8 @@
 //! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
 
 use keystile_core::{
-    Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState, LogRequests, OnLeak,
-    Role, TrustLevel,
+    DeliveryState, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
+    LogRequests, OnLeak, Role, TrustLevel, WebhookEvent, WhyDisabled,
 };
 
 /// A word for people.
@@ -142,10 +142,66 @@ pub(super) fn job_states() -> impl Iterator<Item = (&'static str, &'static str)>
 pub(super) const fn role(role: Role) -> Word {
     match role {
         Role::Owner => word("Owner", "Everything, with owners and the settings of the tenant."),
-        Role::Admin => word("Admin", "Manages members, invitations and applications, too."),
+        Role::Admin => word("Admin", "Manages members, invitations, applications and webhooks, too."),
         Role::Developer => word("Developer", "Makes, changes and revokes API keys and customers, too."),
         Role::Viewer => word("Viewer", "Sees everything but secrets, and changes nothing."),
     }
+}
+
+/// What a webhook is told of.
+pub(super) const fn webhook_event(event: WebhookEvent) -> Word {
+    match event {
+        WebhookEvent::KeyCreated => word("Key created", "made, imported, or made by rotating another"),
+        WebhookEvent::KeyUpdated => word("Key changed", "its settings"),
+        WebhookEvent::KeyDisabled => word("Key disabled", "switched off for a while"),
+        WebhookEvent::KeyEnabled => word("Key enabled", "switched on again"),
+        WebhookEvent::KeyBlocked => word("Key blocked", "barred for abuse, a leak or billing"),
+        WebhookEvent::KeyUnblocked => word("Key unblocked", "let free again"),
+        WebhookEvent::KeyRegenerated => word("Key regenerated", "it has a new secret"),
+        WebhookEvent::KeyRotated => word("Key rotated", "it has a successor and an end"),
+        WebhookEvent::KeyRevoked => word("Key revoked", "ended for good"),
+        WebhookEvent::KeyDeleted => word("Key deleted", "taken out of the lists"),
+        WebhookEvent::KeyExpiring => word("Key ends soon", "in 30 days, in 7, or in one"),
+        WebhookEvent::KeyRotationDue => word("Rotation due", "its secret has grown old"),
+        WebhookEvent::KeyUnused => word("Key unused", "for 30 days, or for 90"),
+        WebhookEvent::LeakReported => word("Leak reported", "somebody found its secret"),
+    }
+}
+
+/// What became of a message to a webhook.
+pub(super) const fn delivery_state(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Pending => "Waiting",
+        DeliveryState::Delivered => "Delivered",
+        DeliveryState::Failed => "Given up",
+    }
+}
+
+/// Why a webhook is off, and what helps.
+pub(super) const fn why_disabled(why: WhyDisabled) -> Word {
+    match why {
+        WhyDisabled::ByHand => {
+            word("Off", "Somebody switched it off. What happens waits for it, up to 30 days.")
+        }
+        WhyDisabled::Gone => word(
+            "Off: gone",
+            "The receiver answered 410, which means that there is nobody any more. Correct the URL if it moved; enable it to go on.",
+        ),
+        WhyDisabled::Failing => word(
+            "Off: failing",
+            "For three days nothing could be delivered. Mend the receiver and send a test; enable it to go on where it stopped.",
+        ),
+    }
+}
+
+/// What webhooks are told of, as the API writes it and for people.
+pub(super) fn webhook_events() -> impl Iterator<Item = (&'static str, Word)> {
+    WebhookEvent::ALL.iter().map(|one| (one.as_str(), webhook_event(*one)))
+}
+
+/// What can have become of a message, likewise.
+pub(super) fn delivery_states() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DeliveryState::ALL.iter().map(|one| (one.as_str(), delivery_state(*one)))
 }
 
 /// The environments, as the API writes them and for people.

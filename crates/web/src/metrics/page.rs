@@ -58,6 +58,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     usage(&stats, page);
     events(app, page);
     log(app, page);
+    webhooks(app, page);
     store(app, page);
 }
 
@@ -249,6 +250,22 @@ fn log(app: &App, page: &mut Exposition) {
     let help = "Times that the log could not be written; it is tried again.";
     page.counter("keystile_log_failures_total", help).count(&[], stats.failures);
     page.gauge("keystile_log_streams", "Who watch a log.").size(&[], stats.watching);
+}
+
+fn webhooks(app: &App, page: &mut Exposition) {
+    let stats = app.courier.stats();
+    let help = "Attempts to send a message to a webhook, by how they went.";
+    let mut family = page.counter("keystile_webhook_attempts_total", help);
+    for outcome in keystile_courier::Outcome::ALL {
+        family.count(&[("outcome", outcome.as_str())], stats.attempts(outcome));
+    }
+    let help = "Attempts that are under way.";
+    page.gauge("keystile_webhook_attempts_open", help).size(&[], stats.sending);
+    let help = "Messages that wait for webhooks that are on, counted every 15 seconds.";
+    page.gauge("keystile_webhook_deliveries_pending", help).count(&[], stats.pending);
+    let help = "How long the oldest of them has waited.";
+    let waited = app.courier.oldest_waits_for().as_secs_f64();
+    page.gauge("keystile_webhook_oldest_pending_seconds", help).value(&[], waited);
 }
 
 fn store(app: &App, page: &mut Exposition) {

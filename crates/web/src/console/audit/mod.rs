@@ -41,6 +41,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("password", "Signing in"),
     ("totp", "Signing in"),
     ("tenant", "Tenant"),
+    ("webhook", "Webhooks"),
 ];
 
 pub(super) fn routes() -> Pages {

@@ -57,6 +57,11 @@ const fn pattern(action: Action) -> &'static str {
         Action::JobCancel => "{who} cancelled the background job {what}",
         Action::JobRetry => "{who} let the background job {what} go on",
         Action::JobTake => "{who} took the secrets that the background job {what} made",
+        Action::WebhookCreate => "{who} made the webhook {what}",
+        Action::WebhookUpdate => "{who} changed the webhook {what}",
+        Action::WebhookRotate => "{who} gave the webhook {what} a new secret",
+        Action::WebhookDisable => "{who} switched the webhook {what} off",
+        Action::WebhookDelete => "{who} deleted the webhook {what}",
     }
 }
 

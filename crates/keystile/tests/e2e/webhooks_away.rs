@@ -1,0 +1,123 @@
+//! Receivers that are away, servers that are killed, and time that passes: what was to be told is told, in order, once.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+
+use keystile_testkit::receiver::{Mood, Received, Receiver};
+use keystile_testkit::wait::eventually;
+use serde_json::{Value, json};
+
+use crate::webhooks::taken;
+use crate::world::{World, text};
+
+/// Names a Python that finds the library `standardwebhooks`; `cargo xtask test` installs it and sets this.
+const VARIABLE: &str = "KEYSTILE_STANDARD_WEBHOOKS";
+/// Checks what stands on standard input as a receiver would, line by line.
+const CHECK: &str = "
+import json, sys
+from standardwebhooks import Webhook
+webhook = Webhook(sys.argv[1])
+for line in sys.stdin:
+    message = json.loads(line)
+    assert webhook.verify(message['body'], message['headers'])['type'], message
+    try:
+        webhook.verify(message['body'] + ' ', message['headers'])
+    except Exception:
+        continue
+    raise SystemExit('a changed message was taken')
+";
+
+/// What is done to each key, and what is told of it.
+const LIFE: [(&str, &str); 3] =
+    [("/disable", "key.disabled"), ("/enable", "key.enabled"), ("/revoke", "key.revoked")];
+const KEYS: usize = 4;
+
+/// Lets the library of the specification check all signatures.
+fn check_with_the_library(secret: &str, messages: &[Received]) {
+    let python = std::env::var_os(VARIABLE)
+        .unwrap_or_else(|| panic!("{VARIABLE} does not name a Python; `cargo xtask test` installs it"));
+    let line = |message: &Received| {
+        let headers = json!({
+            "webhook-id": message.id,
+            "webhook-timestamp": message.timestamp,
+            "webhook-signature": message.signature,
+        });
+        json!({ "body": message.body, "headers": headers }).to_string() + "\n"
+    };
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("webhooks-{}", std::process::id()));
+    std::fs::write(&file, messages.iter().map(line).collect::<String>()).unwrap();
+    let mut check = Command::new(PathBuf::from(python));
+    let output = check.args(["-c", CHECK, secret]).stdin(File::open(&file).unwrap()).output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_was_away_gets_everything_in_the_order_of_each_key() {
+    let (mut world, receiver) = (World::start().await, Receiver::start());
+    let (_, secret) = world.webhook(&receiver, &json!({})).await;
+    receiver.become_so(Mood::Away);
+    let mut keys = Vec::new();
+    for number in 0..KEYS {
+        keys.push(world.key_called(&format!("key {number}")).await);
+    }
+    for (deed, _) in LIFE {
+        for key in &keys {
+            world.change("POST", key, deed, &Value::Null).await.expect(200);
+        }
+    }
+    let tried = async || (receiver.received().len() >= 2).then_some(());
+    eventually("attempts in vain", tried).await;
+    world.server.kill();
+    world.start_again();
+    receiver.become_so(Mood::Takes);
+    let all = taken(&receiver, KEYS * (1 + LIFE.len())).await;
+
+    let mut by_key: HashMap<&str, Vec<&str>> = HashMap::new();
+    for message in &all {
+        by_key.entry(message.key_id()).or_default().push(message.event());
+    }
+    let life: Vec<_> = ["key.created"].into_iter().chain(LIFE.map(|(_, event)| event)).collect();
+    assert_eq!(by_key.len(), KEYS);
+    assert!(by_key.values().all(|told| *told == life), "{by_key:?}");
+    // A repeat has the id that the message had before.
+    let attempts = receiver.received();
+    for attempt in &attempts {
+        let same: Vec<_> = attempts.iter().filter(|other| other.id == attempt.id).collect();
+        assert!(same.iter().all(|other| other.body == attempt.body), "{same:?}");
+        assert_eq!(same.iter().filter(|other| other.answered == Mood::Takes).count(), 1, "{same:?}");
+    }
+    check_with_the_library(&secret, &all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_time_alone_brings_is_told_once_over_restarts() {
+    let (mut world, receiver) = (World::start().await, Receiver::start());
+    world.webhook(&receiver, &json!({})).await;
+    let key = world.key_called("ends in five days").await;
+    taken(&receiver, 1).await;
+    world.server.stop();
+    world.server.sql(&format!(
+        "UPDATE webhooks SET created_at = 0;
+         UPDATE api_keys SET expires_at = created_at + 432000000, created_at = created_at - 8640000000
+         WHERE id = '{key}';"
+    ));
+    world.start_again();
+    let told = taken(&receiver, 3).await;
+    let (ends, unused) = (find(&told, "key.expiring"), find(&told, "key.unused"));
+    assert_eq!((ends["key"]["id"].as_str(), &ends["days_left"]), (Some(key.as_str()), &json!(7)));
+    assert_eq!((unused["key"]["id"].as_str(), &unused["unused_days"]), (Some(key.as_str()), &json!(90)));
+    // The next start looks again, and tells nothing twice.
+    world.server.restart();
+    world.http = world.server.http();
+    let last = world.create(&json!({ "name": "told behind them" })).await;
+    let told = taken(&receiver, 4).await;
+    assert_eq!((told.len(), told[3].key_id()), (4, text(&last, "id")));
+}
+
+fn find<'r>(told: &'r [Received], event: &str) -> &'r Value {
+    let found = told.iter().find(|message| message.event() == event);
+    &found.unwrap_or_else(|| panic!("no {event} in {told:?}")).json["data"]
+}

@@ -1,0 +1,231 @@
+//! Which deliveries are due, and what came of trying them.
+
+use keystile_core::webhook::Attempt;
+use keystile_core::{Delivery, TenantId, Timestamp, WebhookId};
+
+use super::rows::{self, KeptWebhook, delivery_columns, read_delivery};
+use super::{lock, read_one};
+use crate::tx::Tx;
+use crate::value::Value;
+use crate::{Store, StoreError};
+
+/// Of each webhook its earliest row, which an index leads to.
+const NEXT: &str = "SELECT tenant_id, webhook_id, due_at FROM webhook_deliveries
+    WHERE webhook_id > $1 AND due_at IS NOT NULL ORDER BY webhook_id, due_at LIMIT 1";
+const DUE: &str = concat!(
+    "SELECT ",
+    delivery_columns!(),
+    ", first_tried_at, body FROM webhook_deliveries WHERE webhook_id = $1 AND due_at <= $2 ORDER BY due_at, place LIMIT $3"
+);
+/// What was switched off or taken away meanwhile has nothing due.
+const NOTE: &str = "UPDATE webhook_deliveries SET state = $4, attempts = attempts + 1,
+        first_tried_at = COALESCE(first_tried_at, CAST($6 AS {int})), tried_at = $6, millis = $7, status = $8,
+        error = $9, excerpt = $10,
+        due_at = CASE WHEN EXISTS (SELECT 1 FROM webhooks WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
+            THEN CAST($5 AS {int}) END
+    WHERE tenant_id = $1 AND id = $2 AND webhook_id = $3 AND state = 'pending'";
+/// The next one of the same key may go.
+const PROMOTE: &str = "UPDATE webhook_deliveries SET due_at = $4
+    WHERE webhook_id = $2 AND key_id = $3 AND state = 'pending' AND place =
+        (SELECT MIN(place) FROM webhook_deliveries WHERE webhook_id = $2 AND key_id = $3 AND state = 'pending')
+        AND EXISTS (SELECT 1 FROM webhooks WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL)";
+const ANSWERED: &str =
+    "UPDATE webhooks SET last_success_at = $3, unreachable_since = NULL WHERE tenant_id = $1 AND id = $2";
+const SILENT: &str = "UPDATE webhooks SET unreachable_since = COALESCE(unreachable_since, CAST($3 AS {int}))
+    WHERE tenant_id = $1 AND id = $2";
+/// What waits because nobody answered need not wait any longer.
+const BRING_FORWARD: &str =
+    "UPDATE webhook_deliveries SET due_at = $2 WHERE webhook_id = $1 AND due_at > $2 AND status IS NULL";
+const BACKLOG: &str = "SELECT COUNT(*) AS waiting, MIN(made_at) AS oldest FROM webhook_deliveries
+    WHERE state = 'pending' AND webhook_id IN (SELECT id FROM webhooks WHERE disabled_at IS NULL)";
+const SWEEP: &str = "DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN
+    (SELECT tenant_id, id FROM webhook_deliveries WHERE made_at < $1 AND due_at IS NULL ORDER BY made_at LIMIT 1000)";
+
+/// A webhook for which something is due, now or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueWebhook {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Which one.
+    pub webhook_id: WebhookId,
+    /// When the first of it is.
+    pub due_at: Timestamp,
+}
+
+/// A delivery that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// When it was first tried.
+    pub first_tried_at: Option<Timestamp>,
+    /// The message.
+    pub body: String,
+}
+
+/// What follows an attempt, for the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// The receiver has it.
+    Delivered,
+    /// It is tried again then.
+    Again(Timestamp),
+    /// It is tried no more.
+    GivenUp,
+}
+
+/// What waits for webhooks that are on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many deliveries.
+    pub waiting: u64,
+    /// When the oldest of them was made.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Store {
+    /// The next webhook, by id, that something is or will be due for.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn due_webhook(&self, after: Option<WebhookId>) -> Result<Option<DueWebhook>, StoreError> {
+        let after = [Value::Text(after.map(|id| id.to_string()).unwrap_or_default())];
+        self.read(after, |after, tx| Box::pin(next(after, tx))).await
+    }
+
+    /// A webhook of a tenant with what is due for it at `now`, the longest due first; nothing if it was taken away.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn due_deliveries(
+        &self,
+        (tenant_id, webhook_id): (TenantId, WebhookId),
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Option<(KeptWebhook, Vec<DueDelivery>)>, StoreError> {
+        let which = [Value::text(tenant_id), Value::text(webhook_id)];
+        let wanted = [Value::text(webhook_id), now.into(), i64::from(limit).into()];
+        self.read((which, wanted), |(which, wanted), tx| Box::pin(due(which, wanted, tx))).await
+    }
+
+    /// Notes an attempt of a delivery and what follows from it. One that is not pending any more stays as it is.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn note_attempt(
+        &self,
+        delivery: Delivery,
+        attempt: Attempt,
+        noted: Noted,
+    ) -> Result<(), StoreError> {
+        let args = (delivery, attempt, noted);
+        self.write_quietly(args, |(delivery, attempt, noted), tx| {
+            Box::pin(note(delivery, attempt, *noted, tx))
+        })
+        .await
+    }
+
+    /// What waits for the webhooks of all tenants that are on.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn webhook_backlog(&self) -> Result<Backlog, StoreError> {
+        self.read((), |(), tx| Box::pin(backlog(tx))).await
+    }
+
+    /// Removes up to 1,000 deliveries that were made before, but for those that are due; tells how many.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn sweep_deliveries(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let before = [before.into()];
+        self.write_quietly(before, |before, tx| Box::pin(sweep(before, tx))).await
+    }
+}
+
+async fn next(after: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<DueWebhook>, StoreError> {
+    let Some(mut row) = tx.query_opt(NEXT, after).await? else { return Ok(None) };
+    let (tenant_id, webhook_id) = (row.parsed("tenant_id")?, row.parsed("webhook_id")?);
+    Ok(Some(DueWebhook { tenant_id, webhook_id, due_at: row.time("due_at")? }))
+}
+
+async fn due(
+    which: &[Value; 2],
+    wanted: &[Value; 3],
+    tx: &mut Tx<'_>,
+) -> Result<Option<(KeptWebhook, Vec<DueDelivery>)>, StoreError> {
+    let Some(kept) = read_one(rows::ONE, which, tx).await? else { return Ok(None) };
+    let mut deliveries = Vec::new();
+    for mut row in tx.query(DUE, wanted).await? {
+        let delivery = read_delivery(&mut row)?;
+        let first_tried_at = row.opt_time("first_tried_at")?;
+        deliveries.push(DueDelivery { delivery, first_tried_at, body: row.text("body")? });
+    }
+    Ok(Some((kept, deliveries)))
+}
+
+async fn note(
+    delivery: &Delivery,
+    attempt: &Attempt,
+    noted: Noted,
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    let (tenant, webhook) = (Value::text(delivery.tenant_id), Value::text(delivery.webhook_id));
+    lock(&tenant, tx).await?;
+    let (state, due_at) = match noted {
+        Noted::Delivered => ("delivered", None),
+        Noted::Again(at) => ("pending", Some(at)),
+        Noted::GivenUp => ("failed", None),
+    };
+    let row = [
+        tenant.clone(),
+        Value::text(delivery.id),
+        webhook.clone(),
+        Value::text(state),
+        due_at.into(),
+        attempt.at.into(),
+        Value::count(Some(attempt.millis)),
+        Value::count(attempt.status.map(u64::from)),
+        Value::opt_text(attempt.error.as_ref()),
+        Value::opt_text(attempt.excerpt.as_ref()),
+    ];
+    if tx.execute(NOTE, &row).await? == 0 {
+        return Ok(());
+    }
+    let of_webhook = [tenant.clone(), webhook.clone(), attempt.at.into()];
+    match noted {
+        Noted::Again(_) if attempt.status.is_none() => {
+            tx.execute(SILENT, &of_webhook).await?;
+        }
+        Noted::Again(_) => {}
+        Noted::Delivered | Noted::GivenUp => {
+            let next = [tenant.clone(), webhook.clone(), Value::text(delivery.key_id), attempt.at.into()];
+            tx.execute(PROMOTE, &next).await?;
+        }
+    }
+    if noted == Noted::Delivered {
+        answered(&of_webhook, attempt.at, tx).await?;
+    }
+    Ok(())
+}
+
+async fn answered(of_webhook: &[Value; 3], now: Timestamp, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let [tenant, webhook, _] = of_webhook;
+    let which = [tenant.clone(), webhook.clone()];
+    let was_silent =
+        read_one(rows::ONE, &which, tx).await?.is_some_and(|kept| kept.webhook.unreachable_since.is_some());
+    tx.execute(ANSWERED, of_webhook).await?;
+    if was_silent {
+        tx.execute(BRING_FORWARD, &[webhook.clone(), now.into()]).await?;
+    }
+    Ok(())
+}
+
+async fn backlog(tx: &mut Tx<'_>) -> Result<Backlog, StoreError> {
+    let Some(mut row) = tx.query_opt(BACKLOG, &[]).await? else { return Ok(Backlog::default()) };
+    Ok(Backlog { waiting: row.opt_count("waiting")?.unwrap_or(0), oldest: row.opt_time("oldest")? })
+}
+
+async fn sweep(before: &[Value; 1], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    tx.execute(SWEEP, before).await
+}

@@ -1,0 +1,193 @@
+//! From what the log tells to deliveries.
+
+use keystile_core::{
+    ApiKey, DeliveryId, KeyId, SealedEntry, Seq, TenantId, Timestamp, Webhook, WebhookEvent, WebhookId,
+};
+
+use super::{lock, read_all};
+use crate::tx::{Statement, Tx};
+use crate::value::Value;
+use crate::{Store, StoreError, audit, keys, record};
+
+/// Entries that are read at a time: of each at most one message goes to each webhook, so that a transaction adds a few
+/// thousand rows at the most.
+const ENTRIES: i64 = 128;
+
+const NEXT: &str = "SELECT webhook_tenants.tenant_id FROM webhook_tenants
+    JOIN audit_chains ON audit_chains.tenant_id = webhook_tenants.tenant_id
+    WHERE webhook_tenants.tenant_id > $1 AND webhook_tenants.told < audit_chains.seq
+    ORDER BY webhook_tenants.tenant_id LIMIT 1";
+const TOLD: &str = "SELECT told FROM webhook_tenants WHERE tenant_id = $1";
+const ROTATION: &str = "SELECT rotation_days FROM tenants WHERE id = $1";
+const ADVANCE: &str = "UPDATE webhook_tenants SET told = $3 WHERE tenant_id = $1 AND told = $2";
+/// A delivery is due at once if its webhook is on (`$10`) and nothing else about the key waits.
+const INSERT: &str = "INSERT INTO webhook_deliveries
+        (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, body, state, attempts, due_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0,
+        CASE WHEN CAST($10 AS {int}) = 1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS earlier
+            WHERE earlier.webhook_id = $3 AND earlier.key_id = $5 AND earlier.state = 'pending')
+        THEN CAST($8 AS {int}) END)";
+const COUNTED: &str = "UPDATE webhook_tenants SET deliveries = $2 WHERE tenant_id = $1";
+
+/// What is to be told to the webhooks of a tenant next.
+#[derive(Debug)]
+pub struct Telling {
+    /// Up to which place the log was told.
+    pub told: Seq,
+    /// The entries that follow, in their order.
+    pub entries: Vec<SealedEntry>,
+    /// Whom it is told, those that are off, too.
+    pub webhooks: Vec<Webhook>,
+    /// The keys that the entries are about, as they are now.
+    pub keys: Vec<ApiKey>,
+    /// After how many days the tenant's secrets are to be rotated.
+    pub rotation_days: u16,
+}
+
+/// A message to be sent to one webhook.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Which one.
+    pub id: DeliveryId,
+    /// Where it goes.
+    pub webhook_id: WebhookId,
+    /// The key that it is about.
+    pub key_id: KeyId,
+    /// What it tells.
+    pub event: WebhookEvent,
+    /// When that happened.
+    pub happened_at: Timestamp,
+    /// The message itself.
+    pub body: String,
+}
+
+impl Store {
+    /// The next tenant, by id, with webhooks that were not told all of its sealed log.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn untold_tenant(&self, after: Option<TenantId>) -> Result<Option<TenantId>, StoreError> {
+        let after = [Value::Text(after.map(|id| id.to_string()).unwrap_or_default())];
+        self.read(after, |after, tx| Box::pin(next(after, tx))).await
+    }
+
+    /// What is to be told to the tenant's webhooks next, a bounded part of it; nothing for a tenant without any.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn telling(&self, tenant_id: TenantId) -> Result<Option<Telling>, StoreError> {
+        let tenant = [Value::text(tenant_id)];
+        self.read(tenant, |tenant, tx| Box::pin(read(tenant, tx))).await
+    }
+
+    /// Adds what follows from the log up to `upto`, if it was told up to `told` until now, and says whether it was.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn add_deliveries(
+        &self,
+        tenant_id: TenantId,
+        (told, upto): (Seq, Seq),
+        now: Timestamp,
+        deliveries: Vec<NewDelivery>,
+    ) -> Result<bool, StoreError> {
+        let args = ([Value::text(tenant_id), told.into(), upto.into()], now, deliveries);
+        self.write_quietly(args, |(places, now, deliveries), tx| {
+            Box::pin(advance(places, *now, deliveries, tx))
+        })
+        .await
+    }
+}
+
+async fn next(after: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<TenantId>, StoreError> {
+    tx.query_opt(NEXT, after).await?.map(|mut row| row.parsed("tenant_id")).transpose()
+}
+
+async fn read(tenant: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Telling>, StoreError> {
+    let Some(mut row) = tx.query_opt(TOLD, tenant).await? else { return Ok(None) };
+    let told = row.seq("told")?;
+    let (first, last) = (told.next().into(), Value::Int(i64::MAX));
+    let range = [tenant[0].clone(), first, last, ENTRIES.into()];
+    let entries = audit::read_many(audit::RANGE, &range, tx).await?;
+    let keys = read_keys(&tenant[0], &entries, tx).await?;
+    let gone = || StoreError::Corrupt("a webhook has no tenant".to_owned());
+    let rotation_days = tx.query_opt(ROTATION, tenant).await?.ok_or_else(gone)?.small("rotation_days")?;
+    let webhooks = read_all(tenant, tx).await?.into_iter().map(|kept| kept.webhook).collect();
+    Ok(Some(Telling { told, entries, webhooks, keys, rotation_days }))
+}
+
+/// The keys that are told of, each once.
+async fn read_keys(
+    tenant: &Value,
+    entries: &[SealedEntry],
+    tx: &mut Tx<'_>,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let told = entries.iter().filter(|sealed| WebhookEvent::of(sealed.entry.action).is_some());
+    let mut targets: Vec<&str> = told.map(|sealed| sealed.entry.target.as_str()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    let which: Vec<_> = targets.into_iter().map(|target| [tenant.clone(), Value::text(target)]).collect();
+    let statements: Vec<Statement<'_>> =
+        which.iter().map(|which| (keys::ONE.as_str(), which.as_slice())).collect();
+    tx.pipeline(&statements).await?.into_iter().flatten().map(record::read).collect()
+}
+
+async fn advance(
+    places: &[Value; 3],
+    now: Timestamp,
+    deliveries: &[NewDelivery],
+    tx: &mut Tx<'_>,
+) -> Result<bool, StoreError> {
+    let [tenant, ..] = places;
+    let Some(before) = lock(tenant, tx).await? else { return Ok(false) };
+    if tx.execute(ADVANCE, places).await? == 0 {
+        return Ok(false);
+    }
+    insert((tenant, before), now, deliveries, tx).await.map(|()| true)
+}
+
+/// Adds deliveries behind the `before` ones that the tenant has had. Its row must be locked. Those to webhooks that were taken
+/// away meanwhile are left out.
+pub(super) async fn insert(
+    (tenant, before): (&Value, i64),
+    now: Timestamp,
+    deliveries: &[NewDelivery],
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let kept = read_all(&[tenant.clone()], tx).await?;
+    let mut place = before;
+    let mut rows = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        let Some(to) = kept.iter().find(|kept| kept.webhook.id == delivery.webhook_id) else { continue };
+        place += 1;
+        let is_on = to.webhook.disabled.is_none();
+        rows.push(values(tenant, delivery, (place, now), is_on));
+    }
+    let counted = [tenant.clone(), place.into()];
+    let all = rows.iter().map(|row| (INSERT, row.as_slice())).chain([(COUNTED, counted.as_slice())]);
+    tx.pipeline(&all.collect::<Vec<Statement<'_>>>()).await.map(drop)
+}
+
+fn values(
+    tenant: &Value,
+    delivery: &NewDelivery,
+    (place, now): (i64, Timestamp),
+    is_on: bool,
+) -> [Value; 10] {
+    let NewDelivery { id, webhook_id, key_id, event, happened_at, body } = delivery;
+    [
+        tenant.clone(),
+        Value::text(id),
+        Value::text(webhook_id),
+        place.into(),
+        Value::text(key_id),
+        Value::text(event),
+        (*happened_at).into(),
+        now.into(),
+        Value::text(body),
+        is_on.into(),
+    ]
+}
