@@ -92,6 +92,8 @@ pub struct ControlPlane {
     setup: Arc<SetupOffer>,
     overviews: Arc<Overviews>,
     checking: Arc<Semaphore>,
+    /// Where the request log is kept, if this server cannot read it.
+    log_elsewhere: Option<Arc<str>>,
 }
 
 impl ControlPlane {
@@ -122,6 +124,7 @@ impl ControlPlane {
             setup,
             overviews,
             checking,
+            log_elsewhere: None,
         })
     }
 
