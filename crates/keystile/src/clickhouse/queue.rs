@@ -179,3 +179,82 @@ async fn send_the_last(waiting: &Waiting, sink: &dyn RequestSink) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::{LogFace, LogId, TenantId, Timestamp};
+
+    use super::*;
+
+    /// Keeps what it is given, or never answers.
+    #[derive(Debug, Default)]
+    struct Kept {
+        hangs: bool,
+        rows: Mutex<Vec<LogId>>,
+    }
+
+    impl RequestSink for Kept {
+        fn write(&self, rows: Arc<[LoggedRequest]>) -> BoxFuture<'_, Result<(), NotLogged>> {
+            if self.hangs {
+                return Box::pin(std::future::pending());
+            }
+            self.rows.lock().extend(rows.iter().map(|row| row.id));
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    fn batch(first: usize, count: usize) -> Arc<[LoggedRequest]> {
+        let id = |number: usize| LogId::from_parts(Timestamp::from_millis(7), number as u128);
+        let row = |number| {
+            LoggedRequest::new(id(number), TenantId::from_u128(1), LogFace::Authz, "allowed".into())
+        };
+        (first..first + count).map(row).collect()
+    }
+
+    fn waiting() -> Waiting {
+        Waiting { rows: Mutex::default(), added: Notify::new(), measures: Arc::default() }
+    }
+
+    #[test]
+    fn small_batches_become_one_that_stays_as_it_is_until_it_is_sent() {
+        let waiting = waiting();
+        for (first, count) in [(0, 1), (1, 2), (3, ROWS_PER_WRITE - 1), (ROWS_PER_WRITE + 2, 1)] {
+            waiting.add(batch(first, count)).unwrap();
+        }
+        let sent = waiting.next().unwrap();
+        assert_eq!(sent.len(), 3);
+        waiting.add(batch(ROWS_PER_WRITE + 3, 1)).unwrap();
+        assert!(Arc::ptr_eq(&sent, &waiting.next().unwrap()), "a repetition must be the same");
+        waiting.done();
+        assert_eq!((waiting.next().unwrap().len(), waiting.count()), (ROWS_PER_WRITE, ROWS_PER_WRITE + 1));
+        waiting.done();
+        assert_eq!(waiting.next().unwrap().len(), 1);
+        waiting.done();
+        assert!(waiting.next().is_none() && waiting.count() == 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_and_what_finds_no_room_is_counted() {
+        let measures = Arc::<Measures>::default();
+        let queue = Queue::start(Arc::new(Kept { hangs: true, ..Kept::default() }), Arc::clone(&measures));
+        let batch = batch(0, ROWS_PER_WRITE);
+        for _ in 0..ROWS_WAITING / ROWS_PER_WRITE {
+            queue.waiting().write(Arc::clone(&batch)).await.unwrap();
+        }
+        let refused = queue.waiting().write(batch).await;
+        assert_eq!((refused, queue.waiting().count()), (Err(NotLogged::Unavailable), ROWS_WAITING));
+        assert_eq!(measures.taken_and_missing(), (0, ROWS_PER_WRITE as u64));
+    }
+
+    #[tokio::test]
+    async fn a_stop_sends_what_waits() {
+        let sink = Arc::<Kept>::default();
+        let queue = Queue::start(Arc::<Kept>::clone(&sink), Arc::default());
+        for first in 0..7 {
+            queue.waiting().write(batch(first, 1)).await.unwrap();
+        }
+        queue.stop().await;
+        let sent: Vec<_> = batch(0, 7).iter().map(|row| row.id).collect();
+        assert_eq!(*sink.rows.lock(), sent, "each once, in order");
+    }
+}

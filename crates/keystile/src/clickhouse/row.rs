@@ -157,7 +157,7 @@ mod tests {
         let (request, Some(Actor::Key(asker))) = (full(), full().caller) else { panic!("no caller") };
         let (application, customer) = (request.application_id.unwrap(), request.customer_id.unwrap());
         let key = request.key_id.unwrap();
-        let rest = [
+        let rest: [&str; 5] = [
             &format!(r#","environment":"production","application_id":"{application}""#),
             &format!(r#","customer_id":"{customer}","key_id":"{key}","asked_by":"{asker}""#),
             r#","method":"GET","path":"/orders/\"7\"/ä\\","ip":"2001:db8::7","user_agent":"curl/8.5.0""#,
