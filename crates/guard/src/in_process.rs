@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use keystile_bearer::Refused;
 use keystile_core::permission::Requirement;
-use keystile_core::{Ask, Code, Permission, PermissionName, TenantId};
-use keystile_engine::Planes;
+use keystile_core::{Ask, Code, LogFace, LoggedRequest, Permission, PermissionName, TenantId};
+use keystile_engine::{Planes, RequestLog};
 use keystile_verify::{CachedKey, LimitLeft, Verdict, Verifier};
 use keystile_wire::LimitState;
 
@@ -15,13 +15,15 @@ use crate::{Authority, KeyFacts, Needed, Question, VerifiedKey};
 #[derive(Clone)]
 pub struct InProcess {
     verifier: Arc<Verifier>,
+    requests: RequestLog,
     tenant_id: TenantId,
 }
 
 impl InProcess {
     /// Decides about the keys of a tenant, for as long as the engine runs; afterwards it refuses everything.
     pub fn new(planes: &Planes, tenant_id: TenantId) -> Self {
-        Self { verifier: Arc::clone(&planes.verifier), tenant_id }
+        let (verifier, requests) = (Arc::clone(&planes.verifier), planes.requests.clone());
+        Self { verifier, requests, tenant_id }
     }
 }
 
@@ -44,9 +46,23 @@ impl Authority for InProcess {
             cost: question.cost,
         };
         let verdict = self.verifier.verify(presented, &ask).await;
+        self.log(&verdict, question);
         verdict.outcome.as_ref().map_err(Refused::from)?;
         let key = verdict.key.as_deref().ok_or_else(|| Refused::from(Code::EnforcementUnavailable))?;
         Ok(VerifiedKey::new(facts(key, &verdict)))
+    }
+}
+
+impl InProcess {
+    fn log(&self, verdict: &Verdict, question: &Question) {
+        let row = self.requests.begin_decision(LogFace::Guard, verdict, Some(self.tenant_id));
+        let Some(row) = row else { return };
+        self.requests.add(LoggedRequest {
+            environment: row.environment.or(Some(question.environment)),
+            application_id: row.application_id.or(Some(question.application_id)),
+            ip: question.ip,
+            ..row
+        });
     }
 }
 

@@ -6,9 +6,9 @@ use crate::admin::AdminCommand;
 use crate::clickhouse::schema::SchemaOptions;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
-    KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand,
-    PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand,
-    TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand, MembersCommand,
+    OverviewCommand, PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand,
+    SetupCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     ScanRules(ScanRulesCommand),
     /// See which keys were reported as leaked.
     Leaks(LeaksCommand),
+    /// See which requests were made, with which key, from where, and what they were answered.
+    Logs(LogsCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
     /// Show, export and check the audit log of a tenant.

@@ -69,6 +69,11 @@ impl Caller {
         self.tenant_id
     }
 
+    /// Who it is.
+    pub const fn actor(&self) -> Actor {
+        self.actor
+    }
+
     /// A member's role.
     pub const fn role(&self) -> Option<Role> {
         match self.standing {

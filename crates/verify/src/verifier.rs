@@ -162,17 +162,23 @@ impl Verifier {
     /// Decides whether the key could do what is asked if it had every permission, as a first look at a request whose
     /// permissions are not known yet. A yes is counted nowhere, as the question itself is still to come; a refusal is the
     /// answer, and is counted as such.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub async fn look(&self, presented: &str, ask: &Ask<'_>) -> Result<(), Refusal> {
+    pub async fn look(&self, presented: &str, ask: &Ask<'_>) -> Verdict {
         let found = match self.find(presented) {
             Ok(found) => found.map(|key| (key, Latency::Memory)),
             Err(cold) => self.read(cold).await,
         };
-        let (key, latency) = found.map_err(Refusal::Plain)?;
+        let (key, latency) = match found {
+            Ok(found) => found,
+            Err(code) => return Verdict::refused(code),
+        };
         let (ask, now) = (Ask { permissions: Requirement::NONE, ..*ask }, self.clock.now());
-        key.decide(&ask, now).inspect_err(|refusal| self.count_refusal(&key, refusal, latency, now))
+        let outcome = key.decide(&ask, now);
+        match &outcome {
+            Ok(()) => {}
+            Err(Refusal::Plain(Code::KeyNotFound)) => return Verdict::refused(Code::KeyNotFound),
+            Err(refusal) => self.count_refusal(&key, refusal, latency, now),
+        }
+        Verdict { key: Some(key), outcome, left: Left::NONE }
     }
 
     /// Like [`Self::try_verify`], for somebody who asks about keys of others: it counts neither against the limits that bear on

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::body::{MAX_BODY, MAX_EARLY, parse_fields, read_optional, read_whole};
 use crate::metrics::Face;
 use crate::problem::ApiProblem;
+use crate::request_log::Noted;
 use crate::state::App;
 use crate::traces::Traced;
 
@@ -104,11 +105,13 @@ async fn read_person(parts: &Parts, app: &App) -> Result<SignedIn, ApiProblem> {
 
 /// The key, if it can be used now and from there.
 pub(crate) async fn check_key(
-    app: &App,
+    parts: &Parts,
     presented: &str,
-    ip: Option<IpAddr>,
+    app: &App,
 ) -> Result<Arc<CachedKey>, ApiProblem> {
-    good(app, app.verifier.verify(presented, &Ask { ip, ..Ask::ANYTHING }).await)
+    let verdict = app.verifier.verify(presented, &Ask { ip: ip_of(parts), ..Ask::ANYTHING }).await;
+    Noted::of(parts).key_of(&verdict);
+    good(app, verdict)
 }
 
 /// The key of a good verdict on who calls.
@@ -134,16 +137,17 @@ impl FromRequestParts<App> for Member {
         let known = Known::of(parts, app).await?;
         let tenant_id: TenantId = path_id(parts, app, "tenant_id", "tenant").await?;
         let caller = known.enter(tenant_id, origin(parts), app).await?;
-        note_tenant(parts, tenant_id);
+        note_caller(parts, &caller);
         Ok(Self(caller))
     }
 }
 
-/// The span of the request tells the tenant, once its caller is known to be of it.
-fn note_tenant(parts: &Parts, tenant_id: TenantId) {
+/// The span of the request tells the tenant, once its caller is known to be of it, and the log tells who it was.
+pub(crate) fn note_caller(parts: &Parts, caller: &Caller) {
     if let Some(traced) = parts.extensions.get::<Traced>() {
-        traced.in_tenant(tenant_id);
+        traced.in_tenant(caller.tenant_id());
     }
+    Noted::of(parts).caller(caller);
 }
 
 /// Somebody who may act in the tenant that the credential is for, where the path names none.
@@ -163,13 +167,13 @@ pub(crate) async fn caller_in_own_tenant(
     credential: Credential<'_>,
     app: &App,
 ) -> Result<Caller, ApiProblem> {
-    let known = Known::by(credential, ip_of(parts), app).await?;
+    let known = Known::by(credential, parts, app).await?;
     let tenant_id = match &known {
         Known::Person(person) => person.tenant_id().ok_or_else(|| ApiProblem::not_found("tenant"))?,
         Known::Key(key) => key.tenant_id(),
     };
     let caller = known.enter(tenant_id, origin(parts), app).await?;
-    note_tenant(parts, tenant_id);
+    note_caller(parts, &caller);
     Ok(caller)
 }
 
@@ -182,19 +186,21 @@ enum Known {
 
 impl Known {
     async fn of(parts: &Parts, app: &App) -> Result<Self, ApiProblem> {
-        Self::by(read_credential(parts, app)?, ip_of(parts), app).await
+        Self::by(read_credential(parts, app)?, parts, app).await
     }
 
-    async fn by(credential: Credential<'_>, ip: Option<IpAddr>, app: &App) -> Result<Self, ApiProblem> {
+    async fn by(credential: Credential<'_>, parts: &Parts, app: &App) -> Result<Self, ApiProblem> {
         Ok(match credential {
             Credential::Token(token) => match app.control.check_token(token)? {
                 Bearer::Person(signed_in) => Self::Person(signed_in),
                 Bearer::Automation(automation) => {
-                    let ask = Ask { ip, ..Ask::ANYTHING };
-                    Self::Key(good(app, app.verifier.verify_held(automation.key().digest, &ask).await)?)
+                    let ask = Ask { ip: ip_of(parts), ..Ask::ANYTHING };
+                    let verdict = app.verifier.verify_held(automation.key().digest, &ask).await;
+                    Noted::of(parts).key_of(&verdict);
+                    Self::Key(good(app, verdict)?)
                 }
             },
-            Credential::Key(key) => Self::Key(check_key(app, key, ip).await?),
+            Credential::Key(key) => Self::Key(check_key(parts, key, app).await?),
         })
     }
 
@@ -228,6 +234,7 @@ path_ids! {
     keystile_core::ApplicationId, "application_id", "application";
     keystile_core::AuditId, "audit_id", "audit entry";
     keystile_core::EventId, "event_id", "event";
+    keystile_core::LogId, "log_id", "request in the log";
     keystile_core::PersonId, "person_id", "member";
     keystile_core::SessionId, "session_id", "session";
     keystile_core::CustomerId, "customer_id", "customer";

@@ -21,6 +21,7 @@ mod problem;
 mod readiness;
 mod refusals;
 mod reporters;
+mod request_log;
 mod room;
 mod router;
 mod server;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use keystile_core::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, PersonId, SessionId, TenantId,
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, KeyId, LogId, PersonId, SessionId, TenantId,
 };
 use utoipa::openapi::OpenApi;
 
@@ -46,6 +46,7 @@ fn is_id(part: &str) -> bool {
         || part.parse::<CustomerId>().is_ok()
         || part.parse::<InvitationId>().is_ok()
         || part.parse::<EventId>().is_ok()
+        || part.parse::<LogId>().is_ok()
 }
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ mod tests {
         ("{session_id}", "ses_01J00000000000000000000007"),
         ("{audit_id}", "aud_01J00000000000000000000008"),
         ("{event_id}", "evt_01J00000000000000000000009"),
+        ("{log_id}", "log_01J00000000000000000000010"),
     ];
     /// Names of what somebody chooses, and of files: neither they nor what comes behind them is shown.
     const CHOSEN: &[&str] = &["{permission}", "{name}", "{version}", "{entity_type}", "{entity_id}"];

@@ -116,6 +116,11 @@ impl ApiProblem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
+    /// What was logged last cannot be written now.
+    pub(crate) fn log_unwritten() -> Self {
+        Self::unavailable()
+    }
+
     /// More or longer header lines than a request may have.
     pub(crate) fn head_too_long() -> Self {
         let rule =

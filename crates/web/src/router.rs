@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{
     addresses, applications, audit, batch, catalogue, customers, entities, events, health, integration,
-    invitations, issuing, keys, leak_intake, leaks, members, oauth, overview, passwords, routing,
+    invitations, issuing, keys, leak_intake, leaks, logs, members, oauth, overview, passwords, routing,
     second_factor, sessions, setup, sign_in, tenants, usage, verification, whoami,
 };
 use crate::authz;
@@ -75,6 +75,7 @@ pub fn console_places() -> Vec<(String, String)> {
         (name = "verification", description = "May this key do this, here, now?"),
         (name = "events", description = "What sources say, and what is known of the entities that it is about."),
         (name = "leaks", description = "Keys that leaked: finding them, telling of them, and what is done about it."),
+        (name = "logs", description = "Which requests were made, with which key, from where, and what they were answered."),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
     )
@@ -167,6 +168,11 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(leaks::list_leaks))
         .routes(routes!(leaks::look_up_secrets))
         .routes(routes!(leaks::show_scan_rules))
+        .routes(routes!(logs::show_exposure))
+        .routes(routes!(logs::list_logs))
+        .routes(routes!(logs::export_logs))
+        .routes(routes!(logs::stream_logs))
+        .routes(routes!(logs::show_log))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

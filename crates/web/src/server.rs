@@ -174,6 +174,8 @@ impl Server {
             }
         }
         drop((self.listener, opened));
+        // Streams of the log have no end of their own.
+        self.app.requests.end_tails();
         vigil.end();
         if tokio::time::timeout(self.limits.drain, open.closed()).await.is_err() {
             tracing::warn!("stopped with requests still open");

@@ -9,7 +9,7 @@ use axum::extract::MatchedPath;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tower::ServiceExt;
 use tracing::{Instrument, Span};
 
@@ -18,6 +18,7 @@ use crate::authz::{envoy, forward};
 use crate::metrics::{Face, Hot, Listener, Verb};
 use crate::pace::{Pace, paced};
 use crate::problem::ApiProblem;
+use crate::request_log::{Answered, Called, RefusedWith};
 use crate::state::App;
 use crate::traces::Traced;
 use keystile_bearer::{ClientIp, RequestId, X_REQUEST_ID, client_ip};
@@ -146,7 +147,7 @@ impl Service {
         let answered = match quick {
             Quick::Verify => verify_key(&self.app, parts.headers, body, client, request_id).await,
             Quick::Authz => {
-                let authorized = forward::authorize(&self.app, &parts, client).await;
+                let authorized = forward::authorize(&self.app, &parts, client, request_id).await;
                 self.app.metrics.authorized(Face::Authz, &authorized);
                 authorized
             }
@@ -171,8 +172,10 @@ impl Service {
         if let Some(traced) = &traced {
             request.extensions_mut().insert(traced.clone());
         }
+        let called = Called::begin(request.method(), request.headers(), client);
+        request.extensions_mut().insert(called.noted.clone());
         let routed = self.through_router(request, client, request_id);
-        let (response, route) = match &traced {
+        let (response, route, refused) = match &traced {
             Some(Traced(span)) => routed.instrument(span.clone()).await,
             None => routed.await,
         };
@@ -186,6 +189,9 @@ impl Service {
                     traced.answered(route, verb, status);
                 }
                 tracing::info!(%method, path, %client, status = code, micros, "answered");
+                let bytes_out = response.body().size_hint().exact();
+                let (path, code) = (path.as_str(), refused);
+                called.log(&self.app, &Answered { route, path, status, code, bytes_out, request_id });
             }
             // Whoever collects metrics asks every few seconds for ever.
             Listener::Operations | Listener::Envoy => {
@@ -200,19 +206,22 @@ impl Service {
         mut request: Request<Incoming>,
         client: ClientIp,
         request_id: &RequestId,
-    ) -> (Response<AnyBody>, Option<MatchedPath>) {
+    ) -> (Response<AnyBody>, Option<MatchedPath>, Option<&'static str>) {
         if is_head_too_long(target_length(request.uri()), request.headers()) {
-            return (render(ApiProblem::head_too_long(), request_id), None);
+            return (render(ApiProblem::head_too_long(), request_id), None, None);
         }
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(request_id.clone());
         let Ok(mut response) = self.router.clone().oneshot(request.map(axum::body::Body::new)).await;
         let route = response.extensions_mut().remove::<MatchedPath>();
-        let response = match response.extensions_mut().remove::<ApiProblem>() {
-            Some(problem) => keep_allow(&response, render(problem, request_id)),
-            None => response.map(|body| Either::Right(paced(body, &self.pace))),
-        };
-        (response, route)
+        let page = response.extensions_mut().remove::<RefusedWith>().map(|RefusedWith(code)| code);
+        match response.extensions_mut().remove::<ApiProblem>() {
+            Some(problem) => {
+                let refused = Some(problem.code());
+                (keep_allow(&response, render(problem, request_id)), route, refused)
+            }
+            None => (response.map(|body| Either::Right(paced(body, &self.pace))), route, page),
+        }
     }
 }
 

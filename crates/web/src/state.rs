@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
-use keystile_engine::{Commits, Ingest, Planes};
+use keystile_engine::{Commits, Ingest, Planes, RequestLog};
 use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
 use keystile_store::Store;
@@ -50,6 +50,7 @@ pub struct Parts {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) store: Store,
     pub(crate) ingest: Ingest,
+    pub(crate) requests: RequestLog,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) reading: Arc<Reading>,
@@ -65,7 +66,7 @@ pub struct Parts {
 impl App {
     /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
     pub fn new(planes: Planes, settings: HttpSettings, seed: u64) -> Self {
-        let Planes { control, verifier, store, commits, ingest } = planes;
+        let Planes { control, verifier, store, commits, ingest, requests } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
@@ -76,6 +77,7 @@ impl App {
             verifier,
             store,
             ingest,
+            requests,
             traces: settings.trace_ratio.map(Traces::new),
             failures_logged: Arc::default(),
             settings,

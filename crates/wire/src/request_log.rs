@@ -275,7 +275,7 @@ impl LoggedRequestView {
 mod tests {
     use super::*;
 
-    pub(crate) fn request() -> LoggedRequest {
+    fn request() -> LoggedRequest {
         let id = "log_01HF7YAT000000000000000001".parse().unwrap();
         let tenant_id = "ten_01HF7YAT000000000000000001".parse().unwrap();
         LoggedRequest::new(id, tenant_id, LogFace::Authz, "allowed".into())

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 /// Independent parts, each of some tenants: whoever fills one with requests leaves room for those in the others.
 const PARTS: usize = 16;
 /// Most requests that wait in a part, and most of nobody's, so that a flood without a good key takes no other's room.
-const MOST_IN_PART: usize = 2_048;
-/// Most requests that wait: some 15 megabytes, 40 when all paths and user agents are as long as they may be.
+const MOST_IN_PART: usize = 4_096;
+/// Most requests that wait: some 30 megabytes, 90 when all paths and user agents are as long as they may be.
 pub const REQUESTS_WAITING: usize = (PARTS + 1) * MOST_IN_PART;
 /// Most tenants and minutes of a part of which it is noted that requests are missing, between two writes. It is seldom more than
 /// one minute.

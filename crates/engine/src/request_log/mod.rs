@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use keystile_core::{Clock, LogFace, LogFilter, LogId, LoggedRequest, TenantId};
 use keystile_store::Store;
-use keystile_verify::Verdict;
+use keystile_verify::{CachedKey, Verdict};
 use tokio::sync::Mutex;
 
 use self::buffer::{Buffer, NOBODY};
@@ -120,16 +120,26 @@ impl RequestLog {
         verdict: &Verdict,
         asking: Option<TenantId>,
     ) -> Option<LoggedRequest> {
-        let code = verdict.code().as_str();
-        let Some(key) = verdict.key.as_deref() else {
-            return asking.map(|tenant_id| self.begin(tenant_id, face, Cow::Borrowed(code)));
-        };
-        key.log_requests().wants(code).then(|| LoggedRequest {
+        let code = Cow::Borrowed(verdict.code().as_str());
+        match verdict.key.as_deref() {
+            Some(key) => self.begin_of_key(face, key, code),
+            None => asking.map(|tenant_id| self.begin(tenant_id, face, code)),
+        }
+    }
+
+    /// The same for what was answered with this code to whoever holds a key.
+    pub fn begin_of_key(
+        &self,
+        face: LogFace,
+        key: &CachedKey,
+        code: Cow<'static, str>,
+    ) -> Option<LoggedRequest> {
+        key.log_requests().wants(&code).then(|| LoggedRequest {
             environment: Some(key.environment()),
             application_id: Some(key.application_id()),
             customer_id: key.customer_id(),
             key_id: Some(key.id()),
-            ..self.begin(key.tenant_id(), face, Cow::Borrowed(code))
+            ..self.begin(key.tenant_id(), face, code)
         })
     }
 

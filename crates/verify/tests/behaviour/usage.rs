@@ -97,12 +97,13 @@ async fn a_look_counts_a_refusal_and_leaves_a_yes_to_the_question() {
     let needed = [Permission::parse("orders:write").unwrap()];
     let write = Ask { permissions: Requirement::All(&needed), ..Ask::ANYTHING };
     for _ in 0..2 {
-        world.verifier.look(&text(0), &write).await.unwrap();
-        let refused = world.verifier.look(&text(1), &write).await.unwrap_err();
-        assert_eq!(refused, Refusal::Plain(Code::KeyBlocked));
+        assert!(world.verifier.look(&text(0), &write).await.is_allowed());
+        let refused = world.verifier.look(&text(1), &write).await;
+        assert_eq!(refused.outcome, Err(Refusal::Plain(Code::KeyBlocked)));
+        assert_eq!(refused.key.unwrap().id(), facts(1).id);
     }
-    assert_eq!(world.verifier.look(&text(7), &write).await.unwrap_err().code(), Code::KeyNotFound);
-    assert_eq!(world.verifier.look("sk_x", &write).await.unwrap_err().code(), Code::KeyMalformed);
+    assert_eq!(world.verifier.look(&text(7), &write).await.code(), Code::KeyNotFound);
+    assert_eq!(world.verifier.look("sk_x", &write).await.code(), Code::KeyMalformed);
     world.verifier.flush().await.unwrap();
     assert_eq!(written(&world), BTreeMap::from([((facts(1).id, minute(0), Code::KeyBlocked), 2)]));
     assert!(world.source.written.lock().is_empty(), "a look is no use");

@@ -5,7 +5,8 @@ use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use keystile_core::{Invalid, TenantId};
+use keystile_bearer::RequestId;
+use keystile_core::{Invalid, LogFace};
 use keystile_verify::Verdict;
 use keystile_wire::{
     BatchAnswers, BrokenQuestion, MAX_BATCH_PERMISSIONS, MAX_QUESTIONS, Object, Problem, VerifyBatch,
@@ -21,6 +22,7 @@ use super::question::Question;
 use crate::body::{parse_json, read_json};
 use crate::metrics::Face;
 use crate::problem::ApiProblem;
+use crate::request_log::{Asked, Asker, Noted};
 use crate::state::App;
 
 /// May these keys do this? Each of up to 1,000 questions, with 10,000 permissions altogether, is answered, in order, as
@@ -31,14 +33,20 @@ use crate::state::App;
 ))]
 pub(crate) async fn verify_keys(
     State(app): State<App>,
-    Asking(tenant_id): Asking,
+    Asking(asker): Asking,
     request: Request,
 ) -> Answer {
     let (parts, body) = request.into_parts();
+    let request_id = parts.extensions.get::<RequestId>().ok_or_else(ApiProblem::internal)?;
+    let asked = Asked::begin(LogFace::VerifyBatch, &parts.headers, request_id);
     let body = read_json(&parts.headers, body, &app.reading).await?;
     let requests = read_all(&body)?;
     permissions_bounded(&requests)?;
-    let answers = answer_all(&app, &requests, tenant_id).await;
+    let answers = answer_all(&app, &requests, &asker, &asked).await;
+    if answers.iter().any(Result::is_ok) {
+        // Each question is in the log, with who asked it.
+        Noted::of(&parts).nothing_more();
+    }
     let mut response = AllWritten::of(answers).into_body().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
@@ -84,12 +92,17 @@ fn permissions_bounded(requests: &[Result<VerifyRequest, BrokenQuestion>]) -> Re
 async fn answer_all(
     app: &App,
     requests: &[Result<VerifyRequest, BrokenQuestion>],
-    tenant_id: TenantId,
+    asker: &Asker,
+    asked: &Asked<'_>,
 ) -> Vec<Result<Verdict, BrokenQuestion>> {
     let questions: Vec<_> = requests.iter().enumerate().map(question).collect();
-    let asked = questions.iter().flatten().map(|question| (question.key(), question.ask(tenant_id)));
-    let verdicts = app.verifier.verify_all(&asked.collect::<Vec<_>>()).await;
-    verdicts.iter().for_each(|verdict| app.metrics.decided(Face::Verify, verdict.code()));
+    let asks = questions.iter().flatten().map(|question| (question.key(), question.ask(asker.tenant_id)));
+    let asks: Vec<_> = asks.collect();
+    let verdicts = app.verifier.verify_all(&asks).await;
+    for (verdict, (_, ask)) in verdicts.iter().zip(&asks) {
+        app.metrics.decided(Face::Verify, verdict.code());
+        asked.decided(app, asker, (verdict, ask), None);
+    }
     let mut verdicts = verdicts.into_iter();
     // There is one verdict for each question that could be asked.
     let answers = questions.into_iter().filter_map(|question| match question {

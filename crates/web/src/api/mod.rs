@@ -17,6 +17,7 @@ pub(crate) mod issuing;
 pub(crate) mod keys;
 pub(crate) mod leak_intake;
 pub(crate) mod leaks;
+pub(crate) mod logs;
 pub(crate) mod members;
 pub(crate) mod oauth;
 pub(crate) mod overview;

@@ -5,18 +5,20 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use keystile_bearer::{Credential, is_jwt};
-use keystile_core::{Ask, Code, KeyStatus, Refusal, Requirement, Secret, TenantId};
+use keystile_bearer::{Credential, RequestId, is_jwt};
+use keystile_core::{Ask, Code, KeyStatus, LogFace, Refusal, Requirement, Secret};
 use keystile_wire::{IntrospectRequest, Introspection, Problem, RevokeTokenRequest};
 
-use super::asking::tenant_of;
+use super::asking::asker_of;
 use super::json;
 use super::verification::verdict;
 use crate::body::{MAX_EARLY, read_form};
 use crate::extract::{caller_in_own_tenant, find_credential, needed, origin};
 use crate::metrics::Face;
 use crate::problem::{ApiProblem, UNSUPPORTED_TOKEN_TYPE};
+use crate::request_log::{Asked, Asker, Noted};
 use crate::state::App;
 
 /// How refresh tokens begin.
@@ -50,9 +52,9 @@ pub(crate) async fn introspect(State(app): State<App>, request: Request) -> Resu
     let (parts, body) = request.into_parts();
     let mut basic = None;
     let credential = needed(credential(&parts.headers, &mut basic, &app), &app)?;
-    let tenant_id = tenant_of(&app, credential, origin(&parts)).await?;
+    let asker = asker_of(&app, credential, &parts).await?;
     let request: IntrospectRequest = read_form(&parts.headers, body, &app.reading, MAX_EARLY).await?;
-    let mut response = json(StatusCode::OK, &introspection(&app, &request, tenant_id).await?);
+    let mut response = json(StatusCode::OK, &introspection(&app, &request, &asker, &parts).await?);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -60,11 +62,14 @@ pub(crate) async fn introspect(State(app): State<App>, request: Request) -> Resu
 async fn introspection(
     app: &App,
     request: &IntrospectRequest,
-    tenant_id: TenantId,
+    asker: &Asker,
+    parts: &Parts,
 ) -> Result<Introspection, ApiProblem> {
+    let request_id = parts.extensions.get::<RequestId>().ok_or_else(ApiProblem::internal)?;
+    let asked = Asked::begin(LogFace::Introspection, &parts.headers, request_id);
     let permissions = request.permissions()?;
     let ask = Ask {
-        tenant_id: Some(tenant_id),
+        tenant_id: Some(asker.tenant_id),
         environment: request.environment,
         application_id: request.application_id,
         ip: request.ip,
@@ -75,6 +80,8 @@ async fn introspection(
     };
     let verdict = verdict(app, request.token.expose(), &ask).await;
     app.metrics.decided(Face::Introspection, verdict.code());
+    asked.decided(app, asker, (&verdict, &ask), None);
+    Noted::of(parts).nothing_more();
     if verdict.code() == Code::EnforcementUnavailable {
         // Whether it is active is not known.
         return Err(refused(Code::EnforcementUnavailable));

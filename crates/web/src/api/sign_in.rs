@@ -26,7 +26,7 @@ pub(crate) async fn create_token(State(app): State<App>, request: Request) -> An
     let (parts, body) = request.into_parts();
     let origin = origin(&parts);
     let key = match find_credential(&parts.headers, &app)? {
-        Some(Credential::Key(presented)) => Some(check_key(&app, presented, origin.ip).await?),
+        Some(Credential::Key(presented)) => Some(check_key(&parts, presented, &app).await?),
         Some(Credential::Token(_)) | None => None,
     };
     let user_agent = user_agent(&parts);

@@ -6,16 +6,17 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::Full;
 use hyper::body::Body;
 use keystile_bearer::{ClientIp, RequestId};
-use keystile_core::{Ask, TenantId};
+use keystile_core::{Ask, LogFace};
 use keystile_verify::{CachedKey, Explanation, Verdict};
 use keystile_wire::{CheckView, Problem, VerifyAnswer, VerifyRequest};
 
 use super::answer::{explained, written};
-use super::asking::asking_tenant;
+use super::asking::asker;
 use super::question::Question;
 use crate::body::{MAX_BODY, read_whole};
 use crate::metrics::Face;
 use crate::problem::ApiProblem;
+use crate::request_log::{Asked, Asker};
 use crate::service::answer_in_place;
 use crate::state::App;
 
@@ -36,26 +37,54 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let tenant_id = asking_tenant(app, &headers, client, request_id).await?;
-    let (request, _): (VerifyRequest, _) = read_whole(&headers, body, &app.reading, MAX_BODY).await?;
-    if request.explain {
-        let text = Box::pin(explain(app, &request, tenant_id)).await?;
-        return Ok(answer(headers, text));
+    let asked = Asked::begin(LogFace::Verify, &headers, request_id);
+    let asker = asker(app, &headers, client, &asked).await?;
+    match told(app, (&headers, body), &asker, &asked).await {
+        Ok(text) => Ok(answer(headers, text)),
+        Err(problem) => {
+            asked.refused(app, &asker.who, client, &problem);
+            Err(problem)
+        }
     }
+}
+
+/// What is decided, as it is told.
+async fn told<B>(
+    app: &App,
+    (headers, body): (&HeaderMap, B),
+    asker: &Asker,
+    asked: &Asked<'_>,
+) -> Result<String, ApiProblem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (request, _): (VerifyRequest, _) = read_whole(headers, body, &app.reading, MAX_BODY).await?;
     let question = Question::of(&request)?;
-    let verdict = verdict(app, question.key(), &question.ask(tenant_id)).await;
+    let ask = question.ask(asker.tenant_id);
+    if request.explain {
+        return Ok(Box::pin(explain(app, (&question, &ask), asker, asked)).await);
+    }
+    let verdict = verdict(app, question.key(), &ask).await;
     app.metrics.decided(Face::Verify, verdict.code());
-    Ok(answer(headers, written(&verdict)))
+    let text = written(&verdict);
+    asked.decided(app, asker, (&verdict, &ask), Some(text.len()));
+    Ok(text)
 }
 
 /// Every check, without using anything up.
-async fn explain(app: &App, request: &VerifyRequest, tenant_id: TenantId) -> Result<String, ApiProblem> {
-    let question = Question::of(request)?;
-    let ask = question.ask(tenant_id);
-    let Explanation { verdict, checks } = app.verifier.explain(question.key(), &ask).await;
+async fn explain(
+    app: &App,
+    (question, ask): (&Question<'_>, &Ask<'_>),
+    asker: &Asker,
+    asked: &Asked<'_>,
+) -> String {
+    let Explanation { verdict, checks } = app.verifier.explain(question.key(), ask).await;
     let facts = verdict.key.as_deref().map(CachedKey::facts);
-    let views: Vec<_> = checks.iter().map(|checked| CheckView::of(checked, facts.as_ref(), &ask)).collect();
-    Ok(explained(&verdict, &views))
+    let views: Vec<_> = checks.iter().map(|checked| CheckView::of(checked, facts.as_ref(), ask)).collect();
+    let text = explained(&verdict, &views);
+    asked.decided(app, asker, (&verdict, ask), Some(text.len()));
+    text
 }
 
 /// Asks the verifier. The reading of a key that is not in memory is boxed, so that requests whose keys are do

@@ -13,6 +13,7 @@ use super::{Answer, json};
 use crate::extract::{origin, read_credential};
 use crate::metrics::Face;
 use crate::problem::ApiProblem;
+use crate::request_log::Noted;
 use crate::state::App;
 
 /// What the key in hand is, may do, and has left. Takes any key that can be used here and now, or its token, and counts against no
@@ -28,6 +29,7 @@ pub(crate) async fn whoami(State(app): State<App>, request: Request) -> Answer {
         Credential::Token(token) => of_token(&app, token, origin).await?,
     };
     app.metrics.decided(Face::Caller, verdict.code());
+    Noted::of(&parts).key_of(&verdict);
     let state = |left: LimitLeft<'_>| LimitState::left(left.owner, left.rate, left.count);
     let limits = verdict.limits().map(state).collect();
     verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;

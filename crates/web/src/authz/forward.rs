@@ -1,13 +1,17 @@
 //! Forward authentication: a gateway passes the original request's headers by HTTP and obeys the status.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use http_body_util::Full;
-use keystile_bearer::ClientIp;
+use keystile_bearer::{ClientIp, RequestId};
+use keystile_core::LogFace;
 use keystile_wire::Problem;
 
 use super::identity::identity;
+use super::log::Passage;
 use super::original::Original;
 use super::place::Place;
 use super::{Question, decide};
@@ -35,11 +39,16 @@ pub(crate) async fn authorize(
     app: &App,
     parts: &Parts,
     client: ClientIp,
+    request_id: &RequestId,
 ) -> Result<Response<Full<Bytes>>, ApiProblem> {
+    let passage = Passage { face: LogFace::Authz, request_id, began: Instant::now() };
     let (uri, headers) = (&parts.uri, &parts.headers);
     let place = read_place(uri.path(), uri.query().unwrap_or_default())?;
     let question = Question { place, original: Original::Told(headers), headers, client };
-    let verdict = decide(app, question).await?;
+    let mut known = None;
+    let decided = decide(app, &question, &mut known).await;
+    passage.log(app, &question, &decided, known);
+    let verdict = decided?;
     let mut response = Response::new(Full::default());
     *response.headers_mut() = identity(&verdict);
     Ok(response)

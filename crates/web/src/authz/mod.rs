@@ -4,6 +4,7 @@
 pub(crate) mod envoy;
 pub(crate) mod forward;
 mod identity;
+mod log;
 mod original;
 mod place;
 
@@ -14,7 +15,7 @@ use keystile_bearer::{ClientIp, Credential};
 use keystile_core::permission::Requirement;
 use keystile_core::route::{Route, Table};
 use keystile_core::{ApplicationId, Ask, Code, Environment, Permission, Refusal};
-use keystile_verify::Verdict;
+use keystile_verify::{CachedKey, Verdict};
 
 use self::original::{Demand, Original, Stop, demand, foretell, missing_environment};
 use self::place::Place;
@@ -43,8 +44,13 @@ pub(crate) fn foretold<'t>(
 }
 
 /// Decides. Of a yes, [`identity::identity`] makes the headers that say who it is and what is left of limits.
-async fn decide(app: &App, question: Question<'_>) -> Result<Verdict, ApiProblem> {
-    let Question { place, original, headers, client } = &question;
+/// Of a no, `known` is told the key, if there is one.
+async fn decide(
+    app: &App,
+    question: &Question<'_>,
+    known: &mut Option<Arc<CachedKey>>,
+) -> Result<Verdict, ApiProblem> {
+    let Question { place, original, headers, client } = question;
     let (Credential::Key(key) | Credential::Token(key)) = read_headers(headers, app)?;
     let needed = place.needed()?;
     let ask = Ask {
@@ -56,10 +62,10 @@ async fn decide(app: &App, question: Question<'_>) -> Result<Verdict, ApiProblem
     };
     let table = match app.verifier.try_routing(place.application_id) {
         Some(table) => table,
-        None => Box::pin(read_routing(app, key, &ask, place.application_id)).await?,
+        None => Box::pin(read_routing(app, key, &ask, place.application_id, known)).await?,
     };
     let verdict = match table {
-        Some(table) => routed(app, key, ask, &needed, &table, original).await?,
+        Some(table) => routed(app, (key, &mut *known), ask, &needed, &table, original).await?,
         None if place.environment.is_none() => return Err(missing_environment()),
         None => verdict(app, key, &ask).await,
     };
@@ -67,14 +73,17 @@ async fn decide(app: &App, question: Question<'_>) -> Result<Verdict, ApiProblem
         // Without a key there would be no headers to overwrite forged ones with.
         Ok(()) if verdict.key.is_none() => Err(ApiProblem::unauthenticated()),
         Ok(()) => Ok(verdict),
-        Err(refusal) => Err(ApiProblem::decision(refusal)),
+        Err(refusal) => {
+            known.clone_from(&verdict.key);
+            Err(ApiProblem::decision(refusal))
+        }
     }
 }
 
 /// Asks what the route of the original request needs, and what the gateway asks for besides.
 async fn routed(
     app: &App,
-    key: &str,
+    (key, known): (&str, &mut Option<Arc<CachedKey>>),
     ask: Ask<'_>,
     needed: &[Permission<'_>],
     table: &Table,
@@ -84,7 +93,7 @@ async fn routed(
         Ok(demand) => demand,
         Err(Stop::Untold(problem)) => return Err(problem),
         Err(Stop::Barrier(barrier)) => {
-            check_all_else(app, key, &ask).await?;
+            check_all_else(app, key, &ask, known).await?;
             return Err(ApiProblem::new(StatusCode::FORBIDDEN, "permission_denied", barrier.to_string()));
         }
     };
@@ -99,17 +108,27 @@ async fn read_routing(
     key: &str,
     ask: &Ask<'_>,
     application_id: ApplicationId,
+    known: &mut Option<Arc<CachedKey>>,
 ) -> Result<Option<Arc<Table>>, ApiProblem> {
-    app.verifier.look(key, ask).await.map_err(|refusal| ApiProblem::decision(&refusal))?;
+    let seen = app.verifier.look(key, ask).await;
+    *known = seen.key;
+    seen.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
     let unavailable = |_| ApiProblem::decision(&Refusal::Plain(Code::EnforcementUnavailable));
     app.verifier.routing(application_id).await.map_err(unavailable)
 }
 
 /// Whether the key could do what is asked if it had every permission, which no key has: a refusal that follows from the
 /// routing is counted as one for a permission. It counts against no limit, as that is refused before.
-async fn check_all_else(app: &App, key: &str, ask: &Ask<'_>) -> Result<(), ApiProblem> {
+async fn check_all_else(
+    app: &App,
+    key: &str,
+    ask: &Ask<'_>,
+    known: &mut Option<Arc<CachedKey>>,
+) -> Result<(), ApiProblem> {
     let ask = Ask { permissions: Requirement::IMPOSSIBLE, ..*ask };
-    match verdict(app, key, &ask).await.outcome {
+    let verdict = verdict(app, key, &ask).await;
+    *known = verdict.key;
+    match verdict.outcome {
         Ok(()) | Err(Refusal::PermissionDenied { .. }) => Ok(()),
         Err(refusal) => Err(ApiProblem::decision(&refusal)),
     }

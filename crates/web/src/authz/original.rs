@@ -1,8 +1,8 @@
 //! The request that the gateway asks about, and what the application's routes say of it.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use keystile_core::route::{NoRoute, PlainPath, Route, Table, Unclear};
-use keystile_core::{Environment, Invalid};
+use keystile_core::{Environment, Invalid, LogMethod};
 
 use crate::problem::ApiProblem;
 
@@ -124,6 +124,15 @@ fn hosted(table: &Table, original: &Original<'_>) -> Result<Option<Environment>,
 }
 
 impl<'a> Original<'a> {
+    /// Method and target as far as they are told, for the log.
+    pub(super) fn told(&self) -> (Option<LogMethod>, Option<&'a [u8]>) {
+        let (method, target) = match self {
+            Self::Told(headers) => (METHOD.first(headers), TARGET.first(headers)),
+            Self::Known { method, target, .. } => (Some(method.as_bytes()), Some(target.as_bytes())),
+        };
+        (method.map(LogMethod::of), target)
+    }
+
     fn method_and_target(&self) -> Result<(&'a [u8], &'a [u8]), Stop> {
         match self {
             Self::Told(headers) => Ok((METHOD.required(headers)?, TARGET.required(headers)?)),
@@ -148,6 +157,11 @@ impl Told {
             );
             Stop::Untold(Invalid::new(self.names[0], rule).into())
         })
+    }
+
+    /// The first value of these headers, whatever others say.
+    fn first<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        self.names.iter().find_map(|name| headers.get(*name)).map(HeaderValue::as_bytes)
     }
 
     /// The one value of these headers, if they have any.

@@ -17,6 +17,7 @@ use super::shell::Surroundings;
 use super::{assets, cookie};
 use crate::api::Answer;
 use crate::problem::ApiProblem;
+use crate::request_log::RefusedWith;
 
 #[derive(Template)]
 #[template(path = "trouble.html")]
@@ -89,6 +90,7 @@ pub(super) async fn show(request: Request, next: Next) -> Response {
     if let Some(seconds) = problem.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response.extensions_mut().insert(RefusedWith(problem.code()));
     response
 }
 

@@ -9,7 +9,7 @@ use keystile_manage::{Caller, Me, Present, Refused};
 use super::cookie;
 use super::shell::{Frame, Shell, Surroundings, form_token, home, place, places};
 use super::told::told;
-use crate::extract::{origin, path_id};
+use crate::extract::{note_caller, origin, path_id};
 use crate::problem::ApiProblem;
 use crate::state::App;
 
@@ -62,6 +62,7 @@ impl FromRequestParts<App> for Inside {
         let token = session(parts)?;
         let (present, caller) = app.control.carry_on_in(&token, tenant_id, origin(parts)).await?;
         let (caller, tenants) = (caller?, app.control.all_tenants(&present).await?);
+        note_caller(parts, &caller);
         let shell = shell(parts, app, (&present, tenants.as_slice()), &caller, form_token(&token))?;
         Ok(Self { caller, shell })
     }

@@ -42,6 +42,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     let stats = app.verifier.stats();
     cache(&stats, page);
     usage(&stats, page);
+    log(app, page);
     store(app, page);
 }
 
@@ -159,6 +160,19 @@ fn usage(stats: &Stats, page: &mut Exposition) {
     page.counter("keystile_usage_flush_failures_total", help).count(&[], stats.flush_failures);
     let help = "Decisions that are in no usage report, because the store was away for too long.";
     page.counter("keystile_usage_uncounted_total", help).count(&[], stats.uncounted);
+}
+
+fn log(app: &App, page: &mut Exposition) {
+    let stats = app.requests.stats();
+    let help = "Requests that are not written to the log yet.";
+    page.gauge("keystile_log_requests_pending", help).size(&[], stats.waiting);
+    page.counter("keystile_log_requests_total", "Requests that were written to the log.")
+        .count(&[], stats.written);
+    let help = "Requests that are missing in the log, as there was no room for them or the store refused them.";
+    page.counter("keystile_log_requests_missing_total", help).count(&[], stats.missing);
+    let help = "Times that the log could not be written; it is tried again.";
+    page.counter("keystile_log_failures_total", help).count(&[], stats.failures);
+    page.gauge("keystile_log_streams", "Who watch a log.").size(&[], stats.watching);
 }
 
 fn store(app: &App, page: &mut Exposition) {

@@ -8,6 +8,7 @@ use keystile_manage::Bearer;
 
 use crate::extract::{good, origin, read_credential};
 use crate::problem::ApiProblem;
+use crate::request_log::Noted;
 use crate::state::App;
 
 /// What is put on the events of whoever sent this request: a key that may send events, or a token that was made from one.
@@ -27,6 +28,7 @@ pub(super) async fn stamp_of(parts: &Parts, app: &App) -> Result<Stamp, ApiProbl
             }
         },
     };
+    Noted::of(parts).key_of(&verdict);
     let key = good(app, verdict)?;
     let source_id = key.source_id().ok_or_else(|| {
         forbidden("the API key has no `source_id`, in whose name it could send events; give it one")

@@ -9,13 +9,16 @@ mod messages;
 mod question;
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use keystile_bearer::{RequestId, asked_client_ip};
+use keystile_core::LogFace;
 
 use self::messages::{CheckRequest, CheckResponse};
 use super::identity::identity;
+use super::log::Passage;
 use super::original::Original;
 use super::{Question, decide};
 use crate::body::read_bytes;
@@ -71,19 +74,26 @@ async fn read(app: &App, request: Request<Incoming>) -> Result<CheckRequest, Api
 }
 
 async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
+    let began = Instant::now();
     let mut attributes = asked.attributes.unwrap_or_default();
     let request = attributes.request.take().and_then(|request| request.http).unwrap_or_default();
     let headers = match question::read_headers(&request) {
         Ok(headers) => headers,
         Err(problem) => return refuse(app, peer, problem, app.request_ids.make()),
     };
+    let request_id = app.request_ids.of(&headers, &app.settings.key_headers);
+    let passage = Passage { face: LogFace::ExtAuthz, request_id: &request_id, began };
     let decision = async {
         let source = question::source(&attributes);
         let client = asked_client_ip(peer, source, &headers, &app.settings.trusted_proxies);
         let original =
             Original::Known { method: &request.method, target: &request.path, host: &request.host };
         let place = question::read_place(&attributes.context_extensions)?;
-        decide(app, Question { place, original, headers: &headers, client }).await
+        let question = Question { place, original, headers: &headers, client };
+        let mut known = None;
+        let decided = decide(app, &question, &mut known).await;
+        passage.log(app, &question, &decided, known);
+        decided
     };
     let decided = decision.await;
     app.metrics.authorized(Face::Envoy, &decided);
@@ -91,6 +101,6 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
         Ok(verdict) => {
             Told { status: StatusCode::OK, message: answer::allowed(&identity(&verdict), &headers) }
         }
-        Err(problem) => refuse(app, peer, problem, app.request_ids.of(&headers, &app.settings.key_headers)),
+        Err(problem) => refuse(app, peer, problem, request_id),
     }
 }

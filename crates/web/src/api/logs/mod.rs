@@ -1,0 +1,12 @@
+//! The request log.
+
+mod export;
+mod exposure;
+mod list;
+mod stream;
+
+// The table of routes needs what utoipa makes beside the handlers.
+pub(crate) use export::*;
+pub(crate) use exposure::*;
+pub(crate) use list::*;
+pub(crate) use stream::*;

@@ -1,0 +1,299 @@
+//! What of a request goes into the request log.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use keystile_bearer::{ClientIp, RequestId};
+use keystile_core::key::LONGEST_KEY;
+use keystile_core::request_log::{PATH_MAX, USER_AGENT_MAX};
+use keystile_core::{Actor, Ask, Code, LogFace, LogMethod, LoggedRequest, PersonId, TenantId};
+use keystile_manage::Caller;
+use keystile_verify::{CachedKey, Verdict};
+use parking_lot::Mutex;
+
+use crate::problem::ApiProblem;
+use crate::state::App;
+
+/// Somebody who may ask whether keys are good.
+pub(crate) struct Asker {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) who: Who,
+}
+
+/// Who called.
+#[derive(Debug, Clone)]
+pub(crate) enum Who {
+    /// Whoever holds a key.
+    Key(Arc<CachedKey>),
+    /// A person, in this tenant.
+    Person(TenantId, PersonId),
+}
+
+impl Who {
+    fn actor(&self) -> Actor {
+        match self {
+            Self::Key(key) => Actor::Key(key.id()),
+            Self::Person(_, id) => Actor::Person(*id),
+        }
+    }
+}
+
+/// Who called, as far as it is found out while a request is answered; also of one who is refused. Travels with the request; clones
+/// are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Noted(Arc<Mutex<Option<Who>>>);
+
+impl Noted {
+    /// The note of a request; one that nobody reads where none travels with it.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        parts.extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn who(&self, who: Who) {
+        *self.0.lock() = Some(who);
+    }
+
+    /// Notes the key of a decision on who calls, if there is one.
+    pub(crate) fn key_of(&self, verdict: &Verdict) {
+        if let Some(key) = &verdict.key {
+            self.who(Who::Key(Arc::clone(key)));
+        }
+    }
+
+    /// Notes a person; of a key more is known already.
+    pub(crate) fn caller(&self, caller: &Caller) {
+        if let Actor::Person(person) = caller.actor() {
+            self.who(Who::Person(caller.tenant_id(), person));
+        }
+    }
+
+    /// There is nothing to log beside what was logged already.
+    pub(crate) fn nothing_more(&self) {
+        *self.0.lock() = None;
+    }
+
+    fn take(&self) -> Option<Who> {
+        self.0.lock().take()
+    }
+}
+
+/// The code of a refusal that was made a page; it travels beside the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefusedWith(pub(crate) &'static str);
+
+/// A call that passes the router, to be logged when it is answered.
+pub(crate) struct Called {
+    pub(crate) noted: Noted,
+    method: LogMethod,
+    client: ClientIp,
+    user_agent: Option<HeaderValue>,
+    bytes_in: Option<u64>,
+    began: Instant,
+}
+
+/// How a call was answered.
+pub(crate) struct Answered<'a> {
+    pub(crate) route: &'a str,
+    /// The path, as far as it may be shown.
+    pub(crate) path: &'a str,
+    pub(crate) status: StatusCode,
+    /// The code of the refusal, if it was one that has a code.
+    pub(crate) code: Option<&'static str>,
+    pub(crate) bytes_out: Option<u64>,
+    pub(crate) request_id: &'a RequestId,
+}
+
+impl Called {
+    pub(crate) fn begin(method: &http::Method, headers: &HeaderMap, client: ClientIp) -> Self {
+        Self {
+            noted: Noted::default(),
+            method: LogMethod::of(method.as_str().as_bytes()),
+            client,
+            user_agent: headers.get(USER_AGENT).cloned(),
+            bytes_in: announced(headers),
+            began: Instant::now(),
+        }
+    }
+
+    /// Logs it, if it is known who called.
+    pub(crate) fn log(self, app: &App, answered: &Answered<'_>) {
+        let (face, code) = (face_of(answered.route), code_of(answered));
+        let row = match self.noted.take() {
+            Some(Who::Key(key)) => app.requests.begin_of_key(face, &key, Cow::Borrowed(code)),
+            Some(Who::Person(tenant_id, person)) => Some(LoggedRequest {
+                caller: Some(Actor::Person(person)),
+                ..app.requests.begin(tenant_id, face, Cow::Borrowed(code))
+            }),
+            None => None,
+        };
+        let Some(row) = row else { return };
+        app.requests.add(LoggedRequest {
+            method: Some(self.method),
+            path: Some(answered.path.to_owned()),
+            ip: self.client.0,
+            user_agent: self.user_agent.as_ref().map(|agent| text_of(agent.as_bytes(), USER_AGENT_MAX)),
+            status: Some(answered.status.as_u16()),
+            duration_micros: micros(self.began),
+            bytes_in: self.bytes_in,
+            bytes_out: answered.bytes_out,
+            request_id: Some(answered.request_id.as_str().to_owned()),
+            ..row
+        });
+    }
+}
+
+fn face_of(route: &str) -> LogFace {
+    match route {
+        "/api/v1/keys/verify-batch" => LogFace::VerifyBatch,
+        "/oauth2/introspect" => LogFace::Introspection,
+        "/api/v1/events" => LogFace::Events,
+        "/api/v1/auth/token" | "/api/v1/auth/token/refresh" => LogFace::Token,
+        page if page == "/" || page.starts_with("/console") => LogFace::Console,
+        _ => LogFace::Management,
+    }
+}
+
+/// A form that is shown once more with what is wrong in it has no code of its own.
+fn code_of(answered: &Answered<'_>) -> &'static str {
+    let (code, status) = (answered.code, answered.status);
+    code.unwrap_or(if status.is_server_error() {
+        "internal"
+    } else if status.is_client_error() {
+        "invalid_request"
+    } else {
+        Code::Allowed.as_str()
+    })
+}
+
+/// A request with questions about keys.
+pub(crate) struct Asked<'a> {
+    pub(crate) face: LogFace,
+    pub(crate) request_id: &'a RequestId,
+    pub(crate) began: Instant,
+    pub(crate) bytes_in: Option<u64>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn begin(face: LogFace, headers: &HeaderMap, request_id: &'a RequestId) -> Self {
+        Self { face, request_id, began: Instant::now(), bytes_in: announced(headers) }
+    }
+
+    /// Logs what was decided about a key; `bytes_out` is the length of an answer that tells of it alone.
+    pub(crate) fn decided(
+        &self,
+        app: &App,
+        asker: &Asker,
+        (verdict, ask): (&Verdict, &Ask<'_>),
+        bytes_out: Option<usize>,
+    ) {
+        let row = app.requests.begin_decision(self.face, verdict, Some(asker.tenant_id));
+        let Some(mut row) = row else { return };
+        if row.key_id.is_none() {
+            row.environment = ask.environment;
+            row.application_id = ask.application_id;
+            row.customer_id = ask.customer_id;
+        }
+        let caller = asker.who.actor();
+        // A key that asks about itself is told of once.
+        row.caller = (row.key_id.map(Actor::Key) != Some(caller)).then_some(caller);
+        self.add(app, row, ask.ip, StatusCode::OK, bytes_out);
+    }
+
+    /// Logs that whoever asked was refused, or asked in a way that breaks a rule.
+    pub(crate) fn refused(&self, app: &App, who: &Who, client: ClientIp, problem: &ApiProblem) {
+        let code = Cow::Borrowed(problem.code());
+        let row = match who {
+            Who::Key(key) => app.requests.begin_of_key(self.face, key, code),
+            Who::Person(tenant_id, person) => Some(LoggedRequest {
+                caller: Some(Actor::Person(*person)),
+                ..app.requests.begin(*tenant_id, self.face, code)
+            }),
+        };
+        if let Some(row) = row {
+            self.add(app, row, client.0, problem.status(), None);
+        }
+    }
+
+    fn add(
+        &self,
+        app: &App,
+        row: LoggedRequest,
+        ip: Option<IpAddr>,
+        status: StatusCode,
+        bytes_out: Option<usize>,
+    ) {
+        app.requests.add(LoggedRequest {
+            ip,
+            status: Some(status.as_u16()),
+            duration_micros: micros(self.began),
+            bytes_in: self.bytes_in,
+            bytes_out: bytes_out.map(|bytes| bytes as u64),
+            request_id: Some(self.request_id.as_str().to_owned()),
+            ..row
+        });
+    }
+}
+
+/// The path of a target, without its query. One that names a host, or is none, is left out.
+pub(crate) fn path_of(target: &[u8]) -> Option<String> {
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    let path = &target[..end];
+    path.starts_with(b"/").then(|| text_of(path, PATH_MAX))
+}
+
+/// What the client says of its software.
+pub(crate) fn user_agent(headers: &HeaderMap) -> Option<String> {
+    headers.get(USER_AGENT).map(|agent| text_of(agent.as_bytes(), USER_AGENT_MAX))
+}
+
+/// How long the body is that follows, if it is told.
+pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Microseconds since then.
+pub(crate) fn micros(began: Instant) -> Option<u32> {
+    u32::try_from(began.elapsed().as_micros()).ok()
+}
+
+/// As much as is kept, and a key more: one that is cut would not be known for one, and not be masked.
+fn text_of(bytes: &[u8], most: usize) -> String {
+    let longest = bytes.len().min(most + LONGEST_KEY);
+    String::from_utf8_lossy(&bytes[..longest]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_kept_without_its_query() {
+        let path = |target: &str| path_of(target.as_bytes());
+        for (target, kept) in [
+            ("/orders/7?key=sk_x", Some("/orders/7")),
+            ("/a#b?c", Some("/a")),
+            ("/", Some("/")),
+            ("", None),
+            ("*", None),
+            ("https://user:password@example.com/a", None),
+        ] {
+            assert_eq!(path(target).as_deref(), kept, "{target}");
+        }
+        assert_eq!(path_of(b"/\xff").unwrap(), "/\u{fffd}");
+        assert_eq!(path(&format!("/{}", "x".repeat(9_999))).unwrap().len(), PATH_MAX + LONGEST_KEY);
+    }
+
+    #[test]
+    fn only_a_plain_length_is_believed() {
+        let told = |value: &'static str| {
+            announced(&HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from_static(value))]))
+        };
+        assert_eq!([told("17"), told("x"), told("-1")], [Some(17), None, None]);
+        assert_eq!(announced(&HeaderMap::new()), None);
+    }
+}
