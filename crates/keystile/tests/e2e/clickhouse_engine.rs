@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use keystile_testkit::clickhouse::{PASSWORD, USER};
-use keystile_testkit::http::{Answer, Http};
+use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::process::Process;
 use keystile_testkit::proxy::{Fault, Hears, Proxy};
 use keystile_testkit::server::Plan;
@@ -91,7 +91,7 @@ async fn clickhouse_has_each_request_once_with_what_is_known_of_it_even_if_an_an
         assert_eq!(world.passage(secret, "production", &told).await, 200);
     }
     until("an answer to be lost", || (proxy.cuts() > 0).then_some(()));
-    world.change("POST", id, "/revoke", &json!({})).await.expect(200);
+    world.change("POST", id, "/revoke", &NOTHING).await.expect(200);
     assert_eq!(world.passage(secret, "production", &[]).await, 401);
     world.server.stop();
 
