@@ -18,8 +18,8 @@ const MEMBERS: [(&str, &str, &str); 3] = [
 pub(crate) struct Two {
     pub(crate) a: World,
     /// `Bearer …` of B's owner.
-    stranger: String,
-    tenant: String,
+    pub(crate) stranger: String,
+    pub(crate) tenant: String,
     application: String,
     pub(crate) key: Value,
     things: Things,

@@ -37,7 +37,7 @@ impl Tail {
                     left = left.map(|left| left - 1);
                 }
                 Some(Streamed::Skipped(count)) => {
-                    tell(&format!("{count} more were passed over, as they came faster than they are printed.\n"));
+                    tell(&format!("{count} more were passed over, as they come faster than they are read.\n"));
                 }
                 None => return Ok(Report::default().note("The server has ended it.")),
             }
