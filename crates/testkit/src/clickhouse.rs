@@ -260,8 +260,8 @@ fn row(line: &str) -> Map<String, Value> {
 fn failure(status: u16, code: u32) -> String {
     let body = format!("Code: {code}. DB::Exception: quoted from a row: /orders/7");
     format!(
-        "HTTP/1.1 {status} Told\r\nX-ClickHouse-Exception-Code: {code}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n\
-         {body}",
+        "HTTP/1.1 {status} Told\r\nX-ClickHouse-Exception-Code: {code}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
         body.len()
     )
 }

@@ -80,7 +80,8 @@ impl Tool {
         quiet(&mut program("python3", &environment)).with_context(how)?;
         let pip = folder.join("bin/pip");
         let wanted = format!("{package}=={version}");
-        let mut install = program(&pip.to_string_lossy(), &["install", "--quiet", "--disable-pip-version-check"]);
+        let flags = ["install", "--quiet", "--disable-pip-version-check"];
+        let mut install = program(&pip.to_string_lossy(), &flags);
         quiet(install.args(self.flags).arg(&wanted)).with_context(how)?;
         quiet(&mut probe()).with_context(how)?;
         Ok(installed)

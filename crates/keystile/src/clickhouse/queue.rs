@@ -140,12 +140,13 @@ async fn run(waiting: Arc<Waiting>, sink: Arc<dyn RequestSink>, mut stopped: one
         _ = &mut stopped => {}
         () = send_all(&waiting, sink.as_ref()) => {}
     }
+    let last = send_the_last(&waiting, sink.as_ref());
     // Whether it was in time shows in what is left.
-    let _in_time = tokio::time::timeout(LAST, send_the_last(&waiting, sink.as_ref())).await;
+    let _in_time = tokio::time::timeout(LAST, last).await;
     let left = waiting.count();
     if left > 0 {
         waiting.measures.leave_out(left);
-        tracing::warn!(requests = left, "requests are missing in ClickHouse, which did not take them in time");
+        tracing::warn!(requests = left, "requests are missing in ClickHouse, which did not take them");
     }
 }
 

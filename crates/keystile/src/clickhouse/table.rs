@@ -125,9 +125,10 @@ mod tests {
         let database = "logs".parse().unwrap();
         let table = Table::named(Some(&database), None);
         let (made, written) = (table.create(90), table.insert());
-        assert!(made.starts_with("CREATE TABLE IF NOT EXISTS `logs`.`keystile_requests`\n(\n    id String,\n"));
+        let name = "`logs`.`keystile_requests`";
+        assert!(made.starts_with(&format!("CREATE TABLE IF NOT EXISTS {name}\n(\n    id String,\n")));
         assert!(made.contains("    keep_days UInt16 DEFAULT 90,\n    INDEX of_key key_id"), "{made}");
-        assert!(written.starts_with("INSERT INTO `logs`.`keystile_requests` (id, tenant_id, at, face,"));
+        assert!(written.starts_with(&format!("INSERT INTO {name} (id, tenant_id, at, face,")));
         assert!(written.ends_with(" bytes_out, request_id) FORMAT JSONEachRow"), "{written}");
         for (name, kind) in COLUMNS {
             assert!(made.contains(&format!("\n    {name} {kind},\n")), "{name}: {made}");

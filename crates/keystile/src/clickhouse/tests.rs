@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use http::HeaderValue;
 use keystile_core::{LogFace, LogId, LoggedRequest, TenantId, Timestamp};
 use keystile_engine::{NotLogged, RequestSink};
 use keystile_testkit::clickhouse::{Clickhouse as Receiver, Mood, PASSWORD, USER};
@@ -16,7 +15,8 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 fn batch(numbers: std::ops::Range<u128>) -> Arc<[LoggedRequest]> {
     let id = |number| LogId::from_parts(Timestamp::from_millis(1_700_000_000_000), number);
-    let row = |number| LoggedRequest::new(id(number), TenantId::from_u128(1), LogFace::Authz, "allowed".into());
+    let tenant = TenantId::from_u128(1);
+    let row = |number| LoggedRequest::new(id(number), tenant, LogFace::Authz, "allowed".into());
     numbers.map(row).collect()
 }
 

@@ -105,8 +105,8 @@ impl Settings {
         let user = self.clickhouse_user.as_deref().unwrap_or(USER);
         let password = self.clickhouse_password.as_ref().map_or("", |Password(password)| password.as_str());
         let header = |text: &str, what: &str| {
-            let failed = |_| Failure::new(format!("the {what} of ClickHouse must hold no control characters"));
-            HeaderValue::from_bytes(text.as_bytes()).map_err(failed)
+            let value = HeaderValue::from_bytes(text.as_bytes());
+            value.map_err(|_| Failure::new(format!("the {what} of ClickHouse must hold no control characters")))
         };
         let mut password = header(password, "password")?;
         password.set_sensitive(true);

@@ -50,8 +50,8 @@ fn ids(rows: &[&Row]) -> BTreeSet<String> {
 /// What the list says of a request is what its row says.
 fn assert_alike(row: &Row, listed: &Value) {
     let known = |column: &str| listed.get(column).is_some_and(|value| !value.is_null());
-    let names = "id tenant_id at face environment application_id customer_id key_id method path ip user_agent code \
-                 status duration_micros bytes_in bytes_out request_id";
+    let names = "id tenant_id at face environment application_id customer_id key_id method path ip user_agent \
+                 code status duration_micros bytes_in bytes_out request_id";
     for column in names.split_ascii_whitespace() {
         assert_eq!(row.contains_key(column), known(column), "{column} in {row:?} and {listed}");
         if let Some(value) = row.get(column) {
@@ -124,7 +124,8 @@ async fn a_log_that_is_in_clickhouse_alone_is_not_read_here_and_can_be_watched()
     ] {
         let refused = world.ask("GET", &path, &NOTHING).await;
         refused.expect_problem(409, "request_log_elsewhere");
-        assert!(text(&refused.json, "detail").contains("ClickHouse, in the table `logs`.`requests`"), "{path}");
+        let place = "ClickHouse, in the table `logs`.`requests`";
+        assert!(text(&refused.json, "detail").contains(place), "{path}");
     }
     assert_eq!(world.passage(text(&key, "secret"), "production", &[]).await, 200);
     world.server.stop();

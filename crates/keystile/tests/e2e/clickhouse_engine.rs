@@ -46,7 +46,7 @@ impl Engine {
 
     fn start() -> Self {
         let python = std::env::var_os(VARIABLE)
-            .unwrap_or_else(|| panic!("{VARIABLE} does not name a Python with chdb; `cargo xtask test` installs it"));
+            .unwrap_or_else(|| panic!("{VARIABLE} names no Python with chdb; `cargo xtask test` installs it"));
         let plan = Plan::serve(KEYSTILE);
         let path = |name: &str| plan.folder().join(name);
         std::fs::write(path("interface.py"), INTERFACE).unwrap();
@@ -120,8 +120,8 @@ async fn a_table_that_is_made_later_gets_what_waits() {
     let world = logging_to(&format!("http://{}", engine.address), "clickhouse").await;
     let key = world.create(&json!({ "name": "used" })).await;
     assert_eq!(world.passage(text(&key, "secret"), "production", &[]).await, 200);
-    let failure = || world.server.process().stderr().contains("404 Not Found with its error 81").then_some(());
-    until("the missing database to be told", failure);
+    let told = "404 Not Found with its error 81";
+    until("the failure", || world.server.process().stderr().contains(told).then_some(()));
     engine.make_table().await;
     let counted = format!(
         "SELECT toUInt32(count()) AS rows FROM logs.requests WHERE key_id = '{}' AND face = 'authz'",
