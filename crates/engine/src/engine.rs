@@ -116,6 +116,7 @@ fn log_requests(
     let mut seed = [0; 8];
     let filled = SystemEntropy.fill(&mut seed);
     filled.map_err(|error| EngineError::because("requests that are logged cannot be named", error))?;
-    let others = settings.request_sinks.clone();
-    Ok(RequestLog::start(store.clone(), others, Arc::clone(clock), u64::from_ne_bytes(seed)))
+    let (elsewhere, others) = (settings.request_log_elsewhere.clone(), settings.request_sinks.clone());
+    let seed = u64::from_ne_bytes(seed);
+    Ok(RequestLog::start(store.clone(), elsewhere, others, Arc::clone(clock), seed))
 }

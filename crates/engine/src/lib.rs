@@ -34,7 +34,7 @@ pub use ingest::{Ingest, NotKept};
 pub use ingest_measures::{IngestLoad, IngestMeasures};
 pub use opening::{control_plane, open_store};
 pub use request_log::{
-    LOG_EVERY, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
+    LOG_EVERY, LogElsewhere, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
     TAILS_PER_TENANT, Tail, Tailed, TooManyTails,
 };
 pub use settings::EngineSettings;

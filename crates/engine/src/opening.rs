@@ -30,8 +30,13 @@ pub async fn open_store(settings: &EngineSettings) -> Result<Store, EngineError>
 pub async fn control_plane(settings: &EngineSettings, store: &Store) -> Result<ControlPlane, EngineError> {
     let signing = signing::load(&settings.signing_key_file)?;
     let vault = encryption_key::load(&settings.encryption_key_file, store, &SystemEntropy).await?;
-    ControlPlane::new(store.clone(), Arc::new(SystemClock), Arc::new(SystemEntropy), signing, vault)
-        .map_err(|error| EngineError::because("the control plane did not start", error))
+    let control =
+        ControlPlane::new(store.clone(), Arc::new(SystemClock), Arc::new(SystemEntropy), signing, vault)
+            .map_err(|error| EngineError::because("the control plane did not start", error))?;
+    Ok(match &settings.request_log_elsewhere {
+        Some(elsewhere) => control.with_log_elsewhere(&elsewhere.name),
+        None => control,
+    })
 }
 
 pub(crate) async fn connect(settings: &EngineSettings) -> Result<Store, EngineError> {

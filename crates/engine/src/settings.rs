@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keystile_store::Location;
 use keystile_verify::Bounds;
 
-use crate::RequestSink;
+use crate::{LogElsewhere, RequestSink};
 
 /// The database in a data folder.
 const DATABASE: &str = "keystile.db";
@@ -26,6 +26,8 @@ pub struct EngineSettings {
     pub bounds: Bounds,
     /// Where requests go that are logged, beside the database.
     pub request_sinks: Vec<Arc<dyn RequestSink>>,
+    /// Where they go instead of the database, if they do.
+    pub request_log_elsewhere: Option<LogElsewhere>,
 }
 
 impl EngineSettings {
@@ -38,6 +40,7 @@ impl EngineSettings {
             encryption_key_file: data_dir.join("encryption-key"),
             bounds: Bounds::default(),
             request_sinks: Vec::new(),
+            request_log_elsewhere: None,
             data_dir: data_dir.to_owned(),
         }
     }

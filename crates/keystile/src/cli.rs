@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::admin::AdminCommand;
+use crate::clickhouse::schema::SchemaOptions;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
     JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand,
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Bring the database to the form this version needs, without serving.
     Migrate(MigrateOptions),
+    /// Print the statement that makes the table for the request log in ClickHouse.
+    ClickhouseSchema(SchemaOptions),
     /// Make the first person of a new server, with the link that it wrote.
     Setup(SetupCommand),
     /// Sign in at a server that runs, and stay signed in.
@@ -111,7 +114,7 @@ mod tests {
 
     /// They serve, or what they print has a form of its own.
     const WITHOUT_JSON: &[&str] =
-        &["serve", "dev", "migrate", "openapi", "completions", "help", "scan-rules"];
+        &["serve", "dev", "migrate", "clickhouse-schema", "openapi", "completions", "help", "scan-rules"];
 
     /// The names of all commands that do something and lack `--json`.
     fn lacking(command: &clap::Command, path: &str, into: &mut Vec<String>) {

@@ -11,6 +11,7 @@ use keystile_store::{Location, Store};
 use keystile_web::{App, Server, ServerLimits};
 use tokio::sync::watch;
 
+use crate::clickhouse::LogInClickhouse;
 use crate::config::Settings;
 use crate::failure::Failure;
 use crate::open_files;
@@ -24,6 +25,7 @@ pub(crate) struct Running {
     server: Server,
     envoy: Option<Server>,
     operations: Operations,
+    clickhouse: LogInClickhouse,
 }
 
 impl Running {
@@ -31,7 +33,8 @@ impl Running {
     pub(crate) async fn start(settings: &Settings) -> Result<Self, Failure> {
         stop::not_by_large_files()?;
         let http = settings.http()?;
-        let engine = Engine::start(&settings.engine()?).await?;
+        let clickhouse = LogInClickhouse::start(settings.log_plan()?)?;
+        let engine = Engine::start(&clickhouse.joined(settings.engine()?)).await?;
         let mut seed = [0; 8];
         SystemEntropy
             .fill(&mut seed)
@@ -39,9 +42,10 @@ impl Running {
         let (planes, courier) = with_courier(engine.planes(), settings)?;
         let app = App::new(planes, courier.clone(), http, u64::from_ne_bytes(seed));
         let limits = server_limits(settings)?;
-        let operations = Operations::bind(settings.operations_listen, &app, limits).await?;
+        let more = clickhouse.metrics();
+        let operations = Operations::bind(settings.operations_listen, &app, limits, more).await?;
         let (server, envoy) = bind(settings, app, limits).await?;
-        Ok(Self { engine, courier: courier.start(), server, envoy, operations })
+        Ok(Self { engine, courier: courier.start(), server, envoy, operations, clickhouse })
     }
 
     /// Every change of state.
@@ -66,6 +70,7 @@ impl Running {
         serve(self.server, self.envoy, stop).await;
         self.courier.stop().await;
         self.engine.stop().await;
+        self.clickhouse.stop().await;
         operations.stop().await;
     }
 }

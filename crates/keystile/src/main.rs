@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod clickhouse;
 mod commands;
 mod compose;
 mod config;
@@ -45,6 +46,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::run(options).await,
         Command::Dev(options) => dev::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::ClickhouseSchema(options) => clickhouse::schema::run(options),
         Command::Setup(command) => command.run().await,
         Command::Login(command) => command.run(&SystemClock).await,
         Command::Logout(command) => command.run(&SystemClock).await,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use keystile_measure::Exposition;
 use keystile_web::{App, MoreMetrics, Server, ServerLimits};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -22,15 +23,19 @@ pub(crate) struct Operations(Option<Server>);
 pub(crate) struct Served(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
 impl Operations {
-    /// Binds the address, if there is one.
+    /// Binds the address, if there is one. `more` writes metrics beside those of the server and the process.
     pub(crate) async fn bind(
         address: Option<SocketAddr>,
         app: &App,
         limits: ServerLimits,
+        more: impl Fn(&mut Exposition) + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         let Some(address) = address else { return Ok(Self(None)) };
         let limits = ServerLimits { connections: CONNECTIONS, drain: DRAIN, ..limits };
-        let more = MoreMetrics::new(process_metrics::write);
+        let more = MoreMetrics::new(move |page| {
+            process_metrics::write(page);
+            more(page);
+        });
         let failed =
             |error: std::io::Error| Failure::because(format!("{address} cannot be listened on"), &error);
         let server = Server::bind_operations(address, app.clone(), more, limits).await.map_err(failed)?;

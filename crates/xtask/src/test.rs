@@ -79,6 +79,8 @@ const OWN_ENGINE: &[&str] = &[
     "browser_flow::",
     "browser_pages::",
     "browser_roles::",
+    "clickhouse::",
+    "clickhouse_engine::",
     "database_away::",
     "dev::",
     "doubt::",

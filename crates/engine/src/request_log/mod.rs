@@ -1,6 +1,7 @@
 //! The request log: what is asked and answered goes into memory at once, and from there to the store, many at a time.
 
 mod buffer;
+mod elsewhere;
 mod sink;
 mod stored;
 mod tail;
@@ -17,11 +18,13 @@ use keystile_verify::{CachedKey, Verdict};
 use tokio::sync::Mutex;
 
 use self::buffer::{Buffer, NOBODY};
+use self::elsewhere::Elsewhere;
 use self::stored::Ledger;
 use self::tail::Tails;
 use self::writer::Writing;
 
 pub use buffer::REQUESTS_WAITING;
+pub use elsewhere::LogElsewhere;
 pub use sink::{NotLogged, ROWS_PER_WRITE, RequestSink};
 pub use tail::{TAILS_PER_TENANT, Tail, Tailed, TooManyTails};
 pub(crate) use writer::LogWriter;
@@ -66,14 +69,19 @@ pub struct LogStats {
 }
 
 impl RequestLog {
-    /// Starts the task that writes. `seed` is a random number that makes the ids of this process its own.
+    /// Starts the task that writes, to the store unless the log is kept elsewhere. `seed` is a random number that makes the ids of this process its own.
     pub(crate) fn start(
         store: Store,
+        elsewhere: Option<LogElsewhere>,
         others: Vec<Arc<dyn RequestSink>>,
         clock: Arc<dyn Clock>,
         seed: u64,
     ) -> (Self, LogWriter) {
-        let log = Self::new(Arc::new(store), others, clock, seed);
+        let ledger: Arc<dyn Ledger> = match elsewhere {
+            Some(elsewhere) => Arc::new(Elsewhere::new(store, elsewhere.sink)),
+            None => Arc::new(store),
+        };
+        let log = Self::new(ledger, others, clock, seed);
         let writer = LogWriter::start(log.clone());
         (log, writer)
     }

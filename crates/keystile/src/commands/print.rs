@@ -25,7 +25,8 @@ pub(crate) fn completions(shell: Shell) -> ExitCode {
     print(&script)
 }
 
-fn print(text: &[u8]) -> ExitCode {
+/// Prints a text as it is.
+pub(crate) fn print(text: &[u8]) -> ExitCode {
     let mut out = std::io::stdout().lock();
     // A reader that has seen enough is no failure.
     let _ = out.write_all(text).and_then(|()| out.flush());

@@ -1,5 +1,6 @@
 //! Settings from flags, environment variables and a file, under the same names.
 
+mod clickhouse;
 mod list;
 mod trace;
 mod url;
@@ -19,9 +20,11 @@ use keystile_web::{HttpSettings, ServerLimits};
 use serde::Deserialize;
 use std::time::Duration;
 
+use crate::clickhouse::Name;
 use crate::failure::Failure;
 use crate::logging::LogFormat;
 use crate::traces::{Destination, Sending};
+use clickhouse::{ClickhouseUrl, LogPlace, Password};
 use list::HeaderText;
 use trace::{OtlpEndpoint, Ratio};
 use url::DatabaseUrl;
@@ -90,6 +93,18 @@ settings! {
     body_memory_mib: usize, "KEYSTILE_BODY_MEMORY_MIB", "N";
     /// Seconds that open requests get to end when the server stops [default: 10].
     drain_seconds: u64, "KEYSTILE_DRAIN_SECONDS", "N";
+    /// Where requests are logged: in the store, in ClickHouse, or in both. From ClickHouse alone the API, the console and the command line read nothing; what is logged can still be watched as it comes [default: store; both, if --clickhouse-url is given].
+    request_log: LogPlace, "KEYSTILE_REQUEST_LOG";
+    /// Where the HTTP interface of ClickHouse is that takes the request log, such as http://127.0.0.1:8123 [default: none]. `keystile clickhouse-schema` prints the statement that makes the table.
+    clickhouse_url: ClickhouseUrl, "KEYSTILE_CLICKHOUSE_URL", "URL";
+    /// User of ClickHouse [default: default].
+    clickhouse_user: String, "KEYSTILE_CLICKHOUSE_USER", "NAME";
+    /// The user's password [default: empty]. Others on this machine may see flags: better a variable or a line of the file.
+    clickhouse_password: Password, "KEYSTILE_CLICKHOUSE_PASSWORD", "PASSWORD";
+    /// Database of ClickHouse, which has to be there [default: default].
+    clickhouse_database: Name, "KEYSTILE_CLICKHOUSE_DATABASE", "NAME";
+    /// Table of ClickHouse for the request log [default: keystile_requests].
+    clickhouse_table: Name, "KEYSTILE_CLICKHOUSE_TABLE", "NAME";
     /// Where an OpenTelemetry collector takes spans by OTLP over HTTP, such as http://127.0.0.1:4318; they go to `/v1/traces` there [default: none are made].
     otlp_endpoint: OtlpEndpoint, "KEYSTILE_OTLP_ENDPOINT", "URL";
     /// Part of the requests that is traced when their caller has not decided by a `traceparent`, from 0 to 1 [default: 0.01].
@@ -154,6 +169,7 @@ impl Settings {
             encryption_key_file: self.encryption_key_file(),
             bounds: self.bounds(),
             request_sinks: Vec::new(),
+            request_log_elsewhere: None,
         })
     }
 

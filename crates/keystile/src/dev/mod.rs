@@ -24,11 +24,12 @@ const FOLDER: &str = "keystile-dev";
 const LEVEL: &str = "warn";
 /// Settings that name other places than the local folder, and their variables. As flags they are meant; in the
 /// environment they are likely to be those of another server.
-const PLACES: [(&str, &str); 4] = [
+const PLACES: [(&str, &str); 5] = [
     ("database_url", "KEYSTILE_DATABASE_URL"),
     ("data_dir", "KEYSTILE_DATA_DIR"),
     ("signing_key_file", "KEYSTILE_SIGNING_KEY_FILE"),
     ("encryption_key_file", "KEYSTILE_ENCRYPTION_KEY_FILE"),
+    ("clickhouse_url", "KEYSTILE_CLICKHOUSE_URL"),
 ];
 
 /// Says what is different here from the settings of `serve`.
@@ -50,8 +51,8 @@ pub(crate) fn help(dev: clap::Command) -> clap::Command {
 
 /// Starts a server on loopback with everything in a local folder, and prints what to try.
 ///
-/// What another server uses is not touched: KEYSTILE_DATABASE_URL, KEYSTILE_DATA_DIR and the variables that name files of
-/// keys are refused. Their flags are taken.
+/// What another server uses is not touched: KEYSTILE_DATABASE_URL, KEYSTILE_DATA_DIR, KEYSTILE_CLICKHOUSE_URL and the variables
+/// that name files of keys are refused. Their flags are taken.
 ///
 /// The first start makes an owner with a random password, a tenant, an application and one key per environment, and
 /// prints them once. Later starts keep them.

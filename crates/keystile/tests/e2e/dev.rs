@@ -157,6 +157,7 @@ fn what_the_environment_says_of_another_server_is_refused() {
         "KEYSTILE_DATA_DIR",
         "KEYSTILE_SIGNING_KEY_FILE",
         "KEYSTILE_ENCRYPTION_KEY_FILE",
+        "KEYSTILE_CLICKHOUSE_URL",
     ] {
         let mut command = Command::new(KEYSTILE);
         command.args(["dev", "--listen", "127.0.0.1:0"]).current_dir(folder.folder());

@@ -19,6 +19,8 @@ mod browser_pages;
 mod browser_roles;
 mod caddy;
 mod canaries;
+mod clickhouse;
+mod clickhouse_engine;
 mod client_address;
 mod connections;
 mod console;

@@ -196,7 +196,7 @@ async fn pages_and_exports_show_the_same_requests() {
 }
 
 /// The data of the next event of a stream that was begun.
-fn next_event(stream: &mut BufReader<TcpStream>) -> Value {
+pub(crate) fn next_event(stream: &mut BufReader<TcpStream>) -> Value {
     loop {
         let mut line = String::new();
         assert!(stream.read_line(&mut line).unwrap() > 0, "it has ended");
@@ -207,7 +207,7 @@ fn next_event(stream: &mut BufReader<TcpStream>) -> Value {
 }
 
 /// Begins to watch, and returns when it has begun.
-fn watch(world: &World, query: &str) -> BufReader<TcpStream> {
+pub(crate) fn watch(world: &World, query: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(world.server.address()).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let (path, owner, host) = (world.tenant(), &world.owner, world.server.address());
