@@ -1,8 +1,8 @@
-//! What people call the things that an audit log tells of.
+//! What people call the things that a log tells of.
 
 use std::collections::{BTreeSet, HashMap};
 
-use keystile_core::SealedEntry;
+use keystile_core::{Actor, LoggedRequest, SealedEntry};
 use keystile_measure::SPANS;
 use tracing::instrument;
 
@@ -34,6 +34,32 @@ impl ControlPlane {
             own.flat_map(|entry| [entry.actor.to_string(), whole(&entry.target).to_owned()]).collect();
         Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
     }
+
+    /// What the keys and persons in these requests of the tenant's log are called now, deleted keys included. Requests in another
+    /// tenant's log give none.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLogs`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_requests(
+        &self,
+        caller: &Caller,
+        requests: &[LoggedRequest],
+    ) -> Result<Names, Refused> {
+        caller.require(Right::ReadLogs)?;
+        let own = requests.iter().filter(|request| request.tenant_id == caller.tenant_id);
+        let ids: BTreeSet<String> = own.flat_map(things_of).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+}
+
+/// The ids of what a request tells of and has a name.
+fn things_of(request: &LoggedRequest) -> impl Iterator<Item = String> {
+    let key = request.key_id.map(|id| id.to_string());
+    let application = request.application_id.map(|id| id.to_string());
+    let customer = request.customer_id.map(|id| id.to_string());
+    let caller = request.caller.map(|caller: Actor| caller.to_string());
+    [key, application, customer, caller].into_iter().flatten()
 }
 
 fn whole(id: &str) -> &str {
