@@ -5,7 +5,8 @@ use std::time::Duration;
 use keystile_core::leak::MOST_REPORTS;
 use keystile_core::request_log::{Before, Exposure};
 use keystile_core::{
-    ApiKey, Invalid, KeyId, LogFilter, LogId, LogRequests, LoggedRequest, MissingRequests, TenantId, Timestamp,
+    ApiKey, Invalid, KeyId, LogFilter, LogId, LogRequests, LoggedRequest, MissingRequests, TenantId,
+    Timestamp,
 };
 use keystile_measure::SPANS;
 use keystile_store::{LogPage, Order, Page};

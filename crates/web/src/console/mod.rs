@@ -19,6 +19,7 @@ mod form;
 mod headers;
 mod keys;
 mod links;
+mod logs;
 mod members;
 mod newest;
 mod once;
@@ -107,6 +108,7 @@ fn in_tenant() -> Pages {
         .merge(customers::routes())
         .merge(events::routes())
         .merge(applications::routes())
+        .merge(logs::routes())
         .merge(audit::routes())
         .merge(playground::routes())
         .merge(members::routes())

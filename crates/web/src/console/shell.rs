@@ -120,7 +120,7 @@ const fn entry(path: &'static str, icon: &'static str, name: &'static str) -> En
     Entry { path, icon, name }
 }
 
-/// What can be gone to. Pages of logs, jobs, webhooks and language models have their place here, too.
+/// What can be gone to. Pages of jobs, webhooks and language models have their place here, too.
 const NAVIGATION: &[Group] = &[
     Group {
         name: "",
@@ -136,6 +136,7 @@ const NAVIGATION: &[Group] = &[
         pages: &[
             entry("events", "chart", "Events"),
             entry("entities", "list", "Entities"),
+            entry("logs", "logs", "Logs"),
             entry("audit", "audit", "Audit log"),
         ],
     },
