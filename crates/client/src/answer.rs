@@ -92,6 +92,11 @@ fn interrupted(url: &str, source: reqwest::Error) -> ClientError {
     ClientError::Interrupted { url: url.to_owned(), source: source.without_url() }
 }
 
+/// A stream that is none of ours.
+pub(crate) fn unreadable() -> ClientError {
+    unexpected(StatusCode::OK, OTHER_FORM)
+}
+
 fn unexpected(status: StatusCode, what: &'static str) -> ClientError {
     ClientError::Unexpected { status: status.as_u16(), what }
 }

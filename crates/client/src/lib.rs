@@ -33,6 +33,7 @@ mod error;
 mod events;
 mod keys;
 mod leaks;
+mod logs;
 mod members;
 mod oauth;
 mod second_factor;
@@ -44,5 +45,6 @@ pub use audit::{AuditExport, EXPORT_TIMEOUT};
 pub use client::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client};
 pub use credential::Credential;
 pub use error::ClientError;
+pub use logs::{LogExport, LogStream, Streamed};
 
 pub use answer::MAX_ANSWER;

@@ -5,9 +5,9 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
-    KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, MembersCommand, OverviewCommand,
-    PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand,
-    TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
+    KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand, MembersCommand,
+    OverviewCommand, PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand, SessionsCommand,
+    SetupCommand, TenantsCommand, TotpCommand, UsageCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     ScanRules(ScanRulesCommand),
     /// See which keys were reported as leaked.
     Leaks(LeaksCommand),
+    /// See which requests were made, with which key, from where, and what they were answered.
+    Logs(LogsCommand),
     /// Look at the text of an API key, without any server.
     Key(KeyCommand),
     /// Show, export and check the audit log of a tenant.

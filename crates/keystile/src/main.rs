@@ -67,6 +67,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Scan(command) => commands::scan::run(command, &SystemClock).await,
         Command::ScanRules(command) => commands::scan_rules::run(command, &SystemClock).await,
         Command::Leaks(command) => commands::leaks::run(command, &SystemClock).await,
+        Command::Logs(command) => commands::logs::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),
         Command::Audit(command) => commands::audit::run(command, &SystemClock).await,
         Command::Openapi => commands::print::openapi(),

@@ -9,6 +9,7 @@ mod events;
 mod key_inspect;
 mod keys;
 mod keys_settings;
+mod logs;
 mod people;
 mod run;
 mod scan;

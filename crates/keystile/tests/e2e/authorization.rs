@@ -120,6 +120,11 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/scan-rules", Tenant(Viewer, PERSONS_ONLY)),
     ("POST", "/api/v1/leaks/report", Nothing),
     ("POST", "/api/v1/leaks/github", Nothing),
+    ("GET", "…/api-keys/{api_key_id}/exposure", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/logs", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/logs/export", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/logs/stream", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/logs/{log_id}", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/audit", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/{audit_id}", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/proof", Tenant(Viewer, READ_AUDIT)),
@@ -229,7 +234,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 12] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 13] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
@@ -242,6 +247,7 @@ fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &
         ("customer_id", "cus_01J00000000000000000000009"),
         ("permission", "nothing:read"),
         ("event_id", "evt_01J00000000000000000000009"),
+        ("log_id", "log_01J00000000000000000000009"),
         ("entity_type", "nothing"),
         ("entity_id", "nowhere"),
     ]
@@ -264,7 +270,12 @@ async fn everybody_may_call_what_the_table_says_and_nothing_else() {
             let subject = world.create(&json!({ "name": "subject" })).await;
             let ids = ids(world, &subject, &entry);
             let path = call.path_with(&ids);
-            let query = if matches!(needs, Key) { "?environment=production" } else { "" };
+            let query = match needs {
+                Key => "?environment=production",
+                // Whoever is let in is told that this is wrong, instead of being told of requests for ever.
+                Tenant(..) if call.has_no_end() => "?status=none",
+                Nothing | Person | Tenant(..) | OwnTenant(..) | KeyOrToken | Sender => "",
+            };
             let body = call.body_about(&subject);
             let answer = world.http.json(&call.method, &format!("{path}{query}"), credential, &body).await;
             let expected = match needs {

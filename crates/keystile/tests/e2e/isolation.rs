@@ -18,8 +18,8 @@ const MEMBERS: [(&str, &str, &str); 3] = [
 pub(crate) struct Two {
     pub(crate) a: World,
     /// `Bearer …` of B's owner.
-    stranger: String,
-    tenant: String,
+    pub(crate) stranger: String,
+    pub(crate) tenant: String,
     application: String,
     pub(crate) key: Value,
     things: Things,
@@ -244,7 +244,7 @@ async fn a_role_may_do_what_it_may_do_and_nothing_more() {
     let before = a.read(&a.keys()).await;
     let calls = calls_in_a_tenant(&a).await;
     let viewer = sign_in(&a.http, MEMBERS[0].1, &a.credentials.password).await;
-    for call in &calls {
+    for call in calls.iter().filter(|call| !call.has_no_end()) {
         let path = call.path_with(&ids);
         let answer = a.http.json(&call.method, &path, &viewer, &call.body()).await;
         if call.method == "GET" {

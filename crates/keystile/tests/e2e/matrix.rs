@@ -21,6 +21,11 @@ impl Call {
         path
     }
 
+    /// Whether the answer goes on for as long as somebody reads it.
+    pub(crate) fn has_no_end(&self) -> bool {
+        self.path.ends_with("/logs/stream")
+    }
+
     /// A body that the call takes, so that nothing but the ids can be wrong.
     pub(crate) fn body(&self) -> Value {
         let end = self.path.rsplit('/').next().unwrap_or_default();
@@ -130,6 +135,7 @@ impl Things {
         http.json("POST", "/api/v1/events", &credential, &event).await.expect(202);
         let events = http.json("GET", &path("/events"), owner, &NOTHING).await.expect(200);
         let log = http.json("GET", &path("/audit"), owner, &NOTHING).await.expect(200);
+        let requests = http.json("GET", &path("/logs"), owner, &NOTHING).await.expect(200);
         let ids = [
             ("tenant_id", tenant_id),
             ("api_key_id", text(&key, "id")),
@@ -140,6 +146,7 @@ impl Things {
             ("permission", "subject:read"),
             ("audit_id", text(&log["data"][0], "id")),
             ("event_id", text(&events["data"][0], "id")),
+            ("log_id", text(&requests["data"][0], "id")),
             ("entity_type", "subject"),
             ("entity_id", &entity),
         ];

@@ -22,6 +22,7 @@ mod members;
 mod names;
 mod once;
 mod overview;
+mod request_log;
 mod rotation;
 mod routings;
 mod sample;
@@ -198,6 +199,13 @@ on_both_engines! {
         batches_of_events_of_any_size_are_kept,
         entities_are_listed_by_type_and_id,
         old_events_and_silent_entities_are_swept_a_few_at_a_time;
+    request_log:
+        every_fact_of_a_request_comes_back_in_its_own_tenant_only,
+        each_filter_of_requests_shows_what_it_says,
+        a_filter_that_few_requests_pass_leads_through_many,
+        wishes_and_owners_are_read_of_those_who_exist,
+        missing_requests_are_added_up_by_tenant_and_minute,
+        old_requests_are_swept_a_few_at_a_time;
     overview:
         figures_are_those_of_the_keys,
         an_empty_tenant_has_figures;

@@ -23,9 +23,9 @@ use crate::state::App;
 pub(crate) struct Asking(pub(crate) Asker);
 
 /// Nobody may ask so; with what is known of who it was.
-pub(super) struct NoAsker {
-    pub(super) problem: ApiProblem,
-    pub(super) who: Option<Who>,
+struct NoAsker {
+    problem: ApiProblem,
+    who: Option<Box<Who>>,
 }
 
 impl<P: Into<ApiProblem>> From<P> for NoAsker {
@@ -59,7 +59,9 @@ pub(super) async fn asker_of(
             Ok(asker)
         }
         Err(NoAsker { problem, who }) => {
-            who.into_iter().for_each(|who| noted.who(who));
+            if let Some(who) = who {
+                noted.who(*who);
+            }
             Err(problem)
         }
     }
@@ -101,7 +103,10 @@ async fn asker_with_key(app: &App, key: &str, ip: Option<IpAddr>) -> Result<Aske
 fn of_verdict(app: &App, verdict: Verdict) -> Result<Asker, NoAsker> {
     let refused = if verdict.is_allowed() { None } else { verdict.key.clone() };
     let asker = |key: Arc<CachedKey>| Asker { tenant_id: key.tenant_id(), who: Who::Key(key) };
-    good(app, verdict).map(asker).map_err(|problem| NoAsker { problem, who: refused.map(Who::Key) })
+    good(app, verdict).map(asker).map_err(|problem| {
+        let who = refused.map(|key| Box::new(Who::Key(key)));
+        NoAsker { problem, who }
+    })
 }
 
 async fn asker_with_token(app: &App, token: &str, origin: Origin) -> Result<Asker, NoAsker> {
@@ -116,7 +121,7 @@ async fn asker_with_token(app: &App, token: &str, origin: Origin) -> Result<Aske
     let who = Who::Person(tenant_id, person);
     match caller.require(Right::VerifyKeys) {
         Ok(()) => Ok(Asker { tenant_id, who }),
-        Err(refused) => Err(NoAsker { problem: refused.into(), who: Some(who) }),
+        Err(refused) => Err(NoAsker { problem: refused.into(), who: Some(Box::new(who)) }),
     }
 }
 

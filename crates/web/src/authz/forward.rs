@@ -47,7 +47,7 @@ pub(crate) async fn authorize(
     let question = Question { place, original: Original::Told(headers), headers, client };
     let mut known = None;
     let decided = decide(app, &question, &mut known).await;
-    passage.log(app, &question, &decided, known);
+    passage.log(app, &question, &decided, known.as_deref());
     let verdict = decided?;
     let mut response = Response::new(Full::default());
     *response.headers_mut() = identity(&verdict);

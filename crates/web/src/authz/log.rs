@@ -1,7 +1,6 @@
 //! What the request log is told of a passage.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Instant;
 
 use keystile_bearer::RequestId;
@@ -27,11 +26,11 @@ impl Passage<'_> {
         app: &App,
         question: &Question<'_>,
         decided: &Result<Verdict, ApiProblem>,
-        known: Option<Arc<CachedKey>>,
+        known: Option<&CachedKey>,
     ) {
         let (key, code, status) = match decided {
             Ok(verdict) => (verdict.key.as_deref(), Code::Allowed.as_str(), 200),
-            Err(problem) => (known.as_deref(), problem.code(), problem.status().as_u16()),
+            Err(problem) => (known, problem.code(), problem.status().as_u16()),
         };
         let Question { place, original, headers, client } = question;
         let row = match key {

@@ -5,6 +5,7 @@ mod amend;
 mod block;
 mod create;
 mod delete;
+mod exposure;
 mod import;
 mod list;
 mod own_secret;
@@ -65,6 +66,7 @@ enum Action {
     Show(show::Show),
     Usage(usage::Usage),
     Addresses(addresses::Addresses),
+    Exposure(exposure::Exposure),
     #[command(visible_alias = "patch")]
     Update(Box<update::Update>),
     Disable(switch::Disable),
@@ -89,6 +91,7 @@ pub(crate) async fn run(command: KeysCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Show(show) => show.run(&context).await,
         Action::Usage(usage) => usage.run(&context).await,
         Action::Addresses(addresses) => addresses.run(&context).await,
+        Action::Exposure(exposure) => exposure.run(&context).await,
         Action::Update(update) => update.run(&context).await,
         Action::Disable(disable) => disable.run(&context).await,
         Action::Enable(enable) => enable.run(&context).await,

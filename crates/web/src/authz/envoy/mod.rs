@@ -92,7 +92,7 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
         let question = Question { place, original, headers: &headers, client };
         let mut known = None;
         let decided = decide(app, &question, &mut known).await;
-        passage.log(app, &question, &decided, known);
+        passage.log(app, &question, &decided, known.as_deref());
         decided
     };
     let decided = decision.await;

@@ -1,0 +1,130 @@
+//! Which requests of the log.
+
+use std::net::IpAddr;
+
+use clap::Args;
+use keystile_core::{ApplicationId, CustomerId, Environment, KeyId, LogFace, Timestamp};
+use keystile_wire::{LogExportQuery, LogListQuery, LogStreamQuery};
+
+use crate::commands::moment::Past;
+use crate::commands::words::{environment, log_face};
+
+/// Only requests of which all this is true.
+#[derive(Debug, Args)]
+pub(super) struct Filters {
+    /// Only requests about this key, or asked with it.
+    #[arg(long, value_name = "KEY_ID")]
+    key: Option<KeyId>,
+    /// Only those of keys of this application.
+    #[arg(long, value_name = "APPLICATION_ID")]
+    app: Option<ApplicationId>,
+    /// Only those of keys that are restricted to this customer.
+    #[arg(long, value_name = "CUSTOMER_ID")]
+    customer: Option<CustomerId>,
+    /// Only those of this environment; all by default.
+    #[arg(long, value_parser = environment())]
+    environment: Option<Environment>,
+    /// Only those in which this was asked.
+    #[arg(long, value_parser = log_face())]
+    face: Option<LogFace>,
+    /// Only those with this code, such as `allowed` or `key_revoked`.
+    #[arg(long)]
+    code: Option<String>,
+    /// Only those that were answered with this status, or one of a class: `403` or `4xx`.
+    #[arg(long)]
+    status: Option<String>,
+    /// Only those whose path begins so.
+    #[arg(long)]
+    path: Option<String>,
+    /// Only those from this address.
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<IpAddr>,
+    /// Only what was answered then or later: a time, or a span before now such as `24h`.
+    #[arg(long, value_name = "TIME", value_parser = Past::parse)]
+    from: Option<Past>,
+    /// Only what was answered before.
+    #[arg(long, value_name = "TIME", value_parser = Past::parse)]
+    to: Option<Past>,
+}
+
+impl Filters {
+    pub(super) fn into_list(self, now: Timestamp) -> LogListQuery {
+        LogListQuery {
+            limit: None,
+            cursor: None,
+            key_id: self.key,
+            application_id: self.app,
+            customer_id: self.customer,
+            environment: self.environment,
+            face: self.face,
+            code: self.code,
+            status: self.status,
+            path: self.path,
+            ip: self.ip,
+            from: self.from.map(|from| from.moment(now)),
+            to: self.to.map(|to| to.moment(now)),
+        }
+    }
+
+    pub(super) fn into_export(self, now: Timestamp) -> LogExportQuery {
+        let LogListQuery {
+            limit: _,
+            cursor: _,
+            key_id,
+            application_id,
+            customer_id,
+            environment,
+            face,
+            code,
+            status,
+            path,
+            ip,
+            from,
+            to,
+        } = self.into_list(now);
+        LogExportQuery {
+            format: None,
+            key_id,
+            application_id,
+            customer_id,
+            environment,
+            face,
+            code,
+            status,
+            path,
+            ip,
+            from,
+            to,
+        }
+    }
+
+    pub(super) fn into_stream(self, now: Timestamp) -> LogStreamQuery {
+        let LogExportQuery {
+            format: _,
+            key_id,
+            application_id,
+            customer_id,
+            environment,
+            face,
+            code,
+            status,
+            path,
+            ip,
+            from,
+            to,
+        } = self.into_export(now);
+        LogStreamQuery {
+            key_id,
+            application_id,
+            customer_id,
+            environment,
+            face,
+            code,
+            status,
+            path,
+            ip,
+            from,
+            to,
+        }
+    }
+}
