@@ -85,6 +85,7 @@ impl House {
         world.ask("PUT", &permission, &json!({ "label": "Subject Read" })).await.expect(201);
         let member = world.member("subject@example.com", "viewer").await;
         let event = an_event(&world).await;
+        let log = world.read(&format!("{}/logs?limit=1", world.tenant())).await;
         let page = world.http.send(world.http.request("GET", "/console/sign-in"), "").await.text;
         let things = vec![
             ("version", between(&page, "/console/assets/", "/").to_owned()),
@@ -94,6 +95,7 @@ impl House {
             ("invitation_id", invitation),
             ("permission", "subject:read".to_owned()),
             ("event_id", event),
+            ("log_id", text(&log["data"][0], "id").to_owned()),
             ("entity_type", "subject".to_owned()),
             ("entity_id", "the-subject".to_owned()),
             ("person_id", member.id),
@@ -317,6 +319,7 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
         ("invitation_id", "inv_01J00000000000000000000009"),
         ("person_id", "per_01J00000000000000000000009"),
         ("event_id", "evt_01J00000000000000000000009"),
+        ("log_id", "log_01J00000000000000000000009"),
         ("entity_id", "no-subject"),
     ];
     let thing = |name: &str| house.things.iter().find(|(own, _)| *own == name).unwrap().1.clone();

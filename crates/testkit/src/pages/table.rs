@@ -10,8 +10,8 @@ pub struct Page {
     pub name: &'static str,
     /// Who sees it.
     pub who: Who,
-    /// Where it is. `{tenant}`, `{key}`, `{blocked}` (another key), `{application}`, `{customer}` and `{event}` stand for
-    /// those of the scene.
+    /// Where it is. `{tenant}`, `{key}`, `{blocked}` and `{revoked}` (other keys), `{application}`, `{customer}`, `{event}` and
+    /// `{log}` (a request in the log) stand for those of the scene.
     pub path: &'static str,
     /// What it is answered with.
     pub status: u16,
@@ -81,6 +81,12 @@ pub const PAGES: &[Page] = &[
     page("event", Who::Owner, "/console/{tenant}/events/{event}"),
     page("entities", Who::Owner, "/console/{tenant}/entities"),
     page("entity", Who::Owner, "/console/{tenant}/entities/shipment/SH-20417"),
+    page("logs", Who::Owner, "/console/{tenant}/logs"),
+    page("logs-of-key", Who::Owner, "/console/{tenant}/logs?key_id={revoked}&result=refused"),
+    page("logs-none-found", Who::Owner, "/console/{tenant}/logs?path=/there/is/none"),
+    page("logs-live", Who::Owner, "/console/{tenant}/logs/live"),
+    page("log", Who::Owner, "/console/{tenant}/logs/{log}"),
+    page("key-exposure", Who::Owner, "/console/{tenant}/keys/{revoked}/exposure"),
     page("audit", Who::Owner, "/console/{tenant}/audit"),
     page("audit-check", Who::Owner, "/console/{tenant}/audit/check"),
     page("playground", Who::Owner, "/console/{tenant}/playground"),
@@ -99,6 +105,7 @@ pub const PAGES: &[Page] = &[
         ..page("not-found", Who::Owner, "/console/{tenant}/nothing-here")
     },
     page("overview-as-viewer", Who::Viewer, "/console/{tenant}"),
+    page("logs-as-viewer", Who::Viewer, "/console/{tenant}/logs"),
     page("keys-as-viewer", Who::Viewer, "/console/{tenant}/keys"),
     page("key-as-viewer", Who::Viewer, "/console/{tenant}/keys/{key}"),
 ];
@@ -114,7 +121,9 @@ impl Page {
             ("{blocked}", key("Blue Window storefront")),
             ("{application}", &scene.applications[0]),
             ("{customer}", &scene.customers[0]),
+            ("{revoked}", key("Migration laptop")),
             ("{event}", &scene.event),
+            ("{log}", &scene.log),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

@@ -7,6 +7,7 @@ mod events;
 mod keys;
 mod past;
 mod places;
+mod requests;
 
 use serde_json::{Value, json};
 
@@ -50,6 +51,8 @@ pub struct Scene {
     pub keys: Vec<SceneKey>,
     /// The latest event that was sent.
     pub event: String,
+    /// A request in its log.
+    pub log: String,
 }
 
 /// One who asks the API.
@@ -76,8 +79,9 @@ impl Scene {
         let customers = places::customers(&owner).await;
         let keys = keys::make(&owner, &applications, &customers).await;
         let event = events::make(&owner, &keys).await;
+        let log = requests::make(&owner, &keys).await;
         let tenant_id = owner.tenant_id.clone();
-        let mut scene = Self { server, tenant_id, applications, customers, keys, event };
+        let mut scene = Self { server, tenant_id, applications, customers, keys, event, log };
         past::make(&mut scene);
         scene
     }

@@ -17,7 +17,7 @@ use super::row::Row;
 use super::{Named, named_key};
 use crate::api::logs::exposure_of;
 use crate::api::{Answer, json};
-use crate::console::audit::{day_of, moment};
+use crate::console::audit::{DAY, day_of, moment};
 use crate::console::keys::meaning;
 use crate::console::page::page;
 use crate::console::shell::Shell;
@@ -91,7 +91,7 @@ pub(super) async fn show(
     let report = app.control.exposure(&caller, id, query.moment()?).await?;
     let names = app.control.names_in_requests(&caller, &report.latest).await?;
     let key = living(&app, &caller, id).await?;
-    let doubts = doubts(&app, &caller, key.as_ref(), &report, is_behind).await?;
+    let doubts = doubts(&app, &caller, &report, is_behind).await?;
     let named = named_key(&app, (&caller, &shell), id, &names).await?;
     let rows = report.latest.iter().map(|request| Row::new(&shell, request, &names)).collect();
     let steps = steps(&shell, key.as_ref(), id);
@@ -124,12 +124,10 @@ async fn living(app: &App, caller: &Caller, id: KeyId) -> Answer<Option<ApiKey>>
 async fn doubts(
     app: &App,
     caller: &Caller,
-    key: Option<&ApiKey>,
     report: &ExposureReport,
     is_behind: bool,
 ) -> Answer<Vec<String>> {
     let settings = app.control.tenant(caller).await?.settings;
-    let began = key.map_or(report.since, |key| report.since.max(key.created_at));
     let mut doubts = Vec::new();
     if is_behind {
         doubts.push("The latest requests cannot be written to the log now, and are not counted.".to_owned());
@@ -141,8 +139,10 @@ async fn doubts(
         }
         LogRequests::Nothing => doubts.push("The tenant logs no requests.".to_owned()),
     }
-    if began < report.log_from {
-        let days = settings.log_days;
+    let days = settings.log_days;
+    let kept_from = report.until.minus(DAY * u32::from(days));
+    // A key that is younger than the log has no more to tell of.
+    if report.log_from <= kept_from && report.since < kept_from {
         doubts.push(format!("The log is kept for {days} days; what was done before is not known any more."));
     }
     if report.missing > 0 {

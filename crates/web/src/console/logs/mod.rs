@@ -126,7 +126,8 @@ struct Which {
 }
 
 impl Look {
-    async fn new(
+    /// Looks at the log.
+    async fn at(
         app: &App,
         (caller, shell): (&Caller, &Shell),
         which: Which,
@@ -241,7 +242,7 @@ async fn list(
 ) -> Answer {
     let limit = page_size(query.limit)?;
     let which = Which { filter: query.filter()?, after: query.cursor, limit: limit.into() };
-    let (look, part) = Look::new(&app, (&caller, &shell), which, asked).await?;
+    let (look, part) = Look::at(&app, (&caller, &shell), which, asked).await?;
     let is_part = part.next.is_some() && part.requests.len() < usize::from(limit);
     let next = part.next.map(|id| look.asked.with("cursor", &id.to_string()));
     page(&List { shell, look, next, is_part })
@@ -270,7 +271,7 @@ async fn live(
     Sought { query, asked }: Sought<Wanted>,
 ) -> Answer {
     let which = Which { filter: query.filter()?, after: None, limit: BEFORE };
-    let (look, part) = Look::new(&app, (&caller, &shell), which, asked).await?;
+    let (look, part) = Look::at(&app, (&caller, &shell), which, asked).await?;
     let latest = part.requests.first().map(|request| request.id);
     let after = latest.unwrap_or_else(|| LogId::from_parts(shell.now, 0));
     let stream = shell.path("logs/stream") + &look.asked.with("after", &after.to_string());

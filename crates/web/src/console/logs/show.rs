@@ -120,8 +120,10 @@ impl Show {
             what: "What was done with the key, and from where",
             path: path(format!("keys/{id}/exposure")),
         });
-        let address =
-            ip.map(|ip| Further { what: "Requests from the same address", path: path(format!("logs?ip={ip}")) });
+        let address = ip.map(|ip| Further {
+            what: "Requests from the same address",
+            path: path(format!("logs?ip={ip}")),
+        });
         let result =
             Further { what: "Requests with the same result", path: path(format!("logs?result={code}")) };
         let done = caller.or(key_id.map(Actor::Key)).map(|actor| Further {
