@@ -222,7 +222,7 @@ fn steps(shell: &Shell, key: Option<&ApiKey>, id: KeyId) -> Vec<Step> {
 
 impl Exposed {
     fn is_complete(&self) -> bool {
-        self.doubts.is_empty()
+        self.report.is_whole && self.doubts.is_empty()
     }
 
     fn allowed(&self) -> u64 {
