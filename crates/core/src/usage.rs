@@ -32,6 +32,11 @@ impl Minute {
     pub const fn number(self) -> u32 {
         self.0
     }
+
+    /// The moment at which it begins.
+    pub fn starts_at(self) -> Timestamp {
+        Timestamp::from_millis(i64::from(self.0) * MINUTE_MILLIS)
+    }
 }
 
 text_enum!(

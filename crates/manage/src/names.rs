@@ -1,8 +1,8 @@
-//! What people call the things that an audit log tells of.
+//! What people call the things that a log tells of.
 
 use std::collections::{BTreeSet, HashMap};
 
-use keystile_core::{Job, SealedEntry};
+use keystile_core::{Actor, Job, LoggedRequest, SealedEntry};
 use keystile_measure::SPANS;
 use tracing::instrument;
 
@@ -34,6 +34,42 @@ impl ControlPlane {
             own.flat_map(|entry| [entry.actor.to_string(), whole(&entry.target).to_owned()]).collect();
         Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
     }
+
+    /// What the keys and persons in these requests of the tenant's log are called now, deleted keys included. Requests in another
+    /// tenant's log give none, and whoever asked about a key of the tenant has a name here only as a member.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLogs`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_requests(
+        &self,
+        caller: &Caller,
+        requests: &[LoggedRequest],
+    ) -> Result<Names, Refused> {
+        caller.require(Right::ReadLogs)?;
+        let own: Vec<_> = requests.iter().filter(|request| request.tenant_id == caller.tenant_id).collect();
+        let mut ids: BTreeSet<String> = own.iter().flat_map(|request| things_of(request)).collect();
+        // They may be of another tenant, whose people this one does not know.
+        let asked = own.iter().filter(|request| request.key_id.is_some());
+        let askers: BTreeSet<_> =
+            asked.filter_map(|request| request.caller.and_then(Actor::person)).collect();
+        for person in askers {
+            if self.store.member(caller.tenant_id, person).await?.is_some() {
+                ids.insert(person.to_string());
+            }
+        }
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+}
+
+/// The ids of what a request tells of that has a name in its tenant.
+fn things_of(request: &LoggedRequest) -> impl Iterator<Item = String> {
+    let key = request.key_id.map(|id| id.to_string());
+    let application = request.application_id.map(|id| id.to_string());
+    let customer = request.customer_id.map(|id| id.to_string());
+    let is_own = |caller: &Actor| request.key_id.is_none() || caller.person().is_none();
+    let caller = request.caller.filter(is_own).map(|caller| caller.to_string());
+    [key, application, customer, caller].into_iter().flatten()
 }
 
 impl ControlPlane {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use keystile_core::leak::MOST_REPORTS;
 use keystile_core::request_log::{Before, Exposure};
 use keystile_core::{
-    ApiKey, Invalid, KeyId, LogFilter, LogId, LogRequests, LoggedRequest, TenantId, Timestamp,
+    ApiKey, Invalid, KeyId, LogFilter, LogId, LogRequests, LoggedRequest, MissingRequests, TenantId,
+    Timestamp,
 };
 use keystile_measure::SPANS;
 use keystile_store::{LogPage, Order, Page};
@@ -86,6 +87,28 @@ impl ControlPlane {
     pub async fn logged_request(&self, caller: &Caller, id: LogId) -> Result<LoggedRequest, Refused> {
         self.require_log(caller)?;
         self.store.logged_request(caller.tenant_id, id).await?.ok_or(Refused::NotFound("request in the log"))
+    }
+
+    /// The minutes from `from` on and before `to` in which requests are missing in the log of the caller's tenant, the latest first; 500
+    /// of them at most. A minute counts by its beginning.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadLogs`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn log_gaps(
+        &self,
+        caller: &Caller,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Vec<MissingRequests>, Refused> {
+        caller.require(Right::ReadLogs)?;
+        let (first, last) = (from.unwrap_or(Timestamp::from_millis(0)), to.unwrap_or_else(|| self.now()));
+        let mut gaps = self.store.request_gaps(caller.tenant_id, first, last).await?;
+        gaps.retain(|gap| {
+            let starts_at = gap.minute.starts_at();
+            from.is_none_or(|from| starts_at >= from) && to.is_none_or(|to| starts_at < to)
+        });
+        Ok(gaps)
     }
 
     /// The log of the caller's tenant, the latest first, to be read piece by piece. What is logged from now on is not in it.

@@ -171,7 +171,7 @@ impl Listing {
         );
         let mut listing = Self { sql, values };
         filter.spell(KeySort::Created, Tagged::Together, &mut |condition, value| {
-            listing.also(condition, value)
+            listing.also(condition, value);
         });
         listing.bound(KeySort::Created, "<=", last);
         listing.sql.push_str(" LIMIT $2) AS found");

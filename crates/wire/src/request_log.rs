@@ -6,7 +6,7 @@ use keystile_core::request_log::PATH_MAX;
 use keystile_core::text::check_word;
 use keystile_core::{
     Actor, ApplicationId, CustomerId, Environment, Invalid, KeyId, LogExportFormat, LogFace, LogFilter,
-    LogId, LogMethod, LoggedRequest, TenantId, Timestamp,
+    LogId, LogMethod, LogResult, LoggedRequest, TenantId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -51,6 +51,10 @@ macro_rules! log_query {
             #[param(schema_with = schema::log_face)]
             #[serde(skip_serializing_if = "Option::is_none")]
             pub face: Option<LogFace>,
+            /// Only those that were allowed, or only those that were refused or went wrong.
+            #[param(schema_with = schema::log_result)]
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub result: Option<LogResult>,
             /// Only those with this code, such as `allowed` or `key_revoked`.
             #[param(pattern = "^[!-~]{1,64}$")]
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +93,7 @@ macro_rules! log_query {
                     customer_id: self.customer_id,
                     environment: self.environment,
                     face: self.face,
+                    result: self.result,
                     code: self.code.clone(),
                     status: self
                         .status

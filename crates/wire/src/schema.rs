@@ -5,8 +5,8 @@ use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
     Action, BudgetPeriod, Check, Code, DeliveryState, Environment, JobKind, JobState, KeyKind, KeyStatus,
-    LeakDeed, LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, OnLeak, Owner, Role,
-    SourceType, TrustLevel, WebhookEvent, WhyDisabled,
+    LeakDeed, LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, LogResult, OnLeak,
+    Owner, Role, SourceType, TrustLevel, WebhookEvent, WhyDisabled,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -91,6 +91,7 @@ schemas! {
     status / maybe_status = one_of(KeyStatus::ALL.iter().map(|s| s.as_str())); "a key's status"
     log_requests / maybe_log_requests = one_of(LogRequests::ALL.iter().map(|w| w.as_str())); "which requests are logged"
     log_face / maybe_log_face = one_of(LogFace::ALL.iter().map(|f| f.as_str())); "what was asked"
+    log_result / maybe_log_result = one_of(LogResult::ALL.iter().map(|r| r.as_str())); "what came of a request"
     log_method / maybe_log_method = one_of(LogMethod::ALL.iter().map(|m| m.as_str())); "the method of a request"
     log_export_format / maybe_log_export_format = one_of(LogExportFormat::ALL.iter().map(|f| f.as_str())); "the form of an export"
     on_leak / maybe_on_leak = one_of(OnLeak::ALL.iter().map(|w| w.as_str())); "what becomes of keys that leaked"

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::{LogFace, LoggedRequest};
+use super::{LogFace, LogResult, LoggedRequest};
 use crate::{Actor, ApplicationId, CustomerId, Environment, Invalid, KeyId, Timestamp};
 
 /// Which requests are shown; what is `None` does not matter.
@@ -20,6 +20,8 @@ pub struct LogFilter {
     pub environment: Option<Environment>,
     /// What was asked.
     pub face: Option<LogFace>,
+    /// That came to this.
+    pub result: Option<LogResult>,
     /// Answered with this code.
     pub code: Option<String>,
     /// Answered with one of these statuses.
@@ -84,6 +86,7 @@ impl LogFilter {
             && is(self.customer_id.as_ref(), request.customer_id.as_ref())
             && is(self.environment.as_ref(), request.environment.as_ref())
             && is(self.face.as_ref(), Some(&request.face))
+            && self.result.is_none_or(|result| result == LogResult::of(&request.code))
             && self.code.as_deref().is_none_or(|code| code == request.code)
             && self.status.is_none_or(has_status)
             && self.path.as_deref().is_none_or(begins)
@@ -98,6 +101,7 @@ impl LogFilter {
             || self.customer_id.is_some()
             || self.environment.is_some()
             || self.face.is_some()
+            || self.result.is_some()
             || self.code.is_some()
             || self.status.is_some()
             || self.path.is_some()
@@ -150,6 +154,8 @@ mod tests {
             (false, LogFilter { code: Some("allowed".to_owned()), ..any() }),
             (true, LogFilter { face: Some(LogFace::Authz), from: Some(at), ..any() }),
             (false, LogFilter { face: Some(LogFace::Verify), ..any() }),
+            (true, LogFilter { result: Some(LogResult::Refused), ..any() }),
+            (false, LogFilter { result: Some(LogResult::Allowed), ..any() }),
             (false, LogFilter { to: Some(at), ..any() }),
             (false, LogFilter { customer_id: "cus_01J00000000000000000000004".parse().ok(), ..any() }),
         ] {

@@ -71,6 +71,16 @@ text_enum!(
 );
 
 text_enum!(
+    /// What came of a request.
+    LogResult {
+        /// It was allowed.
+        Allowed = "allowed",
+        /// It was refused, or went wrong.
+        Refused = "refused",
+    }
+);
+
+text_enum!(
     /// The method of a request.
     LogMethod {
         /// `GET`
@@ -91,6 +101,13 @@ text_enum!(
         Other = "_OTHER",
     }
 );
+
+impl LogResult {
+    /// What a request with this code came to.
+    pub fn of(code: &str) -> Self {
+        if code == Code::Allowed.as_str() { Self::Allowed } else { Self::Refused }
+    }
+}
 
 impl LogRequests {
     /// Whether requests with this code are wanted.

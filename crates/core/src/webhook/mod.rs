@@ -72,8 +72,9 @@ impl WebhookEvent {
             Action::KeyDelete => Some(Self::KeyDeleted),
             Action::KeyLeak => Some(Self::LeakReported),
             // An exchange is a use. An import of many keys has an entry for each of them beside its own.
-            Action::KeyExchange | Action::KeysImport => None,
-            Action::TenantCreate
+            Action::KeyExchange
+            | Action::KeysImport
+            | Action::TenantCreate
             | Action::TenantUpdate
             | Action::SessionStart
             | Action::SessionChallenge

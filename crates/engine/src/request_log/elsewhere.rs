@@ -44,7 +44,7 @@ impl Ledger for Elsewhere {
         &self,
         applications: Vec<ApplicationId>,
     ) -> BoxFuture<'_, Result<HashMap<ApplicationId, TenantId>, NotLogged>> {
-        self.store.tenants_of(applications)
+        Ledger::tenants_of(&self.store, applications)
     }
 
     fn wishes(

@@ -7,7 +7,7 @@ use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::usage::Step;
 use keystile_core::{
     Action, AllowedIps, DeliveryState, Environment, Invalid, JobKind, JobState, KeyStatus, LogExportFormat,
-    LogFace, LogRequests, NanoUsd, OnLeak, Role, TrustLevel, WebhookEvent,
+    LogFace, LogRequests, LogResult, NanoUsd, OnLeak, Role, TrustLevel, WebhookEvent,
 };
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
@@ -45,6 +45,11 @@ pub(crate) fn log_requests() -> impl TypedValueParser<Value = LogRequests> {
 /// What was asked.
 pub(crate) fn log_face() -> impl TypedValueParser<Value = LogFace> {
     member(LogFace::ALL.iter().map(|face| face.as_str()))
+}
+
+/// What came of a request.
+pub(crate) fn log_result() -> impl TypedValueParser<Value = LogResult> {
+    member(LogResult::ALL.iter().map(|result| result.as_str()))
 }
 
 /// One of the forms of an export of the request log.

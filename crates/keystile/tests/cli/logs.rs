@@ -24,6 +24,8 @@ fn requests_are_listed_shown_exported_and_told_of() {
     );
     let found = ran(&mut server.ask("logs", &["list", "--key", id, "--code", "allowed", "--json"])).ok();
     let found: Value = serde_json::from_str(&found).unwrap();
+    let refused = ran(&mut server.ask("logs", &["list", "--key", id, "--result", "refused"])).ok();
+    assert!(refused.lines().count() == 2 && refused.contains("key_revoked"), "{refused}");
     let log_id = found["data"][0]["id"].as_str().unwrap();
     let shown = ran(&mut server.ask("logs", &["show", log_id])).ok();
     assert!(shown.contains(log_id) && shown.contains(id), "{shown}");

@@ -88,6 +88,7 @@ impl House {
         world.ask("PUT", &permission, &json!({ "label": "Subject Read" })).await.expect(201);
         let member = world.member("subject@example.com", "viewer").await;
         let (event, leak) = (an_event(&world).await, a_leak(&world).await);
+        let log = world.read(&format!("{}/logs?limit=1", world.tenant())).await;
         let export =
             world.ask("POST", &format!("{}/jobs", world.tenant()), &json!({ "kind": "export" })).await;
         let job = text(&export.expect(202), "id").to_owned();
@@ -103,6 +104,7 @@ impl House {
             ("job_id", job),
             ("leak_id", leak),
             ("webhook_id", webhook),
+            ("log_id", text(&log["data"][0], "id").to_owned()),
             ("entity_type", "subject".to_owned()),
             ("entity_id", "the-subject".to_owned()),
             ("person_id", member.id),
@@ -334,6 +336,7 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
         ("event_id", "evt_01J00000000000000000000009"),
         ("job_id", "job_01J00000000000000000000009"),
         ("leak_id", "leak_01J00000000000000000000009"),
+        ("log_id", "log_01J00000000000000000000009"),
         ("entity_id", "no-subject"),
     ];
     let thing = |name: &str| house.things.iter().find(|(own, _)| *own == name).unwrap().1.clone();

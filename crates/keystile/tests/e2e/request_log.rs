@@ -119,6 +119,8 @@ async fn refused_keys_are_in_the_log_wherever_they_are_shown() {
         answer.expect_problem(401, "key_revoked");
     }
     let rows = world.logged(&format!("&key_id={id}&code=key_revoked")).await;
+    assert_eq!(world.logged(&format!("&key_id={id}&result=refused")).await, rows);
+    assert!(world.logged(&format!("&key_id={id}&result=allowed")).await.is_empty());
     let mut faces: Vec<_> = rows.iter().map(|row| text(row, "face")).collect();
     faces.sort_unstable();
     assert_eq!(faces, ["authz", "events", "management", "token", "verify", "verify", "verify_batch"]);

@@ -1,7 +1,9 @@
 //! Requests are found again.
 
 use keystile_core::request_log::Statuses;
-use keystile_core::{ApplicationId, CustomerId, KeyId, LogFilter, LogId, LoggedRequest, TenantId, Timestamp};
+use keystile_core::{
+    ApplicationId, Code, CustomerId, KeyId, LogFilter, LogId, LogResult, LoggedRequest, TenantId, Timestamp,
+};
 
 use super::rows::{self, COLUMNS, bits, opt_bits};
 use crate::row::Read;
@@ -21,7 +23,8 @@ const PASSES: &str = "tenant_id = $6
     AND (application_id = $7 OR $7 IS NULL) AND (customer_id = $8 OR $8 IS NULL)
     AND (environment = $9 OR $9 IS NULL) AND (face = $10 OR $10 IS NULL) AND (code = $11 OR $11 IS NULL)
     AND (status >= $12 OR $12 IS NULL) AND (status <= $13 OR $13 IS NULL)
-    AND (path >= $14 OR $14 IS NULL) AND (path <= $15 OR $15 IS NULL) AND (ip = $16 OR $16 IS NULL)";
+    AND (path >= $14 OR $14 IS NULL) AND (path <= $15 OR $15 IS NULL) AND (ip = $16 OR $16 IS NULL)
+    AND (code <> $17 OR $17 IS NULL) AND (code = $18 OR $18 IS NULL)";
 
 /// Which end of a span of time is read first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,8 +162,9 @@ impl Asked {
     }
 
     /// What is asked of those that are looked at.
-    fn passing(&self) -> [Value; 11] {
+    fn passing(&self) -> [Value; 13] {
         let filter = &self.filter;
+        let allowed = |result| filter.result.filter(|own| *own == result).map(|_| Code::Allowed);
         let statuses = filter.status.map(Statuses::range);
         let status = |bound: Option<u16>| bound.map_or(Value::Null, |status| Value::Int(status.into()));
         [
@@ -175,6 +179,8 @@ impl Asked {
             Value::opt_text(filter.path.as_ref()),
             Value::opt_text(filter.path.as_ref().map(|path| format!("{path}{BEHIND_ALL}"))),
             Value::opt_text(filter.ip),
+            Value::opt_text(allowed(LogResult::Refused)),
+            Value::opt_text(allowed(LogResult::Allowed)),
         ]
     }
 }

@@ -157,7 +157,7 @@ pub(super) async fn insert(
     if deliveries.is_empty() {
         return Ok(());
     }
-    let kept = read_all(&[tenant.clone()], tx).await?;
+    let kept = read_all(std::slice::from_ref(tenant), tx).await?;
     let mut place = before;
     let mut rows = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keystile_core::{
     Action, Actor, ApplicationId, CustomerId, Environment, KeyId, LogFace, LogFilter, LogId, LogMethod,
-    LogRequests, LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
+    LogRequests, LogResult, LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
 };
 use keystile_store::{LogSwept, Order, Store};
 
@@ -119,6 +119,8 @@ pub(crate) async fn each_filter_of_requests_shows_what_it_says(bed: &Bed) {
         LogFilter { customer_id: all[3].customer_id, ..any() },
         LogFilter { environment: Some(Environment::Production), ..any() },
         LogFilter { face: Some(LogFace::Verify), ..any() },
+        LogFilter { result: Some(LogResult::Allowed), ..any() },
+        LogFilter { result: Some(LogResult::Refused), ..any() },
         LogFilter { code: Some("allowed".to_owned()), ..any() },
         LogFilter { status: "4xx".parse().ok(), ..any() },
         LogFilter { status: "200".parse().ok(), ..any() },
@@ -186,6 +188,10 @@ pub(crate) async fn missing_requests_are_added_up_by_tenant_and_minute(bed: &Bed
     let sum = async |from, to| store.missing_requests(tenant, at(from), at(to)).await.unwrap();
     assert_eq!(sum(0, 60_000).await, 12);
     assert_eq!((sum(39_999, 39_999).await, sum(120_000, 180_000).await), (8, 0));
+    let each = async |from, to| store.request_gaps(tenant, at(from), at(to)).await.unwrap();
+    let both = [missing(tenant, 60_000, 4), missing(tenant, 0, 8)];
+    assert_eq!(each(0, 60_000).await, both, "the latest first, of this tenant alone");
+    assert_eq!((each(0, 0).await, each(120_000, 180_000).await), (both[1..].to_vec(), Vec::new()));
 }
 
 pub(crate) async fn old_requests_are_swept_a_few_at_a_time(bed: &Bed) {

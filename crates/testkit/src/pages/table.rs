@@ -10,9 +10,8 @@ pub struct Page {
     pub name: &'static str,
     /// Who sees it.
     pub who: Who,
-    /// Where it is. `{tenant}`, `{key}`, `{blocked}` and `{leaked}` (other keys), `{application}`, `{customer}`,
-    /// `{event}`, `{job}`, `{leak}`, `{webhook}`
-    /// and `{failing}` (another webhook) stand for those of the scene.
+    /// Where it is. `{tenant}`, `{key}`, `{blocked}`, `{revoked}` and `{leaked}` (other keys), `{application}`, `{customer}`,
+    /// `{event}`, `{job}`, `{leak}`, `{log}` (a request in the log), `{webhook}` and `{failing}` (another webhook) stand for those of the scene.
     pub path: &'static str,
     /// What it is answered with.
     pub status: u16,
@@ -95,6 +94,12 @@ pub const PAGES: &[Page] = &[
     page("job-rotate", Who::Owner, "/console/{tenant}/jobs/new?act=rotate&rotation_due=true"),
     page("entities", Who::Owner, "/console/{tenant}/entities"),
     page("entity", Who::Owner, "/console/{tenant}/entities/shipment/SH-20417"),
+    page("logs", Who::Owner, "/console/{tenant}/logs"),
+    page("logs-of-key", Who::Owner, "/console/{tenant}/logs?key_id={revoked}&result=refused"),
+    page("logs-none-found", Who::Owner, "/console/{tenant}/logs?path=/there/is/none"),
+    page("logs-live", Who::Owner, "/console/{tenant}/logs/live"),
+    page("log", Who::Owner, "/console/{tenant}/logs/{log}"),
+    page("key-exposure", Who::Owner, "/console/{tenant}/keys/{revoked}/exposure"),
     page("audit", Who::Owner, "/console/{tenant}/audit"),
     page("audit-check", Who::Owner, "/console/{tenant}/audit/check"),
     page("playground", Who::Owner, "/console/{tenant}/playground"),
@@ -120,6 +125,7 @@ pub const PAGES: &[Page] = &[
         ..page("not-found", Who::Owner, "/console/{tenant}/nothing-here")
     },
     page("overview-as-viewer", Who::Viewer, "/console/{tenant}"),
+    page("logs-as-viewer", Who::Viewer, "/console/{tenant}/logs"),
     page("keys-as-viewer", Who::Viewer, "/console/{tenant}/keys"),
     page("leak-as-viewer", Who::Viewer, "/console/{tenant}/leaks/{leak}"),
     page("key-as-viewer", Who::Viewer, "/console/{tenant}/keys/{key}"),
@@ -137,11 +143,13 @@ impl Page {
             ("{leaked}", key("Warehouse sync")),
             ("{application}", &scene.applications[0]),
             ("{customer}", &scene.customers[0]),
+            ("{revoked}", key("Migration laptop")),
             ("{event}", &scene.event),
             ("{leak}", &scene.leak),
             ("{job}", &scene.job),
             ("{webhook}", &scene.webhooks[0]),
             ("{failing}", &scene.webhooks[1]),
+            ("{log}", &scene.log),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

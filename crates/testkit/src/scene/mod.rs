@@ -9,6 +9,7 @@ mod keys;
 mod leaks;
 mod past;
 mod places;
+mod requests;
 mod webhooks;
 
 use serde_json::{Value, json};
@@ -62,6 +63,8 @@ pub struct Scene {
     pub webhooks: Vec<String>,
     /// Where the first of them leads.
     pub receiver: Receiver,
+    /// A request in its log.
+    pub log: String,
 }
 
 /// One who asks the API.
@@ -92,9 +95,21 @@ impl Scene {
         let event = events::make(&owner, &keys).await;
         let leak = leaks::make(&owner, &keys).await;
         let job = jobs::make(&owner).await;
+        let log = requests::make(&owner, &keys).await;
         let tenant_id = owner.tenant_id.clone();
-        let mut scene =
-            Self { server, tenant_id, applications, customers, keys, event, leak, job, webhooks, receiver };
+        let mut scene = Self {
+            server,
+            tenant_id,
+            applications,
+            customers,
+            keys,
+            event,
+            leak,
+            job,
+            log,
+            webhooks,
+            receiver,
+        };
         past::make(&mut scene);
         scene
     }

@@ -2,6 +2,7 @@
 import { all } from "./dom.js";
 
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const dayOnly = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const UNITS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
@@ -22,6 +23,7 @@ function showTime(element) {
   element.title = `${moment(at)} (${at.toISOString().replace("T", " ").slice(0, 19)} UTC)`;
   const form = element.dataset.time;
   if (form === "relative") element.textContent = distance(at);
+  else if (form === "second") element.textContent = exact.format(at);
   else if (form === "day") element.textContent = dayOnly.format(at);
   else element.textContent = moment(at);
 }

@@ -55,6 +55,7 @@ const ASSETS: &[Asset] = assets! {
     "scripts/copying.js", SCRIPT, true;
     "scripts/dom.js", SCRIPT, true;
     "scripts/forms.js", SCRIPT, true;
+    "scripts/live.js", SCRIPT, true;
     "scripts/menus.js", SCRIPT, true;
     "scripts/panel.js", SCRIPT, true;
     "scripts/playground.js", SCRIPT, true;
@@ -86,6 +87,10 @@ pub(super) const CONSOLE_MODULES: &[&str] = &[
 ];
 /// Those that `playground.js` takes.
 pub(super) const PLAYGROUND_MODULES: &[&str] = &["answer.js", "call.js", "command.js"];
+
+/// Those that `live.js` takes; pages name them for `console.js`.
+#[cfg(test)]
+const LIVE_MODULES: &[&str] = &["dom.js", "times.js"];
 
 /// Names all of them: when one changes, all have other paths.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -161,7 +166,11 @@ mod tests {
 
     #[test]
     fn pages_name_every_module_that_their_scripts_take() {
-        for (script, named) in [("console.js", CONSOLE_MODULES), ("playground.js", PLAYGROUND_MODULES)] {
+        for (script, named) in [
+            ("console.js", CONSOLE_MODULES),
+            ("live.js", LIVE_MODULES),
+            ("playground.js", PLAYGROUND_MODULES),
+        ] {
             let mut found = BTreeSet::new();
             taken(script, &mut found);
             assert_eq!(found, named.iter().copied().collect::<BTreeSet<_>>(), "{script}");

@@ -21,6 +21,7 @@ mod jobs;
 mod keys;
 mod leaks;
 mod links;
+mod logs;
 mod members;
 mod newest;
 mod once;
@@ -114,6 +115,7 @@ fn in_tenant() -> Pages {
         .merge(jobs::routes())
         .merge(sources::routes())
         .merge(applications::routes())
+        .merge(logs::routes())
         .merge(audit::routes())
         .merge(playground::routes())
         .merge(members::routes())

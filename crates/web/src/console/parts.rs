@@ -31,6 +31,9 @@ icons! {
     "key": "<circle cx='8' cy='15' r='4'/><path d='M11 12l8-8M16 7l3 3M13.5 9.5l2 2'/>";
     "customers": "<circle cx='9' cy='8' r='3.5'/><path d='M3 20c0-3.5 2.5-6 6-6s6 2.500 6 6M16 4.800a3.500 3.500 0 010 6.400M18 14.500c2 .8 3 2.800 3 5.500'/>";
     "application": "<path d='M4 5h16v14H4zM4 9.500h16M7 7.250h.01M10 7.250h.01'/>";
+    "logs": "<path d='M4 6h11M4 11h16M4 16h8M16 15l4 3-4 3z'/>";
+    "live": "<circle cx='12' cy='12' r='2.500'/><path d='M7.500 7.500a6.400 6.400 0 000 9M16.500 7.500a6.400 6.400 0 010 9M4.700 4.700a10.300 10.300 0 000 14.600M19.300 4.700a10.300 10.300 0 010 14.600'/>";
+    "pause": "<path d='M9 6v12M15 6v12'/>";
     "audit": "<path d='M7 3h10v18H7zM10 8h4M10 12h4M10 16h2'/>";
     "members": "<circle cx='12' cy='8' r='4'/><path d='M4.500 20c.5-4 3.500-6 7.500-6s7 2 7.500 6'/>";
     "settings": "<path d='M4 7h9M17 7h3M4 17h3M11 17h9'/><circle cx='15' cy='7' r='2'/><circle cx='9' cy='17' r='2'/>";
@@ -97,6 +100,9 @@ macro_rules! shown {
 
 shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, DeliveryState, u64);
 
+/// The form of a moment that is told to the second.
+const SECOND: &str = "second";
+
 /// A moment. Scripts tell it in the viewer's zone, with UTC on hover; without them it is told in UTC.
 #[derive(Clone, Copy)]
 pub(super) struct Moment(Timestamp, &'static str);
@@ -111,6 +117,11 @@ pub(super) fn ago(at: impl Shown<Timestamp>) -> Moment {
     Moment(at.shown(), "relative")
 }
 
+/// When, to the second.
+pub(super) fn second(at: impl Shown<Timestamp>) -> Moment {
+    Moment(at.shown(), SECOND)
+}
+
 /// Which day.
 pub(super) fn day(at: impl Shown<Timestamp>) -> Moment {
     Moment(at.shown(), "day")
@@ -120,15 +131,16 @@ impl Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.to_string();
         let (date, time) = text.split_once('T').unwrap_or((&text, ""));
-        let minute = time.get(..5).unwrap_or_default();
-        write!(f, "<time datetime=\"{text}\" data-time=\"{}\">{date} {minute} UTC</time>", self.1)
+        let length = if self.1 == SECOND { 8 } else { 5 };
+        let shown = time.get(..length).unwrap_or_default();
+        write!(f, "<time datetime=\"{text}\" data-time=\"{}\">{date} {shown} UTC</time>", self.1)
     }
 }
 
 /// A word on a coloured ground.
 pub(super) struct Badge {
-    tone: &'static str,
-    word: &'static str,
+    pub(super) tone: &'static str,
+    pub(super) word: &'static str,
 }
 
 impl Display for Badge {
@@ -341,5 +353,7 @@ mod tests {
             shown,
             "<time datetime=\"2026-09-21T14:13:20.000Z\" data-time=\"full\">2026-09-21 14:13 UTC</time>"
         );
+        let exact = second(Timestamp::from_millis(1_790_000_000_000)).to_string();
+        assert!(exact.contains("data-time=\"second\">2026-09-21 14:13:20 UTC<"), "{exact}");
     }
 }

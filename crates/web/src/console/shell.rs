@@ -128,7 +128,7 @@ const fn entry(path: &'static str, icon: &'static str, name: &'static str) -> En
     Entry { least: Role::Viewer, path, icon, name }
 }
 
-/// What can be gone to. Pages of logs and language models have their place here, too.
+/// What can be gone to. Pages of language models have their place here, too.
 const NAVIGATION: &[Group] = &[
     Group {
         name: "",
@@ -146,6 +146,7 @@ const NAVIGATION: &[Group] = &[
             entry("events", "chart", "Events"),
             entry("sources", "link", "Sources"),
             entry("entities", "list", "Entities"),
+            entry("logs", "logs", "Logs"),
             entry("jobs", "clock", "Jobs"),
             entry("audit", "audit", "Audit log"),
         ],

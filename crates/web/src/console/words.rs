@@ -2,7 +2,7 @@
 
 use keystile_core::{
     DeliveryState, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
-    LogRequests, OnLeak, Role, TrustLevel, WebhookEvent, WhyDisabled,
+    LogFace, LogRequests, OnLeak, Role, TrustLevel, WebhookEvent, WhyDisabled,
 };
 
 /// A word for people.
@@ -41,6 +41,22 @@ pub(super) const fn logged(wanted: LogRequests) -> Word {
         LogRequests::All => word("All", "After a leak, everything that was done with the key can be told."),
         LogRequests::Refused => word("Those that were refused", "Of what was allowed only counts are kept."),
         LogRequests::Nothing => word("None", "Nothing can be told of a key but how often it was used."),
+    }
+}
+
+/// What was asked.
+pub(super) const fn face(face: LogFace) -> Word {
+    match face {
+        LogFace::Verify => word("Verification", "A service asked whether a key is good."),
+        LogFace::VerifyBatch => word("Verification of many", "One question of many that were asked at once."),
+        LogFace::Authz => word("Gateway", "A gateway asked whether to let a request through."),
+        LogFace::ExtAuthz => word("Envoy", "An Envoy asked whether to let a request through."),
+        LogFace::Introspection => word("Introspection", "A service asked what a token is (OAuth 2.0)."),
+        LogFace::Guard => word("Guard", "A service that has Keystile within itself decided."),
+        LogFace::Events => word("Events", "A source sent events."),
+        LogFace::Token => word("Token", "A token was asked for, or exchanged."),
+        LogFace::Management => word("API", "A call of Keystile's own API."),
+        LogFace::Console => word("Console", "A page or form of this console."),
     }
 }
 
@@ -222,6 +238,11 @@ pub(super) fn on_leaks() -> impl Iterator<Item = (&'static str, Word)> {
 /// What can be logged, likewise.
 pub(super) fn ways_to_log() -> impl Iterator<Item = (&'static str, Word)> {
     LogRequests::ALL.iter().map(|one| (one.as_str(), logged(*one)))
+}
+
+/// What can be asked, likewise.
+pub(super) fn faces() -> impl Iterator<Item = (&'static str, Word)> {
+    LogFace::ALL.iter().map(|one| (one.as_str(), face(*one)))
 }
 
 /// The states of keys, likewise.

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use clap::Args;
-use keystile_core::{ApplicationId, CustomerId, Environment, KeyId, LogFace, Timestamp};
+use keystile_core::{ApplicationId, CustomerId, Environment, KeyId, LogFace, LogResult, Timestamp};
 use keystile_wire::{LogExportQuery, LogListQuery, LogStreamQuery};
 
 use crate::commands::moment::Past;
-use crate::commands::words::{environment, log_face};
+use crate::commands::words::{environment, log_face, log_result};
 
 /// Only requests of which all this is true.
 #[derive(Debug, Args)]
@@ -27,6 +27,9 @@ pub(super) struct Filters {
     /// Only those in which this was asked.
     #[arg(long, value_parser = log_face())]
     face: Option<LogFace>,
+    /// Only those that were allowed, or only those that were refused or went wrong.
+    #[arg(long, value_parser = log_result())]
+    result: Option<LogResult>,
     /// Only those with this code, such as `allowed` or `key_revoked`.
     #[arg(long)]
     code: Option<String>,
@@ -57,6 +60,7 @@ impl Filters {
             customer_id: self.customer,
             environment: self.environment,
             face: self.face,
+            result: self.result,
             code: self.code,
             status: self.status,
             path: self.path,
@@ -75,6 +79,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            result,
             code,
             status,
             path,
@@ -89,6 +94,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            result,
             code,
             status,
             path,
@@ -106,6 +112,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            result,
             code,
             status,
             path,
@@ -119,6 +126,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            result,
             code,
             status,
             path,

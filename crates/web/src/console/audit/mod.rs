@@ -25,7 +25,7 @@ use crate::extract::Query;
 use crate::problem::ApiProblem;
 use crate::state::App;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The groups of actions, by how their words begin, and for people.
 const GROUPS: &[(&str, &str)] = &[
     ("key", "API keys"),
@@ -76,7 +76,7 @@ impl Wanted {
 }
 
 /// A moment as it is, or a day with `more` behind its beginning, in UTC.
-fn moment(field: &'static str, text: &str, more: Duration) -> Answer<Timestamp> {
+pub(super) fn moment(field: &'static str, text: &str, more: Duration) -> Answer<Timestamp> {
     let whole = text.parse::<Timestamp>();
     let day = || format!("{text}T00:00:00Z").parse::<Timestamp>().map(|at| at.plus(more));
     whole.or_else(|_| day()).map_err(|invalid: Invalid| ApiProblem::from(invalid.at(field)))
@@ -200,7 +200,7 @@ fn page_of_target(shell: &Shell, target: &str) -> Option<String> {
 }
 
 /// The day of a moment that was asked for, as an input for days shows it.
-fn day_of(text: &str) -> &str {
+pub(super) fn day_of(text: &str) -> &str {
     text.get(..10).unwrap_or_default()
 }
 

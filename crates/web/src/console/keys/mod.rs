@@ -21,6 +21,8 @@ use std::time::Duration;
 use keystile_core::{ApiKey, Timestamp};
 
 pub(super) use self::deed::deeds;
+pub(super) use self::scope::{Archived, Choices, applications};
+pub(super) use self::usage::meaning;
 use super::table::{Pages, get, post};
 
 /// A key whose end is nearer than this is told to be ending soon.

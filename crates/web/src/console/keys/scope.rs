@@ -13,16 +13,16 @@ use crate::state::App;
 
 /// Something to choose from a list.
 #[derive(Debug, Clone)]
-pub(super) struct Choice {
-    pub(super) id: String,
-    pub(super) name: String,
+pub(in crate::console) struct Choice {
+    pub(in crate::console) id: String,
+    pub(in crate::console) name: String,
 }
 
 /// What can be chosen. A tenant that has more than a list can show is asked for ids.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Choices {
-    pub(super) list: Vec<Choice>,
-    pub(super) is_whole: bool,
+pub(in crate::console) struct Choices {
+    pub(in crate::console) list: Vec<Choice>,
+    pub(in crate::console) is_whole: bool,
 }
 
 impl Choices {
@@ -39,13 +39,17 @@ impl Choices {
     }
 
     /// The name of what has this id.
-    pub(super) fn name(&self, id: &str) -> Option<&str> {
+    pub(in crate::console) fn name(&self, id: &str) -> Option<&str> {
         self.list.iter().find(|choice| choice.id == id).map(|choice| choice.name.as_str())
     }
 }
 
 /// The applications that keys can be issued to, or that keys can have.
-pub(super) async fn applications(app: &App, caller: &Caller, archived: Archived) -> Answer<Choices> {
+pub(in crate::console) async fn applications(
+    app: &App,
+    caller: &Caller,
+    archived: Archived,
+) -> Answer<Choices> {
     let page = Page { after: None, limit: u32::from(MAX_PAGE) + 1 };
     let all = app.control.applications(caller, archived == Archived::Shown, page).await?;
     let choice = |application: keystile_core::Application| Choice {
@@ -74,7 +78,7 @@ pub(super) async fn customers(app: &App, caller: &Caller, archived: Archived) ->
 
 /// Whether what is archived can be chosen, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Archived {
+pub(in crate::console) enum Archived {
     Shown,
     Left,
 }

@@ -57,7 +57,7 @@ impl Usage {
 }
 
 /// What a refusal means, in a few words.
-pub(super) fn meaning(code: &str) -> &'static str {
+pub(in crate::console) fn meaning(code: &str) -> &'static str {
     let Ok(code) = code.parse() else { return "" };
     match code {
         Code::Allowed => "allowed",
