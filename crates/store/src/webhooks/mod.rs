@@ -134,7 +134,7 @@ async fn lock(tenant: &Value, tx: &mut Tx<'_>) -> Result<Option<i64>, StoreError
     row.map(|mut row| row.int("deliveries")).transpose()
 }
 
-async fn read_all(tenant: &[Value; 1], tx: &mut Tx<'_>) -> Result<Vec<KeptWebhook>, StoreError> {
+async fn read_all(tenant: &[Value], tx: &mut Tx<'_>) -> Result<Vec<KeptWebhook>, StoreError> {
     tx.query(rows::ALL, tenant).await?.into_iter().map(rows::read).collect()
 }
 

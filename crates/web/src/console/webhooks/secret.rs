@@ -68,5 +68,6 @@ pub(super) async fn answer(
         lost: "The secret was shown in the first answer alone. If you have not copied it, give the webhook another one.",
         remedy: (format!("{path}/rotate"), "Give it another secret"),
         place: (path, "To the webhook"),
+        another: None,
     })
 }
