@@ -49,7 +49,7 @@ async fn a_list_says_that_it_was_looked_at_in_part_and_goes_on() {
         assert!(owner.page(&format!("keys?{filter}")).await.contains(found), "{filter}");
     }
     let first = owner.page("audit?action=key.block").await;
-    assert!(first.contains("Nothing so far"), "{first}");
+    assert!(first.contains("None so far"), "{first}");
     assert!(further(&owner, "audit", &first).await.contains("blocked the key <strong>Needle</strong>"));
 }
 
