@@ -9,6 +9,7 @@ use keystile_wire::{EntityListQuery, EntityQuery, EventListQuery};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::page::page;
+use super::pretty::pretty;
 use super::shell::Shell;
 use super::sought::{Asked, Sought};
 use super::table::{Pages, get};
@@ -73,9 +74,7 @@ async fn show(
     PathId(id): PathId<EventId>,
 ) -> Answer {
     let event = app.control.event(&caller, id).await?;
-    let data: Option<serde_json::Value> = serde_json::from_str(event.data.get()).ok();
-    let data = data.and_then(|data| serde_json::to_string_pretty(&data).ok());
-    let data = data.unwrap_or_else(|| event.data.get().to_owned());
+    let data = pretty(event.data.get());
     let names = app.control.names_in_event(&caller, &event).await?;
     page(&Show { shell, event, data, names })
 }
