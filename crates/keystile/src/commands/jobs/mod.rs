@@ -115,9 +115,7 @@ pub(crate) async fn run(command: JobsCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Export(export) => export.run(&context).await,
         Action::Import(import) => import.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl List {
