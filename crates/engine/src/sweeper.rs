@@ -43,19 +43,25 @@ impl Drop for Sweeper {
 
 async fn run(store: Store, clock: Arc<dyn Clock>) {
     for round in (0..ENTITIES_EVERY).cycle() {
-        note(sweep(&store, clock.now()).await, "what is old cannot be removed now");
-        let entities = round == 0;
-        note(sweep_events(&store, clock.as_ref(), entities).await, "old events cannot be removed now");
-        note(sweep_requests(&store, clock.now()).await, "the request log cannot be shortened now");
-        note(sweep_jobs(&store, clock.now()).await, "what old jobs left cannot be removed now");
+        if let Err(error) = sweep(&store, clock.now()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "what is old cannot be removed now");
+        }
+        if let Err(error) = sweep_events(&store, clock.as_ref(), round == 0).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old events cannot be removed now");
+        }
+        if let Err(error) = sweep_requests(&store, clock.now()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the request log cannot be shortened now"
+            );
+        }
+        if let Err(error) = sweep_jobs(&store, clock.now()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what old jobs left cannot be removed now"
+            );
+        }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// What could not be removed is tried again in the next round.
-fn note(swept: Result<(), StoreError>, meaning: &'static str) {
-    if let Err(error) = swept {
-        tracing::warn!(error = &error as &dyn std::error::Error, "{meaning}");
     }
 }
 
