@@ -220,7 +220,7 @@ impl LoggedRequest {
 /// Secrets are masked first: the beginning of one that was cut would not be known for one.
 fn tidied(text: &mut Option<String>, most: usize) {
     let Some(text) = text else { return };
-    if let Cow::Owned(masked) = masked(text) {
+    if let Cow::Owned(masked) = mask::masked_within(text, most) {
         *text = masked;
     }
     if text.contains(char::is_control) {
