@@ -199,8 +199,9 @@ impl<'a> Asked<'a> {
             row.customer_id = ask.customer_id;
         }
         let caller = asker.who.actor();
-        // A key that asks about itself is told of once.
-        row.caller = (row.key_id.map(Actor::Key) != Some(caller)).then_some(caller);
+        // A key that asks about itself is told of once; to another tenant nobody is told of who asked.
+        let is_told = row.key_id.map(Actor::Key) != Some(caller) && row.tenant_id == asker.tenant_id;
+        row.caller = is_told.then_some(caller);
         self.add(app, row, ask.ip, StatusCode::OK, bytes_out);
     }
 
