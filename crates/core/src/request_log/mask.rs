@@ -98,7 +98,11 @@ mod tests {
         let cut = format!("/{key}/x{}", &key[..key.len() - 1]);
         let end = cut.len() - key.len() + 1;
         assert_eq!(masked_within(&cut, end), "/sk_…/x");
-        assert_eq!(masked_within(&format!("ab{key}/c"), 5), "absk_…", "and what begins before it is known whole");
+        assert_eq!(
+            masked_within(&format!("ab{key}/c"), 5),
+            "absk_…",
+            "and what begins before it is known whole"
+        );
         assert_eq!([masked_within("äb", 1), masked_within("äb", 2), masked_within("äb", 9)], ["", "ä", "äb"]);
     }
 }

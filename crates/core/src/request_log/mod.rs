@@ -131,6 +131,15 @@ pub struct MissingRequests {
     pub count: u64,
 }
 
+/// A span of time of which nobody can tell how many requests should be in the logs and are not, as a server was ended by force in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogBreak {
+    /// Everything before was written, or is counted as missing.
+    pub since: Timestamp,
+    /// From then on everything is again.
+    pub until: Timestamp,
+}
+
 impl LogMethod {
     /// The method of this name.
     pub fn of(name: &[u8]) -> Self {

@@ -1,6 +1,7 @@
 //! What was asked and answered: the request log.
 
 mod add;
+mod breaks;
 pub(crate) mod find;
 mod gaps;
 mod rows;

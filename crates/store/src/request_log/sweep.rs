@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use keystile_core::{LogId, Minute, TenantId, Timestamp};
 
+use super::breaks;
 use super::rows::bits;
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most tenants that one step looks at until it finds something old: a few milliseconds, too.
 const TENANTS: u32 = 20;
 
@@ -66,6 +67,9 @@ impl Store {
 
 async fn sweep(from: LogSwept, now: Timestamp, tx: &mut Tx<'_>) -> Result<Option<LogSwept>, StoreError> {
     let mut next = from;
+    if from == LogSwept::Nothing {
+        breaks::sweep(now, tx).await?;
+    }
     for _ in 0..TENANTS {
         let Some(step) = sweep_tenant(next, now, tx).await? else { return Ok(None) };
         next = step.next;

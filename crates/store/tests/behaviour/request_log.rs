@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keystile_core::{
-    Action, Actor, ApplicationId, CustomerId, Environment, KeyId, LogFace, LogFilter, LogId, LogMethod,
-    LogRequests, LogResult, LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
+    Action, Actor, ApplicationId, CustomerId, Environment, KeyId, LogBreak, LogFace, LogFilter, LogId,
+    LogMethod, LogRequests, LogResult, LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
 };
 use keystile_store::{LogSwept, Order, Store};
 
@@ -225,4 +225,39 @@ pub(crate) async fn old_requests_are_swept_a_few_at_a_time(bed: &Bed) {
     sweep(at(21 * DAY)).await;
     assert_eq!((left().await, shown(&store, other, &LogFilter::default()).await.len()), (0, 1));
     assert_eq!(store.missing_requests(tenant, at(0), at(2 * DAY)).await.unwrap(), 1, "gaps go with the log");
+}
+
+pub(crate) async fn a_server_that_did_not_end_its_log_leaves_a_break_in_it(bed: &Bed) {
+    let store = bed.store().await;
+    let span = |since, until| LogBreak { since: at(since), until: at(until) };
+    let between = async |from, to| store.log_breaks(at(from), at(to)).await.unwrap();
+    store.begin_log(at(0)).await.unwrap();
+    store.mark_log(at(60)).await.unwrap();
+    assert!(between(0, 1_000).await.is_empty(), "it runs");
+    store.end_log().await.unwrap();
+    store.begin_log(at(100)).await.unwrap();
+    assert!(between(0, 1_000).await.is_empty(), "it was ended");
+    store.mark_log(at(160)).await.unwrap();
+    // It is killed, and so is the next, at once.
+    store.begin_log(at(200)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(160, 200)]);
+    store.begin_log(at(210)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(160, 210)]);
+    store.mark_log(at(270)).await.unwrap();
+    store.begin_log(at(300)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(270, 300), span(160, 210)], "the latest first");
+    assert_eq!((between(211, 269).await, between(301, 400).await), (Vec::new(), Vec::new()));
+    assert_eq!(
+        (between(210, 210).await, between(0, 160).await),
+        (vec![span(160, 210)], vec![span(160, 210)])
+    );
+    store.add_log_break(span(205, 290)).await.unwrap();
+    assert_eq!(between(0, 269).await, [span(160, 290)]);
+    // A mark of a server whose log another has ended begins anew.
+    store.end_log().await.unwrap();
+    store.mark_log(at(400)).await.unwrap();
+    store.begin_log(at(450)).await.unwrap();
+    assert_eq!(between(301, 1_000).await, [span(400, 450)]);
+    store.sweep_requests(LogSwept::default(), at(730 * DAY + 291)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(400, 450), span(270, 300)]);
 }
