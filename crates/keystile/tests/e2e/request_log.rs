@@ -334,3 +334,26 @@ async fn a_key_of_another_tenant_leaves_no_path_of_this_one_in_its_log() {
     assert_eq!((&rows[0]["path"], &rows[0]["method"]), (&NOTHING, &NOTHING));
     assert!(!two.a.logged("&face=authz").await.iter().any(|row| row["key_id"] == two.key["id"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_about_a_key_of_another_tenant_learns_nothing_and_leaves_nothing() {
+    let two = Two::start().await;
+    let (id, secret) = (text(&two.key, "id"), text(&two.key, "secret"));
+    for _ in 0..3 {
+        two.a.http.json("GET", "/api/v1/whoami", &as_key(secret), &NOTHING).await.expect(200);
+    }
+    two.a.verify(&json!({ "key": secret })).await;
+    two.a.verify(&json!({ "key": secret, "explain": true })).await;
+    let batch = json!({ "requests": [{ "key": secret }] });
+    two.a.http.json("POST", "/api/v1/keys/verify-batch", &two.a.asker(), &batch).await.expect(200);
+    submit(&two.a.http, "/oauth2/introspect", &two.a.asker(), &[("token", secret)]).await.expect(200);
+    let path = format!("/api/v1/tenants/{}/logs?key_id={id}", two.tenant);
+    let theirs = two.a.http.json("GET", &path, &two.stranger, &NOTHING).await.expect(200);
+    assert_eq!(faces(theirs["data"].as_array().unwrap()), [("management", "allowed"); 3]);
+    let ours = two.a.logged("&code=key_not_found").await;
+    assert_eq!(faces_of(&ours), ["introspection", "verify_batch", "verify", "verify"]);
+    assert!(ours.iter().all(|row| row["key_id"] == NOTHING && row["caller"].is_string()), "{ours:?}");
+    // Not even by the places of requests that are not shown.
+    let page = two.a.read(&format!("{}/logs?limit=1&key_id={id}", two.a.tenant())).await;
+    assert_eq!((&page["data"], &page["next_cursor"]), (&json!([]), &NOTHING));
+}

@@ -8,7 +8,7 @@ use http::HeaderName;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use keystile_core::{LogExportFormat, LogFilter, LoggedRequest};
 use keystile_manage::{Caller, LogExport, Refused};
-use keystile_wire::{LogExportQuery, LoggedRequestView};
+use keystile_wire::{LogExportQuery, LoggedRequestView, Problem};
 
 use crate::api::Answer;
 use crate::extract::{Member, Query};
@@ -22,6 +22,7 @@ use crate::state::App;
         (String = "application/x-ndjson"),
         (String = "text/csv"),
     )),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`request_log_elsewhere`: the log is kept where this server does not read it."),
 ))]
 pub(crate) async fn export_logs(
     State(app): State<App>,
