@@ -208,13 +208,19 @@ pub(crate) fn next_event(stream: &mut BufReader<TcpStream>) -> Value {
     }
 }
 
-/// Begins to watch, and returns when it has begun.
+/// Begins to watch as the owner, and returns when it has begun.
 pub(crate) fn watch(world: &World, query: &str) -> BufReader<TcpStream> {
+    watch_as(&world.owner, world, query)
+}
+
+/// The same as somebody else.
+fn watch_as(credential: &str, world: &World, query: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(world.server.address()).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let (path, owner, host) = (world.tenant(), &world.owner, world.server.address());
-    let head =
-        format!("GET {path}/logs/stream{query} HTTP/1.1\r\nhost: {host}\r\nauthorization: {owner}\r\n\r\n");
+    let (path, host) = (world.tenant(), world.server.address());
+    let head = format!(
+        "GET {path}/logs/stream{query} HTTP/1.1\r\nhost: {host}\r\nauthorization: {credential}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     let mut stream = BufReader::new(stream);
     let mut text = String::new();
@@ -223,6 +229,15 @@ pub(crate) fn watch(world: &World, query: &str) -> BufReader<TcpStream> {
     }
     assert!(text.contains("text/event-stream"), "{text}");
     stream
+}
+
+/// What a stream tells until it ends as a body does.
+pub(crate) fn rest_of(stream: &mut BufReader<TcpStream>) -> String {
+    let mut rest = String::new();
+    while !rest.ends_with("\n0\r\n") {
+        assert!(stream.read_line(&mut rest).unwrap() > 0, "it was cut off: {rest}");
+    }
+    rest
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +256,20 @@ async fn whoever_watches_the_log_is_told_of_what_they_asked_for_until_the_server
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut stream, &mut rest).unwrap();
     assert!(rest.ends_with("0\r\n\r\n"), "it ends as a body does: {rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_see_the_log_any_more_is_told_nothing_further() {
+    let world = World::start().await;
+    let viewer = world.member("viewer@example.com", "viewer").await;
+    let query = "?face=verify";
+    let mut stream = tokio::task::block_in_place(|| watch_as(&viewer.token, &world, query));
+    let place = format!("{}/memberships/{}", world.tenant(), viewer.id);
+    world.ask("DELETE", &place, &NOTHING).await.expect(204);
+    let rest = tokio::task::block_in_place(|| rest_of(&mut stream));
+    assert!(!rest.contains("event:"), "{rest}");
+    let refused = world.http.json("GET", &format!("{}/logs", world.tenant()), &viewer.token, &NOTHING).await;
+    refused.expect_problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
