@@ -197,6 +197,11 @@ impl ControlPlane {
         Self { log_elsewhere: Some(name.into()), ..self }
     }
 
+    /// Where the log is kept, if it cannot be read here.
+    pub fn log_elsewhere(&self) -> Option<&str> {
+        self.log_elsewhere.as_deref()
+    }
+
     /// Whether the caller may read the log, and the log is here.
     fn require_log(&self, caller: &Caller) -> Result<(), Refused> {
         caller.require(Right::ReadLogs)?;
