@@ -39,7 +39,7 @@ pub struct ExposureView {
     pub complete: bool,
     /// Requests of the tenant in that time that found no room in the log, those of other keys included; by whole minutes.
     pub missing: u64,
-    /// In each of these spans a server was ended by force: requests of its last second may be missing in the log. The latest first; at
+    /// In each of these spans a server was ended by force: requests that it had not written yet are missing in the log. The latest first; at
     /// most 20.
     pub breaks: Vec<ExposureBreak>,
     /// The log has what it is to have of that key from this moment on.

@@ -117,8 +117,8 @@ impl RequestLog {
     }
 
     /// The same for a decision, with what is known of the key. It goes into the log of the key's tenant; without a key that may
-    /// be known, into that of `asking`. Nothing if the tenant does not want it, or there is none. Waits for nothing; it costs two
-    /// readings of clocks and no memory.
+    /// be known, into that of `asking`. Nothing if the tenant does not want it, or there is none. Waits for nothing; it costs a
+    /// reading of the clock and no memory.
     pub fn begin_decision(
         &self,
         face: LogFace,

@@ -138,7 +138,7 @@ fn sentence(lack: &Lack) -> String {
             "Until {until} the tenant had fewer requests logged, or kept them for a shorter time; the audit log tells of it."
         ),
         Lack::EndedByForce(LogBreak { since, until }) => format!(
-            "Between {since} and {until} Keystile was ended by force. Requests of its last second may be missing."
+            "Between {since} and {until} Keystile was ended by force. Requests that it had not written yet are missing."
         ),
         Lack::Missing(count) => {
             let count = parts::number(*count);
