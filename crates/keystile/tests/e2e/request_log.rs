@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
+use keystile_core::LogId;
 use keystile_testkit::http::NOTHING;
-use keystile_testkit::wait::DEADLINE;
+use keystile_testkit::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
 use crate::canaries::Canaries;
@@ -326,6 +328,38 @@ async fn a_stop_loses_nothing_of_the_log_and_a_kill_nothing_that_was_shown() {
     world.server.kill();
     world.start_again();
     assert_eq!(world.logged(&path).await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_tenant_keeps_its_log_is_removed() {
+    let mut world = World::on_sqlite().await;
+    let key = world.create(&json!({ "name": "kept" })).await;
+    let of_key = format!("&key_id={}&face=authz", text(&key, "id"));
+    world.passage(text(&key, "secret"), "production", &[]).await;
+    world.ask("PATCH", &world.tenant(), &json!({ "log_days": 1 })).await.expect(200);
+    let latest: LogId = text(&world.logged(&of_key).await[0], "id").parse().unwrap();
+    world.server.stop();
+    let before = |hours: u64| {
+        let moment = latest.made_at().minus(Duration::from_secs(hours * 60 * 60));
+        LogId::from_parts(moment, 7)
+    };
+    let (young, old) = (before(23), before(25));
+    for id in [young, old] {
+        let bits = |id: LogId| format!("x'{:032x}'", id.as_u128());
+        world.server.sql(&format!(
+            "INSERT INTO requests (tenant_id, id, face, key_id, code)
+             SELECT tenant_id, {}, face, key_id, code FROM requests WHERE id = {};",
+            bits(id),
+            bits(latest)
+        ));
+    }
+    world.start_again();
+    let kept = json!([latest.to_string(), young.to_string()]);
+    let ids = async || {
+        let ids = world.logged(&of_key).await.iter().map(|row| row["id"].clone()).collect::<Value>();
+        (ids == kept).then_some(())
+    };
+    eventually("the old request to be gone, and no other", ids).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
