@@ -61,7 +61,8 @@ pub use network::AllowedIps;
 pub use permission::{Grant, Grants, Permission, Requirement};
 pub use rate::{Owner, Rate, Rates, SharedRates};
 pub use request_log::{
-    LogExportFormat, LogFace, LogFilter, LogMethod, LogRequests, LogResult, LoggedRequest, MissingRequests,
+    LogBreak, LogExportFormat, LogFace, LogFilter, LogMethod, LogRequests, LogResult, LoggedRequest,
+    MissingRequests,
 };
 pub use role::Role;
 pub use route::Routing;

@@ -1,10 +1,16 @@
 //! Tenants, the people in them, and the applications keys are issued to.
 
+use std::time::Duration;
+
 use crate::key::write;
 use crate::{
     ApplicationId, Email, Invalid, KeyLabel, LogRequests, Name, OnLeak, Overwriting, PersonId, RequestLimits,
     RequestLimitsPatch, Role, TenantId, Timestamp, TrustLevel,
 };
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest until a change of what is logged holds for every request.
+const LOG_SETTLES: Duration = Duration::from_secs(60);
 
 /// A workspace. Everything but persons belongs to exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +25,8 @@ pub struct Tenant {
     pub settings: TenantSettings,
     /// How often all its keys together may be used.
     pub limits: RequestLimits,
+    /// From when on its log has what its settings ask for. Earlier requests may be missing in it, as the settings were others.
+    pub log_whole_from: Timestamp,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts the writes, from 1.
@@ -26,9 +34,25 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// [`Self::log_whole_from`] of a tenant whose settings of the log were never changed.
+    pub const LOG_WHOLE: Timestamp = Timestamp::from_millis(0);
+
     /// Whoever owns so many tenants makes no more. What concerns a person is written to the logs of all their tenants, in
     /// one transaction, which must not grow without end; few people own ten.
     pub const MOST_OWNED: u64 = 100;
+
+    /// Notes, if its settings of the log are not what they were `before`, from when on the log has what they ask for: what was not
+    /// logged then, or has grown old, does not come back.
+    pub fn note_log_settings(&mut self, before: &TenantSettings, now: Timestamp) {
+        let of_log = |settings: &TenantSettings| (settings.log_requests, settings.log_days);
+        if of_log(before) == of_log(&self.settings) {
+            return;
+        }
+        self.log_whole_from = match before.log_requests {
+            LogRequests::All => self.log_whole_from.max(before.log_kept_from(now)),
+            LogRequests::Refused | LogRequests::Nothing => now.plus(LOG_SETTLES),
+        };
+    }
 }
 
 /// What holds for all people and keys of a tenant.
@@ -74,6 +98,11 @@ impl TenantSettings {
     pub const EVENT_DAYS: std::ops::RangeInclusive<u16> = 1..=3650;
     /// Fewest and most days for which the request log can be kept: addresses are personal, so no more than two years.
     pub const LOG_DAYS: std::ops::RangeInclusive<u16> = 1..=730;
+
+    /// Requests before this moment are too old for the log.
+    pub fn log_kept_from(&self, now: Timestamp) -> Timestamp {
+        now.minus(DAY * u32::from(self.log_days))
+    }
 
     /// What of an entity gives way to what.
     pub const fn overwriting(&self) -> Overwriting {
@@ -238,5 +267,41 @@ pub(crate) fn archive(since: &mut Option<Timestamp>, archived: Option<bool>, now
         Some(true) => drop(since.get_or_insert(now)),
         Some(false) => *since = None,
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(number: i64) -> Timestamp {
+        Timestamp::from_millis(number * 86_400_000)
+    }
+
+    #[test]
+    fn a_log_is_whole_from_the_last_moment_for_which_less_was_asked_for() {
+        let mut tenant = Tenant {
+            id: TenantId::from_u128(1),
+            name: "Acme".parse().unwrap(),
+            key_label: KeyLabel::default(),
+            settings: TenantSettings::default(),
+            limits: RequestLimits::default(),
+            log_whole_from: Tenant::LOG_WHOLE,
+            created_at: day(0),
+            version: 1,
+        };
+        for (at, log_requests, log_days, whole_from) in [
+            (90, LogRequests::All, 30, Tenant::LOG_WHOLE),
+            (100, LogRequests::All, 7, day(70)),
+            (110, LogRequests::All, 30, day(103)),
+            (120, LogRequests::Refused, 30, day(103)),
+            (130, LogRequests::All, 30, day(130).plus(LOG_SETTLES)),
+            (131, LogRequests::All, 90, day(130).plus(LOG_SETTLES)),
+        ] {
+            let before = tenant.settings.clone();
+            tenant.settings = TenantSettings { log_requests, log_days, ..before.clone() };
+            tenant.note_log_settings(&before, day(at));
+            assert_eq!(tenant.log_whole_from, whole_from, "on day {at}");
+        }
     }
 }

@@ -70,6 +70,8 @@ impl Engine {
         let verifier = Verifier::new(keys, limiter, Arc::clone(&clock), settings.bounds);
         let helm = Watch::start(helm, Arc::clone(&verifier));
         let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
+        let begun = store.begin_log(clock.now()).await;
+        begun.map_err(|error| EngineError::because("the request log cannot be begun", error))?;
         let (requests, log_writer) = log_requests(settings, &store, &clock)?;
         let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
         let limits =

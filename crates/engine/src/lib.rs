@@ -35,7 +35,7 @@ pub use ingest_measures::{IngestLoad, IngestMeasures};
 pub use opening::{control_plane, open_store};
 pub use request_log::{
     LOG_EVERY, LogElsewhere, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
-    TAILS_PER_TENANT, Tail, Tailed, TooManyTails,
+    TAILS, TAILS_PER_TENANT, Tail, Tailed, Texts, TooManyTails,
 };
 pub use settings::EngineSettings;
 pub use system::{SystemClock, SystemEntropy};

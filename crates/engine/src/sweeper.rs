@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 const ENTITIES_EVERY: u32 = 144;
 /// Pause between two transactions of a round, for others that write.
 const BREATH: Duration = Duration::from_millis(50);
-/// Longest that events are removed without such a pause while there are many to remove, in milliseconds: with a pause behind each
+/// Longest that events or requests are removed without such a pause while there are many to remove, in milliseconds: with a pause behind each
 /// step fewer than 20,000 could go in a second. Whoever writes meanwhile waits for one transaction at a time.
 const STRETCH: u64 = 500;
 
@@ -49,7 +49,7 @@ async fn run(store: Store, clock: Arc<dyn Clock>) {
         if let Err(error) = sweep_events(&store, clock.as_ref(), round == 0).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old events cannot be removed now");
         }
-        if let Err(error) = sweep_requests(&store, clock.now()).await {
+        if let Err(error) = sweep_requests(&store, clock.as_ref()).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the request log cannot be shortened now"
@@ -72,11 +72,12 @@ async fn sweep_jobs(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn sweep_requests(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+async fn sweep_requests(store: &Store, clock: &dyn Clock) -> Result<(), StoreError> {
+    let (now, mut stretch) = (clock.now(), Stretch::begin(clock));
     let mut next = Some(LogSwept::default());
     while let Some(from) = next {
         next = store.sweep_requests(from, now).await?;
-        tokio::time::sleep(BREATH).await;
+        stretch.go_on(next.is_some_and(LogSwept::was_full), clock).await;
     }
     Ok(())
 }
@@ -86,12 +87,7 @@ async fn sweep_events(store: &Store, clock: &dyn Clock, entities: bool) -> Resul
     let mut next = Some(Swept::default());
     while let Some(from) = next {
         next = store.sweep_events(from, now, entities).await?;
-        if next.as_ref().is_some_and(|swept| stretch.goes_on(swept.was_full(), clock)) {
-            tokio::task::yield_now().await;
-        } else {
-            tokio::time::sleep(BREATH).await;
-            stretch = Stretch::begin(clock);
-        }
+        stretch.go_on(next.as_ref().is_some_and(Swept::was_full), clock).await;
     }
     Ok(())
 }
@@ -105,6 +101,16 @@ struct Stretch {
 impl Stretch {
     fn begin(clock: &dyn Clock) -> Self {
         Self { began_at: clock.elapsed_millis() }
+    }
+
+    /// Waits until another step may follow: after a full one hardly at all, for a while.
+    async fn go_on(&mut self, was_full: bool, clock: &dyn Clock) {
+        if self.goes_on(was_full, clock) {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(BREATH).await;
+            *self = Self::begin(clock);
+        }
     }
 
     /// Whether another step may follow at once: after a full one, and not for too long.

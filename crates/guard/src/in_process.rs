@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use keystile_bearer::Refused;
 use keystile_core::permission::Requirement;
-use keystile_core::{Ask, Code, LogFace, LoggedRequest, Permission, PermissionName, TenantId};
-use keystile_engine::{Planes, RequestLog};
+use keystile_core::{Ask, Code, LogFace, Permission, PermissionName, TenantId};
+use keystile_engine::{Planes, RequestLog, Texts};
 use keystile_verify::{CachedKey, LimitLeft, Verdict, Verifier};
 use keystile_wire::LimitState;
 
@@ -56,13 +56,11 @@ impl Authority for InProcess {
 impl InProcess {
     fn log(&self, verdict: &Verdict, question: &Question) {
         let row = self.requests.begin_decision(LogFace::Guard, verdict, Some(self.tenant_id));
-        let Some(row) = row else { return };
-        self.requests.add(LoggedRequest {
-            environment: row.environment.or(Some(question.environment)),
-            application_id: row.application_id.or(Some(question.application_id)),
-            ip: question.ip,
-            ..row
-        });
+        let Some(mut row) = row else { return };
+        row.environment = row.environment.or(Some(question.environment));
+        row.application_id = row.application_id.or(Some(question.application_id));
+        row.ip = question.ip;
+        self.requests.add(row, Texts::default());
     }
 }
 

@@ -65,7 +65,7 @@ pub use password::PasswordLoad;
 pub use password_change::ResetOffer;
 pub use presence::{Me, Present};
 pub use refused::{Conflict, Refused};
-pub use request_log::{ExposureReport, LogExport, MOST_COUNTED};
+pub use request_log::{ExposureReport, Lack, LogExport, MOST_COUNTED};
 pub use rights::Right;
 pub use second_factor::Enrolment;
 pub use session::{

@@ -6,8 +6,8 @@ use std::time::Duration;
 use keystile_core::leak::MOST_REPORTS;
 use keystile_core::request_log::{Before, Exposure};
 use keystile_core::{
-    ApiKey, Invalid, KeyId, LogFilter, LogId, LogRequests, LoggedRequest, MissingRequests, TenantId,
-    Timestamp,
+    ApiKey, Invalid, KeyId, LogBreak, LogFilter, LogId, LogRequests, LoggedRequest, MissingRequests, Tenant,
+    TenantId, Timestamp,
 };
 use keystile_measure::SPANS;
 use keystile_store::{LogPage, Order, Page};
@@ -15,13 +15,12 @@ use tracing::instrument;
 
 use crate::{Caller, ControlPlane, Refused, Right};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Requests that are read at a time, for an export and a report: half a megabyte or so in memory.
 const A_PIECE: u32 = 1_000;
 /// Most requests that one report counts, and most that it compares them with: a second or so.
 pub const MOST_COUNTED: u32 = 100_000;
 /// How long before a key was revoked a report begins if nobody says since when.
-const BEFORE_A_REVOKE: Duration = DAY;
+const BEFORE_A_REVOKE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Requests of a report that are shown one by one: as many as a page of the log.
 const SHOWN: u32 = 50;
 
@@ -42,14 +41,31 @@ pub struct ExposureReport {
     pub compared_from: Timestamp,
     /// Requests of the tenant at the time that are not in the log, as there was no room for them: those of the key may be among them.
     pub missing: u64,
-    /// Whether each request of the key since then is counted, unless [`Self::missing`] are among them.
-    pub is_whole: bool,
+    /// What keeps it from telling of each request of the key since then; nothing if it does.
+    pub lacks: Vec<Lack>,
     /// What was done.
     pub exposure: Exposure,
     /// What was done before.
     pub before: Before,
     /// The latest of the requests.
     pub latest: Vec<LoggedRequest>,
+}
+
+/// Why a report may not tell of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// The tenant does not have all requests logged, but these.
+    NotAllLogged(LogRequests),
+    /// It begins before what is kept, which is so many days.
+    TooOld(u16),
+    /// It begins before this moment, until which fewer requests were logged, or they were kept for a shorter time.
+    OtherSettings(Timestamp),
+    /// A server was ended by force at a moment in this span: what was not written yet is lost.
+    EndedByForce(LogBreak),
+    /// So many requests of the tenant found no room in the log.
+    Missing(u64),
+    /// There are more than [`MOST_COUNTED`].
+    TooMany,
 }
 
 /// The log of a tenant, or what a filter shows of it, piece by piece.
@@ -120,8 +136,9 @@ impl ControlPlane {
         Ok(LogExport { control: self.clone(), tenant_id: caller.tenant_id, filter, next: Some(None) })
     }
 
-    /// What was done with a key of the caller's tenant since a moment; also of one that is deleted. If nobody says since when: since it
-    /// was first reported as leaked; else since a day before it was revoked, or before now.
+    /// What was done with a key of the caller's tenant since a moment, and until another by which all of it was written; also of one
+    /// that is deleted. If nobody says since when: since it was first reported as leaked; else since a day before it was revoked, or before
+    /// `until`.
     ///
     /// # Errors
     /// [`Refused::NotFound`] for a key that is unknown or another tenant's; for a moment to come; without [`Right::ReadLogs`].
@@ -131,10 +148,11 @@ impl ControlPlane {
         caller: &Caller,
         id: KeyId,
         since: Option<Timestamp>,
+        until: Timestamp,
     ) -> Result<ExposureReport, Refused> {
         self.require_log(caller)?;
         let key = self.store.key(caller.tenant_id, id).await?.ok_or(Refused::NotFound("API key"))?;
-        let (settings, until) = (self.tenant(caller).await?.settings, self.now());
+        let tenant = self.tenant(caller).await?;
         let since = match since {
             Some(since) if since > until => {
                 return Err(Invalid::new("since", "must not be in the future").into());
@@ -142,7 +160,6 @@ impl ControlPlane {
             Some(since) => since,
             None => self.leaked_at(&key, until).await?,
         };
-        let log_from = until.minus(DAY * u32::from(settings.log_days)).max(key.created_at);
         let (mut exposure, mut before) = (Exposure::default(), Before::default());
         let of_key = LogFilter { key_id: Some(id), ..LogFilter::default() };
         let to = Some(until.plus(Duration::from_millis(1)));
@@ -152,6 +169,13 @@ impl ControlPlane {
         let compared = self.go_through(&key, &earlier, Order::LatestFirst, |one| before.add(one)).await?;
         let latest =
             self.store.logged_requests(key.tenant_id, used, Order::LatestFirst, None, SHOWN).await?.requests;
+        let missing = self.store.missing_requests(key.tenant_id, since, until).await?;
+        let mut lacks = lacks(&tenant, since.max(key.created_at), until);
+        let breaks = self.store.log_breaks(since.max(key.created_at), until).await?;
+        lacks.extend(breaks.into_iter().map(Lack::EndedByForce));
+        lacks.extend((missing > 0).then_some(Lack::Missing(missing)));
+        lacks.extend(counted_to.map(|_| Lack::TooMany));
+        let log_from = tenant.settings.log_kept_from(until).max(tenant.log_whole_from).max(key.created_at);
         Ok(ExposureReport {
             key_id: id,
             since,
@@ -159,10 +183,8 @@ impl ControlPlane {
             log_from,
             counted_to,
             compared_from: compared.unwrap_or(log_from),
-            missing: self.store.missing_requests(key.tenant_id, since, until).await?,
-            is_whole: counted_to.is_none()
-                && settings.log_requests == LogRequests::All
-                && since.max(key.created_at) >= log_from,
+            missing,
+            lacks,
             exposure,
             before,
             latest,
@@ -173,6 +195,11 @@ impl ControlPlane {
     #[must_use]
     pub fn with_log_elsewhere(self, name: &str) -> Self {
         Self { log_elsewhere: Some(name.into()), ..self }
+    }
+
+    /// Where the log is kept, if it cannot be read here.
+    pub fn log_elsewhere(&self) -> Option<&str> {
+        self.log_elsewhere.as_deref()
     }
 
     /// Whether the caller may read the log, and the log is here.
@@ -214,6 +241,18 @@ impl ControlPlane {
             }
         }
     }
+}
+
+/// What its settings, and what they were, let the log of a tenant lack since a moment.
+fn lacks(tenant: &Tenant, since: Timestamp, until: Timestamp) -> Vec<Lack> {
+    let (settings, whole_from) = (&tenant.settings, tenant.log_whole_from);
+    let logged = match settings.log_requests {
+        LogRequests::All => None,
+        less @ (LogRequests::Refused | LogRequests::Nothing) => Some(Lack::NotAllLogged(less)),
+    };
+    let old = (since < settings.log_kept_from(until)).then_some(Lack::TooOld(settings.log_days));
+    let before = (since < whole_from).then_some(Lack::OtherSettings(whole_from));
+    [logged, old, before].into_iter().flatten().collect()
 }
 
 impl LogExport {

@@ -74,6 +74,7 @@ impl ControlPlane {
             key_label,
             settings: TenantSettings::default(),
             limits: RequestLimits::default(),
+            log_whole_from: Tenant::LOG_WHOLE,
             created_at,
             version: 1,
         };
@@ -128,7 +129,12 @@ impl ControlPlane {
         let id = caller.tenant_id;
         let entry = self.entry(caller, Action::TenantUpdate, id.to_string(), Value::Null)?;
         let change = move |tenant: &mut Tenant| {
-            edit(tenant, guard, entry, |tenant, _| patch.apply(tenant).map_err(Refused::from))
+            edit(tenant, guard, entry, |tenant, now| {
+                let before = tenant.settings.clone();
+                patch.apply(tenant)?;
+                tenant.note_log_settings(&before, now);
+                Ok(())
+            })
         };
         edited(self.store.change_tenant(id, change).await, LimitedId::Tenant(id), Refused::NotFound("tenant"))
     }

@@ -160,6 +160,7 @@ fn founding() -> Founding {
         created_at: moment(),
         settings: keystile_core::TenantSettings::default(),
         limits: keystile_core::RequestLimits::default(),
+        log_whole_from: Tenant::LOG_WHOLE,
         version: 1,
     };
     let person = Person {

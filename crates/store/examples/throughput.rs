@@ -142,6 +142,7 @@ fn founding() -> Founding {
         created_at,
         settings: keystile_core::TenantSettings::default(),
         limits: keystile_core::RequestLimits::default(),
+        log_whole_from: Tenant::LOG_WHOLE,
         version: 1,
     };
     let person = Person {

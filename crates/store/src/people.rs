@@ -21,8 +21,8 @@ const MEMBER: &str = "SELECT p.id, p.email, p.password_hash, p.created_at, p.dis
     WHERE m.tenant_id = $1 AND m.person_id = $2";
 const TENANTS: &str =
     "SELECT t.id, t.name, t.key_label, t.rotation_days, t.mfa_required, t.default_trust_level, t.event_days,
-        t.less_trusted_overwrites, t.on_leak, t.log_requests, t.log_days, t.created_at, t.version, t.rpm_limit,
-        t.rate_limits, m.role
+        t.less_trusted_overwrites, t.on_leak, t.log_requests, t.log_days, t.log_whole_from, t.created_at,
+        t.version, t.rpm_limit, t.rate_limits, m.role
     FROM memberships AS m JOIN tenants AS t ON t.id = m.tenant_id
     WHERE m.person_id = $1 ORDER BY t.id";
 

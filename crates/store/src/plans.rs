@@ -2,7 +2,9 @@
 //! does without gives the same answer, only later and later, so its plan has to tell.
 
 use keystile_core::key::{KeyCursor, KeyPlace, KeySort, SortOrder};
-use keystile_core::{Action, ApplicationId, CustomerId, Environment, KeyId, Seq, TenantId, Timestamp};
+use keystile_core::{
+    Action, ApplicationId, CustomerId, Environment, KeyId, LogFilter, Seq, TenantId, Timestamp,
+};
 use keystile_testkit::postgres::{Database, Postgres};
 use rusqlite::Connection;
 
@@ -10,8 +12,9 @@ use crate::engine::{postgres, sqlite};
 use crate::events::posture;
 use crate::filter::Tagged;
 use crate::listing::Listing;
+use crate::request_log::{find, sweep};
 use crate::value::Value;
-use crate::{AuditFilter, KeyFilter, KeyPage, Location, Page, Store, audit, listing, names, tags};
+use crate::{AuditFilter, KeyFilter, KeyPage, Location, Order, Page, Store, audit, listing, names, tags};
 
 /// A tag that many keys have.
 const TAG: &str = "team:web";
@@ -49,7 +52,11 @@ SELECT i, i, 'app_2', 'key_100001', 'external' FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO source_activity (source, space, stream, last_seen_at, recent) SELECT i, 1, i, i, DIGEST FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
-INSERT INTO event_counts (space, step, minute, outcome, counted) SELECT 1, 60, i * 60, 'accepted', 1 FROM numbers;";
+INSERT INTO event_counts (space, step, minute, outcome, counted) SELECT 1, 60, i * 60, 'accepted', 1 FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO requests (tenant_id, id, face, key_id, asked_by, code)
+SELECT OWNER, PLACE, 'authz', CASE WHEN i % 100 = 0 THEN BEARER ELSE PLACE END, CASE WHEN i % 100 = 1 THEN BEARER END,
+    'allowed' FROM numbers;";
 
 fn moment(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -67,12 +74,23 @@ fn customer() -> CustomerId {
     CustomerId::from_parts(moment(1), 3)
 }
 
-fn fill(digest: &str, tagged: &str) -> String {
+/// The key of a hundredth of all requests, which has asked about others as often.
+fn bearer() -> KeyId {
+    KeyId::from_parts(moment(1), 9)
+}
+
+/// How a dialect writes a digest of its own, given bytes, and the number of a row as 16 bytes.
+fn fill([digest, bytes, place]: [&str; 3]) -> String {
+    let bits = |bits: u128| bytes.replace("HEX", &format!("{bits:032x}"));
+    let tagged = bytes.replace("HEX", &tags::digest(TAG).to_hex());
     FILL.replace("TENANT", &tenant().to_string())
+        .replace("OWNER", &bits(tenant().as_u128()))
+        .replace("BEARER", &bits(bearer().as_u128()))
+        .replace("PLACE", place)
         .replace("APPLICATION", &application().to_string())
         .replace("CUSTOMER", &customer().to_string())
         .replace("DIGEST", digest)
-        .replace("TAGGED", &tagged.replace("HEX", &tags::digest(TAG).to_hex()))
+        .replace("TAGGED", &tagged)
 }
 
 /// A filled database.
@@ -87,7 +105,8 @@ impl Bed {
         let path = folder.path().join("keystile.db");
         migrate(Location::Sqlite(path.clone())).await;
         let connection = Connection::open(path).unwrap();
-        connection.execute_batch(&fill("randomblob(32)", "x'HEX'")).unwrap();
+        let written = ["randomblob(32)", "x'HEX'", "CAST(printf('%016d', i) AS BLOB)"];
+        connection.execute_batch(&fill(written)).unwrap();
         Self::Sqlite { connection, _folder: folder }
     }
 
@@ -95,7 +114,9 @@ impl Bed {
     async fn postgres(is_analyzed: bool) -> Self {
         let database = Postgres::shared().database();
         migrate(Location::Postgres { url: database.url(), max_connections: 1 }).await;
-        database.run(&fill("decode(md5(CAST(i AS TEXT)), 'hex')", "decode('HEX', 'hex')")).unwrap();
+        let place = "convert_to(lpad(CAST(i AS TEXT), 16, '0'), 'UTF8')";
+        let written = ["decode(md5(CAST(i AS TEXT)), 'hex')", "decode('HEX', 'hex')", place];
+        database.run(&fill(written)).unwrap();
         if is_analyzed {
             database.run("VACUUM ANALYZE").unwrap();
         }
@@ -316,6 +337,65 @@ async fn how_events_come_in_is_told_without_going_through_all_sources_and_counts
             for plan in [&seen, &listed, &counted] {
                 assert!(!plan.contains(costly), "{costly}:\n{plan}");
             }
+        }
+    }
+}
+
+/// By one of these, and not from the beginning to the end.
+fn assert_requests_led_by(indexes: &[&str], plan: &str, of: &str) {
+    for index in indexes {
+        assert!(plan.contains(index), "{of} without {index}:\n{plan}");
+    }
+    for costly in ["SCAN requests\n", "SCAN requests USING", "Seq Scan on requests"] {
+        assert!(!plan.contains(costly), "{of} with {costly}:\n{plan}");
+    }
+}
+
+fn by_place(bed: &Bed) -> &'static str {
+    match bed {
+        Bed::Sqlite { .. } => "SEARCH requests USING PRIMARY KEY",
+        Bed::Postgres(_) => "requests_pkey",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_the_request_log_is_a_span_of_its_tenant_or_two_of_a_key() {
+    let any = LogFilter::default;
+    let of_key = LogFilter { key_id: Some(bearer()), ..any() };
+    let refused = Some("key_revoked".to_owned());
+    for bed in &beds().await {
+        let (of_tenant, of_keys) = (vec![by_place(bed)], vec!["requests_of_key", "requests_asked_by"]);
+        for (filter, indexes) in [
+            (any(), &of_tenant),
+            (LogFilter { code: refused.clone(), ..any() }, &of_tenant),
+            (of_key.clone(), &of_keys),
+            (LogFilter { code: refused.clone(), ..of_key.clone() }, &of_keys),
+        ] {
+            for order in [Order::LatestFirst, Order::OldestFirst] {
+                let asked = find::Asked {
+                    tenant_id: tenant(),
+                    filter: filter.clone(),
+                    order,
+                    after: None,
+                    limit: 50,
+                };
+                let [(page, values), (end, of_end)] = asked.statements();
+                for mode in [FOR_THESE, FOR_ANY] {
+                    assert_requests_led_by(indexes, &bed.plan(&page, &values, mode), "a page");
+                    assert_requests_led_by(indexes, &bed.plan(&end, &of_end, mode), "its end");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_requests_are_removed_as_a_span_of_their_tenant() {
+    let before = Value::Blob(b"0000000000000500".to_vec());
+    let values = [Value::Blob(tenant().as_u128().to_be_bytes().to_vec()), before];
+    for bed in &beds().await {
+        for sql in [sweep::END, sweep::REQUESTS] {
+            assert_requests_led_by(&[by_place(bed)], &bed.plan(sql, &values, FOR_THESE), sql);
         }
     }
 }

@@ -10,19 +10,22 @@ use crate::{Store, StoreError, applications, audit, people, record};
 
 const INSERT: &str = "INSERT INTO tenants
     (id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days, less_trusted_overwrites,
-    on_leak, log_requests, log_days, created_at, version, rpm_limit, rate_limits)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    on_leak, log_requests, log_days, log_whole_from, created_at, version, rpm_limit, rate_limits)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 const ONE: &str = "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
-    less_trusted_overwrites, on_leak, log_requests, log_days, created_at, version, rpm_limit, rate_limits
+    less_trusted_overwrites, on_leak, log_requests, log_days, log_whole_from, created_at, version, rpm_limit,
+    rate_limits
     FROM tenants WHERE id = $1";
 
 const ONE_LOCKED: &str =
     "SELECT id, name, key_label, rotation_days, mfa_required, default_trust_level, event_days,
-    less_trusted_overwrites, on_leak, log_requests, log_days, created_at, version, rpm_limit, rate_limits
+    less_trusted_overwrites, on_leak, log_requests, log_days, log_whole_from, created_at, version, rpm_limit,
+    rate_limits
     FROM tenants WHERE id = $1 {for_update}";
 const UPDATE: &str = "UPDATE tenants SET name = $2, key_label = $3, rotation_days = $4, mfa_required = $5,
     default_trust_level = $6, event_days = $7, less_trusted_overwrites = $8, on_leak = $9,
-    log_requests = $10, log_days = $11, created_at = $12, version = $13, rpm_limit = $14, rate_limits = $15
+    log_requests = $10, log_days = $11, log_whole_from = $12, created_at = $13, version = $14, rpm_limit = $15,
+    rate_limits = $16
     WHERE id = $1";
 
 const LOCK_OWNER: &str = "SELECT id FROM persons WHERE id = $1 {for_update}";
@@ -134,7 +137,7 @@ async fn read_one(id: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Tenant>, St
     tx.query_opt(ONE, id).await?.map(|mut row| read(&mut row)).transpose()
 }
 
-fn values(tenant: &Tenant) -> [Value; 15] {
+fn values(tenant: &Tenant) -> [Value; 16] {
     let settings = &tenant.settings;
     let [rpm_limit, rate_limits] = record::request_limits(&tenant.limits);
     [
@@ -149,6 +152,7 @@ fn values(tenant: &Tenant) -> [Value; 15] {
         Value::text(settings.on_leak),
         Value::text(settings.log_requests),
         i64::from(settings.log_days).into(),
+        tenant.log_whole_from.into(),
         tenant.created_at.into(),
         tenant.version.into(),
         rpm_limit,
@@ -171,6 +175,7 @@ pub(crate) fn read(row: &mut Row) -> Read<Tenant> {
             log_requests: row.parsed("log_requests")?,
             log_days: row.small("log_days")?,
         },
+        log_whole_from: row.time("log_whole_from")?,
         created_at: row.time("created_at")?,
         version: row.int("version")?,
         limits: record::read_request_limits(row)?,

@@ -7,6 +7,7 @@
 
 mod api;
 mod authz;
+mod beats;
 mod body;
 mod console;
 mod document;

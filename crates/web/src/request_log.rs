@@ -1,7 +1,6 @@
 //! What of a request goes into the request log.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,9 +8,8 @@ use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use keystile_bearer::{ClientIp, RequestId};
-use keystile_core::key::LONGEST_KEY;
-use keystile_core::request_log::{PATH_MAX, USER_AGENT_MAX};
 use keystile_core::{Actor, Ask, Code, LogFace, LogMethod, LoggedRequest, PersonId, TenantId};
+use keystile_engine::Texts;
 use keystile_manage::Caller;
 use keystile_verify::{CachedKey, Verdict};
 use parking_lot::Mutex;
@@ -122,28 +120,30 @@ impl Called {
 
     /// Logs it, if it is known who called.
     pub(crate) fn log(self, app: &App, answered: &Answered<'_>) {
-        let (face, code) = (face_of(answered.route), code_of(answered));
-        let row = match self.noted.take() {
-            Some(Who::Key(key)) => app.requests.begin_of_key(face, &key, Cow::Borrowed(code)),
-            Some(Who::Person(tenant_id, person)) => Some(LoggedRequest {
-                caller: Some(Actor::Person(person)),
-                ..app.requests.begin(tenant_id, face, Cow::Borrowed(code))
-            }),
-            None => None,
-        };
-        let Some(row) = row else { return };
-        app.requests.add(LoggedRequest {
-            method: Some(self.method),
-            path: Some(answered.path.to_owned()),
-            ip: self.client.0,
-            user_agent: self.user_agent.as_ref().map(|agent| text_of(agent.as_bytes(), USER_AGENT_MAX)),
-            status: Some(answered.status.as_u16()),
-            duration_micros: micros(self.began),
-            bytes_in: self.bytes_in,
-            bytes_out: answered.bytes_out,
-            request_id: Some(answered.request_id.as_str().to_owned()),
-            ..row
-        });
+        let Some(who) = self.noted.take() else { return };
+        let row = begin(app, &who, face_of(answered.route), code_of(answered));
+        let Some(mut row) = row else { return };
+        row.method = Some(self.method);
+        row.ip = self.client.0;
+        row.status = Some(answered.status.as_u16());
+        row.duration_micros = micros(self.began);
+        row.bytes_in = self.bytes_in;
+        row.bytes_out = answered.bytes_out;
+        let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes);
+        let request_id = Some(answered.request_id.as_str().as_bytes());
+        app.requests.add(row, Texts { path: Some(answered.path.as_bytes()), user_agent, request_id });
+    }
+}
+
+/// What was answered to somebody with this code, if it is wanted in their log.
+fn begin(app: &App, who: &Who, face: LogFace, code: &'static str) -> Option<LoggedRequest> {
+    match who {
+        Who::Key(key) => app.requests.begin_of_key(face, key, Cow::Borrowed(code)),
+        Who::Person(tenant_id, person) => {
+            let mut row = app.requests.begin(*tenant_id, face, Cow::Borrowed(code));
+            row.caller = Some(Actor::Person(*person));
+            Some(row)
+        }
     }
 }
 
@@ -172,15 +172,15 @@ fn code_of(answered: &Answered<'_>) -> &'static str {
 
 /// A request with questions about keys.
 pub(crate) struct Asked<'a> {
-    pub(crate) face: LogFace,
+    face: LogFace,
+    headers: &'a HeaderMap,
     pub(crate) request_id: &'a RequestId,
-    pub(crate) began: Instant,
-    pub(crate) bytes_in: Option<u64>,
+    began: Instant,
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) fn begin(face: LogFace, headers: &HeaderMap, request_id: &'a RequestId) -> Self {
-        Self { face, request_id, began: Instant::now(), bytes_in: announced(headers) }
+    pub(crate) fn begin(face: LogFace, headers: &'a HeaderMap, request_id: &'a RequestId) -> Self {
+        Self { face, headers, request_id, began: Instant::now() }
     }
 
     /// Logs what was decided about a key; `bytes_out` is the length of an answer that tells of it alone.
@@ -199,56 +199,40 @@ impl<'a> Asked<'a> {
             row.customer_id = ask.customer_id;
         }
         let caller = asker.who.actor();
-        // A key that asks about itself is told of once.
-        row.caller = (row.key_id.map(Actor::Key) != Some(caller)).then_some(caller);
-        self.add(app, row, ask.ip, StatusCode::OK, bytes_out);
+        // A key that asks about itself is told of once; to another tenant nobody is told of who asked.
+        let is_told = row.key_id.map(Actor::Key) != Some(caller) && row.tenant_id == asker.tenant_id;
+        row.caller = is_told.then_some(caller);
+        row.ip = ask.ip;
+        row.bytes_out = bytes_out.map(|bytes| bytes as u64);
+        self.add(app, row, StatusCode::OK);
     }
 
     /// Logs that whoever asked was refused, or asked in a way that breaks a rule.
     pub(crate) fn refused(&self, app: &App, who: &Who, client: ClientIp, problem: &ApiProblem) {
-        let code = Cow::Borrowed(problem.code());
-        let row = match who {
-            Who::Key(key) => app.requests.begin_of_key(self.face, key, code),
-            Who::Person(tenant_id, person) => Some(LoggedRequest {
-                caller: Some(Actor::Person(*person)),
-                ..app.requests.begin(*tenant_id, self.face, code)
-            }),
-        };
-        if let Some(row) = row {
-            self.add(app, row, client.0, problem.status(), None);
-        }
+        let Some(mut row) = begin(app, who, self.face, problem.code()) else { return };
+        row.ip = client.0;
+        self.add(app, row, problem.status());
     }
 
-    fn add(
-        &self,
-        app: &App,
-        row: LoggedRequest,
-        ip: Option<IpAddr>,
-        status: StatusCode,
-        bytes_out: Option<usize>,
-    ) {
-        app.requests.add(LoggedRequest {
-            ip,
-            status: Some(status.as_u16()),
-            duration_micros: micros(self.began),
-            bytes_in: self.bytes_in,
-            bytes_out: bytes_out.map(|bytes| bytes as u64),
-            request_id: Some(self.request_id.as_str().to_owned()),
-            ..row
-        });
+    fn add(&self, app: &App, mut row: LoggedRequest, status: StatusCode) {
+        row.status = Some(status.as_u16());
+        row.duration_micros = micros(self.began);
+        row.bytes_in = announced(self.headers);
+        let request_id = Some(self.request_id.as_str().as_bytes());
+        app.requests.add(row, Texts { request_id, ..Texts::default() });
     }
 }
 
 /// The path of a target, without its query. One that names a host, or is none, is left out.
-pub(crate) fn path_of(target: &[u8]) -> Option<String> {
+pub(crate) fn path_of(target: &[u8]) -> Option<&[u8]> {
     let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
     let path = &target[..end];
-    path.starts_with(b"/").then(|| text_of(path, PATH_MAX))
+    path.starts_with(b"/").then_some(path)
 }
 
 /// What the client says of its software.
-pub(crate) fn user_agent(headers: &HeaderMap) -> Option<String> {
-    headers.get(USER_AGENT).map(|agent| text_of(agent.as_bytes(), USER_AGENT_MAX))
+pub(crate) fn user_agent(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(USER_AGENT).map(HeaderValue::as_bytes)
 }
 
 /// How long the body is that follows, if it is told.
@@ -261,19 +245,12 @@ pub(crate) fn micros(began: Instant) -> Option<u32> {
     u32::try_from(began.elapsed().as_micros()).ok()
 }
 
-/// As much as is kept, and a key more: one that is cut would not be known for one, and not be masked.
-fn text_of(bytes: &[u8], most: usize) -> String {
-    let longest = bytes.len().min(most + LONGEST_KEY);
-    String::from_utf8_lossy(&bytes[..longest]).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_path_is_kept_without_its_query() {
-        let path = |target: &str| path_of(target.as_bytes());
         for (target, kept) in [
             ("/orders/7?key=sk_x", Some("/orders/7")),
             ("/a#b?c", Some("/a")),
@@ -282,10 +259,8 @@ mod tests {
             ("*", None),
             ("https://user:password@example.com/a", None),
         ] {
-            assert_eq!(path(target).as_deref(), kept, "{target}");
+            assert_eq!(path_of(target.as_bytes()), kept.map(str::as_bytes), "{target}");
         }
-        assert_eq!(path_of(b"/\xff").unwrap(), "/\u{fffd}");
-        assert_eq!(path(&format!("/{}", "x".repeat(9_999))).unwrap().len(), PATH_MAX + LONGEST_KEY);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystile_core::request_log::Used;
-use keystile_core::{KeyId, Timestamp};
+use keystile_core::{KeyId, LogBreak, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -34,11 +34,15 @@ pub struct ExposureView {
     #[schema(schema_with = schema::time)]
     pub until: Timestamp,
     /// Whether every request with the key in that time is counted here. It is not if the log does not reach back so far, if some are missing
-    /// in it or cannot be written now, if the tenant does not log all requests, or if there are more than 100,000.
+    /// in it or cannot be written now, if a server was ended by force meanwhile, if the tenant does not log all requests, or did not then,
+    /// or if there are more than 100,000.
     pub complete: bool,
     /// Requests of the tenant in that time that found no room in the log, those of other keys included; by whole minutes.
     pub missing: u64,
-    /// The log reaches back to this moment for that key.
+    /// In each of these spans a server was ended by force: requests that it had not written yet are missing in the log. The latest first; at
+    /// most 20.
+    pub breaks: Vec<ExposureBreak>,
+    /// The log has what it is to have of that key from this moment on.
     #[schema(schema_with = schema::time)]
     pub log_from: Timestamp,
     /// Earlier requests with the key were compared with from this moment on.
@@ -71,6 +75,17 @@ pub struct ExposureView {
     pub requests: Vec<LoggedRequestView>,
 }
 
+/// A span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExposureBreak {
+    /// Everything before it was written.
+    #[schema(schema_with = schema::time)]
+    pub from: Timestamp,
+    /// From then on the next server has written.
+    #[schema(schema_with = schema::time)]
+    pub to: Timestamp,
+}
+
 /// Requests by what they have in common: new ones first, then by their number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExposureGroups {
@@ -101,6 +116,12 @@ pub struct ExposureGroup {
 impl ExposureGroups {
     /// Most groups that are told of each kind.
     pub const MOST: usize = 100;
+}
+
+impl From<LogBreak> for ExposureBreak {
+    fn from(LogBreak { since, until }: LogBreak) -> Self {
+        Self { from: since, to: until }
+    }
 }
 
 impl From<(Vec<Used>, bool)> for ExposureGroups {

@@ -64,7 +64,7 @@ pub use event::{
     EntityNameBody, EventListQuery, EventView, IngestAnswer, MAX_EVENTS, RejectedEvent, SendEvent, SendEvents,
 };
 pub use explanation::{CheckResult, CheckView};
-pub use exposure::{ExposureGroup, ExposureGroups, ExposureQuery, ExposureView};
+pub use exposure::{ExposureBreak, ExposureGroup, ExposureGroups, ExposureQuery, ExposureView};
 pub use import::{ImportKeys, ImportedKey, ImportedKeys, MAX_IMPORT};
 pub use ingest::{
     EventCountsView, IngestPoint, IngestPostureView, IngestQuery, IngestView, SourceListQuery, SourceView,

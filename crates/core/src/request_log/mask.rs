@@ -13,24 +13,34 @@ const LONG: usize = 20;
 /// The text, of each secret in which the beginning is left. A key of ours is found wherever it stands; what merely begins like a
 /// secret of ours must begin a word, and be long.
 pub fn masked(text: &str) -> Cow<'_, str> {
+    masked_within(text, text.len())
+}
+
+/// The same, of the first `most` bytes: what begins behind them is left out. It does not move forward when a secret before it gets
+/// shorter, as a secret among it may have been cut, and not be known for one any more.
+pub(super) fn masked_within(text: &str, most: usize) -> Cow<'_, str> {
     let mut kept = String::new();
-    let mut rest = text;
-    let mut passed = 0;
-    while let Some((at, beginning)) = next_beginning(&rest[passed..]) {
+    let (mut from, mut passed) = (0, 0);
+    while let Some((at, beginning)) = next_beginning(&text[passed..]) {
         let at = passed + at;
-        let length = secret_length(rest, at);
+        if at >= most {
+            break;
+        }
+        let length = secret_length(&text[from..], at - from);
         if length == 0 {
             passed = at + beginning.len();
             continue;
         }
-        kept.push_str(&rest[..at]);
+        kept.push_str(&text[from..at]);
         kept.push_str(beginning);
         kept.push('…');
-        rest = &rest[at + length..];
-        passed = 0;
+        from = at + length;
+        passed = from;
     }
+    // The last secret may reach further.
+    let rest = text.get(from..text.floor_char_boundary(most)).unwrap_or_default();
     if kept.is_empty() {
-        return Cow::Borrowed(text);
+        return Cow::Borrowed(rest);
     }
     kept.push_str(rest);
     Cow::Owned(kept)
@@ -79,5 +89,20 @@ mod tests {
         ] {
             assert_eq!(masked(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_begins_behind_the_end_stays_there_when_secrets_before_it_get_shorter() {
+        let key = mint(&"acme".parse().unwrap(), Environment::Production, &[7; 32]);
+        let key = key.expose();
+        let cut = format!("/{key}/x{}", &key[..key.len() - 1]);
+        let end = cut.len() - key.len() + 1;
+        assert_eq!(masked_within(&cut, end), "/sk_…/x");
+        assert_eq!(
+            masked_within(&format!("ab{key}/c"), 5),
+            "absk_…",
+            "and what begins before it is known whole"
+        );
+        assert_eq!([masked_within("äb", 1), masked_within("äb", 2), masked_within("äb", 9)], ["", "ä", "äb"]);
     }
 }

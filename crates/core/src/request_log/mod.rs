@@ -131,6 +131,15 @@ pub struct MissingRequests {
     pub count: u64,
 }
 
+/// A span of time of which nobody can tell how many requests should be in the logs and are not, as a server was ended by force in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogBreak {
+    /// Everything before was written, or is counted as missing.
+    pub since: Timestamp,
+    /// From then on everything is again.
+    pub until: Timestamp,
+}
+
 impl LogMethod {
     /// The method of this name.
     pub fn of(name: &[u8]) -> Self {
@@ -210,21 +219,28 @@ impl LoggedRequest {
     }
 
     /// Takes out what no log may show: of path and user agent whatever has the form of a secret, characters that steer a
-    /// terminal, and what is too long. To be called before anybody but the process sees it.
+    /// terminal or turn a line round, and what is too long. To be called before anybody but the process sees it.
     pub fn tidy(&mut self) {
         tidied(&mut self.path, PATH_MAX);
         tidied(&mut self.user_agent, USER_AGENT_MAX);
     }
 }
 
+/// Whether a character steers a terminal, or turns round what stands behind it, so that people read something else.
+fn steers(c: char) -> bool {
+    let turns_round =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns_round
+}
+
 /// Secrets are masked first: the beginning of one that was cut would not be known for one.
 fn tidied(text: &mut Option<String>, most: usize) {
     let Some(text) = text else { return };
-    if let Cow::Owned(masked) = masked(text) {
+    if let Cow::Owned(masked) = mask::masked_within(text, most) {
         *text = masked;
     }
-    if text.contains(char::is_control) {
-        *text = text.replace(char::is_control, "\u{fffd}");
+    if text.contains(steers) {
+        *text = text.replace(steers, "\u{fffd}");
     }
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));
@@ -248,12 +264,12 @@ mod tests {
         let key = key.expose();
         for before in [0, PATH_MAX - key.len(), PATH_MAX - 30, PATH_MAX - 4] {
             let path = format!("/{}{key}/end", "x".repeat(before));
-            let user_agent = Some(format!("curl {key}\u{1b}[2J"));
+            let user_agent = Some(format!("curl {key}\u{1b}[2J\u{202e}"));
             let mut request = LoggedRequest { path: Some(path), user_agent, ..logged(1) };
             request.tidy();
             let (path, agent) = (request.path.unwrap(), request.user_agent.unwrap());
             assert!(!path.contains(&key[..12]) && path.len() <= PATH_MAX, "{path}");
-            assert_eq!(agent, "curl sk_…\u{fffd}[2J");
+            assert_eq!(agent, "curl sk_…\u{fffd}[2J\u{fffd}");
         }
     }
 

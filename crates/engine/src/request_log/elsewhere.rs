@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use keystile_core::{ApplicationId, LogRequests, LoggedRequest, MissingRequests, TenantId};
+use keystile_core::{
+    ApplicationId, LogBreak, LogRequests, LoggedRequest, MissingRequests, TenantId, Timestamp,
+};
 use keystile_store::Store;
 use keystile_verify::BoxFuture;
 
@@ -56,5 +58,17 @@ impl Ledger for Elsewhere {
 
     fn note_missing(&self, missing: Vec<MissingRequests>) -> BoxFuture<'_, Result<(), NotLogged>> {
         self.store.note_missing(missing)
+    }
+
+    fn note_break(&self, span: LogBreak) -> BoxFuture<'_, Result<(), NotLogged>> {
+        self.store.note_break(span)
+    }
+
+    fn mark(&self, whole_until: Timestamp) -> BoxFuture<'_, Result<(), NotLogged>> {
+        self.store.mark(whole_until)
+    }
+
+    fn end(&self) -> BoxFuture<'_, Result<(), NotLogged>> {
+        self.store.end()
     }
 }

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod elsewhere;
+mod heard;
 mod sink;
 mod stored;
 mod tail;
@@ -25,8 +26,9 @@ use self::writer::Writing;
 
 pub use buffer::REQUESTS_WAITING;
 pub use elsewhere::LogElsewhere;
+pub use heard::Texts;
 pub use sink::{NotLogged, ROWS_PER_WRITE, RequestSink};
-pub use tail::{TAILS_PER_TENANT, Tail, Tailed, TooManyTails};
+pub use tail::{TAILS, TAILS_PER_TENANT, Tail, Tailed, TooManyTails};
 pub(crate) use writer::LogWriter;
 
 /// How long requests wait in memory before they are written, unless half of the room is taken before: so much is lost of the log
@@ -48,6 +50,8 @@ struct Inner {
     ledger: Arc<dyn Ledger>,
     others: Vec<Arc<dyn RequestSink>>,
     writing: Mutex<Writing>,
+    /// How many rounds of writing have begun.
+    rounds: AtomicU64,
     tails: Tails,
     written: AtomicU64,
     failures: AtomicU64,
@@ -100,6 +104,7 @@ impl RequestLog {
             ledger,
             others,
             writing: Mutex::default(),
+            rounds: AtomicU64::new(0),
             tails: Tails::default(),
             written: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -112,8 +117,8 @@ impl RequestLog {
     }
 
     /// The same for a decision, with what is known of the key. It goes into the log of the key's tenant; without a key that may
-    /// be known, into that of `asking`. Nothing if the tenant does not want it, or there is none. Waits for nothing; it costs two
-    /// readings of clocks and no memory.
+    /// be known, into that of `asking`. Nothing if the tenant does not want it, or there is none. Waits for nothing; it costs a
+    /// reading of the clock and no memory.
     pub fn begin_decision(
         &self,
         face: LogFace,
@@ -134,13 +139,15 @@ impl RequestLog {
         key: &CachedKey,
         code: Cow<'static, str>,
     ) -> Option<LoggedRequest> {
-        key.log_requests().wants(&code).then(|| LoggedRequest {
-            environment: Some(key.environment()),
-            application_id: Some(key.application_id()),
-            customer_id: key.customer_id(),
-            key_id: Some(key.id()),
-            ..self.begin(key.tenant_id(), face, code)
-        })
+        if !key.log_requests().wants(&code) {
+            return None;
+        }
+        let mut request = self.begin(key.tenant_id(), face, code);
+        request.environment = Some(key.environment());
+        request.application_id = Some(key.application_id());
+        request.customer_id = key.customer_id();
+        request.key_id = Some(key.id());
+        Some(request)
     }
 
     /// A request of which only an application is known, that must be named in it: its tenant is looked for behind the answer.
@@ -148,10 +155,10 @@ impl RequestLog {
         self.begin(NOBODY, face, code)
     }
 
-    /// Takes a request, or notes that there is no room for it. Waits for nothing. What no log may show is taken out before
-    /// anybody sees it.
-    pub fn add(&self, request: LoggedRequest) {
-        self.0.buffer.add(request);
+    /// Takes a request with its texts, or notes that there is no room for it. Waits for nothing, and takes no memory of its own. What
+    /// no log may show is taken out before anybody sees it.
+    pub fn add(&self, request: LoggedRequest, texts: Texts<'_>) {
+        self.0.buffer.add(request, texts);
     }
 
     /// Writes all that were added before, for whoever is about to read.
@@ -167,7 +174,7 @@ impl RequestLog {
     /// What is added to the log of a tenant from now on, as far as `filter` shows it.
     ///
     /// # Errors
-    /// When [`TAILS_PER_TENANT`] watch it already, or the server is about to stop.
+    /// When [`TAILS_PER_TENANT`] watch it already, or [`TAILS`] any log; or the server is about to stop.
     pub fn watch(&self, tenant_id: TenantId, filter: LogFilter) -> Result<Tail, TooManyTails> {
         self.0.tails.watch(tenant_id, filter)
     }

@@ -26,7 +26,7 @@ pub enum NotLogged {
     /// The sink does not answer; the same batch can be offered again.
     #[error("the log cannot be written now")]
     Unavailable,
-    /// The sink does not take this batch, and never will.
+    /// The sink does not take this batch, and never will. Parts of it may be offered, to find what spoils it.
     #[error("the log does not take these requests")]
     Refused,
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use keystile_core::{ApplicationId, LogRequests, LoggedRequest, MissingRequests, TenantId};
+use keystile_core::{
+    ApplicationId, LogBreak, LogRequests, LoggedRequest, MissingRequests, TenantId, Timestamp,
+};
 use keystile_store::{Store, StoreError};
 use keystile_verify::BoxFuture;
 
@@ -25,6 +27,15 @@ pub(super) trait Ledger: RequestSink {
 
     /// Notes that requests are missing. It may be noted twice when it is not known to be noted.
     fn note_missing(&self, missing: Vec<MissingRequests>) -> BoxFuture<'_, Result<(), NotLogged>>;
+
+    /// Notes that requests of any tenant may be missing in this span. It may be noted twice.
+    fn note_break(&self, span: LogBreak) -> BoxFuture<'_, Result<(), NotLogged>>;
+
+    /// Notes that everything before this moment was written, or noted as missing.
+    fn mark(&self, whole_until: Timestamp) -> BoxFuture<'_, Result<(), NotLogged>>;
+
+    /// Notes that everything was written, and nothing more comes.
+    fn end(&self) -> BoxFuture<'_, Result<(), NotLogged>>;
 }
 
 impl RequestSink for Store {
@@ -52,6 +63,18 @@ impl Ledger for Store {
 
     fn note_missing(&self, missing: Vec<MissingRequests>) -> BoxFuture<'_, Result<(), NotLogged>> {
         Box::pin(async move { self.add_missing_requests(missing).await.map_err(|error| logged(&error)) })
+    }
+
+    fn note_break(&self, span: LogBreak) -> BoxFuture<'_, Result<(), NotLogged>> {
+        Box::pin(async move { self.add_log_break(span).await.map_err(|error| logged(&error)) })
+    }
+
+    fn mark(&self, whole_until: Timestamp) -> BoxFuture<'_, Result<(), NotLogged>> {
+        Box::pin(async move { self.mark_log(whole_until).await.map_err(|error| logged(&error)) })
+    }
+
+    fn end(&self) -> BoxFuture<'_, Result<(), NotLogged>> {
+        Box::pin(async move { self.end_log().await.map_err(|error| logged(&error)) })
     }
 }
 

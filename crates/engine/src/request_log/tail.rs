@@ -10,10 +10,12 @@ use tokio::sync::mpsc;
 
 /// Most who watch the log of one tenant at a time: a team of people, each of whom costs a copy of what is shown.
 pub const TAILS_PER_TENANT: usize = 10;
+/// Most who watch any logs at a time. If none of them takes anything, half a gigabyte waits for them at the worst.
+pub const TAILS: usize = 500;
 /// Most requests that wait for one who watches: a second of a busy tenant. What is more is skipped, and told.
 const WAITING: usize = 1_000;
 
-/// So many watch this log already, or the server is about to stop.
+/// So many watch this log, or the logs of this server, already; or the server is about to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many watch this log already")]
 pub struct TooManyTails;
@@ -70,6 +72,9 @@ impl Tails {
             return Err(TooManyTails);
         }
         watched.forget_gone();
+        if watched.count() >= TAILS {
+            return Err(TooManyTails);
+        }
         let of_tenant = watched.of_tenant.entry(tenant_id).or_default();
         if of_tenant.len() >= TAILS_PER_TENANT {
             return Err(TooManyTails);
@@ -162,6 +167,10 @@ mod tests {
         open.pop();
         assert!(watch(1).is_ok());
         drop(open);
+        let all: Vec<_> =
+            (0..TAILS as u128).map(|place| watch(place / TAILS_PER_TENANT as u128).unwrap()).collect();
+        assert!(watch(9_999).is_err(), "nor do many watch all logs together");
+        drop(all);
         tails.tell(&[row(1, "allowed")]);
         assert_eq!(tails.count(), 0);
         tails.end();

@@ -5,21 +5,31 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use keystile_core::{ApplicationId, LoggedRequest, TenantId};
+use keystile_core::{ApplicationId, LoggedRequest, TenantId, Timestamp};
 use keystile_verify::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::buffer::NOBODY;
+use super::buffer::{Buffer, NOBODY, Taken};
 use super::{Inner, LOG_EVERY, NotLogged, ROWS_PER_WRITE, RequestLog};
 
 /// Longest one call of a sink may take: far longer than a batch needs, and short enough for a server that is to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is refused is tried in halves until so few are left: a request that breaks a rule takes no more with it, and whoever refuses
+/// everything is asked some thirty times for a batch.
+const REFUSED_TOGETHER: usize = ROWS_PER_WRITE / 16;
+/// So often it is noted that everything was written, in milliseconds, for whoever asks what a log may lack after a kill.
+const MARK_EVERY: u64 = 60_000;
 
 /// What was taken and is not known to be written.
 #[derive(Default)]
 pub(super) struct Writing {
-    staged: VecDeque<Batch>,
+    taken: VecDeque<Taken>,
+    batches: VecDeque<Batch>,
+    /// The last round that ended, by its number, and what came of it.
+    last: Option<(u64, Result<(), NotLogged>)>,
+    /// When it was last noted that everything was written, by the clock that nobody sets.
+    marked_at: Option<u64>,
 }
 
 /// At most [`ROWS_PER_WRITE`] requests.
@@ -69,10 +79,7 @@ async fn run(log: RequestLog, mut stopped: oneshot::Receiver<()>) {
         }
         works = written.is_ok();
         if last {
-            let waiting = log.0.waiting().await;
-            if waiting > 0 {
-                tracing::warn!(waiting, "requests are missing in the log, as it could not be written");
-            }
+            log.0.end(written).await;
             return;
         }
         // As long as it took, so that others who write have half of the store's time however many requests there are.
@@ -81,31 +88,60 @@ async fn run(log: RequestLog, mut stopped: oneshot::Receiver<()>) {
 }
 
 impl Inner {
+    /// Writes what was added before. Of all who ask while a round is under way one begins the next, and the others are told of it: if
+    /// the store hangs they wait for two rounds, and do not queue up.
     pub(super) async fn flush(&self) -> Result<(), NotLogged> {
+        let begun = self.rounds.load(Ordering::SeqCst);
         let mut writing = self.writing.lock().await;
-        // What could not be written the last time goes first: nothing more is taken until then, which bounds it.
-        let written = async {
-            self.write_staged(&mut writing).await?;
-            writing.stage(self.buffer.take());
-            self.write_staged(&mut writing).await?;
-            self.tell_missing().await
-        };
-        written.await.inspect_err(|_| {
+        if let Some((number, came_to)) = writing.last
+            && number > begun
+        {
+            return came_to;
+        }
+        let number = self.rounds.fetch_add(1, Ordering::SeqCst) + 1;
+        let came_to = self.round(&mut writing).await;
+        if came_to.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
-        })
+        }
+        writing.last = Some((number, came_to));
+        came_to
     }
 
-    async fn waiting(&self) -> usize {
-        self.buffer.waiting() + self.writing.lock().await.staged.iter().map(Batch::len).sum::<usize>()
+    async fn round(&self, writing: &mut Writing) -> Result<(), NotLogged> {
+        // What could not be written the last time goes first: nothing more is taken until then, which bounds it.
+        self.write_staged(writing).await?;
+        let now = self.clock.now();
+        writing.taken.extend(self.buffer.take());
+        self.write_staged(writing).await?;
+        self.tell_missing().await?;
+        self.mark(writing, now).await;
+        Ok(())
+    }
+
+    /// The log ends, after a last round that came to this. If something is not written, or that it is cannot be noted, the next server
+    /// finds that this one did not end it.
+    async fn end(&self, written: Result<(), NotLogged>) {
+        let waiting = self.buffer.waiting() + self.writing.lock().await.len();
+        if waiting > 0 {
+            tracing::warn!(waiting, "requests are missing in the log, as it could not be written");
+        } else if written.is_ok() && in_time(self.ledger.end()).await.is_err() {
+            tracing::warn!("that the request log is whole could not be noted");
+        }
     }
 
     async fn write_staged(&self, writing: &mut Writing) -> Result<(), NotLogged> {
-        while let Some(batch) = writing.staged.front_mut() {
+        while let Some(batch) = writing.first(&self.buffer) {
             let rows = self.judged(batch).await?;
-            if !rows.is_empty() {
-                self.write(&rows).await?;
+            let written = if rows.is_empty() { Ok(()) } else { self.write(&rows).await };
+            match written {
+                Ok(()) => drop(writing.batches.pop_front()),
+                Err(NotLogged::Unavailable) => return Err(NotLogged::Unavailable),
+                Err(NotLogged::Refused) if rows.len() > REFUSED_TOGETHER => writing.halve(&rows),
+                Err(NotLogged::Refused) => {
+                    self.buffer.give_up(&rows);
+                    writing.batches.pop_front();
+                }
             }
-            writing.staged.pop_front();
         }
         Ok(())
     }
@@ -144,14 +180,7 @@ impl Inner {
 
     /// Writes them, and tells those who watch and the other sinks. One of these that fails holds nobody up.
     async fn write(&self, rows: &Arc<[LoggedRequest]>) -> Result<(), NotLogged> {
-        match in_time(self.ledger.write(Arc::clone(rows))).await {
-            Ok(()) => {}
-            Err(NotLogged::Unavailable) => return Err(NotLogged::Unavailable),
-            Err(NotLogged::Refused) => {
-                self.buffer.give_up(rows);
-                return Ok(());
-            }
-        }
+        in_time(self.ledger.write(Arc::clone(rows))).await?;
         self.written.fetch_add(rows.len() as u64, Ordering::Relaxed);
         self.tails.tell(rows);
         for sink in &self.others {
@@ -163,6 +192,10 @@ impl Inner {
     }
 
     async fn tell_missing(&self) -> Result<(), NotLogged> {
+        if let Some(span) = self.buffer.take_untold() {
+            let told = in_time(self.ledger.note_break(span)).await;
+            told.inspect_err(|_| self.buffer.note_untold(span))?;
+        }
         let missing = self.buffer.take_missing();
         if missing.is_empty() {
             return Ok(());
@@ -170,17 +203,61 @@ impl Inner {
         let told = in_time(self.ledger.note_missing(missing.clone())).await;
         told.inspect_err(|_| self.buffer.note_again(missing))
     }
+
+    /// Notes now and then that everything is written that was answered before `now`, less what it may take from the moment of an
+    /// answer until it is added. If that cannot be noted now, it is after the next round.
+    async fn mark(&self, writing: &mut Writing, now: Timestamp) {
+        let elapsed = self.clock.elapsed_millis();
+        if writing.marked_at.is_some_and(|marked_at| elapsed.saturating_sub(marked_at) < MARK_EVERY) {
+            return;
+        }
+        if in_time(self.ledger.mark(now.minus(LOG_EVERY))).await.is_ok() {
+            writing.marked_at = Some(elapsed);
+        }
+    }
 }
 
 impl Writing {
-    fn stage(&mut self, rows: Vec<LoggedRequest>) {
-        let mut rows = rows.into_iter();
-        loop {
-            let batch: Vec<_> = rows.by_ref().take(ROWS_PER_WRITE).collect();
-            if batch.is_empty() {
-                return;
+    /// How many are not known to be written.
+    fn len(&self) -> usize {
+        let taken = self.taken.iter().map(Taken::len).sum::<usize>();
+        taken + self.batches.iter().map(Batch::len).sum::<usize>()
+    }
+
+    /// The batch that is to be written next.
+    fn first(&mut self, buffer: &Buffer) -> Option<&mut Batch> {
+        if self.batches.is_empty() {
+            let rows = self.gather(buffer);
+            if !rows.is_empty() {
+                self.batches.push_back(Batch::Raw(rows));
             }
-            self.staged.push_back(Batch::Raw(batch));
+        }
+        self.batches.front_mut()
+    }
+
+    /// As many of those that were taken as one batch has. Their texts are made here, behind the answers.
+    fn gather(&mut self, buffer: &Buffer) -> Vec<LoggedRequest> {
+        let mut rows = Vec::new();
+        while rows.len() < ROWS_PER_WRITE
+            && let Some(mut first) = self.taken.pop_front()
+        {
+            let room = ROWS_PER_WRITE - rows.len();
+            rows.extend(std::iter::from_fn(|| first.next()).take(room));
+            if first.len() > 0 {
+                self.taken.push_front(first);
+            } else {
+                buffer.give_back(first);
+            }
+        }
+        rows
+    }
+
+    /// Puts two halves of a batch in its place.
+    fn halve(&mut self, rows: &[LoggedRequest]) {
+        let (first, second) = rows.split_at(rows.len() / 2);
+        self.batches.pop_front();
+        for half in [second, first] {
+            self.batches.push_front(Batch::Judged(half.into()));
         }
     }
 }
@@ -202,11 +279,11 @@ async fn in_time<T>(call: BoxFuture<'_, Result<T, NotLogged>>) -> Result<T, NotL
 mod tests {
     use std::collections::HashMap;
 
-    use keystile_core::{Clock, LogFace, LogFilter, LogRequests, MissingRequests, Timestamp};
+    use keystile_core::{Clock, LogBreak, LogFace, LogFilter, LogId, LogRequests, MissingRequests};
     use parking_lot::Mutex;
 
     use super::super::stored::Ledger;
-    use super::super::{RequestSink, Tailed};
+    use super::super::{RequestSink, Tailed, Texts};
     use super::*;
 
     const ACME: TenantId = TenantId::from_u128(1);
@@ -230,8 +307,12 @@ mod tests {
     #[derive(Debug, Default)]
     struct Kept {
         away: Mutex<Option<NotLogged>>,
+        /// A request that it never takes, nor what comes with it.
+        bad: Mutex<Option<LogId>>,
         rows: Mutex<Vec<LoggedRequest>>,
         missing: Mutex<Vec<MissingRequests>>,
+        marks: Mutex<Vec<Timestamp>>,
+        has_ended: Mutex<bool>,
     }
 
     impl Kept {
@@ -243,6 +324,10 @@ mod tests {
 
     impl RequestSink for Kept {
         fn write(&self, rows: Arc<[LoggedRequest]>) -> BoxFuture<'_, Result<(), NotLogged>> {
+            let bad = *self.bad.lock();
+            if bad.is_some_and(|bad| rows.iter().any(|row| row.id == bad)) {
+                return Box::pin(async { Err(NotLogged::Refused) });
+            }
             if self.away.lock().is_none() {
                 self.rows.lock().extend(rows.iter().cloned());
             }
@@ -269,6 +354,28 @@ mod tests {
             self.missing.lock().extend(missing);
             self.unless_away(())
         }
+
+        fn note_break(&self, _: LogBreak) -> BoxFuture<'_, Result<(), NotLogged>> {
+            self.unless_away(())
+        }
+
+        fn mark(&self, whole_until: Timestamp) -> BoxFuture<'_, Result<(), NotLogged>> {
+            self.marks.lock().push(whole_until);
+            self.unless_away(())
+        }
+
+        fn end(&self) -> BoxFuture<'_, Result<(), NotLogged>> {
+            *self.has_ended.lock() = true;
+            self.unless_away(())
+        }
+    }
+
+    /// Adds a request without texts, and tells its id.
+    fn add(log: &RequestLog, tenant_id: TenantId, face: LogFace, code: &'static str) -> LogId {
+        let request = log.begin(tenant_id, face, code.into());
+        let id = request.id;
+        log.add(request, Texts::default());
+        id
     }
 
     fn log() -> (RequestLog, Arc<Kept>) {
@@ -281,15 +388,13 @@ mod tests {
     async fn what_is_wanted_is_written_once_and_without_secrets() {
         let (log, kept) = log();
         for (tenant_id, code) in [(ACME, "allowed"), (QUIET, "allowed"), (QUIET, "key_revoked")] {
-            log.add(log.begin(tenant_id, LogFace::Authz, code.into()));
+            add(&log, tenant_id, LogFace::Authz, code);
         }
-        let path = Some("/reset/rt_0123456789abcdefghijkl".to_owned());
-        log.add(LoggedRequest {
-            application_id: Some(SHOP),
-            path,
-            ..log.begin_unknown(LogFace::Authz, "key_not_found".into())
-        });
-        log.add(log.begin_unknown(LogFace::Authz, "key_missing".into()));
+        let mut unknown = log.begin_unknown(LogFace::Authz, "key_not_found".into());
+        unknown.application_id = Some(SHOP);
+        let path: Option<&[u8]> = Some(b"/reset/rt_0123456789abcdefghijkl");
+        log.add(unknown, Texts { path, ..Texts::default() });
+        add(&log, NOBODY, LogFace::Authz, "key_missing");
         log.flush().await.unwrap();
         log.flush().await.unwrap();
         let rows = kept.rows.lock().clone();
@@ -306,9 +411,9 @@ mod tests {
         let (log, kept) = log();
         let mut tail = log.watch(ACME, LogFilter::default()).unwrap();
         *kept.away.lock() = Some(NotLogged::Unavailable);
-        log.add(log.begin(ACME, LogFace::Authz, "allowed".into()));
+        add(&log, ACME, LogFace::Authz, "allowed");
         assert!(log.flush().await.is_err() && kept.rows.lock().is_empty());
-        log.add(log.begin(ACME, LogFace::Verify, "allowed".into()));
+        add(&log, ACME, LogFace::Verify, "allowed");
         *kept.away.lock() = None;
         log.flush().await.unwrap();
         let faces: Vec<_> = kept.rows.lock().iter().map(|row| row.face).collect();
@@ -317,7 +422,7 @@ mod tests {
             assert!(matches!(tail.next().await, Some(Tailed::Request(row)) if row.face == face));
         }
         *kept.away.lock() = Some(NotLogged::Refused);
-        log.add(log.begin(ACME, LogFace::Authz, "allowed".into()));
+        add(&log, ACME, LogFace::Authz, "allowed");
         assert!(log.flush().await.is_err(), "the gap cannot be told either");
         *kept.away.lock() = None;
         log.flush().await.unwrap();
@@ -330,10 +435,54 @@ mod tests {
         let (log, kept) = log();
         let writer = LogWriter::start(log.clone());
         for _ in 0..ROWS_PER_WRITE {
-            log.add(log.begin(ACME, LogFace::Authz, "allowed".into()));
-            log.add(log.begin(QUIET, LogFace::Authz, "key_revoked".into()));
+            add(&log, ACME, LogFace::Authz, "allowed");
+            add(&log, QUIET, LogFace::Authz, "key_revoked");
         }
         writer.stop().await;
         assert_eq!((kept.rows.lock().len(), log.stats().missing), (2 * ROWS_PER_WRITE, 0));
+        assert!(*kept.has_ended.lock(), "and says that it is whole");
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_cannot_write_what_waits_does_not_say_that_the_log_is_whole() {
+        let (log, kept) = log();
+        let writer = LogWriter::start(log.clone());
+        *kept.away.lock() = Some(NotLogged::Unavailable);
+        add(&log, ACME, LogFace::Authz, "allowed");
+        writer.stop().await;
+        assert!(!*kept.has_ended.lock() && kept.marks.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_never_taken_takes_few_others_with_it() {
+        let (log, kept) = log();
+        let ids: Vec<_> = (0..ROWS_PER_WRITE).map(|_| add(&log, ACME, LogFace::Authz, "allowed")).collect();
+        *kept.bad.lock() = Some(ids[ROWS_PER_WRITE / 3]);
+        log.flush().await.unwrap();
+        let (written, missing) = (kept.rows.lock().len(), log.stats().missing);
+        assert_eq!(written as u64 + missing, ROWS_PER_WRITE as u64);
+        assert!((1..=REFUSED_TOGETHER as u64).contains(&missing), "{missing}");
+        assert_eq!(kept.missing.lock().iter().map(|missing| missing.count).sum::<u64>(), missing);
+    }
+
+    #[tokio::test]
+    async fn of_many_who_ask_for_it_at_once_one_writes() {
+        let (log, kept) = log();
+        let busy = log.0.writing.lock().await;
+        let ask = |_| {
+            let log = log.clone();
+            tokio::spawn(async move { log.0.flush().await })
+        };
+        let asking: Vec<_> = (0..10).map(ask).collect();
+        tokio::task::yield_now().await;
+        drop(busy);
+        for one in asking {
+            one.await.unwrap().unwrap();
+        }
+        assert_eq!(log.0.rounds.load(Ordering::SeqCst), 1);
+        add(&log, ACME, LogFace::Authz, "allowed");
+        log.flush().await.unwrap();
+        assert_eq!((log.0.rounds.load(Ordering::SeqCst), kept.rows.lock().len()), (2, 1));
+        assert_eq!(*kept.marks.lock(), [Noon.now().minus(LOG_EVERY)], "once in a minute");
     }
 }

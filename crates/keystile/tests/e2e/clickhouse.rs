@@ -9,6 +9,7 @@ use keystile_testkit::server::Plan;
 use keystile_testkit::wait::eventually;
 use serde_json::{Map, Value, json};
 
+use crate::console::Browser;
 use crate::exposition::Page;
 use crate::request_log::{next_event, watch};
 use crate::world::{KEYSTILE, World, text};
@@ -127,6 +128,11 @@ async fn a_log_that_is_in_clickhouse_alone_is_not_read_here_and_can_be_watched()
         let place = "ClickHouse, in the table `logs`.`requests`";
         assert!(text(&refused.json, "detail").contains(place), "{path}");
     }
+    let owner = Browser::of_owner(&world).await;
+    let live = owner.page("logs/live").await;
+    assert!(live.contains("Requests are kept in ClickHouse, in the table"), "{live}");
+    let list = owner.open("logs?face=authz").await;
+    assert_eq!((list.status, list.header("location").ends_with("/logs/live?face=authz")), (303, true));
     assert_eq!(world.passage(text(&key, "secret"), "production", &[]).await, 200);
     world.server.stop();
     assert_eq!(of_key(&clickhouse.rows(), &key).len(), 2, "a stop writes what waits");

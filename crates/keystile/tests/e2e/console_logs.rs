@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::console::{Browser, between};
 use crate::console_authorization::assert_guarded;
+use crate::request_log::rest_of;
 use crate::seat::Seat;
 use crate::world::{World, text};
 
@@ -231,6 +232,17 @@ async fn the_stream_tells_rows_as_the_page_shows_them_and_what_was_missed() {
     assert_eq!(tokio::task::block_in_place(|| next_rows(&mut again)), rows);
     let opened = seat.open(&format!("/console/{}/logs/stream", world.credentials.tenant_id)).await;
     assert_eq!((opened.status, opened.header("location").ends_with("/logs/live")), (303, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_in_the_console_ends_with_the_session() {
+    let world = World::start().await;
+    let owner = (&world.credentials.email, &world.credentials.password);
+    let seat = Seat::empty(&world.http, world.server.address()).signed_in(owner.0, owner.1).await;
+    let mut stream = tokio::task::block_in_place(|| begin(&world, &seat, "?face=verify", ""));
+    assert_eq!(seat.send("/console/sign-out", &[]).await.status, 303);
+    let rest = tokio::task::block_in_place(|| rest_of(&mut stream));
+    assert!(!rest.contains("event:"), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,6 +77,42 @@ async fn a_report_that_may_lack_something_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_begins_while_less_was_logged_is_not_complete() {
+    let world = World::start().await;
+    let key = world.create(&json!({ "name": "quiet" })).await;
+    let path = format!("{}/{}/exposure", world.keys(), text(&key, "id"));
+    let set = async |settings: Value| {
+        world.ask("PATCH", &world.tenant(), &settings).await.expect(200);
+        world.read(&path).await
+    };
+    assert_eq!(set(json!({ "log_days": 1 })).await["complete"], true, "it is younger than a day");
+    assert_eq!(set(json!({ "log_requests": "none" })).await["complete"], false);
+    let again = set(json!({ "log_requests": "all", "log_days": 30 })).await;
+    assert_eq!(again["complete"], false, "what was not logged does not come back");
+    assert!(text(&again, "log_from") > text(&key, "created_at"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_on_a_time_in_which_the_server_was_ended_by_force_is_not_complete() {
+    let mut world = World::start().await;
+    let key = world.create(&json!({ "name": "kept" })).await;
+    let path = format!("{}/{}/exposure", world.keys(), text(&key, "id"));
+    world.server.stop();
+    world.start_again();
+    let stopped = world.read(&path).await;
+    assert_eq!((&stopped["complete"], &stopped["breaks"]), (&json!(true), &json!([])));
+    world.server.kill();
+    world.start_again();
+    let killed = world.read(&path).await;
+    assert_eq!((&killed["complete"], killed["breaks"].as_array().map(Vec::len)), (&json!(false), Some(1)));
+    let span = &killed["breaks"][0];
+    assert!(text(span, "from") < text(span, "to") && text(span, "to") <= text(&killed, "until"), "{killed}");
+    let since = text(&killed, "until");
+    let afterwards = world.read(&format!("{path}?since={since}")).await;
+    assert_eq!((&afterwards["complete"], &afterwards["breaks"]), (&json!(true), &json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_told_of_a_key_of_another_tenant() {
     let two = Two::start().await;
     let path = format!("{}/{}/exposure", two.a.keys(), text(&two.key, "id"));

@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
+use keystile_core::LogId;
 use keystile_testkit::http::NOTHING;
-use keystile_testkit::wait::DEADLINE;
+use keystile_testkit::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 
 use crate::canaries::Canaries;
@@ -208,13 +210,19 @@ pub(crate) fn next_event(stream: &mut BufReader<TcpStream>) -> Value {
     }
 }
 
-/// Begins to watch, and returns when it has begun.
+/// Begins to watch as the owner, and returns when it has begun.
 pub(crate) fn watch(world: &World, query: &str) -> BufReader<TcpStream> {
+    watch_as(&world.owner, world, query)
+}
+
+/// The same as somebody else.
+fn watch_as(credential: &str, world: &World, query: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(world.server.address()).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let (path, owner, host) = (world.tenant(), &world.owner, world.server.address());
-    let head =
-        format!("GET {path}/logs/stream{query} HTTP/1.1\r\nhost: {host}\r\nauthorization: {owner}\r\n\r\n");
+    let (path, host) = (world.tenant(), world.server.address());
+    let head = format!(
+        "GET {path}/logs/stream{query} HTTP/1.1\r\nhost: {host}\r\nauthorization: {credential}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     let mut stream = BufReader::new(stream);
     let mut text = String::new();
@@ -223,6 +231,15 @@ pub(crate) fn watch(world: &World, query: &str) -> BufReader<TcpStream> {
     }
     assert!(text.contains("text/event-stream"), "{text}");
     stream
+}
+
+/// What a stream tells until it ends as a body does.
+pub(crate) fn rest_of(stream: &mut BufReader<TcpStream>) -> String {
+    let mut rest = String::new();
+    while !rest.ends_with("\n0\r\n") {
+        assert!(stream.read_line(&mut rest).unwrap() > 0, "it was cut off: {rest}");
+    }
+    rest
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +258,20 @@ async fn whoever_watches_the_log_is_told_of_what_they_asked_for_until_the_server
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut stream, &mut rest).unwrap();
     assert!(rest.ends_with("0\r\n\r\n"), "it ends as a body does: {rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_see_the_log_any_more_is_told_nothing_further() {
+    let world = World::start().await;
+    let viewer = world.member("viewer@example.com", "viewer").await;
+    let query = "?face=verify";
+    let mut stream = tokio::task::block_in_place(|| watch_as(&viewer.token, &world, query));
+    let place = format!("{}/memberships/{}", world.tenant(), viewer.id);
+    world.ask("DELETE", &place, &NOTHING).await.expect(204);
+    let rest = tokio::task::block_in_place(|| rest_of(&mut stream));
+    assert!(!rest.contains("event:"), "{rest}");
+    let refused = world.http.json("GET", &format!("{}/logs", world.tenant()), &viewer.token, &NOTHING).await;
+    refused.expect_problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,6 +331,38 @@ async fn a_stop_loses_nothing_of_the_log_and_a_kill_nothing_that_was_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_tenant_keeps_its_log_is_removed() {
+    let mut world = World::on_sqlite().await;
+    let key = world.create(&json!({ "name": "kept" })).await;
+    let of_key = format!("&key_id={}&face=authz", text(&key, "id"));
+    world.passage(text(&key, "secret"), "production", &[]).await;
+    world.ask("PATCH", &world.tenant(), &json!({ "log_days": 1 })).await.expect(200);
+    let latest: LogId = text(&world.logged(&of_key).await[0], "id").parse().unwrap();
+    world.server.stop();
+    let before = |hours: u64| {
+        let moment = latest.made_at().minus(Duration::from_secs(hours * 60 * 60));
+        LogId::from_parts(moment, 7)
+    };
+    let (young, old) = (before(23), before(25));
+    for id in [young, old] {
+        let bits = |id: LogId| format!("x'{:032x}'", id.as_u128());
+        world.server.sql(&format!(
+            "INSERT INTO requests (tenant_id, id, face, key_id, code)
+             SELECT tenant_id, {}, face, key_id, code FROM requests WHERE id = {};",
+            bits(id),
+            bits(latest)
+        ));
+    }
+    world.start_again();
+    let kept = json!([latest.to_string(), young.to_string()]);
+    let ids = async || {
+        let ids = world.logged(&of_key).await.iter().map(|row| row["id"].clone()).collect::<Value>();
+        (ids == kept).then_some(())
+    };
+    eventually("the old request to be gone, and no other", ids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_the_log_wherever_it_was_written() {
     let world = World::start().await;
     let mut secrets = Canaries::default();
@@ -333,4 +396,27 @@ async fn a_key_of_another_tenant_leaves_no_path_of_this_one_in_its_log() {
     assert_eq!((rows.len(), text(&rows[0], "code")), (1, "wrong_application"));
     assert_eq!((&rows[0]["path"], &rows[0]["method"]), (&NOTHING, &NOTHING));
     assert!(!two.a.logged("&face=authz").await.iter().any(|row| row["key_id"] == two.key["id"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_about_a_key_of_another_tenant_learns_nothing_and_leaves_nothing() {
+    let two = Two::start().await;
+    let (id, secret) = (text(&two.key, "id"), text(&two.key, "secret"));
+    for _ in 0..3 {
+        two.a.http.json("GET", "/api/v1/whoami", &as_key(secret), &NOTHING).await.expect(200);
+    }
+    two.a.verify(&json!({ "key": secret })).await;
+    two.a.verify(&json!({ "key": secret, "explain": true })).await;
+    let batch = json!({ "requests": [{ "key": secret }] });
+    two.a.http.json("POST", "/api/v1/keys/verify-batch", &two.a.asker(), &batch).await.expect(200);
+    submit(&two.a.http, "/oauth2/introspect", &two.a.asker(), &[("token", secret)]).await.expect(200);
+    let path = format!("/api/v1/tenants/{}/logs?key_id={id}", two.tenant);
+    let theirs = two.a.http.json("GET", &path, &two.stranger, &NOTHING).await.expect(200);
+    assert_eq!(faces(theirs["data"].as_array().unwrap()), [("management", "allowed"); 3]);
+    let ours = two.a.logged("&code=key_not_found").await;
+    assert_eq!(faces_of(&ours), ["introspection", "verify_batch", "verify", "verify"]);
+    assert!(ours.iter().all(|row| row["key_id"] == NOTHING && row["caller"].is_string()), "{ours:?}");
+    // Not even by the places of requests that are not shown.
+    let page = two.a.read(&format!("{}/logs?limit=1&key_id={id}", two.a.tenant())).await;
+    assert_eq!((&page["data"], &page["next_cursor"]), (&json!([]), &NOTHING));
 }

@@ -122,6 +122,7 @@ impl Bench {
                 created_at: now,
                 settings: keystile_core::TenantSettings::default(),
                 limits: keystile_core::RequestLimits::default(),
+                log_whole_from: Tenant::LOG_WHOLE,
                 version: 1,
             },
             owner: Membership { tenant_id, person_id, role, created_at: now },

@@ -45,12 +45,12 @@ pub struct LogPage {
 }
 
 /// A part of a log to read.
-struct Asked {
-    tenant_id: TenantId,
-    filter: LogFilter,
-    order: Order,
-    after: Option<LogId>,
-    limit: u32,
+pub(crate) struct Asked {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) filter: LogFilter,
+    pub(crate) order: Order,
+    pub(crate) after: Option<LogId>,
+    pub(crate) limit: u32,
 }
 
 impl Store {
@@ -90,16 +90,7 @@ async fn read_one(sought: &[Value; 2], tx: &mut Tx<'_>) -> Read<Option<LoggedReq
 }
 
 async fn read_page(asked: &Asked, tx: &mut Tx<'_>) -> Read<LogPage> {
-    let scanned = if asked.filter.is_sparse() { SCAN } else { asked.limit + 1 };
-    let (looked_at, direction) = (looked_at(asked.filter.key_id, asked.order), asked.order.direction());
-    let [place, above, below] = asked.span();
-    let last = [place.clone(), above.clone(), below.clone(), i64::from(scanned - 1).into()];
-    let mut values = vec![place, above, below, i64::from(scanned).into(), i64::from(asked.limit + 1).into()];
-    values.extend(asked.passing());
-    let page = format!(
-        "SELECT {COLUMNS} FROM ({looked_at} LIMIT $4) AS looked_at
-         WHERE {PASSES} ORDER BY id {direction} LIMIT $5"
-    );
+    let [(page, values), (end, of_end)] = asked.statements();
     let found = tx.query(&page, &values).await?;
     let mut requests = found.into_iter().map(rows::read).collect::<Read<Vec<_>>>()?;
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
@@ -108,9 +99,7 @@ async fn read_page(asked: &Asked, tx: &mut Tx<'_>) -> Read<LogPage> {
         let next = requests.last().map(|request| request.id);
         return Ok(LogPage { requests, next });
     }
-    // Where fewer were looked at than there could be, nothing follows.
-    let end = format!("SELECT id FROM ({looked_at} LIMIT 1 OFFSET $4) AS last");
-    let next = tx.query_opt(&end, &last).await?.map(|mut row| row.bits("id")).transpose()?;
+    let next = tx.query_opt(&end, &of_end).await?.map(|mut row| row.bits("id")).transpose()?;
     Ok(LogPage { requests, next: next.map(LogId::from_u128) })
 }
 
@@ -147,6 +136,27 @@ impl Order {
 }
 
 impl Asked {
+    /// What reads the page, and what tells where the next begins when fewer were found than asked for: nothing follows where
+    /// fewer were looked at than there could be, and nothing of a key of another tenant, whose requests must not be told by their places.
+    pub(crate) fn statements(&self) -> [(String, Vec<Value>); 2] {
+        let scanned = if self.filter.is_sparse() { SCAN } else { self.limit + 1 };
+        let (looked_at, direction) = (looked_at(self.filter.key_id, self.order), self.order.direction());
+        let page = format!(
+            "SELECT {COLUMNS} FROM ({looked_at} LIMIT $4) AS looked_at
+             WHERE {PASSES} ORDER BY id {direction} LIMIT $5"
+        );
+        let end = format!("SELECT id FROM ({looked_at} LIMIT 1 OFFSET $4) AS last WHERE tenant_id = $5");
+        let bounded = |count: u32| {
+            let [place, above, below] = self.span();
+            vec![place, above, below, i64::from(count).into()]
+        };
+        let (mut values, mut of_end) = (bounded(scanned), bounded(scanned - 1));
+        values.push(i64::from(self.limit + 1).into());
+        values.extend(self.passing());
+        of_end.push(bits(self.tenant_id.as_u128()));
+        [(page, values), (end, of_end)]
+    }
+
     /// Whose, and the ids between which they are.
     fn span(&self) -> [Value; 3] {
         let LogFilter { key_id, from, to, .. } = &self.filter;

@@ -1,10 +1,11 @@
 //! What was asked and answered: the request log.
 
 mod add;
-mod find;
+mod breaks;
+pub(crate) mod find;
 mod gaps;
 mod rows;
-mod sweep;
+pub(crate) mod sweep;
 
 pub use find::{LogPage, Order};
 pub use sweep::LogSwept;

@@ -210,6 +210,7 @@ on_both_engines! {
         a_filter_that_few_requests_pass_leads_through_many,
         wishes_and_owners_are_read_of_those_who_exist,
         missing_requests_are_added_up_by_tenant_and_minute,
+        a_server_that_did_not_end_its_log_leaves_a_break_in_it,
         old_requests_are_swept_a_few_at_a_time;
     webhooks:
         every_field_of_a_webhook_comes_back,

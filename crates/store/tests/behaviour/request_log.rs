@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keystile_core::{
-    Action, Actor, ApplicationId, CustomerId, Environment, KeyId, LogFace, LogFilter, LogId, LogMethod,
-    LogRequests, LogResult, LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
+    Action, Actor, ApplicationId, CustomerId, Environment, KeyId, LogBreak, LogFace, LogFilter, LogId,
+    LogMethod, LogRequests, LogResult, LoggedRequest, Minute, MissingRequests, PersonId, TenantId, Timestamp,
 };
 use keystile_store::{LogSwept, Order, Store};
 
@@ -89,6 +89,11 @@ pub(crate) async fn every_fact_of_a_request_comes_back_in_its_own_tenant_only(be
         assert_eq!(shown(&store, tenant, &of_key).await, all[2..], "about it, or asked with it");
         assert!(shown(&store, other, &of_key).await.is_empty());
     }
+    let more = (4..8).map(|millis| full(tenant, millis)).collect();
+    add(&store, more).await;
+    let of_key = LogFilter { key_id: Some(key(4)), ..LogFilter::default() };
+    let page = store.logged_requests(other, of_key, Order::LatestFirst, None, 1).await.unwrap();
+    assert_eq!((page.requests.len(), page.next), (0, None), "nor when they were made");
     let id = all[2].id;
     assert_eq!(store.logged_request(tenant, id).await.unwrap().as_ref(), Some(&all[2]));
     assert!(store.logged_request(other, id).await.unwrap().is_none());
@@ -203,21 +208,56 @@ pub(crate) async fn old_requests_are_swept_a_few_at_a_time(bed: &Bed) {
     let gap = |millis| MissingRequests { tenant_id: tenant, minute: Minute::of(at(millis)), count: 1 };
     store.add_missing_requests(vec![gap(0), gap(DAY)]).await.unwrap();
     let sweep = async |now: Timestamp| {
-        let (mut next, mut steps) = (Some(LogSwept::default()), 0);
+        let (mut next, mut full) = (Some(LogSwept::default()), 0);
         while let Some(from) = next {
             next = store.sweep_requests(from, now).await.unwrap();
-            steps += 1;
+            full += u32::from(next.is_some_and(LogSwept::was_full));
         }
-        steps
+        full
     };
     let left = async || shown(&store, tenant, &LogFilter::default()).await.len();
-    sweep(at(20 * DAY)).await;
+    assert_eq!(sweep(at(20 * DAY)).await, 0);
     assert_eq!(left().await, 2_500, "nothing is too old yet");
-    assert!(sweep(at(20 * DAY + 2_200)).await >= 5, "a thousand at a time");
+    assert_eq!(sweep(at(20 * DAY + 2_200)).await, 2, "a thousand at a time");
     assert_eq!(left().await, 300);
     let other = World::founded(&store).await.tenant.id;
     add(&store, vec![request(other, 21 * DAY)]).await;
     sweep(at(21 * DAY)).await;
     assert_eq!((left().await, shown(&store, other, &LogFilter::default()).await.len()), (0, 1));
     assert_eq!(store.missing_requests(tenant, at(0), at(2 * DAY)).await.unwrap(), 1, "gaps go with the log");
+}
+
+pub(crate) async fn a_server_that_did_not_end_its_log_leaves_a_break_in_it(bed: &Bed) {
+    let store = bed.store().await;
+    let span = |since, until| LogBreak { since: at(since), until: at(until) };
+    let between = async |from, to| store.log_breaks(at(from), at(to)).await.unwrap();
+    store.begin_log(at(0)).await.unwrap();
+    store.mark_log(at(60)).await.unwrap();
+    assert!(between(0, 1_000).await.is_empty(), "it runs");
+    store.end_log().await.unwrap();
+    store.begin_log(at(100)).await.unwrap();
+    assert!(between(0, 1_000).await.is_empty(), "it was ended");
+    store.mark_log(at(160)).await.unwrap();
+    // It is killed, and so is the next, at once.
+    store.begin_log(at(200)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(160, 200)]);
+    store.begin_log(at(210)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(160, 210)]);
+    store.mark_log(at(270)).await.unwrap();
+    store.begin_log(at(300)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(270, 300), span(160, 210)], "the latest first");
+    assert_eq!((between(211, 269).await, between(301, 400).await), (Vec::new(), Vec::new()));
+    assert_eq!(
+        (between(210, 210).await, between(0, 160).await),
+        (vec![span(160, 210)], vec![span(160, 210)])
+    );
+    store.add_log_break(span(205, 290)).await.unwrap();
+    assert_eq!(between(0, 269).await, [span(160, 290)]);
+    // A mark of a server whose log another has ended begins anew.
+    store.end_log().await.unwrap();
+    store.mark_log(at(400)).await.unwrap();
+    store.begin_log(at(450)).await.unwrap();
+    assert_eq!(between(301, 1_000).await, [span(400, 450)]);
+    store.sweep_requests(LogSwept::default(), at(730 * DAY + 291)).await.unwrap();
+    assert_eq!(between(0, 1_000).await, [span(400, 450), span(270, 300)]);
 }

@@ -59,6 +59,7 @@ impl World {
                 log_days: 20,
             },
             limits: limits(),
+            log_whole_from: at(-i64::from(n)),
             version: 1,
         };
         let person = person(&format!("ada{n}@example.com"));

@@ -122,6 +122,7 @@ pub(crate) async fn a_tenant_is_changed_with_its_audit_entry_or_not_at_all(bed: 
         name: "Renamed".parse().unwrap(),
         key_label: "globex".parse().unwrap(),
         settings: TenantSettings { rotation_days: 3650, ..TenantSettings::default() },
+        log_whole_from: at(7),
         version: 2,
         ..world.tenant.clone()
     };

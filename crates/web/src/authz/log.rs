@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use keystile_bearer::RequestId;
-use keystile_core::{Code, LogFace, LoggedRequest};
+use keystile_core::{Code, LogFace};
+use keystile_engine::Texts;
 use keystile_verify::{CachedKey, Verdict};
 
 use super::Question;
@@ -33,27 +34,26 @@ impl Passage<'_> {
             Err(problem) => (known, problem.code(), problem.status().as_u16()),
         };
         let Question { place, original, headers, client } = question;
+        let code = Cow::Borrowed(code);
         let row = match key {
-            Some(key) => app.requests.begin_of_key(self.face, key, Cow::Borrowed(code)),
-            None => Some(LoggedRequest {
-                application_id: Some(place.application_id),
-                environment: place.environment,
-                ..app.requests.begin_unknown(self.face, Cow::Borrowed(code))
-            }),
+            Some(key) => app.requests.begin_of_key(self.face, key, code),
+            None => {
+                let mut row = app.requests.begin_unknown(self.face, code);
+                row.application_id = Some(place.application_id);
+                row.environment = place.environment;
+                Some(row)
+            }
         };
-        let Some(row) = row else { return };
+        let Some(mut row) = row else { return };
         // What is behind the gateway of another application is not for the tenant of the key to see.
         let is_own = key.is_none_or(|key| key.application_id() == place.application_id);
         let (method, target) = if is_own { original.told() } else { (None, None) };
-        app.requests.add(LoggedRequest {
-            method,
-            path: target.and_then(path_of),
-            ip: client.0,
-            user_agent: user_agent(headers),
-            status: Some(status),
-            duration_micros: micros(self.began),
-            request_id: Some(self.request_id.as_str().to_owned()),
-            ..row
-        });
+        row.method = method;
+        row.ip = client.0;
+        row.status = Some(status);
+        row.duration_micros = micros(self.began);
+        let (path, user_agent) = (target.and_then(path_of), user_agent(headers));
+        let request_id = Some(self.request_id.as_str().as_bytes());
+        app.requests.add(row, Texts { path, user_agent, request_id });
     }
 }

@@ -8,14 +8,14 @@ use crate::problem::ApiProblem;
 
 /// Where gateways write what: nginx by hand, Caddy and Traefik by themselves. A client may send the names that its
 /// gateway does not write, so what differs is refused.
-const METHOD: Told = Told { what: "method", names: ["x-forwarded-method", "x-original-method"] };
-const TARGET: Told = Told { what: "URI", names: ["x-forwarded-uri", "x-original-uri"] };
-const HOST: Told = Told { what: "host", names: ["x-forwarded-host", "x-original-host"] };
+static METHOD: Told = Told::new("method", ["x-forwarded-method", "x-original-method"]);
+static TARGET: Told = Told::new("URI", ["x-forwarded-uri", "x-original-uri"]);
+static HOST: Told = Told::new("host", ["x-forwarded-host", "x-original-host"]);
 
 /// What a gateway tells of the original request.
 struct Told {
     what: &'static str,
-    names: [&'static str; 2],
+    names: [HeaderName; 2],
 }
 
 /// How the gateway tells of the original request.
@@ -149,24 +149,28 @@ impl<'a> Original<'a> {
 }
 
 impl Told {
-    fn required<'h>(&self, headers: &'h HeaderMap) -> Result<&'h [u8], Stop> {
+    const fn new(what: &'static str, [one, other]: [&'static str; 2]) -> Self {
+        Self { what, names: [HeaderName::from_static(one), HeaderName::from_static(other)] }
+    }
+
+    fn required<'h>(&'static self, headers: &'h HeaderMap) -> Result<&'h [u8], Stop> {
         self.read(headers)?.ok_or_else(|| {
             let rule = format!(
                 "is required: the application has routes, and the gateway does not tell the {}",
                 self.what
             );
-            Stop::Untold(Invalid::new(self.names[0], rule).into())
+            Stop::Untold(Invalid::new(self.names[0].as_str(), rule).into())
         })
     }
 
     /// The first value of these headers, whatever others say.
     fn first<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
-        self.names.iter().find_map(|name| headers.get(*name)).map(HeaderValue::as_bytes)
+        self.names.iter().find_map(|name| headers.get(name)).map(HeaderValue::as_bytes)
     }
 
     /// The one value of these headers, if they have any.
     fn read<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, Barrier> {
-        let mut values = self.names.iter().flat_map(|name| headers.get_all(HeaderName::from_static(name)));
+        let mut values = self.names.iter().flat_map(|name| headers.get_all(name));
         let Some(first) = values.next() else { return Ok(None) };
         if values.any(|other| other != first) {
             return Err(Barrier::Twice(self.what));

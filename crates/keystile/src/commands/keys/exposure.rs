@@ -1,7 +1,7 @@
 //! `keystile keys exposure`.
 
 use clap::Args;
-use keystile_wire::{ExposureGroup, ExposureGroups, ExposureQuery, ExposureView};
+use keystile_wire::{ExposureBreak, ExposureGroup, ExposureGroups, ExposureQuery, ExposureView};
 
 use super::{Context, Which};
 use crate::commands::logs::rows;
@@ -86,6 +86,9 @@ fn reservations(exposure: &ExposureView) -> String {
     let mut why = vec![format!("This is not complete: the log reaches back to {}", exposure.log_from)];
     if exposure.missing > 0 {
         why.push(format!("{} requests of the tenant are missing in it", exposure.missing));
+    }
+    for ExposureBreak { from, to } in &exposure.breaks {
+        why.push(format!("a server was ended by force between {from} and {to}"));
     }
     if let Some(end) = exposure.counted_to {
         why.push(format!("there are more than are counted here: ask again with --since {end}"));

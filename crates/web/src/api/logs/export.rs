@@ -3,7 +3,7 @@
 use axum::extract::State;
 use keystile_core::{LogExportFormat, LogFilter, LoggedRequest};
 use keystile_manage::{Caller, LogExport, Refused};
-use keystile_wire::{LogExportQuery, LoggedRequestView};
+use keystile_wire::{LogExportQuery, LoggedRequestView, Problem};
 
 use crate::api::Answer;
 use crate::api::saved::{CSV, NDJSON, Pieces, saved};
@@ -18,6 +18,7 @@ use crate::state::App;
         (String = "application/x-ndjson"),
         (String = "text/csv"),
     )),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`request_log_elsewhere`: the log is kept where this server does not read it."),
 ))]
 pub(crate) async fn export_logs(
     State(app): State<App>,

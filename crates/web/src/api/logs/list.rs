@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use keystile_core::{Invalid, LogId};
 use keystile_manage::Right;
-use keystile_wire::{Listing, LogListQuery, LoggedRequestView};
+use keystile_wire::{Listing, LogListQuery, LoggedRequestView, Problem};
 
 use crate::api::{Answer, json, page_size};
 use crate::extract::{Member, PathId, Query};
@@ -15,6 +15,7 @@ use crate::state::App;
 /// others: read on until `next_cursor` is null.
 #[utoipa::path(get, path = "/logs", tag = "logs", params(("tenant_id" = String, Path), LogListQuery), responses(
     (status = 200, body = Listing<LoggedRequestView>, description = "A page of them."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`request_log_elsewhere`: the log is kept where this server does not read it."),
 ))]
 pub(crate) async fn list_logs(
     State(app): State<App>,
@@ -37,6 +38,7 @@ pub(crate) async fn list_logs(
 #[utoipa::path(get, path = "/logs/{log_id}", tag = "logs",
     params(("tenant_id" = String, Path), ("log_id" = String, Path)), responses(
     (status = 200, body = LoggedRequestView, description = "The request."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`request_log_elsewhere`: the log is kept where this server does not read it."),
 ))]
 pub(crate) async fn show_log(
     State(app): State<App>,

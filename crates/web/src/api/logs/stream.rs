@@ -1,7 +1,5 @@
 //! The log as it grows, by server-sent events (WHATWG HTML, section 9.2).
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -13,27 +11,20 @@ use keystile_core::LogId;
 use keystile_engine::{Tail, Tailed};
 use keystile_manage::Right;
 use keystile_wire::{LogStreamQuery, LoggedRequestView, Problem};
-use tokio::time::{Instant, sleep_until};
 
 use crate::api::Answer;
+use crate::beats::{Beats, NOTHING_NEW, Next, X_ACCEL_BUFFERING};
 use crate::extract::{Member, Query};
 use crate::problem::{ApiProblem, BUSY};
 use crate::request_log::Noted;
 use crate::state::App;
 
-/// Something is sent so often at least, so that whoever carries the connection does not take it for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// So often it is asked whether the caller may still see the log.
-const RECHECK: Duration = Duration::from_secs(30);
-/// A comment, which readers of events pass over.
-const NOTHING_NEW: &str = ":\n\n";
-
 /// Watch the log: a server-sent event `request` for each request that is logged from now on and passes the filters, its data as in the
-/// list. An event `skipped` tells how many were passed over, as the client took them too slowly. It ends when the caller may
-/// not read the log any more, at the latest with their token; at most 10 watch the log of a tenant. For members.
+/// list. An event `skipped` tells how many were passed over, as the client took them too slowly. It ends within ten seconds when the caller
+/// may not read the log any more, and so does it behind the end of their token; at most 10 watch the log of a tenant. For members.
 #[utoipa::path(get, path = "/logs/stream", tag = "logs", params(("tenant_id" = String, Path), LogStreamQuery), responses(
     (status = 200, body = String, content_type = "text/event-stream", description = "The requests as they come."),
-    (status = 503, body = Problem, content_type = "application/problem+json", description = "`busy`: so many watch this log already."),
+    (status = 503, body = Problem, content_type = "application/problem+json", description = "`busy`: so many watch this log already, or the logs of this server."),
 ))]
 pub(crate) async fn stream_logs(
     State(app): State<App>,
@@ -54,7 +45,8 @@ fn response(watching: Watching) -> Response {
     let pieces = stream::unfold(watching, |mut watching| async move {
         watching.next().await.map(|piece| (Ok::<_, std::convert::Infallible>(piece), watching))
     });
-    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+    let headers =
+        [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store"), (X_ACCEL_BUFFERING, "no")];
     (headers, Body::from_stream(pieces)).into_response()
 }
 
@@ -65,17 +57,14 @@ struct Watching {
     parts: Parts,
     tail: Tail,
     has_begun: bool,
-    heartbeat_at: Instant,
-    recheck_at: Instant,
+    beats: Beats,
 }
 
 impl Watching {
     fn begin(app: App, mut parts: Parts, tail: Tail) -> Self {
         // Looking again is no call, and is not noted as one.
         parts.extensions.insert(Noted::default());
-        let now = Instant::now();
-        let (heartbeat_at, recheck_at) = (now + HEARTBEAT, now + RECHECK);
-        Self { app, parts, tail, has_begun: false, heartbeat_at, recheck_at }
+        Self { app, parts, tail, has_begun: false, beats: Beats::begin() }
     }
 
     /// What is sent next; nothing at the end.
@@ -85,29 +74,23 @@ impl Watching {
             return Some(NOTHING_NEW.to_owned());
         }
         loop {
-            let piece = tokio::select! {
-                told = self.tail.next() => written(told?),
-                () = sleep_until(self.heartbeat_at) => Some(NOTHING_NEW.to_owned()),
-                () = sleep_until(self.recheck_at) => {
-                    self.recheck().await?;
-                    None
-                }
-            };
-            if let Some(piece) = piece {
-                self.heartbeat_at = Instant::now() + HEARTBEAT;
-                return Some(piece);
+            match self.beats.next(self.tail.next()).await {
+                Next::Tell(told) => return written(told),
+                Next::Beat => return Some(NOTHING_NEW.to_owned()),
+                Next::Recheck => self.recheck().await?,
+                Next::End => return None,
             }
         }
     }
 
     /// Goes on only if the caller could begin it now.
     async fn recheck(&mut self) -> Option<()> {
-        self.recheck_at = Instant::now() + RECHECK;
         let Member(caller) = Member::from_request_parts(&mut self.parts, &self.app).await.ok()?;
         caller.require(Right::ReadLogs).ok()
     }
 }
 
+/// An event; nothing, and the end, if it cannot be written, which does not come about.
 fn written(told: Tailed) -> Option<String> {
     match told {
         Tailed::Request(request) => {

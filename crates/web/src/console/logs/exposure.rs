@@ -8,16 +8,16 @@ use axum::response::IntoResponse;
 use http::StatusCode;
 use http::header::CONTENT_DISPOSITION;
 use keystile_core::request_log::Used;
-use keystile_core::{ApiKey, Code, KeyId, KeyStatus, LogRequests, Timestamp};
-use keystile_manage::{Caller, ExposureReport, MOST_COUNTED, Refused, Right};
+use keystile_core::{ApiKey, Code, KeyId, KeyStatus, LogBreak, LogRequests, Timestamp};
+use keystile_manage::{Caller, ExposureReport, Lack, MOST_COUNTED, Refused};
 use keystile_wire::ExposureGroups;
 use serde::Deserialize;
 
 use super::row::Row;
 use super::{Named, named_key};
-use crate::api::logs::exposure_of;
+use crate::api::logs::{Exposed as Told, exposed, exposure_of};
 use crate::api::{Answer, json};
-use crate::console::audit::{DAY, day_of, moment};
+use crate::console::audit::{day_of, moment};
 use crate::console::keys::meaning;
 use crate::console::page::page;
 use crate::console::shell::Shell;
@@ -53,7 +53,7 @@ struct Exposed {
     key: Option<ApiKey>,
     report: ExposureReport,
     /// What keeps the report from telling of every request.
-    doubts: Vec<String>,
+    lacks: Vec<String>,
     groups: Vec<Group>,
     rows: Vec<Row>,
     steps: Vec<Step>,
@@ -86,17 +86,15 @@ pub(super) async fn show(
     PathId(id): PathId<KeyId>,
     Sought { query, asked }: Sought<Since>,
 ) -> Answer {
-    caller.require(Right::ReadLogs)?;
-    let is_behind = app.requests.flush().await.is_err();
-    let report = app.control.exposure(&caller, id, query.moment()?).await?;
+    let Told { report, is_written } = exposed(&app, &caller, id, query.moment()?).await?;
     let names = app.control.names_in_requests(&caller, &report.latest).await?;
     let key = living(&app, &caller, id).await?;
-    let doubts = doubts(&app, &caller, &report, is_behind).await?;
+    let lacks = lacks(&report, is_written);
     let named = named_key(&app, (&caller, &shell), id, &names).await?;
     let rows = report.latest.iter().map(|request| Row::new(&shell, request, &names)).collect();
     let steps = steps(&shell, key.as_ref(), id);
     let groups = groups(&report);
-    page(&Exposed { shell, asked, named, key, report, doubts, groups, rows, steps })
+    page(&Exposed { shell, asked, named, key, report, lacks, groups, rows, steps })
 }
 
 /// The report as a file, as the API has it.
@@ -121,36 +119,38 @@ async fn living(app: &App, caller: &Caller, id: KeyId) -> Answer<Option<ApiKey>>
 }
 
 /// What keeps the report from telling of every request, each in a sentence.
-async fn doubts(app: &App, caller: &Caller, report: &ExposureReport, is_behind: bool) -> Answer<Vec<String>> {
-    let settings = app.control.tenant(caller).await?.settings;
-    let mut doubts = Vec::new();
-    if is_behind {
-        doubts.push("The latest requests cannot be written to the log now, and are not counted.".to_owned());
-    }
-    match settings.log_requests {
-        LogRequests::All => {}
-        LogRequests::Refused => {
-            doubts.push("The tenant logs only requests that were refused, or went wrong.".to_owned());
+fn lacks(report: &ExposureReport, is_written: bool) -> Vec<String> {
+    let behind = "The latest requests cannot be written to the log now, and are not counted.".to_owned();
+    let behind = (!is_written).then_some(behind);
+    behind.into_iter().chain(report.lacks.iter().map(sentence)).collect()
+}
+
+fn sentence(lack: &Lack) -> String {
+    match lack {
+        Lack::NotAllLogged(LogRequests::All | LogRequests::Refused) => {
+            "The tenant logs only requests that were refused, or went wrong.".to_owned()
         }
-        LogRequests::Nothing => doubts.push("The tenant logs no requests.".to_owned()),
+        Lack::NotAllLogged(LogRequests::Nothing) => "The tenant logs no requests.".to_owned(),
+        Lack::TooOld(days) => {
+            format!("The log is kept for {days} days; what was done before is not known any more.")
+        }
+        Lack::OtherSettings(until) => format!(
+            "Until {until} the tenant had fewer requests logged, or kept them for a shorter time; the audit log tells of it."
+        ),
+        Lack::EndedByForce(LogBreak { since, until }) => format!(
+            "Between {since} and {until} Keystile was ended by force. Requests that it had not written yet are missing."
+        ),
+        Lack::Missing(count) => {
+            let count = parts::number(*count);
+            format!(
+                "Requests of the tenant could not be logged at that time: {count}. Some may have been made with this key."
+            )
+        }
+        Lack::TooMany => {
+            let most = parts::number(u64::from(MOST_COUNTED));
+            format!("There are more than {most} requests, of which the first {most} are counted.")
+        }
     }
-    let days = settings.log_days;
-    let kept_from = report.until.minus(DAY * u32::from(days));
-    // A key that is younger than the log has no more to tell of.
-    if report.log_from <= kept_from && report.since < kept_from {
-        doubts.push(format!("The log is kept for {days} days; what was done before is not known any more."));
-    }
-    if report.missing > 0 {
-        let count = parts::number(report.missing);
-        doubts.push(format!(
-            "Requests of the tenant could not be logged at that time: {count}. Some may have been made with this key."
-        ));
-    }
-    if report.counted_to.is_some() {
-        let most = parts::number(u64::from(MOST_COUNTED));
-        doubts.push(format!("There are more than {most} requests, of which the first {most} are counted."));
-    }
-    Ok(doubts)
 }
 
 fn groups(report: &ExposureReport) -> Vec<Group> {
@@ -216,7 +216,7 @@ fn steps(shell: &Shell, key: Option<&ApiKey>, id: KeyId) -> Vec<Step> {
 
 impl Exposed {
     fn is_complete(&self) -> bool {
-        self.report.is_whole && self.doubts.is_empty()
+        self.lacks.is_empty()
     }
 
     fn allowed(&self) -> u64 {

@@ -24,7 +24,7 @@ use self::order::{Item, in_order};
 use self::row::Row;
 use super::audit::{DAY, day_of, moment};
 use super::keys::{Archived, Choices, applications, meaning};
-use super::page::page;
+use super::page::{go_to, page};
 use super::shell::Shell;
 use super::sought::{Asked, Sought};
 use super::table::{Pages, get};
@@ -104,6 +104,8 @@ struct Look {
     asked: Asked,
     /// The latest requests cannot be written now.
     is_behind: bool,
+    /// Where requests are kept, if they cannot be read here.
+    elsewhere: Option<String>,
     /// Which requests the tenant has logged, and for how many days.
     logged: LogRequests,
     days: u16,
@@ -137,7 +139,11 @@ impl Look {
         let is_behind = app.requests.flush().await.is_err();
         let Which { filter, after, limit } = which;
         let (from, to, key_id) = (filter.from, filter.to, filter.key_id);
-        let LogPage { requests, next } = app.control.logged_requests(caller, filter, after, limit).await?;
+        let elsewhere = app.control.log_elsewhere().map(str::to_owned);
+        let LogPage { requests, next } = match &elsewhere {
+            Some(_) => LogPage { requests: Vec::new(), next: None },
+            None => app.control.logged_requests(caller, filter, after, limit).await?,
+        };
         let (lower, upper) = (next.map(LogId::made_at).or(from), after.map(LogId::made_at).or(to));
         let gaps = app.control.log_gaps(caller, lower, upper).await?;
         let names = app.control.names_in_requests(caller, &requests).await?;
@@ -147,6 +153,7 @@ impl Look {
             items: in_order(rows, &gaps),
             asked,
             is_behind,
+            elsewhere,
             logged: settings.log_requests,
             days: settings.log_days,
             key: match key_id {
@@ -236,6 +243,10 @@ async fn list(
     Sought { query, asked }: Sought<Wanted>,
 ) -> Answer {
     let limit = page_size(query.limit)?;
+    if app.control.log_elsewhere().is_some() {
+        caller.require(Right::ReadLogs)?;
+        return go_to(&(shell.path("logs/live") + &asked.with("cursor", "")), shell.surroundings);
+    }
     let which = Which { filter: query.filter()?, after: query.cursor, limit: limit.into() };
     let (look, part) = Look::at(&app, (&caller, &shell), which, asked).await?;
     let is_part = part.next.is_some() && part.requests.len() < usize::from(limit);

@@ -1,7 +1,6 @@
 //! What the page of the growing log is told: server-sent events (WHATWG HTML, section 9.2) with rows as the page shows them.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
@@ -13,11 +12,11 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use keystile_core::{LogFilter, LogId, LoggedRequest};
 use keystile_engine::{Tail, Tailed};
 use keystile_manage::{Caller, Right};
-use tokio::time::{Instant, sleep_until};
 
 use super::Wanted;
 use super::row::Row;
 use crate::api::Answer;
+use crate::beats::{Beats, NOTHING_NEW, Next, X_ACCEL_BUFFERING};
 use crate::console::page::go_to;
 use crate::console::shell::Shell;
 use crate::console::sought::Sought;
@@ -28,16 +27,8 @@ use crate::state::App;
 
 /// Where a browser that comes again says what it has.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Asks nginx to hand on what it gets at once.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// Something is sent so often at least, so that whoever carries the connection does not take it for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// So often it is asked whether whoever watches may still see the log.
-const RECHECK: Duration = Duration::from_secs(30);
 /// Tells browsers to come again after three seconds when the stream breaks off.
 const GREETING: &str = "retry: 3000\n\n";
-/// A comment, which browsers pass over.
-const NOTHING_NEW: &str = ":\n\n";
 /// Told when requests are not told one by one.
 const LEFT_OUT: &str = "event: left-out\ndata: {}\n\n";
 /// Most requests in one event: half of what the page shows.
@@ -101,17 +92,14 @@ struct Watching {
     caller: Caller,
     shell: Shell,
     tail: Tail,
-    heartbeat_at: Instant,
-    recheck_at: Instant,
+    beats: Beats,
 }
 
 impl Watching {
     fn begin(app: App, mut parts: Parts, (caller, shell): (Caller, Shell), tail: Tail) -> Self {
         // Looking again is no visit, and is not noted as one.
         parts.extensions.insert(Noted::default());
-        let now = Instant::now();
-        let (heartbeat_at, recheck_at) = (now + HEARTBEAT, now + RECHECK);
-        Self { app, parts, caller, shell, tail, heartbeat_at, recheck_at }
+        Self { app, parts, caller, shell, tail, beats: Beats::begin() }
     }
 
     /// What was logged behind a request that the browser has. What is told twice the page knows by its id.
@@ -119,6 +107,9 @@ impl Watching {
         let since = after.made_at();
         let from = Some(filter.from.map_or(since, |from| from.max(since)));
         let missed = LogFilter { from, ..filter };
+        if self.app.control.log_elsewhere().is_some() {
+            return Ok(String::new());
+        }
         let part = self.app.control.logged_requests(&self.caller, missed, None, MISSED).await?;
         let mut requests = part.requests;
         requests.retain(|request| request.id > after);
@@ -130,17 +121,11 @@ impl Watching {
     /// What is sent next; nothing at the end.
     async fn next(&mut self) -> Option<String> {
         loop {
-            let piece = tokio::select! {
-                told = self.tail.next() => Some(self.told(told?).await?),
-                () = sleep_until(self.heartbeat_at) => Some(NOTHING_NEW.to_owned()),
-                () = sleep_until(self.recheck_at) => {
-                    self.recheck().await?;
-                    None
-                }
-            };
-            if let Some(piece) = piece {
-                self.heartbeat_at = Instant::now() + HEARTBEAT;
-                return Some(piece);
+            match self.beats.next(self.tail.next()).await {
+                Next::Tell(told) => return self.told(told).await,
+                Next::Beat => return Some(NOTHING_NEW.to_owned()),
+                Next::Recheck => self.recheck().await?,
+                Next::End => return None,
             }
         }
     }
@@ -173,7 +158,6 @@ impl Watching {
 
     /// Goes on only if they could begin it now.
     async fn recheck(&mut self) -> Option<()> {
-        self.recheck_at = Instant::now() + RECHECK;
         let inside = Inside::from_request_parts(&mut self.parts, &self.app).await.ok()?;
         inside.caller.require(Right::ReadLogs).ok()?;
         (self.caller, self.shell) = (inside.caller, inside.shell);
