@@ -1,58 +1,19 @@
 //! Receivers that are away, servers that are killed, and time that passes: what was to be told is told, in order, once.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::path::PathBuf;
-use std::process::Command;
 
 use keystile_testkit::receiver::{Mood, Received, Receiver};
+use keystile_testkit::standard_webhooks::check_signatures;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::webhooks::taken;
 use crate::world::{World, text};
 
-/// Names a Python that finds the library `standardwebhooks`; `cargo xtask test` installs it and sets this.
-const VARIABLE: &str = "KEYSTILE_STANDARD_WEBHOOKS";
-/// Checks what stands on standard input as a receiver would, line by line.
-const CHECK: &str = "
-import json, sys
-from standardwebhooks import Webhook
-webhook = Webhook(sys.argv[1])
-for line in sys.stdin:
-    message = json.loads(line)
-    assert webhook.verify(message['body'], message['headers'])['type'], message
-    try:
-        webhook.verify(message['body'] + ' ', message['headers'])
-    except Exception:
-        continue
-    raise SystemExit('a changed message was taken')
-";
-
 /// What is done to each key, and what is told of it.
 const LIFE: [(&str, &str); 3] =
     [("/disable", "key.disabled"), ("/enable", "key.enabled"), ("/revoke", "key.revoked")];
 const KEYS: usize = 4;
-
-/// Lets the library of the specification check all signatures.
-fn check_with_the_library(secret: &str, messages: &[Received]) {
-    let python = std::env::var_os(VARIABLE)
-        .unwrap_or_else(|| panic!("{VARIABLE} does not name a Python; `cargo xtask test` installs it"));
-    let line = |message: &Received| {
-        let headers = json!({
-            "webhook-id": message.id,
-            "webhook-timestamp": message.timestamp,
-            "webhook-signature": message.signature,
-        });
-        json!({ "body": message.body, "headers": headers }).to_string() + "\n"
-    };
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("webhooks-{}", std::process::id()));
-    std::fs::write(&file, messages.iter().map(line).collect::<String>()).unwrap();
-    let mut check = Command::new(PathBuf::from(python));
-    let output = check.args(["-c", CHECK, secret]).stdin(File::open(&file).unwrap()).output().unwrap();
-    std::fs::remove_file(&file).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_was_away_gets_everything_in_the_order_of_each_key() {
@@ -89,7 +50,7 @@ async fn a_receiver_that_was_away_gets_everything_in_the_order_of_each_key() {
         assert!(same.iter().all(|other| other.body == attempt.body), "{same:?}");
         assert_eq!(same.iter().filter(|other| other.answered == Mood::Takes).count(), 1, "{same:?}");
     }
-    check_with_the_library(&secret, &all);
+    check_signatures(&secret, &all);
 }
 
 #[tokio::test(flavor = "multi_thread")]

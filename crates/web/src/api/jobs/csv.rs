@@ -58,7 +58,7 @@ const COLUMNS: [&str; 51] = [
 ];
 
 /// With what a program that shows tables takes a text for a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 
 /// The line of names.
 pub(super) fn header() -> String {
