@@ -56,9 +56,9 @@ pub(crate) const FAILED_ANEW: &str =
     WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries
         WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'failed' AND made_at >= $3 ORDER BY id LIMIT 500)
     RETURNING key_id";
-/// Before the first of a key is found anew.
-const NONE_OF_KEY: &str = "UPDATE webhook_deliveries SET due_at = NULL
-    WHERE webhook_id = $1 AND key_id = $2 AND state = 'pending' AND due_at IS NOT NULL";
+/// Before the first of a key is found anew. In this form SQLite looks at those of the key, and not at all that are due.
+pub(crate) const NONE_OF_KEY: &str = "UPDATE webhook_deliveries SET due_at = NULL
+    WHERE webhook_id = $1 AND key_id = $2 AND state = 'pending' AND COALESCE(due_at, 0) <> 0";
 const ALL_NOW: &str =
     "UPDATE webhook_deliveries SET due_at = made_at WHERE webhook_id = $1 AND due_at > $2";
 

@@ -24,12 +24,14 @@ use crate::{Store, StoreError};
 
 pub use deliveries::{DeliveriesFound, DeliveryFilter, MOST_REDELIVERED, Redelivery};
 #[cfg(test)]
-pub(crate) use deliveries::{FAILED_ANEW, looks};
+pub(crate) use deliveries::{FAILED_ANEW, NONE_OF_KEY, looks};
 pub use due::{Backlog, DueDelivery, DueWebhook, Noted, Standing};
 #[cfg(test)]
 pub(crate) use due::{BACKLOG, BRING_FORWARD, DUE, NEXT, OF_ONE, PROMOTE};
 #[cfg(test)]
 pub(crate) use giving_up::{EXPIRED, GIVE_UP, SWEEP};
+#[cfg(test)]
+pub(crate) use notices::{KEYS, LAST};
 pub use notices::{KnownNotice, NewNotice, WatchFor, WatchedKeys};
 pub use rows::KeptWebhook;
 pub use telling::{NewDelivery, ROWS_AT_ONCE, Telling};
@@ -42,7 +44,7 @@ const LEAVE: &str = "DELETE FROM webhook_tenants WHERE tenant_id = $1
 const COUNT: &str = "SELECT COUNT(*) AS counted FROM webhooks WHERE tenant_id = $1";
 const DELETE: &str = "DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2";
 /// What was tried before has its time anew, and is due in the order in which it was made.
-const ANEW: &str = "UPDATE webhook_deliveries SET attempts = 0, first_tried_at = NULL, due_at = made_at
+pub(crate) const ANEW: &str = "UPDATE webhook_deliveries SET attempts = 0, first_tried_at = NULL, due_at = made_at
     WHERE webhook_id = $1 AND due_at IS NOT NULL AND attempts > 0";
 const SEALED_BY: &str = "SELECT sealed_by AS digest FROM webhooks
     UNION SELECT old_sealed_by AS digest FROM webhooks WHERE old_sealed_by IS NOT NULL";
