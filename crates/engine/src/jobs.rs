@@ -21,6 +21,8 @@ const AT_LATEST: Duration = Duration::from_secs(60);
 const AT_EARLIEST: Duration = Duration::from_secs(1);
 /// Until a store is asked again that has not answered.
 const AWAY: Duration = Duration::from_secs(2);
+/// How often a step that was not done is to be noted: until its lease is over.
+const NOTED_AT_MOST: u32 = 30;
 /// Pause between two steps of a job, for others that write.
 const BREATH: Duration = Duration::from_millis(5);
 
@@ -126,12 +128,19 @@ impl Worker {
         }
     }
 
+    /// Notes what befell a step. As long as the store is away that is tried again, so that the job need not wait for the end of
+    /// its lease when the store is back.
     async fn stumble(&self, claim: &JobClaim, refused: &Refused) {
         let id = claim.job.id;
         tracing::warn!(error = refused as &dyn std::error::Error, job = %id, "a step of a background job was not done");
-        if let Err(error) = self.control.stumble(claim, refused).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, job = %id, "a background job has to wait until its lease is over");
+        for _ in 0..NOTED_AT_MOST {
+            let Err(error) = self.control.stumble(claim, refused).await else { return };
+            tracing::debug!(error = &error as &dyn std::error::Error, job = %id, "nor can that be noted now");
+            if self.stopped.has_changed().is_err() {
+                break;
+            }
+            tokio::time::sleep(AWAY).await;
         }
+        tracing::warn!(job = %id, "a background job has to wait until its lease is over");
     }
 }

@@ -7,6 +7,7 @@ use keystile_testkit::standard_webhooks::check_signatures;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
+use crate::full_disk::fill_disk;
 use crate::webhooks::taken;
 use crate::world::{World, text};
 
@@ -51,6 +52,27 @@ async fn a_receiver_that_was_away_gets_everything_in_the_order_of_each_key() {
         assert_eq!(same.iter().filter(|other| other.answered == Mood::Takes).count(), 1, "{same:?}");
     }
     check_signatures(&secret, &all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_sent_once_while_there_is_no_room_to_note_that() {
+    let (world, receiver) = (World::on_sqlite().await, Receiver::start());
+    let (id, _) = world.webhook(&receiver, &json!({})).await;
+    receiver.become_so(Mood::Answers(500));
+    world.key_called("a key").await;
+    let tried = async || world.deliveries(&id, "").await.pop().filter(|one| one["last_status"] == 500);
+    eventually("an attempt in vain", tried).await;
+    fill_disk(&world);
+    receiver.become_so(Mood::Takes);
+    taken(&receiver, 1).await;
+    for _ in 0..3 {
+        let refused = world.ask("POST", &world.keys(), &json!({ "name": "no room" })).await;
+        refused.expect_problem(503, "unavailable");
+    }
+    world.server.process().limit_files(None);
+    let noted = async || world.deliveries(&id, "state=delivered").await.pop();
+    eventually("the attempt to be noted", noted).await;
+    assert_eq!(receiver.taken().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
