@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keystile_core::WebhookId;
+use keystile_core::{Timestamp, WebhookId};
 use keystile_store::{DueWebhook, Standing, StoreError};
 use tokio::time::Instant;
 
@@ -79,6 +79,16 @@ impl Agenda {
     /// Nothing waits for it now.
     pub(crate) fn forget(&mut self, webhook_id: WebhookId) {
         self.due.remove(&webhook_id);
+    }
+
+    /// Nothing is to be sent to it before then, unless something changes.
+    pub(crate) fn wait(&mut self, due: DueWebhook, later: Option<Timestamp>) {
+        match later {
+            Some(due_at) => {
+                self.due.insert(due.webhook_id, DueWebhook { due_at, ..due });
+            }
+            None => self.forget(due.webhook_id),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

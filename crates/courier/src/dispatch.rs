@@ -93,7 +93,8 @@ impl Dispatch {
         if sending.len() >= most {
             return Ok(true);
         }
-        let read = shared.store.due_deliveries((tenant_id, webhook_id), shared.clock.now(), READ).await?;
+        let now = shared.clock.now();
+        let read = shared.store.due_deliveries((tenant_id, webhook_id), now, READ).await?;
         let Some((kept, deliveries)) = read.filter(|(_, deliveries)| !deliveries.is_empty()) else {
             self.agenda.forget(webhook_id);
             return Ok(true);
@@ -105,17 +106,26 @@ impl Dispatch {
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(error, webhook = %webhook_id, "nothing can be signed");
-                shared.paces.failed(webhook_id, shared.clock.now(), 0);
+                shared.paces.failed(webhook_id, now, 0);
                 return Ok(true);
             }
         };
-        let waiting = deliveries.into_iter().filter(|due| !sending.contains(&due.delivery.id));
-        for delivery in waiting.take(most.saturating_sub(sending.len())) {
+        let free = most.saturating_sub(sending.len());
+        let is_all_read = deliveries.len() < usize::from(READ);
+        let waiting: Vec<_> =
+            deliveries.into_iter().filter(|due| !sending.contains(&due.delivery.id)).collect();
+        let is_all_sent = is_all_read && waiting.len() <= free;
+        for delivery in waiting.into_iter().take(free) {
             let Ok(permit) = Arc::clone(&shared.places).try_acquire_owned() else { return Ok(false) };
             let of = (webhook_id, delivery.delivery.id);
             shared.under_way.lock().insert(of);
             let place = Place { shared: Arc::clone(shared), of, _permit: permit };
             self.tasks.spawn(attempt(place, Arc::clone(&target), delivery));
+        }
+        if is_all_sent {
+            // Until one of them ends, or something is added, nothing else is to be sent before that moment.
+            let later = shared.store.due_later(webhook_id, now).await?;
+            self.agenda.wait(due, later);
         }
         Ok(true)
     }

@@ -77,6 +77,7 @@ async fn deliveries_that_are_done_are_not_looked_at_for_what_is_due() {
             (webhooks::NEXT, vec![none], "webhook_deliveries_due"),
             (webhooks::OF_ONE, vec![hook.clone()], "webhook_deliveries_due"),
             (webhooks::DUE, vec![hook.clone(), now.clone(), Value::Int(16)], "webhook_deliveries_due"),
+            (webhooks::LATER, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),
             (webhooks::PROMOTE, vec![hook.clone(), key.clone(), now.clone()], "webhook_deliveries_waiting"),
             (webhooks::NONE_OF_KEY, vec![hook.clone(), key.clone()], "webhook_deliveries_waiting"),
             (webhooks::BRING_FORWARD, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),

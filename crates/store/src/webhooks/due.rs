@@ -31,6 +31,9 @@ pub(crate) const DUE: &str = concat!(
     delivery_columns!(),
     ", first_tried_at, body FROM webhook_deliveries WHERE webhook_id = $1 AND due_at <= $2 ORDER BY due_at, place LIMIT $3"
 );
+/// When what is not due yet will be.
+pub(crate) const LATER: &str =
+    "SELECT due_at FROM webhook_deliveries WHERE webhook_id = $1 AND due_at > $2 ORDER BY due_at LIMIT 1";
 /// It stays due only as long as it is the first of its key: meanwhile an earlier one may have been asked for anew.
 const NOTE: &str = "UPDATE webhook_deliveries SET state = $4, attempts = attempts + 1,
         first_tried_at = COALESCE(first_tried_at, CAST($6 AS {int})), tried_at = $6, millis = $7, status = $8,
@@ -154,6 +157,19 @@ impl Store {
         self.read((which, wanted), |(which, wanted), tx| Box::pin(due(which, wanted, tx))).await
     }
 
+    /// When the first of what is not due at `now` for a webhook will be.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn due_later(
+        &self,
+        webhook_id: WebhookId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let which = [Value::text(webhook_id), now.into()];
+        self.read(which, |which, tx| Box::pin(later(which, tx))).await
+    }
+
     /// Notes an attempt of a delivery and what follows from it. One that is not pending any more stays as it is.
     ///
     /// # Errors
@@ -212,6 +228,10 @@ async fn due(
         deliveries.push(DueDelivery { delivery, first_tried_at, body: row.text("body")? });
     }
     Ok(Some((kept, deliveries)))
+}
+
+async fn later(which: &[Value; 2], tx: &mut Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+    tx.query_opt(LATER, which).await?.map(|mut row| row.time("due_at")).transpose()
 }
 
 async fn note(

@@ -27,7 +27,7 @@ pub use deliveries::{DeliveriesFound, DeliveryFilter, MOST_REDELIVERED, Redelive
 pub(crate) use deliveries::{FAILED_ANEW, NONE_OF_KEY, looks};
 pub use due::{Backlog, DueDelivery, DueWebhook, Noted, Standing};
 #[cfg(test)]
-pub(crate) use due::{BACKLOG, BRING_FORWARD, DUE, NEXT, OF_ONE, PROMOTE};
+pub(crate) use due::{BACKLOG, BRING_FORWARD, DUE, LATER, NEXT, OF_ONE, PROMOTE};
 #[cfg(test)]
 pub(crate) use giving_up::{EXPIRED, GIVE_UP, SWEEP};
 #[cfg(test)]

@@ -234,6 +234,8 @@ pub(crate) async fn what_waits_for_a_silent_receiver_is_due_when_it_answers(bed:
     assert!(due_ids(&store, &to, at(99_999)).await.is_empty());
     let next = store.due_webhook(None).await.unwrap().unwrap();
     assert_eq!((next.webhook_id, next.due_at), (to.id, at(100_000)));
+    assert_eq!(store.due_later(to.id, at(99_999)).await.unwrap(), Some(at(100_000)));
+    assert_eq!(store.due_later(to.id, at(100_000)).await.unwrap(), None);
     let first = all.into_iter().next().unwrap().delivery;
     store.note_attempt(first, attempt(Some(204), at(3_000)), Noted::Delivered).await.unwrap();
     assert_eq!(kept(&store, &to).await.webhook.unreachable_since, None);
