@@ -107,7 +107,8 @@ impl Agenda {
     /// When to look again at the latest, if nobody wakes.
     pub(crate) fn next_look(&self, shared: &Shared) -> Instant {
         let (now, begins) = (shared.clock.now(), shared.paces.begins());
-        let later = self.due.values().map(|due| begins(due.webhook_id, due.due_at)).filter(|at| *at > now).min();
+        let all = self.due.values().map(|due| begins(due.webhook_id, due.due_at));
+        let later = all.filter(|at| *at > now).min();
         let millis = later.map(|at| u64::try_from(at.as_millis() - now.as_millis()).unwrap_or(0));
         let next = millis.map(|millis| Instant::now() + Duration::from_millis(millis));
         next.map_or(self.walk_at, |next| next.min(self.walk_at))
