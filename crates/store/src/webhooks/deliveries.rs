@@ -133,7 +133,7 @@ pub(crate) fn looks(
     page: &Page<DeliveryId>,
 ) -> [(&'static str, Vec<Value>); 2] {
     let is_sparse = filter.state.is_some() || filter.key_id.is_some();
-    let scanned = if is_sparse { SCAN } else { page.limit.min(SCAN) };
+    let scanned = if is_sparse { SCAN } else { page.limit.clamp(1, SCAN) };
     let (look, end) = match filter.webhook_id {
         None => (looked_at!(""), end!("")),
         Some(_) => (looked_at!(" AND webhook_id = $7"), end!(" AND webhook_id = $4")),
