@@ -13,6 +13,8 @@ pub const MOST_OPEN: u64 = 100;
 pub const MOST_PROBLEMS: usize = 20;
 /// Most keys that one job of rotation makes secrets for: all of them are read in one piece.
 pub const MOST_ROTATED: u64 = 10_000;
+/// Most exports of a tenant that are over and whose results are kept: a loop that exports must not fill the disk.
+pub const MOST_EXPORTS: u64 = 10;
 /// Longest result, in bytes as they are stored: an export of some 150,000 keys.
 pub const MOST_RESULT_BYTES: u64 = 128 * 1024 * 1024;
 

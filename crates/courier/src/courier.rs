@@ -7,7 +7,7 @@ use std::time::Duration;
 use keystile_core::webhook::{Attempt, Reach};
 use keystile_core::{Clock, DeliveryId, Entropy, WebhookId};
 use keystile_manage::{ControlPlane, Target};
-use keystile_store::{Store, StoreError};
+use keystile_store::{Backlog, Store, StoreError};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::dispatch::Dispatch;
 use crate::message::of_test;
+use crate::paces::Paces;
 use crate::sending::Sender;
 use crate::stats::{Counts, CourierStats, Outcome};
 use crate::telling::tell_all;
@@ -24,20 +25,30 @@ use crate::watching::watch;
 const PLACES: usize = 256;
 /// Test messages under way at once: people wait for them, and nobody needs many.
 const TESTS: usize = 8;
-/// Longest pause between two rounds: a change is told within about a second, as its entry is sealed before.
-const PAUSE: Duration = Duration::from_millis(500);
-/// Time between two counts of what waits, which go through all of it.
+/// Attempts that are noted at once: each takes a connection to the database.
+const NOTES: usize = 4;
+/// Longest until the sealed log is looked at, for what other processes sealed; who seals in this one wakes.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+/// Shortest time between two looks at it.
+const TELL_PAUSE: Duration = Duration::from_millis(200);
+/// Until a store is asked again that has not answered.
+const AWAY: Duration = Duration::from_millis(500);
+/// Time between two counts of what waits.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// They go through all of it, so that this many times as long as one took is waited for the next.
+const COUNT_SELDOM: u32 = 100;
 /// Time between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Pause between two steps of a sweep, for others that write.
+const BREATH: Duration = Duration::from_millis(50);
 /// How long deliveries are kept: as long as a receiver that was away may want to see what it missed.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(crate) const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long attempts under way may take to end when the server stops. What does not is sent again after the next start.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Tells webhooks what happens; clones are the same.
 #[derive(Clone)]
-pub struct Courier(Arc<Shared>);
+pub struct Courier(pub(crate) Arc<Shared>);
 
 /// What all parts of it use.
 pub(crate) struct Shared {
@@ -48,8 +59,12 @@ pub(crate) struct Shared {
     pub(crate) sender: Sender,
     pub(crate) counts: Counts,
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) notes: Semaphore,
     pub(crate) under_way: Mutex<HashSet<(WebhookId, DeliveryId)>>,
-    pub(crate) wake: Notify,
+    pub(crate) paces: Paces,
+    /// Webhooks of which something has changed that waits for them.
+    pub(crate) changed: Mutex<HashSet<WebhookId>>,
+    wake: Notify,
     tests: Semaphore,
 }
 
@@ -90,7 +105,10 @@ impl Courier {
             sender,
             counts: Counts::default(),
             places: Arc::new(Semaphore::new(PLACES)),
+            notes: Semaphore::new(NOTES),
             under_way: Mutex::default(),
+            paces: Paces::default(),
+            changed: Mutex::default(),
             wake: Notify::new(),
             tests: Semaphore::new(TESTS),
         })))
@@ -118,9 +136,10 @@ impl Courier {
         Ok(attempt)
     }
 
-    /// Lets it look at once for what is due, after something was changed.
-    pub fn look(&self) {
-        self.0.wake.notify_one();
+    /// Lets it look at once for what is due for a webhook, after somebody has changed something, and so may have mended it.
+    pub fn look(&self, webhook_id: WebhookId) {
+        self.0.paces.forget(webhook_id);
+        self.0.look_at(webhook_id);
     }
 
     /// How the sending goes.
@@ -137,6 +156,12 @@ impl Courier {
 }
 
 impl Shared {
+    /// Lets the next round, which begins at once, look at what waits for a webhook.
+    pub(crate) fn look_at(&self, webhook_id: WebhookId) {
+        self.changed.lock().insert(webhook_id);
+        self.wake.notify_one();
+    }
+
     /// Spreads repeats, and names test messages. Without random bytes the time will do for both.
     pub(crate) fn random(&self) -> u64 {
         let mut random = [0; 8];
@@ -159,8 +184,7 @@ impl Running {
 }
 
 async fn go_round(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
-    let mut dispatch = Dispatch::default();
-    let (mut works, mut chores) = (true, Chores::due_now());
+    let (mut dispatch, mut chores, mut works) = (Dispatch::new(), Chores::due_now(), true);
     loop {
         let round = round(&shared, &mut dispatch, &mut chores).await;
         match (&round, works) {
@@ -168,66 +192,78 @@ async fn go_round(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
                 let error: &dyn std::error::Error = error;
                 tracing::warn!(error, "webhooks cannot be told now; they will be when the store answers");
             }
-            (Ok(()), false) => tracing::info!("webhooks are told again"),
-            (Ok(()), true) | (Err(_), false) => {}
+            (Ok(_), false) => tracing::info!("webhooks are told again"),
+            (Ok(_), true) | (Err(_), false) => {}
         }
         works = round.is_ok();
         tokio::select! {
-            () = next_round(&shared, works) => {}
+            () = next_round(&shared, &mut chores, round.ok()) => {}
             _ = &mut stopped => break,
         }
     }
     let _drained = tokio::time::timeout(DRAIN, dispatch.finish()).await;
 }
 
-/// A store that is away is asked again after a pause, whoever wakes.
-async fn next_round(shared: &Shared, works: bool) {
-    let pause = tokio::time::sleep(PAUSE);
-    if works {
-        tokio::select! {
-            () = pause => {}
-            () = shared.wake.notified() => {}
-        }
-    } else {
-        pause.await;
+/// Waits until then, or until something has happened. A store that is away is asked again after a pause, whoever wakes.
+async fn next_round(shared: &Shared, chores: &mut Chores, next: Option<Instant>) {
+    let Some(next) = next else { return tokio::time::sleep(AWAY).await };
+    tokio::select! {
+        () = tokio::time::sleep_until(next) => {}
+        () = shared.wake.notified() => {}
+        () = shared.store.sealed() => chores.tell_soon(),
     }
 }
 
-async fn round(shared: &Arc<Shared>, dispatch: &mut Dispatch, chores: &mut Chores) -> Result<(), StoreError> {
+/// Does what is due, and tells when the next round is at the latest.
+pub(crate) async fn round(
+    shared: &Arc<Shared>,
+    dispatch: &mut Dispatch,
+    chores: &mut Chores,
+) -> Result<Instant, StoreError> {
     let now = Instant::now();
     if now >= chores.tell_at {
-        if tell_all(shared).await? {
-            // There may be more to tell: the next round goes on with it at once.
-            shared.wake.notify_one();
-        } else {
-            chores.tell_at = now + PAUSE;
+        chores.told_at = now;
+        // There may be more to tell: the next round goes on with it at once.
+        if !tell_all(shared).await? {
+            chores.tell_at = now + TELL_EVERY;
         }
     }
-    dispatch.round(shared).await?;
+    let look_at = dispatch.round(shared).await?;
     if now >= chores.count_at {
-        chores.count_at = now + COUNT_EVERY;
-        shared.counts.set_backlog(shared.store.webhook_backlog().await?);
+        let began = Instant::now();
+        let is_idle = dispatch.is_idle();
+        let backlog = if is_idle { Backlog::default() } else { shared.store.webhook_backlog().await? };
+        shared.counts.set_backlog(backlog);
+        chores.count_at = now + COUNT_EVERY.max((Instant::now() - began) * COUNT_SELDOM);
     }
     if now >= chores.sweep_at {
         let before = shared.clock.now().minus(KEPT);
-        // The rest is swept in the rounds that follow.
-        if shared.store.sweep_deliveries(before).await? == 0 {
-            chores.sweep_at = now + SWEEP_EVERY;
-        }
+        let swept = shared.store.sweep_deliveries(before).await?;
+        chores.sweep_at = now + if swept == 0 { SWEEP_EVERY } else { BREATH };
     }
-    Ok(())
+    Ok(look_at.min(chores.next()))
 }
 
 /// When what is not done in every round is done next.
-struct Chores {
+pub(crate) struct Chores {
     tell_at: Instant,
+    told_at: Instant,
     count_at: Instant,
     sweep_at: Instant,
 }
 
 impl Chores {
-    fn due_now() -> Self {
+    pub(crate) fn due_now() -> Self {
         let now = Instant::now();
-        Self { tell_at: now, count_at: now, sweep_at: now }
+        Self { tell_at: now, told_at: now, count_at: now, sweep_at: now }
+    }
+
+    /// Something was sealed.
+    fn tell_soon(&mut self) {
+        self.tell_at = self.tell_at.min(self.told_at + TELL_PAUSE);
+    }
+
+    fn next(&self) -> Instant {
+        self.tell_at.min(self.count_at).min(self.sweep_at)
     }
 }

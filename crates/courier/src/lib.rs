@@ -5,9 +5,13 @@
 //! and noted with what follows. All that is remembered is in the store, so that a kill loses nothing and a message keeps
 //! its id. This crate must never know who manages webhooks, nor HTTP but as a client.
 
+mod agenda;
+#[cfg(test)]
+mod away;
 mod courier;
 mod dispatch;
 mod message;
+mod paces;
 mod resolver;
 mod sending;
 mod signature;

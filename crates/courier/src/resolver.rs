@@ -1,11 +1,12 @@
 //! Looks names up, and gives those addresses alone that may be connected to. As a connection is made to what is given here, a name
 //! cannot stand for one address when it is checked and for another when it is connected to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use keystile_core::webhook::Reach;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 /// Which addresses are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +31,35 @@ impl Way {
 #[error("the name stands for no address that may be connected to")]
 pub(crate) struct NotReachable;
 
+/// Look-ups under way at once. Each takes a thread, of which the runtime has 512 for all that blocks, for as long as the name servers
+/// of a tenant's choice let it wait, whoever still wants to know: passwords must be checked meanwhile.
+pub(crate) const LOOK_UPS: usize = 64;
+
 /// Looks names up as the system does.
 pub(crate) struct Resolver {
     reach: Arc<Reach>,
     way: Way,
+    turns: Arc<Semaphore>,
 }
 
 impl Resolver {
-    pub(crate) const fn new(reach: Arc<Reach>, way: Way) -> Self {
-        Self { reach, way }
+    /// `turns` are shared by all that look names up.
+    pub(crate) const fn new(reach: Arc<Reach>, way: Way, turns: Arc<Semaphore>) -> Self {
+        Self { reach, way, turns }
     }
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (reach, way) = (Arc::clone(&self.reach), self.way);
+        let (reach, way, turns) = (Arc::clone(&self.reach), self.way, Arc::clone(&self.turns));
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let turn = turns.acquire_owned().await?;
+            let look_up = move || {
+                // It cannot be broken off, so its turn is over when it is.
+                let _turn = turn;
+                (name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>)
+            };
+            let found = tokio::task::spawn_blocking(look_up).await??;
             Ok(reachable(found, way, &reach)?)
         })
     }
@@ -81,11 +94,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_name_of_this_machine_is_looked_up_and_refused() {
-        let resolver = Resolver::new(Arc::default(), Way::Encrypted);
+        let turns = Arc::new(Semaphore::new(1));
+        let resolver = Resolver::new(Arc::default(), Way::Encrypted, Arc::clone(&turns));
         let refused = resolver.resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(refused.downcast_ref::<NotReachable>().is_some(), "{refused:?}");
         let own = Arc::new(Reach::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]));
-        let found = Resolver::new(own, Way::Plain).resolve("localhost".parse().unwrap()).await;
+        assert_eq!(turns.available_permits(), 1);
+        let found = Resolver::new(own, Way::Plain, turns).resolve("localhost".parse().unwrap()).await;
         assert!(found.unwrap().all(|address| address.ip().is_loopback()));
     }
 }

@@ -11,8 +11,9 @@ use keystile_manage::Target;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+use tokio::sync::Semaphore;
 
-use crate::resolver::{NotReachable, Resolver, Way};
+use crate::resolver::{LOOK_UPS, NotReachable, Resolver, Way};
 use crate::signature::signatures;
 
 /// Longest wait for a connection.
@@ -43,8 +44,9 @@ impl Sender {
     /// # Errors
     /// When TLS cannot be set up on this machine.
     pub(crate) fn new(reach: Arc<Reach>, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
-        let encrypted = client(&reach, Way::Encrypted)?;
-        let plain = client(&reach, Way::Plain)?;
+        let look_ups = Arc::new(Semaphore::new(LOOK_UPS));
+        let encrypted = client(&reach, Way::Encrypted, &look_ups)?;
+        let plain = client(&reach, Way::Plain, &look_ups)?;
         Ok(Self { reach, encrypted, plain, clock })
     }
 
@@ -107,7 +109,7 @@ const UNSENDABLE: &str = "the URL cannot be sent to";
 const NOT_REACHABLE: &str =
     "the address is private, local or reserved, and not listed in KEYSTILE_WEBHOOK_ALLOW";
 
-fn client(reach: &Arc<Reach>, way: Way) -> Result<Client, reqwest::Error> {
+fn client(reach: &Arc<Reach>, way: Way, look_ups: &Arc<Semaphore>) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("Keystile/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -118,7 +120,7 @@ fn client(reach: &Arc<Reach>, way: Way) -> Result<Client, reqwest::Error> {
         .timeout(TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .dns_resolver(Arc::new(Resolver::new(Arc::clone(reach), way)))
+        .dns_resolver(Arc::new(Resolver::new(Arc::clone(reach), way, Arc::clone(look_ups))))
         .build()
 }
 

@@ -1,8 +1,8 @@
 //! From the sealed log to deliveries.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use keystile_core::{ApiKey, DeliveryId, KeyId, TenantId, Timestamp, Webhook};
+use keystile_core::{ApiKey, DeliveryId, KeyId, TenantId, Timestamp, Webhook, WebhookId};
 use keystile_store::{NewDelivery, StoreError, Telling};
 
 use crate::courier::Shared;
@@ -29,9 +29,12 @@ async fn tell_next(shared: &Shared, tenant_id: TenantId) -> Result<(), StoreErro
     let (places, now) = ((telling.told, last.seq), shared.clock.now());
     let Some(mut ids) = Ids::new(shared, now) else { return Ok(()) };
     let deliveries = deliveries(&telling, now, &mut ids);
+    let told: BTreeSet<WebhookId> = deliveries.iter().map(|delivery| delivery.webhook_id).collect();
+    let added = shared.store.add_deliveries(tenant_id, places, now, deliveries).await;
+    // Also where nobody knows whether they were added.
+    told.into_iter().for_each(|webhook_id| shared.look_at(webhook_id));
     // If somebody else has told it meanwhile, there is nothing left to do.
-    let _is_told = shared.store.add_deliveries(tenant_id, places, now, deliveries).await?;
-    Ok(())
+    added.map(drop)
 }
 
 fn deliveries(telling: &Telling, now: Timestamp, ids: &mut Ids) -> Vec<NewDelivery> {

@@ -1,11 +1,12 @@
 //! From what becomes true of keys by time alone to deliveries.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keystile_core::webhook::{EXPIRING_DAYS, Notice, UNUSED_DAYS, notices};
 use keystile_core::{ApiKey, KeyId, TenantId, Timestamp};
-use keystile_store::{KnownNotice, NewNotice, StoreError, WatchFor, WatchedKeys};
+use keystile_store::{KnownNotice, NewNotice, ROWS_AT_ONCE, StoreError, WatchFor, WatchedKeys};
 
 use crate::courier::Shared;
 use crate::message::{Shown, of_notice};
@@ -43,10 +44,12 @@ async fn watch_one(shared: &Shared, tenant_id: TenantId) -> Result<(), StoreErro
         let now = shared.clock.now();
         let watched = shared.store.watched_keys(tenant_id, after, wanted(now)).await?;
         let Some(mut ids) = Ids::new(shared, now) else { return Ok(()) };
-        let new = news(&watched, now, &mut ids);
-        if !new.is_empty() {
-            shared.store.add_notices(tenant_id, now, new).await?;
-            shared.wake.notify_one();
+        for part in parts(news(&watched, now, &mut ids)) {
+            let deliveries = part.iter().flat_map(|notice| &notice.deliveries);
+            let told: BTreeSet<_> = deliveries.map(|delivery| delivery.webhook_id).collect();
+            let added = shared.store.add_notices(tenant_id, now, part).await;
+            told.into_iter().for_each(|webhook_id| shared.look_at(webhook_id));
+            added?;
         }
         let Some(next) = watched.next else { return Ok(()) };
         after = Some(next);
@@ -85,12 +88,35 @@ fn news(watched: &WatchedKeys, now: Timestamp, ids: &mut Ids) -> Vec<NewNotice> 
     new
 }
 
+/// The same in parts that are added at a time, so that others have their turn.
+fn parts(new: Vec<NewNotice>) -> Vec<Vec<NewNotice>> {
+    let (mut parts, mut rows) = (Vec::<Vec<NewNotice>>::new(), 0);
+    for notice in new {
+        let more = notice.deliveries.len();
+        match parts.last_mut().filter(|_| rows + more <= ROWS_AT_ONCE) {
+            Some(part) => {
+                rows += more;
+                part.push(notice);
+            }
+            None => {
+                rows = more;
+                parts.push(vec![notice]);
+            }
+        }
+    }
+    parts
+}
+
 fn known(key: &ApiKey, notice: &Notice) -> KnownNotice {
     KnownNotice { key_id: key.id, kind: notice.kind, mark: notice.mark.clone() }
 }
 
 #[cfg(test)]
 mod tests {
+    use keystile_core::webhook::NoticeKind;
+    use keystile_core::{DeliveryId, WebhookEvent, WebhookId};
+    use keystile_store::NewDelivery;
+
     use super::*;
 
     #[test]
@@ -98,5 +124,27 @@ mod tests {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let WatchFor { ending, unused, .. } = wanted(now);
         assert_eq!((ending, unused), (now.plus(DAY * 30), now.minus(DAY * 30)));
+    }
+
+    #[test]
+    fn much_that_is_told_at_once_is_added_part_by_part() {
+        let notice = |deliveries: usize| {
+            let (key_id, webhook_id) = (KeyId::from_u128(1), WebhookId::from_u128(2));
+            let delivery = NewDelivery {
+                id: DeliveryId::from_u128(3),
+                webhook_id,
+                key_id,
+                event: WebhookEvent::KeyUnused,
+                happened_at: Timestamp::from_millis(0),
+                body: String::new(),
+            };
+            let notice = KnownNotice { key_id, kind: NoticeKind::Unused, mark: String::new() };
+            NewNotice { notice, deliveries: vec![delivery; deliveries] }
+        };
+        let sizes = |all: Vec<NewNotice>| parts(all).iter().map(Vec::len).collect::<Vec<_>>();
+        assert!(sizes(Vec::new()).is_empty());
+        let few = ROWS_AT_ONCE / 20;
+        assert_eq!(sizes((0..=few).map(|_| notice(20)).collect()), [few, 1]);
+        assert_eq!(sizes(vec![notice(ROWS_AT_ONCE), notice(1), notice(ROWS_AT_ONCE)]), [1, 1, 1]);
     }
 }

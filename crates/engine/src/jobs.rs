@@ -15,8 +15,14 @@ use crate::Commits;
 const AT_ONCE: usize = 4;
 /// How long a job is worked on before others have their turn.
 const TURN: Duration = Duration::from_secs(5);
-/// Longest until a job is noticed that becomes due by time alone.
-const AT_LATEST: Duration = Duration::from_secs(2);
+/// Longest until jobs are looked for, for what was missed: who makes one wakes, and who waits for a moment is known.
+const AT_LATEST: Duration = Duration::from_secs(60);
+/// Shortest pause between two looks for jobs that become due by time alone.
+const AT_EARLIEST: Duration = Duration::from_secs(1);
+/// Until a store is asked again that has not answered.
+const AWAY: Duration = Duration::from_secs(2);
+/// How often a step that was not done is to be noted: until its lease is over.
+const NOTED_AT_MOST: u32 = 30;
 /// Pause between two steps of a job, for others that write.
 const BREATH: Duration = Duration::from_millis(5);
 
@@ -63,10 +69,11 @@ async fn run(mut worker: Worker) {
                     "background jobs cannot be done now; they go on when the store answers"
                 );
             }
-            (Ok(()), false) => tracing::info!("background jobs are done again"),
-            (Ok(()), true) | (Err(_), false) => {}
+            (Ok(_), false) => tracing::info!("background jobs are done again"),
+            (Ok(_), true) | (Err(_), false) => {}
         }
         works = round.is_ok();
+        let pause = round.unwrap_or(AWAY);
         tokio::select! {
             _ = worker.stopped.changed() => break,
             Some(ended) = turns.join_next() => {
@@ -75,24 +82,28 @@ async fn run(mut worker: Worker) {
                 }
             }
             () = worker.control.job_made() => {}
-            () = tokio::time::sleep(AT_LATEST) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
     while turns.join_next().await.is_some() {}
 }
 
 impl Worker {
-    /// Takes up jobs as long as there are any that are due, and room for them.
-    async fn take_up(&self, turns: &mut JoinSet<()>, is_free: &mut bool) -> Result<(), Refused> {
+    /// Takes up jobs as long as there are any that are due, and room for them; tells when to look again at the latest.
+    async fn take_up(&self, turns: &mut JoinSet<()>, is_free: &mut bool) -> Result<Duration, Refused> {
         if !*is_free {
             self.control.free_jobs().await?;
             *is_free = true;
         }
         while turns.len() < AT_ONCE {
-            let Some(claim) = self.control.claim_job().await? else { break };
+            let Some(claim) = self.control.claim_job().await? else {
+                let next = self.control.next_job_in().await?.unwrap_or(AT_LATEST);
+                return Ok(next.clamp(AT_EARLIEST, AT_LATEST));
+            };
             turns.spawn(self.clone().serve(claim));
         }
-        Ok(())
+        // The end of a turn is told.
+        Ok(AT_LATEST)
     }
 
     /// Does steps of a job until it is over or others have their turn.
@@ -117,12 +128,19 @@ impl Worker {
         }
     }
 
+    /// Notes what befell a step. As long as the store is away that is tried again, so that the job need not wait for the end of
+    /// its lease when the store is back.
     async fn stumble(&self, claim: &JobClaim, refused: &Refused) {
         let id = claim.job.id;
         tracing::warn!(error = refused as &dyn std::error::Error, job = %id, "a step of a background job was not done");
-        if let Err(error) = self.control.stumble(claim, refused).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, job = %id, "a background job has to wait until its lease is over");
+        for _ in 0..NOTED_AT_MOST {
+            let Err(error) = self.control.stumble(claim, refused).await else { return };
+            tracing::debug!(error = &error as &dyn std::error::Error, job = %id, "nor can that be noted now");
+            if self.stopped.has_changed().is_err() {
+                break;
+            }
+            tokio::time::sleep(AWAY).await;
         }
+        tracing::warn!(job = %id, "a background job has to wait until its lease is over");
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keystile_core::webhook::{Reach, WebhookDraft, WebhookPatch};
-use keystile_core::{
-    Action, Actor, Delivery, DeliveryId, Digest, Secret, Webhook, WebhookId, WebhookUrl, WhyDisabled,
-};
+use keystile_core::{Action, Actor, DeliveryId, Digest, Secret, Webhook, WebhookId, WebhookUrl, WhyDisabled};
 use keystile_measure::SPANS;
-use keystile_store::{DeliveryFilter, KeptWebhook, Page, Redelivery, Sealed};
+use keystile_store::{
+    DeliveriesFound, DeliveryFilter, KeptWebhook, MOST_REDELIVERED, Page, Redelivery, Sealed,
+};
 use serde_json::{Map, Value, json};
 use tracing::instrument;
 use zeroize::Zeroizing;
@@ -132,14 +132,13 @@ impl ControlPlane {
             self.require_reach(url)?;
         }
         let entry = self.entry(caller, Action::WebhookUpdate, id.to_string(), Value::Null)?;
-        let now = entry.at;
         let change = move |kept: &mut KeptWebhook| {
             edit(kept, guard, entry, |kept, now| {
                 patch.apply(&mut kept.webhook, now);
                 Ok(())
             })
         };
-        let changed = self.store.change_webhook(caller.tenant_id, id, now, change).await?;
+        let changed = self.store.change_webhook(caller.tenant_id, id, change).await?;
         Ok(changed.ok_or(WEBHOOK)??.webhook)
     }
 
@@ -157,7 +156,6 @@ impl ControlPlane {
         caller.require(Right::ManageWebhooks)?;
         let (secret, sealed) = self.webhook_secret(id)?;
         let entry = self.entry(caller, Action::WebhookRotate, id.to_string(), Value::Null)?;
-        let now = entry.at;
         let change = move |kept: &mut KeptWebhook| {
             edit(kept, VersionGuard(None), entry, |kept, now| {
                 let old = std::mem::replace(&mut kept.secret, sealed);
@@ -167,7 +165,7 @@ impl ControlPlane {
                 Ok(())
             })
         };
-        let changed = self.store.change_webhook(caller.tenant_id, id, now, change).await?;
+        let changed = self.store.change_webhook(caller.tenant_id, id, change).await?;
         Ok(WithSecret { webhook: changed.ok_or(WEBHOOK)??.webhook, secret })
     }
 
@@ -193,7 +191,7 @@ impl ControlPlane {
         self.webhook_target(self.store.webhook(caller.tenant_id, id).await?.ok_or(WEBHOOK)?)
     }
 
-    /// A page of the deliveries of the caller's tenant, the last that were made first.
+    /// A page of the deliveries of the caller's tenant, the last that were made first. A filter that few pass leads on.
     ///
     /// # Errors
     /// Without [`Right::ManageWebhooks`].
@@ -203,7 +201,7 @@ impl ControlPlane {
         caller: &Caller,
         query: &DeliveryQuery,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<Delivery>, Refused> {
+    ) -> Result<DeliveriesFound, Refused> {
         caller.require(Right::ManageWebhooks)?;
         Ok(self.store.deliveries(caller.tenant_id, query, page).await?)
     }
@@ -216,10 +214,15 @@ impl ControlPlane {
     #[instrument(target = SPANS, skip_all)]
     pub async fn redeliver(&self, caller: &Caller, id: WebhookId, which: Redelivery) -> Result<u64, Refused> {
         caller.require(Right::ManageWebhooks)?;
-        let count = self.store.redeliver(caller.tenant_id, id, which, self.now()).await?.ok_or(WEBHOOK)?;
-        match which {
-            Redelivery::One(_) if count == 0 => Err(Refused::NotFound("delivery")),
-            Redelivery::One(_) | Redelivery::FailedSince(_) => Ok(count),
+        let mut count = 0;
+        loop {
+            let anew = self.store.redeliver(caller.tenant_id, id, which, self.now()).await?.ok_or(WEBHOOK)?;
+            count += anew;
+            match which {
+                Redelivery::One(_) if anew == 0 => return Err(Refused::NotFound("delivery")),
+                Redelivery::FailedSince(_) if anew >= MOST_REDELIVERED => {}
+                Redelivery::One(_) | Redelivery::FailedSince(_) => return Ok(count),
+            }
         }
     }
 
@@ -246,14 +249,13 @@ impl ControlPlane {
         let guard = VersionGuard(Some(webhook.version));
         let (action, origin) = (Action::WebhookDisable, Origin::default());
         let entry = self.entry_by(tenant_id, Actor::System, &origin, action, id.to_string(), Value::Null)?;
-        let now = entry.at;
         let change = move |kept: &mut KeptWebhook| {
             edit(kept, guard, entry, |kept, now| {
                 kept.webhook.disabled.get_or_insert((now, why));
                 Ok(())
             })
         };
-        match self.store.change_webhook(tenant_id, id, now, change).await? {
+        match self.store.change_webhook(tenant_id, id, change).await? {
             None | Some(Ok(_) | Err(Refused::VersionConflict { .. })) => Ok(()),
             Some(Err(refused)) => Err(refused),
         }

@@ -61,6 +61,7 @@ impl Store {
         let places = entries.into_iter().map(seal).collect();
         let batch = Batch { tenant_id, behind, places, head };
         let is_taken = self.write_quietly(batch, |batch, tx| Box::pin(append(batch, tx))).await?;
+        self.note_sealed();
         Ok(if is_taken && is_all { Sealing::Complete } else { Sealing::Partial })
     }
 

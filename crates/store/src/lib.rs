@@ -4,7 +4,7 @@
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
 //! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::untold_tenant`], [`Store::tenant_with_webhooks`],
-//! [`Store::due_webhook`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::has_ended`], for transactions
+//! [`Store::due_webhook`], [`Store::what_waits_for`], [`Store::due_later`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::has_ended`], for transactions
 //! whose end was not learned, and those that write, work or sweep in batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never
@@ -104,6 +104,7 @@ pub use store::Store;
 pub use tenants::Founding;
 pub use touch::Touch;
 pub use webhooks::{
-    Backlog, DeliveryFilter, DueDelivery, DueWebhook, KeptWebhook, KnownNotice, NewDelivery, NewNotice,
-    Noted, Redelivery, Telling, WatchFor, WatchedKeys,
+    Backlog, DeliveriesFound, DeliveryFilter, DueDelivery, DueWebhook, KeptWebhook, KnownNotice,
+    MOST_REDELIVERED, NewDelivery, NewNotice, Noted, ROWS_AT_ONCE, Redelivery, Standing, Telling, WatchFor,
+    WatchedKeys,
 };

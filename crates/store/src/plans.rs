@@ -1,6 +1,8 @@
 //! Whether statements that go through what a tenant has many of are answered by the index that is there for them. An engine that
 //! does without gives the same answer, only later and later, so its plan has to tell.
 
+mod queues;
+
 use keystile_core::key::{KeyCursor, KeyPlace, KeySort, SortOrder};
 use keystile_core::{
     Action, ApplicationId, CustomerId, Environment, KeyId, LogFilter, Seq, TenantId, Timestamp,
@@ -123,6 +125,19 @@ impl Bed {
         Self::Postgres(database)
     }
 
+    /// Adds more, which the server looks at as it did at the rest.
+    fn add(&self, sql: &str, is_analyzed: bool) {
+        match self {
+            Self::Sqlite { connection, .. } => connection.execute_batch(sql).unwrap(),
+            Self::Postgres(database) => {
+                database.run(sql).unwrap();
+                if is_analyzed {
+                    database.run("VACUUM ANALYZE").unwrap();
+                }
+            }
+        }
+    }
+
     /// How a statement would be answered; on PostgreSQL for these values, or for any.
     fn plan(&self, sql: &str, values: &[Value], mode: &str) -> String {
         match self {
@@ -135,11 +150,12 @@ impl Bed {
                 rows.into_iter().map(detail).collect()
             }
             Self::Postgres(database) => {
-                let (sql, values) = (postgres::translated(sql), values.iter().map(literal));
-                let values = values.collect::<Vec<_>>().join(", ");
+                let (sql, literals) = (postgres::translated(sql), values.iter().map(literal));
+                let literals = literals.collect::<Vec<_>>().join(", ");
+                let values = if values.is_empty() { String::new() } else { format!("({literals})") };
                 let explained = format!(
                     "SET plan_cache_mode = {mode}; PREPARE asked AS {sql};
-                    EXPLAIN (COSTS OFF) EXECUTE asked ({values})"
+                    EXPLAIN (COSTS OFF) EXECUTE asked {values}"
                 );
                 database.query(&explained).unwrap()
             }

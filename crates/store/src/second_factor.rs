@@ -6,7 +6,7 @@ use crate::row::{Read, Row};
 use crate::sessions::tell;
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Factor, Store, StoreError, webhooks};
+use crate::{Factor, Store, StoreError, jobs, webhooks};
 
 const ENROL: &str = "INSERT INTO second_factors (person_id, sealed_by, sealed, created_at, last_step)
     VALUES ($1, $2, $3, $4, 0)";
@@ -205,5 +205,6 @@ async fn read_sealing_keys(tx: &mut Tx<'_>) -> Result<Vec<Digest>, StoreError> {
     let factors = tx.query(SEALED_BY, &[]).await?.into_iter().map(|mut row| row.digest("sealed_by"));
     let mut keys = factors.collect::<Result<Vec<_>, _>>()?;
     keys.extend(webhooks::sealing_keys(tx).await?);
+    keys.extend(jobs::sealing_keys(tx).await?);
     Ok(keys)
 }

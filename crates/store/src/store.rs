@@ -17,6 +17,7 @@ use crate::{Location, OpenError, StoreError};
 pub struct Store {
     engine: Arc<Engine>,
     changed: Arc<Notify>,
+    sealed: Arc<Notify>,
     adrift: Arc<AtomicBool>,
     measures: Arc<Measures>,
     receipt: Option<Receipt>,
@@ -36,7 +37,8 @@ impl Store {
     pub async fn open(location: Location) -> Result<Self, OpenError> {
         let engine = Arc::new(Engine::open(&location).await?);
         let measures = Arc::new(Measures::new());
-        Ok(Self { engine, changed: Arc::default(), adrift: Arc::default(), measures, receipt: None })
+        let (changed, sealed, adrift) = (Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { engine, changed, sealed, adrift, measures, receipt: None })
     }
 
     /// Brings the schema up to date and says what that took; nothing when it was.
@@ -81,6 +83,17 @@ impl Store {
     /// who waits; what other processes write is not noticed.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Waits until this process has sealed entries of a log, since it last waited. For one who waits; what other processes seal
+    /// is not noticed.
+    pub async fn sealed(&self) {
+        self.sealed.notified().await;
+    }
+
+    /// Wakes whoever waits for sealed entries.
+    pub(crate) fn note_sealed(&self) {
+        self.sealed.notify_one();
     }
 
     /// Finishes what was begun and lets go of the database. Later calls are answered as unavailable.

@@ -39,6 +39,8 @@ pub mod server;
 #[cfg(feature = "browser")]
 pub mod site;
 #[cfg(feature = "server")]
+pub mod standard_webhooks;
+#[cfg(feature = "server")]
 pub mod upstream;
 #[cfg(feature = "server")]
 pub mod wait;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// What a spreadsheet takes for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 
 /// A line that is being written.
 #[derive(Debug, Default)]

@@ -27,6 +27,10 @@ const PAUSES: [Duration; 9] = [
     seconds(6 * 3_600),
     seconds(12 * 3_600),
 ];
+/// Attempts in a row that come to nothing before a webhook as a whole is given pauses, and not only the messages that were tried.
+pub const IN_VAIN: u32 = 5;
+/// Longest pause of a webhook as a whole: how late it is noticed, at the latest, that a receiver takes messages again.
+pub const LONGEST_HOLD: Duration = seconds(120);
 /// What answers that there is nobody any more.
 const GONE: u16 = 410;
 
@@ -102,12 +106,21 @@ pub enum Next {
     Disable(WhyDisabled),
 }
 
-/// What follows the attempt with this number, from 1, of a message that was first tried at `first`, to a webhook that had something
-/// delivered last at `last_success`. `random` spreads the repeats of many.
+/// How a webhook as a whole has taken messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Record {
+    /// When something was delivered last.
+    pub last_success: Option<Timestamp>,
+    /// Since when all attempts came to nothing, if that is known.
+    pub failing_since: Option<Timestamp>,
+}
+
+/// What follows the attempt with this number, from 1, of a message that was first tried at `first`. `random` spreads the repeats of
+/// many.
 pub fn next(
     attempt: &Attempt,
     (number, first): (u64, Timestamp),
-    last_success: Option<Timestamp>,
+    Record { last_success, failing_since }: Record,
     random: u64,
 ) -> Next {
     if attempt.is_success() {
@@ -116,7 +129,12 @@ pub fn next(
     if attempt.status == Some(GONE) {
         return Next::Disable(WhyDisabled::Gone);
     }
-    let is_over = attempt.at >= first.plus(PATIENCE);
+    let is_over = |since: Timestamp| attempt.at >= since.plus(PATIENCE);
+    // With much that waits, no single message may have been tried for so long.
+    if failing_since.is_some_and(is_over) {
+        return Next::Disable(WhyDisabled::Failing);
+    }
+    let is_over = is_over(first);
     match last_success {
         Some(success) if is_over && success > first => Next::GiveUp,
         _ if is_over => Next::Disable(WhyDisabled::Failing),
@@ -132,10 +150,20 @@ pub fn pause(number: u64, random: u64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
+/// How long a webhook as a whole waits after so many attempts in a row that came to nothing, so that what waits for a receiver that
+/// takes nothing is not tried message by message. Twice as long each time, less a random part of up to a half.
+pub fn hold(in_vain: u32, random: u64) -> Duration {
+    let Some(more) = in_vain.checked_sub(IN_VAIN) else { return Duration::ZERO };
+    let longest = seconds(1 << more.min(16)).min(LONGEST_HOLD).as_millis();
+    let random_part = (longest / 2 * u128::from(random)) >> 64;
+    Duration::from_millis(u64::try_from(longest - random_part).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NEW: Record = Record { last_success: None, failing_since: None };
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn attempt(status: Option<u16>, at: Timestamp) -> Attempt {
@@ -145,13 +173,14 @@ mod tests {
     #[test]
     fn only_success_is_a_delivery_and_410_the_end() {
         for status in [200, 201, 204, 299] {
-            assert_eq!(next(&attempt(Some(status), NOW), (1, NOW), None, 7), Next::Delivered);
+            assert_eq!(next(&attempt(Some(status), NOW), (1, NOW), NEW, 7), Next::Delivered);
         }
         for status in [None, Some(199), Some(301), Some(304), Some(400), Some(404), Some(429), Some(503)] {
             let again = Next::Again(NOW.plus(pause(1, 7)));
-            assert_eq!(next(&attempt(status, NOW), (1, NOW), None, 7), again, "{status:?}");
+            assert_eq!(next(&attempt(status, NOW), (1, NOW), NEW, 7), again, "{status:?}");
         }
-        let gone = next(&attempt(Some(410), NOW), (1, NOW), Some(NOW), 7);
+        let record = Record { last_success: Some(NOW), ..NEW };
+        let gone = next(&attempt(Some(410), NOW), (1, NOW), record, 7);
         assert_eq!(gone, Next::Disable(WhyDisabled::Gone));
     }
 
@@ -171,7 +200,7 @@ mod tests {
         let (mut at, mut number) = (NOW, 0);
         let end = loop {
             number += 1;
-            match next(&attempt(None, at), (number, NOW), None, u64::MAX) {
+            match next(&attempt(None, at), (number, NOW), NEW, u64::MAX) {
                 Next::Again(later) => at = later,
                 other => break other,
             }
@@ -183,9 +212,32 @@ mod tests {
     #[test]
     fn one_message_that_is_never_taken_does_not_end_a_webhook_that_takes_others() {
         let over = NOW.plus(PATIENCE);
-        let of = |success| next(&attempt(Some(400), over), (12, NOW), success, 7);
+        let of = |last_success| {
+            next(&attempt(Some(400), over), (12, NOW), Record { last_success, ..NEW }, 7)
+        };
         assert_eq!(of(Some(NOW.plus(Duration::from_secs(1)))), Next::GiveUp);
         assert_eq!(of(Some(NOW)), Next::Disable(WhyDisabled::Failing));
         assert_eq!(of(None), Next::Disable(WhyDisabled::Failing));
+    }
+
+    #[test]
+    fn a_webhook_that_takes_nothing_for_three_days_is_switched_off_however_many_messages_wait() {
+        let failing = |for_long: Duration| {
+            let record = Record { last_success: Some(NOW), failing_since: Some(NOW) };
+            let at = NOW.plus(for_long);
+            next(&attempt(Some(503), at), (1, at), record, 7)
+        };
+        assert_eq!(failing(PATIENCE), Next::Disable(WhyDisabled::Failing));
+        assert!(matches!(failing(PATIENCE - Duration::from_millis(1)), Next::Again(_)));
+    }
+
+    #[test]
+    fn a_webhook_that_takes_nothing_is_asked_more_and_more_seldom() {
+        for (in_vain, longest) in [(0, 0), (4, 0), (5, 1), (6, 2), (11, 64), (12, 120), (u32::MAX, 120)] {
+            assert_eq!(hold(in_vain, 0), Duration::from_secs(longest), "{in_vain}");
+            let least = hold(in_vain, u64::MAX);
+            assert!(least >= Duration::from_millis(longest * 500), "{in_vain}: {least:?}");
+            assert!(least <= Duration::from_millis(longest * 500 + 1), "{in_vain}: {least:?}");
+        }
     }
 }

@@ -10,7 +10,10 @@ use crate::text::check_line;
 use crate::{Action, Environment, Invalid, TenantId, Timestamp, WebhookId};
 
 pub use address::WebhookUrl;
-pub use delivery::{Attempt, Delivery, DeliveryState, EXCERPT_MAX_BYTES, Next, PATIENCE, next, pause};
+pub use delivery::{
+    Attempt, Delivery, DeliveryState, EXCERPT_MAX_BYTES, IN_VAIN, LONGEST_HOLD, Next, PATIENCE, Record, hold,
+    next, pause,
+};
 pub use notice::{EXPIRING_DAYS, Notice, NoticeKind, UNUSED_DAYS, notices};
 pub use reach::Reach;
 
@@ -148,7 +151,7 @@ pub struct Webhook {
     pub old_secret_until: Option<Timestamp>,
     /// When something was delivered last.
     pub last_success_at: Option<Timestamp>,
-    /// Since when it gives no answer; none when it answered last.
+    /// Since when it gives no answer; none as soon as it has taken something again.
     pub unreachable_since: Option<Timestamp>,
     /// Counts the writes, from 1.
     pub version: i64,

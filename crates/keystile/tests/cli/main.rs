@@ -19,3 +19,4 @@ mod settings;
 mod setup;
 mod tenancy;
 mod terminal;
+mod webhooks;

@@ -39,6 +39,7 @@ const CONTROLS: &[(&str, &str, &str)] = &[
     ("applications/{application}/routing", "Try", "viewer"),
     ("applications/{application}/gateways", "Copy", "viewer"),
     ("audit", "Verify the chain", "viewer"),
+    ("jobs", "Choose keys", "viewer"),
     ("members", "Invite somebody", "admin"),
     ("members", "Leave this tenant", "viewer"),
     ("members", "Remove dennis@acme.example", "admin"),
@@ -79,8 +80,17 @@ const ACTIONS: &[(&str, &str)] = &[
 ];
 
 /// Forms that are sent to where anybody may look, or nobody.
-const FORMS: &[(&str, &str)] =
-    &[("keys/bulk", "developer"), ("webhooks/{webhook}/test", "admin"), ("settings", "owner")];
+const FORMS: &[(&str, &str)] = &[
+    ("keys/bulk", "developer"),
+    ("jobs/{job}/cancel", "developer"),
+    ("jobs/{job}/retry", "developer"),
+    ("jobs/{job}/secrets", "developer"),
+    ("webhooks/{webhook}/test", "admin"),
+    ("webhooks/{webhook}/enable", "admin"),
+    ("webhooks/{webhook}/disable", "admin"),
+    ("webhooks/{webhook}/redeliver", "admin"),
+    ("settings", "owner"),
+];
 
 /// A role, in a browser of its own.
 struct Persona<'s> {
@@ -112,6 +122,7 @@ impl<'s> Persona<'s> {
             ("{leak}", &self.scene.leak),
             ("{application}", &self.scene.applications[0]),
             ("{customer}", &self.scene.customers[0]),
+            ("{job}", &self.scene.job),
             ("{webhook}", &self.scene.webhooks[0]),
             ("{member}", &self.people[0]),
             ("{owner}", &self.people[1]),

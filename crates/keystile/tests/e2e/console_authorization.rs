@@ -4,7 +4,7 @@ use keystile_testkit::http::Answer;
 use serde_json::json;
 
 use crate::console::between;
-use crate::console_places::Needs::{self, Member, Nothing, Person};
+use crate::console_places::Needs::{self, Maker, Member, Nothing, Person};
 use crate::console_places::Role::{self, Admin, Developer, Owner, Viewer};
 use crate::console_places::{ACCOUNT, ROWS, SIGN_OUT, row};
 use crate::leak_intake::leaked;
@@ -58,9 +58,9 @@ impl Needs {
         match (self, who) {
             (Nothing, _) | (Person, Persona::Of(_) | Persona::Stranger) => Outcome::Admitted,
             (_, Persona::Nobody) => Outcome::AskedWhoTheyAre,
-            (Member(_), Persona::Stranger) => Outcome::NoSuchTenant,
+            (Member(_) | Maker, Persona::Stranger) => Outcome::NoSuchTenant,
             (Member(least), Persona::Of(own)) if own >= least => Outcome::Admitted,
-            (Member(_), Persona::Of(_)) => Outcome::NotAllowed,
+            (Member(_) | Maker, Persona::Of(_)) => Outcome::NotAllowed,
         }
     }
 }
@@ -341,7 +341,7 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
     ];
     let thing = |name: &str| house.things.iter().find(|(own, _)| *own == name).unwrap().1.clone();
     for (method, path) in keystile_web::console_places() {
-        if !matches!(row(&method, &path), Member(_)) {
+        if !matches!(row(&method, &path), Member(_) | Maker) {
             continue;
         }
         // A tenant that they are not in, and one that nobody has.

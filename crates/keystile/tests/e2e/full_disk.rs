@@ -15,7 +15,7 @@ async fn code(world: &World, key: &Value) -> String {
 
 /// No file grows beyond what the write-ahead log has now, as if the disk were full. Whoever runs the tests may be
 /// anybody, who cannot fill a disk.
-fn fill_disk(world: &World) {
+pub(crate) fn fill_disk(world: &World) {
     let log = world.server.plan().data_dir().join("keystile.db-wal");
     world.server.process().limit_files(Some(log.metadata().unwrap().len()));
 }

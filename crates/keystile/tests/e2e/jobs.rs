@@ -5,6 +5,7 @@ use keystile_testkit::http::{Answer, NOTHING};
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
+use crate::full_disk::fill_disk;
 use crate::world::{World, as_key, text};
 
 /// Keys of one kill: many steps, so that it comes between two of them.
@@ -92,6 +93,39 @@ async fn jobs_go_on_after_a_kill_and_handle_each_key_once() {
         let question = json!({ "key": format!("old-secret-number-{number:06}") });
         assert_eq!(world.verify(&question).await["code"], "key_revoked");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_for_room_on_the_disk_and_goes_on() {
+    let world = World::on_sqlite().await;
+    let import = make(&world, &json!({ "kind": "import", "import": batch(MANY) })).await;
+    let import = text(&import, "id").to_owned();
+    let begun = async || (job(&world, &import).await["done"].as_u64().unwrap() > 0).then_some(());
+    eventually("the import", begun).await;
+    fill_disk(&world);
+    let full = async || {
+        let refused = world.ask("POST", &world.keys(), &json!({ "name": "no room" })).await;
+        (refused.status == 503).then_some(())
+    };
+    eventually("the disk to be full", full).await;
+    let before = job(&world, &import).await;
+    assert_eq!(before["state"], "running", "{before}");
+    world.server.process().limit_files(None);
+    let imported = over(&world, &import).await;
+    assert_eq!((&imported["state"], &imported["done"]), (&json!("done"), &json!(MANY)), "{imported}");
+    assert_eq!(told(&world, "key.import").await, (MANY, MANY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_needs_what_the_job_needs() {
+    let world = World::start().await;
+    let reader = world.create(&json!({ "name": "reader", "scopes": ["keystile.keys:read"] })).await;
+    let credential = as_key(text(&reader, "secret"));
+    let ask = async |body: Value| world.http.json("POST", &jobs(&world), &credential, &body).await;
+    ask(json!({ "kind": "export", "dry_run": true })).await.expect(200);
+    ask(json!({ "kind": "revoke", "dry_run": true })).await.expect_problem(403, "forbidden");
+    let dry = json!({ "kind": "revoke", "dry_run": true, "expected": 7_777 });
+    world.ask("POST", &jobs(&world), &dry).await.expect_problem(409, "job_keys_differ");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use keystile_testkit::authenticator;
 use keystile_testkit::collector::Collector;
 use keystile_testkit::http::{Answer, Http, NOTHING};
@@ -175,6 +177,27 @@ impl Visit {
             assert_eq!(answer.status, status, "{secret}: {}", answer.text);
             self.keep("whoami", &answer, &[]);
         }
+    }
+
+    /// Makes a webhook and gives it another secret. It is told of nothing that happens here, and leads to nobody.
+    async fn webhooks(&mut self) {
+        let home = self.home.clone();
+        let (new, shown) = (format!("{home}/webhooks/new"), ("<code id=\"new-secret\">", "</code>"));
+        let fields = [("url", "https://keystile.invalid/hooks"), ("events", "leak.reported")];
+        let first = self.learn_from(&new, &fields, shown).await;
+        let list = format!("{home}/webhooks");
+        let listed = self.open(&list).await;
+        let page = format!("{list}/hook_{}", between(&listed.text, "/webhooks/hook_", "\""));
+        let second = self.learn_from(&format!("{page}/rotate"), &[("overlap_seconds", "86400")], shown).await;
+        for secret in [first, second] {
+            let bytes = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+            self.secrets.learn_bytes(bytes);
+        }
+        for what in ["", "/edit", "/rotate", "/delete"] {
+            self.open(&format!("{page}{what}")).await;
+        }
+        let wrong = [("url", "https://10.0.0.1/"), ("version", "1")];
+        assert_eq!(self.send(&format!("{page}/edit"), &wrong).await.status, 422);
     }
 
     /// Invites two, of whom one comes and gets a link for a new password later.
@@ -355,7 +378,7 @@ impl Visit {
     /// Searches what is told beside pages: the log of changes, metrics and traces.
     async fn what_is_told_is_clean(&mut self) {
         let export = self.open(&format!("{}/audit/export", self.home)).await;
-        for action in ["key.regenerate", "session.start", "totp.confirm", "membership.create"] {
+        for action in ["key.regenerate", "session.start", "totp.confirm", "membership.create", "webhook.rotate"] {
             assert!(export.text.contains(action), "no {action} in {}", export.text);
         }
         let metrics = self.server.operations().json("GET", "/metrics", "", &NOTHING).await;
@@ -412,6 +435,7 @@ fn unescaped(text: &str) -> String {
 async fn visited(plan: Plan) -> Visit {
     let mut visit = Visit::first(plan).await;
     visit.keys().await;
+    visit.webhooks().await;
     visit.links().await;
     visit.account().await;
     visit.playground().await;

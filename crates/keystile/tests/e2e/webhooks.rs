@@ -30,7 +30,7 @@ impl World {
     }
 
     /// The deliveries to a webhook, the last first.
-    async fn deliveries(&self, id: &str, query: &str) -> Vec<Value> {
+    pub(crate) async fn deliveries(&self, id: &str, query: &str) -> Vec<Value> {
         let path = format!("{}/deliveries?webhook_id={id}&{query}", self.tenant());
         self.read(&path).await["data"].as_array().unwrap().clone()
     }

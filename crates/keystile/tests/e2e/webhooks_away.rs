@@ -1,58 +1,20 @@
 //! Receivers that are away, servers that are killed, and time that passes: what was to be told is told, in order, once.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::path::PathBuf;
-use std::process::Command;
 
 use keystile_testkit::receiver::{Mood, Received, Receiver};
+use keystile_testkit::standard_webhooks::check_signatures;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
+use crate::full_disk::fill_disk;
 use crate::webhooks::taken;
 use crate::world::{World, text};
-
-/// Names a Python that finds the library `standardwebhooks`; `cargo xtask test` installs it and sets this.
-const VARIABLE: &str = "KEYSTILE_STANDARD_WEBHOOKS";
-/// Checks what stands on standard input as a receiver would, line by line.
-const CHECK: &str = "
-import json, sys
-from standardwebhooks import Webhook
-webhook = Webhook(sys.argv[1])
-for line in sys.stdin:
-    message = json.loads(line)
-    assert webhook.verify(message['body'], message['headers'])['type'], message
-    try:
-        webhook.verify(message['body'] + ' ', message['headers'])
-    except Exception:
-        continue
-    raise SystemExit('a changed message was taken')
-";
 
 /// What is done to each key, and what is told of it.
 const LIFE: [(&str, &str); 3] =
     [("/disable", "key.disabled"), ("/enable", "key.enabled"), ("/revoke", "key.revoked")];
 const KEYS: usize = 4;
-
-/// Lets the library of the specification check all signatures.
-fn check_with_the_library(secret: &str, messages: &[Received]) {
-    let python = std::env::var_os(VARIABLE)
-        .unwrap_or_else(|| panic!("{VARIABLE} does not name a Python; `cargo xtask test` installs it"));
-    let line = |message: &Received| {
-        let headers = json!({
-            "webhook-id": message.id,
-            "webhook-timestamp": message.timestamp,
-            "webhook-signature": message.signature,
-        });
-        json!({ "body": message.body, "headers": headers }).to_string() + "\n"
-    };
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("webhooks-{}", std::process::id()));
-    std::fs::write(&file, messages.iter().map(line).collect::<String>()).unwrap();
-    let mut check = Command::new(PathBuf::from(python));
-    let output = check.args(["-c", CHECK, secret]).stdin(File::open(&file).unwrap()).output().unwrap();
-    std::fs::remove_file(&file).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_was_away_gets_everything_in_the_order_of_each_key() {
@@ -89,7 +51,28 @@ async fn a_receiver_that_was_away_gets_everything_in_the_order_of_each_key() {
         assert!(same.iter().all(|other| other.body == attempt.body), "{same:?}");
         assert_eq!(same.iter().filter(|other| other.answered == Mood::Takes).count(), 1, "{same:?}");
     }
-    check_with_the_library(&secret, &all);
+    check_signatures(&secret, &all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_sent_once_while_there_is_no_room_to_note_that() {
+    let (world, receiver) = (World::on_sqlite().await, Receiver::start());
+    let (id, _) = world.webhook(&receiver, &json!({})).await;
+    receiver.become_so(Mood::Answers(500));
+    world.key_called("a key").await;
+    let tried = async || world.deliveries(&id, "").await.pop().filter(|one| one["last_status"] == 500);
+    eventually("an attempt in vain", tried).await;
+    fill_disk(&world);
+    receiver.become_so(Mood::Takes);
+    taken(&receiver, 1).await;
+    for _ in 0..3 {
+        let refused = world.ask("POST", &world.keys(), &json!({ "name": "no room" })).await;
+        refused.expect_problem(503, "unavailable");
+    }
+    world.server.process().limit_files(None);
+    let noted = async || world.deliveries(&id, "state=delivered").await.pop();
+    eventually("the attempt to be noted", noted).await;
+    assert_eq!(receiver.taken().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

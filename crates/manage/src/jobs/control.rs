@@ -51,11 +51,12 @@ impl ControlPlane {
     /// Ends a job: at once, or when the step at hand is done. What was done stays. Asking twice changes nothing.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] as [`Self::job`]; without the right that asking for the job takes; [`Conflict::JobOver`].
+    /// [`Refused::NotFound`] as [`Self::job`]; without the right that asking for the job takes; without [`Right::ManageKeys`] if
+    /// somebody else has asked for it; [`Conflict::JobOver`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn cancel_job(&self, caller: &Caller, id: JobId) -> Result<Job, Refused> {
         let job = self.job(caller, id).await?;
-        caller.require(right(job.kind))?;
+        may_steer(caller, &job)?;
         let entry = self.entry(caller, Action::JobCancel, id.to_string(), json!({ "kind": job.kind }))?;
         let now = self.now();
         let which = (caller.tenant_id, id);
@@ -71,11 +72,12 @@ impl ControlPlane {
     /// Lets a job go on that has failed, still as whoever asked for it.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] as [`Self::job`]; without the right that asking for the job takes; [`Conflict::JobNotFailed`].
+    /// [`Refused::NotFound`] as [`Self::job`]; without the right that asking for the job takes; without [`Right::ManageKeys`] if
+    /// somebody else has asked for it; [`Conflict::JobNotFailed`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn retry_job(&self, caller: &Caller, id: JobId) -> Result<Job, Refused> {
         let job = self.job(caller, id).await?;
-        caller.require(right(job.kind))?;
+        may_steer(caller, &job)?;
         let entry = self.entry(caller, Action::JobRetry, id.to_string(), json!({ "kind": job.kind }))?;
         match self.store.retry_job((caller.tenant_id, id), self.now(), entry).await?.ok_or(JOB)? {
             Retried::Yes(job) => {
@@ -85,4 +87,11 @@ impl ControlPlane {
             Retried::No(_) => Err(Refused::Conflict(Conflict::JobNotFailed)),
         }
     }
+}
+
+/// Whether the caller may end a job or let it go on: their own as long as they could ask for it, those of others if they may
+/// change keys.
+fn may_steer(caller: &Caller, job: &Job) -> Result<(), Refused> {
+    caller.require(right(job.kind))?;
+    if job.actor == caller.actor { Ok(()) } else { caller.require(Right::ManageKeys) }
 }

@@ -96,11 +96,33 @@ impl ControlPlane {
             }
             JobMade::TooMany => Err(Refused::TooManyJobs),
             JobMade::Differs(found) => Err(Refused::Conflict(Conflict::JobKeysDiffer(found))),
-            JobMade::TooLarge(found) => {
-                let rule = format!("finds {found} keys; at most {MOST_ROTATED} are rotated by one job");
-                Err(Invalid::new("filter", rule).into())
-            }
+            JobMade::TooLarge(found) => Err(too_large(found)),
         }
+    }
+
+    /// How many keys a job would be about, if it could be made: of an import those that it is to add.
+    ///
+    /// # Errors
+    /// As [`Self::make_job`], but for the number of jobs.
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn try_job(
+        &self,
+        caller: &Caller,
+        order: JobOrder,
+        expected: Option<u64>,
+    ) -> Result<u64, Refused> {
+        let (work, keys) = self.prepared(caller, order).await?;
+        let total = match work.filter() {
+            Some(filter) => self.store.count_keys(caller.tenant_id, filter.clone()).await?,
+            None => keys.len() as u64,
+        };
+        if expected.is_some_and(|expected| expected != total) {
+            return Err(Refused::Conflict(Conflict::JobKeysDiffer(total)));
+        }
+        if most(work.kind()).is_some_and(|most| total > most) {
+            return Err(too_large(total));
+        }
+        Ok(total)
     }
 
     /// How many keys the caller would be shown for a query, so that they can say what they expect.
@@ -134,6 +156,11 @@ impl ControlPlane {
         caller.require(right(work.kind()))?;
         Ok((work, Vec::new()))
     }
+}
+
+fn too_large(found: u64) -> Refused {
+    let rule = format!("finds {found} keys; at most {MOST_ROTATED} are rotated by one job");
+    Invalid::new("filter", rule).into()
 }
 
 /// What of a query the caller sees.

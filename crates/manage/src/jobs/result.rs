@@ -19,6 +19,8 @@ pub struct JobResult {
     control: ControlPlane,
     job: Job,
     after: i64,
+    /// How many bytes of it are still to come, as they are stored.
+    left: u64,
 }
 
 /// A piece of a result.
@@ -47,21 +49,22 @@ impl ControlPlane {
     /// The result of a job that does not hold secrets.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] for a job that the caller does not see, that is not over, or without a result;
-    /// [`Conflict::JobSecrets`].
+    /// [`Refused::NotFound`] for a job that the caller does not see, that is not over, or without a result, or whose result was
+    /// kept for long enough; [`Conflict::JobSecrets`].
     #[instrument(target = SPANS, skip_all)]
     pub async fn job_result(&self, caller: &Caller, id: JobId) -> Result<JobResult, Refused> {
         let job = self.job(caller, id).await?;
         match job.kind {
             JobKind::Rotate => Err(Refused::Conflict(Conflict::JobSecrets)),
             JobKind::Import | JobKind::Export | JobKind::Revoke | JobKind::Disable | JobKind::Enable => {
-                // An export of no keys has a result, too, for as long as any other.
-                let is_empty = job.kind == JobKind::Export && job.kept_until.is_some();
-                let is_there = is_empty || job.result_bytes > 0;
-                if !is_there || !job.state.is_over() {
+                // An export of no keys has a result, too. What is kept no longer may be half removed.
+                let is_kept = job.kept_until.is_some_and(|until| until > self.now());
+                let is_there = job.kind == JobKind::Export || job.result_bytes > 0;
+                if !is_kept || !is_there || !job.state.is_over() {
                     return Err(RESULT);
                 }
-                Ok(JobResult { control: self.clone(), job, after: -1 })
+                let left = job.result_bytes;
+                Ok(JobResult { control: self.clone(), job, after: -1, left })
             }
         }
     }
@@ -109,11 +112,15 @@ impl JobResult {
     /// The next piece; nothing behind the end.
     ///
     /// # Errors
-    /// When the store does not answer, or a version of this program with other keys has written the piece.
+    /// When the store does not answer, a version of this program with other keys has written the piece, or the rest was removed
+    /// meanwhile: a part must not be taken for the whole.
     pub async fn piece(&mut self) -> Result<Option<JobPiece>, Refused> {
         let next = self.control.store.job_chunk(self.job.tenant_id, self.job.id, self.after).await?;
-        let Some((number, chunk)) = next else { return Ok(None) };
+        let Some((number, chunk)) = next else {
+            return if self.left == 0 { Ok(None) } else { Err(RESULT) };
+        };
         self.after = number;
+        self.left = self.left.saturating_sub(chunk.content.len() as u64);
         let text = String::from_utf8(chunk.content).map_err(|_| unreadable())?;
         match self.job.kind {
             JobKind::Export => Ok(Some(JobPiece::Keys(unpack_keys(&text)?))),

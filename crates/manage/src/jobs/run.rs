@@ -27,6 +27,17 @@ impl ControlPlane {
         Ok(self.store.claim_job(self.lease()).await?)
     }
 
+    /// How long it is until a job may be taken up, if there is one that is not over.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn next_job_in(&self) -> Result<Option<Duration>, Refused> {
+        let now = self.now().as_millis();
+        let next_at = self.store.next_job_at().await?;
+        let millis = next_at.map(|at| u64::try_from(at.as_millis().saturating_sub(now)).unwrap_or(0));
+        Ok(millis.map(Duration::from_millis))
+    }
+
     /// Lets all jobs be taken up on which an earlier process worked. For a server that has just got the right to serve.
     ///
     /// # Errors

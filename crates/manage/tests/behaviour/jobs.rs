@@ -324,6 +324,49 @@ async fn an_export_has_all_keys_as_they_are_for_seven_days() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_result_is_not_taken_for_the_whole() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    many(&bench, &owner).await;
+    let id = made(&bench, &owner, JobOrder::Export(all(&bench)), None).await.id;
+    work(&bench.control).await;
+    let mut result = bench.control.job_result(&owner, id).await.unwrap();
+    assert!(matches!(result.piece().await, Ok(Some(JobPiece::Keys(_)))));
+    bench.turn(8 * 24 * 60 * 60);
+    let late = bench.control.job_result(&owner, id).await.err().unwrap();
+    assert!(matches!(late, Refused::NotFound("result")), "it is not removed yet: {late:?}");
+    sweep(&bench).await;
+    assert!(matches!(result.piece().await, Err(Refused::NotFound("result"))));
+}
+
+#[tokio::test]
+async fn a_step_that_cannot_be_done_now_is_tried_again_and_at_last_given_up() {
+    let bench = Bench::new().await;
+    let owner = bench.caller(Role::Owner).await;
+    bench.key(&owner).await;
+    let id = made(&bench, &owner, revoking(&bench), Some(1)).await.id;
+    for attempt in 1..12 {
+        let claim = claimed(&bench.control).await;
+        bench.control.stumble(&claim, &Refused::Busy).await.unwrap();
+        let put_off = job(&bench, &owner, id).await;
+        assert_eq!((put_off.state, put_off.attempts), (JobState::Running, attempt));
+        assert_eq!(put_off.error.unwrap().code, "unavailable");
+        assert!(bench.control.claim_job().await.unwrap().is_none());
+        let pause = bench.control.next_job_in().await.unwrap().unwrap();
+        assert!(pause <= Duration::from_secs(5 * 60), "{pause:?}");
+        bench.turn(i64::try_from(pause.as_secs()).unwrap() + 1);
+    }
+    let claim = claimed(&bench.control).await;
+    bench.control.stumble(&claim, &Refused::Busy).await.unwrap();
+    assert_eq!(job(&bench, &owner, id).await.state, JobState::Failed);
+    assert_eq!(bench.control.next_job_in().await.unwrap(), None);
+    bench.control.retry_job(&owner, id).await.unwrap();
+    work(&bench.control).await;
+    let done = job(&bench, &owner, id).await;
+    assert_eq!((done.state, done.done, done.error), (JobState::Done, 1, None));
+}
+
+#[tokio::test]
 async fn a_job_of_rotation_gives_its_secrets_once_and_only_to_whoever_asked() {
     let bench = Bench::new().await;
     let (signed_in, tenant_id) = bench.signed_in(Role::Owner).await;
@@ -421,4 +464,8 @@ async fn a_viewer_exports_and_changes_nothing() {
         let refused = bench.control.make_job(&viewer, order, Some(0)).await.unwrap_err();
         assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Developer))), "{refused:?}");
     }
+    let refused = bench.control.try_job(&viewer, revoking(&bench), None).await.unwrap_err();
+    assert!(matches!(refused, Refused::Forbidden(Lacking::Role(Role::Developer))), "{refused:?}");
+    let export = JobOrder::Export(all(&bench));
+    assert_eq!(bench.control.try_job(&viewer, export, None).await.unwrap(), 0);
 }

@@ -9,14 +9,30 @@ use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-/// A job that is due and that nobody works on, of a tenant of which no other is worked on, and of those tenants the one that
-/// was served longest ago: however many jobs one tenant makes, each has its turn.
-const NEXT: &str = "SELECT tenant_id, id FROM jobs WHERE ended_at IS NULL AND due_at <= $1
-        AND (leased_until IS NULL OR leased_until <= $1)
-        AND NOT EXISTS (SELECT 1 FROM jobs AS other
+/// Of each tenant the first job that is not over: those behind it wait for it, whatever it waits for.
+macro_rules! first {
+    () => {
+        "(tenant_id, id) IN (SELECT tenant_id, MIN(id) FROM jobs WHERE ended_at IS NULL GROUP BY tenant_id)"
+    };
+}
+
+/// Such a job that is due and that nobody works on, of a tenant of which no other is worked on, and of those tenants the one
+/// that was served longest ago: however many jobs one tenant makes, each has its turn.
+pub(crate) const NEXT: &str = concat!(
+    "SELECT tenant_id, id FROM jobs WHERE ended_at IS NULL AND due_at <= $1
+        AND (leased_until IS NULL OR leased_until <= $1) AND ",
+    first!(),
+    " AND NOT EXISTS (SELECT 1 FROM jobs AS other
             WHERE other.tenant_id = jobs.tenant_id AND other.ended_at IS NULL AND other.leased_until > $1)
     ORDER BY (SELECT MAX(served_at) FROM jobs AS served WHERE served.tenant_id = jobs.tenant_id), id
-    LIMIT 1 {for_update} {skip_locked}";
+    LIMIT 1 {for_update} {skip_locked}"
+);
+/// When the next one may be taken up.
+pub(crate) const NEXT_AT: &str = concat!(
+    "SELECT MIN(CASE WHEN leased_until > due_at THEN leased_until ELSE due_at END) AS next_at FROM jobs
+    WHERE ended_at IS NULL AND ",
+    first!()
+);
 static TAKE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE jobs SET state = CASE WHEN state = 'cancelling' THEN state ELSE 'running' END,
@@ -29,8 +45,9 @@ const RELEASE: &str = "UPDATE jobs SET leased_until = NULL, served_at = $4
 const PUT_OFF: &str =
     "UPDATE jobs SET leased_until = NULL, attempts = $4, due_at = $5, error_code = $6, error_detail = $7
     WHERE tenant_id = $1 AND id = $2 AND claims = $3 AND ended_at IS NULL";
+/// One that somebody has cancelled is that, whatever else befell it.
 const FAIL: &str =
-    "UPDATE jobs SET state = 'failed', leased_until = NULL, attempts = $4, ended_at = $5, error_code = $6,
+    "UPDATE jobs SET state = CASE WHEN state = 'cancelling' THEN 'cancelled' ELSE 'failed' END, leased_until = NULL, attempts = $4, ended_at = $5, error_code = $6,
     error_detail = $7, kept_until = $8
     WHERE tenant_id = $1 AND id = $2 AND claims = $3 AND ended_at IS NULL";
 const FREE: &str = "UPDATE jobs SET leased_until = NULL WHERE ended_at IS NULL AND leased_until IS NOT NULL";
@@ -61,12 +78,20 @@ impl JobClaim {
 }
 
 impl Store {
-    /// Takes a job up that is due, if there is one. Of a tenant one at a time is worked on.
+    /// Takes a job up that is due, if there is one. Of a tenant one at a time is worked on, the one that was made first.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
     pub async fn claim_job(&self, lease: Lease) -> Result<Option<JobClaim>, StoreError> {
         self.write_quietly(lease, |lease, tx| Box::pin(claim(*lease, tx))).await
+    }
+
+    /// When the next job may be taken up, if there is one that is not over: a moment that is past if it can be now.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read((), |(), tx| Box::pin(next_at(tx))).await
     }
 
     /// Lets others have their turn; the job goes on later.
@@ -96,7 +121,7 @@ impl Store {
         self.run_on_job(PUT_OFF, values).await
     }
 
-    /// Ends a job that cannot go on. What there is of it is kept for as long as it says.
+    /// Ends a job that cannot go on, as failed unless somebody has cancelled it. What there is of it is kept for as long as it says.
     ///
     /// # Errors
     /// When the database is unavailable; the lease runs out then.
@@ -128,6 +153,11 @@ impl Store {
         })
         .await
     }
+}
+
+async fn next_at(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let found = tx.query_opt(NEXT_AT, &[]).await?;
+    Ok(found.map(|mut row| row.opt_time("next_at")).transpose()?.flatten())
 }
 
 async fn claim(lease: Lease, tx: &mut Tx<'_>) -> Result<Option<JobClaim>, StoreError> {

@@ -46,11 +46,22 @@ pub enum JobMade {
 }
 
 impl Store {
-    /// Makes a job, and tells the log.
+    /// Makes a job, and tells the log. Its keys are counted before, beside everything else, as that may take a while.
     ///
     /// # Errors
     /// When the database is unavailable.
-    pub async fn make_job(&self, new: NewJob) -> Result<JobMade, StoreError> {
+    pub async fn make_job(&self, mut new: NewJob) -> Result<JobMade, StoreError> {
+        if let Some(filter) = new.filter.clone() {
+            let (last_key, total) = self.counted(new.job.tenant_id, filter).await?;
+            (new.job.last_key, new.job.total) = (last_key, total);
+        }
+        let total = new.job.total;
+        if new.expected.is_some_and(|expected| expected != total) {
+            return Ok(JobMade::Differs(total));
+        }
+        if new.most.is_some_and(|most| total > most) {
+            return Ok(JobMade::TooLarge(total));
+        }
         self.write(new, |new, tx| Box::pin(make(new, tx))).await
     }
 
@@ -59,13 +70,17 @@ impl Store {
     /// # Errors
     /// When the database is unavailable.
     pub async fn count_keys(&self, tenant_id: TenantId, filter: KeyFilter) -> Result<u64, StoreError> {
-        self.read((tenant_id, filter), |(tenant_id, filter), tx| {
-            Box::pin(async move {
-                let last = last_key(*tenant_id, tx).await?;
-                count_to(*tenant_id, filter, last, tx).await
-            })
-        })
-        .await
+        Ok(self.counted(tenant_id, filter).await?.1)
+    }
+
+    /// The key of the tenant that was made last, and how many keys up to it a filter finds.
+    async fn counted(
+        &self,
+        tenant_id: TenantId,
+        filter: KeyFilter,
+    ) -> Result<(Option<KeyId>, u64), StoreError> {
+        self.read((tenant_id, filter), |(tenant_id, filter), tx| Box::pin(count_all(*tenant_id, filter, tx)))
+            .await
     }
 }
 
@@ -78,17 +93,6 @@ async fn make(new: &mut NewJob, tx: &mut Tx<'_>) -> Result<JobMade, StoreError> 
     if open >= MOST_OPEN {
         return Ok(JobMade::TooMany);
     }
-    if let Some(filter) = &new.filter {
-        new.job.last_key = last_key(tenant_id, tx).await?;
-        new.job.total = count_to(tenant_id, filter, new.job.last_key, tx).await?;
-    }
-    let total = new.job.total;
-    if new.expected.is_some_and(|expected| expected != total) {
-        return Ok(JobMade::Differs(total));
-    }
-    if new.most.is_some_and(|most| total > most) {
-        return Ok(JobMade::TooLarge(total));
-    }
     tell(&[(&INSERT, &row::insert_values(&new.job))], &new.entry, tx).await?;
     let [tenant, id] = row::which(tenant_id, new.job.id);
     for (part, number) in new.inputs.iter().zip(0..) {
@@ -98,14 +102,13 @@ async fn make(new: &mut NewJob, tx: &mut Tx<'_>) -> Result<JobMade, StoreError> 
     Ok(JobMade::Made(Box::new(new.job.clone())))
 }
 
-async fn count_to(
+async fn count_all(
     tenant_id: TenantId,
     filter: &KeyFilter,
-    last: Option<KeyId>,
     tx: &mut Tx<'_>,
-) -> Result<u64, StoreError> {
-    match last {
-        Some(last) => count(tenant_id, filter, last, tx).await,
-        None => Ok(0),
+) -> Result<(Option<KeyId>, u64), StoreError> {
+    match last_key(tenant_id, tx).await? {
+        Some(last) => Ok((Some(last), count(tenant_id, filter, last, tx).await?)),
+        None => Ok((None, 0)),
     }
 }

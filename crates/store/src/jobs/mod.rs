@@ -14,8 +14,13 @@ mod step;
 mod sweep;
 
 pub use claim::{JobClaim, Lease};
+#[cfg(test)]
+pub(crate) use claim::{NEXT, NEXT_AT};
 pub use control::{Cancelled, JobFilter, Retried};
 pub use make::{JobMade, NewJob};
 pub use packed::{pack_keys, unpack_keys};
+pub(crate) use result::sealing_keys;
 pub use result::JobChunk;
+#[cfg(test)]
+pub(crate) use step::LET_GO;
 pub use step::{ChangedKey, FoundKey, JobStep, KeyStep, Stepped};

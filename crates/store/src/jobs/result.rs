@@ -17,6 +17,8 @@ const ALL: &str = "SELECT number, content, sealed_by FROM job_chunks
     WHERE tenant_id = $1 AND job_id = $2 ORDER BY number";
 const REMOVE: &str = "DELETE FROM job_chunks WHERE tenant_id = $1 AND job_id = $2";
 const EMPTIED: &str = "UPDATE jobs SET result_bytes = 0 WHERE tenant_id = $1 AND id = $2";
+/// Answered by an index of the pieces that are sealed, which are few and are kept for a day.
+const SEALED_BY: &str = "SELECT DISTINCT sealed_by FROM job_chunks WHERE sealed_by IS NOT NULL";
 
 /// A piece of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +79,11 @@ async fn take_all(
     Ok(found.into_iter().map(|(_, chunk)| chunk).collect())
 }
 
+/// Fingerprints of the keys that what jobs have made is sealed with.
+pub(crate) async fn sealing_keys(tx: &mut Tx<'_>) -> Read<Vec<Digest>> {
+    tx.query(SEALED_BY, &[]).await?.into_iter().map(|mut row| row.digest("sealed_by")).collect()
+}
+
 /// Pieces are numbered by how many keys the job had seen before, so that they are in order.
 pub(super) async fn insert_chunk(job: &Job, chunk: &JobChunk, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let [tenant, id] = row::which(job.tenant_id, job.id);
@@ -87,9 +94,5 @@ pub(super) async fn insert_chunk(job: &Job, chunk: &JobChunk, tx: &mut Tx<'_>) -
 
 fn read(mut row: Row) -> Read<(i64, JobChunk)> {
     let (number, content) = (row.int("number")?, row.blob("content")?);
-    let sealed_by = row.opt_blob("sealed_by")?.map(|bytes| {
-        let short = |_| StoreError::Corrupt("column `sealed_by` is not 32 bytes long".to_owned());
-        bytes.try_into().map(Digest::from_bytes).map_err(short)
-    });
-    Ok((number, JobChunk { content, sealed_by: sealed_by.transpose()? }))
+    Ok((number, JobChunk { content, sealed_by: row.opt_digest("sealed_by")? }))
 }

@@ -1,8 +1,10 @@
 //! One step of a job.
 
-use keystile_core::job::MOST_PROBLEMS;
+use keystile_core::job::{MOST_EXPORTS, MOST_PROBLEMS};
 use keystile_core::key::{KeyCursor, KeyPlace, KeySort, SortOrder};
-use keystile_core::{ApiKey, AuditEntry, Digest, Job, JobProblem, JobState, KeyId, TenantId, Timestamp};
+use keystile_core::{
+    ApiKey, AuditEntry, Digest, Job, JobKind, JobProblem, JobState, KeyId, TenantId, Timestamp,
+};
 use serde_json::json;
 
 use super::claim::{JobClaim, Lease};
@@ -22,6 +24,11 @@ const DONE: &str =
     attempts = 0, error_code = NULL, error_detail = NULL, leased_until = $9, ended_at = $10, kept_until = $11,
     result_bytes = result_bytes + $12
     WHERE tenant_id = $1 AND id = $2 AND claims = $3";
+/// Of a tenant the last so many exports that are over stay; what is older is removed by the next sweep.
+pub(crate) const LET_GO: &str =
+    "UPDATE jobs SET kept_until = $2 WHERE tenant_id = $1 AND kind = 'export' AND result_bytes > 0
+        AND kept_until > $2 AND id < (SELECT id FROM jobs WHERE tenant_id = $1 AND kind = 'export'
+            AND result_bytes > 0 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $3)";
 const INPUT: &str = "SELECT keys FROM job_inputs WHERE tenant_id = $1 AND job_id = $2 AND number = $3";
 const REMOVE_INPUT: &str = "DELETE FROM job_inputs WHERE tenant_id = $1 AND job_id = $2 AND number = $3";
 const REMOVE_INPUTS: &str = "DELETE FROM job_inputs WHERE tenant_id = $1 AND job_id = $2";
@@ -138,6 +145,10 @@ where
         Begun::Goes(job) => job,
         Begun::Ends(stepped) => return Ok(Ok(stepped)),
     };
+    if job.kind == JobKind::Export && job.place.is_none() {
+        let newer = i64::try_from(MOST_EXPORTS).unwrap_or(i64::MAX) - 1;
+        tx.execute(LET_GO, &[Value::text(job.tenant_id), step.lease.now.into(), newer.into()]).await?;
+    }
     let found = find(&job, step, tx).await?;
     let place = found.last().map(|found| found.key.id.to_string());
     let is_last = found.len() < usize::try_from(step.most).unwrap_or(usize::MAX);

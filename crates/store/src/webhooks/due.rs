@@ -9,37 +9,63 @@ use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-/// Of each webhook its earliest row, which an index leads to.
-const NEXT: &str = "SELECT tenant_id, webhook_id, due_at FROM webhook_deliveries
-    WHERE webhook_id > $1 AND due_at IS NOT NULL ORDER BY webhook_id, due_at LIMIT 1";
-const DUE: &str = concat!(
+/// Of a webhook its earliest row, which an index leads to, with what became of the webhook.
+macro_rules! earliest {
+    ($which:literal) => {
+        concat!(
+            "SELECT tenant_id, webhook_id, due_at,
+                (SELECT CASE WHEN webhooks.disabled_at IS NULL THEN 'on' ELSE 'off' END FROM webhooks
+                    WHERE webhooks.tenant_id = webhook_deliveries.tenant_id
+                        AND webhooks.id = webhook_deliveries.webhook_id) AS standing
+            FROM webhook_deliveries WHERE webhook_id ",
+            $which,
+            " $1 AND due_at IS NOT NULL ORDER BY webhook_id, due_at LIMIT 1"
+        )
+    };
+}
+
+pub(crate) const NEXT: &str = earliest!(">");
+pub(crate) const OF_ONE: &str = earliest!("=");
+pub(crate) const DUE: &str = concat!(
     "SELECT ",
     delivery_columns!(),
     ", first_tried_at, body FROM webhook_deliveries WHERE webhook_id = $1 AND due_at <= $2 ORDER BY due_at, place LIMIT $3"
 );
-/// What was switched off or taken away meanwhile has nothing due.
+/// When what is not due yet will be.
+pub(crate) const LATER: &str =
+    "SELECT due_at FROM webhook_deliveries WHERE webhook_id = $1 AND due_at > $2 ORDER BY due_at LIMIT 1";
+/// It stays due only as long as it is the first of its key: meanwhile an earlier one may have been asked for anew.
 const NOTE: &str = "UPDATE webhook_deliveries SET state = $4, attempts = attempts + 1,
         first_tried_at = COALESCE(first_tried_at, CAST($6 AS {int})), tried_at = $6, millis = $7, status = $8,
         error = $9, excerpt = $10,
-        due_at = CASE WHEN EXISTS (SELECT 1 FROM webhooks WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
+        due_at = CASE WHEN NOT EXISTS (SELECT 1 FROM webhook_deliveries AS earlier
+                WHERE earlier.webhook_id = $3 AND earlier.key_id = webhook_deliveries.key_id
+                    AND earlier.state = 'pending' AND earlier.place < webhook_deliveries.place)
             THEN CAST($5 AS {int}) END
     WHERE tenant_id = $1 AND id = $2 AND webhook_id = $3 AND state = 'pending'";
-/// The next one of the same key may go.
-const PROMOTE: &str = "UPDATE webhook_deliveries SET due_at = $4
-    WHERE webhook_id = $2 AND key_id = $3 AND state = 'pending' AND place =
-        (SELECT MIN(place) FROM webhook_deliveries WHERE webhook_id = $2 AND key_id = $3 AND state = 'pending')
-        AND EXISTS (SELECT 1 FROM webhooks WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL)";
+macro_rules! promote {
+    ($due_at:literal) => {
+        concat!(
+            "UPDATE webhook_deliveries SET due_at = ",
+            $due_at,
+            " WHERE webhook_id = $1 AND key_id = $2 AND state = 'pending' AND place =
+            (SELECT MIN(place) FROM webhook_deliveries WHERE webhook_id = $1 AND key_id = $2 AND state = 'pending')"
+        )
+    };
+}
+/// The first of the same key may go.
+pub(crate) const PROMOTE: &str = promote!("$3");
+/// The same, as if it had never waited for another.
+pub(super) const PROMOTE_AS_MADE: &str = promote!("made_at");
 const ANSWERED: &str =
     "UPDATE webhooks SET last_success_at = $3, unreachable_since = NULL WHERE tenant_id = $1 AND id = $2";
 const SILENT: &str = "UPDATE webhooks SET unreachable_since = COALESCE(unreachable_since, CAST($3 AS {int}))
     WHERE tenant_id = $1 AND id = $2";
 /// What waits because nobody answered need not wait any longer.
-const BRING_FORWARD: &str =
-    "UPDATE webhook_deliveries SET due_at = $2 WHERE webhook_id = $1 AND due_at > $2 AND status IS NULL";
-const BACKLOG: &str = "SELECT COUNT(*) AS waiting, MIN(made_at) AS oldest FROM webhook_deliveries
+pub(crate) const BRING_FORWARD: &str =
+    "UPDATE webhook_deliveries SET due_at = made_at WHERE webhook_id = $1 AND due_at > $2 AND status IS NULL";
+pub(crate) const BACKLOG: &str = "SELECT COUNT(*) AS waiting, MIN(made_at) AS oldest FROM webhook_deliveries
     WHERE state = 'pending' AND webhook_id IN (SELECT id FROM webhooks WHERE disabled_at IS NULL)";
-const SWEEP: &str = "DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN
-    (SELECT tenant_id, id FROM webhook_deliveries WHERE made_at < $1 AND due_at IS NULL ORDER BY made_at LIMIT 1000)";
 
 /// A webhook for which something is due, now or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +76,19 @@ pub struct DueWebhook {
     pub webhook_id: WebhookId,
     /// When the first of it is.
     pub due_at: Timestamp,
+    /// Whether it is sent anything.
+    pub standing: Standing,
+}
+
+/// Whether a webhook is sent anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    On,
+    /// What happens waits for it.
+    Off,
+    /// It was taken away; what waits for it is to be given up.
+    Gone,
 }
 
 /// A delivery that is due.
@@ -84,16 +123,26 @@ pub struct Backlog {
 }
 
 impl Store {
-    /// The next webhook, by id, that something is or will be due for.
+    /// The next webhook, by id, that something waits for.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
     pub async fn due_webhook(&self, after: Option<WebhookId>) -> Result<Option<DueWebhook>, StoreError> {
         let after = [Value::Text(after.map(|id| id.to_string()).unwrap_or_default())];
-        self.read(after, |after, tx| Box::pin(next(after, tx))).await
+        self.read(after, |after, tx| Box::pin(earliest(NEXT, after, tx))).await
     }
 
-    /// A webhook of a tenant with what is due for it at `now`, the longest due first; nothing if it was taken away.
+    /// A webhook, if something waits for it.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn what_waits_for(&self, webhook_id: WebhookId) -> Result<Option<DueWebhook>, StoreError> {
+        let which = [Value::text(webhook_id)];
+        self.read(which, |which, tx| Box::pin(earliest(OF_ONE, which, tx))).await
+    }
+
+    /// A webhook of a tenant with what is to be sent to it at `now`, the longest due first, which is nothing if it is off; nothing at
+    /// all if it was taken away.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -106,6 +155,19 @@ impl Store {
         let which = [Value::text(tenant_id), Value::text(webhook_id)];
         let wanted = [Value::text(webhook_id), now.into(), i64::from(limit).into()];
         self.read((which, wanted), |(which, wanted), tx| Box::pin(due(which, wanted, tx))).await
+    }
+
+    /// When the first of what is not due at `now` for a webhook will be.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn due_later(
+        &self,
+        webhook_id: WebhookId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let which = [Value::text(webhook_id), now.into()];
+        self.read(which, |which, tx| Box::pin(later(which, tx))).await
     }
 
     /// Notes an attempt of a delivery and what follows from it. One that is not pending any more stays as it is.
@@ -132,21 +194,22 @@ impl Store {
     pub async fn webhook_backlog(&self) -> Result<Backlog, StoreError> {
         self.read((), |(), tx| Box::pin(backlog(tx))).await
     }
-
-    /// Removes up to 1,000 deliveries that were made before, but for those that are due; tells how many.
-    ///
-    /// # Errors
-    /// When the database is unavailable.
-    pub async fn sweep_deliveries(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let before = [before.into()];
-        self.write_quietly(before, |before, tx| Box::pin(sweep(before, tx))).await
-    }
 }
 
-async fn next(after: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<DueWebhook>, StoreError> {
-    let Some(mut row) = tx.query_opt(NEXT, after).await? else { return Ok(None) };
+async fn earliest(
+    sql: &str,
+    which: &[Value; 1],
+    tx: &mut Tx<'_>,
+) -> Result<Option<DueWebhook>, StoreError> {
+    let Some(mut row) = tx.query_opt(sql, which).await? else { return Ok(None) };
     let (tenant_id, webhook_id) = (row.parsed("tenant_id")?, row.parsed("webhook_id")?);
-    Ok(Some(DueWebhook { tenant_id, webhook_id, due_at: row.time("due_at")? }))
+    let due_at = row.time("due_at")?;
+    let standing = match row.opt_text("standing")?.as_deref() {
+        Some("on") => Standing::On,
+        Some(_) => Standing::Off,
+        None => Standing::Gone,
+    };
+    Ok(Some(DueWebhook { tenant_id, webhook_id, due_at, standing }))
 }
 
 async fn due(
@@ -156,12 +219,19 @@ async fn due(
 ) -> Result<Option<(KeptWebhook, Vec<DueDelivery>)>, StoreError> {
     let Some(kept) = read_one(rows::ONE, which, tx).await? else { return Ok(None) };
     let mut deliveries = Vec::new();
+    if kept.webhook.disabled.is_some() {
+        return Ok(Some((kept, deliveries)));
+    }
     for mut row in tx.query(DUE, wanted).await? {
         let delivery = read_delivery(&mut row)?;
         let first_tried_at = row.opt_time("first_tried_at")?;
         deliveries.push(DueDelivery { delivery, first_tried_at, body: row.text("body")? });
     }
     Ok(Some((kept, deliveries)))
+}
+
+async fn later(which: &[Value; 2], tx: &mut Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+    tx.query_opt(LATER, which).await?.map(|mut row| row.time("due_at")).transpose()
 }
 
 async fn note(
@@ -199,7 +269,7 @@ async fn note(
         }
         Noted::Again(_) => {}
         Noted::Delivered | Noted::GivenUp => {
-            let next = [tenant.clone(), webhook.clone(), Value::text(delivery.key_id), attempt.at.into()];
+            let next = [webhook.clone(), Value::text(delivery.key_id), attempt.at.into()];
             tx.execute(PROMOTE, &next).await?;
         }
     }
@@ -224,8 +294,4 @@ async fn answered(of_webhook: &[Value; 3], now: Timestamp, tx: &mut Tx<'_>) -> R
 async fn backlog(tx: &mut Tx<'_>) -> Result<Backlog, StoreError> {
     let Some(mut row) = tx.query_opt(BACKLOG, &[]).await? else { return Ok(Backlog::default()) };
     Ok(Backlog { waiting: row.opt_count("waiting")?.unwrap_or(0), oldest: row.opt_time("oldest")? })
-}
-
-async fn sweep(before: &[Value; 1], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-    tx.execute(SWEEP, before).await
 }

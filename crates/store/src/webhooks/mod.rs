@@ -3,26 +3,38 @@
 //! What happened is read from the sealed log, whose places have no gap, from where it was told last; the deliveries that follow
 //! from it commit together with how far it was told. So nothing is lost and nothing is told twice, whatever ends the process. The
 //! row of the tenant in `webhook_tenants` is locked first by all that adds deliveries or changes which of them are due.
+//!
+//! Of the pending deliveries of a key to a webhook the first has a moment at which it is due, and no other, whether the webhook is on
+//! or off. So nothing that is done to a webhook writes all that waits for it.
 
 mod deliveries;
 mod due;
+mod giving_up;
 mod notices;
 mod rows;
 mod telling;
 
 use keystile_core::webhook::MOST_WEBHOOKS;
-use keystile_core::{AuditEntry, Digest, TenantId, Timestamp, Webhook, WebhookId};
+use keystile_core::{AuditEntry, Digest, TenantId, Webhook, WebhookId};
 
 use crate::edit::{take, tell};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-pub use deliveries::{DeliveryFilter, Redelivery};
-pub use due::{Backlog, DueDelivery, DueWebhook, Noted};
+pub use deliveries::{DeliveriesFound, DeliveryFilter, MOST_REDELIVERED, Redelivery};
+#[cfg(test)]
+pub(crate) use deliveries::{FAILED_ANEW, NONE_OF_KEY, looks};
+pub use due::{Backlog, DueDelivery, DueWebhook, Noted, Standing};
+#[cfg(test)]
+pub(crate) use due::{BACKLOG, BRING_FORWARD, DUE, LATER, NEXT, OF_ONE, PROMOTE};
+#[cfg(test)]
+pub(crate) use giving_up::{EXPIRED, GIVE_UP, SWEEP};
+#[cfg(test)]
+pub(crate) use notices::{KEYS, LAST};
 pub use notices::{KnownNotice, NewNotice, WatchFor, WatchedKeys};
 pub use rows::KeptWebhook;
-pub use telling::{NewDelivery, Telling};
+pub use telling::{NewDelivery, ROWS_AT_ONCE, Telling};
 
 const ENTER: &str = "INSERT INTO webhook_tenants (tenant_id, told, deliveries)
     VALUES ($1, COALESCE((SELECT seq FROM audit_chains WHERE tenant_id = $1), 0), 0) ON CONFLICT DO NOTHING";
@@ -31,15 +43,9 @@ const LEAVE: &str = "DELETE FROM webhook_tenants WHERE tenant_id = $1
     AND NOT EXISTS (SELECT 1 FROM webhooks WHERE tenant_id = $1)";
 const COUNT: &str = "SELECT COUNT(*) AS counted FROM webhooks WHERE tenant_id = $1";
 const DELETE: &str = "DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2";
-const HOLD: &str = "UPDATE webhook_deliveries SET due_at = NULL WHERE webhook_id = $1 AND due_at IS NOT NULL";
-const ANEW: &str = "UPDATE webhook_deliveries SET attempts = 0, first_tried_at = NULL
-    WHERE webhook_id = $1 AND state = 'pending' AND attempts > 0";
-/// The first of each key that is pending.
-const RESUME: &str =
-    "UPDATE webhook_deliveries SET due_at = $2 WHERE webhook_id = $1 AND state = 'pending' AND NOT EXISTS
-        (SELECT 1 FROM webhook_deliveries AS earlier WHERE earlier.webhook_id = $1 AND earlier.state = 'pending'
-            AND earlier.key_id = webhook_deliveries.key_id AND earlier.place < webhook_deliveries.place)";
-const GIVE_UP: &str = "UPDATE webhook_deliveries SET state = 'failed', due_at = NULL WHERE webhook_id = $1 AND state = 'pending'";
+/// What was tried before has its time anew, and is due in the order in which it was made.
+pub(crate) const ANEW: &str = "UPDATE webhook_deliveries SET attempts = 0, first_tried_at = NULL, due_at = made_at
+    WHERE webhook_id = $1 AND due_at IS NOT NULL AND attempts > 0";
 const SEALED_BY: &str = "SELECT sealed_by AS digest FROM webhooks
     UNION SELECT old_sealed_by AS digest FROM webhooks WHERE old_sealed_by IS NOT NULL";
 
@@ -77,7 +83,7 @@ impl Store {
     }
 
     /// Changes a webhook of the tenant, as [`Self::change_tenant`] changes a tenant. What is switched off is sent nothing any more;
-    /// what is switched on has all that waits for it tried anew, from `now` on.
+    /// what is switched on has all that waits for it tried anew at once.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -85,14 +91,14 @@ impl Store {
         &self,
         tenant_id: TenantId,
         id: WebhookId,
-        now: Timestamp,
         change: impl FnOnce(&mut KeptWebhook) -> Result<Option<AuditEntry>, E> + Send + 'static,
     ) -> Result<Option<Result<KeptWebhook, E>>, StoreError> {
-        let args = ([Value::text(tenant_id), Value::text(id)], now, Some(change));
-        self.write(args, |(which, now, change), tx| Box::pin(change_one(which, *now, change, tx))).await
+        let args = ([Value::text(tenant_id), Value::text(id)], Some(change));
+        self.write(args, |(which, change), tx| Box::pin(change_one(which, change, tx))).await
     }
 
-    /// Takes a webhook away, and gives up what was on its way. False when there is none.
+    /// Takes a webhook away, and gives up some of what was on its way; [`Self::give_up_deliveries`] does the rest. False when there
+    /// is none.
     ///
     /// # Errors
     /// When the database is unavailable.
@@ -144,7 +150,6 @@ async fn read_one(sql: &str, which: &[Value; 2], tx: &mut Tx<'_>) -> Result<Opti
 
 async fn change_one<E, F>(
     which: &[Value; 2],
-    now: Timestamp,
     change: &mut Option<F>,
     tx: &mut Tx<'_>,
 ) -> Result<Option<Result<KeptWebhook, E>>, StoreError>
@@ -160,27 +165,19 @@ where
         Ok(None) => return Ok(Some(Ok(before))),
         Ok(Some(entry)) => tell(&[(rows::UPDATE, &rows::values(&after))], &entry, tx).await?,
     }
-    let of_webhook = std::slice::from_ref(id);
-    match (before.webhook.disabled, after.webhook.disabled) {
-        (None, Some(_)) => {
-            tx.execute(HOLD, of_webhook).await?;
-        }
-        (Some(_), None) => {
-            tx.execute(ANEW, of_webhook).await?;
-            tx.execute(RESUME, &[id.clone(), now.into()]).await?;
-        }
-        (None, None) | (Some(_), Some(_)) => {}
+    if before.webhook.disabled.is_some() && after.webhook.disabled.is_none() {
+        tx.execute(ANEW, std::slice::from_ref(id)).await?;
     }
     Ok(Some(Ok(after)))
 }
 
 async fn delete(which: &[Value; 2], entry: &AuditEntry, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-    let [tenant, id] = which;
+    let [tenant, _] = which;
     lock(tenant, tx).await?;
     if tx.execute(DELETE, which).await? == 0 {
         return Ok(false);
     }
-    tx.execute(GIVE_UP, std::slice::from_ref(id)).await?;
+    giving_up::of_one_that_is_gone(which, tx).await?;
     tell(&[(LEAVE, std::slice::from_ref(tenant))], entry, tx).await?;
     Ok(true)
 }

@@ -20,10 +20,10 @@ const BEHIND_ALL: &str = "~";
 const NEXT: &str = "SELECT tenant_id FROM webhook_tenants WHERE tenant_id > $1 ORDER BY tenant_id LIMIT 1";
 const ROTATION: &str = "SELECT rotation_days FROM tenants WHERE id = $1";
 /// Of an index alone: where a look ends.
-const LAST: &str = "SELECT id FROM api_keys WHERE tenant_id = $1 AND id > $2 AND deleted_at IS NULL
+pub(crate) const LAST: &str = "SELECT id FROM api_keys WHERE tenant_id = $1 AND id > $2 AND deleted_at IS NULL
     ORDER BY id LIMIT 1 OFFSET 499";
 /// Active keys that end soon, whose secret is old, or that nobody used for long.
-static KEYS: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static KEYS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM api_keys WHERE tenant_id = $1 AND id > $2 AND id <= $3 AND deleted_at IS NULL
             AND revoked_at IS NULL AND enabled = 1 AND (expires_at IS NULL OR expires_at > $4)

@@ -89,10 +89,17 @@ pub(super) fn read(mut row: Row) -> Read<KeptWebhook> {
     Ok(KeptWebhook { webhook, secret, old_secret })
 }
 
-/// What a `SELECT` names for [`read_delivery`].
+/// What a `SELECT` names for [`read_delivery`], perhaps with another text for when it is due.
 macro_rules! delivery_columns {
     () => {
-        "tenant_id, id, webhook_id, key_id, event, happened_at, state, attempts, due_at, tried_at, millis, status, error, excerpt"
+        delivery_columns!("due_at")
+    };
+    ($due_at:literal) => {
+        concat!(
+            "tenant_id, id, webhook_id, key_id, event, happened_at, state, attempts, ",
+            $due_at,
+            ", tried_at, millis, status, error, excerpt"
+        )
     };
 }
 pub(super) use delivery_columns;

@@ -9,9 +9,10 @@ use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError, audit, keys, record};
 
-/// Entries that are read at a time: of each at most one message goes to each webhook, so that a transaction adds a few
-/// thousand rows at the most.
-const ENTRIES: i64 = 128;
+/// Rows that one transaction adds, for which others wait: some twenty milliseconds of SQLite's writer.
+pub const ROWS_AT_ONCE: usize = 512;
+/// Entries that are read at a time at the most. Of each at most one message goes to each webhook.
+const MOST_ENTRIES: usize = 128;
 
 const NEXT: &str = "SELECT webhook_tenants.tenant_id FROM webhook_tenants
     JOIN audit_chains ON audit_chains.tenant_id = webhook_tenants.tenant_id
@@ -20,11 +21,11 @@ const NEXT: &str = "SELECT webhook_tenants.tenant_id FROM webhook_tenants
 const TOLD: &str = "SELECT told FROM webhook_tenants WHERE tenant_id = $1";
 const ROTATION: &str = "SELECT rotation_days FROM tenants WHERE id = $1";
 const ADVANCE: &str = "UPDATE webhook_tenants SET told = $3 WHERE tenant_id = $1 AND told = $2";
-/// A delivery is due at once if its webhook is on (`$10`) and nothing else about the key waits.
+/// A delivery is due at once if nothing else about the key waits.
 const INSERT: &str = "INSERT INTO webhook_deliveries
         (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, body, state, attempts, due_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0,
-        CASE WHEN CAST($10 AS {int}) = 1 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS earlier
+        CASE WHEN NOT EXISTS (SELECT 1 FROM webhook_deliveries AS earlier
             WHERE earlier.webhook_id = $3 AND earlier.key_id = $5 AND earlier.state = 'pending')
         THEN CAST($8 AS {int}) END)";
 const COUNTED: &str = "UPDATE webhook_tenants SET deliveries = $2 WHERE tenant_id = $1";
@@ -106,14 +107,20 @@ async fn next(after: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<TenantId>, S
 async fn read(tenant: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<Telling>, StoreError> {
     let Some(mut row) = tx.query_opt(TOLD, tenant).await? else { return Ok(None) };
     let told = row.seq("told")?;
+    let webhooks: Vec<Webhook> = read_all(tenant, tx).await?.into_iter().map(|kept| kept.webhook).collect();
     let (first, last) = (told.next().into(), Value::Int(i64::MAX));
-    let range = [tenant[0].clone(), first, last, ENTRIES.into()];
+    let range = [tenant[0].clone(), first, last, entries_for(webhooks.len()).into()];
     let entries = audit::read_many(audit::RANGE, &range, tx).await?;
     let keys = read_keys(&tenant[0], &entries, tx).await?;
     let gone = || StoreError::Corrupt("a webhook has no tenant".to_owned());
     let rotation_days = tx.query_opt(ROTATION, tenant).await?.ok_or_else(gone)?.small("rotation_days")?;
-    let webhooks = read_all(tenant, tx).await?.into_iter().map(|kept| kept.webhook).collect();
     Ok(Some(Telling { told, entries, webhooks, keys, rotation_days }))
+}
+
+/// How many entries are told to so many webhooks at a time.
+fn entries_for(webhooks: usize) -> i64 {
+    let entries = (ROWS_AT_ONCE / webhooks.max(1)).clamp(1, MOST_ENTRIES);
+    i64::try_from(entries).unwrap_or(i64::MAX)
 }
 
 /// The keys that are told of, each once.
@@ -161,22 +168,18 @@ pub(super) async fn insert(
     let mut place = before;
     let mut rows = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
-        let Some(to) = kept.iter().find(|kept| kept.webhook.id == delivery.webhook_id) else { continue };
+        if !kept.iter().any(|kept| kept.webhook.id == delivery.webhook_id) {
+            continue;
+        }
         place += 1;
-        let is_on = to.webhook.disabled.is_none();
-        rows.push(values(tenant, delivery, (place, now), is_on));
+        rows.push(values(tenant, delivery, (place, now)));
     }
     let counted = [tenant.clone(), place.into()];
     let all = rows.iter().map(|row| (INSERT, row.as_slice())).chain([(COUNTED, counted.as_slice())]);
     tx.pipeline(&all.collect::<Vec<Statement<'_>>>()).await.map(drop)
 }
 
-fn values(
-    tenant: &Value,
-    delivery: &NewDelivery,
-    (place, now): (i64, Timestamp),
-    is_on: bool,
-) -> [Value; 10] {
+fn values(tenant: &Value, delivery: &NewDelivery, (place, now): (i64, Timestamp)) -> [Value; 9] {
     let NewDelivery { id, webhook_id, key_id, event, happened_at, body } = delivery;
     [
         tenant.clone(),
@@ -188,6 +191,17 @@ fn values(
         (*happened_at).into(),
         now.into(),
         Value::text(body),
-        is_on.into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_webhooks_there_are_the_fewer_entries_are_told_at_a_time() {
+        for (webhooks, entries) in [(0, 128), (1, 128), (4, 128), (20, 25), (10_000, 1)] {
+            assert_eq!(entries_for(webhooks), entries, "{webhooks}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod events;
 mod facts;
 mod import;
 mod invitations;
+mod jobs;
 mod keys;
 mod leaks;
 mod limit_use;
@@ -212,6 +213,15 @@ on_both_engines! {
         missing_requests_are_added_up_by_tenant_and_minute,
         a_server_that_did_not_end_its_log_leaves_a_break_in_it,
         old_requests_are_swept_a_few_at_a_time;
+    jobs:
+        a_job_goes_through_the_keys_that_were_there_a_few_at_a_time,
+        whoever_takes_a_job_up_anew_takes_it_from_whoever_had_it,
+        of_many_who_take_jobs_up_at_once_each_tenant_is_served_by_one,
+        jobs_of_a_tenant_wait_for_the_first_of_them,
+        a_job_that_is_cancelled_is_that_whatever_befalls_its_step,
+        other_than_the_expected_or_too_many_keys_make_no_job,
+        of_the_exports_of_a_tenant_the_last_are_kept,
+        what_a_job_has_sealed_is_taken_once_and_needs_its_key;
     webhooks:
         every_field_of_a_webhook_comes_back,
         a_tenant_has_a_bounded_number_of_webhooks,
@@ -221,6 +231,9 @@ on_both_engines! {
         what_waits_for_a_silent_receiver_is_due_when_it_answers,
         a_webhook_that_is_off_has_nothing_due_and_misses_nothing,
         deliveries_are_sent_anew_in_the_order_of_their_key,
+        a_delivery_that_waits_again_for_an_earlier_one_is_not_due,
+        what_waits_for_a_webhook_that_stays_off_is_given_up_when_it_is_old,
+        a_filter_that_few_deliveries_pass_leads_through_many,
         keys_that_end_grow_old_or_lie_idle_are_watched,
         old_deliveries_are_swept_but_for_those_that_are_due;
     overview:

@@ -8,8 +8,8 @@ use keystile_core::{
     WebhookEvent, WebhookId, WhyDisabled,
 };
 use keystile_store::{
-    DeliveryFilter, DueDelivery, KeptWebhook, KnownNotice, NewDelivery, NewNotice, Noted, Redelivery, Sealed,
-    Sealing, Store, WatchFor,
+    DeliveryFilter, DueDelivery, KeptWebhook, KnownNotice, NewDelivery, NewNotice, Noted, Page, Redelivery,
+    Sealed, Sealing, Standing, Store, WatchFor,
 };
 
 use crate::bed::Bed;
@@ -84,7 +84,7 @@ fn attempt(status: Option<u16>, at: Timestamp) -> Attempt {
 }
 
 async fn listed(world: &World, store: &Store, filter: &DeliveryFilter) -> Vec<Delivery> {
-    store.deliveries(world.tenant.id, filter, page(100)).await.unwrap()
+    store.deliveries(world.tenant.id, filter, page(100)).await.unwrap().deliveries
 }
 
 async fn kept(store: &Store, webhook: &Webhook) -> KeptWebhook {
@@ -92,18 +92,13 @@ async fn kept(store: &Store, webhook: &Webhook) -> KeptWebhook {
 }
 
 /// Switches it off or on.
-async fn switch(
-    store: &Store,
-    webhook: &Webhook,
-    disabled: Option<(Timestamp, WhyDisabled)>,
-    now: Timestamp,
-) {
+async fn switch(store: &Store, webhook: &Webhook, disabled: Option<(Timestamp, WhyDisabled)>) {
     let told = entry(webhook.tenant_id, Action::WebhookUpdate, &webhook.id.to_string());
     let change = move |kept: &mut KeptWebhook| {
         kept.webhook.disabled = disabled;
         Ok::<_, ()>(Some(told))
     };
-    store.change_webhook(webhook.tenant_id, webhook.id, now, change).await.unwrap().unwrap().unwrap();
+    store.change_webhook(webhook.tenant_id, webhook.id, change).await.unwrap().unwrap().unwrap();
 }
 
 pub(crate) async fn every_field_of_a_webhook_comes_back(bed: &Bed) {
@@ -239,6 +234,8 @@ pub(crate) async fn what_waits_for_a_silent_receiver_is_due_when_it_answers(bed:
     assert!(due_ids(&store, &to, at(99_999)).await.is_empty());
     let next = store.due_webhook(None).await.unwrap().unwrap();
     assert_eq!((next.webhook_id, next.due_at), (to.id, at(100_000)));
+    assert_eq!(store.due_later(to.id, at(99_999)).await.unwrap(), Some(at(100_000)));
+    assert_eq!(store.due_later(to.id, at(100_000)).await.unwrap(), None);
     let first = all.into_iter().next().unwrap().delivery;
     store.note_attempt(first, attempt(Some(204), at(3_000)), Noted::Delivered).await.unwrap();
     assert_eq!(kept(&store, &to).await.webhook.unreachable_since, None);
@@ -252,12 +249,16 @@ pub(crate) async fn a_webhook_that_is_off_has_nothing_due_and_misses_nothing(bed
     let [a, b] = [1, 2].map(KeyId::from_u128);
     let before = add(&world, &store, vec![delivery(&to, a), delivery(&to, a)]).await;
     let under_way = due(&store, &to, at(1_000)).await.remove(0).delivery;
-    switch(&store, &to, Some((at(1_500), WhyDisabled::ByHand)), at(1_500)).await;
+    switch(&store, &to, Some((at(1_500), WhyDisabled::ByHand))).await;
     let meanwhile = add(&world, &store, vec![delivery(&to, b)]).await;
     store.note_attempt(under_way, attempt(None, at(2_000)), Noted::Again(at(2_001))).await.unwrap();
-    assert_eq!(store.due_webhook(None).await.unwrap(), None);
+    assert_eq!(store.due_webhook(None).await.unwrap().map(|due| due.standing), Some(Standing::Off));
+    assert!(due(&store, &to, at(9_999)).await.is_empty());
     assert_eq!(store.webhook_backlog().await.unwrap().waiting, 0);
-    switch(&store, &to, None, at(3_000)).await;
+    let shown = listed(&world, &store, &DeliveryFilter::default()).await;
+    assert!(shown.len() == 3 && shown.iter().all(|one| one.next_attempt_at.is_none()), "{shown:?}");
+    switch(&store, &to, None).await;
+    assert_eq!(store.what_waits_for(to.id).await.unwrap().map(|due| due.standing), Some(Standing::On));
     assert_eq!(due_ids(&store, &to, at(3_000)).await, [before[0], meanwhile[0]]);
     let due = due(&store, &to, at(3_000)).await.remove(0);
     assert_eq!((due.delivery.attempts, due.first_tried_at), (0, None), "its time begins anew");
@@ -266,6 +267,7 @@ pub(crate) async fn a_webhook_that_is_off_has_nothing_due_and_misses_nothing(bed
     let gone = entry(world.tenant.id, Action::WebhookDelete, &to.id.to_string());
     assert!(store.delete_webhook(world.tenant.id, to.id, gone).await.unwrap());
     assert_eq!(store.due_webhook(None).await.unwrap(), None);
+    assert_eq!(store.give_up_deliveries(world.tenant.id, to.id).await.unwrap(), 0);
     let log = listed(&world, &store, &DeliveryFilter::default()).await;
     assert!(log.len() == 3 && log.iter().all(|one| one.state == DeliveryState::Failed));
 }
@@ -294,6 +296,73 @@ pub(crate) async fn deliveries_are_sent_anew_in_the_order_of_their_key(bed: &Bed
     }
     let unknown = store.redeliver(world.tenant.id, WebhookId::from_u128(9), Redelivery::One(ids[0]), at(1));
     assert_eq!(unknown.await.unwrap(), None);
+}
+
+pub(crate) async fn a_delivery_that_waits_again_for_an_earlier_one_is_not_due(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let to = made(&world, &store).await;
+    let a = KeyId::from_u128(1);
+    let ids = add(&world, &store, vec![delivery(&to, a), delivery(&to, a)]).await;
+    let first = due(&store, &to, at(1_000)).await.remove(0).delivery;
+    store.note_attempt(first, attempt(Some(400), at(1_000)), Noted::GivenUp).await.unwrap();
+    let under_way = due(&store, &to, at(1_000)).await.remove(0).delivery;
+    assert_eq!(under_way.id, ids[1]);
+    let anew = Redelivery::FailedSince(at(0));
+    assert_eq!(store.redeliver(world.tenant.id, to.id, anew, at(2_000)).await.unwrap(), Some(1));
+    store.note_attempt(under_way, attempt(Some(503), at(2_500)), Noted::Again(at(2_600))).await.unwrap();
+    assert_eq!(due_ids(&store, &to, at(9_000)).await, ids[..1], "the first is the first again");
+}
+
+pub(crate) async fn what_waits_for_a_webhook_that_stays_off_is_given_up_when_it_is_old(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let to = made(&world, &store).await;
+    let [a, b] = [1, 2].map(KeyId::from_u128);
+    let old = add(&world, &store, vec![delivery(&to, a), delivery(&to, a), delivery(&to, b)]).await;
+    let expire = async |before| store.expire_deliveries(world.tenant.id, to.id, before).await.unwrap();
+    assert_eq!(expire(at(2_000)).await, 0, "it is on");
+    switch(&store, &to, Some((at(1_500), WhyDisabled::ByHand))).await;
+    let told = store.telling(world.tenant.id).await.unwrap().unwrap().told;
+    let young = delivery(&to, a);
+    let id = young.id;
+    assert!(store.add_deliveries(world.tenant.id, (told, told), at(3_000), vec![young]).await.unwrap());
+    assert_eq!(expire(at(1_000)).await, 0);
+    assert_eq!(expire(at(2_000)).await, 2);
+    assert_eq!(expire(at(2_000)).await, 0);
+    let failed = DeliveryFilter { state: Some(DeliveryState::Failed), ..DeliveryFilter::default() };
+    assert_eq!(listed(&world, &store, &failed).await.len(), old.len());
+    switch(&store, &to, None).await;
+    assert_eq!(due_ids(&store, &to, at(3_000)).await, [id]);
+}
+
+pub(crate) async fn a_filter_that_few_deliveries_pass_leads_through_many(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let (to, other) = (made(&world, &store).await, made(&world, &store).await);
+    let [a, b] = [1, 2].map(KeyId::from_u128);
+    let sought = add(&world, &store, vec![delivery(&to, a)]).await;
+    for _ in 0..12 {
+        let many = (0..500).map(|_| delivery(&other, b)).collect();
+        add(&world, &store, many).await;
+    }
+    let look = async |filter: &DeliveryFilter| {
+        let (mut found, mut pages, mut after) = (Vec::new(), 0, None);
+        loop {
+            let page = Page { after, limit: 10 };
+            let part = store.deliveries(world.tenant.id, filter, page).await.unwrap();
+            found.extend(part.deliveries.into_iter().map(|one| one.id));
+            pages += 1;
+            after = part.looked_to;
+            if after.is_none() {
+                return (found, pages);
+            }
+        }
+    };
+    let of_key = DeliveryFilter { key_id: Some(a), ..DeliveryFilter::default() };
+    assert_eq!(look(&of_key).await, (sought.clone(), 2));
+    let of_webhook = DeliveryFilter { webhook_id: Some(to.id), ..of_key };
+    assert_eq!(look(&of_webhook).await, (sought, 1), "others are not looked at");
 }
 
 pub(crate) async fn keys_that_end_grow_old_or_lie_idle_are_watched(bed: &Bed) {

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use keystile_core::{DeliveryId, Webhook, WebhookId};
+use keystile_core::{Delivery, DeliveryId, Webhook, WebhookId};
 use keystile_courier::TooManyTests;
 use keystile_manage::{DeliveryQuery, Right, WithSecret};
-use keystile_store::Redelivery;
+use keystile_store::{DeliveriesFound, Redelivery};
 use keystile_wire::{
     Anew, CreateWebhook, CreatedWebhook, DeliveryListQuery, DeliveryView, Listing, PatchWebhook, Problem,
     Redeliver, RedeliveredView, RotateWebhookSecret, WebhookTestView, WebhookView,
@@ -95,7 +95,7 @@ pub(crate) async fn patch_webhook(
     let guard = if_match.or_body(request.version)?;
     let patch = request.parse().map_err(ApiProblem::invalid)?;
     let webhook = app.control.patch_webhook(&caller, id, patch, guard).await?;
-    app.courier.look();
+    app.courier.look(id);
     Ok(record(webhook))
 }
 
@@ -110,6 +110,7 @@ pub(crate) async fn delete_webhook(
     PathId(id): PathId<WebhookId>,
 ) -> Answer {
     app.control.delete_webhook(&caller, id).await?;
+    app.courier.look(id);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -161,11 +162,12 @@ pub(crate) async fn redeliver(
     Json(request): Json<Redeliver>,
 ) -> Answer {
     let redelivered = app.control.redeliver(&caller, id, redelivery(request.parse()?)).await?;
-    app.courier.look();
+    app.courier.look(id);
     Ok(json(StatusCode::OK, &RedeliveredView { redelivered }))
 }
 
-/// List deliveries of the last 30 days, the last first. For admins.
+/// List deliveries of the last 30 days, the last first. For admins. A filter is applied to some thousand deliveries at a time, so that a
+/// page may have fewer than asked for, or none, and be followed by others: read on until `next_cursor` is null.
 #[utoipa::path(get, path = "/deliveries", tag = "webhooks", params(("tenant_id" = String, Path), DeliveryListQuery), responses(
     (status = 200, body = Listing<DeliveryView>, description = "A page of them."),
 ))]
@@ -176,10 +178,17 @@ pub(crate) async fn list_deliveries(
 ) -> Answer {
     let (page, limit) = page_of::<DeliveryId>(query.limit, query.cursor.as_deref())?;
     let DeliveryListQuery { webhook_id, state, key_id, .. } = query;
-    let deliveries =
-        app.control.deliveries(&caller, &DeliveryQuery { webhook_id, state, key_id }, page).await?;
-    let page = listing(deliveries, limit, |delivery| delivery.id.to_string(), DeliveryView::from);
-    Ok(json(StatusCode::OK, &page))
+    let found = app.control.deliveries(&caller, &DeliveryQuery { webhook_id, state, key_id }, page).await?;
+    let page = listed(found, limit);
+    let data = page.data.into_iter().map(DeliveryView::from).collect();
+    Ok(json(StatusCode::OK, &Listing { data, next_cursor: page.next_cursor }))
+}
+
+/// A page of `limit` deliveries of what was found for it, and one more.
+pub(crate) fn listed(found: DeliveriesFound, limit: usize) -> Listing<Delivery> {
+    let page = listing(found.deliveries, limit, |delivery| delivery.id.to_string(), |delivery| delivery);
+    let looked_to = found.looked_to.map(|id| id.to_string());
+    Listing { next_cursor: page.next_cursor.or(looked_to), ..page }
 }
 
 impl From<TooManyTests> for ApiProblem {

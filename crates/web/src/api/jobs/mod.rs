@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use keystile_core::{Job, JobId};
-use keystile_manage::{Caller, JobOrder, JobQuery, KeyQuery, MadeSecret, Right};
+use keystile_manage::{Caller, JobOrder, JobQuery, MadeSecret, Right};
 use keystile_wire::{
     CreateJob, JobAsked, JobCount, JobListQuery, JobResultQuery, JobSecret, JobSecrets, JobTask, JobView,
     KeyListQuery, Listing, Nothing, Problem,
@@ -28,7 +28,7 @@ pub(crate) use result::download;
 #[utoipa::path(post, path = "/jobs", tag = "jobs", params(("tenant_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateJob, responses(
     (status = 202, body = JobView, description = "The job."),
-    (status = 200, body = JobCount, description = "With `dry_run`: how many keys it would be about."),
+    (status = 200, body = JobCount, description = "With `dry_run`: how many keys it would be about. What the job would be refused for, this is as well."),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "`job_keys_differ`: the filter finds other than the expected keys."),
     (status = 429, body = Problem, content_type = "application/problem+json", description = "`too_many_jobs`: 100 jobs of the tenant are not over."),
 ))]
@@ -40,13 +40,11 @@ pub(crate) async fn create_job(
     let JobAsked { task, expected, dry_run } = request.parse().map_err(ApiProblem::invalid)?;
     once(&app, caller.asker(Right::ReadKeys)?, asked, move |app| async move {
         let order = ordered(&app, &caller, task).await?;
-        match query_of(&order).filter(|_| dry_run) {
-            Some(query) => {
-                let total = app.control.count_keys(&caller, query).await?;
-                Ok(json(StatusCode::OK, &JobCount { total }))
-            }
-            None => Ok(accepted(app.control.make_job(&caller, order, expected).await?)),
+        if dry_run {
+            let total = app.control.try_job(&caller, order, expected).await?;
+            return Ok(json(StatusCode::OK, &JobCount { total }));
         }
+        Ok(accepted(app.control.make_job(&caller, order, expected).await?))
     })
     .await
 }
@@ -69,17 +67,6 @@ pub(crate) async fn ordered(app: &App, caller: &Caller, task: JobTask) -> Answer
         JobTask::Enable(query) => JobOrder::Enable(find(query)?),
         JobTask::Rotate(query, overlap) => JobOrder::Rotate { query: find(query)?, overlap },
     })
-}
-
-const fn query_of(order: &JobOrder) -> Option<&KeyQuery> {
-    match order {
-        JobOrder::Import(_) => None,
-        JobOrder::Export(query)
-        | JobOrder::Revoke { query, .. }
-        | JobOrder::Disable(query)
-        | JobOrder::Enable(query)
-        | JobOrder::Rotate { query, .. } => Some(query),
-    }
 }
 
 /// List background jobs, newest first. An API key sees those that it has asked for.

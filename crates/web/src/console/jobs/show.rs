@@ -47,7 +47,7 @@ impl Show {
     }
 
     fn may_change(&self) -> bool {
-        self.job.kind == JobKind::Export || self.shell.may_manage_keys()
+        (self.is_own && self.is_export()) || self.shell.may_manage_keys()
     }
 
     fn can_be_cancelled(&self) -> bool {
@@ -81,7 +81,7 @@ pub(super) async fn show(
     let actor = job.actor.to_string();
     let who = names.of(&actor).unwrap_or(&actor).to_owned();
     let parameters = serde_json::to_string_pretty(&meant(&job)).unwrap_or_default();
-    let is_own = matches!(job.actor, Actor::Person(_)) && who == shell.email;
+    let is_own = job.actor == caller.actor();
     page(&Show { shell, job, who, parameters, is_own })
 }
 

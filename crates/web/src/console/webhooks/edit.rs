@@ -145,6 +145,6 @@ async fn carry_out(app: &App, caller: &Caller, id: WebhookId, form: &Edit) -> An
     let guard = VersionGuard(request.version);
     let patch = request.parse().map_err(ApiProblem::invalid)?;
     app.control.patch_webhook(caller, id, patch, guard).await?;
-    app.courier.look();
+    app.courier.look(id);
     Ok(())
 }

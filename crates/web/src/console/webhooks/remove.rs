@@ -46,7 +46,10 @@ pub(super) async fn delete(
         Err(Invalid::new("typed", "type the host exactly as it stands above").into())
     };
     match done {
-        Ok(()) => go_to(&shell.path("webhooks?told=webhook-deleted"), shell.surroundings),
+        Ok(()) => {
+            app.courier.look(id);
+            go_to(&shell.path("webhooks?told=webhook-deleted"), shell.surroundings)
+        }
         Err(problem) => {
             let wrong = Wrong::mendable(problem)?;
             unprocessable(&Ask { shell, webhook, wrong })

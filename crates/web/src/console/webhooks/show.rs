@@ -17,7 +17,8 @@ use super::super::sought::{Asked, Sought};
 use super::super::visitor::Inside;
 use super::super::{assets, parts, words};
 use super::{environments_told, events_told};
-use crate::api::{Answer, listing, page_of};
+use crate::api::webhooks::listed;
+use crate::api::{Answer, page_of};
 use crate::extract::PathId;
 use crate::state::App;
 
@@ -49,8 +50,7 @@ impl Show {
         let (which, limit) = page_of::<DeliveryId>(query.limit, query.cursor.as_deref())?;
         let DeliveryListQuery { state, key_id, .. } = query;
         let wanted = DeliveryQuery { webhook_id: Some(id), state, key_id };
-        let deliveries = app.control.deliveries(caller, &wanted, which).await?;
-        let listed = listing(deliveries, limit, |delivery| delivery.id.to_string(), |delivery| delivery);
+        let listed = listed(app.control.deliveries(caller, &wanted, which).await?, limit);
         let names = app.control.names_in_deliveries(caller, &listed.data).await?;
         // The answer to a test stands elsewhere, and leads on from here.
         let own = shell.path(&format!("webhooks/{id}"));
@@ -115,7 +115,7 @@ pub(super) async fn enable(
 ) -> Answer {
     let patch = WebhookPatch { enabled: Some(true), ..WebhookPatch::default() };
     app.control.patch_webhook(&caller, id, patch, VersionGuard(None)).await?;
-    app.courier.look();
+    app.courier.look(id);
     back(&shell, id, "webhook-enabled")
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn redeliver(
         None => Redelivery::FailedSince(shell.now.minus(KEPT)),
     };
     app.control.redeliver(&caller, id, which).await?;
-    app.courier.look();
+    app.courier.look(id);
     back(&shell, id, "redelivered")
 }
 
