@@ -6,6 +6,7 @@ use reqwest::Response;
 use serde::de::DeserializeOwned;
 
 use crate::ClientError;
+use crate::download::Download;
 
 /// Longest answer that is read, in bytes. A full page of 200 keys, each with the longest tags, metadata, permissions
 /// and lists that a key may have, stays below it.
@@ -36,26 +37,12 @@ pub(crate) async fn read_nothing(response: Response, url: &str) -> Result<(), Cl
 }
 
 /// The body of a success as it comes, or the problem.
-pub(crate) async fn pieces(response: Response, url: &str) -> Result<Pieces, ClientError> {
+pub(crate) async fn download(response: Response, url: &str) -> Result<Download, ClientError> {
     if response.status().is_success() {
-        return Ok(Pieces { response, url: url.to_owned() });
+        return Ok(Download::new(response, url));
     }
     let status = response.status();
     success(response, url).await.and(Err(unexpected(status, NOT_KEYSTILE)))
-}
-
-/// A body that is read while it comes, without a bound on the whole.
-#[derive(Debug)]
-pub(crate) struct Pieces {
-    response: Response,
-    url: String,
-}
-
-impl Pieces {
-    pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
-        let next = self.response.chunk().await;
-        next.map_err(|source| interrupted(&self.url, source))
-    }
 }
 
 async fn success(response: Response, url: &str) -> Result<(StatusCode, Vec<u8>), ClientError> {
@@ -88,7 +75,7 @@ async fn bounded(mut response: Response, url: &str) -> Result<Vec<u8>, ClientErr
     }
 }
 
-fn interrupted(url: &str, source: reqwest::Error) -> ClientError {
+pub(crate) fn interrupted(url: &str, source: reqwest::Error) -> ClientError {
     ClientError::Interrupted { url: url.to_owned(), source: source.without_url() }
 }
 

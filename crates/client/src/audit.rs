@@ -1,29 +1,10 @@
 //! The audit log.
 
-use std::time::Duration;
-
 use keystile_core::{AuditId, TenantId};
 use keystile_wire::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView, Listing};
 
-use crate::answer::Pieces;
+use crate::download::{Download, EXPORT_TIMEOUT};
 use crate::{Client, ClientError};
-
-/// Longest wait for the end of an export: a log of many gigabytes on a slow line.
-pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// An export on its way.
-#[derive(Debug)]
-pub struct AuditExport(Pieces);
-
-impl AuditExport {
-    /// The next bytes, cut anywhere; nothing behind the end.
-    ///
-    /// # Errors
-    /// [`ClientError::Interrupted`] when it breaks off.
-    pub async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
-        self.0.next().await
-    }
-}
 
 impl Client {
     /// One page of the log, newest first.
@@ -62,9 +43,9 @@ impl Client {
         &self,
         tenant: TenantId,
         query: &AuditExportQuery,
-    ) -> Result<AuditExport, ClientError> {
+    ) -> Result<Download, ClientError> {
         let path = format!("{}/export", audit(tenant));
-        self.get_pieces(&path, query, EXPORT_TIMEOUT).await.map(AuditExport)
+        self.download(&path, query, EXPORT_TIMEOUT).await
     }
 }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::address::Address;
 use crate::answer;
+use crate::download::Download;
 use crate::{ClientError, Credential};
 
 /// Longest wait for a connection: more than any healthy network needs, and short for a person who waits.
@@ -116,14 +117,14 @@ impl Client {
     }
 
     /// A GET whose answer is read while it comes.
-    pub(crate) async fn get_pieces(
+    pub(crate) async fn download(
         &self,
         path: &str,
         query: &impl Serialize,
         within: Duration,
-    ) -> Result<answer::Pieces, ClientError> {
+    ) -> Result<Download, ClientError> {
         let request = self.request(Method::GET, &with_query(path, query)?).timeout(within);
-        answer::pieces(self.send(request).await?, self.base_url()).await
+        answer::download(self.send(request).await?, self.base_url()).await
     }
 
     pub(crate) async fn post<A: DeserializeOwned>(

@@ -3,24 +3,9 @@
 use keystile_core::{JobId, TenantId};
 use keystile_wire::{CreateJob, JobCount, JobListQuery, JobResultQuery, JobSecrets, JobView, Listing};
 
-use crate::answer::Pieces;
-use crate::audit::EXPORT_TIMEOUT;
+use crate::download::{Download, EXPORT_TIMEOUT};
 use crate::tenants::path;
 use crate::{Client, ClientError};
-
-/// The result of a job on its way.
-#[derive(Debug)]
-pub struct JobResult(Pieces);
-
-impl JobResult {
-    /// The next bytes, cut anywhere; nothing behind the end.
-    ///
-    /// # Errors
-    /// [`ClientError::Interrupted`] when it breaks off.
-    pub async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
-        self.0.next().await
-    }
-}
 
 impl Client {
     /// Makes a job.
@@ -89,8 +74,8 @@ impl Client {
         tenant: TenantId,
         id: JobId,
         query: &JobResultQuery,
-    ) -> Result<JobResult, ClientError> {
-        self.get_pieces(&format!("{}/result", job(tenant, id)), query, EXPORT_TIMEOUT).await.map(JobResult)
+    ) -> Result<Download, ClientError> {
+        self.download(&format!("{}/result", job(tenant, id)), query, EXPORT_TIMEOUT).await
     }
 
     /// Takes the secrets that a job has made. After [`ClientError::Interrupted`] they may be gone.

@@ -29,6 +29,7 @@ mod catalogue;
 mod client;
 mod credential;
 mod customers;
+mod download;
 mod error;
 mod events;
 mod jobs;
@@ -43,11 +44,10 @@ mod setup;
 mod tenants;
 mod webhooks;
 
-pub use audit::{AuditExport, EXPORT_TIMEOUT};
 pub use client::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client};
 pub use credential::Credential;
+pub use download::{Download, EXPORT_TIMEOUT};
 pub use error::ClientError;
-pub use jobs::JobResult;
-pub use logs::{LogExport, LogStream, Streamed};
+pub use logs::{LogStream, Streamed};
 
 pub use answer::MAX_ANSWER;

@@ -6,32 +6,18 @@ use keystile_wire::{
 };
 use serde::Deserialize;
 
-use crate::answer::{Pieces, unreadable};
-use crate::audit::EXPORT_TIMEOUT;
+use crate::answer::unreadable;
+use crate::download::{Download, EXPORT_TIMEOUT};
 use crate::tenants::path;
 use crate::{Client, ClientError};
 
 /// Longest line of a stream, in bytes: far longer than a request in the log can be.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// An export on its way.
-#[derive(Debug)]
-pub struct LogExport(Pieces);
-
-impl LogExport {
-    /// The next bytes, cut anywhere; nothing behind the end.
-    ///
-    /// # Errors
-    /// [`ClientError::Interrupted`] when it breaks off.
-    pub async fn piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
-        self.0.next().await
-    }
-}
-
 /// A log as it grows.
 #[derive(Debug)]
 pub struct LogStream {
-    pieces: Pieces,
+    download: Download,
     /// What came and is not read yet.
     text: Vec<u8>,
 }
@@ -65,7 +51,7 @@ impl LogStream {
             if self.text.len() > LONGEST_LINE {
                 return Err(unreadable());
             }
-            match self.pieces.next().await? {
+            match self.download.piece().await? {
                 Some(piece) => self.text.extend_from_slice(piece.as_ref()),
                 None => return Ok(None),
             }
@@ -117,9 +103,9 @@ impl Client {
         &self,
         tenant: TenantId,
         query: &LogExportQuery,
-    ) -> Result<LogExport, ClientError> {
+    ) -> Result<Download, ClientError> {
         let path = format!("{}/export", logs(tenant));
-        self.get_pieces(&path, query, EXPORT_TIMEOUT).await.map(LogExport)
+        self.download(&path, query, EXPORT_TIMEOUT).await
     }
 
     /// The log as it grows from now on, for a day at most.
@@ -132,8 +118,8 @@ impl Client {
         query: &LogStreamQuery,
     ) -> Result<LogStream, ClientError> {
         let path = format!("{}/stream", logs(tenant));
-        let pieces = self.get_pieces(&path, query, EXPORT_TIMEOUT).await?;
-        Ok(LogStream { pieces, text: Vec::new() })
+        let download = self.download(&path, query, EXPORT_TIMEOUT).await?;
+        Ok(LogStream { download, text: Vec::new() })
     }
 
     /// What was done with a key since a moment.

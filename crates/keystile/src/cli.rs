@@ -30,12 +30,14 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the API.
+    /// Serve the API and the console.
     Serve(ServeOptions),
     /// Start a server to try things out, and print what to try.
     Dev(DevOptions),
     /// Bring the database to the form this version needs, without serving.
     Migrate(MigrateOptions),
+    /// Help persons in or keep them out, on the server's own database.
+    Admin(Box<AdminCommand>),
     /// Print the statement that makes the table for the request log in ClickHouse.
     ClickhouseSchema(SchemaOptions),
     /// Make the first person of a new server, with the link that it wrote.
@@ -52,48 +54,46 @@ pub(crate) enum Command {
     Totp(TotpCommand),
     /// See where you are signed in, and sign out there.
     Sessions(SessionsCommand),
-    /// Help persons in or keep them out, on the server's own database.
-    Admin(Box<AdminCommand>),
     /// Manage the API keys of a server that runs.
     Keys(KeysCommand),
-    /// Manage tenants and their settings.
-    Tenants(TenantsCommand),
+    /// Look at the text of an API key, without any server.
+    Key(KeyCommand),
+    /// Work on many keys in the background.
+    Jobs(Box<JobsCommand>),
+    /// Manage the customers that keys can be restricted to.
+    Customers(CustomersCommand),
     /// Manage the applications that keys are issued to.
     Apps(AppsCommand),
     /// Manage the permissions that applications know, in words for people.
     Permissions(PermissionsCommand),
-    /// Manage the customers that keys can be restricted to.
-    Customers(CustomersCommand),
-    /// Manage who is in a tenant.
-    Members(MembersCommand),
-    /// Invite people into a tenant, or accept an invitation.
-    Invitations(InvitationsCommand),
-    /// Send events, and see what sources have sent.
-    Events(EventsCommand),
-    /// See what is known of the things that events are about.
-    Entities(EntitiesCommand),
-    /// See who sends events.
-    Sources(SourcesCommand),
     /// Show what a tenant has, and what of it needs attention.
     Overview(OverviewCommand),
     /// Show how often the keys of a tenant were allowed and refused.
     Usage(UsageCommand),
+    /// See which requests were made, with which key, from where, and what they were answered.
+    Logs(LogsCommand),
+    /// Show, export and check the audit log of a tenant.
+    Audit(AuditCommand),
+    /// Send events, and see what sources have sent.
+    Events(EventsCommand),
+    /// See who sends events.
+    Sources(SourcesCommand),
+    /// See what is known of the things that events are about.
+    Entities(EntitiesCommand),
     /// Find keys in files and in the history of a Git repository, and tell which are live.
     Scan(ScanCommand),
     /// Print rules by which other scanners find your keys.
     ScanRules(ScanRulesCommand),
     /// See which keys were reported as leaked.
     Leaks(LeaksCommand),
-    /// Work on many keys in the background.
-    Jobs(Box<JobsCommand>),
-    /// See which requests were made, with which key, from where, and what they were answered.
-    Logs(LogsCommand),
     /// Manage whom a tenant wants told of its keys, and see how that goes.
     Webhooks(WebhooksCommand),
-    /// Look at the text of an API key, without any server.
-    Key(KeyCommand),
-    /// Show, export and check the audit log of a tenant.
-    Audit(AuditCommand),
+    /// Manage tenants and their settings.
+    Tenants(TenantsCommand),
+    /// Manage who is in a tenant.
+    Members(MembersCommand),
+    /// Invite people into a tenant, or accept an invitation.
+    Invitations(InvitationsCommand),
     /// Print the OpenAPI document of the API.
     Openapi,
     /// Print a script by which a shell completes commands and flags.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use keystile_core::{Actor, Job, LoggedRequest, SealedEntry};
+use keystile_core::{Actor, Delivery, Job, LoggedRequest, SealedEntry, StoredEvent};
 use keystile_measure::SPANS;
 use tracing::instrument;
 
@@ -82,6 +82,33 @@ impl ControlPlane {
         caller.require(Right::ReadKeys)?;
         let own = jobs.iter().filter(|job| job.tenant_id == caller.tenant_id);
         let ids: BTreeSet<String> = own.map(|job| job.actor.to_string()).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
+    /// What the key and the application of an event of the tenant are called now, be they there or deleted.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadEvents`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_event(&self, caller: &Caller, event: &StoredEvent) -> Result<Names, Refused> {
+        caller.require(Right::ReadEvents)?;
+        let ids = [event.stamp.key_id.to_string(), event.stamp.application_id.to_string()];
+        Ok(Names(self.store.names(caller.tenant_id, ids.into()).await?))
+    }
+
+    /// What the keys are called now that these messages to webhooks of the tenant are about, be they there or deleted.
+    ///
+    /// # Errors
+    /// Without [`Right::ManageWebhooks`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_deliveries(
+        &self,
+        caller: &Caller,
+        deliveries: &[Delivery],
+    ) -> Result<Names, Refused> {
+        caller.require(Right::ManageWebhooks)?;
+        let own = deliveries.iter().filter(|delivery| delivery.tenant_id == caller.tenant_id);
+        let ids: BTreeSet<String> = own.map(|delivery| delivery.key_id.to_string()).collect();
         Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
     }
 }

@@ -35,9 +35,30 @@ impl Chunked {
 
 /// Places for so many rows of so many values: `($1, $2), ($3, $4)`.
 pub(crate) fn places(rows: usize, width: usize) -> String {
-    let row = |index: usize| {
-        let places: Vec<_> = (1..=width).map(|column| format!("${}", width * index + column)).collect();
-        format!("({})", places.join(", "))
+    places_as(rows, &vec![None; width])
+}
+
+/// The same, where a column may be cast: `(CAST($1 AS BIGINT), $2), …`. There is one cast, or none, for each column.
+pub(crate) fn places_as(rows: usize, casts: &[Option<&str>]) -> String {
+    let place = |(column, cast): (usize, &Option<&str>), row: usize| {
+        let place = format!("${}", casts.len() * row + column + 1);
+        cast.map_or_else(|| place.clone(), |cast| format!("CAST({place} AS {cast})"))
+    };
+    let row = |row: usize| {
+        let columns: Vec<_> = casts.iter().enumerate().map(|column| place(column, row)).collect();
+        format!("({})", columns.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_through_all_rows() {
+        assert_eq!(places(2, 2), "($1, $2), ($3, $4)");
+        let cast = places_as(2, &[None, Some("BIGINT")]);
+        assert_eq!(cast, "($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT))");
+    }
 }

@@ -3,18 +3,18 @@
 use std::fmt::Display;
 
 /// What a spreadsheet takes for the beginning of a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
 
 /// A line that is being written.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub struct CsvLine {
     text: String,
     has_cell: bool,
 }
 
-impl Line {
+impl CsvLine {
     /// A whole line of these cells.
-    pub(crate) fn of(cells: &[&str]) -> String {
+    pub fn of(cells: &[&str]) -> String {
         let mut line = Self::default();
         for cell in cells {
             line.cell(Some(cell));
@@ -22,8 +22,8 @@ impl Line {
         line.end()
     }
 
-    /// Adds a cell; an empty one for nothing.
-    pub(crate) fn cell(&mut self, value: Option<impl Display>) -> &mut Self {
+    /// Adds a cell; an empty one for nothing. What a spreadsheet would take for a formula gets a `'` before it.
+    pub fn cell(&mut self, value: Option<impl Display>) -> &mut Self {
         if std::mem::replace(&mut self.has_cell, true) {
             self.text.push(',');
         }
@@ -41,7 +41,7 @@ impl Line {
     }
 
     /// The text, with its line break.
-    pub(crate) fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         self.text.push_str("\r\n");
         self.text
     }
@@ -53,9 +53,10 @@ mod tests {
 
     #[test]
     fn cells_are_quoted_where_they_must_be_and_never_are_formulas() {
-        let line = Line::of(&["a", "", "b,c", "say \"hi\"", "1\n2", "=1+1", "-2", "@x", "+4", "a=b", "\t=1"]);
+        let line =
+            CsvLine::of(&["a", "", "b,c", "say \"hi\"", "1\n2", "=1+1", "-2", "@x", "+4", "a=b", "\t=1"]);
         assert_eq!(line, "a,,\"b,c\",\"say \"\"hi\"\"\",\"1\n2\",'=1+1,'-2,'@x,'+4,a=b,'\t=1\r\n");
-        let mut line = Line::default();
+        let mut line = CsvLine::default();
         line.cell(None::<&str>).cell(Some(7));
         assert_eq!(line.end(), ",7\r\n");
     }

@@ -57,6 +57,7 @@ pub use batch::{
 };
 pub use catalogue::{CatalogueCursor, PermissionView, SetPermission};
 pub use cloud_event::CloudEvent;
+pub use csv::CsvLine;
 pub use customer::{CreateCustomer, CustomerListQuery, CustomerView, PatchCustomer};
 pub use entity::{EntityFieldView, EntityListQuery, EntityQuery, EntityView};
 pub use event::{

@@ -11,7 +11,7 @@ use keystile_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::csv::Line;
+use crate::csv::CsvLine;
 use crate::schema;
 
 /// Longest code that can be asked for, in bytes; no code is longer.
@@ -242,7 +242,7 @@ impl From<LoggedRequest> for LoggedRequestView {
 impl LoggedRequestView {
     /// The first line of a table (RFC 4180), with its line break.
     pub fn csv_head() -> String {
-        Line::of(&[
+        CsvLine::of(&[
             "id",
             "tenant_id",
             "at",
@@ -268,7 +268,7 @@ impl LoggedRequestView {
     /// The line of a table, with its line break. What is null is empty. A cell that a spreadsheet would take for a formula has a `'`
     /// before it.
     pub fn csv_line(&self) -> String {
-        let mut line = Line::default();
+        let mut line = CsvLine::default();
         line.cell(Some(self.id)).cell(Some(self.tenant_id)).cell(Some(self.at)).cell(Some(self.face));
         line.cell(self.environment).cell(self.application_id).cell(self.customer_id).cell(self.key_id);
         line.cell(self.caller).cell(self.method).cell(self.path.as_deref()).cell(self.ip);

@@ -107,9 +107,7 @@ pub(crate) async fn run(command: AppsCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Update(update) => update.run(&context).await,
         Action::Routes(routes) => routes.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl List {

@@ -1,5 +1,7 @@
 //! What the commands about a tenant share: whom to ask, how to print, and lists that are read page by page.
 
+use std::process::ExitCode;
+
 use clap::{Args, value_parser};
 use keystile_client::ClientError;
 use keystile_core::Clock;
@@ -77,6 +79,13 @@ impl Context {
 
     pub(crate) fn form(&self) -> Form {
         self.form
+    }
+
+    /// Prints what there is to say, and ends the session if it began here.
+    pub(crate) async fn print(self, report: Result<Report, Failure>) -> Result<ExitCode, Failure> {
+        let printed = report.and_then(Report::print);
+        self.session.close().await;
+        printed
     }
 }
 

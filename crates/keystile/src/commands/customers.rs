@@ -119,9 +119,7 @@ pub(crate) async fn run(command: CustomersCommand, clock: &dyn Clock) -> Result<
         Action::Create(create) => create.run(&context).await,
         Action::Update(update) => update.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl List {

@@ -62,9 +62,7 @@ pub(crate) async fn run(command: EntitiesCommand, clock: &dyn Clock) -> Result<E
         Action::List(list) => list.run(&context).await,
         Action::Show(show) => show.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl List {

@@ -87,9 +87,7 @@ pub(crate) async fn run(command: InvitationsCommand, clock: &dyn Clock) -> Resul
         Action::Revoke(revoke) => revoke.run(&context).await,
         Action::Accept(accept) => accept.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl Create {

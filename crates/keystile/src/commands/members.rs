@@ -111,9 +111,7 @@ pub(crate) async fn run(command: MembersCommand, clock: &dyn Clock) -> Result<Ex
         Action::ResetPassword(reset) => reset.run(&context).await,
         Action::Remove(remove) => remove.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl Who {

@@ -28,6 +28,7 @@ mod prompt;
 mod rate;
 mod record;
 mod routes;
+mod saved;
 pub(crate) mod scan;
 pub(crate) mod scan_rules;
 pub(crate) mod sessions;

@@ -79,9 +79,7 @@ pub(crate) async fn run(command: PermissionsCommand, clock: &dyn Clock) -> Resul
         Action::Set(set) => set.run(&context).await,
         Action::Remove(remove) => remove.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl List {

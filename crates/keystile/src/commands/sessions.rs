@@ -52,9 +52,7 @@ pub(crate) async fn run(command: SessionsCommand, clock: &dyn Clock) -> Result<E
         Action::List(list) => list.run(&context).await,
         Action::End(end) => end.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl List {

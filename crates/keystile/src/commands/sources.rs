@@ -44,9 +44,8 @@ struct List {
 pub(crate) async fn run(command: SourcesCommand, clock: &dyn Clock) -> Result<ExitCode, Failure> {
     let context = command.common.open(clock).await?;
     let Action::List(list) = command.action;
-    let printed = list.run(&context).await.and_then(Report::print);
-    context.session.close().await;
-    printed
+    let report = list.run(&context).await;
+    context.print(report).await
 }
 
 impl List {

@@ -100,9 +100,7 @@ pub(crate) async fn run(command: TenantsCommand, clock: &dyn Clock) -> Result<Ex
         Action::Create(create) => create.run(&context).await,
         Action::Update(update) => update.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 async fn list(context: &Context) -> Result<Report, Failure> {

@@ -78,9 +78,7 @@ pub(crate) async fn run(command: TotpCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Confirm(confirm) => confirm.run(&context).await,
         Action::Remove(remove) => remove.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl Password {

@@ -53,6 +53,6 @@ async fn an_export_can_be_downloaded() {
     let is_there = async || seat.open(&place).await.text.contains("format=csv").then_some(());
     eventually("the file", is_there).await;
     let file = seat.open(&format!("{place}/result?format=csv")).await;
-    assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(file.header("content-type"), "text/csv; charset=utf-8; header=present");
     assert!(file.text.contains(text(&key, "id")), "{}", file.text);
 }

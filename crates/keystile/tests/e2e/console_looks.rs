@@ -5,7 +5,7 @@ use keystile_testkit::browser::Browser as Chromium;
 use serde_json::{Value, json};
 
 use crate::console::{Browser, between};
-use crate::world::{World, text};
+use crate::world::{World, as_key, text};
 
 /// More keys than one look goes through, and entries; but for looks at names, which are quicker.
 const MANY: usize = 5_100;
@@ -49,8 +49,32 @@ async fn a_list_says_that_it_was_looked_at_in_part_and_goes_on() {
         assert!(owner.page(&format!("keys?{filter}")).await.contains(found), "{filter}");
     }
     let first = owner.page("audit?action=key.block").await;
-    assert!(first.contains("Nothing so far"), "{first}");
+    assert!(first.contains("None so far"), "{first}");
     assert!(further(&owner, "audit", &first).await.contains("blocked the key <strong>Needle</strong>"));
+}
+
+/// So many events of one type, the last of which are the latest.
+async fn send_events(world: &World, key: &str, kind: &str, count: usize) {
+    let event = json!({ "type": kind, "entity": { "type": "straw", "id": "1" } });
+    for part in vec![event; count].chunks(1_000) {
+        let sent = world.http.json("POST", "/api/v1/events", key, &Value::from(part)).await;
+        assert_eq!(sent.expect(202)["accepted"], json!(part.len()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_looked_through_in_parts_as_well() {
+    let world = World::start().await;
+    let made = world.create(&json!({ "name": "Farm", "source_id": "farm" })).await;
+    let key = as_key(text(&made, "secret"));
+    send_events(&world, &key, "needle.lost", 1).await;
+    send_events(&world, &key, "straw.added", MANY).await;
+    let owner = Browser::of_owner(&world).await;
+    let found = ">needle.lost</a>";
+    let first = owner.page("events?type=needle.lost").await;
+    assert!(first.contains("None so far") && !first.contains(found), "{first}");
+    assert!(further(&owner, "events", &first).await.contains(found));
+    assert!(owner.page("events").await.contains("Older events"));
 }
 
 /// Lets a script ask for a page and put it where it belongs, and waits until that is done.

@@ -1,6 +1,7 @@
 //! Webhooks in the console.
 
 use keystile_testkit::receiver::{Mood, Receiver};
+use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::console::{Browser, between};
@@ -80,6 +81,17 @@ async fn a_webhook_is_changed_switched_off_and_on_and_deleted_by_its_host() {
     assert_eq!(wrong.status, 422);
     assert_eq!(owner.submit(&format!("{path}/delete"), &[("typed", "127.0.0.1")]).await.status, 303);
     assert!(owner.page("webhooks").await.contains("Nobody is told yet"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_name_the_key_that_they_are_about() {
+    let (world, receiver) = (World::start().await, Receiver::start());
+    let owner = Browser::of_owner(&world).await;
+    let (id, _) = world.webhook(&receiver, &json!({})).await;
+    world.create(&json!({ "name": "Van <telemetry>" })).await;
+    let path = format!("webhooks/{id}");
+    let is_named = async || owner.page(&path).await.contains(">Van &#60;telemetry&#62;</a>").then_some(());
+    eventually("the delivery", is_named).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,11 @@ impl Call {
         self.path.ends_with("/logs/stream")
     }
 
+    /// Whether only admins may read it.
+    pub(crate) fn is_for_admins(&self) -> bool {
+        ["/webhooks", "/deliveries"].iter().any(|of_webhooks| self.path.contains(of_webhooks))
+    }
+
     /// A body that the call takes, so that nothing but the ids can be wrong.
     pub(crate) fn body(&self) -> Value {
         let end = self.path.rsplit('/').next().unwrap_or_default();

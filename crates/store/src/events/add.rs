@@ -7,10 +7,11 @@ use std::time::Duration;
 use keystile_core::{Event, EventId, Heard, Stamp, Timestamp};
 
 use super::fold::{self, Told};
-use super::rows::{self, SIZES};
+use super::rows;
 use super::same::is_same;
 use super::spaces::{self, Numbers, Rules};
 use super::tally::Tally;
+use crate::chunked::{Chunked, places};
 use crate::row::{Read, Row};
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
@@ -18,14 +19,14 @@ use crate::{Store, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-static INSERT: LazyLock<[String; 3]> = LazyLock::new(|| {
-    SIZES.map(|size| {
+static INSERT: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|size| {
         format!(
             "INSERT INTO events (space, id, source, stream, entity, source_event_id, received_at, event_type,
                 entity_type, entity_id, data)
              VALUES {}
              ON CONFLICT (source, source_event_id) WHERE source_event_id IS NOT NULL DO NOTHING RETURNING id",
-            rows::places(size, &[None; 11])
+            places(size, 11)
         )
     })
 });
@@ -69,7 +70,7 @@ async fn add(batches: &[Arc<EventBatch>], tx: &mut Tx<'_>) -> Result<Vec<Vec<Hea
     let young: Vec<_> = coming.iter().filter(|one| !one.is_too_old()).collect();
     let values: Vec<_> = young.iter().map(|one| one.values()).collect();
     let mut kept = HashSet::with_capacity(young.len());
-    for mut row in rows::run(&INSERT, &values, tx).await? {
+    for mut row in INSERT.run(&values, tx).await? {
         kept.insert(EventId::from_u128(row.bits("id")?));
     }
     let (new, others): (Vec<&Coming<'_>>, Vec<&Coming<'_>>) =

@@ -9,23 +9,23 @@ use keystile_core::{Entity, Overwriting, Stamp, Timestamp};
 use serde_json::value::RawValue;
 
 use super::entities::{self, COLUMNS};
-use super::rows::{self, SIZES};
 use crate::StoreError;
+use crate::chunked::{Chunked, places, places_as};
 use crate::tx::Tx;
 use crate::value::Value;
 
-static SELECT: LazyLock<[String; 3]> = LazyLock::new(|| {
-    SIZES.map(|size| {
+static SELECT: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|size| {
         format!(
             "SELECT {COLUMNS} FROM (VALUES {}) AS sought CROSS JOIN entities AS e
              WHERE e.space = sought.column1 AND e.entity_type = sought.column2 AND e.entity_id = sought.column3",
-            rows::places(size, &[Some("BIGINT"), None, None])
+            places_as(size, &[Some("BIGINT"), None, None])
         )
     })
 });
 
-static WRITE: LazyLock<[String; 3]> = LazyLock::new(|| {
-    SIZES.map(|size| {
+static WRITE: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|size| {
         format!(
             "INSERT INTO entities (space, entity_type, entity_id, first_seen, last_seen, latest_source_id,
                 latest_trust_level, counted, fields)
@@ -34,7 +34,7 @@ static WRITE: LazyLock<[String; 3]> = LazyLock::new(|| {
                 last_seen = excluded.last_seen, latest_source_id = excluded.latest_source_id,
                 latest_trust_level = excluded.latest_trust_level, counted = excluded.counted,
                 fields = excluded.fields",
-            rows::places(size, &[None; 9])
+            places(size, 9)
         )
     })
 });
@@ -75,7 +75,7 @@ pub(super) async fn hear<'e>(
 async fn hear_some(told: &[(Place<'_>, Vec<Told<'_>>)], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let sought: Vec<_> = told.iter().map(|(place, _)| place_values(*place)).collect();
     let mut known = BTreeMap::new();
-    for row in rows::run(&SELECT, &sought, tx).await? {
+    for row in SELECT.run(&sought, tx).await? {
         let (space, name, entity) = entities::read(row)?;
         known.insert((space, name), entity);
     }
@@ -90,7 +90,7 @@ async fn hear_some(told: &[(Place<'_>, Vec<Told<'_>>)], tx: &mut Tx<'_>) -> Resu
             written.push(values(*place, &entity)?);
         }
     }
-    rows::run(&WRITE, &written, tx).await.map(drop)
+    WRITE.run(&written, tx).await.map(drop)
 }
 
 fn with(entity: Option<Entity>, event: &Told<'_>) -> Result<Entity, StoreError> {

@@ -1,47 +1,9 @@
-//! Statements about many rows at once. There are few lengths of them, so that they can be kept prepared.
+//! What stands for ids and entities in rows of events.
 
 use keystile_core::event::EntityName;
 use keystile_core::{Digest, EventId};
 
-use crate::StoreError;
-use crate::row::Row;
-use crate::tx::{Statement, Tx};
 use crate::value::Value;
-
-/// How many rows one statement is about. A rest takes several.
-pub(super) const SIZES: [usize; 3] = [128, 16, 1];
-
-/// Runs a statement for each of [`SIZES`] as often as the rows need it, and gives all that is found.
-pub(super) async fn run(
-    statements: &[String; 3],
-    rows: &[Vec<Value>],
-    tx: &mut Tx<'_>,
-) -> Result<Vec<Row>, StoreError> {
-    let mut rest = rows;
-    let mut chunks = Vec::new();
-    for (size, sql) in SIZES.iter().zip(statements) {
-        while let Some((chunk, others)) = rest.split_at_checked(*size) {
-            chunks.push((sql, chunk.concat()));
-            rest = others;
-        }
-    }
-    let batch: Vec<Statement<'_>> =
-        chunks.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
-    Ok(tx.pipeline(&batch).await?.into_iter().flatten().collect())
-}
-
-/// `($1, $2), ($3, $4), …`, where a column may be cast: `CAST($1 AS BIGINT)`.
-pub(super) fn places(size: usize, casts: &[Option<&str>]) -> String {
-    let place = |(column, cast): (usize, &Option<&str>), row: usize| {
-        let place = format!("${}", casts.len() * row + column + 1);
-        cast.map_or_else(|| place.clone(), |cast| format!("CAST({place} AS {cast})"))
-    };
-    let row = |row: usize| {
-        let columns: Vec<_> = casts.iter().enumerate().map(|column| place(column, row)).collect();
-        format!("({})", columns.join(", "))
-    };
-    (0..size).map(row).collect::<Vec<_>>().join(", ")
-}
 
 /// An id as its column has it.
 pub(super) fn id(id: EventId) -> Value {
@@ -62,11 +24,6 @@ pub(super) fn number_of(space: i64, name: &EntityName) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_counted_through_all_rows() {
-        assert_eq!(places(2, &[None, Some("BIGINT")]), "($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT))");
-    }
 
     #[test]
     fn entities_have_numbers_of_their_own() {

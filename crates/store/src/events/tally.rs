@@ -7,9 +7,9 @@ use keystile_core::event::{Activity, Outcome};
 use keystile_core::usage::Step;
 use keystile_core::{Minute, Timestamp};
 
-use super::rows::{self, SIZES};
 use super::spaces::Numbers;
 use crate::StoreError;
+use crate::chunked::{Chunked, places, places_as};
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::usage::Adding;
@@ -18,23 +18,23 @@ use crate::value::Value;
 static ADD: LazyLock<Adding> =
     LazyLock::new(|| Adding::to("event_counts", &["space", "step", "minute", "outcome"]));
 
-static SELECT: LazyLock<[String; 3]> = LazyLock::new(|| {
-    SIZES.map(|size| {
+static SELECT: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|size| {
         format!(
             "SELECT a.source, a.stream, a.last_seen_at, a.recent
              FROM (VALUES {}) AS sought CROSS JOIN source_activity AS a WHERE a.source = sought.column1",
-            rows::places(size, &[Some("BIGINT")])
+            places_as(size, &[Some("BIGINT")])
         )
     })
 });
 
-static WRITE: LazyLock<[String; 3]> = LazyLock::new(|| {
-    SIZES.map(|size| {
+static WRITE: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|size| {
         format!(
             "INSERT INTO source_activity (source, space, stream, last_seen_at, recent) VALUES {}
              ON CONFLICT (source) DO UPDATE SET stream = excluded.stream, last_seen_at = excluded.last_seen_at,
                 recent = excluded.recent",
-            rows::places(size, &[None; 5])
+            places(size, 5)
         )
     })
 });
@@ -101,13 +101,13 @@ impl Tally {
     async fn keep_sources(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let sought: Vec<_> = self.sources.keys().map(|source| vec![Value::Int(*source)]).collect();
         let mut known = BTreeMap::new();
-        for row in rows::run(&SELECT, &sought, tx).await? {
+        for row in SELECT.run(&sought, tx).await? {
             let (source, before) = read_known(row)?;
             known.insert(source, before);
         }
         let with = |(source, sent): (&i64, &Sent)| sent.row(*source, known.remove(source));
         let written: Vec<_> = self.sources.iter().map(with).collect();
-        rows::run(&WRITE, &written, tx).await.map(drop)
+        WRITE.run(&written, tx).await.map(drop)
     }
 }
 

@@ -55,6 +55,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;
   if (xhr.status >= 400 && target.matches(".found, .page")) event.detail.shouldSwap = false;
+  // What asks again and again, and is refused for good, would ask for ever: the whole page tells why.
+  if (xhr.status >= 400 && xhr.status < 500 && target.matches("[data-quiet]")) location.reload();
 });
 document.addEventListener("htmx:sendError", () => {
   if (content()) content().textContent = "Keystile did not answer. Check the connection and try again.";

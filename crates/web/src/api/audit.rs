@@ -1,15 +1,12 @@
 //! The audit log.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 use keystile_core::{AuditId, Seq};
-use keystile_manage::{AuditExport, AuditQuery, Caller};
+use keystile_manage::{AuditExport, AuditQuery, Caller, Refused};
 use keystile_wire::{AuditEntryView, AuditExportQuery, AuditListQuery, AuditProofView, Listing};
 
+use super::saved::{NDJSON, Pieces, saved};
 use super::{Answer, json, listing, page_of};
 use crate::extract::{Member, PathId, Query};
 use crate::state::App;
@@ -77,23 +74,14 @@ pub(crate) async fn export_audit(
 pub(crate) async fn export(app: &App, caller: &Caller, first: Seq) -> Answer {
     let export = app.control.audit_export(caller, first).await?;
     let (first, last) = export.places();
-    let name =
-        format!(r#"attachment; filename="keystile-audit-{}-{first}-{last}.ndjson""#, caller.tenant_id());
-    let headers: [(HeaderName, String); 3] = [
-        (CONTENT_TYPE, "application/x-ndjson".to_owned()),
-        (CONTENT_DISPOSITION, name),
-        (CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    Ok((headers, streamed(export)).into_response())
+    let name = format!("keystile-audit-{}-{first}-{last}.ndjson", caller.tenant_id());
+    Ok(saved(&name, NDJSON, export))
 }
 
-/// Reads each piece when the client has taken the one before. What fails on the way cuts the connection.
-fn streamed(export: AuditExport) -> Response {
-    let pieces = stream::try_unfold(export, |mut export| async move {
-        let piece = export.piece().await.inspect_err(|error| {
-            tracing::error!(error = error as &dyn std::error::Error, "an export of the audit log broke off");
-        })?;
-        Ok::<_, keystile_manage::Refused>(piece.map(|piece| (piece, export)))
-    });
-    Body::from_stream(pieces).into_response()
+impl Pieces for AuditExport {
+    const WHAT: &'static str = "an export of the audit log";
+
+    async fn next(&mut self) -> Result<Option<String>, Refused> {
+        self.piece().await
+    }
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::Environment;
+use keystile_manage::Caller;
 use keystile_store::KnownEntity;
 use keystile_wire::{EntityListQuery, EntityQuery, EntityView, Listing};
 
@@ -19,12 +20,22 @@ pub(crate) async fn list_entities(
     Member(caller): Member,
     Query(query): Query<EntityListQuery>,
 ) -> Answer {
+    let Listing { data, next_cursor } = entities(&app, &caller, query).await?;
+    let data = data.into_iter().map(view).collect::<Vec<_>>();
+    Ok(json(StatusCode::OK, &Listing { data, next_cursor }))
+}
+
+/// A page of the entities that are known in an environment of the caller's tenant.
+pub(crate) async fn entities(
+    app: &App,
+    caller: &Caller,
+    query: EntityListQuery,
+) -> Answer<Listing<KnownEntity>> {
     let (after, limit) = (query.after()?, page_size(query.limit)?);
     let environment = query.environment.unwrap_or(Environment::Production);
     let wanted = keystile_manage::EntityQuery { environment, entity_type: query.entity_type };
-    let entities = app.control.entities(&caller, &wanted, after.as_ref(), u32::from(limit) + 1).await?;
-    let cursor = |known: &KnownEntity| known.name.to_string();
-    Ok(json(StatusCode::OK, &listing(entities, limit.into(), cursor, view)))
+    let found = app.control.entities(caller, &wanted, after.as_ref(), u32::from(limit) + 1).await?;
+    Ok(listing(found, limit.into(), |known| known.name.to_string(), |known| known))
 }
 
 /// Show what is known of an entity in an environment: the last values, and who said them when.

@@ -26,6 +26,7 @@ pub(crate) mod overview;
 pub(crate) mod passwords;
 mod question;
 pub(crate) mod routing;
+mod saved;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod setup;

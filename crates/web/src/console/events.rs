@@ -2,25 +2,22 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::{EntityName, Environment, EventId, Invalid, StoredEvent};
-use keystile_manage::EventQuery;
+use keystile_core::{EntityName, Environment, EventId, StoredEvent};
+use keystile_manage::Names;
 use keystile_store::KnownEntity;
 use keystile_wire::{EntityListQuery, EntityQuery, EventListQuery};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::page::page;
+use super::pretty::pretty;
 use super::shell::Shell;
 use super::sought::{Asked, Sought};
 use super::table::{Pages, get};
 use super::visitor::Inside;
-use super::{assets, parts};
-use crate::api::{Answer, listing, page_size};
+use super::{assets, parts, words};
+use crate::api::{self, Answer};
 use crate::extract::{PathEntity, PathId};
 use crate::state::App;
-
-/// Environments, the first of which is shown when none is chosen.
-pub(super) const ENVIRONMENTS: &[(&str, &str)] =
-    &[("", "Production"), ("staging", "Staging"), ("development", "Development")];
 
 pub(super) fn routes() -> Pages {
     Pages::new()
@@ -37,6 +34,8 @@ struct List {
     events: Vec<StoredEvent>,
     asked: Asked,
     next: Option<String>,
+    /// Only some events were looked at yet, among which are fewer than a page has.
+    is_part: bool,
 }
 
 /// A page of the tenant's events.
@@ -45,16 +44,10 @@ async fn list(
     Inside { caller, shell }: Inside,
     Sought { query, asked }: Sought<EventListQuery>,
 ) -> Answer {
-    let entity = query.check()?;
-    let limit = page_size(query.limit)?;
-    let after = query.cursor.as_deref().map(str::parse::<EventId>).transpose();
-    let after = after.map_err(|_| Invalid::new("cursor", "must be the `next_cursor` of a page"))?;
-    let EventListQuery { environment, source_id, event_type, from, to, .. } = query;
-    let environment = environment.unwrap_or(Environment::Production);
-    let wanted = EventQuery { environment, source_id, event_type, entity, from, to };
-    let found = app.control.events(&caller, wanted, after, limit.into()).await?;
+    let (found, limit) = api::events::events(&app, &caller, query).await?;
+    let is_part = found.next.is_some() && found.events.len() < usize::from(limit);
     let next = found.next.map(|id| asked.with("cursor", &id.to_string()));
-    page(&List { shell, events: found.events, asked, next })
+    page(&List { shell, events: found.events, asked, next, is_part })
 }
 
 #[derive(Template)]
@@ -63,6 +56,15 @@ struct Show {
     shell: Shell,
     event: StoredEvent,
     data: String,
+    names: Names,
+}
+
+impl Show {
+    /// What a thing is called that the event names; its id if nobody knows.
+    fn name_of(&self, id: &impl ToString) -> String {
+        let id = id.to_string();
+        self.names.of(&id).unwrap_or(&id).to_owned()
+    }
 }
 
 /// The page of an event.
@@ -72,10 +74,9 @@ async fn show(
     PathId(id): PathId<EventId>,
 ) -> Answer {
     let event = app.control.event(&caller, id).await?;
-    let data: Option<serde_json::Value> = serde_json::from_str(event.data.get()).ok();
-    let data = data.and_then(|data| serde_json::to_string_pretty(&data).ok());
-    let data = data.unwrap_or_else(|| event.data.get().to_owned());
-    page(&Show { shell, event, data })
+    let data = pretty(event.data.get());
+    let names = app.control.names_in_event(&caller, &event).await?;
+    page(&Show { shell, event, data, names })
 }
 
 #[derive(Template)]
@@ -93,11 +94,7 @@ async fn entities(
     Inside { caller, shell }: Inside,
     Sought { query, asked }: Sought<EntityListQuery>,
 ) -> Answer {
-    let (after, limit) = (query.after()?, page_size(query.limit)?);
-    let environment = query.environment.unwrap_or(Environment::Production);
-    let wanted = keystile_manage::EntityQuery { environment, entity_type: query.entity_type };
-    let found = app.control.entities(&caller, &wanted, after.as_ref(), u32::from(limit) + 1).await?;
-    let listed = listing(found, limit.into(), |known| known.name.to_string(), |known| known);
+    let listed = api::entities::entities(&app, &caller, query).await?;
     let next = listed.next_cursor.map(|cursor| asked.with("cursor", &cursor));
     page(&Entities { shell, entities: listed.data, asked, next })
 }

@@ -29,6 +29,7 @@ mod overview;
 mod page;
 mod parts;
 mod playground;
+mod pretty;
 mod request_limits;
 mod shell;
 mod sought;

@@ -14,7 +14,7 @@ use keystile_wire::{EventCountsView, IngestQuery, TenantUsageQuery};
 use serde::Deserialize;
 
 use super::chart::{Chart, RANGES, Range, frequent_first};
-use super::events::ENVIRONMENTS;
+use super::keys::meaning;
 use super::page::page;
 use super::shell::Shell;
 use super::visitor::Inside;
@@ -44,7 +44,7 @@ struct OverviewPage {
     range: Range,
     attention: Vec<Concern>,
     tables: Vec<Table>,
-    /// The word of the environment in [`ENVIRONMENTS`].
+    /// What the environment is called in the query.
     environment: &'static str,
     events: Chart,
     sources: Vec<sources::Row>,
@@ -106,7 +106,7 @@ pub(super) async fn show(
         range,
         attention,
         tables,
-        environment: word_of(environment),
+        environment: words::shown_environment(environment),
         events,
         sources: sources::rows(&shell, &posture.sources),
         has_more_sources: posture.has_more_sources,
@@ -132,14 +132,6 @@ async fn events(
         ..IngestQuery::default()
     };
     Ok(Chart::of_events(&ingest::counted(app, caller, &query).await?))
-}
-
-/// The word for an environment in the query of the page: none for production.
-const fn word_of(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "",
-        Environment::Staging | Environment::Development => environment.as_str(),
-    }
 }
 
 /// The path of this page with another range, or the events of another environment.

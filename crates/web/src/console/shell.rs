@@ -141,24 +141,31 @@ const NAVIGATION: &[Group] = &[
         ],
     },
     Group {
-        name: "Activity",
+        name: "Ingest",
         pages: &[
             entry("events", "chart", "Events"),
             entry("sources", "link", "Sources"),
             entry("entities", "list", "Entities"),
+        ],
+    },
+    Group {
+        name: "Activity",
+        pages: &[
             entry("logs", "logs", "Logs"),
             entry("jobs", "clock", "Jobs"),
             entry("audit", "audit", "Audit log"),
         ],
     },
-    Group { name: "Build", pages: &[entry("playground", "playground", "Playground")] },
+    Group {
+        name: "Build",
+        pages: &[
+            entry("playground", "playground", "Playground"),
+            Entry { least: Role::Admin, ..entry("webhooks", "webhook", "Webhooks") },
+        ],
+    },
     Group {
         name: "Tenant",
-        pages: &[
-            entry("members", "members", "Members"),
-            Entry { least: Role::Admin, ..entry("webhooks", "webhook", "Webhooks") },
-            entry("settings", "settings", "Settings"),
-        ],
+        pages: &[entry("members", "members", "Members"), entry("settings", "settings", "Settings")],
     },
 ];
 

@@ -6,14 +6,13 @@ use keystile_core::event::Source;
 use keystile_core::{Timestamp, TrustLevel};
 use keystile_wire::SourceListQuery;
 
-use super::events::ENVIRONMENTS;
 use super::page::page;
 use super::parts::Spark;
 use super::shell::Shell;
 use super::sought::{Asked, Sought};
 use super::table::{Pages, get};
 use super::visitor::Inside;
-use super::{assets, parts};
+use super::{assets, parts, words};
 use crate::api::{Answer, ingest};
 use crate::state::App;
 

@@ -160,7 +160,7 @@ pub(super) const fn role(role: Role) -> Word {
         Role::Owner => word("Owner", "Everything, with owners and the settings of the tenant."),
         Role::Admin => word("Admin", "Manages members, invitations, applications and webhooks, too."),
         Role::Developer => word("Developer", "Makes, changes and revokes API keys and customers, too."),
-        Role::Viewer => word("Viewer", "Sees everything but secrets, and changes nothing."),
+        Role::Viewer => word("Viewer", "Sees everything but secrets and webhooks, and changes nothing."),
     }
 }
 
@@ -225,7 +225,21 @@ pub(super) fn environments() -> impl Iterator<Item = (&'static str, Word)> + Clo
     Environment::ALL.iter().map(|one| (one.as_str(), environment(*one)))
 }
 
-/// The trust levels, likewise.
+/// What an environment is called in the query of a page that shows one at a time: nothing for production, which is shown unless
+/// another is named.
+pub(super) const fn shown_environment(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "",
+        Environment::Staging | Environment::Development => environment.as_str(),
+    }
+}
+
+/// The environments as such a page offers them, with that word and for people.
+pub(super) fn shown_environments() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Environment::ALL.iter().map(|one| (shown_environment(*one), environment(*one).name))
+}
+
+/// The trust levels, as the API writes them and for people.
 pub(super) fn trust_levels() -> impl Iterator<Item = (&'static str, Word)> {
     TrustLevel::ALL.iter().map(|one| (one.as_str(), trust(*one)))
 }

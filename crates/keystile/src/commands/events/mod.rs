@@ -10,7 +10,6 @@ use clap::{Args, Subcommand};
 use keystile_core::Clock;
 
 use super::context::Common;
-use super::output::Report;
 use crate::failure::Failure;
 
 /// Lists, shows and sends events, through the API of a server.
@@ -43,7 +42,5 @@ pub(crate) async fn run(command: EventsCommand, clock: &dyn Clock) -> Result<Exi
         Action::Show(show) => show.run(&context).await,
         Action::Send(send) => send.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }

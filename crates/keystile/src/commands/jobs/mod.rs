@@ -26,7 +26,7 @@ Examples:
   keystile jobs rotate --rotation-due --overlap 7d --wait
   keystile jobs export --status active --wait
   keystile jobs list --state running
-  keystile jobs result job_01J8Z3V5N0QK7Y2M4T6B8D9FGH --format csv > keys.csv
+  keystile jobs result job_01J8Z3V5N0QK7Y2M4T6B8D9FGH --format csv --output keys.csv
 
 A job goes on when the command ends, also when it is interrupted.
 Exit status with --wait: 0 all was done, 1 something was not, 2 it could not
@@ -115,9 +115,7 @@ pub(crate) async fn run(command: JobsCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Export(export) => export.run(&context).await,
         Action::Import(import) => import.run(&context).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 impl List {

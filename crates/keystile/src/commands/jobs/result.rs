@@ -1,40 +1,37 @@
 //! `keystile jobs result` and `secrets`.
 
-use std::io::{self, Write as _};
-
 use clap::Args;
 use keystile_wire::{JobResultQuery, JobSecret, JobSecrets};
 
 use super::Which;
 use crate::commands::context::Context;
 use crate::commands::output::{Form, Report, plain};
+use crate::commands::saved::{Output, copy};
 use crate::commands::words::one_of;
 use crate::failure::Failure;
 
-/// Writes the result of an export or an import to standard output.
+/// Writes the result of an export or an import.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  keystile jobs result job_01J8Z3V5N0QK7Y2M4T6B8D9FGH --format csv > keys.csv")]
+  keystile jobs result job_01J8Z3V5N0QK7Y2M4T6B8D9FGH --format csv --output keys.csv")]
 pub(super) struct Download {
     #[command(flatten)]
     which: Which,
     /// One JSON object a line, or, of an export, comma-separated values.
     #[arg(long, value_parser = one_of(["ndjson", "csv"]), default_value = "ndjson")]
     format: String,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Download {
     pub(super) async fn run(self, context: &Context) -> Result<Report, Failure> {
+        let Self { which, format, output } = self;
         let tenant = context.session.tenant().await?;
-        let query = JobResultQuery { format: Some(self.format) };
-        let mut result = context.session.client.job_result(tenant, self.which.id, &query).await?;
-        let unwritten = |error: io::Error| Failure::because("standard output cannot be written", &error);
-        let mut out = io::stdout();
-        while let Some(piece) = result.piece().await? {
-            out.write_all(piece.as_ref()).map_err(unwritten)?;
-        }
-        out.flush().map_err(unwritten)?;
+        let query = JobResultQuery { format: Some(format) };
+        let result = context.session.client.job_result(tenant, which.id, &query).await?;
+        output.fill(async |out| copy(result, out).await).await?;
         Ok(Report::default())
     }
 }

@@ -12,7 +12,6 @@ use clap::{Args, Subcommand};
 use keystile_core::Clock;
 
 use super::context::Common;
-use super::output::Report;
 use crate::failure::Failure;
 
 pub(super) use list::rows;
@@ -49,7 +48,5 @@ pub(crate) async fn run(command: LogsCommand, clock: &dyn Clock) -> Result<ExitC
         Action::Tail(tail) => tail.run(&context, clock.now()).await,
         Action::Export(export) => export.run(&context, clock.now()).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }

@@ -92,9 +92,7 @@ pub(crate) async fn run(command: WebhooksCommand, clock: &dyn Clock) -> Result<E
         Action::Deliveries(deliveries) => deliveries.run(&context).await,
         Action::Redeliver(redeliver) => redeliver.run(&context, clock.now()).await,
     };
-    let printed = report.and_then(Report::print);
-    context.session.close().await;
-    printed
+    context.print(report).await
 }
 
 async fn list(context: &Context) -> Result<Report, Failure> {

@@ -3,7 +3,8 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::{Environment, EventId, Invalid};
-use keystile_manage::EventQuery;
+use keystile_manage::{Caller, EventQuery};
+use keystile_store::EventPage;
 use keystile_wire::{EventListQuery, EventView, Listing};
 
 use crate::api::{Answer, json, page_size};
@@ -20,6 +21,14 @@ pub(crate) async fn list_events(
     Member(caller): Member,
     Query(query): Query<EventListQuery>,
 ) -> Answer {
+    let (page, _) = events(&app, &caller, query).await?;
+    let data = page.events.into_iter().map(EventView::from).collect();
+    let next_cursor = page.next.map(|id| id.to_string());
+    Ok(json(StatusCode::OK, &Listing { data, next_cursor }))
+}
+
+/// A page of the events of an environment of the caller's tenant, and how many events it has if there are so many.
+pub(crate) async fn events(app: &App, caller: &Caller, query: EventListQuery) -> Answer<(EventPage, u16)> {
     let entity = query.check()?;
     let limit = page_size(query.limit)?;
     let after = query.cursor.as_deref().map(str::parse::<EventId>).transpose();
@@ -27,10 +36,7 @@ pub(crate) async fn list_events(
     let EventListQuery { environment, source_id, event_type, from, to, .. } = query;
     let environment = environment.unwrap_or(Environment::Production);
     let wanted = EventQuery { environment, source_id, event_type, entity, from, to };
-    let page = app.control.events(&caller, wanted, after, limit.into()).await?;
-    let data = page.events.into_iter().map(EventView::from).collect();
-    let next_cursor = page.next.map(|id| id.to_string());
-    Ok(json(StatusCode::OK, &Listing { data, next_cursor }))
+    Ok((app.control.events(caller, wanted, after, limit.into()).await?, limit))
 }
 
 /// Show one event, of whatever environment.

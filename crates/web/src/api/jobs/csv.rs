@@ -1,5 +1,8 @@
 //! Keys as comma-separated values (RFC 4180).
 
+use std::borrow::Cow;
+
+use keystile_wire::CsvLine;
 use serde_json::{Map, Value};
 
 /// The columns, those first by which people know a key.
@@ -57,35 +60,26 @@ const COLUMNS: [&str; 51] = [
     "api_key_id",
 ];
 
-/// With what a program that shows tables takes a text for a formula.
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
-
 /// The line of names.
 pub(super) fn header() -> String {
-    COLUMNS.join(",") + "\r\n"
+    CsvLine::of(&COLUMNS)
 }
 
 /// The line of a key.
 pub(super) fn line(key: &Map<String, Value>) -> String {
-    let values: Vec<_> = COLUMNS.iter().map(|column| value(key.get(*column))).collect();
-    values.join(",") + "\r\n"
-}
-
-/// Texts as they are, but for a `'` before what would be a formula; lists and objects as JSON; nothing for null.
-fn value(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if text.starts_with(FORMULA) => quoted(&format!("'{text}")),
-        Some(Value::String(text)) => quoted(text),
-        Some(other) => quoted(&other.to_string()),
+    let mut line = CsvLine::default();
+    for column in &COLUMNS {
+        line.cell(cell(key.get(*column)));
     }
+    line.end()
 }
 
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
+/// Texts as they are, lists and objects as JSON, and nothing for null.
+fn cell(value: Option<&Value>) -> Option<Cow<'_, str>> {
+    match value {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.into()),
+        Some(other) => Some(other.to_string().into()),
     }
 }
 
@@ -112,11 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn what_would_end_a_field_or_begin_a_formula_does_not() {
-        assert_eq!(value(Some(&json!("a \"b\", c"))), "\"a \"\"b\"\", c\"");
-        assert_eq!(value(Some(&json!("=1+1"))), "'=1+1");
-        assert_eq!(value(Some(&json!(["a", "b"]))), "\"[\"\"a\"\",\"\"b\"\"]\"");
-        assert_eq!(value(Some(&json!(-5))), "-5");
-        assert_eq!(value(None), "");
+    fn texts_are_told_as_they_are_and_the_rest_as_json() {
+        let key = json!({ "id": "=1+1", "name": "a, b", "status": null, "scopes": ["a", "b"], "version": 3 });
+        let line = line(key.as_object().unwrap());
+        assert!(line.starts_with("'=1+1,\"a, b\",,,"), "{line}");
+        assert!(line.contains(",\"[\"\"a\"\",\"\"b\"\"]\",") && line.ends_with(",3,,,,\r\n"), "{line}");
     }
 }

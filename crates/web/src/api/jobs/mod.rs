@@ -139,7 +139,10 @@ pub(crate) async fn retry_job(
 /// of each key. It is kept for seven days.
 #[utoipa::path(get, path = "/jobs/{job_id}/result", tag = "jobs",
     params(("tenant_id" = String, Path), ("job_id" = String, Path), JobResultQuery), responses(
-    (status = 200, body = String, content_type = "application/x-ndjson", description = "One JSON object a line; with `format=csv`, of an export, `text/csv`."),
+    (status = 200, description = "One JSON object a line; with `format=csv`, of an export, a table.", content(
+        (String = "application/x-ndjson"),
+        (String = "text/csv"),
+    )),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "`job_secrets`: the result holds secrets, which are taken with POST."),
 ))]
 pub(crate) async fn show_job_result(

@@ -1,10 +1,5 @@
 //! Results of jobs on their way.
 
-use axum::body::Body;
-use axum::response::IntoResponse;
-use futures_util::stream;
-use http::HeaderName;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use keystile_core::{Invalid, JobId, JobKind, Timestamp};
 use keystile_manage::{Caller, JobPiece, JobResult, Refused};
 use keystile_wire::{JobResultFormat, KeyView};
@@ -12,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::csv;
 use crate::api::Answer;
+use crate::api::saved::{CSV, NDJSON, Pieces, saved};
 use crate::api::shown::Shown;
 use crate::state::App;
 
@@ -32,33 +28,23 @@ struct Written {
 pub(crate) async fn download(app: &App, caller: &Caller, id: JobId, format: JobResultFormat) -> Answer {
     let shown = Shown::to(app, caller).await?;
     let result = app.control.job_result(caller, id).await?;
-    let (ending, content) = match format {
-        JobResultFormat::Ndjson => ("ndjson", "application/x-ndjson"),
-        JobResultFormat::Csv if result.job().kind == JobKind::Export => ("csv", "text/csv; charset=utf-8"),
+    let (ending, media_type) = match format {
+        JobResultFormat::Ndjson => ("ndjson", NDJSON),
+        JobResultFormat::Csv if result.job().kind == JobKind::Export => ("csv", CSV),
         JobResultFormat::Csv => {
             return Err(Invalid::new("format", "must be `ndjson`: only exports are written as `csv`").into());
         }
     };
     let at = result.job().ended_at.unwrap_or_else(|| app.control.present());
-    let headers: [(HeaderName, String); 3] = [
-        (CONTENT_TYPE, content.to_owned()),
-        (CONTENT_DISPOSITION, format!(r#"attachment; filename="keystile-{id}.{ending}""#)),
-        (CACHE_CONTROL, "no-store".to_owned()),
-    ];
     let written = Written { result, format, shown, at, is_begun: false };
-    let pieces = stream::try_unfold(written, |mut written| async move {
-        let piece = written.piece().await.inspect_err(|error| {
-            tracing::error!(error = error as &dyn std::error::Error, "the result of a job broke off");
-        })?;
-        Ok::<_, Refused>(piece.map(|piece| (piece, written)))
-    });
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    Ok(saved(&format!("keystile-{id}.{ending}"), media_type, written))
 }
 
-impl Written {
-    async fn piece(&mut self) -> Result<Option<String>, Refused> {
-        if !self.is_begun {
-            self.is_begun = true;
+impl Pieces for Written {
+    const WHAT: &'static str = "the result of a job";
+
+    async fn next(&mut self) -> Result<Option<String>, Refused> {
+        if !std::mem::replace(&mut self.is_begun, true) {
             match self.format {
                 JobResultFormat::Csv => return Ok(Some(csv::header())),
                 JobResultFormat::Ndjson => {}
@@ -71,7 +57,9 @@ impl Written {
             }
         }))
     }
+}
 
+impl Written {
     fn line(&self, key: &Map<String, Value>) -> String {
         match self.format {
             JobResultFormat::Ndjson => serde_json::to_string(key).unwrap_or_default() + "\n",

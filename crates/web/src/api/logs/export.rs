@@ -1,16 +1,12 @@
 //! Exporting the log.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
-use http::HeaderName;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use keystile_core::{LogExportFormat, LogFilter, LoggedRequest};
 use keystile_manage::{Caller, LogExport, Refused};
 use keystile_wire::{LogExportQuery, LoggedRequestView};
 
 use crate::api::Answer;
+use crate::api::saved::{CSV, NDJSON, Pieces, saved};
 use crate::extract::{Member, Query};
 use crate::problem::ApiProblem;
 use crate::state::App;
@@ -40,37 +36,32 @@ pub(crate) async fn export(app: &App, caller: &Caller, filter: LogFilter, format
     let written = app.requests.flush().await;
     written.map_err(|_| ApiProblem::log_unwritten())?;
     let (media_type, ending) = match format {
-        LogExportFormat::Ndjson => ("application/x-ndjson", "ndjson"),
-        LogExportFormat::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
+        LogExportFormat::Ndjson => (NDJSON, "ndjson"),
+        LogExportFormat::Csv => (CSV, "csv"),
     };
-    let name = format!(r#"attachment; filename="keystile-requests-{}.{ending}""#, caller.tenant_id());
-    let headers: [(HeaderName, String); 3] = [
-        (CONTENT_TYPE, media_type.to_owned()),
-        (CONTENT_DISPOSITION, name),
-        (CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    Ok((headers, streamed(export, format)).into_response())
+    let name = format!("keystile-requests-{}.{ending}", caller.tenant_id());
+    Ok(saved(&name, media_type, Written { export, format, is_begun: false }))
 }
 
-/// Reads each piece when the client has taken the one before. What fails on the way cuts the connection.
-fn streamed(export: LogExport, format: LogExportFormat) -> Response {
-    let head = match format {
-        LogExportFormat::Ndjson => None,
-        LogExportFormat::Csv => Some(LoggedRequestView::csv_head()),
-    };
-    let pieces = stream::try_unfold((export, head), move |(mut export, mut head)| async move {
-        if let Some(head) = head.take() {
-            return Ok(Some((head, (export, None))));
+/// The requests, written piece by piece.
+struct Written {
+    export: LogExport,
+    format: LogExportFormat,
+    is_begun: bool,
+}
+
+impl Pieces for Written {
+    const WHAT: &'static str = "an export of the request log";
+
+    async fn next(&mut self) -> Result<Option<String>, Refused> {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            match self.format {
+                LogExportFormat::Csv => return Ok(Some(LoggedRequestView::csv_head())),
+                LogExportFormat::Ndjson => {}
+            }
         }
-        let piece = export.piece().await.inspect_err(|error| {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "an export of the request log broke off"
-            );
-        })?;
-        Ok::<_, Refused>(piece.map(|piece| (text(piece, format), (export, None))))
-    });
-    Body::from_stream(pieces).into_response()
+        Ok(self.export.piece().await?.map(|piece| text(piece, self.format)))
+    }
 }
 
 fn text(piece: Vec<LoggedRequest>, format: LogExportFormat) -> String {

@@ -134,6 +134,12 @@ struct Secrets {
     secrets: Vec<MadeSecret>,
 }
 
+impl Secrets {
+    const fn count(&self) -> u64 {
+        self.secrets.len() as u64
+    }
+}
+
 /// Gives the secrets that it has made, once.
 pub(super) async fn secrets(
     State(app): State<App>,

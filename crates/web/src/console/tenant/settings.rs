@@ -36,7 +36,7 @@ const SHOWN: &[&str] = &[
 
 /// What a role may do, in words, and a right that tells who may.
 const RIGHTS: &[(&str, Right)] = &[
-    ("See keys, customers, applications, members, events, settings and the log", Right::ReadTenant),
+    ("See everything but secrets and webhooks", Right::ReadTenant),
     ("Make, change, rotate and revoke keys", Right::ManageKeys),
     ("Make and change customers", Right::ManageCustomers),
     ("Make and change applications, permissions and routes", Right::ManageApplications),

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use keystile_core::webhook::WebhookPatch;
 use keystile_core::{Delivery, DeliveryId, DeliveryState, Invalid, Timestamp, Webhook, WebhookId};
-use keystile_manage::{Caller, DeliveryQuery, VersionGuard};
+use keystile_manage::{Caller, DeliveryQuery, Names, VersionGuard};
 use keystile_store::Redelivery;
 use keystile_wire::{DeliveryListQuery, WebhookTestView};
 
@@ -31,6 +31,8 @@ struct Show {
     shell: Shell,
     webhook: Webhook,
     deliveries: Vec<Delivery>,
+    /// What the keys are called that they are about.
+    names: Names,
     asked: Asked,
     next: Option<String>,
     /// How the message of the test button went, in the answer to it.
@@ -49,14 +51,21 @@ impl Show {
         let DeliveryListQuery { state, key_id, .. } = query;
         let wanted = DeliveryQuery { webhook_id: Some(id), state, key_id };
         let listed = listed(app.control.deliveries(caller, &wanted, which).await?, limit);
+        let names = app.control.names_in_deliveries(caller, &listed.data).await?;
         // The answer to a test stands elsewhere, and leads on from here.
         let own = shell.path(&format!("webhooks/{id}"));
         let next = listed.next_cursor.map(|cursor| own + &asked.with("cursor", &cursor));
-        Ok(Self { shell, webhook, deliveries: listed.data, asked, next, tested: None })
+        Ok(Self { shell, webhook, deliveries: listed.data, names, asked, next, tested: None })
     }
 
     fn path(&self) -> String {
         self.shell.path(&format!("webhooks/{}", self.webhook.id))
+    }
+
+    /// What the key is called that a message is about; its id if nobody knows.
+    fn key_name(&self, delivery: &Delivery) -> String {
+        let id = delivery.key_id.to_string();
+        self.names.of(&id).unwrap_or(&id).to_owned()
     }
 
     /// Why it is off, and what helps.
