@@ -30,12 +30,14 @@ CREATE TABLE jobs (
     PRIMARY KEY (tenant_id, id)
 ) {strict};
 
--- Few jobs are not over, and of one tenant a bounded number.
-CREATE INDEX jobs_open ON jobs (tenant_id, due_at) WHERE ended_at IS NULL;
+-- The jobs that are not over, in the order in which they were made: of a tenant the first is worked on.
+CREATE INDEX jobs_queue ON jobs (tenant_id, id) WHERE ended_at IS NULL;
 CREATE INDEX jobs_served ON jobs (tenant_id, served_at);
 CREATE INDEX jobs_kept ON jobs (kept_until) WHERE kept_until IS NOT NULL;
 CREATE INDEX jobs_failed ON jobs (kind) WHERE state = 'failed';
 CREATE INDEX jobs_ended ON jobs (ended_at) WHERE ended_at IS NOT NULL;
+-- Jobs of a tenant that have a result, of which few exports are kept.
+CREATE INDEX jobs_results ON jobs (tenant_id, id) WHERE result_bytes > 0;
 
 -- Keys that an import is to add, as many as one step adds in each row.
 CREATE TABLE job_inputs (
@@ -55,3 +57,6 @@ CREATE TABLE job_chunks (
     sealed_by {blob},
     PRIMARY KEY (tenant_id, job_id, number)
 ) {strict};
+
+-- Which keys sealed what jobs have made, looked at when a server starts.
+CREATE INDEX job_chunks_sealed ON job_chunks (sealed_by) WHERE sealed_by IS NOT NULL;

@@ -29,8 +29,8 @@ CREATE TABLE webhook_tenants (
     deliveries {int} NOT NULL
 ) {strict};
 
--- Messages to webhooks, in the order of `place`. Of the pending ones of a key only the first has a moment at which it is due; of a
--- webhook that is off none has. Without foreign keys, as they outlive their webhook until they are swept.
+-- Messages to webhooks, in the order of `place`. Of the pending ones of a key only the first has a moment at which it is due, also when
+-- its webhook is off: whoever sends asks whether it is on. Without foreign keys, as they outlive their webhook until they are swept.
 CREATE TABLE webhook_deliveries (
     tenant_id {id} NOT NULL,
     id {id} NOT NULL,
@@ -56,6 +56,8 @@ CREATE TABLE webhook_deliveries (
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (webhook_id, key_id, place, made_at) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_of_webhook ON webhook_deliveries (tenant_id, webhook_id, id);
+-- What was given up, to be sent anew.
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (tenant_id, webhook_id, id) WHERE state = 'failed';
 CREATE INDEX webhook_deliveries_made ON webhook_deliveries (made_at);
 
 -- What was told of a key that became true by time alone: of each kind the last. Rows come with batches, so keys are not referred to.

@@ -212,9 +212,7 @@ mod tests {
     #[test]
     fn one_message_that_is_never_taken_does_not_end_a_webhook_that_takes_others() {
         let over = NOW.plus(PATIENCE);
-        let of = |last_success| {
-            next(&attempt(Some(400), over), (12, NOW), Record { last_success, ..NEW }, 7)
-        };
+        let of = |last_success| next(&attempt(Some(400), over), (12, NOW), Record { last_success, ..NEW }, 7);
         assert_eq!(of(Some(NOW.plus(Duration::from_secs(1)))), Next::GiveUp);
         assert_eq!(of(Some(NOW)), Next::Disable(WhyDisabled::Failing));
         assert_eq!(of(None), Next::Disable(WhyDisabled::Failing));

@@ -378,7 +378,9 @@ impl Visit {
     /// Searches what is told beside pages: the log of changes, metrics and traces.
     async fn what_is_told_is_clean(&mut self) {
         let export = self.open(&format!("{}/audit/export", self.home)).await;
-        for action in ["key.regenerate", "session.start", "totp.confirm", "membership.create", "webhook.rotate"] {
+        for action in
+            ["key.regenerate", "session.start", "totp.confirm", "membership.create", "webhook.rotate"]
+        {
             assert!(export.text.contains(action), "no {action} in {}", export.text);
         }
         let metrics = self.server.operations().json("GET", "/metrics", "", &NOTHING).await;

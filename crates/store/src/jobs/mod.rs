@@ -19,8 +19,8 @@ pub(crate) use claim::{NEXT, NEXT_AT};
 pub use control::{Cancelled, JobFilter, Retried};
 pub use make::{JobMade, NewJob};
 pub use packed::{pack_keys, unpack_keys};
-pub(crate) use result::sealing_keys;
 pub use result::JobChunk;
+pub(crate) use result::sealing_keys;
 #[cfg(test)]
 pub(crate) use step::LET_GO;
 pub use step::{ChangedKey, FoundKey, JobStep, KeyStep, Stepped};

@@ -59,8 +59,7 @@ pub(crate) const FAILED_ANEW: &str =
 /// Before the first of a key is found anew. In this form SQLite looks at those of the key, and not at all that are due.
 pub(crate) const NONE_OF_KEY: &str = "UPDATE webhook_deliveries SET due_at = NULL
     WHERE webhook_id = $1 AND key_id = $2 AND state = 'pending' AND COALESCE(due_at, 0) <> 0";
-const ALL_NOW: &str =
-    "UPDATE webhook_deliveries SET due_at = made_at WHERE webhook_id = $1 AND due_at > $2";
+const ALL_NOW: &str = "UPDATE webhook_deliveries SET due_at = made_at WHERE webhook_id = $1 AND due_at > $2";
 
 /// Which deliveries a list shows; what is `None` does not matter.
 #[derive(Debug, Clone, Default)]

@@ -196,11 +196,7 @@ impl Store {
     }
 }
 
-async fn earliest(
-    sql: &str,
-    which: &[Value; 1],
-    tx: &mut Tx<'_>,
-) -> Result<Option<DueWebhook>, StoreError> {
+async fn earliest(sql: &str, which: &[Value; 1], tx: &mut Tx<'_>) -> Result<Option<DueWebhook>, StoreError> {
     let Some(mut row) = tx.query_opt(sql, which).await? else { return Ok(None) };
     let (tenant_id, webhook_id) = (row.parsed("tenant_id")?, row.parsed("webhook_id")?);
     let due_at = row.time("due_at")?;

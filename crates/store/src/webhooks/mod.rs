@@ -25,9 +25,9 @@ use crate::{Store, StoreError};
 pub use deliveries::{DeliveriesFound, DeliveryFilter, MOST_REDELIVERED, Redelivery};
 #[cfg(test)]
 pub(crate) use deliveries::{FAILED_ANEW, NONE_OF_KEY, looks};
-pub use due::{Backlog, DueDelivery, DueWebhook, Noted, Standing};
 #[cfg(test)]
 pub(crate) use due::{BACKLOG, BRING_FORWARD, DUE, LATER, NEXT, OF_ONE, PROMOTE};
+pub use due::{Backlog, DueDelivery, DueWebhook, Noted, Standing};
 #[cfg(test)]
 pub(crate) use giving_up::{EXPIRED, GIVE_UP, SWEEP};
 #[cfg(test)]
@@ -44,7 +44,8 @@ const LEAVE: &str = "DELETE FROM webhook_tenants WHERE tenant_id = $1
 const COUNT: &str = "SELECT COUNT(*) AS counted FROM webhooks WHERE tenant_id = $1";
 const DELETE: &str = "DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2";
 /// What was tried before has its time anew, and is due in the order in which it was made.
-pub(crate) const ANEW: &str = "UPDATE webhook_deliveries SET attempts = 0, first_tried_at = NULL, due_at = made_at
+pub(crate) const ANEW: &str =
+    "UPDATE webhook_deliveries SET attempts = 0, first_tried_at = NULL, due_at = made_at
     WHERE webhook_id = $1 AND due_at IS NOT NULL AND attempts > 0";
 const SEALED_BY: &str = "SELECT sealed_by AS digest FROM webhooks
     UNION SELECT old_sealed_by AS digest FROM webhooks WHERE old_sealed_by IS NOT NULL";

@@ -20,7 +20,8 @@ const BEHIND_ALL: &str = "~";
 const NEXT: &str = "SELECT tenant_id FROM webhook_tenants WHERE tenant_id > $1 ORDER BY tenant_id LIMIT 1";
 const ROTATION: &str = "SELECT rotation_days FROM tenants WHERE id = $1";
 /// Of an index alone: where a look ends.
-pub(crate) const LAST: &str = "SELECT id FROM api_keys WHERE tenant_id = $1 AND id > $2 AND deleted_at IS NULL
+pub(crate) const LAST: &str =
+    "SELECT id FROM api_keys WHERE tenant_id = $1 AND id > $2 AND deleted_at IS NULL
     ORDER BY id LIMIT 1 OFFSET 499";
 /// Active keys that end soon, whose secret is old, or that nobody used for long.
 pub(crate) static KEYS: LazyLock<String> = LazyLock::new(|| {

@@ -1,9 +1,7 @@
 //! Background jobs: which is taken up when, and what a step writes.
 
 use keystile_core::job::MOST_EXPORTS;
-use keystile_core::{
-    Action, Actor, Digest, Job, JobError, JobId, JobKind, JobProblem, JobState, TenantId,
-};
+use keystile_core::{Action, Actor, Digest, Job, JobError, JobId, JobKind, JobProblem, JobState, TenantId};
 use keystile_store::{
     Cancelled, FoundKey, JobChunk, JobClaim, JobMade, JobStep, KeyFilter, KeyStep, Lease, NewJob, Retried,
     Stepped, Store,

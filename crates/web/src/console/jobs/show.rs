@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::{Actor, Job, JobId, JobKind, JobState};
+use keystile_core::{Job, JobId, JobKind, JobState};
 use keystile_manage::{MadeSecret, Right};
 use keystile_wire::JobResultQuery;
 
