@@ -80,16 +80,16 @@ async fn step(
     store: &Store,
     claim: &JobClaim,
     now: i64,
-    decided: impl FnOnce(Vec<FoundKey>) -> Result<JobStep, &'static str> + Send + 'static,
+    decided: impl FnOnce(&[FoundKey]) -> Result<JobStep, &'static str> + Send + 'static,
 ) -> Result<Stepped, &'static str> {
     let filter = Some(KeyFilter::all(at(now)));
     let step =
         KeyStep { filter, most: MOST, successors_at: None, lease: lease(now), kept_until: at(now + KEPT) };
-    store.step_through_keys(claim, step, |_: &Job, found| decided(found)).await.unwrap()
+    store.step_through_keys(claim, step, |_: &Job, found: Vec<FoundKey>| decided(&found)).await.unwrap()
 }
 
 /// Handles what is found, and writes a piece.
-fn handled(found: Vec<FoundKey>) -> Result<JobStep, &'static str> {
+fn handled(found: &[FoundKey]) -> Result<JobStep, &'static str> {
     let (done, text) = (found.len() as u64, format!("{}\n", found.len()));
     let chunk = (done > 0).then(|| JobChunk { content: text.into_bytes(), sealed_by: None });
     Ok(JobStep { chunk, done, ..JobStep::default() })
@@ -123,7 +123,7 @@ pub(crate) async fn a_job_goes_through_the_keys_that_were_there_a_few_at_a_time(
     let claim = claimed(&store, SOON).await.unwrap();
     assert_eq!(step(&store, &claim, SOON, |_| Err("no")).await, Err("no"));
     assert_eq!(read(&store, &job).await.done, 0, "what is refused is not done");
-    let odd = |found: Vec<FoundKey>| {
+    let odd = |found: &[FoundKey]| {
         let key = found[0].key.id.to_string();
         let problem = JobProblem { key, code: "key_revoked".to_owned(), detail: "ü".to_owned() };
         Ok(JobStep { done: found.len() as u64 - 1, problems: vec![problem], ..JobStep::default() })
@@ -279,7 +279,7 @@ pub(crate) async fn what_a_job_has_sealed_is_taken_once_and_needs_its_key(bed: &
     let claim = claimed(&store, SOON).await.unwrap();
     let chunk = JobChunk { content: vec![7; 40], sealed_by: Some(Digest::of(b"key")) };
     let sealed = chunk.clone();
-    let decided = |_| Ok(JobStep { chunk: Some(sealed), done: 1, ..JobStep::default() });
+    let decided = |_: &[FoundKey]| Ok(JobStep { chunk: Some(sealed), done: 1, ..JobStep::default() });
     assert_eq!(step(&store, &claim, SOON, decided).await, Ok(Stepped::Done));
     assert!(store.sealing_keys().await.unwrap().contains(&Digest::of(b"key")));
     let take = async |tenant_id: TenantId| {
