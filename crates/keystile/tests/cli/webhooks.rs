@@ -40,6 +40,9 @@ fn a_webhook_is_made_tested_changed_and_deleted() {
 
     let nothing = webhooks(&server, &["update", &id]);
     assert!(nothing.status == Some(2) && nothing.notes.contains("nothing is to be changed"), "{nothing:?}");
+    let elsewhere = format!("{}?from=keystile", receiver.url());
+    let moved = webhooks(&server, &["update", &id, "--to", &elsewhere]).ok();
+    assert!(moved.contains(&elsewhere), "{moved}");
     let off = webhooks(&server, &["update", &id, "--disable", "--event", "key.revoked"]).ok();
     assert!(off.contains("off (by_hand)") && off.contains("key.revoked"), "{off}");
     let rotated = webhooks(&server, &["rotate-secret", &id, "--overlap", "0"]);

@@ -13,13 +13,14 @@ use crate::commands::output::Report;
 use crate::commands::words::{environment, webhook_event};
 use crate::failure::Failure;
 
-const NOTHING: &str = "nothing is to be changed: name a setting, such as --url or --disable";
+const NOTHING: &str = "nothing is to be changed: name a setting, such as --to or --disable";
 
 /// Makes a webhook and prints its secret, once. It is told of what happens from then on.
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// Where messages go: https://…, to a public address.
-    url: String,
+    #[arg(value_name = "URL")]
+    to: String,
     /// What it is for; 1 to 200 characters.
     #[arg(long)]
     description: Option<String>,
@@ -37,8 +38,8 @@ pub(super) struct Update {
     #[command(flatten)]
     which: Which,
     /// Where messages go.
-    #[arg(long)]
-    url: Option<String>,
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
     /// What it is for.
     #[arg(long)]
     description: Option<String>,
@@ -82,7 +83,7 @@ impl Create {
     pub(super) async fn run(self, context: &Context) -> Result<Report, Failure> {
         let tenant = context.session.tenant().await?;
         let request = CreateWebhook {
-            url: self.url,
+            url: self.to,
             description: self.description,
             events: Some(words(&self.events)),
             environments: Some(words(&self.environments)),
@@ -108,13 +109,13 @@ impl Update {
         let environments =
             (self.all_environments || !self.environments.is_empty()).then(|| words(&self.environments));
         let enabled = (self.enable || self.disable).then_some(self.enable);
-        let nothing = self.url.is_none()
+        let nothing = self.to.is_none()
             && description == Patch::Keep
             && events.is_none()
             && environments.is_none()
             && enabled.is_none();
         let version = self.if_version;
-        let request = PatchWebhook { url: self.url, description, events, environments, enabled, version };
+        let request = PatchWebhook { url: self.to, description, events, environments, enabled, version };
         (!nothing).then_some(request)
     }
 }
