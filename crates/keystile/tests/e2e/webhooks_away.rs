@@ -46,7 +46,8 @@ async fn a_receiver_that_was_away_gets_everything_in_the_order_of_each_key() {
     assert!(by_key.values().all(|told| *told == life), "{by_key:?}");
     // A repeat has the id that the message had before.
     let attempts = receiver.received();
-    for attempt in &attempts {
+    // What the kill has cut off says nothing.
+    for attempt in attempts.iter().filter(|attempt| !attempt.id.is_empty()) {
         let same: Vec<_> = attempts.iter().filter(|other| other.id == attempt.id).collect();
         assert!(same.iter().all(|other| other.body == attempt.body), "{same:?}");
         assert_eq!(same.iter().filter(|other| other.answered == Mood::Takes).count(), 1, "{same:?}");
