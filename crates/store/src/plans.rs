@@ -54,7 +54,8 @@ SELECT i, i, 'app_2', 'key_100001', 'external' FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO source_activity (source, space, stream, last_seen_at, recent) SELECT i, 1, i, i, DIGEST FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
-INSERT INTO event_counts (space, step, minute, outcome, counted) SELECT 1, 60, i * 60, 'accepted', 1 FROM numbers;
+INSERT INTO event_counts (space, step, minute, outcome, counted)
+ SELECT 1 + i % 50, 60, i * 60, 'accepted', 1 FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO requests (tenant_id, id, face, key_id, asked_by, code)
 SELECT OWNER, PLACE, 'authz', CASE WHEN i % 100 = 0 THEN BEARER ELSE PLACE END, CASE WHEN i % 100 = 1 THEN BEARER END,
