@@ -23,6 +23,8 @@ async fn keys_that_match_are_revoked_when_their_number_is_typed() {
     let seat = seated(&world).await;
     let list = seat.open(&page(&world, "keys?q=leaving")).await.text;
     assert!(list.contains("act=revoke"), "{list}");
+    let none = seat.open(&page(&world, "jobs/new?act=revoke&q=there-is-none")).await.text;
+    assert!(none.contains("No key is like that") && !none.contains("name=\"typed\""), "{none}");
     let asked = seat.open(&page(&world, "jobs/new?act=revoke&q=leaving")).await;
     assert!(asked.text.contains("Revoke 1 key?"), "{}", asked.text);
     let fields = [("act", "revoke"), ("filter", "q=leaving"), ("expected", "1"), ("typed", "2")];
