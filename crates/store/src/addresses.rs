@@ -80,7 +80,7 @@ pub(crate) async fn add(seen: &[Seen], tx: &mut Tx<'_>) -> Result<(), StoreError
     let Some(earliest) = seen.iter().map(|seen| seen.address.first_seen_at).min() else { return Ok(()) };
     let rows: Vec<_> = seen.iter().map(values).collect();
     let mut grown = BTreeSet::new();
-    for mut row in ADD.run(&rows, tx).await? {
+    for mut row in ADD.run(rows, tx).await? {
         let key = (row.text("tenant_id")?, row.text("key_id")?);
         // What was there before was first seen before this batch, nearly always; looking without need does no harm.
         if row.time("first_seen_at")? >= earliest {
@@ -89,7 +89,7 @@ pub(crate) async fn add(seen: &[Seen], tx: &mut Tx<'_>) -> Result<(), StoreError
     }
     let grown: Vec<_> =
         grown.into_iter().map(|(tenant, key)| vec![Value::Text(tenant), Value::Text(key)]).collect();
-    THIN.run(&grown, tx).await.map(drop)
+    THIN.run(grown, tx).await.map(drop)
 }
 
 async fn of_key(args: &[Value; 4], tx: &mut Tx<'_>) -> Result<Vec<KeyAddress>, StoreError> {

@@ -18,13 +18,12 @@ impl Chunked {
     }
 
     /// Runs it for all rows, in their order, and gives the rows that it returns.
-    pub(crate) async fn run(&self, rows: &[Vec<Value>], tx: &mut Tx<'_>) -> Result<Vec<Row>, StoreError> {
-        let mut rest = rows;
-        let mut chunks = Vec::new();
+    pub(crate) async fn run(&self, rows: Vec<Vec<Value>>, tx: &mut Tx<'_>) -> Result<Vec<Row>, StoreError> {
+        let mut rest = rows.into_iter();
+        let mut chunks: Vec<(&String, Vec<Value>)> = Vec::new();
         for (size, sql) in SIZES.iter().zip(&self.0) {
-            while let Some((chunk, others)) = rest.split_at_checked(*size) {
-                chunks.push((sql, chunk.concat()));
-                rest = others;
+            while rest.len() >= *size {
+                chunks.push((sql, rest.by_ref().take(*size).flatten().collect()));
             }
         }
         let statements: Vec<Statement<'_>> =

@@ -22,7 +22,10 @@ pub(crate) type Words = [(&'static str, &'static str)];
 
 /// Puts an engine's own words in. SQL holds neither such a word nor `$` for any other purpose.
 pub(crate) fn translate<'s>(sql: &'s str, words: &Words) -> Cow<'s, str> {
-    words.iter().fold(Cow::Borrowed(sql), |sql, (word, own)| {
+    // Long statements of many rows have places and nothing else to put in.
+    let has_words = sql.contains('{');
+    let sought = words.iter().filter(|(word, _)| has_words || !word.starts_with('{'));
+    sought.fold(Cow::Borrowed(sql), |sql, (word, own)| {
         if sql.contains(word) { Cow::Owned(sql.replace(word, own)) } else { sql }
     })
 }

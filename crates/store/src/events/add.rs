@@ -70,7 +70,7 @@ async fn add(batches: &[Arc<EventBatch>], tx: &mut Tx<'_>) -> Result<Vec<Vec<Hea
     let young: Vec<_> = coming.iter().filter(|one| !one.is_too_old()).collect();
     let values: Vec<_> = young.iter().map(|one| one.values()).collect();
     let mut kept = HashSet::with_capacity(young.len());
-    for mut row in INSERT.run(&values, tx).await? {
+    for mut row in INSERT.run(values, tx).await? {
         kept.insert(EventId::from_u128(row.bits("id")?));
     }
     let (new, others): (Vec<&Coming<'_>>, Vec<&Coming<'_>>) =

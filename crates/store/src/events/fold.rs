@@ -75,7 +75,7 @@ pub(super) async fn hear<'e>(
 async fn hear_some(told: &[(Place<'_>, Vec<Told<'_>>)], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let sought: Vec<_> = told.iter().map(|(place, _)| place_values(*place)).collect();
     let mut known = BTreeMap::new();
-    for row in SELECT.run(&sought, tx).await? {
+    for row in SELECT.run(sought, tx).await? {
         let (space, name, entity) = entities::read(row)?;
         known.insert((space, name), entity);
     }
@@ -90,7 +90,7 @@ async fn hear_some(told: &[(Place<'_>, Vec<Told<'_>>)], tx: &mut Tx<'_>) -> Resu
             written.push(values(*place, &entity)?);
         }
     }
-    WRITE.run(&written, tx).await.map(drop)
+    WRITE.run(written, tx).await.map(drop)
 }
 
 fn with(entity: Option<Entity>, event: &Told<'_>) -> Result<Entity, StoreError> {

@@ -101,13 +101,13 @@ impl Tally {
     async fn keep_sources(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let sought: Vec<_> = self.sources.keys().map(|source| vec![Value::Int(*source)]).collect();
         let mut known = BTreeMap::new();
-        for row in SELECT.run(&sought, tx).await? {
+        for row in SELECT.run(sought, tx).await? {
             let (source, before) = read_known(row)?;
             known.insert(source, before);
         }
         let with = |(source, sent): (&i64, &Sent)| sent.row(*source, known.remove(source));
         let written: Vec<_> = self.sources.iter().map(with).collect();
-        WRITE.run(&written, tx).await.map(drop)
+        WRITE.run(written, tx).await.map(drop)
     }
 }
 
