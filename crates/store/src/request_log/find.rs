@@ -24,7 +24,8 @@ const PASSES: &str = "tenant_id = $6
     AND (environment = $9 OR $9 IS NULL) AND (face = $10 OR $10 IS NULL) AND (code = $11 OR $11 IS NULL)
     AND (status >= $12 OR $12 IS NULL) AND (status <= $13 OR $13 IS NULL)
     AND (path >= $14 OR $14 IS NULL) AND (path <= $15 OR $15 IS NULL) AND (ip = $16 OR $16 IS NULL)
-    AND (code <> $17 OR $17 IS NULL) AND (code = $18 OR $18 IS NULL)";
+    AND (code <> $17 OR $17 IS NULL) AND (code = $18 OR $18 IS NULL)
+    AND (face <> $19 OR $19 IS NULL)";
 
 /// Which end of a span of time is read first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +173,7 @@ impl Asked {
     }
 
     /// What is asked of those that are looked at.
-    fn passing(&self) -> [Value; 13] {
+    fn passing(&self) -> [Value; 14] {
         let filter = &self.filter;
         let allowed = |result| filter.result.filter(|own| *own == result).map(|_| Code::Allowed);
         let statuses = filter.status.map(Statuses::range);
@@ -191,6 +192,7 @@ impl Asked {
             Value::opt_text(filter.ip),
             Value::opt_text(allowed(LogResult::Refused)),
             Value::opt_text(allowed(LogResult::Allowed)),
+            Value::opt_text(filter.except_face),
         ]
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Filters {
     /// Only those in which this was asked.
     #[arg(long, value_parser = log_face())]
     face: Option<LogFace>,
+    /// Only those in which something else was asked: `console` leaves out the pages and forms of the console.
+    #[arg(long, value_name = "FACE", value_parser = log_face())]
+    except_face: Option<LogFace>,
     /// Only those that were allowed, or only those that were refused or went wrong.
     #[arg(long, value_parser = log_result())]
     result: Option<LogResult>,
@@ -60,6 +63,7 @@ impl Filters {
             customer_id: self.customer,
             environment: self.environment,
             face: self.face,
+            except_face: self.except_face,
             result: self.result,
             code: self.code,
             status: self.status,
@@ -79,6 +83,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            except_face,
             result,
             code,
             status,
@@ -94,6 +99,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            except_face,
             result,
             code,
             status,
@@ -112,6 +118,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            except_face,
             result,
             code,
             status,
@@ -126,6 +133,7 @@ impl Filters {
             customer_id,
             environment,
             face,
+            except_face,
             result,
             code,
             status,
