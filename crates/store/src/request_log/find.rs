@@ -5,7 +5,7 @@ use keystile_core::{
     ApplicationId, Code, CustomerId, KeyId, LogFilter, LogId, LogResult, LoggedRequest, TenantId, Timestamp,
 };
 
-use super::rows::{self, COLUMNS, bits, opt_bits};
+use super::rows::{self, COLUMNS};
 use crate::row::Read;
 use crate::tx::Tx;
 use crate::value::Value;
@@ -80,7 +80,7 @@ impl Store {
         tenant_id: TenantId,
         id: LogId,
     ) -> Result<Option<LoggedRequest>, StoreError> {
-        let sought = [bits(tenant_id.as_u128()), bits(id.as_u128())];
+        let sought = [Value::bits(tenant_id.as_u128()), Value::bits(id.as_u128())];
         self.read(sought, |sought, tx| Box::pin(read_one(sought, tx))).await
     }
 }
@@ -154,7 +154,7 @@ impl Asked {
         let (mut values, mut of_end) = (bounded(scanned), bounded(scanned - 1));
         values.push(i64::from(self.limit + 1).into());
         values.extend(self.passing());
-        of_end.push(bits(self.tenant_id.as_u128()));
+        of_end.push(Value::bits(self.tenant_id.as_u128()));
         [(page, values), (end, of_end)]
     }
 
@@ -169,7 +169,8 @@ impl Asked {
             (Some(after), Order::LatestFirst) => below = below.min(after),
             (None, _) => {}
         }
-        [bits(key_id.map_or(self.tenant_id.as_u128(), KeyId::as_u128)), bits(above), bits(below)]
+        let place = key_id.map_or(self.tenant_id.as_u128(), KeyId::as_u128);
+        [place, above, below].map(Value::bits)
     }
 
     /// What is asked of those that are looked at.
@@ -179,9 +180,9 @@ impl Asked {
         let statuses = filter.status.map(Statuses::range);
         let status = |bound: Option<u16>| bound.map_or(Value::Null, |status| Value::Int(status.into()));
         [
-            bits(self.tenant_id.as_u128()),
-            opt_bits(filter.application_id.map(ApplicationId::as_u128)),
-            opt_bits(filter.customer_id.map(CustomerId::as_u128)),
+            Value::bits(self.tenant_id.as_u128()),
+            Value::opt_bits(filter.application_id.map(ApplicationId::as_u128)),
+            Value::opt_bits(filter.customer_id.map(CustomerId::as_u128)),
             Value::opt_text(filter.environment),
             Value::opt_text(filter.face),
             Value::opt_text(filter.code.as_ref()),
