@@ -31,6 +31,16 @@ impl Value {
         count.map_or(Self::Null, |count| Self::Int(i64::try_from(count).unwrap_or(i64::MAX)))
     }
 
+    /// An id as its 16 bytes, the highest first.
+    pub(crate) fn bits(bits: u128) -> Self {
+        Self::Blob(bits.to_be_bytes().to_vec())
+    }
+
+    /// The same for what may be missing.
+    pub(crate) fn opt_bits(bits: Option<u128>) -> Self {
+        bits.map_or(Self::Null, Self::bits)
+    }
+
     /// A list or an object, as JSON text.
     pub(crate) fn json(value: &serde_json::Value) -> Self {
         Self::text(value)

@@ -31,6 +31,7 @@ mod state;
 mod traces;
 mod unpack;
 mod vigil;
+mod watching;
 
 pub use operations::MoreMetrics;
 pub use router::{console_places, openapi};

@@ -17,6 +17,14 @@ use parking_lot::Mutex;
 use crate::problem::ApiProblem;
 use crate::state::App;
 
+/// The code of what nobody waited for: the client hung up, or its connection broke, before there was an answer. It is told by the
+/// log alone.
+const CLIENT_CLOSED: &str = "client_closed_request";
+/// The status that goes with it, as logs of nginx have it.
+const CLIENT_CLOSED_STATUS: u16 = 499;
+/// The code of what went wrong on our side.
+const INTERNAL: &str = "internal";
+
 /// Somebody who may ask whether keys are good.
 pub(crate) struct Asker {
     pub(crate) tenant_id: TenantId,
@@ -84,55 +92,82 @@ impl Noted {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RefusedWith(pub(crate) &'static str);
 
-/// A call that passes the router, to be logged when it is answered.
-pub(crate) struct Called {
+/// A call that passes the router. It is logged when it is answered, or when it is dropped before, as nobody waits for it any more.
+pub(crate) struct Called<'a> {
     pub(crate) noted: Noted,
+    app: &'a App,
     method: LogMethod,
     client: ClientIp,
     user_agent: Option<HeaderValue>,
     bytes_in: Option<u64>,
+    /// The path, as far as it may be shown.
+    path: &'a str,
+    request_id: &'a RequestId,
     began: Instant,
 }
 
 /// How a call was answered.
 pub(crate) struct Answered<'a> {
     pub(crate) route: &'a str,
-    /// The path, as far as it may be shown.
-    pub(crate) path: &'a str,
     pub(crate) status: StatusCode,
     /// The code of the refusal, if it was one that has a code.
     pub(crate) code: Option<&'static str>,
     pub(crate) bytes_out: Option<u64>,
-    pub(crate) request_id: &'a RequestId,
 }
 
-impl Called {
-    pub(crate) fn begin(method: &http::Method, headers: &HeaderMap, client: ClientIp) -> Self {
+impl<'a> Called<'a> {
+    pub(crate) fn begin(
+        app: &'a App,
+        (method, headers): (&http::Method, &HeaderMap),
+        client: ClientIp,
+        (path, request_id): (&'a str, &'a RequestId),
+    ) -> Self {
         Self {
             noted: Noted::default(),
+            app,
             method: LogMethod::of(method.as_str().as_bytes()),
             client,
             user_agent: headers.get(USER_AGENT).cloned(),
             bytes_in: announced(headers),
+            path,
+            request_id,
             began: Instant::now(),
         }
     }
 
-    /// Logs it, if it is known who called.
-    pub(crate) fn log(self, app: &App, answered: &Answered<'_>) {
+    /// Logs how it was answered, if it is known who called.
+    pub(crate) fn answered(self, answered: &Answered<'_>) {
+        let came_to = (code_of(answered), Some(answered.status.as_u16()));
+        self.log(face_of(answered.route), came_to, answered.bytes_out);
+    }
+
+    /// Takes the note of who called with it, so that no call is logged twice.
+    fn log(&self, face: LogFace, (code, status): (&'static str, Option<u16>), bytes_out: Option<u64>) {
         let Some(who) = self.noted.take() else { return };
-        let row = begin(app, &who, face_of(answered.route), code_of(answered));
-        let Some(mut row) = row else { return };
+        let Some(mut row) = begin(self.app, &who, face, code) else { return };
         row.method = Some(self.method);
         row.ip = self.client.0;
-        row.status = Some(answered.status.as_u16());
+        row.status = status;
         row.duration_micros = micros(self.began);
         row.bytes_in = self.bytes_in;
-        row.bytes_out = answered.bytes_out;
+        row.bytes_out = bytes_out;
         let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes);
-        let request_id = Some(answered.request_id.as_str().as_bytes());
-        app.requests.add(row, Texts { path: Some(answered.path.as_bytes()), user_agent, request_id });
+        let request_id = Some(self.request_id.as_str().as_bytes());
+        self.app.requests.add(row, Texts { path: Some(self.path.as_bytes()), user_agent, request_id });
     }
+}
+
+/// Nobody waited for the answer.
+impl Drop for Called<'_> {
+    fn drop(&mut self) {
+        // The route is not told any more. Those that have a face of their own have no parameters, so their paths are the same.
+        self.log(face_of(self.path), unanswered(), None);
+    }
+}
+
+/// Code and status of what is dropped before it is answered: its client has gone, unless it is a panic that ends it.
+pub(crate) fn unanswered() -> (&'static str, Option<u16>) {
+    if std::thread::panicking() { (INTERNAL, None) } else { (CLIENT_CLOSED, Some(CLIENT_CLOSED_STATUS)) }
 }
 
 /// What was answered to somebody with this code, if it is wanted in their log.
@@ -162,7 +197,7 @@ fn face_of(route: &str) -> LogFace {
 fn code_of(answered: &Answered<'_>) -> &'static str {
     let (code, status) = (answered.code, answered.status);
     code.unwrap_or(if status.is_server_error() {
-        "internal"
+        INTERNAL
     } else if status.is_client_error() {
         "invalid_request"
     } else {
@@ -204,22 +239,54 @@ impl<'a> Asked<'a> {
         row.caller = is_told.then_some(caller);
         row.ip = ask.ip;
         row.bytes_out = bytes_out.map(|bytes| bytes as u64);
-        self.add(app, row, StatusCode::OK);
+        self.add(app, row, Some(StatusCode::OK.as_u16()));
     }
 
     /// Logs that whoever asked was refused, or asked in a way that breaks a rule.
     pub(crate) fn refused(&self, app: &App, who: &Who, client: ClientIp, problem: &ApiProblem) {
-        let Some(mut row) = begin(app, who, self.face, problem.code()) else { return };
-        row.ip = client.0;
-        self.add(app, row, problem.status());
+        self.told(app, who, client, (problem.code(), Some(problem.status().as_u16())));
     }
 
-    fn add(&self, app: &App, mut row: LoggedRequest, status: StatusCode) {
-        row.status = Some(status.as_u16());
+    /// Whoever asked waits from now on.
+    pub(crate) const fn wait<'w>(&'w self, app: &'w App, who: &'w Who, client: ClientIp) -> Waiting<'w> {
+        Waiting { asked: self, app, who, client }
+    }
+
+    /// Logs what became of the question of somebody who was told of no key.
+    fn told(&self, app: &App, who: &Who, client: ClientIp, (code, status): (&'static str, Option<u16>)) {
+        let Some(mut row) = begin(app, who, self.face, code) else { return };
+        row.ip = client.0;
+        self.add(app, row, status);
+    }
+
+    fn add(&self, app: &App, mut row: LoggedRequest, status: Option<u16>) {
+        row.status = status;
         row.duration_micros = micros(self.began);
         row.bytes_in = announced(self.headers);
         let request_id = Some(self.request_id.as_str().as_bytes());
         app.requests.add(row, Texts { request_id, ..Texts::default() });
+    }
+}
+
+/// Somebody who asked about a key and waits. If this is dropped, and not told that the wait is over, nobody waits any more, which is
+/// logged.
+pub(crate) struct Waiting<'w> {
+    asked: &'w Asked<'w>,
+    app: &'w App,
+    who: &'w Who,
+    client: ClientIp,
+}
+
+impl Waiting<'_> {
+    /// What is answered is known, and logged by whoever found it out.
+    pub(crate) fn end(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.asked.told(self.app, self.who, self.client, unanswered());
     }
 }
 
@@ -261,6 +328,25 @@ mod tests {
         ] {
             assert_eq!(path_of(target.as_bytes()), kept.map(str::as_bytes), "{target}");
         }
+    }
+
+    #[test]
+    fn what_a_panic_ends_is_not_the_clients_doing() {
+        struct Ended<'e>(&'e Mutex<(&'static str, Option<u16>)>);
+        impl Drop for Ended<'_> {
+            fn drop(&mut self) {
+                *self.0.lock() = unanswered();
+            }
+        }
+        let said = Mutex::new(("", None));
+        drop(Ended(&said));
+        assert_eq!(*said.lock(), ("client_closed_request", Some(499)));
+        let panics = std::panic::AssertUnwindSafe(|| {
+            let _ended = Ended(&said);
+            panic!("in a handler")
+        });
+        assert!(std::panic::catch_unwind::<_, ()>(panics).is_err());
+        assert_eq!(*said.lock(), ("internal", None));
     }
 
     #[test]

@@ -172,7 +172,8 @@ impl Service {
         if let Some(traced) = &traced {
             request.extensions_mut().insert(traced.clone());
         }
-        let called = Called::begin(request.method(), request.headers(), client);
+        let head = (request.method(), request.headers());
+        let called = Called::begin(&self.app, head, client, (path.as_str(), request_id));
         request.extensions_mut().insert(called.noted.clone());
         let routed = self.through_router(request, client, request_id);
         let (response, route, refused) = match &traced {
@@ -190,8 +191,7 @@ impl Service {
                 }
                 tracing::info!(%method, path, %client, status = code, micros, "answered");
                 let bytes_out = response.body().size_hint().exact();
-                let (path, code) = (path.as_str(), refused);
-                called.log(&self.app, &Answered { route, path, status, code, bytes_out, request_id });
+                called.answered(&Answered { route, status, code: refused, bytes_out });
             }
             // Whoever collects metrics asks every few seconds for ever.
             Listener::Operations | Listener::Envoy => {

@@ -51,6 +51,10 @@ macro_rules! log_query {
             #[param(schema_with = schema::log_face)]
             #[serde(skip_serializing_if = "Option::is_none")]
             pub face: Option<LogFace>,
+            /// Only those in which something else was asked: `console` leaves out the pages and forms of the console.
+            #[param(schema_with = schema::log_face)]
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub except_face: Option<LogFace>,
             /// Only those that were allowed, or only those that were refused or went wrong.
             #[param(schema_with = schema::log_result)]
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +97,7 @@ macro_rules! log_query {
                     customer_id: self.customer_id,
                     environment: self.environment,
                     face: self.face,
+                    except_face: self.except_face,
                     result: self.result,
                     code: self.code.clone(),
                     status: self

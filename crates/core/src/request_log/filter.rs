@@ -20,6 +20,8 @@ pub struct LogFilter {
     pub environment: Option<Environment>,
     /// What was asked.
     pub face: Option<LogFace>,
+    /// Anything was asked but this.
+    pub except_face: Option<LogFace>,
     /// That came to this.
     pub result: Option<LogResult>,
     /// Answered with this code.
@@ -86,6 +88,7 @@ impl LogFilter {
             && is(self.customer_id.as_ref(), request.customer_id.as_ref())
             && is(self.environment.as_ref(), request.environment.as_ref())
             && is(self.face.as_ref(), Some(&request.face))
+            && self.except_face != Some(request.face)
             && self.result.is_none_or(|result| result == LogResult::of(&request.code))
             && self.code.as_deref().is_none_or(|code| code == request.code)
             && self.status.is_none_or(has_status)
@@ -101,6 +104,7 @@ impl LogFilter {
             || self.customer_id.is_some()
             || self.environment.is_some()
             || self.face.is_some()
+            || self.except_face.is_some()
             || self.result.is_some()
             || self.code.is_some()
             || self.status.is_some()
@@ -154,6 +158,8 @@ mod tests {
             (false, LogFilter { code: Some("allowed".to_owned()), ..any() }),
             (true, LogFilter { face: Some(LogFace::Authz), from: Some(at), ..any() }),
             (false, LogFilter { face: Some(LogFace::Verify), ..any() }),
+            (true, LogFilter { except_face: Some(LogFace::Console), ..any() }),
+            (false, LogFilter { except_face: Some(LogFace::Authz), ..any() }),
             (true, LogFilter { result: Some(LogResult::Refused), ..any() }),
             (false, LogFilter { result: Some(LogResult::Allowed), ..any() }),
             (false, LogFilter { to: Some(at), ..any() }),

@@ -35,6 +35,8 @@ fn requests_are_listed_shown_exported_and_told_of() {
     let output = file.to_str().unwrap();
     ran(&mut server.ask("logs", &["export", "--key", id, "--format", "csv", "--output", output])).ok();
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 3);
+    let others = ran(&mut server.ask("logs", &["list", "--key", id, "--except-face", "verify"]));
+    assert!(others.notes.contains("There is none like that"), "{others:?}");
     let nothing = ran(&mut server.ask("logs", &["list", "--status", "5xx"]));
     assert!(nothing.notes.contains("There is none like that"), "{nothing:?}");
     let wrong = ran(&mut server.ask("logs", &["list", "--status", "all"]));

@@ -1,10 +1,12 @@
 //! The pages of API keys in the console.
 
 use keystile_testkit::http::{Answer, NOTHING};
+use keystile_testkit::server::Plan;
 use serde_json::{Value, json};
 
 use crate::console::{Browser, between};
-use crate::world::{World, as_key, text};
+use crate::exposition::Page;
+use crate::world::{KEYSTILE, World, as_key, text};
 
 const OWN_SECRET: &str = "7hQ-vX2mLpR9wKzB4nYcJ8dHs";
 
@@ -283,6 +285,31 @@ async fn a_key_is_switched_blocked_revoked_and_deleted() {
     assert_eq!((deed("delete", &[]).await, deed("delete", &[("typed", "Main key")]).await), (422, 303));
     assert_eq!(owner.open(&format!("keys/{id}")).await.status, 404);
     assert_eq!(owner.open(&format!("keys/{id}/explode")).await.status, 404);
+}
+
+/// So many that what goes on besides is little beside them.
+const MANY: u8 = 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_that_asks_about_many_keys_reads_each_once() {
+    let plan = Plan::dev(KEYSTILE).flag("--operations-listen", "127.0.0.1:0").flag("--log", "info");
+    let world = World::of(plan.start()).await;
+    let (owner, operations) = (Browser::of_owner(&world).await, world.server.operations());
+    let mut ids = Vec::new();
+    for number in 0..MANY {
+        let key = world.create(&json!({ "name": format!("key {number}") })).await;
+        ids.push(text(&key, "id").to_owned());
+    }
+    let reads = async || {
+        let page = operations.json("GET", "/metrics", "", &NOTHING).await;
+        Page::parse(&page.text).value("keystile_store_transaction_duration_seconds_count{kind=\"read\"}")
+    };
+    let ids: Vec<_> = ids.iter().map(|id| ("id", id.as_str())).collect();
+    let before = reads().await;
+    let asked = owner.submit("keys/bulk", &[&ids[..], &[("action", "block")]].concat()).await;
+    assert!(asked.text.contains(&format!("Block {MANY} keys?")), "{}", asked.text);
+    let (of_each, many) = ((reads().await - before) / f64::from(MANY), 2.0..2.5);
+    assert!(many.contains(&of_each), "{of_each} reads of each key: of itself, and from where it is used");
 }
 
 #[tokio::test(flavor = "multi_thread")]

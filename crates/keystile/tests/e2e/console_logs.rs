@@ -116,6 +116,33 @@ async fn each_filter_narrows_the_list_and_pages_follow_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_of_the_console_are_left_out_unless_they_are_asked_for() {
+    let world = World::start().await;
+    used_key(&world, "Shop", "/orders/7").await;
+    let owner = Browser::of_owner(&world).await;
+    owner.page("keys").await;
+    let has_own = |page: &str| page.contains(">/console/…/keys<");
+    let usual = owner.page("logs").await;
+    assert!(usual.contains("/orders/7") && !has_own(&usual), "{usual}");
+    let whole = format!("title=\"{}\" data-title=\"whole_path\">…/api-keys<", world.keys());
+    assert!(usual.contains(&whole), "{usual}");
+    let all = owner.page("logs?face=all").await;
+    assert!(all.contains("/orders/7") && has_own(&all), "{all}");
+    let own = owner.page("logs?face=console").await;
+    assert!(!own.contains("/orders/7") && has_own(&own), "{own}");
+    let id = between(&own, "<tr id=\"", "\"");
+    let path = format!("<span class=\"mono break\">/console/{}/", world.credentials.tenant_id);
+    assert!(owner.page(&format!("logs/{id}")).await.contains(&path), "the whole of it");
+    let faces = async |query: &str| {
+        let file = owner.open(&format!("logs/export?{query}")).await;
+        file.text.contains("\"face\":\"console\"")
+    };
+    assert_eq!((faces("").await, faces("face=all").await), (false, true));
+    let others = world.logged("&except_face=console").await;
+    assert!(!others.is_empty() && others.iter().all(|row| text(row, "face") != "console"), "{others:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_says_what_is_not_logged() {
     let world = World::start().await;
     let owner = Browser::of_owner(&world).await;

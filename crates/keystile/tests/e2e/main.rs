@@ -58,6 +58,7 @@ mod floods;
 mod full_disk;
 mod guarded;
 mod haproxy;
+mod hung_up;
 mod idempotency;
 mod import;
 mod ingest;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use keystile_testkit::http::NOTHING;
 use keystile_testkit::scene::{PASSWORD, Scene};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{KEYSTILE, sign_in, text};
 
@@ -52,6 +52,18 @@ async fn the_scene_has_keys_in_every_state_and_a_past() {
     let sources = list("/sources").await;
     assert_eq!(sources.len(), 3);
     assert!(sources.iter().all(|source| source["last_day"].as_u64() > Some(1000)), "{sources:?}");
+    // Read together, so that no minute lies between them.
+    let overview = read("/overview").await;
+    let ingest = &overview["ingest"];
+    for (of_source, span, outcome) in [
+        ("last_hour", "last_hour", "accepted"),
+        ("last_day", "last_day", "accepted"),
+        ("refused_last_day", "last_day", "refused"),
+    ] {
+        let counts = ingest["sources"].as_array().unwrap().iter().map(|source| &source[of_source]);
+        let sum: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!((sum > 0, json!(sum)), (true, ingest[span][outcome].clone()), "{of_source}: {ingest}");
+    }
 
     let count = async |what: &str| list(what).await.len();
     assert_eq!((count("/memberships").await, count("/invitations").await), (5, 3));

@@ -134,7 +134,7 @@ async fn read_page(asked: &Asked, tx: &mut Tx<'_>) -> Read<EventPage> {
     let values = [
         place,
         below,
-        last.map_or(from, rows::bits),
+        last.map_or(from, Value::bits),
         ALL.into(),
         i64::from(asked.limit + 1).into(),
         Value::Int(space),
@@ -161,7 +161,7 @@ impl Asked {
         let first_of = |moment| EventId::from_parts(moment, 0).as_u128();
         let to = self.filter.to.map_or(u128::MAX, first_of);
         let after = self.after.map_or(u128::MAX, EventId::as_u128);
-        [rows::bits(to.min(after)), rows::bits(self.filter.from.map_or(0, first_of))]
+        [Value::bits(to.min(after)), Value::bits(self.filter.from.map_or(0, first_of))]
     }
 }
 

@@ -7,11 +7,7 @@ use crate::value::Value;
 
 /// An id as its column has it.
 pub(super) fn id(id: EventId) -> Value {
-    bits(id.as_u128())
-}
-
-pub(super) fn bits(bits: u128) -> Value {
-    Value::Blob(bits.to_be_bytes().to_vec())
+    Value::bits(id.as_u128())
 }
 
 /// The number under which the events of an entity are found. Two entities may have the same, so their names are compared, too.

@@ -2,12 +2,12 @@
 
 use keystile_core::{DeliveryId, DeliveryState, KeyId, WebhookId};
 
-use super::{Bed, FOR_ANY, FOR_THESE, beds, moment, tenant};
+use super::bed::{Bed, FOR_ANY, FOR_THESE, moment, tenant};
 use crate::value::Value;
 use crate::{DeliveryFilter, Page, jobs, webhooks};
 
 /// Jobs and deliveries of a tenant that are over, but for each hundredth.
-const FILL: &str = "
+pub(super) const FILL: &str = "
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO jobs (tenant_id, id, kind, state, actor, parameters, last_key, total, done, failed, place, attempts, due_at,
     problems, created_at, started_at, ended_at, result_bytes, kept_until, claims, served_at)
@@ -16,8 +16,8 @@ SELECT 'TENANT', 'job_' || (100000 + i), 'export', CASE WHEN i % 100 = 0 THEN 'w
     CASE WHEN i % 100 <> 0 THEN i END, CASE WHEN i % 100 = 1 THEN 100 ELSE 0 END,
     CASE WHEN i % 100 = 1 THEN i + 100 END, 1, i FROM numbers;
 INSERT INTO webhooks (tenant_id, id, url, events, environments, created_at, version, sealed_by, sealed)
-VALUES ('TENANT', 'HOOK', 'https://example.com', '[]', '[]', 1, 1, DIGEST, DIGEST),
-    ('TENANT', 'hook_2', 'https://example.com', '[]', '[]', 1, 1, DIGEST, DIGEST);
+VALUES ('TENANT', 'HOOK', 'https://example.com', '[]', '[]', 1, 1, SEALED, SEALED),
+    ('TENANT', 'hook_2', 'https://example.com', '[]', '[]', 1, 1, SEALED, SEALED);
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, body, state,
     attempts, due_at)
@@ -26,21 +26,8 @@ SELECT 'TENANT', 'msg_' || (100000 + i), CASE WHEN i % 40 = 0 THEN 'HOOK' ELSE '
     CASE WHEN i % 100 = 0 THEN 'pending' WHEN i % 150 = 0 THEN 'failed' ELSE 'delivered' END, 1,
     CASE WHEN i % 100 = 0 THEN i END FROM numbers;";
 
-fn hook() -> WebhookId {
+pub(super) fn hook() -> WebhookId {
     WebhookId::from_parts(moment(1), 4)
-}
-
-async fn filled() -> [Bed; 3] {
-    let beds = beds().await;
-    let fill = FILL.replace("TENANT", &tenant().to_string()).replace("HOOK", &hook().to_string());
-    for (bed, is_analyzed) in beds.iter().zip([false, false, true]) {
-        let digest = match bed {
-            Bed::Sqlite { .. } => "randomblob(32)",
-            Bed::Postgres(_) => "decode(md5('key'), 'hex')",
-        };
-        bed.add(&fill.replace("DIGEST", digest), is_analyzed);
-    }
-    beds
 }
 
 /// Does not read the table from its beginning to its end.
@@ -51,89 +38,77 @@ fn assert_found_by(index: &str, plan: &str, table: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn jobs_that_are_over_are_not_looked_at_for_the_next_one() {
+pub(super) fn jobs_that_are_over_are_not_looked_at_for_the_next_one(bed: &Bed) {
     let (tenant, now) = (Value::text(tenant()), Value::from(moment(100_000)));
-    for bed in &filled().await {
-        for mode in [FOR_THESE, FOR_ANY] {
-            let next = bed.plan(jobs::NEXT, std::slice::from_ref(&now), mode);
-            assert_found_by("jobs_queue", &next, "jobs");
-            assert_found_by("jobs_served", &next, "jobs");
-        }
-        assert_found_by("jobs_queue", &bed.plan(jobs::NEXT_AT, &[], FOR_THESE), "jobs");
-        let let_go = [tenant.clone(), now.clone(), Value::Int(9)];
-        assert!(bed.plan(jobs::LET_GO, &let_go, FOR_THESE).contains("jobs_results"));
+    for mode in [FOR_THESE, FOR_ANY] {
+        let next = bed.plan(jobs::NEXT, std::slice::from_ref(&now), mode);
+        assert_found_by("jobs_queue", &next, "jobs");
+        assert_found_by("jobs_served", &next, "jobs");
     }
+    assert_found_by("jobs_queue", &bed.plan(jobs::NEXT_AT, &[], FOR_THESE), "jobs");
+    let let_go = [tenant.clone(), now.clone(), Value::Int(9)];
+    assert!(bed.plan(jobs::LET_GO, &let_go, FOR_THESE).contains("jobs_results"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn deliveries_that_are_done_are_not_looked_at_for_what_is_due() {
+pub(super) fn deliveries_that_are_done_are_not_looked_at_for_what_is_due(bed: &Bed) {
     const TABLE: &str = "webhook_deliveries";
     let (of_tenant, hook) = (Value::text(tenant()), Value::text(hook()));
     let (now, key) = (Value::from(moment(15_000)), Value::text("key_110000"));
-    for bed in &filled().await {
-        let none = Value::Text(String::new());
-        for (sql, values, index) in [
-            (webhooks::NEXT, vec![none], "webhook_deliveries_due"),
-            (webhooks::OF_ONE, vec![hook.clone()], "webhook_deliveries_due"),
-            (webhooks::DUE, vec![hook.clone(), now.clone(), Value::Int(16)], "webhook_deliveries_due"),
-            (webhooks::LATER, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),
-            (webhooks::PROMOTE, vec![hook.clone(), key.clone(), now.clone()], "webhook_deliveries_waiting"),
-            (webhooks::NONE_OF_KEY, vec![hook.clone(), key.clone()], "webhook_deliveries_waiting"),
-            (webhooks::BRING_FORWARD, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),
-            (webhooks::ANEW, vec![hook.clone()], "webhook_deliveries_due"),
-            (webhooks::EXPIRED, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),
-            (webhooks::BACKLOG, Vec::new(), "webhook_deliveries_waiting"),
-        ] {
-            for mode in [FOR_THESE, FOR_ANY] {
-                assert_found_by(index, &bed.plan(sql, &values, mode), TABLE);
-            }
+    let none = Value::Text(String::new());
+    for (sql, values, index) in [
+        (webhooks::NEXT, vec![none], "webhook_deliveries_due"),
+        (webhooks::OF_ONE, vec![hook.clone()], "webhook_deliveries_due"),
+        (webhooks::DUE, vec![hook.clone(), now.clone(), Value::Int(16)], "webhook_deliveries_due"),
+        (webhooks::LATER, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),
+        (webhooks::PROMOTE, vec![hook.clone(), key.clone(), now.clone()], "webhook_deliveries_waiting"),
+        (webhooks::NONE_OF_KEY, vec![hook.clone(), key.clone()], "webhook_deliveries_waiting"),
+        (webhooks::BRING_FORWARD, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),
+        (webhooks::ANEW, vec![hook.clone()], "webhook_deliveries_due"),
+        (webhooks::EXPIRED, vec![hook.clone(), now.clone()], "webhook_deliveries_due"),
+        (webhooks::BACKLOG, Vec::new(), "webhook_deliveries_waiting"),
+    ] {
+        for mode in [FOR_THESE, FOR_ANY] {
+            assert_found_by(index, &bed.plan(sql, &values, mode), TABLE);
         }
-        for (sql, values, index) in [
-            (webhooks::GIVE_UP, vec![of_tenant.clone(), hook.clone()], "webhook_deliveries_waiting"),
-            (
-                webhooks::FAILED_ANEW,
-                vec![of_tenant.clone(), hook.clone(), Value::Int(0)],
-                "webhook_deliveries_failed",
-            ),
-            (webhooks::SWEEP, vec![Value::Int(100)], "webhook_deliveries_made"),
-        ] {
-            let plan = bed.plan(sql, &values, FOR_THESE);
-            assert!(plan.contains(index), "without {index}:\n{plan}");
-        }
+    }
+    for (sql, values, index) in [
+        (webhooks::GIVE_UP, vec![of_tenant.clone(), hook.clone()], "webhook_deliveries_waiting"),
+        (
+            webhooks::FAILED_ANEW,
+            vec![of_tenant.clone(), hook.clone(), Value::Int(0)],
+            "webhook_deliveries_failed",
+        ),
+        (webhooks::SWEEP, vec![Value::Int(100)], "webhook_deliveries_made"),
+    ] {
+        let plan = bed.plan(sql, &values, FOR_THESE);
+        assert!(plan.contains(index), "without {index}:\n{plan}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_deliveries_looks_at_few_whatever_its_filter() {
+pub(super) fn a_page_of_deliveries_looks_at_few_whatever_its_filter(bed: &Bed) {
     let page = Page { after: Some(DeliveryId::from_parts(moment(1), 5)), limit: 51 };
     let of_key = DeliveryFilter { key_id: Some(KeyId::from_u128(1)), ..DeliveryFilter::default() };
     let failed = DeliveryFilter { state: Some(DeliveryState::Failed), ..DeliveryFilter::default() };
     let of_webhook = DeliveryFilter { webhook_id: Some(hook()), ..failed.clone() };
-    for bed in &filled().await {
-        for (filter, indexes) in [
-            (&of_key, ["webhook_deliveries_pkey", "sqlite_autoindex_webhook_deliveries_1"]),
-            (&failed, ["webhook_deliveries_pkey", "sqlite_autoindex_webhook_deliveries_1"]),
-            (&of_webhook, ["webhook_deliveries_of_webhook"; 2]),
-        ] {
-            for (sql, values) in webhooks::looks(tenant(), filter, &page) {
-                let plan = bed.plan(sql, &values, FOR_THESE);
-                assert!(indexes.iter().any(|index| plan.contains(index)), "{plan}");
-                assert!(!plan.contains("Seq Scan on webhook_deliveries"), "{plan}");
-            }
+    for (filter, indexes) in [
+        (&of_key, ["webhook_deliveries_pkey", "sqlite_autoindex_webhook_deliveries_1"]),
+        (&failed, ["webhook_deliveries_pkey", "sqlite_autoindex_webhook_deliveries_1"]),
+        (&of_webhook, ["webhook_deliveries_of_webhook"; 2]),
+    ] {
+        for (sql, values) in webhooks::looks(tenant(), filter, &page) {
+            let plan = bed.plan(sql, &values, FOR_THESE);
+            assert!(indexes.iter().any(|index| plan.contains(index)), "{plan}");
+            assert!(!plan.contains("Seq Scan on webhook_deliveries"), "{plan}");
         }
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_look_for_notices_goes_through_a_part_of_the_keys() {
+pub(super) fn a_look_for_notices_goes_through_a_part_of_the_keys(bed: &Bed) {
     let range = [Value::text(tenant()), Value::text("key_105000"), Value::text("key_105500")];
-    for bed in &beds().await {
-        let last = bed.plan(webhooks::LAST, &range[..2], FOR_THESE);
-        assert_found_by("api_keys_", &last, "api_keys");
-        assert!(!last.contains("TEMP B-TREE") && !last.contains("Sort"), "{last}");
-        let moments = [16_000, 17_000, 18_000, 19_000].map(|at| Value::from(moment(at)));
-        let values: Vec<_> = range.iter().cloned().chain(moments).collect();
-        assert_found_by("api_keys_", &bed.plan(&webhooks::KEYS, &values, FOR_THESE), "api_keys");
-    }
+    let last = bed.plan(webhooks::LAST, &range[..2], FOR_THESE);
+    assert_found_by("api_keys_", &last, "api_keys");
+    assert!(!last.contains("TEMP B-TREE") && !last.contains("Sort"), "{last}");
+    let moments = [16_000, 17_000, 18_000, 19_000].map(|at| Value::from(moment(at)));
+    let values: Vec<_> = range.iter().cloned().chain(moments).collect();
+    assert_found_by("api_keys_", &bed.plan(&webhooks::KEYS, &values, FOR_THESE), "api_keys");
 }

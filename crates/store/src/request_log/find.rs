@@ -5,7 +5,7 @@ use keystile_core::{
     ApplicationId, Code, CustomerId, KeyId, LogFilter, LogId, LogResult, LoggedRequest, TenantId, Timestamp,
 };
 
-use super::rows::{self, COLUMNS, bits, opt_bits};
+use super::rows::{self, COLUMNS};
 use crate::row::Read;
 use crate::tx::Tx;
 use crate::value::Value;
@@ -24,7 +24,8 @@ const PASSES: &str = "tenant_id = $6
     AND (environment = $9 OR $9 IS NULL) AND (face = $10 OR $10 IS NULL) AND (code = $11 OR $11 IS NULL)
     AND (status >= $12 OR $12 IS NULL) AND (status <= $13 OR $13 IS NULL)
     AND (path >= $14 OR $14 IS NULL) AND (path <= $15 OR $15 IS NULL) AND (ip = $16 OR $16 IS NULL)
-    AND (code <> $17 OR $17 IS NULL) AND (code = $18 OR $18 IS NULL)";
+    AND (code <> $17 OR $17 IS NULL) AND (code = $18 OR $18 IS NULL)
+    AND (face <> $19 OR $19 IS NULL)";
 
 /// Which end of a span of time is read first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Store {
         tenant_id: TenantId,
         id: LogId,
     ) -> Result<Option<LoggedRequest>, StoreError> {
-        let sought = [bits(tenant_id.as_u128()), bits(id.as_u128())];
+        let sought = [Value::bits(tenant_id.as_u128()), Value::bits(id.as_u128())];
         self.read(sought, |sought, tx| Box::pin(read_one(sought, tx))).await
     }
 }
@@ -153,7 +154,7 @@ impl Asked {
         let (mut values, mut of_end) = (bounded(scanned), bounded(scanned - 1));
         values.push(i64::from(self.limit + 1).into());
         values.extend(self.passing());
-        of_end.push(bits(self.tenant_id.as_u128()));
+        of_end.push(Value::bits(self.tenant_id.as_u128()));
         [(page, values), (end, of_end)]
     }
 
@@ -168,19 +169,20 @@ impl Asked {
             (Some(after), Order::LatestFirst) => below = below.min(after),
             (None, _) => {}
         }
-        [bits(key_id.map_or(self.tenant_id.as_u128(), KeyId::as_u128)), bits(above), bits(below)]
+        let place = key_id.map_or(self.tenant_id.as_u128(), KeyId::as_u128);
+        [place, above, below].map(Value::bits)
     }
 
     /// What is asked of those that are looked at.
-    fn passing(&self) -> [Value; 13] {
+    fn passing(&self) -> [Value; 14] {
         let filter = &self.filter;
         let allowed = |result| filter.result.filter(|own| *own == result).map(|_| Code::Allowed);
         let statuses = filter.status.map(Statuses::range);
         let status = |bound: Option<u16>| bound.map_or(Value::Null, |status| Value::Int(status.into()));
         [
-            bits(self.tenant_id.as_u128()),
-            opt_bits(filter.application_id.map(ApplicationId::as_u128)),
-            opt_bits(filter.customer_id.map(CustomerId::as_u128)),
+            Value::bits(self.tenant_id.as_u128()),
+            Value::opt_bits(filter.application_id.map(ApplicationId::as_u128)),
+            Value::opt_bits(filter.customer_id.map(CustomerId::as_u128)),
             Value::opt_text(filter.environment),
             Value::opt_text(filter.face),
             Value::opt_text(filter.code.as_ref()),
@@ -191,6 +193,7 @@ impl Asked {
             Value::opt_text(filter.ip),
             Value::opt_text(allowed(LogResult::Refused)),
             Value::opt_text(allowed(LogResult::Allowed)),
+            Value::opt_text(filter.except_face),
         ]
     }
 }

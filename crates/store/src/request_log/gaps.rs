@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use keystile_core::{Minute, MissingRequests, TenantId, Timestamp};
 
-use super::rows::bits;
 use crate::chunked::{Chunked, places};
 use crate::row::{Read, Row};
 use crate::tx::Tx;
@@ -69,7 +68,7 @@ impl Store {
 /// A tenant, and the first and the last minute.
 fn between(tenant_id: TenantId, from: Timestamp, to: Timestamp) -> [Value; 3] {
     let minute = |moment| Value::Int(i64::from(Minute::of(moment).number()));
-    [bits(tenant_id.as_u128()), minute(from), minute(to)]
+    [Value::bits(tenant_id.as_u128()), minute(from), minute(to)]
 }
 
 async fn read_each(
@@ -88,7 +87,7 @@ async fn read_each(
 async fn add(missing: &[MissingRequests], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let row = |missing: &MissingRequests| {
         let minute = Value::Int(i64::from(missing.minute.number()));
-        vec![bits(missing.tenant_id.as_u128()), minute, Value::count(Some(missing.count))]
+        vec![Value::bits(missing.tenant_id.as_u128()), minute, Value::count(Some(missing.count))]
     };
     let rows: Vec<_> = missing.iter().map(row).collect();
     ADD.run(rows, tx).await.map(drop)

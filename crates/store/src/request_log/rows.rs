@@ -24,15 +24,15 @@ pub(super) fn values(request: &LoggedRequest) -> Vec<Value> {
         Some(Actor::System) | None => (None, None),
     };
     vec![
-        bits(request.tenant_id.as_u128()),
-        bits(request.id.as_u128()),
+        Value::bits(request.tenant_id.as_u128()),
+        Value::bits(request.id.as_u128()),
         Value::text(request.face),
         Value::opt_text(request.environment),
-        opt_bits(request.application_id.map(ApplicationId::as_u128)),
-        opt_bits(request.customer_id.map(CustomerId::as_u128)),
-        opt_bits(request.key_id.map(KeyId::as_u128)),
-        opt_bits(asked_by),
-        opt_bits(person),
+        Value::opt_bits(request.application_id.map(ApplicationId::as_u128)),
+        Value::opt_bits(request.customer_id.map(CustomerId::as_u128)),
+        Value::opt_bits(request.key_id.map(KeyId::as_u128)),
+        Value::opt_bits(asked_by),
+        Value::opt_bits(person),
         Value::opt_text(request.method),
         Value::opt_text(request.path.as_ref()),
         Value::opt_text(request.ip),
@@ -82,14 +82,6 @@ pub(super) fn read(mut row: Row) -> Read<LoggedRequest> {
 /// Nearly every code is one of a decision, which needs no memory.
 fn code(text: String) -> Cow<'static, str> {
     text.parse::<Code>().map_or(Cow::Owned(text), |code| Cow::Borrowed(code.as_str()))
-}
-
-pub(super) fn bits(bits: u128) -> Value {
-    Value::Blob(bits.to_be_bytes().to_vec())
-}
-
-pub(super) fn opt_bits(id: Option<u128>) -> Value {
-    id.map_or(Value::Null, bits)
 }
 
 fn number(number: Option<impl Into<i64>>) -> Value {

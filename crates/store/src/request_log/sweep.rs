@@ -5,7 +5,6 @@ use std::time::Duration;
 use keystile_core::{LogId, Minute, TenantId, Timestamp};
 
 use super::breaks;
-use super::rows::bits;
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
@@ -90,11 +89,10 @@ async fn sweep_tenant(from: LogSwept, now: Timestamp, tx: &mut Tx<'_>) -> Result
     let Some(mut row) = tx.query_opt(sql, &[place]).await? else { return Ok(None) };
     let (tenant_id, days): (TenantId, _) = (row.parsed("id")?, row.small("log_days")?);
     let end = now.minus(DAY * u32::from(days));
-    let (tenant, old) = (bits(tenant_id.as_u128()), bits(LogId::from_parts(end, 0).as_u128()));
-    let mut which = [tenant, old];
+    let mut which = [tenant_id.as_u128(), LogId::from_parts(end, 0).as_u128()].map(Value::bits);
     let last = tx.query_opt(END, &which).await?.map(|mut row| row.bits("id")).transpose()?;
     if let Some(last) = last {
-        which[1] = bits(last);
+        which[1] = Value::bits(last);
     }
     let removed = tx.execute(REQUESTS, &which).await?;
     if last.is_some() {

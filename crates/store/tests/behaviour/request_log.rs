@@ -124,6 +124,7 @@ pub(crate) async fn each_filter_of_requests_shows_what_it_says(bed: &Bed) {
         LogFilter { customer_id: all[3].customer_id, ..any() },
         LogFilter { environment: Some(Environment::Production), ..any() },
         LogFilter { face: Some(LogFace::Verify), ..any() },
+        LogFilter { except_face: Some(LogFace::Verify), ..any() },
         LogFilter { result: Some(LogResult::Allowed), ..any() },
         LogFilter { result: Some(LogResult::Refused), ..any() },
         LogFilter { code: Some("allowed".to_owned()), ..any() },

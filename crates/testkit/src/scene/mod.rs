@@ -10,6 +10,7 @@ mod leaks;
 mod past;
 mod places;
 mod requests;
+mod sources;
 mod webhooks;
 
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Scene;
 use super::keys::{Fate, SceneKey};
+use super::{Scene, sources};
 
 const DAY_MILLIS: i64 = 86_400_000;
 const MINUTE_MILLIS: i64 = 60_000;
@@ -18,38 +18,6 @@ const TOGETHER: &str = "DELETE FROM tenant_usage;
     CROSS JOIN (SELECT 1 AS step UNION ALL SELECT 60 UNION ALL SELECT 1440)
     GROUP BY 1, 2, 3, 4, 5, 6;";
 
-/// What sources have sent in one minute they have sent in every hour before, and some of it was refused.
-fn events() -> String {
-    let sent = format!(
-        "WITH RECURSIVE hours(ago) AS (SELECT 1 UNION ALL SELECT ago + 1 FROM hours WHERE ago < {HOURS})
-         INSERT INTO event_counts (space, step, minute, outcome, counted)
-         SELECT space, 1, minute - ago * 60, outcome,
-             counted * (9 + 5 * (12 - abs(ago % 24 - 12)) + (ago * 7) % 13)
-         FROM event_counts, hours WHERE step = 1 AND (outcome = 'accepted' OR ago % 9 = 0);
-         DELETE FROM event_counts WHERE step > 1;
-         INSERT INTO event_counts (space, step, minute, outcome, counted)
-         SELECT space, steps.step, minute - minute % steps.step, outcome, sum(counted) FROM event_counts
-         CROSS JOIN (SELECT 60 AS step UNION ALL SELECT 1440) AS steps
-         WHERE event_counts.step = 1 GROUP BY 1, 2, 3, 4;"
-    );
-    let lately = (1..=3).map(|source| {
-        format!(
-            "UPDATE source_activity SET recent = unhex(printf('%08X', last_seen_at / 60000) || '{}')
-             WHERE source = {source};",
-            recent(source)
-        )
-    });
-    sent + &lately.collect::<String>()
-}
-
-/// What a source has sent in each of the last 60 minutes and 24 hours, and what of the latter was refused, as the store keeps it.
-fn recent(source: u32) -> String {
-    let minutes = (0..60).map(|minute| source * ((minute * 7 + source) % 9));
-    let hours = (0..24_u32).map(|hour| 40 + 30 * source * (12 - hour.abs_diff(12)));
-    let refused = (0..24).map(|hour| u32::from(source == 3 && hour % 9 == 0));
-    minutes.chain(hours).chain(refused).map(|count| format!("{count:08X}")).collect()
-}
-
 /// Makes it all long ago, and what was asked in one minute what was asked in two weeks.
 pub(super) fn make(scene: &mut Scene) {
     scene.server.stop();
@@ -57,7 +25,7 @@ pub(super) fn make(scene: &mut Scene) {
     for (place, key) in scene.keys.iter().enumerate() {
         sql.push_str(&aged(key, i64::try_from(place).unwrap()));
     }
-    scene.server.sql(&format!("BEGIN; {sql} {} {TOGETHER} {} COMMIT;", spread(), events()));
+    scene.server.sql(&format!("BEGIN; {sql} {} {TOGETHER} {} COMMIT;", spread(), sources::past(HOURS)));
     scene.server.start();
 }
 

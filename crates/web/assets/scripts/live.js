@@ -33,6 +33,7 @@ function rowOf(told) {
     if (path) link.setAttribute("href", path);
     else link.removeAttribute("href");
   }
+  for (const part of all("[data-title]", row)) part.title = told[part.dataset.title];
   for (const badge of all("[data-tone]", row)) badge.className = `badge ${told[badge.dataset.tone]}`;
   showTimes(row);
   return row;

@@ -39,7 +39,10 @@ where
 {
     let asked = Asked::begin(LogFace::Verify, &headers, request_id);
     let asker = asker(app, &headers, client, &asked).await?;
-    match told(app, (&headers, body), &asker, &asked).await {
+    let waiting = asked.wait(app, &asker.who, client);
+    let told = told(app, (&headers, body), &asker, &asked).await;
+    waiting.end();
+    match told {
         Ok(text) => Ok(answer(headers, text)),
         Err(problem) => {
             asked.refused(app, &asker.who, client, &problem);

@@ -41,13 +41,13 @@ pub(crate) async fn authorize(
     client: ClientIp,
     request_id: &RequestId,
 ) -> Result<Response<Full<Bytes>>, ApiProblem> {
-    let passage = Passage { face: LogFace::Authz, request_id, began: Instant::now() };
+    let began = Instant::now();
     let (uri, headers) = (&parts.uri, &parts.headers);
     let place = read_place(uri.path(), uri.query().unwrap_or_default())?;
     let question = Question { place, original: Original::Told(headers), headers, client };
-    let mut known = None;
-    let decided = decide(app, &question, &mut known).await;
-    passage.log(app, &question, &decided, known.as_deref());
+    let mut passage = Passage::begin(app, (LogFace::Authz, began), request_id, &question);
+    let decided = decide(app, &question, &mut passage.known).await;
+    passage.decided(&decided);
     let verdict = decided?;
     let mut response = Response::new(Full::default());
     *response.headers_mut() = identity(&verdict);

@@ -27,6 +27,9 @@ pub(super) struct Filters {
     /// Only those in which this was asked.
     #[arg(long, value_parser = log_face())]
     face: Option<LogFace>,
+    /// Only those in which something else was asked: `console` leaves out the pages and forms of the console.
+    #[arg(long, value_name = "FACE", value_parser = log_face())]
+    except_face: Option<LogFace>,
     /// Only those that were allowed, or only those that were refused or went wrong.
     #[arg(long, value_parser = log_result())]
     result: Option<LogResult>,
@@ -50,89 +53,40 @@ pub(super) struct Filters {
     to: Option<Past>,
 }
 
+/// A query with these filters, and with nothing in the fields that only it has: each query has the same fields for them, as its type
+/// is declared by one macro.
+macro_rules! query {
+    ($name:ident { $($own:ident)* }, $filters:expr, $now:expr) => {{
+        let (filters, now): (Filters, Timestamp) = ($filters, $now);
+        $name {
+            $($own: None,)*
+            key_id: filters.key,
+            application_id: filters.app,
+            customer_id: filters.customer,
+            environment: filters.environment,
+            face: filters.face,
+            except_face: filters.except_face,
+            result: filters.result,
+            code: filters.code,
+            status: filters.status,
+            path: filters.path,
+            ip: filters.ip,
+            from: filters.from.map(|from| from.moment(now)),
+            to: filters.to.map(|to| to.moment(now)),
+        }
+    }};
+}
+
 impl Filters {
     pub(super) fn into_list(self, now: Timestamp) -> LogListQuery {
-        LogListQuery {
-            limit: None,
-            cursor: None,
-            key_id: self.key,
-            application_id: self.app,
-            customer_id: self.customer,
-            environment: self.environment,
-            face: self.face,
-            result: self.result,
-            code: self.code,
-            status: self.status,
-            path: self.path,
-            ip: self.ip,
-            from: self.from.map(|from| from.moment(now)),
-            to: self.to.map(|to| to.moment(now)),
-        }
+        query!(LogListQuery { limit cursor }, self, now)
     }
 
     pub(super) fn into_export(self, now: Timestamp) -> LogExportQuery {
-        let LogListQuery {
-            limit: _,
-            cursor: _,
-            key_id,
-            application_id,
-            customer_id,
-            environment,
-            face,
-            result,
-            code,
-            status,
-            path,
-            ip,
-            from,
-            to,
-        } = self.into_list(now);
-        LogExportQuery {
-            format: None,
-            key_id,
-            application_id,
-            customer_id,
-            environment,
-            face,
-            result,
-            code,
-            status,
-            path,
-            ip,
-            from,
-            to,
-        }
+        query!(LogExportQuery { format }, self, now)
     }
 
     pub(super) fn into_stream(self, now: Timestamp) -> LogStreamQuery {
-        let LogExportQuery {
-            format: _,
-            key_id,
-            application_id,
-            customer_id,
-            environment,
-            face,
-            result,
-            code,
-            status,
-            path,
-            ip,
-            from,
-            to,
-        } = self.into_export(now);
-        LogStreamQuery {
-            key_id,
-            application_id,
-            customer_id,
-            environment,
-            face,
-            result,
-            code,
-            status,
-            path,
-            ip,
-            from,
-            to,
-        }
+        query!(LogStreamQuery {}, self, now)
     }
 }

@@ -82,7 +82,6 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
         Err(problem) => return refuse(app, peer, problem, app.request_ids.make()),
     };
     let request_id = app.request_ids.of(&headers, &app.settings.key_headers);
-    let passage = Passage { face: LogFace::ExtAuthz, request_id: &request_id, began };
     let decision = async {
         let source = question::source(&attributes);
         let client = asked_client_ip(peer, source, &headers, &app.settings.trusted_proxies);
@@ -90,9 +89,9 @@ async fn check(app: &App, peer: IpAddr, asked: CheckRequest) -> Told {
             Original::Known { method: &request.method, target: &request.path, host: &request.host };
         let place = question::read_place(&attributes.context_extensions)?;
         let question = Question { place, original, headers: &headers, client };
-        let mut known = None;
-        let decided = decide(app, &question, &mut known).await;
-        passage.log(app, &question, &decided, known.as_deref());
+        let mut passage = Passage::begin(app, (LogFace::ExtAuthz, began), &request_id, &question);
+        let decided = decide(app, &question, &mut passage.known).await;
+        passage.decided(&decided);
         decided
     };
     let decided = decision.await;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 use keystile_core::{
-    ApplicationId, Code, CustomerId, Environment, KeyId, LogExportFormat, LogFace, LogFilter, LogId,
+    ApplicationId, Code, CustomerId, Environment, Invalid, KeyId, LogExportFormat, LogFace, LogFilter, LogId,
     LogRequests, LogResult, LoggedRequest,
 };
 use keystile_manage::{Caller, Names, Refused, Right};
@@ -37,6 +37,9 @@ use crate::state::App;
 const CLASSES: &[&str] = &["2xx", "3xx", "4xx", "5xx"];
 /// Filters that stand behind "More filters".
 const FURTHER: &[&str] = &["face", "status", "application_id", "customer_id", "key_id", "ip"];
+/// What the field for what was asked has when everything is wanted. Without it pages and forms of the console are left out: whoever looks
+/// at the log would see little but their own looking.
+const ANYTHING: &str = "all";
 /// Requests that stand on the page of the log as it grows before it does.
 const BEFORE: u32 = 50;
 
@@ -51,8 +54,8 @@ pub(super) fn routes() -> Pages {
         .route("/keys/{api_key_id}/exposure/export", get(exposure::export))
 }
 
-/// Which requests to show: as the API has it, but what came of them is one field, and a day may stand for its beginning, or its
-/// end. Pages, files and the stream take the same query, as each leads to the others; what means nothing to one of them is passed over.
+/// Which requests to show: as the API has it, but what came of them is one field, and so is what was asked, and a day may stand for
+/// its beginning, or its end. Pages, files and the stream take the same query, as each leads to the others; what means nothing to one of them is passed over.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -67,7 +70,8 @@ struct Wanted {
     application_id: Option<ApplicationId>,
     customer_id: Option<CustomerId>,
     environment: Option<Environment>,
-    face: Option<LogFace>,
+    /// What was asked, or [`ANYTHING`].
+    face: Option<String>,
     status: Option<String>,
     path: Option<String>,
     ip: Option<IpAddr>,
@@ -77,6 +81,7 @@ struct Wanted {
 
 impl Wanted {
     fn filter(&self) -> Answer<LogFilter> {
+        let (face, except_face) = self.faces()?;
         let result = self.result.as_deref().and_then(|text| text.parse::<LogResult>().ok());
         let from = self.from.as_deref().map(|text| moment("from", text, Duration::ZERO));
         let to = self.to.as_deref().map(|text| moment("to", text, DAY));
@@ -85,7 +90,8 @@ impl Wanted {
             application_id: self.application_id,
             customer_id: self.customer_id,
             environment: self.environment,
-            face: self.face,
+            face,
+            except_face,
             result,
             code: if result.is_none() { self.result.clone() } else { None },
             status: self.status.clone(),
@@ -95,6 +101,16 @@ impl Wanted {
             to: to.transpose()?,
         };
         Ok(query.filter()?)
+    }
+
+    /// The one that is wanted, and the one that is not.
+    fn faces(&self) -> Answer<(Option<LogFace>, Option<LogFace>)> {
+        Ok(match self.face.as_deref() {
+            // No key opens the console, so nothing is to be left out of what was asked with one.
+            None => (None, self.key_id.is_none().then_some(LogFace::Console)),
+            Some(ANYTHING) => (None, None),
+            Some(face) => (Some(face.parse::<LogFace>().map_err(|broken: Invalid| broken.at("face"))?), None),
+        })
     }
 }
 
@@ -180,6 +196,12 @@ impl Look {
     fn is_one_status(&self) -> bool {
         let asked = self.asked.of("status");
         !asked.is_empty() && !CLASSES.contains(&asked)
+    }
+
+    /// The same with what was asked of the console, which is left out unless it is asked for.
+    fn with_console(&self) -> Option<String> {
+        let is_left_out = self.asked.of("face").is_empty() && self.asked.of("key_id").is_empty();
+        is_left_out.then(|| self.asked.with("face", ANYTHING))
     }
 
     /// The same requests as a file.

@@ -1,6 +1,6 @@
 //! A request of the log as lists show it, be they made here or in the browser.
 
-use keystile_core::{Actor, KeyId, LogMethod, LogResult, LoggedRequest, Timestamp};
+use keystile_core::{Actor, KeyId, LogMethod, LogResult, LoggedRequest, TenantId, Timestamp};
 use keystile_manage::Names;
 use serde::Serialize;
 
@@ -19,7 +19,9 @@ pub(super) struct Row {
     pub(super) tone: &'static str,
     pub(super) why: String,
     pub(super) method: &'static str,
+    /// As [`shortened`].
     pub(super) path: String,
+    pub(super) whole_path: String,
     pub(super) face: &'static str,
     /// The key that was decided about, or else whoever called.
     pub(super) whose: String,
@@ -55,7 +57,8 @@ impl Row {
             tone,
             why: why(request),
             method: request.method.map(method).unwrap_or_default(),
-            path: request.path.clone().unwrap_or_default(),
+            path: request.path.as_deref().map(|path| shortened(path, request.tenant_id)).unwrap_or_default(),
+            whole_path: request.path.clone().unwrap_or_default(),
             face: words::face(request.face).name,
             whose,
             whose_page,
@@ -79,6 +82,7 @@ impl Row {
             why: String::new(),
             method: "",
             path: String::new(),
+            whole_path: String::new(),
             face: "",
             whose: String::new(),
             whose_page: String::new(),
@@ -89,6 +93,19 @@ impl Row {
             ip_page: String::new(),
             took: String::new(),
         }
+    }
+}
+
+/// A path as lists show it: what is below the tenant whose log it is in, as each of its calls begins with that.
+fn shortened(path: &str, tenant_id: TenantId) -> String {
+    let below = |beginning: String| {
+        path.strip_prefix(&beginning).filter(|below| below.is_empty() || below.starts_with('/'))
+    };
+    match (below(format!("/api/v1/tenants/{tenant_id}")), below(format!("/console/{tenant_id}"))) {
+        (Some(""), _) => "/api/v1/tenants/…".to_owned(),
+        (Some(below), _) => format!("…{below}"),
+        (None, Some(below)) => format!("/console/…{below}"),
+        (None, None) => path.to_owned(),
     }
 }
 
@@ -135,7 +152,7 @@ pub(super) fn took(micros: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::{LogFace, LogId, TenantId};
+    use keystile_core::{LogFace, LogId};
 
     use super::*;
 
@@ -154,6 +171,22 @@ mod tests {
         assert_eq!(told("key_revoked", 200), ("Refused", "the key is revoked".to_owned()));
         assert_eq!(told("invalid_request", 400), ("Refused", "invalid_request".to_owned()));
         assert_eq!(told("internal", 500).0, "Failed");
+    }
+
+    #[test]
+    fn paths_are_shown_from_their_own_tenant_on() {
+        let (own, other) = (TenantId::from_u128(1), TenantId::from_u128(2));
+        for (path, shown) in [
+            (format!("/api/v1/tenants/{own}/api-keys"), "…/api-keys".to_owned()),
+            (format!("/api/v1/tenants/{own}"), "/api/v1/tenants/…".to_owned()),
+            (format!("/console/{own}/logs/live"), "/console/…/logs/live".to_owned()),
+            (format!("/console/{own}"), "/console/…".to_owned()),
+            (format!("/api/v1/tenants/{other}/api-keys"), format!("/api/v1/tenants/{other}/api-keys")),
+            (format!("/api/v1/tenants/{own}x/api-keys"), format!("/api/v1/tenants/{own}x/api-keys")),
+            ("/orders/7".to_owned(), "/orders/7".to_owned()),
+        ] {
+            assert_eq!(shortened(&path, own), shown);
+        }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::{Actor, LogId, LoggedRequest};
+use keystile_core::{Actor, LogFace, LogId, LoggedRequest};
 use keystile_manage::Names;
 
-use super::Named;
 use super::row::{called, method, outcome, took, why};
+use super::{ANYTHING, Named};
 use crate::api::Answer;
 use crate::console::page::page;
 use crate::console::shell::Shell;
@@ -112,6 +112,9 @@ impl Show {
     fn further(&self) -> Vec<Further> {
         let LoggedRequest { key_id, caller, ip, code, .. } = &self.request;
         let path = |below: String| self.shell.path(&below);
+        // Others like a page of the console are found only where those are not left out.
+        let is_own = self.request.face == LogFace::Console;
+        let faces = if is_own { format!("&face={ANYTHING}") } else { String::new() };
         let key = key_id.map(|id| Further {
             what: "Requests with the same key",
             path: path(format!("logs?key_id={id}")),
@@ -122,10 +125,12 @@ impl Show {
         });
         let address = ip.map(|ip| Further {
             what: "Requests from the same address",
-            path: path(format!("logs?ip={ip}")),
+            path: path(format!("logs?ip={ip}{faces}")),
         });
-        let result =
-            Further { what: "Requests with the same result", path: path(format!("logs?result={code}")) };
+        let result = Further {
+            what: "Requests with the same result",
+            path: path(format!("logs?result={code}{faces}")),
+        };
         let done = caller.or(key_id.map(Actor::Key)).map(|actor| Further {
             what: "What whoever called has changed",
             path: path(format!("audit?actor={actor}")),

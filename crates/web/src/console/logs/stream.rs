@@ -1,14 +1,10 @@
 //! What the page of the growing log is told: server-sent events (WHATWG HTML, section 9.2) with rows as the page shows them.
 
-use std::convert::Infallible;
-
-use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::response::{IntoResponse, Response};
-use futures_util::{FutureExt, stream};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use futures_util::FutureExt;
+use http::header::ACCEPT;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName};
 use keystile_core::{LogFilter, LogId, LoggedRequest};
 use keystile_engine::{Tail, Tailed};
 use keystile_manage::{Caller, Right};
@@ -16,14 +12,13 @@ use keystile_manage::{Caller, Right};
 use super::Wanted;
 use super::row::Row;
 use crate::api::Answer;
-use crate::beats::{Beats, NOTHING_NEW, Next, X_ACCEL_BUFFERING};
 use crate::console::page::go_to;
 use crate::console::shell::Shell;
 use crate::console::sought::Sought;
 use crate::console::visitor::Inside;
-use crate::problem::{ApiProblem, BUSY};
-use crate::request_log::Noted;
+use crate::problem::ApiProblem;
 use crate::state::App;
+use crate::watching::{Telling, Watching, tail};
 
 /// Where a browser that comes again says what it has.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -49,16 +44,13 @@ pub(super) async fn watch(
         return go_to(&shell.path("logs/live"), shell.surroundings);
     }
     let filter = query.filter()?;
-    let tail = app.requests.watch(caller.tenant_id(), filter.clone());
-    let tail =
-        tail.map_err(|busy| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, busy.to_string()))?;
-    let watching = Watching::begin(app, parts, (caller, shell), tail);
-    let after = last_event(&watching.parts.headers).or(query.after);
-    let missed = match after {
-        Some(after) => watching.missed(filter, after).await?,
+    let tail = tail(&app, caller.tenant_id(), filter.clone())?;
+    let viewer = Viewer { app, caller, shell };
+    let missed = match last_event(&parts.headers).or(query.after) {
+        Some(after) => viewer.missed(filter, after).await?,
         None => String::new(),
     };
-    Ok(answer(watching, format!("{GREETING}{missed}")))
+    Ok(Watching::begin(viewer, parts, tail).answer(format!("{GREETING}{missed}")))
 }
 
 fn takes_events(headers: &HeaderMap) -> bool {
@@ -71,37 +63,14 @@ fn last_event(headers: &HeaderMap) -> Option<LogId> {
     headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok()
 }
 
-/// The answer that goes on until there is nothing more to tell.
-fn answer(watching: Watching, first: String) -> Response {
-    let pieces = stream::unfold((watching, Some(first)), |(mut watching, first)| async move {
-        let piece = match first {
-            Some(first) => first,
-            None => watching.next().await?,
-        };
-        Some((Ok::<_, Infallible>(piece), (watching, None)))
-    });
-    let headers = [(CONTENT_TYPE, "text/event-stream"), (X_ACCEL_BUFFERING, "no")];
-    (headers, Body::from_stream(pieces)).into_response()
-}
-
-/// Somebody who watches.
-struct Watching {
+/// A browser that watches.
+struct Viewer {
     app: App,
-    /// What they showed, which is looked at again and again.
-    parts: Parts,
     caller: Caller,
     shell: Shell,
-    tail: Tail,
-    beats: Beats,
 }
 
-impl Watching {
-    fn begin(app: App, mut parts: Parts, (caller, shell): (Caller, Shell), tail: Tail) -> Self {
-        // Looking again is no visit, and is not noted as one.
-        parts.extensions.insert(Noted::default());
-        Self { app, parts, caller, shell, tail, beats: Beats::begin() }
-    }
-
+impl Viewer {
     /// What was logged behind a request that the browser has. What is told twice the page knows by its id.
     async fn missed(&self, filter: LogFilter, after: LogId) -> Answer<String> {
         let since = after.made_at();
@@ -118,35 +87,6 @@ impl Watching {
         Ok(if part.next.is_some() { format!("{LEFT_OUT}{told}") } else { told })
     }
 
-    /// What is sent next; nothing at the end.
-    async fn next(&mut self) -> Option<String> {
-        loop {
-            match self.beats.next(self.tail.next()).await {
-                Next::Tell(told) => return self.told(told).await,
-                Next::Beat => return Some(NOTHING_NEW.to_owned()),
-                Next::Recheck => self.recheck().await?,
-                Next::End => return None,
-            }
-        }
-    }
-
-    /// What is told together with `first`, as it is there already.
-    async fn told(&mut self, first: Tailed) -> Option<String> {
-        let (mut requests, mut piece) = (Vec::new(), String::new());
-        let mut next = Some(first);
-        while let Some(told) = next {
-            match told {
-                Tailed::Request(request) => requests.push(*request),
-                Tailed::Skipped(_) => LEFT_OUT.clone_into(&mut piece),
-            }
-            let has_room = requests.len() < AT_ONCE;
-            next = if has_room { self.tail.next().now_or_never().flatten() } else { None };
-        }
-        // If names cannot be read now, the browser comes again and is told then.
-        piece.push_str(&self.event(&requests).await.ok()?);
-        Some(piece)
-    }
-
     /// An event with these requests, the oldest first; none without any.
     async fn event(&self, requests: &[LoggedRequest]) -> Answer<String> {
         let Some(latest) = requests.iter().map(|request| request.id).max() else { return Ok(String::new()) };
@@ -155,10 +95,28 @@ impl Watching {
         let text = serde_json::to_string(&rows).map_err(|_| ApiProblem::internal())?;
         Ok(format!("id: {latest}\nevent: requests\ndata: {text}\n\n"))
     }
+}
 
-    /// Goes on only if they could begin it now.
-    async fn recheck(&mut self) -> Option<()> {
-        let inside = Inside::from_request_parts(&mut self.parts, &self.app).await.ok()?;
+impl Telling for Viewer {
+    /// What is told together with `first`, as it is there already.
+    async fn told(&mut self, first: Tailed, behind: &mut Tail) -> Option<String> {
+        let (mut requests, mut piece) = (Vec::new(), String::new());
+        let mut next = Some(first);
+        while let Some(told) = next {
+            match told {
+                Tailed::Request(request) => requests.push(*request),
+                Tailed::Skipped(_) => LEFT_OUT.clone_into(&mut piece),
+            }
+            let has_room = requests.len() < AT_ONCE;
+            next = if has_room { behind.next().now_or_never().flatten() } else { None };
+        }
+        // If names cannot be read now, the browser comes again and is told then.
+        piece.push_str(&self.event(&requests).await.ok()?);
+        Some(piece)
+    }
+
+    async fn recheck(&mut self, shown: &mut Parts) -> Option<()> {
+        let inside = Inside::from_request_parts(shown, &self.app).await.ok()?;
         inside.caller.require(Right::ReadLogs).ok()?;
         (self.caller, self.shell) = (inside.caller, inside.shell);
         Some(())
