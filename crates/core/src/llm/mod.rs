@@ -1,6 +1,7 @@
 //! Language models: who provides them, what a tenant offers of them under which names, and what they cost.
 
 mod base_url;
+mod builtin;
 mod model;
 mod name;
 mod price;

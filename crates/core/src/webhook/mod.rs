@@ -106,6 +106,12 @@ impl WebhookEvent {
             | Action::JobCancel
             | Action::JobRetry
             | Action::JobTake
+            | Action::ProviderCreate
+            | Action::ProviderUpdate
+            | Action::ProviderDelete
+            | Action::ModelCreate
+            | Action::ModelUpdate
+            | Action::ModelDelete
             | Action::WebhookCreate
             | Action::WebhookUpdate
             | Action::WebhookRotate
