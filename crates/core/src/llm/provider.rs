@@ -40,6 +40,19 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Refuses what cannot be: a base URL that already has what the protocol adds.
+    ///
+    /// # Errors
+    /// Names the rule that was broken.
+    pub fn check(&self) -> Result<(), Invalid> {
+        match self.protocol {
+            Protocol::Anthropic if self.base_url.path().ends_with("/v1") => {
+                Err(Invalid::new("base_url", "must end before `/v1`, which is added: `https://api.anthropic.com`"))
+            }
+            Protocol::Anthropic | Protocol::OpenAi => Ok(()),
+        }
+    }
+
     /// Whether it serves keys of this environment now.
     pub fn serves(&self, environment: Environment) -> bool {
         self.enabled && self.environment.is_none_or(|own| own == environment)
@@ -83,7 +96,8 @@ impl ProviderPatch {
     /// without encryption, it never goes by itself.
     ///
     /// # Errors
-    /// When the credential is needed again and was not given. The provider may then be half written and must be thrown away.
+    /// When the credential is needed again and was not given, and for what [`Provider::check`] refuses. The provider may then be half
+    /// written and must be thrown away.
     pub fn apply(self, provider: &mut Provider) -> Result<(), Invalid> {
         let Self { name, base_url, credential, environment, enabled } = self;
         if let Some(base_url) = base_url {
@@ -98,7 +112,7 @@ impl ProviderPatch {
         write(&mut provider.name, name);
         write(&mut provider.environment, environment);
         write(&mut provider.enabled, enabled);
-        Ok(())
+        provider.check()
     }
 }
 
@@ -158,6 +172,16 @@ mod tests {
             assert_eq!(again.apply(&mut own), Ok(()));
             assert_eq!(own.base_url.as_str(), url);
         }
+    }
+
+    #[test]
+    fn the_version_in_a_path_of_anthropics_stands_there_once() {
+        let base_url = "https://api.anthropic.com/v1".parse().unwrap();
+        assert!(provider().check().is_ok());
+        let twice = Provider { protocol: Protocol::Anthropic, base_url, ..provider() };
+        assert_eq!(twice.check().unwrap_err().field, "base_url");
+        let base_url = "https://api.anthropic.com".parse().unwrap();
+        assert!(Provider { base_url, ..twice }.check().is_ok());
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl ControlPlane {
             updated_at: entry.at,
             version: 1,
         };
+        provider.check()?;
         let kept = KeptProvider { provider, hint, credential };
         entry.changes = Value::Object(kept.describe());
         let known = KnownProvider::from(kept.clone());
