@@ -159,6 +159,18 @@ text_enum!(
         JobRetry = "job.retry",
         /// The secrets that a background job made were handed out.
         JobTake = "job.take",
+        /// A provider of models was made.
+        ProviderCreate = "provider.create",
+        /// A provider of models was changed, switched off or switched on.
+        ProviderUpdate = "provider.update",
+        /// A provider of models was taken away.
+        ProviderDelete = "provider.delete",
+        /// A model was made.
+        ModelCreate = "model.create",
+        /// A model was changed, or got another price.
+        ModelUpdate = "model.update",
+        /// A model was taken away.
+        ModelDelete = "model.delete",
         /// A webhook was made.
         WebhookCreate = "webhook.create",
         /// A webhook was changed, switched off or switched on.

@@ -11,6 +11,7 @@ pub struct Change {
     digests: Vec<Digest>,
     limited: Vec<LimitedId>,
     routed: Vec<ApplicationId>,
+    supplied: Vec<TenantId>,
 }
 
 /// Somebody whose limits many keys share.
@@ -27,7 +28,8 @@ pub enum LimitedId {
 impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
-        Self { digests: digests.into_iter().collect(), limited: Vec::new(), routed: Vec::new() }
+        let digests = digests.into_iter().collect();
+        Self { digests, limited: Vec::new(), routed: Vec::new(), supplied: Vec::new() }
     }
 
     /// The change touched the limits of `limited`, and of no key.
@@ -38,6 +40,11 @@ impl Change {
     /// The change touched the routing of this application, and no key.
     pub fn of_routing(routed: ApplicationId) -> Self {
         Self { routed: vec![routed], ..Self::of([]) }
+    }
+
+    /// The change touched the providers or models of this tenant, and no key.
+    pub fn of_upstreams(supplied: TenantId) -> Self {
+        Self { supplied: vec![supplied], ..Self::of([]) }
     }
 
     /// The digests to forget.
@@ -53,5 +60,10 @@ impl Change {
     /// The applications whose routing to read anew.
     pub fn routed(&self) -> &[ApplicationId] {
         &self.routed
+    }
+
+    /// The tenants whose providers and models to read anew.
+    pub fn supplied(&self) -> &[TenantId] {
+        &self.supplied
     }
 }

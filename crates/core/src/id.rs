@@ -120,6 +120,14 @@ typed_id!(
     JobId, "job_"
 );
 typed_id!(
+    /// Names a provider of language models.
+    ProviderId, "prv_"
+);
+typed_id!(
+    /// Names a model of a provider, as a tenant offers it.
+    ModelId, "mdl_"
+);
+typed_id!(
     /// Names a session of a person.
     SessionId, "ses_"
 );

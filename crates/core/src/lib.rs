@@ -13,6 +13,7 @@ pub mod customer;
 pub mod decision;
 pub mod environment;
 pub mod event;
+mod host;
 pub mod id;
 pub mod invalid;
 pub mod invitation;
@@ -20,11 +21,13 @@ pub mod job;
 pub mod key;
 pub mod leak;
 pub mod limit;
+pub mod llm;
 pub mod money;
 pub mod network;
 pub mod overview;
 pub mod permission;
 pub mod rate;
+mod reach;
 pub mod request_log;
 pub mod role;
 pub mod route;
@@ -48,7 +51,7 @@ pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
     ApplicationId, AuditId, CustomerId, DeliveryId, EventId, InvitationId, JobId, KeyId, LeakId, LogId,
-    PersonId, SessionId, TenantId, WebhookId,
+    ModelId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;
@@ -56,10 +59,14 @@ pub use job::{Job, JobError, JobKind, JobProblem, JobState};
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
 pub use leak::{LeakDeed, LeakReport, LeakSource, LeakState, OnLeak};
 pub use limit::{BudgetPeriod, Limits, RateLimit, RequestLimits, RequestLimitsPatch};
+pub use llm::{
+    BaseUrl, Consumption, Encoding, Model, ModelName, PicoUsd, Price, Protocol, Provider, Upstream, Upstreams,
+};
 pub use money::NanoUsd;
 pub use network::AllowedIps;
 pub use permission::{Grant, Grants, Permission, Requirement};
 pub use rate::{Owner, Rate, Rates, SharedRates};
+pub use reach::Reach;
 pub use request_log::{
     LogBreak, LogExportFormat, LogFace, LogFilter, LogMethod, LogRequests, LogResult, LoggedRequest,
     MissingRequests,

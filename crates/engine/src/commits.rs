@@ -76,7 +76,7 @@ impl Drop for Unapplied<'_> {
 #[cfg(test)]
 mod tests {
     use keystile_core::route::Table;
-    use keystile_core::{ApplicationId, Ask, Digest, KeyReading};
+    use keystile_core::{ApplicationId, Ask, Digest, KeyReading, TenantId, Upstreams};
     use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, UsageBatch, Use};
 
     use super::*;
@@ -92,6 +92,10 @@ mod tests {
 
         fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
             Box::pin(async { Ok(None) })
+        }
+
+        fn upstreams(&self, _: TenantId) -> BoxFuture<'_, Result<Upstreams, SourceUnavailable>> {
+            Box::pin(async { Ok(Upstreams::default()) })
         }
 
         fn touch(&self, _: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {

@@ -65,7 +65,7 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let control = control_plane(settings, &store).await?;
         let limiter = OneNode::new(Arc::clone(&clock));
-        let keys = Arc::new(StoredKeys::new(store.clone(), Arc::clone(&clock)));
+        let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
         let sweeper = Sweeper::start(store.clone(), Arc::clone(&clock));
         let verifier = Verifier::new(keys, limiter, Arc::clone(&clock), settings.bounds);
         let helm = Watch::start(helm, Arc::clone(&verifier));

@@ -7,9 +7,9 @@ use crate::clickhouse::schema::SchemaOptions;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
     JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand,
-    MembersCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ScanCommand, ScanRulesCommand,
-    SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand, UsageCommand,
-    WebhooksCommand, WhoamiCommand,
+    MembersCommand, ModelsCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ProvidersCommand,
+    ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand,
+    UsageCommand, WebhooksCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -86,6 +86,10 @@ pub(crate) enum Command {
     ScanRules(ScanRulesCommand),
     /// See which keys were reported as leaked.
     Leaks(LeaksCommand),
+    /// Manage who provides language models.
+    Providers(ProvidersCommand),
+    /// Manage the language models that a tenant offers, and their prices.
+    Models(ModelsCommand),
     /// Manage whom a tenant wants told of its keys, and see how that goes.
     Webhooks(WebhooksCommand),
     /// Manage tenants and their settings.

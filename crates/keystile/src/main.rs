@@ -73,6 +73,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Jobs(command) => commands::jobs::run(*command, &SystemClock).await,
         Command::Logs(command) => commands::logs::run(command, &SystemClock).await,
         Command::Webhooks(command) => commands::webhooks::run(command, &SystemClock).await,
+        Command::Providers(command) => commands::providers::run(command, &SystemClock).await,
+        Command::Models(command) => commands::models::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),
         Command::Audit(command) => commands::audit::run(command, &SystemClock).await,
         Command::Openapi => commands::print::openapi(),

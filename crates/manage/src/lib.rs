@@ -17,6 +17,7 @@ mod events;
 mod invitations;
 mod jobs;
 mod keys;
+mod llm;
 mod members;
 mod names;
 mod once;
@@ -57,6 +58,9 @@ pub use events::{EntityQuery, EventQuery};
 pub use invitations::{Acceptance, Invited, Offered};
 pub use jobs::{JobOrder, JobPiece, JobQuery, JobResult, MadeSecret};
 pub use keys::{History, Imported, Issued, KeyQuery, KnownSecret, Lineage, Sighting, VersionGuard};
+pub use llm::{
+    ImportOutcome, ImportedModel, ImportedModels, KnownProvider, ModelImport, ModelQuery, TableSource,
+};
 pub use names::Names;
 pub use once::{Asked, Asker, Attempt, Repeated};
 pub use overview::OVERVIEW_MAX_AGE;
@@ -98,7 +102,10 @@ pub struct ControlPlane {
     overviews: Arc<Overviews>,
     checking: Arc<Semaphore>,
     jobs_made: Arc<Notify>,
+    /// Where webhooks may be.
     reach: Arc<Reach>,
+    /// Where providers may be.
+    upstream_reach: Arc<Reach>,
     /// Where the request log is kept, if this server cannot read it.
     log_elsewhere: Option<Arc<str>>,
 }
@@ -118,7 +125,8 @@ impl ControlPlane {
         let (passwords, judging) = (Arc::new(Passwords::new(entropy.as_ref())?), Arc::new(keys::judging()));
         let (signing, vault, told) = (Arc::new(signing), Arc::new(vault), Arc::new(Told::nothing()));
         let (setup, overviews, jobs_made) = (Arc::default(), Arc::default(), Arc::default());
-        let (checking, reach) = (Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE)), Arc::default());
+        let checking = Arc::new(Semaphore::new(audit_check::CHECKS_AT_ONCE));
+        let (reach, upstream_reach) = (Arc::default(), Arc::default());
         Ok(Self {
             store,
             clock,
@@ -133,6 +141,7 @@ impl ControlPlane {
             checking,
             jobs_made,
             reach,
+            upstream_reach,
             log_elsewhere: None,
         })
     }

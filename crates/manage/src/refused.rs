@@ -135,6 +135,27 @@ pub enum Conflict {
         keystile_core::webhook::MOST_WEBHOOKS
     )]
     TooManyWebhooks,
+    /// The tenant has as many providers as it can.
+    #[error(
+        "the tenant has {} providers of models, which is as many as it can have; take one away first",
+        keystile_core::llm::MOST_PROVIDERS
+    )]
+    TooManyProviders,
+    /// The tenant has a provider of that name.
+    #[error("a provider of this name exists already")]
+    ProviderName,
+    /// Models of the provider are still offered.
+    #[error("the provider has models; delete them first, or switch it off")]
+    ProviderHasModels,
+    /// The tenant would have more models than it can.
+    #[error(
+        "the tenant would have more than {} models, which is as many as it can have; take some away, or choose fewer",
+        keystile_core::llm::MOST_MODELS
+    )]
+    TooManyModels,
+    /// The provider has a model of that name.
+    #[error("the provider has a model of this name already; change that one")]
+    ModelName,
     /// The tenant has a customer with that external id.
     #[error("a customer with this external id exists already")]
     ExternalId,
@@ -197,6 +218,8 @@ impl From<StoreError> for Refused {
             StoreError::Conflict(Unique::ApplicationName) => Self::Conflict(Conflict::ApplicationName),
             StoreError::Conflict(Unique::Invitation) => Self::Conflict(Conflict::InvitedAlready),
             StoreError::Conflict(Unique::ExternalId) => Self::Conflict(Conflict::ExternalId),
+            StoreError::Conflict(Unique::ProviderName) => Self::Conflict(Conflict::ProviderName),
+            StoreError::Conflict(Unique::ModelName) => Self::Conflict(Conflict::ModelName),
             StoreError::Conflict(Unique::Email) => Self::Conflict(Conflict::Email),
             StoreError::Archived(Archived::Application) => Self::Conflict(Conflict::ApplicationArchived),
             StoreError::Archived(Archived::Customer) => customer_archived().into(),

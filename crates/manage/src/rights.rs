@@ -43,6 +43,7 @@ impl Right {
             | Self::ManageCustomers
             | Self::ManageMembers
             | Self::ManageOwners
+            | Self::ManageModels
             | Self::ManageWebhooks
             | Self::ManageTenant => false,
         }
@@ -80,6 +81,8 @@ rights! {
     ManageMembers = Admin, [];
     /// Make, demote and remove owners.
     ManageOwners = Owner, [];
+    /// See providers of language models, and make and change them, their models and what those cost.
+    ManageModels = Admin, [];
     /// See, make and change webhooks, and see how deliveries to them go.
     ManageWebhooks = Admin, [];
     /// Change the tenant's name and settings.

@@ -19,17 +19,23 @@ pub enum Unique {
     Invitation,
     /// What a tenant's own systems call a customer, in the tenant.
     ExternalId,
+    /// The name of a provider of models, in its tenant.
+    ProviderName,
+    /// The name of a model, at its provider.
+    ModelName,
     /// A key's secret, in the installation and for all time: a replaced secret stays taken.
     Secret,
 }
 
 impl Unique {
     /// Each rule with the name of its index and with SQLite's words for its columns.
-    const RULES: [(Self, &'static str, &'static str); 5] = [
+    const RULES: [(Self, &'static str, &'static str); 7] = [
         (Self::Email, "persons_email", "persons.email"),
         (Self::ApplicationName, "applications_name", "applications.tenant_id, applications.name"),
         (Self::Invitation, "invitations_email", "invitations.tenant_id, invitations.email"),
         (Self::ExternalId, "customers_external_id", "customers.tenant_id, customers.external_id"),
+        (Self::ProviderName, "providers_name", "providers.tenant_id, providers.name"),
+        (Self::ModelName, "models_name", "models.tenant_id, models.provider_id, models.name"),
         (Self::Secret, "api_keys_digest", "api_keys.digest"),
     ];
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use keystile_core::{ApplicationId, CustomerId, InvitationId, KeyId, PersonId, TenantId};
+use keystile_core::{
+    ApplicationId, CustomerId, InvitationId, KeyId, ModelId, PersonId, ProviderId, TenantId,
+};
 
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
@@ -34,6 +36,14 @@ const KINDS: &[Kind] = &[
     Kind {
         prefix: InvitationId::PREFIX,
         name: "SELECT email FROM invitations WHERE tenant_id = $1 AND id = asked.column1",
+    },
+    Kind {
+        prefix: ProviderId::PREFIX,
+        name: "SELECT name FROM providers WHERE tenant_id = $1 AND id = asked.column1",
+    },
+    Kind {
+        prefix: ModelId::PREFIX,
+        name: "SELECT name FROM models WHERE tenant_id = $1 AND id = asked.column1",
     },
     Kind { prefix: TenantId::PREFIX, name: "SELECT name FROM tenants WHERE id = $1 AND id = asked.column1" },
 ];

@@ -6,7 +6,7 @@ use crate::row::{Read, Row};
 use crate::sessions::tell;
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Factor, Store, StoreError, jobs, webhooks};
+use crate::{Factor, Store, StoreError, jobs, llm, webhooks};
 
 const ENROL: &str = "INSERT INTO second_factors (person_id, sealed_by, sealed, created_at, last_step)
     VALUES ($1, $2, $3, $4, 0)";
@@ -206,5 +206,6 @@ async fn read_sealing_keys(tx: &mut Tx<'_>) -> Result<Vec<Digest>, StoreError> {
     let mut keys = factors.collect::<Result<Vec<_>, _>>()?;
     keys.extend(webhooks::sealing_keys(tx).await?);
     keys.extend(jobs::sealing_keys(tx).await?);
+    keys.extend(llm::sealing_keys(tx).await?);
     Ok(keys)
 }

@@ -15,6 +15,7 @@ use keystile_core::route::Table;
 use keystile_core::{
     AllowedIps, ApplicationId, Ask, Clock, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, KeyLabel,
     KeyReading, LineageRates, Permission, RateLimit, Rates, Requirement, SharedRates, TenantId, Timestamp,
+    Upstreams,
 };
 use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, UsageBatch, Use, Verifier};
 
@@ -187,6 +188,10 @@ impl KeySource for Anything {
 
     fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
         Box::pin(async { Ok(None) })
+    }
+
+    fn upstreams(&self, _: TenantId) -> BoxFuture<'_, Result<Upstreams, SourceUnavailable>> {
+        Box::pin(async { Ok(Upstreams::default()) })
     }
 
     fn touch(&self, uses: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {

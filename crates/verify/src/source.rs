@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use keystile_core::route::Table;
-use keystile_core::{ApplicationId, Digest, KeyId, KeyReading, KeyUsage, TenantId, Timestamp};
+use keystile_core::{ApplicationId, Digest, KeyId, KeyReading, KeyUsage, TenantId, Timestamp, Upstreams};
 
 /// A future behind a pointer, so that [`KeySource`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -30,6 +30,13 @@ pub trait KeySource: Send + Sync + 'static {
         &self,
         application_id: ApplicationId,
     ) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>>;
+
+    /// What a tenant's gateway may send requests to, with what opens it; empty for a tenant without providers. Sees all changes, as
+    /// [`Self::facts`] does.
+    ///
+    /// # Errors
+    /// When it cannot be read now.
+    fn upstreams(&self, tenant_id: TenantId) -> BoxFuture<'_, Result<Upstreams, SourceUnavailable>>;
 
     /// Writes down that keys were used, and from where; at most [`crate::USES_PER_WRITE`] uses. A key may appear more than
     /// once, also with several addresses, and a use may come late or twice, so the latest moment wins and none moves the last use back.

@@ -9,6 +9,8 @@ pub struct Stats {
     pub absent: usize,
     /// Applications whose routes, or that they have none, are in memory now.
     pub routings: usize,
+    /// Tenants whose providers and models are in memory now.
+    pub upstreams: usize,
     /// Sets of facts shared by the keys in memory now, some of them perhaps no longer used.
     pub profiles: usize,
     /// Owners of limits in memory now: of those that were used lately, and of the customers, applications and tenants of

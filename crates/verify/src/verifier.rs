@@ -10,6 +10,7 @@ use keystile_core::route::Table;
 use keystile_core::usage::Latency;
 use keystile_core::{
     ApplicationId, Ask, Change, Clock, Code, Digest, KeyId, Refusal, Requirement, TenantId, Timestamp,
+    Upstreams,
 };
 use keystile_measure::Striped;
 
@@ -25,6 +26,7 @@ use crate::meter::{OwnerId, OwnerUse};
 use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
 use crate::stats::Stats;
+use crate::upstreams::Supplies;
 use crate::usage::Usage;
 
 /// Answers whether keys are good for what is asked of them.
@@ -32,6 +34,7 @@ pub struct Verifier {
     cache: Arc<Cache>,
     pub(crate) fills: Arc<Fills>,
     routings: Routings,
+    supplies: Supplies,
     uses: Arc<LastUses>,
     usage: Arc<Usage>,
     pub(crate) limiter: Arc<dyn Limiter>,
@@ -93,6 +96,7 @@ impl Verifier {
         let cache = Cache::new(bounds, Arc::clone(&clock));
         Arc::new(Self {
             routings: Routings::new(Arc::clone(&source)),
+            supplies: Supplies::new(Arc::clone(&source)),
             fills: Fills::new(Arc::clone(&cache), Arc::clone(&source), Arc::clone(&clock)),
             uses: LastUses::new(Arc::clone(&source)),
             usage: Usage::new(source, Arc::clone(&clock)),
@@ -256,7 +260,7 @@ impl Verifier {
     /// The routes of an application, if that needs no read; `Some(None)` for one that has none. Makes no store call and
     /// waits for nothing.
     pub fn try_routing(&self, id: ApplicationId) -> Option<Option<Arc<Table>>> {
-        self.routings.look_up(id)
+        self.routings.slots.look_up(id)
     }
 
     /// The routes of an application, read if they are not in memory; none for one that has none. It takes at most
@@ -269,12 +273,27 @@ impl Verifier {
         self.routings.find(id).await
     }
 
+    /// What the gateway of a tenant may send requests to, if that needs no read. Makes no store call and waits for nothing.
+    pub fn try_upstreams(&self, id: TenantId) -> Option<Arc<Upstreams>> {
+        self.supplies.slots.look_up(id)
+    }
+
+    /// The same, read if it is not in memory; empty for a tenant without providers. It takes at most [`crate::FILL_TIMEOUT`]. Meant
+    /// for bearers of a good key of the tenant, as [`Self::routing`] is for those of an application.
+    ///
+    /// # Errors
+    /// When it cannot be read now; nothing may be sent anywhere then.
+    pub async fn upstreams(&self, id: TenantId) -> Result<Arc<Upstreams>, SourceUnavailable> {
+        self.supplies.find(id).await
+    }
+
     /// Forgets what a committed change made untrue. Once this has returned, no verification that starts later
     /// uses facts read before the change, not even from a read that is under way now. Waits for no read and
     /// no verification. Changes may be applied in any order and more than once.
     pub fn apply(&self, change: &Change) {
         change.digests().iter().for_each(|digest| self.cache.forget(digest));
-        change.routed().iter().for_each(|id| self.routings.forget(*id));
+        change.routed().iter().for_each(|id| self.routings.slots.forget(*id));
+        change.supplied().iter().for_each(|id| self.supplies.slots.forget(*id));
         self.forget_limits(change);
     }
 
@@ -283,14 +302,16 @@ impl Verifier {
     pub fn doubt(&self, change: &Change) {
         self.doubts.fetch_add(1, Ordering::Relaxed);
         change.digests().iter().for_each(|digest| self.cache.doubt(digest));
-        change.routed().iter().for_each(|id| self.routings.doubt(*id));
+        change.routed().iter().for_each(|id| self.routings.slots.doubt(*id));
+        change.supplied().iter().for_each(|id| self.supplies.slots.doubt(*id));
         self.forget_limits(change);
     }
 
     /// Applies a change that was in doubt, whose transaction has ended.
     pub fn settle(&self, change: &Change) {
         change.digests().iter().for_each(|digest| self.cache.settle_doubt(digest));
-        change.routed().iter().for_each(|id| self.routings.settle(*id));
+        change.routed().iter().for_each(|id| self.routings.slots.settle(*id));
+        change.supplied().iter().for_each(|id| self.supplies.slots.settle(*id));
         self.forget_limits(change);
         // One that was not in doubt is not counted off.
         let _none_open =
@@ -304,7 +325,8 @@ impl Verifier {
     /// Forgets every key, as [`Self::apply`] does for some: for when changes may have been missed.
     pub fn forget_all(&self) {
         self.cache.forget_all();
-        self.routings.forget_all();
+        self.routings.slots.forget_all();
+        self.supplies.slots.forget_all();
     }
 
     /// What more was used of limits since the last call, for somebody to keep over a restart: of owners with a window of ten
@@ -356,7 +378,8 @@ impl Verifier {
         Stats {
             keys: census.keys,
             absent: census.absent,
-            routings: self.routings.len(),
+            routings: self.routings.slots.len(),
+            upstreams: self.supplies.slots.len(),
             profiles: self.fills.profiles(),
             meters: self.fills.meters().len(),
             hits: self.hits.sum(0),

@@ -241,6 +241,8 @@ path_ids! {
     keystile_core::SessionId, "session_id", "session";
     keystile_core::CustomerId, "customer_id", "customer";
     keystile_core::InvitationId, "invitation_id", "invitation";
+    keystile_core::ProviderId, "provider_id", "provider";
+    keystile_core::ModelId, "model_id", "model";
     keystile_core::WebhookId, "webhook_id", "webhook";
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use keystile_core::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, JobId, KeyId, LeakId, LogId, PersonId,
-    SessionId, TenantId, WebhookId,
+    ApplicationId, AuditId, CustomerId, EventId, InvitationId, JobId, KeyId, LeakId, LogId, ModelId, PersonId,
+    ProviderId, SessionId, TenantId, WebhookId,
 };
 use utoipa::openapi::OpenApi;
 
@@ -50,6 +50,8 @@ fn is_id(part: &str) -> bool {
         || part.parse::<LeakId>().is_ok()
         || part.parse::<LogId>().is_ok()
         || part.parse::<JobId>().is_ok()
+        || part.parse::<ProviderId>().is_ok()
+        || part.parse::<ModelId>().is_ok()
         || part.parse::<WebhookId>().is_ok()
 }
 
@@ -71,6 +73,8 @@ mod tests {
         ("{leak_id}", "leak_01J0000000000000000000000A"),
         ("{log_id}", "log_01J00000000000000000000010"),
         ("{job_id}", "job_01J0000000000000000000000A"),
+        ("{provider_id}", "prv_01J0000000000000000000000A"),
+        ("{model_id}", "mdl_01J0000000000000000000000A"),
         ("{webhook_id}", "hook_01J0000000000000000000000A"),
     ];
     /// Names of what somebody chooses, and of files: neither they nor what comes behind them is shown.

@@ -346,7 +346,7 @@ impl From<SourceUnavailable> for ApiProblem {
 const fn conflict_code(conflict: Conflict) -> &'static str {
     match conflict {
         Conflict::SecretExists => SECRET_EXISTS,
-        Conflict::ApplicationName => "name_taken",
+        Conflict::ApplicationName | Conflict::ProviderName | Conflict::ModelName => "name_taken",
         Conflict::Email => "email_taken",
         Conflict::SecondFactor => "second_factor_exists",
         Conflict::KeyRevoked => "key_revoked",
@@ -363,6 +363,9 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::CatalogueFull => "catalogue_full",
         Conflict::TooManyTenants => "too_many_tenants",
         Conflict::TooManyWebhooks => "too_many_webhooks",
+        Conflict::TooManyProviders => "too_many_providers",
+        Conflict::ProviderHasModels => "provider_has_models",
+        Conflict::TooManyModels => "too_many_models",
         Conflict::ExternalId => "external_id_taken",
         Conflict::LastOwner => "last_owner",
         Conflict::MemberAlready => "already_member",

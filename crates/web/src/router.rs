@@ -13,9 +13,9 @@ use utoipa_axum::routes;
 
 use crate::api::{
     addresses, applications, audit, batch, catalogue, customers, entities, events, health, ingest,
-    integration, invitations, issuing, jobs, keys, leak_intake, leaks, logs, members, oauth, overview,
-    passwords, routing, second_factor, sessions, setup, sign_in, tenants, usage, verification, webhooks,
-    whoami,
+    integration, invitations, issuing, jobs, keys, leak_intake, leaks, logs, members, models, oauth, overview,
+    passwords, providers, routing, second_factor, sessions, setup, sign_in, tenants, usage, verification,
+    webhooks, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -78,6 +78,7 @@ pub fn console_places() -> Vec<(String, String)> {
         (name = "events", description = "What sources say, and what is known of the entities that it is about."),
         (name = "leaks", description = "Keys that leaked: finding them, telling of them, and what is done about it."),
         (name = "logs", description = "Which requests were made, with which key, from where, and what they were answered."),
+        (name = "models", description = "Who provides language models, what a tenant offers of them, and what that costs."),
         (name = "webhooks", description = "Whom a tenant wants told of its keys, and how that goes."),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
@@ -183,6 +184,12 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(logs::export_logs))
         .routes(routes!(logs::stream_logs))
         .routes(routes!(logs::show_log))
+        .routes(routes!(providers::list_providers, providers::create_provider))
+        .routes(routes!(providers::show_provider, providers::patch_provider, providers::delete_provider))
+        .routes(routes!(models::list_models, models::create_model))
+        .routes(routes!(models::import_models))
+        .routes(routes!(models::show_model, models::patch_model, models::delete_model))
+        .routes(routes!(models::list_model_prices))
         .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
         .routes(routes!(webhooks::show_webhook, webhooks::patch_webhook, webhooks::delete_webhook))
         .routes(routes!(webhooks::rotate_webhook_secret))

@@ -28,13 +28,17 @@ mod key_address;
 mod key_request;
 mod leak;
 mod membership;
+mod model;
+mod model_import;
 mod oauth;
 mod object;
 mod overview;
 mod page;
 mod password;
 mod patch;
+mod price;
 mod problem;
+mod provider;
 mod request_limits;
 mod request_log;
 mod routing;
@@ -87,13 +91,19 @@ pub use leak::{
     MAX_LOOKUP, ReportLeak, SecretView, SeenKey,
 };
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
+pub use model::{CreateModel, ModelListQuery, ModelView, PatchModel};
+pub use model_import::{
+    ImportModels, ImportedModelView, ImportedModelsView, ModelImportAsked, ModelImportOutcome, ModelTableSource,
+};
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
 pub use overview::{AttentionView, KeyFiguresView, OverviewQuery, OverviewView, StatusCountsView};
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;
+pub use price::{PriceBody, PriceVersionView};
 pub use problem::{FieldProblem, Problem};
+pub use provider::{CreateProvider, PatchProvider, ProviderView};
 pub use request_log::{LogExportQuery, LogListQuery, LogStreamQuery, LoggedRequestView};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
 pub use scan_rules::ScanRulesQuery;

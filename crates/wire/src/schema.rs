@@ -4,9 +4,9 @@ use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, BudgetPeriod, Check, Code, DeliveryState, Environment, JobKind, JobState, KeyKind, KeyStatus,
-    LeakDeed, LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, LogResult, OnLeak,
-    Owner, Role, SourceType, TrustLevel, WebhookEvent, WhyDisabled,
+    Action, BudgetPeriod, Check, Code, DeliveryState, Encoding, Environment, JobKind, JobState, KeyKind,
+    KeyStatus, LeakDeed, LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, LogResult,
+    OnLeak, Owner, PicoUsd, Protocol, Role, SourceType, TrustLevel, WebhookEvent, WhyDisabled,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -66,6 +66,12 @@ schemas! {
     job_id / maybe_job_id = id("job_"); "a background job's id"
     job_kind / maybe_job_kind = one_of(JobKind::ALL.iter().map(|k| k.as_str())); "what a background job does"
     job_state / maybe_job_state = one_of(JobState::ALL.iter().map(|s| s.as_str())); "where a background job stands"
+    provider_id / maybe_provider_id = id("prv_"); "the id of a provider of models"
+    model_id / maybe_model_id = id("mdl_"); "a model's id"
+    model_name / maybe_model_name = listed_name(); "the name of a model"
+    protocol / maybe_protocol = one_of(Protocol::ALL.iter().map(|p| p.as_str())); "what a provider speaks"
+    encoding / maybe_encoding = one_of(Encoding::ALL.iter().map(|e| e.as_str())); "how texts become tokens"
+    base_url / maybe_base_url = text().pattern(Some("^https?://")).max_length(Some(500)).examples(["https://api.openai.com/v1"]).build(); "what the URLs of an API begin with"
     webhook_id / maybe_webhook_id = id("hook_"); "a webhook's id"
     delivery_id / maybe_delivery_id = id("msg_"); "the id of a message to a webhook"
     webhook_url / maybe_webhook_url = text().pattern(Some("^https?://")).max_length(Some(2000)).examples(["https://example.com/hooks/keystile"]).build(); "a webhook's URL"
@@ -111,7 +117,9 @@ schemas! {
     check / maybe_check = one_of(Check::ALL.iter().map(|c| c.as_str())); "what a decision looks at"
     ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"
     object / maybe_object = free_object(); "a free JSON object"
-    dollars / maybe_dollars = amount(); "an amount in US dollars"
+    dollars / maybe_dollars = amount(keystile_core::NanoUsd::MAX_DOLLARS); "an amount in US dollars"
+    dollars_per_million / maybe_dollars_per_million = amount(PicoUsd::MAX.to_dollars_per_million()); "the price of a million in US dollars"
+    dollars_each / maybe_dollars_each = amount(PicoUsd::MAX.to_dollars()); "the price of one in US dollars"
 }
 
 fn sha256() -> Object {
@@ -122,13 +130,30 @@ fn free_object() -> Object {
     ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true))).build()
 }
 
-fn amount() -> Object {
-    let maximum = keystile_core::NanoUsd::MAX_DOLLARS;
+fn amount(maximum: f64) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Number))
         .minimum(Some(0.0))
         .maximum(Some(maximum))
         .build()
+}
+
+fn listed_name() -> Object {
+    text().pattern(Some("^[!-)+-~]{1,128}$")).examples(["gpt-4o-mini"]).build()
+}
+
+/// Schema of further names of a model.
+pub fn aliases() -> Schema {
+    names_of_models(keystile_core::llm::MAX_ALIASES)
+}
+
+/// Schema of the models that are chosen from a table.
+pub fn listed_names() -> Schema {
+    names_of_models(keystile_core::llm::MOST_LISTED)
+}
+
+fn names_of_models(most: usize) -> Schema {
+    ArrayBuilder::new().items(listed_name()).max_items(Some(most)).build().into()
 }
 
 /// Schema of the questions of a batch: any value is taken, as a broken one is answered in its place.

@@ -3,19 +3,18 @@
 mod address;
 mod delivery;
 mod notice;
-mod reach;
 
 use crate::invalid::text_enum;
 use crate::text::check_line;
 use crate::{Action, Environment, Invalid, TenantId, Timestamp, WebhookId};
 
+pub use crate::reach::Reach;
 pub use address::WebhookUrl;
 pub use delivery::{
     Attempt, Delivery, DeliveryState, EXCERPT_MAX_BYTES, IN_VAIN, LONGEST_HOLD, Next, PATIENCE, Record, hold,
     next, pause,
 };
 pub use notice::{EXPIRING_DAYS, Notice, NoticeKind, UNUSED_DAYS, notices};
-pub use reach::Reach;
 
 /// Most webhooks of a tenant: each is told of everything, so each multiplies what is written and sent.
 pub const MOST_WEBHOOKS: u64 = 20;
@@ -107,6 +106,12 @@ impl WebhookEvent {
             | Action::JobCancel
             | Action::JobRetry
             | Action::JobTake
+            | Action::ProviderCreate
+            | Action::ProviderUpdate
+            | Action::ProviderDelete
+            | Action::ModelCreate
+            | Action::ModelUpdate
+            | Action::ModelDelete
             | Action::WebhookCreate
             | Action::WebhookUpdate
             | Action::WebhookRotate

@@ -6,8 +6,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
 use keystile_core::usage::Step;
 use keystile_core::{
-    Action, AllowedIps, DeliveryState, Environment, Invalid, JobKind, JobState, KeyStatus, LogExportFormat,
-    LogFace, LogRequests, LogResult, NanoUsd, OnLeak, Role, TrustLevel, WebhookEvent,
+    Action, AllowedIps, DeliveryState, Encoding, Environment, Invalid, JobKind, JobState, KeyStatus,
+    LogExportFormat, LogFace, LogRequests, LogResult, NanoUsd, OnLeak, Protocol, Role, TrustLevel,
+    WebhookEvent,
 };
 use keystile_wire::BlockKey;
 use serde_json::{Map, Value};
@@ -20,6 +21,16 @@ pub(crate) fn one_of(names: impl IntoIterator<Item = &'static str>) -> PossibleV
 /// One of the environments.
 pub(crate) fn environment() -> impl TypedValueParser<Value = Environment> {
     member(Environment::ALL.iter().map(|e| e.as_str()))
+}
+
+/// One of the protocols of providers.
+pub(crate) fn protocol() -> impl TypedValueParser<Value = Protocol> {
+    member(Protocol::ALL.iter().map(|protocol| protocol.as_str()))
+}
+
+/// One of the ways in which texts become tokens.
+pub(crate) fn encoding() -> impl TypedValueParser<Value = Encoding> {
+    member(Encoding::ALL.iter().map(|encoding| encoding.as_str()))
 }
 
 /// One of the statuses.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use keystile_bearer::{loopback_proxies, usual_key_headers};
-use keystile_core::webhook::Reach;
+use keystile_core::Reach;
 use keystile_engine::EngineSettings;
 use keystile_manage::PartnerKeys;
 use keystile_store::Location;
@@ -75,6 +75,8 @@ settings! {
     github_keys_file: PathBuf, "KEYSTILE_GITHUB_KEYS_FILE", "FILE";
     /// Networks beside public addresses that webhooks may be sent to, separated by commas, such as 10.0.0.0/8; there they may be sent without TLS, too. Whoever manages webhooks reaches what is in them [default: none].
     webhook_allow: Commas<Network>, "KEYSTILE_WEBHOOK_ALLOW", "NETWORKS";
+    /// Networks beside public addresses where providers of language models may be, such as a machine of yours that runs Ollama or vLLM, separated by commas, such as 10.0.0.0/8; there requests may be sent without TLS, too. Whoever manages providers reaches what is in them [default: none].
+    gateway_upstreams_private: Commas<Network>, "KEYSTILE_GATEWAY_UPSTREAMS_PRIVATE", "NETWORKS";
     /// Networks of proxies whose X-Forwarded-For is believed, separated by commas [default: 127.0.0.0/8,::1/128].
     trusted_proxies: Commas<Network>, "KEYSTILE_TRUSTED_PROXIES", "NETWORKS";
     /// Headers beside Authorization that may carry a key, separated by commas [default: x-api-key].
@@ -175,8 +177,12 @@ impl Settings {
 
     /// Where webhooks may be sent to.
     pub(crate) fn webhook_reach(&self) -> Reach {
-        let networks = self.webhook_allow.iter().flat_map(|Commas(networks)| networks);
-        Reach::new(networks.map(|network| network.0).collect())
+        reach(self.webhook_allow.as_ref())
+    }
+
+    /// Where providers of language models may be.
+    pub(crate) fn upstream_reach(&self) -> Reach {
+        reach(self.gateway_upstreams_private.as_ref())
     }
 
     fn bounds(&self) -> Bounds {
@@ -246,6 +252,12 @@ impl Settings {
         let levels = self.log.as_deref().unwrap_or("info");
         crate::logging::start(levels, self.log_format.unwrap_or(LogFormat::Text), sending)
     }
+}
+
+/// Public addresses, and the listed networks.
+fn reach(listed: Option<&Commas<Network>>) -> Reach {
+    let networks = listed.into_iter().flat_map(|Commas(networks)| networks);
+    Reach::new(networks.map(|network| network.0).collect())
 }
 
 /// What is wrong in a file of settings, with the line but without its text, which may hold a password.

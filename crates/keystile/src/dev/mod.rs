@@ -44,6 +44,11 @@ pub(crate) fn help(dev: clap::Command) -> clap::Command {
             "Networks beside public addresses that webhooks may be sent to, separated by commas [default: those of this machine]",
         )
     })
+    .mut_arg("gateway_upstreams_private", |arg| {
+        arg.help(
+            "Networks beside public addresses where providers of language models may be, separated by commas [default: those of this machine]",
+        )
+    })
     .mut_arg("log", |arg| {
         arg.help(format!("What to log, such as `info` or `warn,keystile_store=debug` [default: {LEVEL}]"))
     })
@@ -86,6 +91,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<ExitCode, Failure> {
         log: options.settings.log.or_else(|| Some(LEVEL.to_owned())),
         // Whoever tries things out has a receiver on this machine.
         webhook_allow: options.settings.webhook_allow.or_else(loopback),
+        // Or a model.
+        gateway_upstreams_private: options.settings.gateway_upstreams_private.or_else(loopback),
         ..options.settings
     };
     let spans = settings.start_tracing()?;

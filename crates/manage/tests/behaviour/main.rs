@@ -11,6 +11,7 @@ mod customers;
 mod jobs;
 mod leaks;
 mod life;
+mod llm;
 mod lockout;
 mod members;
 mod overview;

@@ -19,6 +19,7 @@ mod keys;
 mod leaks;
 mod limit_use;
 mod lists;
+mod llm;
 mod members;
 mod names;
 mod once;
@@ -82,6 +83,13 @@ on_both_engines! {
         each_filter_finds_its_customers_only,
         an_external_id_is_taken_once_in_a_tenant,
         a_key_needs_a_customer_of_its_own_tenant;
+    llm:
+        every_field_of_a_provider_and_a_model_comes_back,
+        each_filter_finds_its_models_only,
+        every_price_stays_readable_and_no_number_means_two,
+        models_are_written_all_or_none,
+        a_provider_is_changed_and_goes_after_its_models,
+        a_tenant_has_a_bounded_number_of_providers;
     archiving:
         a_key_that_is_made_while_its_place_is_archived_is_refused,
         what_is_archived_gets_no_keys_and_keeps_its_own;

@@ -12,5 +12,6 @@ mod limits;
 mod routings;
 mod source;
 mod stress;
+mod upstreams;
 mod usage;
 mod world;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keystile_core::route::Table;
-use keystile_core::{ApplicationId, Digest, KeyFacts, KeyReading, Routing, SharedRates};
+use keystile_core::{
+    ApplicationId, Digest, KeyFacts, KeyReading, Model, Provider, Routing, Secret, SharedRates, TenantId,
+    Upstreams,
+};
 use keystile_verify::{BoxFuture, KeySource, SourceUnavailable, UsageBatch, Use};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +27,8 @@ pub(crate) struct FakeSource {
     /// The limits that all keys share.
     pub(crate) shared_rates: Mutex<SharedRates>,
     pub(crate) routings: Mutex<HashMap<ApplicationId, Routing>>,
+    /// Who provides models, and which, for any tenant.
+    pub(crate) supply: Mutex<Vec<(Provider, Model)>>,
     pub(crate) written: Mutex<Vec<Use>>,
     pub(crate) counted: Mutex<Vec<UsageBatch>>,
     pub(crate) mood: Mutex<Mood>,
@@ -50,6 +55,7 @@ impl FakeSource {
             keys: Mutex::default(),
             shared_rates: Mutex::default(),
             routings: Mutex::default(),
+            supply: Mutex::default(),
             written: Mutex::default(),
             counted: Mutex::default(),
             mood: Mutex::new(Mood::Well),
@@ -122,6 +128,17 @@ impl KeySource for FakeSource {
             self.wait(Vec::new()).await;
             self.misbehave().await?;
             Ok(read.map(|routing| Table::new(routing).unwrap()))
+        })
+    }
+
+    fn upstreams(&self, _: TenantId) -> BoxFuture<'_, Result<Upstreams, SourceUnavailable>> {
+        Box::pin(async move {
+            self.queries.lock().push(0);
+            let (providers, models): (Vec<Provider>, Vec<Model>) = self.supply.lock().iter().cloned().unzip();
+            self.wait(Vec::new()).await;
+            self.misbehave().await?;
+            let opened = providers.into_iter().map(|provider| (provider, Secret::new("opens it"))).collect();
+            Ok(Upstreams::new(opened, models))
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use keystile_core::key::KeyStatus;
 use keystile_core::route::Table;
-use keystile_core::{ApplicationId, Ask, Digest, KeyReading};
+use keystile_core::{ApplicationId, Ask, Digest, KeyReading, TenantId, Upstreams};
 use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, UsageBatch, Use, Verifier};
 
 use crate::source::FakeSource;
@@ -33,6 +33,10 @@ impl KeySource for Tardy {
 
     fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
         Box::pin(async { Ok(None) })
+    }
+
+    fn upstreams(&self, _: TenantId) -> BoxFuture<'_, Result<Upstreams, SourceUnavailable>> {
+        Box::pin(async { Ok(Upstreams::default()) })
     }
 
     fn touch(&self, _: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {

@@ -164,6 +164,7 @@ fn cache(stats: &Stats, page: &mut Exposition) {
         .size(&[("kind", "key")], stats.keys)
         .size(&[("kind", "absent")], stats.absent)
         .size(&[("kind", "routing")], stats.routings)
+        .size(&[("kind", "upstreams")], stats.upstreams)
         .size(&[("kind", "profile")], stats.profiles)
         .size(&[("kind", "meter")], stats.meters);
     page.counter("keystile_cache_hits_total", "Verifications that were answered from memory.")

@@ -34,6 +34,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("permission", "Applications"),
     ("customer", "Customers"),
     ("job", "Background jobs"),
+    ("provider", "Models"),
+    ("model", "Models"),
     ("membership", "People"),
     ("invitation", "People"),
     ("person", "People"),

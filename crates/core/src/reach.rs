@@ -1,11 +1,10 @@
-//! Which addresses messages may be sent to.
+//! Which addresses may be connected to on behalf of a tenant.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::WebhookUrl;
-use crate::Invalid;
+use crate::{BaseUrl, Invalid, WebhookUrl};
 
 /// Which addresses may be connected to on behalf of a tenant: public ones, and those that the operator lists. Whoever writes a
 /// URL must not reach what only this machine reaches.
@@ -31,28 +30,41 @@ impl Reach {
         self.listed.iter().any(|network| network.contains(&ip))
     }
 
-    /// Whether a URL may be sent to, as far as that can be told without looking names up; what names stand for is checked each
-    /// time that one is connected to.
+    /// Whether a webhook's URL may be sent to, as far as that can be told without looking names up; what names stand for is checked
+    /// each time that one is connected to.
     ///
     /// # Errors
     /// Names the rule that it breaks.
     pub fn check(&self, url: &WebhookUrl) -> Result<(), Invalid> {
-        let is_encrypted = url.is_encrypted();
-        let may_be = match url.literal() {
+        self.judge(url.literal(), url.is_encrypted(), "KEYSTILE_WEBHOOK_ALLOW")
+    }
+
+    /// The same of where a provider's API is.
+    ///
+    /// # Errors
+    /// Names the rule that it breaks.
+    pub fn check_upstream(&self, url: &BaseUrl) -> Result<(), Invalid> {
+        self.judge(url.literal(), !url.is_plain(), "KEYSTILE_GATEWAY_UPSTREAMS_PRIVATE")
+    }
+
+    /// `setting` is where the operator lists what is in `self`.
+    fn judge(&self, literal: Option<IpAddr>, is_encrypted: bool, setting: &str) -> Result<(), Invalid> {
+        let may_be = match literal {
             Some(ip) if is_encrypted => self.covers(ip),
             Some(ip) => self.lists(ip),
             None => is_encrypted || !self.listed.is_empty(),
         };
         match (may_be, is_encrypted) {
             (true, _) => Ok(()),
-            (false, true) => Err(Invalid::rule(PRIVATE)),
-            (false, false) => Err(Invalid::rule(UNENCRYPTED)),
+            (false, true) => Err(Invalid::rule(format!(
+                "must not lead to a private, local or reserved address, unless the operator lists it in {setting}"
+            ))),
+            (false, false) => Err(Invalid::rule(format!(
+                "must begin with `https://`; `http://` is for addresses that the operator lists in {setting}"
+            ))),
         }
     }
 }
-
-const PRIVATE: &str = "must not lead to a private, local or reserved address, unless the operator lists it in KEYSTILE_WEBHOOK_ALLOW";
-const UNENCRYPTED: &str = "must begin with `https://`; `http://` is for addresses that the operator lists in KEYSTILE_WEBHOOK_ALLOW";
 
 const fn is_public(ip: IpAddr) -> bool {
     match ip {
@@ -187,5 +199,17 @@ mod tests {
         ] {
             assert_eq!((check(&usual, url), check(&listed, url)), (is_usual, is_listed), "{url}");
         }
+    }
+
+    #[test]
+    fn a_provider_is_refused_for_a_private_address_that_is_not_listed() {
+        let check = |reach: &Reach, url: &str| reach.check_upstream(&url.parse().unwrap());
+        let (usual, listed) = (Reach::default(), Reach::new(vec!["10.0.0.0/8".parse().unwrap()]));
+        for url in ["http://10.1.2.3:11434/v1", "https://10.1.2.3/v1", "http://ollama:11434/v1"] {
+            let refused = check(&usual, url).unwrap_err();
+            assert!(refused.rule.contains("KEYSTILE_GATEWAY_UPSTREAMS_PRIVATE"), "{refused}");
+            assert_eq!(check(&listed, url), Ok(()), "{url}");
+        }
+        assert_eq!(check(&usual, "https://api.openai.com/v1"), Ok(()));
     }
 }

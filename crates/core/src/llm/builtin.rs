@@ -1,0 +1,65 @@
+//! The small table of models and prices that comes with Keystile.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::ModelTable;
+use crate::Invalid;
+
+/// Common models of OpenAI and Anthropic, with the prices of their public lists, in the form of LiteLLM's table.
+const TABLE: &str = include_str!("builtin.json");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Builtin {
+    /// The day of the price lists.
+    as_of: String,
+    models: Map<String, Value>,
+}
+
+impl ModelTable {
+    /// What the table that comes with Keystile says of the models of `supplier`, `openai` or `anthropic`, and of which day its prices
+    /// are. Providers change theirs, so whoever takes them over should compare.
+    ///
+    /// # Errors
+    /// When the table cannot be read, which a test keeps from happening.
+    pub fn builtin(supplier: &str) -> Result<(Self, String), Vec<Invalid>> {
+        let broken = |_| vec![Invalid::new("source", "is a table that cannot be read")];
+        let Builtin { as_of, models } = serde_json::from_str(TABLE).map_err(broken)?;
+        Ok((Self::read(&models, supplier)?, as_of))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Consumption, NanoUsd};
+
+    #[test]
+    fn every_model_of_the_builtin_table_has_a_price_and_is_of_a_day() {
+        for supplier in ["openai", "anthropic"] {
+            let (table, as_of) = ModelTable::builtin(supplier).unwrap();
+            assert!(format!("{as_of}T00:00:00Z").parse::<crate::Timestamp>().is_ok(), "{as_of}");
+            let models = table.into_models(None).unwrap();
+            assert!(models.len() >= 10, "{supplier}: {}", models.len());
+            for model in models {
+                assert!(model.price.is_some(), "{}", model.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_well_known_price_is_what_its_list_says() {
+        let of = |supplier: &str, name: &str| {
+            let names = [name.parse().unwrap()];
+            let (table, _) = ModelTable::builtin(supplier).unwrap();
+            table.into_models(Some(&names)).unwrap().remove(0).price.unwrap()
+        };
+        let million = Consumption { input: 1_000_000, output: 1_000_000, ..Consumption::default() };
+        let cached = Consumption { cached_input: 1_000_000, cache_write: 1_000_000, ..Consumption::default() };
+        let (gpt, claude) = (of("openai", "gpt-4o-mini"), of("anthropic", "claude-sonnet-4-20250514"));
+        assert_eq!(gpt.cost(&million), NanoUsd::from_dollars(0.75).unwrap());
+        assert_eq!(claude.cost(&million), NanoUsd::from_dollars(18.0).unwrap());
+        assert_eq!(claude.cost(&cached), NanoUsd::from_dollars(4.05).unwrap());
+    }
+}
