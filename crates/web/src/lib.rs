@@ -23,7 +23,6 @@ mod readiness;
 mod refusals;
 mod reporters;
 mod request_log;
-mod room;
 mod router;
 mod server;
 mod service;

@@ -18,10 +18,9 @@ use crate::loggable::Words;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::reporters::Reporters;
-use crate::room::Room;
 use crate::router::openapi;
 use crate::traces::Traces;
-use keystile_bearer::RequestIds;
+use keystile_bearer::{RequestIds, Room};
 
 /// How requests are read.
 #[derive(Debug, Clone)]
