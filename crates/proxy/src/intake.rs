@@ -58,6 +58,22 @@ where
     gathered
 }
 
+/// Reads an answer as a whole, likewise.
+///
+/// # Errors
+/// When it is not there within that time and those bounds.
+pub(crate) async fn gather_within<B>(
+    body: B,
+    (longest, within): (usize, Duration),
+    part: &mut Part<'_>,
+) -> Result<Bytes, Unread>
+where
+    B: Body<Data = Bytes>,
+{
+    let gathering = gather(pin!(body), longest, part);
+    tokio::time::timeout(within, gathering).await.unwrap_or(Err(Unread::TooSlow))
+}
+
 /// Whether the client says so itself.
 fn is_longer(headers: &HeaderMap, longest: usize) -> bool {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

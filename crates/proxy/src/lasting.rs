@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::stats::Counts;
+use crate::stats::{Counts, Ending};
 
 /// Answers that are read on at once for clients that are gone. Each holds a connection and little memory; what is beyond it is
 /// charged without.
@@ -18,18 +18,26 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Work that is carried on by a task of its own when it is dropped, within a bound of time; what comes of it is dropped.
 pub(crate) struct Lasting<T: Send + 'static> {
     work: Option<Work<T>>,
-    /// For how long it goes on; `None` if it ends with whoever waits for it.
-    within: Option<Duration>,
+    leave: Leave,
     counts: Arc<Counts>,
+}
+
+/// What follows when nobody waits any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leave {
+    /// For how long the work goes on; `None` if it ends at once.
+    pub(crate) within: Option<Duration>,
+    /// What is counted then; `None` if the work counts itself how it ends.
+    pub(crate) ending: Option<Ending>,
 }
 
 impl<T: Send + 'static> Lasting<T> {
     pub(crate) fn new(
         work: impl Future<Output = T> + Send + 'static,
-        within: Option<Duration>,
+        leave: Leave,
         counts: Arc<Counts>,
     ) -> Self {
-        Self { work: Some(Box::pin(work)), within, counts }
+        Self { work: Some(Box::pin(work)), leave, counts }
     }
 }
 
@@ -48,7 +56,11 @@ impl<T: Send + 'static> Future for Lasting<T> {
 
 impl<T: Send + 'static> Drop for Lasting<T> {
     fn drop(&mut self) {
-        if let (Some(work), Some(within)) = (self.work.take(), self.within) {
+        let Some(work) = self.work.take() else { return };
+        if let Some(ending) = self.leave.ending {
+            self.counts.ended(ending);
+        }
+        if let Some(within) = self.leave.within {
             carry_on(&self.counts, within, work);
         }
     }
@@ -80,7 +92,7 @@ mod tests {
             let _woken = gone.await;
             tell.send(())
         };
-        let mut lasting = Lasting::new(work, within, Arc::default());
+        let mut lasting = Lasting::new(work, Leave { within, ending: None }, Arc::default());
         let begun = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut lasting).poll(context))).await;
         assert!(begun.is_pending());
         drop(lasting);
@@ -101,7 +113,8 @@ mod tests {
             std::future::pending::<()>().await;
             drop(tell);
         };
-        drop(Lasting::new(work, Some(Duration::from_secs(30)), Arc::default()));
+        let leave = Leave { within: Some(Duration::from_secs(30)), ending: None };
+        drop(Lasting::new(work, leave, Arc::default()));
         assert!(told.await.is_err());
     }
 }

@@ -42,6 +42,11 @@ impl Standing {
         Self { verifier, digest, purpose, asking: None }
     }
 
+    /// The model that is used.
+    pub(crate) fn model(&self) -> &str {
+        &self.purpose.model
+    }
+
     /// Decides, at once if the key is in memory. A key that cannot be read is refused: what is forgotten was changed, as a rule.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         if self.asking.is_none()
