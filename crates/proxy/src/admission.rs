@@ -124,7 +124,7 @@ impl Gateway {
         let mut part = self.bodies.part();
         let bounds = (self.longest(&operation), self.shared.patience.body);
         let body = intake::read(&parts.headers, body, bounds, &mut part).await.map_err(unread)?;
-        let call = Call::read(&operation, parts.headers.get(CONTENT_TYPE), body)?;
+        let call = Call::read(&operation, parts.headers.get(CONTENT_TYPE), &body)?;
         let model: Box<str> = call.model().ok_or_else(|| Fault::field("model", "is required"))?.into();
         let purpose = Purpose { ip: client.0, environment: key.environment(), model: model.clone() };
         let verdict = self.admit(&key, &purpose.ask(), outcome).await?;
@@ -225,9 +225,13 @@ fn presented(headers: &HeaderMap) -> Result<&str, Denied> {
     }
 }
 
-/// Whether what the key may use is bounded, so that what cannot be bounded before it is sent must be refused.
+/// What bears on the key, so that what cannot be bounded before it is sent must be refused.
 fn budgeted(key: &CachedKey) -> Budgeted {
-    if key.budget().is_some() || key.tokens().is_some() { Budgeted::Yes } else { Budgeted::No }
+    match (key.budget(), key.tokens()) {
+        (Some(_), _) => Budgeted::Money,
+        (None, Some(_)) => Budgeted::Tokens,
+        (None, None) => Budgeted::No,
+    }
 }
 
 fn unavailable() -> Denied {

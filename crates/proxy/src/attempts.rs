@@ -114,7 +114,7 @@ impl Exchange {
         let hold = reserved.map_err(|refusal| Denied::of(&refusal, Some(&self.model)))?;
         let output = hold.units();
         let reading = Reading::of(&self.call, way);
-        let bill = Bill::new(hold, reading, Arc::clone(way), Arc::clone(&shared.counts));
+        let bill = Bill::new((hold, self.budgeted), reading, Arc::clone(way), Arc::clone(&shared.counts));
         let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
         let request = self.request(way, output)?;
         tab.sent();

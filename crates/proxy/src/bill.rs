@@ -10,6 +10,7 @@ use keystile_core::quota::Basis;
 use keystile_verify::{Hold, Settled};
 use parking_lot::Mutex;
 
+use crate::bounds::Budgeted;
 use crate::stats::Counts;
 use crate::usage::Reading;
 
@@ -18,7 +19,7 @@ use crate::usage::Reading;
 enum Progress {
     /// Nothing was sent: it costs nothing.
     Unsent,
-    /// It was sent, and nothing is known of what came of it: it costs all that is held.
+    /// It was sent, and nothing is known of what came of it: it costs all that is held, and its input where nothing had to be.
     Sent,
     /// There is an answer: it costs what that says, or what was counted of it.
     Answered,
@@ -30,27 +31,29 @@ pub(crate) struct Bill {
     hold: Option<Hold>,
     reading: Reading,
     upstream: Arc<Upstream>,
+    /// What the hold had to bound.
+    budgeted: Budgeted,
     counts: Arc<Counts>,
     progress: Progress,
 }
 
 impl Bill {
     pub(crate) const fn new(
-        hold: Hold,
+        (hold, budgeted): (Hold, Budgeted),
         reading: Reading,
         upstream: Arc<Upstream>,
         counts: Arc<Counts>,
     ) -> Self {
-        Self { hold: Some(hold), reading, upstream, counts, progress: Progress::Unsent }
+        Self { hold: Some(hold), reading, upstream, budgeted, counts, progress: Progress::Unsent }
     }
 
     fn settle(&mut self) {
         let Some(hold) = self.hold.take() else { return };
-        match self.progress {
-            Progress::Unsent => hold.release(),
+        match (self.progress, self.budgeted) {
+            (Progress::Unsent, _) => hold.release(),
             // A hold that is only dropped is charged wholly.
-            Progress::Sent => drop(hold),
-            Progress::Answered => {
+            (Progress::Sent, Budgeted::Tokens | Budgeted::Money) => drop(hold),
+            (Progress::Sent, Budgeted::No) | (Progress::Answered, _) => {
                 let (used, basis) = self.reading.used();
                 self.counts.used(&used);
                 hold.settle(settled(&self.upstream, used, basis));

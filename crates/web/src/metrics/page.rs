@@ -59,6 +59,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     events(app, page);
     log(app, page);
     webhooks(app, page);
+    app.gateway.write_metrics(page);
     store(app, page);
 }
 
