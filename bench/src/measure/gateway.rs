@@ -15,7 +15,7 @@ use crate::wrk::{Load, Run};
 const MODERATE_PAUSE: usize = 40;
 /// Limits and a budget that are counted and never full.
 const RPM: u64 = 1_000_000_000;
-const TPM: u64 = 1_000_000_000_000;
+const TPM: u64 = 1_000_000_000;
 const BUDGET_USD: f64 = 1_000_000.0;
 
 /// Both ways of one load, in turns.

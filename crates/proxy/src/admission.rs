@@ -25,7 +25,7 @@ use crate::intake::{self, Unread};
 use crate::lasting::{Lasting, Leave};
 use crate::operation::{Operation, Route};
 use crate::rate_headers::rate_headers;
-use crate::standing::{Purpose, Standing};
+use crate::standing::Purpose;
 use crate::stats::Ending;
 
 /// The only kind of key that may pass. Others were given out for something else, and have neither models nor a budget.
@@ -126,22 +126,21 @@ impl Gateway {
         let body = intake::read(&parts.headers, body, bounds, &mut part).await.map_err(unread)?;
         let call = Call::read(&operation, parts.headers.get(CONTENT_TYPE), &body)?;
         let model: Box<str> = call.model().ok_or_else(|| Fault::field("model", "is required"))?.into();
-        let purpose = Purpose { ip: client.0, environment: key.environment(), model: model.clone() };
+        let purpose = Purpose { ip: client.0, environment: key.environment(), model };
         let verdict = self.admit(&key, &purpose.ask(), outcome).await?;
-        let (shared, patience) = (Arc::clone(&self.shared), self.shared.patience);
+        let patience = self.shared.patience;
         let drain = key.budget().is_some().then_some(patience.drain);
         let leave = Leave { within: drain, ending: (!call.streams()).then_some(Ending::Left) };
         let exchange = Exchange {
             headers: headers::of_client(&parts.headers, operation.protocol()),
-            ways: self.ways(&key, &operation, &model).await?,
+            ways: self.ways(&key, &operation, &purpose.model).await?,
             budgeted: budgeted(&key),
             drain,
-            standing: Standing::new(Arc::clone(&shared.verifier), *key.digest(), purpose),
-            model,
+            purpose,
             request_id: request_id.as_str().into(),
             ends: Instant::now() + patience.total,
             key: Arc::clone(&key),
-            shared,
+            shared: Arc::clone(&self.shared),
             operation,
             call,
         };

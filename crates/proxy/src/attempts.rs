@@ -30,7 +30,7 @@ use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::relay::{Form, Relay, Source, Terms as RelayTerms};
 use crate::sse::Frames;
-use crate::standing::Standing;
+use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
 use crate::usage::Reading;
 
@@ -55,8 +55,8 @@ pub(crate) struct Exchange {
     pub(crate) budgeted: Budgeted,
     /// How long an answer is read on when the client is gone; `None` if it is not.
     pub(crate) drain: Option<Duration>,
-    pub(crate) standing: Standing,
-    pub(crate) model: Box<str>,
+    /// What it is for, which is asked about again while it is answered.
+    pub(crate) purpose: Purpose,
     pub(crate) request_id: Box<str>,
     pub(crate) ends: Instant,
 }
@@ -111,7 +111,7 @@ impl Exchange {
         let need = self.call.need(way, self.budgeted)?;
         let shared = &self.shared;
         let reserved = shared.verifier.reserve(&self.key, &need, self.terms()).await;
-        let hold = reserved.map_err(|refusal| Denied::of(&refusal, Some(&self.model)))?;
+        let hold = reserved.map_err(|refusal| Denied::of(&refusal, Some(&self.purpose.model)))?;
         let output = hold.units();
         let reading = Reading::of(&self.call, way);
         let bill = Bill::new((hold, self.budgeted), reading, Arc::clone(way), Arc::clone(&shared.counts));
@@ -136,7 +136,7 @@ impl Exchange {
         Terms {
             deadline: self.shared.patience.of_holds(),
             origin: Origin::Gateway,
-            model: self.model.clone(),
+            model: self.purpose.model.clone(),
             request_id: self.request_id.clone(),
         }
     }
@@ -165,13 +165,13 @@ impl Exchange {
         if !answer.response.status().is_success() {
             return self.pass_refusal_on(answer).await;
         }
-        match form_of(&answer.response) {
-            Whole::Events => {
-                let frames = Frames::new(self.operation.longest_event());
+        match manner_of(&answer.response) {
+            Manner::Events => {
+                let frames = Frames::within(self.operation.longest_event());
                 Ok(self.stream(answer, Form::Events(frames)))
             }
-            Whole::Pieces => Ok(self.stream(answer, Form::Opaque)),
-            Whole::Text => self.whole(answer).await,
+            Manner::Pieces => Ok(self.stream(answer, Form::Opaque)),
+            Manner::Whole => self.whole(answer).await,
         }
     }
 
@@ -183,7 +183,9 @@ impl Exchange {
         let source = Source { body, form, tab, place, streaming: counts.streaming() };
         let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
         let terms = RelayTerms { protocol, drain: self.drain, counts };
-        let relay = Relay::new(source, self.standing, pieces, terms);
+        let verifier = Arc::clone(&self.shared.verifier);
+        let standing = Standing::new(verifier, *self.key.digest(), self.purpose);
+        let relay = Relay::new(source, standing, pieces, terms);
         answered((parts.status, &parts.headers, clamped), Either::Right(relay))
     }
 
@@ -234,28 +236,28 @@ impl Exchange {
 }
 
 /// How a good answer is passed on.
-enum Whole {
+enum Manner {
     /// As events, which are read.
     Events,
     /// As it comes.
     Pieces,
-    /// When it is there.
-    Text,
+    /// When all of it is there.
+    Whole,
 }
 
 /// Usage stands in JSON and in events. Anything else, and what is longer than is read, is passed on as it comes.
-fn form_of(response: &Response<Incoming>) -> Whole {
+fn manner_of(response: &Response<Incoming>) -> Manner {
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is = |media_type: &[u8]| {
         content_type.get(..media_type.len()).is_some_and(|start| start.eq_ignore_ascii_case(media_type))
     };
     let is_long = response.body().size_hint().lower() > LONGEST_WHOLE as u64;
     if is(b"text/event-stream") {
-        Whole::Events
+        Manner::Events
     } else if is(b"application/json") && !is_long {
-        Whole::Text
+        Manner::Whole
     } else {
-        Whole::Pieces
+        Manner::Pieces
     }
 }
 

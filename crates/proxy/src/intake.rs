@@ -70,8 +70,8 @@ pub(crate) async fn gather_within<B>(
 where
     B: Body<Data = Bytes>,
 {
-    let gathering = gather(pin!(body), longest, part);
-    tokio::time::timeout(within, gathering).await.unwrap_or(Err(Unread::TooSlow))
+    let body = pin!(body);
+    tokio::time::timeout(within, gather(body, longest, part)).await.unwrap_or(Err(Unread::TooSlow))
 }
 
 /// Whether the client says so itself.

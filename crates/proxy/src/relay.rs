@@ -167,7 +167,7 @@ impl Source {
             pieces.moved();
             let Ok(bytes) = frame.into_data() else { continue };
             match &mut self.form {
-                Form::Events(frames) => frames.push(bytes).map_err(|_| Over::Broken)?,
+                Form::Events(frames) => frames.push(bytes),
                 Form::Opaque if bytes.is_empty() => {}
                 Form::Opaque => return Poll::Ready(self.tab.read(|_| bytes).ok_or(Over::Stopped)),
             }
@@ -196,10 +196,11 @@ impl Source {
         while let Some(Ok(frame)) = self.body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
             drained += bytes.len();
-            if drained > MOST_DRAINED || frames.push(bytes).is_err() {
+            if drained > MOST_DRAINED {
                 return;
             }
-            while let Some(event) = frames.next() {
+            frames.push(bytes);
+            for event in frames.by_ref() {
                 if self.tab.read(|reading| reading.frame(&event)).is_none() {
                     return;
                 }
@@ -215,7 +216,7 @@ impl Source {
 
 /// The next event that the client is to have; `None` if there is none that is whole.
 fn next_event(frames: &mut Frames, tab: &Tab) -> Result<Option<Bytes>, Over> {
-    while let Some(event) = frames.next() {
+    for event in frames.by_ref() {
         match tab.read(|reading| reading.frame(&event)).ok_or(Over::Stopped)? {
             Passing::Pass => return Ok(Some(event)),
             Passing::Drop => {}

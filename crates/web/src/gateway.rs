@@ -30,12 +30,12 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     (client, pace): (ClientIp, &Arc<Pace>),
     request_id: &RequestId,
-    traced: Option<Traced>,
+    traced: Option<&Traced>,
 ) -> Response<AnyBody> {
     let (began, verb) = (Instant::now(), Verb::of(request.method()));
     let called = Called::begin(request.method(), request.headers(), client);
     let answering = app.gateway.answer(request, client, request_id);
-    let (response, outcome) = match &traced {
+    let (response, outcome) = match traced {
         Some(Traced(span)) => answering.instrument(span.clone()).await,
         None => answering.await,
     };
@@ -45,7 +45,7 @@ pub(crate) async fn answer(
     if let Some(decision) = outcome.decision {
         app.metrics.decided(Face::Llm, decision);
     }
-    if let Some(traced) = &traced {
+    if let Some(traced) = traced {
         traced.answered(route, verb, status);
     }
     if status.is_server_error() && app.failures_logged.allows() {

@@ -132,7 +132,7 @@ impl Service {
             return render(ApiProblem::head_too_long(), request_id);
         }
         let traced = self.traced(&request, Verb::of(request.method()), request_id);
-        gateway::answer(&self.app, request, (client, &self.pace), request_id, traced).await
+        gateway::answer(&self.app, request, (client, &self.pace), request_id, traced.as_ref()).await
     }
 
     fn traced(&self, request: &Request<Incoming>, verb: Verb, request_id: &RequestId) -> Option<Traced> {
