@@ -96,7 +96,7 @@ async fn offer(world: &World, keystile: &Server, upstream: &Server) -> Result<St
         "base_url": format!("http://{}/v1", upstream.address()) });
     let provider = client.post(&format!("{tenant}/providers"), &bearer, &provider).await?.text("/id")?;
     let model = json!({ "name": "bench", "provider_id": provider, "context_window": 128_000,
-        "max_output_tokens": 4_096, "price": { "input": 0.15, "output": 0.6 } });
+        "max_output_tokens": 4_096, "price": { "input_usd_per_million": 0.15, "output_usd_per_million": 0.6 } });
     client.post(&format!("{tenant}/models"), &bearer, &model).await?.json()?;
     let key = json!({ "name": "LLM", "environment": "production", "kind": "virtual_llm",
         "allowed_models": ["bench"], "rpm_limit": RPM, "tpm_limit": TPM, "max_budget_usd": BUDGET_USD });

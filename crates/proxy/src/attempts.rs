@@ -167,8 +167,8 @@ impl Exchange {
         }
         match manner_of(&answer.response) {
             Manner::Events => {
-                let frames = Frames::within(self.operation.longest_event());
-                Ok(self.stream(answer, Form::Events(frames)))
+                let longest = self.operation.longest_event();
+                Ok(self.stream(answer, Form::Events(Frames::within(longest), longest)))
             }
             Manner::Pieces => Ok(self.stream(answer, Form::Opaque)),
             Manner::Whole => self.whole(answer).await,

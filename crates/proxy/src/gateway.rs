@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keystile_bearer::{ClientIp, RequestId, Room};
@@ -32,6 +32,9 @@ pub const GATEWAY_PREFIX: &str = "/v1/";
 const UNKNOWN_ROUTE: &str = "/v1/{path}";
 /// Where Anthropic's API is.
 const ANTHROPIC_PREFIX: &str = "/v1/messages";
+
+/// Where Anthropic's clients look for the name of a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The LLM gateway.
 pub struct Gateway {
@@ -97,12 +100,15 @@ impl Gateway {
         let mut outcome =
             Outcome { route: UNKNOWN_ROUTE, key: None, code: Code::Allowed.as_str(), decision: None };
         let passed = self.pass(visit, body, &mut outcome).await;
-        let response = passed.unwrap_or_else(|denied| {
+        let mut response = passed.unwrap_or_else(|denied| {
             outcome.code = denied.code();
             outcome.decision = denied.decision.or(outcome.decision);
             self.shared.counts.ended(denied.ending());
             denied.fault.into_response(protocol_of(&parts), request_id).map(Either::Left)
         });
+        if protocol_of(&parts) == Protocol::Anthropic {
+            response.headers_mut().insert(REQUEST_ID, request_id.clone().into_header());
+        }
         (response, outcome)
     }
 

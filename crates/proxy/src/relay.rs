@@ -51,8 +51,8 @@ pub(crate) struct Source {
 
 /// What an answer consists of.
 pub(crate) enum Form {
-    /// Events, which tell what is used.
-    Events(Frames),
+    /// Events, which tell what is used, each of at most so many bytes.
+    Events(Frames, usize),
     /// Bytes that tell nothing, such as of audio.
     Opaque,
 }
@@ -154,8 +154,8 @@ impl Source {
     /// The next piece, which is read for what it tells of usage.
     fn poll_next(&mut self, context: &mut Context<'_>, pieces: &mut Pieces) -> Poll<Result<Bytes, Over>> {
         loop {
-            if let Form::Events(frames) = &mut self.form
-                && let Some(piece) = next_event(frames, &self.tab)?
+            if let Form::Events(frames, longest) = &mut self.form
+                && let Some(piece) = next_event((frames, *longest), &self.tab)?
             {
                 return Poll::Ready(Ok(piece));
             }
@@ -167,7 +167,7 @@ impl Source {
             pieces.moved();
             let Ok(bytes) = frame.into_data() else { continue };
             match &mut self.form {
-                Form::Events(frames) => frames.push(bytes),
+                Form::Events(frames, _) => frames.push(bytes),
                 Form::Opaque if bytes.is_empty() => {}
                 Form::Opaque => return Poll::Ready(self.tab.read(|_| bytes).ok_or(Over::Stopped)),
             }
@@ -177,7 +177,7 @@ impl Source {
     /// What is there when the upstream has ended.
     fn rest(&mut self) -> Over {
         match &mut self.form {
-            Form::Events(frames) => {
+            Form::Events(frames, _) => {
                 let rest = frames.rest();
                 match self.tab.read(|reading| reading.frame(&rest)) {
                     Some(Passing::Pass) => Over::Whole(rest),
@@ -191,7 +191,7 @@ impl Source {
 
     /// Reads on, for what the answer tells of usage alone.
     async fn drain(mut self) {
-        let Form::Events(frames) = &mut self.form else { return };
+        let Form::Events(frames, _) = &mut self.form else { return };
         let mut drained = 0;
         while let Some(Ok(frame)) = self.body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
@@ -210,19 +210,27 @@ impl Source {
 
     /// Whether it consists of events, which tell what the answer cost, and could tell why it broke off.
     const fn tells_usage(&self) -> bool {
-        matches!(self.form, Form::Events(_))
+        matches!(self.form, Form::Events(..))
     }
 }
 
 /// The next event that the client is to have; `None` if there is none that is whole.
-fn next_event(frames: &mut Frames, tab: &Tab) -> Result<Option<Bytes>, Over> {
+fn next_event((frames, longest): (&mut Frames, usize), tab: &Tab) -> Result<Option<Bytes>, Over> {
     for event in frames.by_ref() {
+        if is_part(&event, longest) {
+            return Err(Over::Broken);
+        }
         match tab.read(|reading| reading.frame(&event)).ok_or(Over::Stopped)? {
             Passing::Pass => return Ok(Some(event)),
             Passing::Drop => {}
         }
     }
     Ok(None)
+}
+
+/// Whether this is the beginning of an event that is longer than any answer has, which no client should have to take.
+fn is_part(event: &[u8], longest: usize) -> bool {
+    event.len() >= longest && !event.ends_with(b"\n") && !event.ends_with(b"\r")
 }
 
 impl Body for Relay {
@@ -265,5 +273,16 @@ impl Drop for Relay {
 impl std::fmt::Debug for Relay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Relay")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_too_long_when_its_end_is_not_within_the_bound() {
+        assert!(is_part(b"data: ab", 8));
+        assert!(!is_part(b"data: a\n\n", 8) && !is_part(b"data: a\r\r", 8) && !is_part(b"data: a", 8));
     }
 }
