@@ -113,8 +113,8 @@ impl Exchange {
         let reserved = shared.verifier.reserve(&self.key, &need, self.terms()).await;
         let hold = reserved.map_err(|refusal| Denied::of(&refusal, Some(&self.purpose.model)))?;
         let output = hold.units();
-        let reading = Reading::of(&self.call, way);
-        let bill = Bill::new((hold, self.budgeted), reading, Arc::clone(way), Arc::clone(&shared.counts));
+        let reading = Reading::of(&self.call, way).within(output);
+        let bill = Bill::new(hold, reading, Arc::clone(way), Arc::clone(&shared.counts));
         let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
         let request = self.request(way, output)?;
         tab.sent();
@@ -177,7 +177,6 @@ impl Exchange {
 
     fn stream(self, answer: Answer, form: Form) -> Response<GatewayBody> {
         let Answer { response, place, tab, clamped, protocol } = answer;
-        tab.answered();
         let (parts, body) = response.into_parts();
         let counts = Arc::clone(&self.shared.counts);
         let source = Source { body, form, tab, place, streaming: counts.streaming() };
@@ -189,7 +188,7 @@ impl Exchange {
         answered((parts.status, &parts.headers, clamped), Either::Right(relay))
     }
 
-    /// An answer that is there wholly before any of it is passed on. Until then all is charged that is held, as nobody knows what it cost.
+    /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end.
     async fn whole(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
         let Answer { response, place: _place, tab, clamped, .. } = answer;
         let (parts, body) = response.into_parts();
@@ -208,8 +207,7 @@ impl Exchange {
                 return Err(fault.into());
             }
         };
-        tab.answered();
-        // The bill was settled meanwhile only if the server stops; the answer is paid for wholly then.
+        // The bill was settled meanwhile only if the server stops.
         let _read = tab.read(|reading| reading.whole(&bytes));
         drop(tab);
         Ok(answered((parts.status, &parts.headers, clamped), Either::Left(Full::new(bytes))))
@@ -245,7 +243,7 @@ enum Manner {
     Whole,
 }
 
-/// Usage stands in JSON and in events. Anything else, and what is longer than is read, is passed on as it comes.
+/// Usage stands in JSON and in events, and texts are counted. Anything else, and what is longer than is read, is passed on as it comes.
 fn manner_of(response: &Response<Incoming>) -> Manner {
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is = |media_type: &[u8]| {
@@ -254,7 +252,7 @@ fn manner_of(response: &Response<Incoming>) -> Manner {
     let is_long = response.body().size_hint().lower() > LONGEST_WHOLE as u64;
     if is(b"text/event-stream") {
         Manner::Events
-    } else if is(b"application/json") && !is_long {
+    } else if (is(b"application/json") || is(b"text/")) && !is_long {
         Manner::Whole
     } else {
         Manner::Pieces

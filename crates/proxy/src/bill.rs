@@ -10,19 +10,16 @@ use keystile_core::quota::Basis;
 use keystile_verify::{Hold, Settled};
 use parking_lot::Mutex;
 
-use crate::bounds::Budgeted;
 use crate::stats::Counts;
 use crate::usage::Reading;
 
 /// How far a request has come, which decides what it is charged if it goes no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// Nothing was sent: it costs nothing.
-    Unsent,
-    /// It was sent, and nothing is known of what came of it: it costs all that is held, and its input where nothing had to be.
+    /// Nothing was done for it: it costs nothing.
+    Undone,
+    /// It was sent: it costs what its answer says, and what it can have cost at most as far as that says nothing.
     Sent,
-    /// There is an answer: it costs what that says, or what was counted of it.
-    Answered,
 }
 
 /// One request to one upstream.
@@ -31,29 +28,25 @@ pub(crate) struct Bill {
     hold: Option<Hold>,
     reading: Reading,
     upstream: Arc<Upstream>,
-    /// What the hold had to bound.
-    budgeted: Budgeted,
     counts: Arc<Counts>,
     progress: Progress,
 }
 
 impl Bill {
     pub(crate) const fn new(
-        (hold, budgeted): (Hold, Budgeted),
+        hold: Hold,
         reading: Reading,
         upstream: Arc<Upstream>,
         counts: Arc<Counts>,
     ) -> Self {
-        Self { hold: Some(hold), reading, upstream, budgeted, counts, progress: Progress::Unsent }
+        Self { hold: Some(hold), reading, upstream, counts, progress: Progress::Undone }
     }
 
     fn settle(&mut self) {
         let Some(hold) = self.hold.take() else { return };
-        match (self.progress, self.budgeted) {
-            (Progress::Unsent, _) => hold.release(),
-            // A hold that is only dropped is charged wholly.
-            (Progress::Sent, Budgeted::Tokens | Budgeted::Money) => drop(hold),
-            (Progress::Sent, Budgeted::No) | (Progress::Answered, _) => {
+        match self.progress {
+            Progress::Undone => hold.release(),
+            Progress::Sent => {
                 let (used, basis) = self.reading.used();
                 self.counts.used(&used);
                 hold.settle(settled(&self.upstream, used, basis));
@@ -128,14 +121,9 @@ impl Tab {
         self.bill.lock().progress = Progress::Sent;
     }
 
-    /// From now on the answer says what it cost.
-    pub(crate) fn answered(&self) {
-        self.bill.lock().progress = Progress::Answered;
-    }
-
     /// Nothing was done for it after all.
     pub(crate) fn not_done(&self) {
-        self.bill.lock().progress = Progress::Unsent;
+        self.bill.lock().progress = Progress::Undone;
     }
 
     /// Reads a part of the answer; `None` if the bill was settled meanwhile, so that nothing more may be passed on.

@@ -22,7 +22,7 @@ use crate::pieces::{Due, Pieces};
 use crate::sse::Frames;
 use crate::standing::Standing;
 use crate::stats::{Counts, Ending, Streaming, Trouble};
-use crate::usage::Passing;
+use crate::usage::{Passing, Reading};
 
 /// Most that is read of an answer whose client is gone, in bytes: far more than any model says in the time that there is for it.
 const MOST_DRAINED: usize = 8 * 1024 * 1024;
@@ -201,7 +201,7 @@ impl Source {
             }
             frames.push(bytes);
             for event in frames.by_ref() {
-                if self.tab.read(|reading| reading.frame(&event)).is_none() {
+                if self.tab.read(|reading| is_last(reading, &event)).unwrap_or(true) {
                     return;
                 }
             }
@@ -226,6 +226,12 @@ fn next_event((frames, longest): (&mut Frames, usize), tab: &Tab) -> Result<Opti
         }
     }
     Ok(None)
+}
+
+/// Whether nothing more has to be waited for behind this event.
+fn is_last(reading: &mut Reading, event: &[u8]) -> bool {
+    reading.frame(event);
+    reading.is_complete()
 }
 
 /// Whether this is the beginning of an event that is longer than any answer has, which no client should have to take.
