@@ -41,10 +41,26 @@ pub(crate) struct Cpu {
 }
 
 impl Server {
+    /// Starts an upstream that speaks as a language model does, on the core of the load.
+    pub(crate) async fn upstream() -> Result<Self> {
+        let address = free_address()?;
+        let mut command = pinned(&built("llm")?, LOAD_CORE);
+        command.arg("upstream").arg(address.to_string());
+        Self::start(command, address).await
+    }
+
+    /// Starts a proxy that does nothing but pass on to `upstream`.
+    pub(crate) async fn proxy(upstream: &Self) -> Result<Self> {
+        let address = free_address()?;
+        let mut command = pinned(&built("llm")?, SERVER_CORE);
+        command.arg("proxy").arg(address.to_string()).arg(upstream.address.to_string());
+        Self::start(command, address).await
+    }
+
     /// Starts the server without a store, which gives `answer` to everything.
     pub(crate) async fn bare(answer: &str) -> Result<Self> {
         let address = free_address()?;
-        let mut command = pinned(&built("bare_hyper")?);
+        let mut command = pinned(&built("bare_hyper")?, SERVER_CORE);
         command.arg(address.to_string()).arg(answer);
         Self::start(command, address).await
     }
@@ -52,7 +68,7 @@ impl Server {
     /// Starts `keystile serve` on `folder`, or on the PostgreSQL that `flags` name.
     pub(crate) async fn keystile(folder: &Path, flags: &[&str]) -> Result<Self> {
         let address = free_address()?;
-        let mut command = pinned(&built("keystile")?);
+        let mut command = pinned(&built("keystile")?, SERVER_CORE);
         command.args(["serve", "--log", "warn", "--listen", &address.to_string(), "--data-dir"]).arg(folder);
         command.args(flags).env("KEYSTILE_OWNER_EMAIL", EMAIL).env("KEYSTILE_OWNER_PASSWORD", PASSWORD);
         Self::start(command, address).await
@@ -133,9 +149,9 @@ pub(crate) fn built(name: &str) -> Result<PathBuf> {
     bail!("{} is missing: run `cargo xtask bench`, which builds everything", path.display())
 }
 
-fn pinned(program: &Path) -> Command {
+fn pinned(program: &Path, core: &str) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", SERVER_CORE]).arg(program);
+    command.args(["--cpu-list", core]).arg(program);
     command
 }
 

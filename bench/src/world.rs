@@ -132,6 +132,15 @@ impl World {
         self.post("events", "/api/v1/events", &authorization, &body)
     }
 
+    /// Asks a language model with this key.
+    pub(crate) fn chat(&self, key: &str, streams: bool) -> Result<PathBuf> {
+        let question = "Say something about a fox and a dog, in one sentence.";
+        let body = json!({ "model": "bench", "stream": streams, "max_tokens": 64,
+            "messages": [{ "role": "user", "content": question }] });
+        let name = if streams { "chat-streamed" } else { "chat" };
+        self.post(name, "/v1/chat/completions", &format!("Bearer {key}"), &body.to_string())
+    }
+
     /// Makes a key.
     pub(crate) fn create(&self) -> Result<PathBuf> {
         let body = r#"{"name": "Checkout", "environment": "staging", "scopes": ["orders:read"]}"#;

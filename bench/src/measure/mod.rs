@@ -5,6 +5,7 @@ mod cold;
 mod console;
 mod control;
 mod events;
+mod gateway;
 mod hot;
 mod in_process;
 mod limited;
@@ -37,6 +38,7 @@ pub(crate) async fn everything(plan: Plan, table: &mut Table) -> Result<()> {
     }
     table.add(&beside::rows(&sqlite, plan).await?);
     table.add(&limited::rows(&sqlite, plan).await?);
+    table.add(&gateway::rows(&sqlite, plan).await?);
     match Postgres::start(Durability::On).map_err(|failure| anyhow!(failure)) {
         Ok(server) => {
             say(&format!("filling PostgreSQL with {} keys", plan.postgres_keys));

@@ -1,6 +1,5 @@
 //! One attempt: a POST, and what came of it.
 
-use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +7,12 @@ use std::time::Duration;
 use keystile_core::webhook::{Attempt, EXCERPT_MAX_BYTES, Reach};
 use keystile_core::{Clock, WebhookUrl};
 use keystile_manage::Target;
+use keystile_outbound::{LookUp, Way, is_not_reachable};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
-use tokio::sync::Semaphore;
 
-use crate::resolver::{LOOK_UPS, NotReachable, Resolver, Way};
+use crate::resolver::Resolver;
 use crate::signature::signatures;
 
 /// Longest wait for a connection.
@@ -34,7 +33,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 /// Sends messages, by two clients: one speaks TLS with all that may be reached, the other without it with what the operator lists.
 /// Neither follows redirects, goes through a proxy, or remembers cookies.
 pub(crate) struct Sender {
-    reach: Arc<Reach>,
+    look_up: LookUp,
     encrypted: Client,
     plain: Client,
     clock: Arc<dyn Clock>,
@@ -44,10 +43,10 @@ impl Sender {
     /// # Errors
     /// When TLS cannot be set up on this machine.
     pub(crate) fn new(reach: Arc<Reach>, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
-        let look_ups = Arc::new(Semaphore::new(LOOK_UPS));
-        let encrypted = client(&reach, Way::Encrypted, &look_ups)?;
-        let plain = client(&reach, Way::Plain, &look_ups)?;
-        Ok(Self { reach, encrypted, plain, clock })
+        let look_up = LookUp::new(reach);
+        let encrypted = client(&look_up, Way::Encrypted)?;
+        let plain = client(&look_up, Way::Plain)?;
+        Ok(Self { look_up, encrypted, plain, clock })
     }
 
     /// Sends a message under an id, signed now.
@@ -94,7 +93,7 @@ impl Sender {
         let parsed = Url::parse(url.as_str()).map_err(|_| UNSENDABLE)?;
         let host = parsed.host_str().unwrap_or_default();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
-        if literal.or(url.literal()).is_some_and(|ip| !way.may_take(&self.reach, ip)) {
+        if literal.or(url.literal()).is_some_and(|ip| !self.look_up.may_take(way, ip)) {
             return Err(NOT_REACHABLE);
         }
         let client = match way {
@@ -109,7 +108,7 @@ const UNSENDABLE: &str = "the URL cannot be sent to";
 const NOT_REACHABLE: &str =
     "the address is private, local or reserved, and not listed in KEYSTILE_WEBHOOK_ALLOW";
 
-fn client(reach: &Arc<Reach>, way: Way, look_ups: &Arc<Semaphore>) -> Result<Client, reqwest::Error> {
+fn client(look_up: &LookUp, way: Way) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("Keystile/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -120,7 +119,7 @@ fn client(reach: &Arc<Reach>, way: Way, look_ups: &Arc<Semaphore>) -> Result<Cli
         .timeout(TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .dns_resolver(Arc::new(Resolver::new(Arc::clone(reach), way, Arc::clone(look_ups))))
+        .dns_resolver(Arc::new(Resolver::new(look_up.clone(), way)))
         .build()
 }
 
@@ -144,17 +143,6 @@ fn why(error: &reqwest::Error) -> &'static str {
     } else {
         "the connection broke off before there was an answer"
     }
-}
-
-fn is_not_reachable(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(known) = cause {
-        if known.is::<NotReachable>() {
-            return true;
-        }
-        cause = known.source();
-    }
-    false
 }
 
 /// The beginning of an answer; nothing of one that is empty.

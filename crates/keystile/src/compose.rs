@@ -7,6 +7,7 @@ use keystile_core::Entropy;
 use keystile_courier::{Courier, Running as Telling};
 use keystile_engine::{Engine, Planes, SystemClock, SystemEntropy};
 use keystile_manage::ControlPlane;
+use keystile_proxy::Gateway;
 use keystile_store::{Location, Store};
 use keystile_web::{App, Server, ServerLimits};
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ use crate::stop;
 pub(crate) struct Running {
     engine: Engine,
     courier: Telling,
+    gateway: Arc<Gateway>,
     server: Server,
     envoy: Option<Server>,
     operations: Operations,
@@ -40,12 +42,13 @@ impl Running {
             .fill(&mut seed)
             .map_err(|error| Failure::because("request ids cannot be made", &error))?;
         let (planes, courier) = with_courier(engine.planes(), settings)?;
-        let app = App::new(planes, courier.clone(), http, u64::from_ne_bytes(seed));
+        let gateway = gateway(&planes, settings)?;
+        let app = App::new(planes, courier.clone(), Arc::clone(&gateway), http, u64::from_ne_bytes(seed));
         let limits = server_limits(settings)?;
         let more = clickhouse.metrics();
         let operations = Operations::bind(settings.operations_listen, &app, limits, more).await?;
         let (server, envoy) = bind(settings, app, limits).await?;
-        Ok(Self { engine, courier: courier.start(), server, envoy, operations, clickhouse })
+        Ok(Self { engine, courier: courier.start(), gateway, server, envoy, operations, clickhouse })
     }
 
     /// Every change of state.
@@ -68,6 +71,8 @@ impl Running {
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
         let operations = self.operations.start();
         serve(self.server, self.envoy, stop).await;
+        // Before the engine, which writes the ledger.
+        self.gateway.stop();
         self.courier.stop().await;
         self.engine.stop().await;
         self.clickhouse.stop().await;
@@ -84,6 +89,12 @@ fn with_courier(planes: &Planes, settings: &Settings) -> Result<(Planes, Courier
     let courier = Courier::new(of, (Arc::new(SystemClock), Arc::new(SystemEntropy)), reach);
     let courier = courier.map_err(|error| Failure::because("webhooks cannot be told", &error))?;
     Ok((planes, courier))
+}
+
+/// What passes requests of LLM keys on.
+fn gateway(planes: &Planes, settings: &Settings) -> Result<Arc<Gateway>, Failure> {
+    let gateway = Gateway::new(Arc::clone(&planes.verifier), &settings.gateway());
+    gateway.map(Arc::new).map_err(|error| Failure::because("the LLM gateway cannot be set up", &error))
 }
 
 /// Binds the listener of the API, and that for Envoy if there is to be one.

@@ -10,11 +10,11 @@ use http::header::{CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
+use keystile_bearer::{NoRoom, Part, Room};
 use keystile_core::Invalid;
 use serde::de::DeserializeOwned;
 
 use crate::problem::{ApiProblem, BUSY};
-use crate::room::{NoRoom, Part, Room};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

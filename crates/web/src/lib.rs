@@ -2,7 +2,7 @@
 //! where refusals become responses.
 //!
 //! A request comes through `server` (connections and their timeouts) to `service` (request id, the two hot
-//! paths) and either to a hot path or to `router`, which is the table of everything else. It must never
+//! paths) and either to a hot path, to the LLM gateway, or to `router`, which is the table of everything else. It must never
 //! read or write the store, only ask whether it answers, nor decide anything: it asks `manage` and `verify`.
 
 mod api;
@@ -13,6 +13,7 @@ mod console;
 mod document;
 mod extract;
 mod field_name;
+mod gateway;
 mod loggable;
 mod metrics;
 mod once;
@@ -23,7 +24,6 @@ mod readiness;
 mod refusals;
 mod reporters;
 mod request_log;
-mod room;
 mod router;
 mod server;
 mod service;

@@ -11,6 +11,7 @@ use keystile_bearer::{ClientIp, RequestId};
 use keystile_core::{Actor, Ask, Code, LogFace, LogMethod, LoggedRequest, PersonId, TenantId};
 use keystile_engine::Texts;
 use keystile_manage::Caller;
+use keystile_proxy::GATEWAY_PREFIX;
 use keystile_verify::{CachedKey, Verdict};
 use parking_lot::Mutex;
 
@@ -189,6 +190,7 @@ fn face_of(route: &str) -> LogFace {
         "/api/v1/events" => LogFace::Events,
         "/api/v1/auth/token" | "/api/v1/auth/token/refresh" => LogFace::Token,
         page if page == "/" || page.starts_with("/console") => LogFace::Console,
+        route if route.starts_with(GATEWAY_PREFIX) => LogFace::Llm,
         _ => LogFace::Management,
     }
 }

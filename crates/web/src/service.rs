@@ -15,6 +15,7 @@ use tracing::{Instrument, Span};
 
 use crate::api::verification::verify_key;
 use crate::authz::{envoy, forward};
+use crate::gateway;
 use crate::metrics::{Face, Hot, Listener, Verb};
 use crate::pace::{Pace, paced};
 use crate::problem::ApiProblem;
@@ -70,7 +71,7 @@ pub(crate) struct Service {
 
 impl Answering for Service {
     /// Answers one request. The two hot paths do not go through the router: matching a table and boxing
-    /// futures would cost them more than the verification itself. What is rare is boxed, because the future of
+    /// futures would cost them more than the verification itself. What is rare, or takes long, is boxed, because the future of
     /// a request is copied when it starts.
     async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let _open = self.pace.begin();
@@ -78,6 +79,10 @@ impl Answering for Service {
         let client = client_ip(self.peer, request.headers(), &self.app.settings.trusted_proxies);
         let mut response = match self.quick(&request) {
             Some(quick) => self.answer_quickly(quick, request, client, &request_id).await,
+            None if self.serves == Listener::Api && gateway::is_for_gateway(&request) => {
+                let passed = self.pass_on(request, client, &request_id);
+                Box::pin(passed.instrument(in_request(&request_id))).await
+            }
             None => {
                 let routed = self.route(request, client, &request_id);
                 Box::pin(routed.instrument(in_request(&request_id))).await
@@ -114,6 +119,20 @@ impl Service {
             tracing::info!(method, path, %client, status, request_id = request_id.as_str(), "answered");
         }
         response
+    }
+
+    /// Lets the LLM gateway answer.
+    async fn pass_on(
+        &self,
+        request: Request<Incoming>,
+        client: ClientIp,
+        request_id: &RequestId,
+    ) -> Response<AnyBody> {
+        if is_head_too_long(target_length(request.uri()), request.headers()) {
+            return render(ApiProblem::head_too_long(), request_id);
+        }
+        let traced = self.traced(&request, Verb::of(request.method()), request_id);
+        gateway::answer(&self.app, request, (client, &self.pace), request_id, traced.as_ref()).await
     }
 
     fn traced(&self, request: &Request<Incoming>, verb: Verb, request_id: &RequestId) -> Option<Traced> {

@@ -9,6 +9,7 @@ use keystile_courier::Courier;
 use keystile_engine::{Commits, Ingest, Planes, RequestLog};
 use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
+use keystile_proxy::Gateway;
 use keystile_store::Store;
 use keystile_verify::Verifier;
 use tracing::Instrument;
@@ -18,10 +19,9 @@ use crate::loggable::Words;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::reporters::Reporters;
-use crate::room::Room;
 use crate::router::openapi;
 use crate::traces::Traces;
-use keystile_bearer::RequestIds;
+use keystile_bearer::{RequestIds, Room};
 
 /// How requests are read.
 #[derive(Debug, Clone)]
@@ -53,6 +53,7 @@ pub struct Parts {
     pub(crate) ingest: Ingest,
     pub(crate) requests: RequestLog,
     pub(crate) courier: Courier,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
     pub(crate) reading: Arc<Reading>,
@@ -67,7 +68,13 @@ pub struct Parts {
 
 impl App {
     /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
-    pub fn new(planes: Planes, courier: Courier, settings: HttpSettings, seed: u64) -> Self {
+    pub fn new(
+        planes: Planes,
+        courier: Courier,
+        gateway: Arc<Gateway>,
+        settings: HttpSettings,
+        seed: u64,
+    ) -> Self {
         let Planes { control, verifier, store, commits, ingest, requests } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
@@ -81,6 +88,7 @@ impl App {
             ingest,
             requests,
             courier,
+            gateway,
             traces: settings.trace_ratio.map(Traces::new),
             failures_logged: Arc::default(),
             settings,

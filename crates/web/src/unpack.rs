@@ -6,11 +6,11 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
+use keystile_bearer::Part;
 use ruzstd::decoding::StreamingDecoder;
 use tokio::sync::Semaphore;
 
 use crate::problem::{ApiProblem, BUSY};
-use crate::room::Part;
 
 /// Most bytes that a body may unpack to. Unpacking stops there, however much would follow.
 pub(crate) const MAX_UNPACKED: usize = 8 * 1024 * 1024;

@@ -49,6 +49,8 @@ text_enum!(
         Introspection = "introspection",
         /// A service that has Keystile in its process.
         Guard = "guard",
+        /// A request to a language model went through the gateway.
+        Llm = "llm",
         /// Events were sent.
         Events = "events",
         /// A token was asked for, or exchanged.

@@ -10,6 +10,7 @@ use keystile_courier::Courier;
 use keystile_engine::{Engine, EngineSettings, SystemClock, SystemEntropy};
 use keystile_guard::{Authority, Guard, InProcess, Peer, Remote, VerifiedKey};
 use keystile_manage::FirstOwner;
+use keystile_proxy::{Gateway, GatewaySettings};
 use keystile_testkit::http::{Answer, Http};
 use keystile_web::{App, HttpSettings, Server, ServerLimits};
 use serde_json::{Value, json};
@@ -68,7 +69,9 @@ impl World {
         let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
             (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let courier = Courier::new(of, (clock, entropy), Reach::default()).unwrap();
-        let app = App::new(planes, courier, http, SEED);
+        let upstreams = GatewaySettings::reaching(Reach::default());
+        let gateway = Arc::new(Gateway::new(Arc::clone(&planes.verifier), &upstreams).unwrap());
+        let app = App::new(planes, courier, gateway, http, SEED);
         let limits = ServerLimits { drain: Duration::from_secs(1), ..ServerLimits::default() };
         let server = Server::bind(([127, 0, 0, 1], 0).into(), app, limits).await.unwrap();
         let address = server.address().unwrap().to_string();

@@ -1,6 +1,7 @@
 //! Settings from flags, environment variables and a file, under the same names.
 
 mod clickhouse;
+mod gateway;
 mod list;
 mod trace;
 mod url;
@@ -95,6 +96,22 @@ settings! {
     body_memory_mib: usize, "KEYSTILE_BODY_MEMORY_MIB", "N";
     /// Seconds that open requests get to end when the server stops [default: 10].
     drain_seconds: u64, "KEYSTILE_DRAIN_SECONDS", "N";
+    /// Longest body of a request to the LLM gateway, in MiB, but for uploads of audio and images [default: 16].
+    gateway_body_mib: usize, "KEYSTILE_GATEWAY_BODY_MIB", "N";
+    /// Longest body of a request to the LLM gateway that uploads audio or images, in MiB [default: 25].
+    gateway_media_mib: usize, "KEYSTILE_GATEWAY_MEDIA_MIB", "N";
+    /// Memory for the bodies of requests in the LLM gateway that are on their way, in MiB, and as much for answers that are read as a whole; one for which it has no room is answered 503 [default: 256].
+    gateway_body_memory_mib: usize, "KEYSTILE_GATEWAY_BODY_MEMORY_MIB", "N";
+    /// Seconds that a connection to an upstream of the LLM gateway may take [default: 5].
+    gateway_connect_seconds: u64, "KEYSTILE_GATEWAY_CONNECT_SECONDS", "N";
+    /// Seconds until an upstream must begin to answer with a stream; then the next one is tried [default: 60].
+    gateway_first_byte_seconds: u64, "KEYSTILE_GATEWAY_FIRST_BYTE_SECONDS", "N";
+    /// Seconds that may pass between two pieces of an upstream's answer [default: 120].
+    gateway_idle_seconds: u64, "KEYSTILE_GATEWAY_IDLE_SECONDS", "N";
+    /// Seconds that a request to the LLM gateway may take altogether [default: 600].
+    gateway_total_seconds: u64, "KEYSTILE_GATEWAY_TOTAL_SECONDS", "N";
+    /// Seconds for which an answer is read on whose client has gone away, so that a key with a budget is charged exactly what it cost [default: 30].
+    gateway_drain_seconds: u64, "KEYSTILE_GATEWAY_DRAIN_SECONDS", "N";
     /// Where requests are logged: in the store, in ClickHouse, or in both. From ClickHouse alone the API, the console and the command line read nothing; what is logged can still be watched as it comes [default: store; both, if --clickhouse-url is given].
     request_log: LogPlace, "KEYSTILE_REQUEST_LOG";
     /// Where the HTTP interface of ClickHouse is that takes the request log, such as http://127.0.0.1:8123 [default: none]. `keystile clickhouse-schema` prints the statement that makes the table.

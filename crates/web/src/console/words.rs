@@ -53,6 +53,7 @@ pub(super) const fn face(face: LogFace) -> Word {
         LogFace::ExtAuthz => word("Envoy", "An Envoy asked whether to let a request through."),
         LogFace::Introspection => word("Introspection", "A service asked what a token is (OAuth 2.0)."),
         LogFace::Guard => word("Guard", "A service that has Keystile within itself decided."),
+        LogFace::Llm => word("LLM", "A request to a language model, through the LLM gateway."),
         LogFace::Events => word("Events", "A source sent events."),
         LogFace::Token => word("Token", "A token was asked for, or exchanged."),
         LogFace::Management => word("API", "A call of Keystile's own API."),

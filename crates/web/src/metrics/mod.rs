@@ -58,10 +58,13 @@ pub(crate) enum Face {
     Introspection,
     /// The key is the credential of a call to Keystile itself.
     Caller,
+    /// The key is the credential of a request to the LLM gateway.
+    Llm,
 }
 
 impl Face {
-    const ALL: [Self; 5] = [Self::Verify, Self::Authz, Self::Envoy, Self::Introspection, Self::Caller];
+    const ALL: [Self; 6] =
+        [Self::Verify, Self::Authz, Self::Envoy, Self::Introspection, Self::Caller, Self::Llm];
 
     const fn name(self) -> &'static str {
         match self {
@@ -70,6 +73,7 @@ impl Face {
             Self::Envoy => "envoy",
             Self::Introspection => "introspection",
             Self::Caller => "caller",
+            Self::Llm => "llm",
         }
     }
 }

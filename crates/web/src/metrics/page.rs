@@ -59,6 +59,8 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     events(app, page);
     log(app, page);
     webhooks(app, page);
+    app.gateway.write_metrics(page);
+    quota(app, page);
     store(app, page);
 }
 
@@ -267,6 +269,22 @@ fn webhooks(app: &App, page: &mut Exposition) {
     let help = "How long the oldest of them has waited.";
     let waited = app.courier.oldest_waits_for().as_secs_f64();
     page.gauge("keystile_webhook_oldest_pending_seconds", help).value(&[], waited);
+}
+
+fn quota(app: &App, page: &mut Exposition) {
+    let stats = app.verifier.quota_stats();
+    let help = "Tokens and money that are held for requests under way: how many such holds there are.";
+    page.gauge("keystile_holds_open", help).size(&[], stats.holds);
+    let help = "Lineages of keys with holds, leases, or charges that are not written.";
+    page.gauge("keystile_holds_accounts", help).size(&[], stats.accounts);
+    page.gauge("keystile_charges_pending", "Charges that are not written to the ledger yet.")
+        .size(&[], stats.charges_waiting);
+    let help = "Times that charges could not be written; they are tried again.";
+    page.counter("keystile_charge_flush_failures_total", help).count(&[], stats.flush_failures);
+    let help = "Times that a part of a budget was leased, or asked for in vain.";
+    page.counter("keystile_budget_leases_total", help).count(&[], stats.leases);
+    let help = "Holds that were charged in full, as nobody settled them in time.";
+    page.counter("keystile_holds_overdue_total", help).count(&[], stats.overdue);
 }
 
 fn store(app: &App, page: &mut Exposition) {

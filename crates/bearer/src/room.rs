@@ -6,42 +6,47 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// How many bytes of unfinished bodies there are, and may be. Without it, many clients that send much and never end would
 /// fill the memory, each within its own bound.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub struct Room {
     held: AtomicUsize,
     most: usize,
     refused: AtomicU64,
 }
 
 impl Room {
-    pub(crate) const fn new(most: usize) -> Self {
+    /// Room for so many bytes.
+    pub const fn new(most: usize) -> Self {
         Self { held: AtomicUsize::new(0), most, refused: AtomicU64::new(0) }
     }
 
     /// Bytes of unfinished bodies now, and how many there may be.
-    pub(crate) fn held_of_most(&self) -> (usize, usize) {
+    pub fn held_of_most(&self) -> (usize, usize) {
         (self.held.load(Ordering::Relaxed), self.most)
     }
 
     /// Bodies for which there was no room.
-    pub(crate) fn refused(&self) -> u64 {
+    pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
     /// The part of one body, empty at first. It is given back when the value is dropped.
-    pub(crate) const fn part(&self) -> Part<'_> {
+    pub const fn part(&self) -> Part<'_> {
         Part { room: self, bytes: 0 }
     }
 }
 
 /// What one body takes.
 #[derive(Debug)]
-pub(crate) struct Part<'a> {
+pub struct Part<'a> {
     room: &'a Room,
     bytes: usize,
 }
 
 impl Part<'_> {
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+    /// Takes so many bytes more. What did not fit is taken all the same, until the part is dropped: whoever is refused drops it.
+    ///
+    /// # Errors
+    /// When there are too many bytes.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if before.saturating_add(bytes) <= self.room.most {
@@ -60,7 +65,7 @@ impl Drop for Part<'_> {
 
 /// There are too many bodies at once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct NoRoom;
+pub struct NoRoom;
 
 impl fmt::Display for NoRoom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

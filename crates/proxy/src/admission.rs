@@ -1,0 +1,248 @@
+//! Admission: one way in for all routes. What a request asks for, whose key it has, what its body says, and what may serve it; then it
+//! is on its way (`attempts`).
+
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Response};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use keystile_bearer::{ClientIp, Credential, RequestId, read_credential};
+use keystile_core::llm::{Upstream, Upstreams};
+use keystile_core::{Ask, Code, Refusal};
+use keystile_verify::{CachedKey, Verdict};
+use tokio::time::Instant;
+
+use crate::attempts::{Exchange, MOST_ATTEMPTS};
+use crate::bounds::Budgeted;
+use crate::call::Call;
+use crate::denied::Denied;
+use crate::fault::Fault;
+use crate::gateway::{Gateway, GatewayBody, Outcome};
+use crate::headers;
+use crate::intake::{self, Unread};
+use crate::lasting::{Lasting, Leave};
+use crate::operation::{Operation, Route};
+use crate::rate_headers::rate_headers;
+use crate::standing::Purpose;
+use crate::stats::Ending;
+
+/// The only kind of key that may pass. Others were given out for something else, and have neither models nor a budget.
+const KIND: &str = "virtual_llm";
+/// Where clients send a key, beside `Authorization: Bearer`: Anthropic's, and Azure's.
+const KEY_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
+
+/// Who asks, beside the key.
+#[derive(Clone, Copy)]
+pub(crate) struct Visit<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) client: ClientIp,
+    pub(crate) request_id: &'a RequestId,
+}
+
+impl Gateway {
+    /// Passes a request on, if that may be.
+    pub(crate) async fn pass(
+        &self,
+        visit: Visit<'_>,
+        body: Incoming,
+        outcome: &mut Outcome,
+    ) -> Result<Response<GatewayBody>, Denied> {
+        let operation = match Operation::of(&visit.parts.method, visit.parts.uri.path()) {
+            Route::Found(operation) => operation,
+            Route::Unknown => return Err(Fault::unknown_route().into()),
+            Route::WrongMethod(allow) => return Err(Fault::wrong_method(allow).into()),
+        };
+        outcome.route = operation.route();
+        let key = self.holder(visit, outcome).await?;
+        match &operation {
+            Operation::Models => self.models(visit, &key, None, outcome).await,
+            Operation::Model(name) => self.models(visit, &key, Some(name), outcome).await,
+            Operation::ChatCompletions
+            | Operation::Responses
+            | Operation::Completions
+            | Operation::Embeddings
+            | Operation::Moderations
+            | Operation::ImagesGenerations
+            | Operation::ImagesEdits
+            | Operation::ImagesVariations
+            | Operation::AudioSpeech
+            | Operation::AudioTranscriptions
+            | Operation::AudioTranslations
+            | Operation::Messages
+            | Operation::CountTokens => self.exchange(visit, body, (operation, key), outcome).await,
+        }
+    }
+
+    /// The key, if it may use the gateway at all. Nobody else's body is read. It counts against no limit yet, as it is not known what is
+    /// asked of it.
+    async fn holder(&self, visit: Visit<'_>, outcome: &mut Outcome) -> Result<Arc<CachedKey>, Denied> {
+        let presented = presented(&visit.parts.headers)?;
+        let ask = Ask { ip: visit.client.0, ..Ask::ANYTHING };
+        let Verdict { key, outcome: seen, .. } = self.shared.verifier.look(presented, &ask).await;
+        outcome.key.clone_from(&key);
+        seen.map_err(|refusal| Denied::of(&refusal, None))?;
+        let key = key.ok_or_else(Fault::unavailable)?;
+        if key.kind() == KIND { Ok(key) } else { Err(Fault::wrong_kind(key.kind(), KIND).into()) }
+    }
+
+    /// Decides, and counts the request against limits on requests.
+    pub(crate) async fn admit(
+        &self,
+        key: &CachedKey,
+        ask: &Ask<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<Verdict, Denied> {
+        let verdict = self.shared.verifier.verify_held(*key.digest(), ask).await;
+        outcome.decision = Some(verdict.code());
+        match &verdict.outcome {
+            Ok(()) => Ok(verdict),
+            Err(refusal) => Err(Denied::of(refusal, ask.model)),
+        }
+    }
+
+    /// What the key's tenant may be served by.
+    pub(crate) async fn upstreams(&self, key: &CachedKey) -> Result<Arc<Upstreams>, Denied> {
+        let (verifier, tenant_id) = (&self.shared.verifier, key.tenant_id());
+        match verifier.try_upstreams(tenant_id) {
+            Some(upstreams) => Ok(upstreams),
+            None => Box::pin(verifier.upstreams(tenant_id)).await.map_err(|_| unavailable()),
+        }
+    }
+
+    /// Admits a request, and sends it on its way.
+    async fn exchange(
+        &self,
+        visit: Visit<'_>,
+        body: Incoming,
+        (operation, key): (Operation, Arc<CachedKey>),
+        outcome: &mut Outcome,
+    ) -> Result<Response<GatewayBody>, Denied> {
+        let Visit { parts, client, request_id } = visit;
+        let mut part = self.bodies.part();
+        let bounds = (self.longest(&operation), self.shared.patience.body);
+        let body = intake::read(&parts.headers, body, bounds, &mut part).await.map_err(unread)?;
+        let call = Call::read(&operation, parts.headers.get(CONTENT_TYPE), &body)?;
+        let model: Box<str> = call.model().ok_or_else(|| Fault::field("model", "is required"))?.into();
+        let purpose = Purpose { ip: client.0, environment: key.environment(), model };
+        let verdict = self.admit(&key, &purpose.ask(), outcome).await?;
+        let patience = self.shared.patience;
+        let drain = key.budget().is_some().then_some(patience.drain);
+        let leave = Leave { within: drain, ending: (!call.streams()).then_some(Ending::Left) };
+        let exchange = Exchange {
+            headers: headers::of_client(&parts.headers, operation.protocol()),
+            ways: self.ways(&key, &operation, &purpose.model).await?,
+            budgeted: budgeted(&key),
+            drain,
+            purpose,
+            request_id: request_id.as_str().into(),
+            ends: Instant::now() + patience.total,
+            key: Arc::clone(&key),
+            shared: Arc::clone(&self.shared),
+            operation,
+            call,
+        };
+        let counts = Arc::clone(&self.shared.counts);
+        let mut response = Lasting::new(exchange.carry_out(), leave, counts).await?;
+        self.count(&response);
+        response.headers_mut().extend(self.limits_left(&key, &verdict).await);
+        Ok(response)
+    }
+
+    /// What may serve a model to a key, in the order in which it is tried. A key with a budget is not served at an unknown price.
+    async fn ways(
+        &self,
+        key: &CachedKey,
+        operation: &Operation,
+        model: &str,
+    ) -> Result<Vec<Arc<Upstream>>, Denied> {
+        let upstreams = self.upstreams(key).await?;
+        let found = upstreams.find(model, operation.protocol(), key.environment());
+        let mut ways: Vec<_> = found.cloned().collect();
+        if ways.is_empty() {
+            return Err(Fault::model_not_found(model).into());
+        }
+        if key.budget().is_some() && !operation.is_free() {
+            ways.retain(|way| way.model.price.is_some());
+        }
+        if ways.is_empty() {
+            return Err(Fault::price_unknown(model).into());
+        }
+        ways.truncate(MOST_ATTEMPTS);
+        Ok(ways)
+    }
+
+    /// What the key may still use, for clients that look; nothing if that cannot be known now.
+    pub(crate) async fn limits_left(&self, key: &Arc<CachedKey>, verdict: &Verdict) -> HeaderMap {
+        match self.shared.verifier.room(key).await {
+            Ok(room) => rate_headers(&room, verdict.limits()),
+            Err(_) => HeaderMap::new(),
+        }
+    }
+
+    /// Counts an answer that is there; one that is passed on as it comes counts itself at its end.
+    fn count(&self, response: &Response<GatewayBody>) {
+        match (response.body(), response.status().is_success()) {
+            (Either::Right(_), _) => {}
+            (Either::Left(_), true) => self.shared.counts.ended(Ending::Answered),
+            (Either::Left(_), false) => self.shared.counts.ended(Ending::UpstreamRefused),
+        }
+    }
+
+    const fn longest(&self, operation: &Operation) -> usize {
+        match operation {
+            Operation::ImagesEdits
+            | Operation::ImagesVariations
+            | Operation::AudioTranscriptions
+            | Operation::AudioTranslations => self.bounds.longest_media,
+            Operation::ChatCompletions
+            | Operation::Responses
+            | Operation::Completions
+            | Operation::Embeddings
+            | Operation::Models
+            | Operation::Model(_)
+            | Operation::Moderations
+            | Operation::ImagesGenerations
+            | Operation::AudioSpeech
+            | Operation::Messages
+            | Operation::CountTokens => self.bounds.longest,
+        }
+    }
+}
+
+/// The text of the key that was sent.
+fn presented(headers: &HeaderMap) -> Result<&str, Denied> {
+    let refuse = |code| Denied::of(&Refusal::Plain(code), None);
+    match read_credential(headers, &KEY_HEADERS) {
+        Ok(Some(Credential::Key(text))) => Ok(text),
+        // A person's token opens the API, and no upstream.
+        Ok(Some(Credential::Token(_))) => Err(refuse(Code::KeyMalformed)),
+        Ok(None) => Err(refuse(Code::KeyMissing)),
+        Err(unreadable) => Err(refuse(unreadable.code())),
+    }
+}
+
+/// What bears on the key, so that what cannot be bounded before it is sent must be refused.
+fn budgeted(key: &CachedKey) -> Budgeted {
+    match (key.budget(), key.tokens()) {
+        (Some(_), _) => Budgeted::Money,
+        (None, Some(_)) => Budgeted::Tokens,
+        (None, None) => Budgeted::No,
+    }
+}
+
+fn unavailable() -> Denied {
+    Denied::of(&Refusal::Plain(Code::EnforcementUnavailable), None)
+}
+
+fn unread(unread: Unread) -> Denied {
+    let fault = match unread {
+        Unread::TooLarge(longest) => Fault::too_large(longest as u64),
+        Unread::NoRoom => Fault::busy(),
+        Unread::TooSlow => Fault::invalid("the body took too long"),
+        Unread::BrokeOff => Fault::invalid("the body broke off"),
+    };
+    fault.into()
+}

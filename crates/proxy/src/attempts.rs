@@ -1,0 +1,311 @@
+//! A request on its way to upstreams: to the first that takes it, in order of rank. Another one is tried until something of an answer
+//! is on its way to the client, and never after that.
+//!
+//! Each attempt holds what it may cost at its own price, and is settled by itself. So at no moment more is held than one attempt may cost,
+//! and an attempt that may have cost something is charged, whatever the next one does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Incoming};
+use keystile_core::llm::{Protocol, Upstream};
+use keystile_core::quota::Origin;
+use keystile_verify::{CachedKey, Terms};
+use tokio::time::Instant;
+
+use crate::bill::{Bill, Tab};
+use crate::bounds::Budgeted;
+use crate::call::Call;
+use crate::client::{Failure, Place};
+use crate::denied::Denied;
+use crate::fault::Fault;
+use crate::gateway::{GatewayBody, Shared};
+use crate::headers::{self, X_OUTPUT_CLAMPED};
+use crate::intake::{self, Unread};
+use crate::operation::Operation;
+use crate::pieces::Pieces;
+use crate::relay::{Form, Relay, Source, Terms as RelayTerms};
+use crate::sse::Frames;
+use crate::standing::{Purpose, Standing};
+use crate::stats::Trouble;
+use crate::usage::Reading;
+
+/// Upstreams that one request is sent to at most: its client waits meanwhile.
+pub(crate) const MOST_ATTEMPTS: usize = 4;
+/// Longest answer that is read as a whole, in bytes. A longer one, such as of many images, is passed on as it comes, and charged with
+/// what was counted of the request.
+const LONGEST_WHOLE: usize = 32 * 1024 * 1024;
+/// Longest refusal of an upstream that is passed on, in bytes.
+const LONGEST_REFUSAL: usize = 256 * 1024;
+
+/// A request that is admitted.
+pub(crate) struct Exchange {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) key: Arc<CachedKey>,
+    pub(crate) operation: Operation,
+    pub(crate) call: Call,
+    /// Fields that pass to upstreams.
+    pub(crate) headers: HeaderMap,
+    /// Upstreams that can serve it, in the order in which they are tried; there is one at least.
+    pub(crate) ways: Vec<Arc<Upstream>>,
+    pub(crate) budgeted: Budgeted,
+    /// How long an answer is read on when the client is gone; `None` if it is not.
+    pub(crate) drain: Option<Duration>,
+    /// What it is for, which is asked about again while it is answered.
+    pub(crate) purpose: Purpose,
+    pub(crate) request_id: Box<str>,
+    pub(crate) ends: Instant,
+}
+
+/// An upstream answers.
+struct Answer {
+    response: Response<Incoming>,
+    place: Place,
+    tab: Tab,
+    /// The cap on its output that the client did not ask for.
+    clamped: Option<u64>,
+    protocol: Protocol,
+}
+
+impl Exchange {
+    /// Sends the request to one upstream after the other, until there is an answer to pass on.
+    ///
+    /// # Errors
+    /// What the client is told instead: that its limits do not allow it, or that no upstream answers.
+    pub(crate) async fn carry_out(self) -> Result<Response<GatewayBody>, Denied> {
+        let counts = &self.shared.counts;
+        let mut failed = Failure::Unconnected;
+        for (place, way) in self.ways.iter().enumerate() {
+            let is_last = place + 1 == self.ways.len();
+            match self.attempt(way).await? {
+                Ok(answer) => match trouble(answer.response.status()) {
+                    Some(trouble) if !is_last => {
+                        counts.trouble(trouble);
+                        answer.tab.not_done();
+                    }
+                    None | Some(_) => return self.pass_on(answer).await,
+                },
+                Err(failure) => {
+                    counts.trouble(failure.into());
+                    failed = failure;
+                }
+            }
+            if !is_last {
+                counts.failed_over();
+            }
+        }
+        let fault = match failed {
+            Failure::Late => Fault::upstream_timeout(),
+            Failure::Broken => Fault::upstream_broke_off(),
+            Failure::Unconnected | Failure::Forbidden => Fault::upstream_unreachable(),
+        };
+        Err(fault.into())
+    }
+
+    /// The answer of one upstream, or why there is none.
+    async fn attempt(&self, way: &Arc<Upstream>) -> Result<Result<Answer, Failure>, Denied> {
+        let need = self.call.need(way, self.budgeted)?;
+        let shared = &self.shared;
+        let reserved = shared.verifier.reserve(&self.key, &need, self.terms()).await;
+        let hold = reserved.map_err(|refusal| Denied::of(&refusal, Some(&self.purpose.model)))?;
+        let output = hold.units();
+        let reading = Reading::of(&self.call, way).within(output);
+        let bill = Bill::new(hold, reading, Arc::clone(way), Arc::clone(&shared.counts));
+        let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
+        let request = self.request(way, output)?;
+        tab.sent();
+        match shared.client.send(request, self.head_within()).await {
+            Ok((response, place)) => {
+                let (clamped, protocol) = (self.call.clamped(output), way.provider.protocol);
+                Ok(Ok(Answer { response, place, tab, clamped, protocol }))
+            }
+            Err(failure) => {
+                if !failure.may_cost() {
+                    tab.not_done();
+                }
+                Ok(Err(failure))
+            }
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            deadline: self.shared.patience.of_holds(),
+            origin: Origin::Gateway,
+            model: self.purpose.model.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    /// How long the head of an answer may take: of one that comes as a whole, as long as the whole.
+    fn head_within(&self) -> Duration {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        if self.call.streams() { left.min(self.shared.patience.first_byte) } else { left }
+    }
+
+    /// The request as it is made for an upstream. Nothing of the client's is in it that was not understood.
+    fn request(&self, way: &Upstream, output: u64) -> Result<Request<Full<Bytes>>, Fault> {
+        let (content_type, body) = self.call.for_upstream(way, output)?;
+        let url = format!("{}{}", way.provider.base_url.as_str(), self.operation.path());
+        let mut request = Request::post(url).body(Full::new(body)).map_err(|_| Fault::upstream_unreachable())?;
+        let fields = request.headers_mut();
+        fields.clone_from(&self.headers);
+        fields.insert(CONTENT_TYPE, content_type);
+        let credential = headers::credential(way.provider.protocol, &way.credential);
+        let (name, value) = credential.map_err(|_| Fault::upstream_refused())?;
+        fields.insert(name, value);
+        Ok(request)
+    }
+
+    async fn pass_on(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
+        if !answer.response.status().is_success() {
+            return self.pass_refusal_on(answer).await;
+        }
+        match manner_of(&answer.response) {
+            Manner::Events => {
+                let longest = self.operation.longest_event();
+                Ok(self.stream(answer, Form::Events(Frames::within(longest), longest)))
+            }
+            Manner::Pieces => Ok(self.stream(answer, Form::Opaque)),
+            Manner::Whole => self.whole(answer).await,
+        }
+    }
+
+    fn stream(self, answer: Answer, form: Form) -> Response<GatewayBody> {
+        let Answer { response, place, tab, clamped, protocol } = answer;
+        let (parts, body) = response.into_parts();
+        let counts = Arc::clone(&self.shared.counts);
+        let source = Source { body, form, tab, place, streaming: counts.streaming() };
+        let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
+        let terms = RelayTerms { protocol, drain: self.drain, counts };
+        let verifier = Arc::clone(&self.shared.verifier);
+        let standing = Standing::new(verifier, *self.key.digest(), self.purpose);
+        let relay = Relay::new(source, standing, pieces, terms);
+        answered((parts.status, &parts.headers, clamped), Either::Right(relay))
+    }
+
+    /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end.
+    async fn whole(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
+        let Answer { response, place: _place, tab, clamped, .. } = answer;
+        let (parts, body) = response.into_parts();
+        let mut part = self.shared.answers.part();
+        let within = self.ends.saturating_duration_since(Instant::now());
+        let counts = &self.shared.counts;
+        let bytes = match intake::gather_within(body, (LONGEST_WHOLE, within), &mut part).await {
+            Ok(bytes) => bytes,
+            Err(unread) => {
+                counts.trouble(if unread == Unread::TooSlow { Trouble::Late } else { Trouble::Broken });
+                let fault = match unread {
+                    Unread::TooSlow => Fault::upstream_timeout(),
+                    Unread::NoRoom => Fault::busy(),
+                    Unread::BrokeOff | Unread::TooLarge(_) => Fault::upstream_broke_off(),
+                };
+                return Err(fault.into());
+            }
+        };
+        // The bill was settled meanwhile only if the server stops.
+        let _read = tab.read(|reading| reading.whole(&bytes));
+        drop(tab);
+        Ok(answered((parts.status, &parts.headers, clamped), Either::Left(Full::new(bytes))))
+    }
+
+    /// A refusal in the upstream's own words, unless it is about the gateway. It costs nothing.
+    async fn pass_refusal_on(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
+        let Answer { response, place: _place, tab, .. } = answer;
+        tab.not_done();
+        drop(tab);
+        let (parts, body) = response.into_parts();
+        let counts = &self.shared.counts;
+        if let Some(trouble) = trouble(parts.status) {
+            counts.trouble(trouble);
+        }
+        if is_about_us(parts.status) {
+            return Err(Fault::upstream_refused().into());
+        }
+        let mut part = self.shared.answers.part();
+        let read = intake::gather_within(body, (LONGEST_REFUSAL, self.head_within()), &mut part).await;
+        let body = read.map_err(|_| Fault::upstream_broke_off())?;
+        Ok(answered((parts.status, &parts.headers, None), Either::Left(Full::new(body))))
+    }
+}
+
+/// How a good answer is passed on.
+enum Manner {
+    /// As events, which are read.
+    Events,
+    /// As it comes.
+    Pieces,
+    /// When all of it is there.
+    Whole,
+}
+
+/// Usage stands in JSON and in events, and texts are counted. Anything else, and what is longer than is read, is passed on as it comes.
+fn manner_of(response: &Response<Incoming>) -> Manner {
+    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is = |media_type: &[u8]| {
+        content_type.get(..media_type.len()).is_some_and(|start| start.eq_ignore_ascii_case(media_type))
+    };
+    let is_long = response.body().size_hint().lower() > LONGEST_WHOLE as u64;
+    if is(b"text/event-stream") {
+        Manner::Events
+    } else if (is(b"application/json") || is(b"text/")) && !is_long {
+        Manner::Whole
+    } else {
+        Manner::Pieces
+    }
+}
+
+/// Why another upstream may do better, if it may.
+fn trouble(status: StatusCode) -> Option<Trouble> {
+    match status.as_u16() {
+        429 => Some(Trouble::Limited),
+        500.. => Some(Trouble::Failing),
+        _ => None,
+    }
+}
+
+/// Whether a refusal is not about the request but about whoever sent it: a credential, or a URL that has moved.
+fn is_about_us(status: StatusCode) -> bool {
+    status == StatusCode::UNAUTHORIZED || !(status.is_client_error() || status.is_server_error())
+}
+
+fn answered(
+    (status, fields, clamped): (StatusCode, &HeaderMap, Option<u64>),
+    body: GatewayBody,
+) -> Response<GatewayBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers::of_upstream(fields);
+    if let Some(clamped) = clamped {
+        response.headers_mut().insert(X_OUTPUT_CLAMPED, HeaderValue::from(clamped));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_upstream_is_tried_for_what_it_may_do_better() {
+        let of = |status| trouble(StatusCode::from_u16(status).unwrap());
+        assert_eq!([429, 500, 503, 529].map(of), [
+            Some(Trouble::Limited),
+            Some(Trouble::Failing),
+            Some(Trouble::Failing),
+            Some(Trouble::Failing)
+        ]);
+        assert_eq!([200, 400, 401, 404, 409].map(of), [None; 5]);
+    }
+
+    #[test]
+    fn a_refusal_of_the_gateway_is_not_passed_on_as_one_of_the_client() {
+        let is_ours = |status| is_about_us(StatusCode::from_u16(status).unwrap());
+        assert_eq!([401, 301, 304].map(is_ours), [true; 3]);
+        assert_eq!([400, 403, 404, 422, 429, 500, 529].map(is_ours), [false; 7]);
+    }
+}

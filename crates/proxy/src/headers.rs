@@ -1,0 +1,184 @@
+//! Which header fields pass: of a request to an upstream, and of its answer to the client. Everything that is not named here stays
+//! where it is, credentials and what belongs to one connection first of all.
+
+use http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER,
+    USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keystile_core::Secret;
+use keystile_core::llm::Protocol;
+
+/// The upstream's own name of a request, under which its provider finds it.
+pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+/// That the answer is shorter than the client asked for, or than it may expect: the cap that was sent instead.
+pub(crate) const X_OUTPUT_CLAMPED: HeaderName = HeaderName::from_static("x-keystile-output-clamped");
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// What is said of a client that does not say it, which Anthropic's API demands.
+const USUAL_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+const OURS: HeaderValue = HeaderValue::from_static(concat!("Keystile/", env!("CARGO_PKG_VERSION")));
+
+/// Of a request.
+const SENT: [HeaderName; 4] = [
+    HeaderName::from_static("openai-beta"),
+    ANTHROPIC_VERSION,
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("idempotency-key"),
+];
+
+/// Of an answer.
+const ANSWERED: [HeaderName; 8] = [
+    CONTENT_TYPE,
+    CONTENT_DISPOSITION,
+    CACHE_CONTROL,
+    RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-should-retry"),
+    HeaderName::from_static("openai-processing-ms"),
+    HeaderName::from_static("openai-version"),
+];
+
+/// How names of fields begin that tell of an upstream's limits.
+const LIMITS: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
+
+/// Names under which upstreams tell their own name of a request.
+const REQUEST_IDS: [HeaderName; 2] =
+    [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
+
+/// Fields of a client's request that pass to an upstream. The credential is added for each.
+pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(8);
+    for name in SENT {
+        for value in asked.get_all(&name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    if let Some(accepted) = asked.get(ACCEPT) {
+        kept.insert(ACCEPT, accepted.clone());
+    }
+    match protocol {
+        Protocol::OpenAi => {}
+        Protocol::Anthropic => {
+            kept.entry(ANTHROPIC_VERSION).or_insert(USUAL_VERSION);
+        }
+    }
+    kept.insert(USER_AGENT, OURS);
+    kept
+}
+
+/// The provider's credential, where its protocol has it. It is marked as one, so that no log of the client shows it.
+pub(crate) fn credential(
+    protocol: Protocol,
+    secret: &Secret,
+) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
+    let (name, value) = match protocol {
+        Protocol::OpenAi => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", secret.expose()))),
+        Protocol::Anthropic => (X_API_KEY, HeaderValue::from_str(secret.expose())),
+    };
+    let mut value = value?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// Fields of an upstream's answer that pass to the client.
+pub(crate) fn of_upstream(answered: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(16);
+    for (name, value) in answered {
+        let is_limit = LIMITS.iter().any(|beginning| name.as_str().starts_with(beginning));
+        if is_limit || ANSWERED.contains(name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    let id = REQUEST_IDS.iter().find_map(|name| answered.get(name));
+    if let Some(id) = id {
+        kept.insert(X_UPSTREAM_REQUEST_ID, id.clone());
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let line = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        lines.iter().map(line).collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn nothing_passes_to_an_upstream_but_what_is_known_to_be_harmless() {
+        let asked = map(&[
+            ("authorization", "Bearer sk_client"),
+            ("x-api-key", "sk_client"),
+            ("api-key", "sk_client"),
+            ("cookie", "a=b"),
+            ("connection", "x-custom"),
+            ("x-custom", "1"),
+            ("transfer-encoding", "chunked"),
+            ("te", "trailers"),
+            ("host", "keystile.example"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-keystile-key-id", "key_1"),
+            ("openai-organization", "org-other"),
+            ("openai-project", "proj-other"),
+            ("accept-encoding", "gzip"),
+            ("user-agent", "OpenAI/Python 2.0"),
+            ("content-length", "17"),
+            ("openai-beta", "assistants=v2"),
+            ("idempotency-key", "once"),
+        ]);
+        let kept = of_client(&asked, Protocol::OpenAi);
+        assert_eq!(names(&kept), ["idempotency-key", "openai-beta", "user-agent"]);
+        assert!(kept[USER_AGENT].to_str().unwrap().starts_with("Keystile/"));
+    }
+
+    #[test]
+    fn anthropic_is_told_a_version_in_any_case() {
+        let version = |asked| of_client(&asked, Protocol::Anthropic)[ANTHROPIC_VERSION].clone();
+        assert_eq!(version(HeaderMap::new()), USUAL_VERSION);
+        assert_eq!(version(map(&[("anthropic-version", "2024-01-01")])), "2024-01-01");
+    }
+
+    #[test]
+    fn a_credential_stands_where_its_protocol_has_it_and_cannot_print() {
+        let secret = Secret::new("sk-provider");
+        let (name, value) = credential(Protocol::OpenAi, &secret).unwrap();
+        assert_eq!((name, value.to_str().unwrap()), (AUTHORIZATION, "Bearer sk-provider"));
+        assert_eq!(format!("{value:?}"), "Sensitive");
+        let (name, value) = credential(Protocol::Anthropic, &secret).unwrap();
+        assert_eq!((name, value.to_str().unwrap()), (X_API_KEY, "sk-provider"));
+    }
+
+    #[test]
+    fn an_answer_keeps_limits_and_retries_and_names_the_request_of_the_upstream() {
+        let answered = map(&[
+            ("content-type", "application/json"),
+            ("content-length", "17"),
+            ("content-encoding", "identity"),
+            ("set-cookie", "__cf_bm=1"),
+            ("openai-organization", "org-ours"),
+            ("x-request-id", "req_upstream"),
+            ("retry-after", "3"),
+            ("x-ratelimit-remaining-tokens", "10"),
+            ("connection", "keep-alive"),
+            ("x-keystile-key-id", "key_forged"),
+            ("server", "cloudflare"),
+        ]);
+        let kept = of_upstream(&answered);
+        let expected = ["content-type", "retry-after", "x-ratelimit-remaining-tokens", "x-upstream-request-id"];
+        assert_eq!(names(&kept), expected);
+        let anthropic = map(&[("request-id", "req_011"), ("anthropic-ratelimit-tokens-limit", "9")]);
+        let kept = of_upstream(&anthropic);
+        assert_eq!(names(&kept), ["anthropic-ratelimit-tokens-limit", "x-upstream-request-id"]);
+    }
+}
