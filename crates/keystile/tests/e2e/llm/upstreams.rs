@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use keystile_testkit::virtual_key::{chat, message};
 use serde_json::json;
 
-use super::world::{CREDENTIAL, Llm, charged, cost};
+use super::world::{CREDENTIAL, Llm, charged, cost, tenfold};
 use crate::world::text;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +130,7 @@ async fn a_new_price_holds_from_the_next_request_on_and_the_ledger_tells_its_ver
     key.chat("mock", &json!({ "max_tokens": 4 })).await.expect(200);
     let (billed, before) = llm.only_charge(&key).await;
     let path = format!("{}/models/{}", llm.world.tenant(), text(&model, "id"));
-    let patch = json!({ "price": { "input": 10.0, "output": 20.0 } });
+    let patch = json!({ "price": tenfold() });
     llm.world.ask("PATCH", &path, &patch).await.expect(200);
     key.chat("mock", &json!({ "max_tokens": 4 })).await.expect(200);
     let ledger = llm.settled(&key, 2).await;

@@ -13,17 +13,31 @@ pub(crate) const CREDENTIAL: &str = "sk-of-the-upstream-and-of-nobody-else";
 /// A dollar.
 pub(crate) const DOLLAR: u64 = 1_000_000_000;
 
-/// What models cost here, unless a test says otherwise, in dollars per million; see [`cost`].
-fn price() -> Value {
+/// A price of tokens, in dollars per million.
+fn of_tokens(input: f64, output: f64) -> Value {
     json!({
-        "input": 1.0, "cached_input": 0.5, "cache_write": 1.25, "output": 2.0,
-        "image": 40_000.0, "character": 15.0, "second": 100.0,
+        "input_usd_per_million": input, "cached_input_usd_per_million": input / 2.0,
+        "cache_write_usd_per_million": input * 1.25, "output_usd_per_million": output,
     })
 }
 
-/// A price at which a dollar is some thousand tokens of output, in dollars per million tokens.
+/// What models cost here, unless a test says otherwise; see [`cost`].
+fn price() -> Value {
+    let mut price = of_tokens(1.0, 2.0);
+    price["image_usd"] = 0.04.into();
+    price["character_usd_per_million"] = 15.0.into();
+    price["second_usd"] = 0.0001.into();
+    price
+}
+
+/// A price at which a dollar is some thousand tokens of output; see [`dear_cost`].
 pub(crate) fn dear() -> Value {
-    json!({ "input": 100.0, "cached_input": 50.0, "cache_write": 125.0, "output": 1_000.0 })
+    of_tokens(100.0, 1_000.0)
+}
+
+/// Ten times the usual price of tokens.
+pub(crate) fn tenfold() -> Value {
+    of_tokens(10.0, 20.0)
 }
 
 /// What a request costs at the usual price, in nano-dollars, rounded up over the sum.
