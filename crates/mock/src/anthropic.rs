@@ -18,7 +18,7 @@ pub(crate) async fn count(exchange: &Exchange) -> Response<Body> {
     exchange.free("application/json", answer.to_string().into_bytes()).await
 }
 
-pub(crate) async fn answer(exchange: Exchange) -> Response<Body> {
+pub(crate) async fn answer(exchange: &Exchange) -> Response<Body> {
     let story = Story::of(&exchange.ask, 1, CacheWrites::Billed);
     let message = Message { id: exchange.id("msg_"), model: exchange.ask.model.clone(), story };
     if !exchange.ask.streams {

@@ -7,6 +7,8 @@ use std::time::Duration;
 const TOKENS: u64 = 32;
 /// Most tokens of an answer, for each choice: what is not streamed stands in memory.
 const MAX_TOKENS: u64 = 100_000;
+/// Most tokens that a request counts as, so that sums have room.
+const MAX_INPUT: u64 = 1_000_000_000;
 /// Longest text of a flood, in KiB, for the same reason.
 const MAX_FLOOD: u64 = 64 * 1024;
 
@@ -123,7 +125,7 @@ impl Behaviour {
         let part = value.map_or(Part::Half, Part::Exactly);
         match (name, value) {
             ("tokens", Some(count)) => self.tokens = Some(count.min(MAX_TOKENS)),
-            ("input", Some(count)) => self.input = Some(count),
+            ("input", Some(count)) => self.input = Some(count.min(MAX_INPUT)),
             ("cached", _) => self.cached = Some(part),
             ("cache-write", Some(count)) => self.cache_write = Some(count),
             ("reasoning", _) => self.reasoning = Some(part),

@@ -11,7 +11,7 @@ use crate::pen::{Ended, Pen};
 use crate::records::Usage;
 use crate::story::{Story, word};
 
-pub(crate) async fn answer(exchange: Exchange) -> Response<Body> {
+pub(crate) async fn answer(exchange: &Exchange) -> Response<Body> {
     let story = Story::of(&exchange.ask, 1, CacheWrites::Billed);
     let chat = Chat { id: exchange.id("chatcmpl-"), model: exchange.ask.model.clone(), story };
     if !exchange.ask.streams {
@@ -88,18 +88,18 @@ impl Chat {
     }
 
     async fn tell(self, mut pen: Pen, mut tab: Tab, tells_usage: bool) -> Result<(), Ended> {
-        let chunk = |choices: Value, told: Option<Value>| self.chunk(choices, told, tells_usage);
+        let chunk = |choices: &Value, told: Option<Value>| self.chunk(choices, told, tells_usage);
         for index in 0..self.story.choices {
             let delta = json!({ "role": "assistant", "content": "", "refusal": null });
-            pen.put(&chunk(choice(index, &delta, None), None)).await?;
+            pen.put(&chunk(&choice(index, &delta, None), None)).await?;
         }
         self.tell_content(&mut pen, &mut tab, tells_usage).await?;
         let end = Some(finish(self.story.ends));
         for index in 0..self.story.choices {
-            pen.put(&chunk(choice(index, &json!({}), end), None)).await?;
+            pen.put(&chunk(&choice(index, &json!({}), end), None)).await?;
         }
         if tells_usage && let Some(told) = self.story.told() {
-            pen.put(&chunk(json!([]), Some(usage(told)))).await?;
+            pen.put(&chunk(&json!([]), Some(usage(told)))).await?;
         }
         // All is made by now, the word behind it included.
         tab.close(self.story.usage);
@@ -112,12 +112,12 @@ impl Chat {
                 && tells_usage
                 && let Some(told) = self.story.told_before()
             {
-                pen.put(&self.chunk(json!([]), Some(usage(told)), tells_usage)).await?;
+                pen.put(&self.chunk(&json!([]), Some(usage(told)), tells_usage)).await?;
             }
             for index in 0..self.story.choices {
                 tab.add(1);
                 if let Some(delta) = self.delta(place) {
-                    pen.put(&self.chunk(choice(index, &delta, None), None, tells_usage)).await?;
+                    pen.put(&self.chunk(&choice(index, &delta, None), None, tells_usage)).await?;
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Chat {
         Some(json!({ "tool_calls": [call] }))
     }
 
-    fn chunk(&self, choices: Value, told: Option<Value>, tells_usage: bool) -> Value {
+    fn chunk(&self, choices: &Value, told: Option<Value>, tells_usage: bool) -> Value {
         let mut chunk = json!({
             "id": self.id, "object": "chat.completion.chunk", "created": CREATED, "model": self.model,
             "choices": choices, "service_tier": "default", "system_fingerprint": "fp_mock",
@@ -152,6 +152,7 @@ impl Chat {
     }
 }
 
+/// The only choice of a chunk.
 fn choice(index: u64, delta: &Value, finish_reason: Option<&str>) -> Value {
     json!([{ "index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason }])
 }

@@ -11,7 +11,7 @@ use crate::pen::{Ended, Pen};
 use crate::records::Usage;
 use crate::story::{Story, word};
 
-pub(crate) async fn answer(exchange: Exchange) -> Response<Body> {
+pub(crate) async fn answer(exchange: &Exchange) -> Response<Body> {
     let story = Story::of(&exchange.ask, exchange.ask.prompts("prompt"), CacheWrites::Unknown);
     let completion = Completion {
         id: exchange.id("cmpl-"),

@@ -79,7 +79,7 @@ async fn reply(incomer: Incomer, body: &[u8]) -> Result<Response<Body>, Fault> {
         });
     }
     let exchange = Exchange { state, ask, shape, place, number };
-    Ok(of_model(exchange, &route).await)
+    Ok(of_model(&exchange, &route).await)
 }
 
 /// How a model behaves this time.
@@ -138,19 +138,19 @@ fn without_model(state: &State, shape: Shape, route: &Route) -> Option<Result<Re
     Some(answer)
 }
 
-async fn of_model(exchange: Exchange, route: &Route) -> Response<Body> {
+async fn of_model(exchange: &Exchange, route: &Route) -> Response<Body> {
     match route {
         Route::Chat => chat::answer(exchange).await,
         Route::Completions => completions::answer(exchange).await,
-        Route::Embeddings => embeddings::answer(&exchange).await,
-        Route::Moderations => media::moderate(&exchange).await,
-        Route::Images => media::draw(&exchange).await,
-        Route::Speech => media::speak(&exchange).await,
-        Route::Hearing => media::hear(&exchange).await,
+        Route::Embeddings => embeddings::answer(exchange).await,
+        Route::Moderations => media::moderate(exchange).await,
+        Route::Images => media::draw(exchange).await,
+        Route::Speech => media::speak(exchange).await,
+        Route::Hearing => media::hear(exchange).await,
         Route::Responses => responses::answer(exchange).await,
-        Route::ResponsesTokens => responses::count(&exchange).await,
+        Route::ResponsesTokens => responses::count(exchange).await,
         Route::Messages => anthropic::answer(exchange).await,
-        Route::CountTokens => anthropic::count(&exchange).await,
+        Route::CountTokens => anthropic::count(exchange).await,
         // Those were answered before.
         Route::Models
         | Route::Model(_)

@@ -4,6 +4,8 @@ use crate::ask::{Ask, CacheWrites};
 use crate::behaviour::{Ends, Told};
 use crate::records::Usage;
 
+/// Most choices of an answer: what is not streamed stands in memory.
+const MAX_CHOICES: u64 = 2_048;
 /// Tokens of a call of a tool.
 const TOOL_TOKENS: u64 = 8;
 /// The words of all answers; each is a token.
@@ -41,7 +43,7 @@ impl Story {
         let answers = ask.tried.max(ask.choices).saturating_mul(prompts);
         Self {
             words: length - thoughts,
-            choices: ask.choices.saturating_mul(prompts),
+            choices: ask.choices.saturating_mul(prompts).min(MAX_CHOICES),
             ends,
             tool: ask.tool.clone(),
             told: ask.behaviour.told,
