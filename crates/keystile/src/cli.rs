@@ -7,7 +7,7 @@ use crate::clickhouse::schema::SchemaOptions;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
     JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand,
-    MembersCommand, ModelsCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ProvidersCommand,
+    MembersCommand, MockLlmCommand, ModelsCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ProvidersCommand,
     ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand,
     UsageCommand, WebhooksCommand, WhoamiCommand,
 };
@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Members(MembersCommand),
     /// Invite people into a tenant, or accept an invitation.
     Invitations(InvitationsCommand),
+    /// Stand in for a provider of language models, to try things out and to test.
+    MockLlm(MockLlmCommand),
     /// Print the OpenAPI document of the API.
     Openapi,
     /// Print a script by which a shell completes commands and flags.
@@ -117,8 +119,17 @@ mod tests {
     use super::*;
 
     /// They serve, or what they print has a form of its own.
-    const WITHOUT_JSON: &[&str] =
-        &["serve", "dev", "migrate", "clickhouse-schema", "openapi", "completions", "help", "scan-rules"];
+    const WITHOUT_JSON: &[&str] = &[
+        "serve",
+        "dev",
+        "migrate",
+        "clickhouse-schema",
+        "mock-llm",
+        "openapi",
+        "completions",
+        "help",
+        "scan-rules",
+    ];
 
     /// The names of all commands that do something and lack `--json`.
     fn lacking(command: &clap::Command, path: &str, into: &mut Vec<String>) {

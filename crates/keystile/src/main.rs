@@ -76,6 +76,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Providers(command) => commands::providers::run(command, &SystemClock).await,
         Command::Models(command) => commands::models::run(command, &SystemClock).await,
         Command::Key(command) => commands::key::run(&command),
+        Command::MockLlm(command) => commands::mock_llm::run(command).await,
         Command::Audit(command) => commands::audit::run(command, &SystemClock).await,
         Command::Openapi => commands::print::openapi(),
         Command::Completions { shell } => Ok(commands::print::completions(shell)),

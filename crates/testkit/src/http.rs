@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -37,6 +38,18 @@ pub struct Answer {
     pub json: Value,
 }
 
+/// An answer whose body comes piece by piece. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Streamed {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    body: BoxBody<Bytes, String>,
+    /// What has come and is no whole event yet.
+    rest: String,
+}
+
 impl Http {
     /// A client with connections of its own.
     pub fn new(address: &str) -> Self {
@@ -66,6 +79,19 @@ impl Http {
         let text = String::from_utf8(body.to_vec()).map_err(|error| format!("{error:?}"))?;
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text, json })
+    }
+
+    /// Sends a request as it is, and reads the head of the answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn try_open(&self, request: http::request::Builder, body: Bytes) -> Result<Streamed, String> {
+        let request = request.body(Full::new(body)).unwrap();
+        let answer = self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
+        let (parts, body) = answer.into_parts();
+        let body = body.map_err(|error| format!("{error:?}")).boxed();
+        let (status, headers) = (parts.status.as_u16(), parts.headers);
+        Ok(Streamed { status, headers, body, rest: String::new() })
     }
 
     /// The body of the answer to a request, which may be no text.
@@ -122,6 +148,56 @@ impl Http {
     pub async fn json(&self, method: &str, path: &str, credential: &str, body: &Value) -> Answer {
         self.try_json(method, path, credential, body).await.unwrap()
     }
+}
+
+impl Streamed {
+    /// The next event of a stream of events (SSE), without the empty line behind it; nothing at the end.
+    ///
+    /// # Errors
+    /// When the connection ends before the stream does.
+    pub async fn try_event(&mut self) -> Result<Option<String>, String> {
+        loop {
+            if let Some((event, rest)) = self.rest.split_once("\n\n") {
+                let event = event.to_owned();
+                self.rest = rest.to_owned();
+                return Ok(Some(event));
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let piece = frame?.into_data().unwrap_or_default();
+            self.rest += std::str::from_utf8(&piece).map_err(|error| error.to_string())?;
+        }
+    }
+
+    /// The next event of a stream that does not break off.
+    ///
+    /// # Panics
+    /// When it does, or has ended.
+    pub async fn event(&mut self) -> String {
+        self.try_event().await.unwrap().expect("the stream has ended")
+    }
+
+    /// All further events, until the end or until the connection is gone.
+    pub async fn events(mut self) -> Vec<String> {
+        let mut events = Vec::new();
+        while let Ok(Some(event)) = self.try_event().await {
+            events.push(event);
+        }
+        events
+    }
+
+    /// A header, or nothing.
+    ///
+    /// # Panics
+    /// When it is no text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+}
+
+/// What stands behind `data:` of an event, as JSON, or null.
+pub fn told(event: &str) -> Value {
+    let line = event.lines().find_map(|line| line.strip_prefix("data:"));
+    line.and_then(|line| serde_json::from_str(line.trim()).ok()).unwrap_or(Value::Null)
 }
 
 impl Answer {

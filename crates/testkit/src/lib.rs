@@ -43,4 +43,6 @@ pub mod standard_webhooks;
 #[cfg(feature = "server")]
 pub mod upstream;
 #[cfg(feature = "server")]
+pub mod virtual_key;
+#[cfg(feature = "server")]
 pub mod wait;

@@ -65,9 +65,20 @@ const CHDB: Tool = Tool {
     variable: "KEYSTILE_CHDB",
 };
 
+/// What applications ask language models with, of both protocols: clients that know no Keystile. The version is that of `openai`.
+const LLM_SDKS: Tool = Tool {
+    name: "llm-sdks",
+    program: "python",
+    probe: &["-c", "import openai, anthropic; assert anthropic.__version__ == '2.14.0'"],
+    package: "openai",
+    version: "3.57.0",
+    flags: &["anthropic==2.14.0"],
+    variable: "KEYSTILE_LLM_SDKS",
+};
+
 /// Where each of them is, by the variable that tells tests; installs those that are missing.
 pub(crate) fn provide() -> Result<Vec<(&'static str, PathBuf)>> {
-    [SCHEMATHESIS, ENVOY, CHDB, STANDARD_WEBHOOKS]
+    [SCHEMATHESIS, ENVOY, CHDB, STANDARD_WEBHOOKS, LLM_SDKS]
         .iter()
         .map(|tool| Ok((tool.variable, tool.provide()?)))
         .collect()

@@ -85,6 +85,8 @@ const OWN_ENGINE: &[&str] = &[
     "dev::",
     "doubt::",
     "full_disk::",
+    "llm::database::",
+    "llm::sdks::",
     "one_server::",
     "secrets::",
     // One caller of four is enough; the one with a key remains.

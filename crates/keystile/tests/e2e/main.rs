@@ -71,6 +71,7 @@ mod keys_life;
 mod leak_intake;
 mod leaks;
 mod limits;
+mod llm;
 mod matrix;
 mod metrics;
 mod nginx;
