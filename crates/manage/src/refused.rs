@@ -85,7 +85,7 @@ pub enum Refused {
     #[error("the store was lost during the commit")]
     InDoubt {
         /// What verification may no longer believe.
-        change: Change,
+        change: Box<Change>,
         /// The transaction that may still happen.
         doubt: Doubt,
         /// What the store said.
@@ -225,7 +225,7 @@ impl From<StoreError> for Refused {
             StoreError::Archived(Archived::Customer) => customer_archived().into(),
             StoreError::Refused(why) => Self::Internal(format!("the store refused: {why}")),
             StoreError::InDoubt { doubt, .. } => {
-                Self::InDoubt { change: Change::of([]), doubt, source: error }
+                Self::InDoubt { change: Box::new(Change::of([])), doubt, source: error }
             }
             other @ (StoreError::Unavailable(_) | StoreError::Corrupt(_)) => Self::Store(other),
         }

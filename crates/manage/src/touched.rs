@@ -32,7 +32,7 @@ impl Touched {
     pub(crate) fn outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, Refused> {
         outcome.map_err(|error| match Refused::from(error) {
             Refused::InDoubt { change, doubt, source } => {
-                let change = self.0.get().cloned().unwrap_or(change);
+                let change = self.0.get().cloned().map_or(change, Box::new);
                 Refused::InDoubt { change, doubt, source }
             }
             refused => refused,

@@ -121,15 +121,15 @@ async fn the_log_tells_every_change_and_no_credential() {
     let admin = bench.caller(Role::Admin).await;
     let id = made(&bench, &admin).await.provider.id;
     let fresh = || ProviderPatch { credential: Some(Secret::new(CREDENTIAL)), ..ProviderPatch::default() };
-    bench.control.patch_provider(&admin, id, fresh(), ANY).await.unwrap();
+    let _told = bench.control.patch_provider(&admin, id, fresh(), ANY).await.unwrap();
     let nothing = ProviderPatch { enabled: Some(true), ..ProviderPatch::default() };
-    bench.control.patch_provider(&admin, id, nothing, ANY).await.unwrap();
+    let _told = bench.control.patch_provider(&admin, id, nothing, ANY).await.unwrap();
     let model = model(&bench, &admin, id, "gpt-4o").await;
-    bench.control.patch_model(&admin, model.id, priced(Some(price(2.0))), ANY).await.unwrap();
+    let _told = bench.control.patch_model(&admin, model.id, priced(Some(price(2.0))), ANY).await.unwrap();
     let held = bench.control.delete_provider(&admin, id).await.unwrap_err();
     assert!(matches!(held, Refused::Conflict(Conflict::ProviderHasModels)), "{held:?}");
-    bench.control.delete_model(&admin, model.id).await.unwrap();
-    bench.control.delete_provider(&admin, id).await.unwrap();
+    let _told = bench.control.delete_model(&admin, model.id).await.unwrap();
+    let _told = bench.control.delete_provider(&admin, id).await.unwrap();
     let log: Vec<_> = bench.log(&admin).await.into_iter().rev().collect();
     let actions: Vec<_> = log.iter().map(|entry| entry.action).collect();
     let expected = [

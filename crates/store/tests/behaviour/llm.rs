@@ -215,7 +215,7 @@ pub(crate) async fn models_are_written_all_or_none(bed: &Bed) {
     let of_provider = (world.tenant.id, of.provider.id);
     assert_eq!(store.write_models(of_provider, names, decide).await.unwrap(), Some(Ok(())));
     let listed = store.models(world.tenant.id, &ModelFilter::default(), page(10)).await.unwrap();
-    assert_eq!(listed, [changed.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&changed));
     assert_eq!(prices(&store, &changed, None).await, [(1, Some(price(5)))]);
     let refused = |_: &KnownModels| Err::<ModelWrites<()>, _>("refused");
     assert_eq!(store.write_models(of_provider, Vec::new(), refused).await.unwrap(), Some(Err("refused")));
