@@ -5,7 +5,7 @@ use keystile_core::llm::{PicoUsd, Price, Upstream};
 use super::prompt::Prompt;
 use super::{dearest_input, picos};
 use crate::call::{Body, Call, Form};
-use crate::json::{Json, Object};
+use crate::json::Json;
 use crate::operation::Operation;
 
 /// Fewest bytes in which anybody packs a second of speech: Opus at 6 kbit/s has 750.
@@ -161,16 +161,17 @@ impl Call {
     }
 }
 
-/// How many images are sent to be changed.
+/// How many images are sent to be changed, the mask among them.
 fn given_images(call: &Call) -> u64 {
-    let listed = |object: &Object| {
-        let images = object.given("images").map(Json::items).unwrap_or_default().len();
-        u64::try_from(images).unwrap_or(u64::MAX).saturating_add(1)
-    };
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     match call.body() {
         Body::Nothing => 0,
-        Body::Json(object) => listed(object),
-        Body::Form(form) => u64::try_from(form.file_sizes().count()).unwrap_or(u64::MAX),
+        Body::Json(object) => {
+            let listed = object.given("images").map(Json::items).unwrap_or_default().len();
+            let alone = ["image", "mask"].iter().filter(|name| object.given(name).is_some()).count();
+            count(listed).saturating_add(count(alone))
+        }
+        Body::Form(form) => count(form.file_sizes().count()),
     }
 }
 
