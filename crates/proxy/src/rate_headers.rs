@@ -96,6 +96,10 @@ fn duration_text(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use keystile_core::rate::Count;
+    use keystile_core::{Owner, Rates};
+    use keystile_verify::TokenRoom;
+
     use super::*;
 
     #[test]
@@ -125,5 +129,19 @@ mod tests {
         assert_eq!(read("x-ratelimit-remaining-requests"), Some("59"));
         assert_eq!(read("x-ratelimit-reset-requests"), Some("1s"));
         assert_eq!(fields.len(), 3);
+    }
+
+    #[test]
+    fn a_limit_on_tokens_is_told_beside_those_on_requests() {
+        let tokens = TokenRoom { limit: 100, remaining: 40, reset_millis: 36_000 };
+        let room = Room { tokens: Some(tokens), budget: None };
+        let rates = Rates::new(Some(60), &[]);
+        let [rate] = rates.as_slice() else { panic!("one limit") };
+        let left = |remaining| LimitLeft { owner: Owner::Key, rate, count: Count { remaining, reset_millis: 7 } };
+        let fields = rate_headers(&room, [left(9), left(3)]);
+        assert_eq!(fields["x-ratelimit-remaining-requests"], "3");
+        assert_eq!(fields["x-ratelimit-remaining-tokens"], "40");
+        assert_eq!(fields["x-ratelimit-reset-tokens"], "36s");
+        assert!(rate_headers(&Room::default(), []).is_empty());
     }
 }

@@ -130,6 +130,9 @@ impl Part {
         let (kind, parameters) = disposition.split_once(';').unwrap_or_default();
         let name = parameter(parameters, "name").filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| broken("a part has no name"))?;
+        if name.chars().any(char::is_control) {
+            return Err(broken("a name has control characters"));
+        }
         if !kind.trim().eq_ignore_ascii_case("form-data") {
             return Err(broken("a part is no `form-data`"));
         }
@@ -366,6 +369,7 @@ mod tests {
             "--XX\r\nContent-Disposition: form-data\r\n\r\na\r\n--XX--",
             "--XX\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\na\r\n--XX--",
             "--XX\r\nContent-Type: text/plain\r\n\r\na\r\n--XX--",
+            "--XX\r\nContent-Disposition: form-data; name=\"mod\tel\"\r\n\r\na\r\n--XX--",
         ] {
             let outcome = read(body);
             assert!(outcome.is_err() || outcome.is_ok_and(|Form(parts)| parts.is_empty()), "{body:?}");

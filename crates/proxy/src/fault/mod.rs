@@ -220,3 +220,6 @@ impl std::error::Error for Fault {}
 fn shown(name: &str) -> String {
     name.chars().filter(|letter| !letter.is_control()).take(128).collect()
 }
+
+#[cfg(test)]
+mod tests;
