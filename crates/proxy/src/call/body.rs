@@ -128,10 +128,10 @@ impl Body {
                 Some(value) => value.as_count(),
             },
         };
-        let within = count.filter(|count| range.contains(count));
+        let (least, most) = range.into_inner();
+        let within = count.filter(|count| (least..=most).contains(count));
         within.map(Some).ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            let rule = match *most {
+            let rule = match most {
                 u64::MAX => format!("must be a whole number of at least {least}"),
                 most => format!("must be a whole number from {least} to {most}"),
             };

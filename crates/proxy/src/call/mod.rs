@@ -227,6 +227,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// A call from a JSON text.
+    #[allow(clippy::needless_pass_by_value, reason = "tables of tests give operations away")]
     pub(crate) fn call(operation: Operation, body: &str) -> Call {
         read(&operation, body).unwrap()
     }
