@@ -1,7 +1,7 @@
 //! What goes wrong, in the words that the official SDKs understand.
 //!
 //! The shape of a fault follows the route and not the upstream. Which statuses, types, codes and fields there are is a table in
-//! `docs/llm-gateway.md`; this file is that table.
+//! `docs/llm-costs.md`; this file is that table.
 
 mod refusal;
 mod render;
