@@ -1,0 +1,147 @@
+//! What is left of limits, in the fields that clients of OpenAI's API read.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keystile_verify::{LimitLeft, Room};
+
+/// What is left of one limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pace {
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
+    /// Until nothing is used any more, or, of a limit that refused, until the request fits.
+    pub(crate) reset_millis: u64,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Requests,
+    Tokens,
+}
+
+/// `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of limits on requests the one of which least is left, and of the limit on
+/// tokens, if there is one.
+pub fn rate_headers<'a>(room: &Room, rates: impl IntoIterator<Item = LimitLeft<'a>>) -> HeaderMap {
+    let tightest = rates.into_iter().min_by_key(|left| (left.count.remaining, left.rate.limit()));
+    let requests = tightest.map(|left| Pace {
+        limit: left.rate.limit(),
+        remaining: left.count.remaining,
+        reset_millis: left.count.reset_millis,
+    });
+    let tokens = room.tokens.as_ref().map(|tokens| Pace {
+        limit: tokens.limit,
+        remaining: tokens.remaining,
+        reset_millis: tokens.reset_millis,
+    });
+    let mut fields = requests.map(|pace| pace.fields(Unit::Requests)).unwrap_or_default();
+    fields.extend(tokens.map(|pace| pace.fields(Unit::Tokens)).unwrap_or_default());
+    fields
+}
+
+impl Unit {
+    const fn names(self) -> [HeaderName; 3] {
+        match self {
+            Self::Requests => [
+                HeaderName::from_static("x-ratelimit-limit-requests"),
+                HeaderName::from_static("x-ratelimit-remaining-requests"),
+                HeaderName::from_static("x-ratelimit-reset-requests"),
+            ],
+            Self::Tokens => [
+                HeaderName::from_static("x-ratelimit-limit-tokens"),
+                HeaderName::from_static("x-ratelimit-remaining-tokens"),
+                HeaderName::from_static("x-ratelimit-reset-tokens"),
+            ],
+        }
+    }
+}
+
+impl Pace {
+    pub(crate) fn fields(self, unit: Unit) -> HeaderMap {
+        let [limit, remaining, reset] = unit.names();
+        let reset_text = HeaderValue::try_from(duration_text(self.reset_millis));
+        let mut fields = HeaderMap::with_capacity(3);
+        fields.insert(limit, HeaderValue::from(self.limit));
+        fields.insert(remaining, HeaderValue::from(self.remaining));
+        fields.insert(reset, reset_text.unwrap_or(HeaderValue::from_static("0s")));
+        fields
+    }
+}
+
+/// A duration as Go writes it, and as clients expect it: `12ms`, `8.64s`, `6m0s`, `1h0m30s`.
+fn duration_text(millis: u64) -> String {
+    if millis == 0 {
+        return "0s".to_owned();
+    }
+    if millis < 1_000 {
+        return format!("{millis}ms");
+    }
+    let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
+    let (seconds, rest) = (millis / 1_000 % 60, millis % 1_000);
+    let mut text = String::new();
+    if hours > 0 {
+        text.push_str(&format!("{hours}h"));
+    }
+    if hours > 0 || minutes > 0 {
+        text.push_str(&format!("{minutes}m"));
+    }
+    text.push_str(&seconds.to_string());
+    if rest > 0 {
+        let fraction = format!("{rest:03}");
+        text.push('.');
+        text.push_str(fraction.trim_end_matches('0'));
+    }
+    text.push('s');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::rate::Count;
+    use keystile_core::{Owner, Rates};
+    use keystile_verify::TokenRoom;
+
+    use super::*;
+
+    #[test]
+    fn durations_are_texts_as_clients_know_them() {
+        for (millis, text) in [
+            (0, "0s"),
+            (12, "12ms"),
+            (999, "999ms"),
+            (1_000, "1s"),
+            (8_640, "8.64s"),
+            (59_999, "59.999s"),
+            (60_000, "1m0s"),
+            (360_000, "6m0s"),
+            (3_600_000, "1h0m0s"),
+            (3_630_050, "1h0m30.05s"),
+            (90_000_000, "25h0m0s"),
+        ] {
+            assert_eq!(duration_text(millis), text);
+        }
+    }
+
+    #[test]
+    fn every_field_has_its_name() {
+        let fields = Pace { limit: 60, remaining: 59, reset_millis: 1_000 }.fields(Unit::Requests);
+        let read = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(read("x-ratelimit-limit-requests"), Some("60"));
+        assert_eq!(read("x-ratelimit-remaining-requests"), Some("59"));
+        assert_eq!(read("x-ratelimit-reset-requests"), Some("1s"));
+        assert_eq!(fields.len(), 3);
+    }
+
+    #[test]
+    fn a_limit_on_tokens_is_told_beside_those_on_requests() {
+        let tokens = TokenRoom { limit: 100, remaining: 40, reset_millis: 36_000 };
+        let room = Room { tokens: Some(tokens), budget: None };
+        let rates = Rates::new(Some(60), &[]);
+        let [rate] = rates.as_slice() else { panic!("one limit") };
+        let left = |remaining| LimitLeft { owner: Owner::Key, rate, count: Count { remaining, reset_millis: 7 } };
+        let fields = rate_headers(&room, [left(9), left(3)]);
+        assert_eq!(fields["x-ratelimit-remaining-requests"], "3");
+        assert_eq!(fields["x-ratelimit-remaining-tokens"], "40");
+        assert_eq!(fields["x-ratelimit-reset-tokens"], "36s");
+        assert!(rate_headers(&Room::default(), []).is_empty());
+    }
+}

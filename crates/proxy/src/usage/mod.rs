@@ -1,0 +1,221 @@
+//! What a request has used, read from what comes back.
+//!
+//! The last usage that an upstream tells is what counts. Where it tells none, or nothing but zeros, what was passed on is counted by the same
+//! rule as a request: no more tokens than bytes. Where an answer broke off before its usage, the unknown rest is what was held.
+
+mod answer;
+mod counted;
+mod told;
+
+use keystile_core::llm::{Consumption, Upstream};
+use keystile_core::quota::Basis;
+use serde_json::Value;
+
+use crate::bounds::{Load, UNCAPPED};
+use crate::call::Call;
+use crate::operation::Operation;
+use crate::sse::data_of;
+
+use answer::Answer;
+use told::Told;
+
+/// What to do with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passing {
+    /// The client gets it.
+    Pass,
+    /// It is an answer to a question that the client did not ask.
+    Drop,
+}
+
+/// Reads what comes back for one request to one upstream.
+#[derive(Debug)]
+pub struct Reading {
+    answer: Answer,
+    meter: Meter,
+    load: Load,
+    asks_usage: bool,
+    /// Most tokens of each answer.
+    cap: u64,
+    told: Told,
+    /// Bytes of text that were passed on.
+    counted: u64,
+    /// Images that were passed on.
+    images: u64,
+    /// Milliseconds of audio that the upstream has told of.
+    audio_millis: Option<u64>,
+    /// Whether the answer is complete, so that what was not told will never be.
+    is_complete: bool,
+}
+
+/// What a request is charged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meter {
+    Nothing,
+    Tokens,
+    Images,
+    Characters,
+    Seconds,
+}
+
+impl Meter {
+    fn of(call: &Call, load: &Load, upstream: &Upstream) -> Self {
+        let has_second_price = upstream.model.price.as_ref().is_some_and(|price| price.second.is_some());
+        match call.operation() {
+            Operation::Models | Operation::Model(_) | Operation::Moderations | Operation::CountTokens => {
+                Self::Nothing
+            }
+            Operation::AudioSpeech => Self::Characters,
+            Operation::AudioTranscriptions | Operation::AudioTranslations if has_second_price => Self::Seconds,
+            Operation::ImagesGenerations | Operation::ImagesEdits | Operation::ImagesVariations
+                if load.images > 0 =>
+            {
+                Self::Images
+            }
+            Operation::ChatCompletions
+            | Operation::Responses
+            | Operation::Completions
+            | Operation::Embeddings
+            | Operation::Messages
+            | Operation::ImagesGenerations
+            | Operation::ImagesEdits
+            | Operation::ImagesVariations
+            | Operation::AudioTranscriptions
+            | Operation::AudioTranslations => Self::Tokens,
+        }
+    }
+}
+
+impl Reading {
+    /// Begins to read the answer to this call.
+    pub fn of(call: &Call, upstream: &Upstream) -> Self {
+        let load = Load::of(call, upstream);
+        Self {
+            answer: Answer::to(call.operation()),
+            meter: Meter::of(call, &load, upstream),
+            load,
+            asks_usage: call.asks_usage(),
+            cap: call.cap().or(upstream.model.max_output_tokens).unwrap_or(UNCAPPED),
+            told: Told::default(),
+            counted: 0,
+            images: 0,
+            audio_millis: None,
+            is_complete: false,
+        }
+    }
+
+    /// The same where each answer can have `output` tokens at most: the units of the hold. An answer that breaks off is charged so much.
+    #[must_use]
+    pub fn within(mut self, output: u64) -> Self {
+        self.cap = output;
+        self
+    }
+
+    /// Reads an answer that came as a whole.
+    pub fn whole(&mut self, body: &[u8]) {
+        self.is_complete = true;
+        match serde_json::from_slice::<Value>(body) {
+            Ok(body) => self.read(&body),
+            Err(_) if self.answer.is_text() => self.count(body.len()),
+            Err(_) => {}
+        }
+    }
+
+    /// Reads an event of a stream, with the empty line that ends it.
+    pub fn frame(&mut self, frame: &[u8]) -> Passing {
+        let Some(body) = data_of(frame) else { return Passing::Pass };
+        if body.trim_ascii() == b"[DONE]" {
+            self.is_complete = true;
+            return Passing::Pass;
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(&body) else {
+            self.count(body.len());
+            return Passing::Pass;
+        };
+        let is_last = self.answer.is_last(&body);
+        self.is_complete |= is_last;
+        self.read(&body);
+        if self.answer.is_usage_alone(&body) {
+            self.is_complete = true;
+            if !self.asks_usage {
+                return Passing::Drop;
+            }
+        }
+        Passing::Pass
+    }
+
+    /// Whether the answer has come to its end, so that nothing more of it has to be waited for.
+    pub const fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// What was used, and what that rests on. With [`Basis::Hold`] it is the most that can have been used.
+    pub fn used(&self) -> (Consumption, Basis) {
+        match self.meter {
+            Meter::Nothing => (Consumption::default(), Basis::Upstream),
+            Meter::Tokens => self.used_tokens(),
+            Meter::Characters => {
+                let Load { characters, input, .. } = self.load;
+                (Consumption { characters, input, ..Consumption::default() }, Basis::Counted)
+            }
+            Meter::Images => {
+                let (images, basis) = match (self.images, self.is_complete) {
+                    (0, _) | (_, false) => (self.load.images, Basis::Hold),
+                    (images, true) => (images, Basis::Counted),
+                };
+                (Consumption { images, ..Consumption::default() }, basis)
+            }
+            Meter::Seconds => {
+                let held = self.load.audio_seconds.saturating_mul(1_000);
+                let (audio_millis, basis) =
+                    self.audio_millis.map_or((held, Basis::Hold), |told| (told, Basis::Upstream));
+                (Consumption { audio_millis, ..Consumption::default() }, basis)
+            }
+        }
+    }
+
+    fn used_tokens(&self) -> (Consumption, Basis) {
+        let told = self.told.consumption();
+        let input = told.unwrap_or(Consumption { input: self.load.input, ..Consumption::default() });
+        let output = self.told.output().filter(|output| *output > 0 || self.counted == 0);
+        if let (Some(told), Some(output)) = (told, output)
+            && self.is_complete
+        {
+            return (Consumption { output, ..told }, Basis::Upstream);
+        }
+        let most = self.most_output();
+        // What an image has of tokens, its bytes do not tell.
+        let is_all_seen = self.is_complete && self.answer != Answer::Images;
+        if !is_all_seen && most < UNCAPPED {
+            let output = most.max(self.told.output().unwrap_or_default());
+            return (Consumption { output, ..input }, Basis::Hold);
+        }
+        let output = output.unwrap_or_else(|| self.counted.min(most));
+        (Consumption { output, ..input }, Basis::Counted)
+    }
+
+    /// The most tokens of output that there can be; [`UNCAPPED`] or more if nobody knows.
+    fn most_output(&self) -> u64 {
+        let capped = self.load.choices.map_or(0, |choices| self.cap.saturating_mul(choices));
+        self.load.output.saturating_add(capped)
+    }
+
+    fn read(&mut self, body: &Value) {
+        if let Some(usage) = self.answer.usage(body) {
+            self.told.hear(self.answer, usage, body);
+            self.audio_millis = told::audio_millis(usage).or(self.audio_millis);
+        }
+        if self.audio_millis.is_none() {
+            self.audio_millis = told::duration_millis(body);
+        }
+        self.images = self.images.saturating_add(self.answer.images(body));
+        self.counted = self.counted.saturating_add(self.answer.text_bytes(body));
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.counted = self.counted.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! What is true of any bytes as a stream of events. The fuzz target searches for bytes that break it; the test beside it replays the seeds.
+
+use bytes::Bytes;
+use keystile_proxy::Frames;
+
+/// The shortest bound at which pieces are of use; small, so that a search finds events that are longer.
+const LONGEST: usize = 64;
+
+/// The events of bytes that come in pieces of `length`, and what is left.
+pub(crate) fn events(bytes: &[u8], length: usize, longest: usize) -> Vec<Bytes> {
+    let mut frames = Frames::within(longest);
+    let mut events = Vec::new();
+    for piece in bytes.chunks(length) {
+        frames.push(Bytes::copy_from_slice(piece));
+        events.extend(frames.by_ref());
+    }
+    events.push(frames.rest());
+    events
+}
+
+/// Panics when a law is broken for `bytes`.
+pub(crate) fn hold(bytes: &[u8]) {
+    for longest in [1, 7, LONGEST, bytes.len() + 1] {
+        let whole = events(bytes, bytes.len().max(1), longest);
+        assert_eq!(whole.concat(), bytes, "nothing is lost");
+        assert!(whole.iter().all(|event| event.len() <= longest));
+        let (_, ended) = whole.split_last().unwrap();
+        assert!(ended.iter().all(|event| !event.is_empty()));
+        for length in [1, 2, 3, 5] {
+            assert_eq!(events(bytes, length, longest), whole, "in pieces of {length}");
+        }
+    }
+}
