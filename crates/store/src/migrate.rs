@@ -59,6 +59,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(22, "0022_jobs", include_str!("../migrations/0022_jobs.sql")),
     Migration::sql(23, "0023_webhooks", include_str!("../migrations/0023_webhooks.sql")),
     Migration::sql(24, "0024_log_breaks", include_str!("../migrations/0024_log_breaks.sql")),
+    Migration::sql(27, "0027_webhook_messages", include_str!("../migrations/0027_webhook_messages.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
