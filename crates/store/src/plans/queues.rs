@@ -19,10 +19,13 @@ INSERT INTO webhooks (tenant_id, id, url, events, environments, created_at, vers
 VALUES ('TENANT', 'HOOK', 'https://example.com', '[]', '[]', 1, 1, SEALED, SEALED),
     ('TENANT', 'hook_2', 'https://example.com', '[]', '[]', 1, 1, SEALED, SEALED);
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
-INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, body, state,
-    attempts, due_at)
+INSERT INTO webhook_messages (tenant_id, id, deliveries, body)
+SELECT 'TENANT', 'msg_' || (100000 + i), 1, '{\"type\": \"key.updated\"}' FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, message_id,
+    state, attempts, due_at)
 SELECT 'TENANT', 'msg_' || (100000 + i), CASE WHEN i % 40 = 0 THEN 'HOOK' ELSE 'hook_2' END, i,
-    'key_' || (100000 + i), 'key.updated', i, i, '{\"type\": \"key.updated\"}',
+    'key_' || (100000 + i), 'key.updated', i, i, 'msg_' || (100000 + i),
     CASE WHEN i % 100 = 0 THEN 'pending' WHEN i % 150 = 0 THEN 'failed' ELSE 'delivered' END, 1,
     CASE WHEN i % 100 = 0 THEN i END FROM numbers;";
 
@@ -71,6 +74,9 @@ pub(super) fn deliveries_that_are_done_are_not_looked_at_for_what_is_due(bed: &B
             assert_found_by(index, &bed.plan(sql, &values, mode), TABLE);
         }
     }
+    let due = bed.plan(webhooks::DUE, &[hook.clone(), now, Value::Int(16)], FOR_THESE);
+    let by_id = ["webhook_messages_pkey", "sqlite_autoindex_webhook_messages_1"];
+    assert!(by_id.iter().any(|index| due.contains(index)), "{due}");
     for (sql, values, index) in [
         (webhooks::GIVE_UP, vec![of_tenant.clone(), hook.clone()], "webhook_deliveries_waiting"),
         (

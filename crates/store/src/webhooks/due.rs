@@ -26,10 +26,18 @@ macro_rules! earliest {
 
 pub(crate) const NEXT: &str = earliest!(">");
 pub(crate) const OF_ONE: &str = earliest!("=");
+/// What is due is found first, and then what it says.
 pub(crate) const DUE: &str = concat!(
     "SELECT ",
     delivery_columns!(),
-    ", first_tried_at, body FROM webhook_deliveries WHERE webhook_id = $1 AND due_at <= $2 ORDER BY due_at, place LIMIT $3"
+    ", first_tried_at,
+        (SELECT body FROM webhook_messages
+            WHERE webhook_messages.tenant_id = due.tenant_id AND webhook_messages.id = due.message_id) AS body
+     FROM (SELECT ",
+    delivery_columns!(),
+    ", first_tried_at, place, message_id FROM webhook_deliveries
+        WHERE webhook_id = $1 AND due_at <= $2 ORDER BY due_at, place LIMIT $3) AS due
+     ORDER BY due_at, place"
 );
 /// When what is not due yet will be.
 pub(crate) const LATER: &str =

@@ -1,10 +1,12 @@
 //! Deliveries that nobody waits for any more, and those that were kept for long enough. All of it a part at a time.
 
+use std::collections::BTreeMap;
+
 use keystile_core::{TenantId, Timestamp, WebhookId};
 
 use super::due::PROMOTE_AS_MADE;
 use super::{lock, read_one, rows};
-use crate::tx::Tx;
+use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError};
 
@@ -21,7 +23,11 @@ const EXPIRE: &str = "UPDATE webhook_deliveries SET state = 'failed', due_at = N
     WHERE webhook_id = $1 AND key_id = $2 AND state = 'pending' AND made_at < $3";
 pub(crate) const SWEEP: &str = "DELETE FROM webhook_deliveries WHERE (tenant_id, id) IN
     (SELECT tenant_id, id FROM webhook_deliveries WHERE made_at < $1 AND state <> 'pending'
-        ORDER BY made_at LIMIT 1000)";
+        ORDER BY made_at LIMIT 1000) RETURNING tenant_id, message_id";
+const CARRIED_BY_FEWER: &str =
+    "UPDATE webhook_messages SET deliveries = deliveries - $3 WHERE tenant_id = $1 AND id = $2";
+const CARRIED_BY_NONE: &str =
+    "DELETE FROM webhook_messages WHERE tenant_id = $1 AND id = $2 AND deliveries <= 0";
 
 impl Store {
     /// Gives up to 1,000 deliveries up that wait for a webhook that was taken away, and tells how many; none of one that is there.
@@ -52,7 +58,8 @@ impl Store {
         self.write_quietly((which, before), |(which, before), tx| Box::pin(expire(which, *before, tx))).await
     }
 
-    /// Removes up to 1,000 deliveries that were made before, but for those that wait; tells how many.
+    /// Removes up to 1,000 deliveries that were made before, but for those that wait, and what none carries any more; tells how many
+    /// deliveries.
     ///
     /// # Errors
     /// When the database is unavailable.
@@ -86,5 +93,15 @@ async fn expire(which: &[Value; 2], before: Timestamp, tx: &mut Tx<'_>) -> Resul
 }
 
 async fn sweep(before: &[Value; 1], tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-    tx.execute(SWEEP, before).await
+    let (mut swept, mut carried) = (0, BTreeMap::<(String, String), i64>::new());
+    for mut row in tx.query(SWEEP, before).await? {
+        *carried.entry((row.text("tenant_id")?, row.text("message_id")?)).or_default() += 1;
+        swept += 1;
+    }
+    let row = |((tenant, id), count)| [Value::Text(tenant), Value::Text(id), Value::Int(count)];
+    let rows: Vec<[Value; 3]> = carried.into_iter().map(row).collect();
+    let fewer = rows.iter().map(|row| (CARRIED_BY_FEWER, row.as_slice()));
+    let none = rows.iter().map(|row| (CARRIED_BY_NONE, &row[..2]));
+    tx.pipeline(&fewer.chain(none).collect::<Vec<Statement<'_>>>()).await?;
+    Ok(swept)
 }

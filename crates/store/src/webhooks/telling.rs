@@ -21,9 +21,11 @@ const NEXT: &str = "SELECT webhook_tenants.tenant_id FROM webhook_tenants
 const TOLD: &str = "SELECT told FROM webhook_tenants WHERE tenant_id = $1";
 const ROTATION: &str = "SELECT rotation_days FROM tenants WHERE id = $1";
 const ADVANCE: &str = "UPDATE webhook_tenants SET told = $3 WHERE tenant_id = $1 AND told = $2";
+const INSERT_MESSAGE: &str =
+    "INSERT INTO webhook_messages (tenant_id, id, deliveries, body) VALUES ($1, $2, $3, $4)";
 /// A delivery is due at once if nothing else about the key waits.
 const INSERT: &str = "INSERT INTO webhook_deliveries
-        (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, body, state, attempts, due_at)
+        (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, message_id, state, attempts, due_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0,
         CASE WHEN NOT EXISTS (SELECT 1 FROM webhook_deliveries AS earlier
             WHERE earlier.webhook_id = $3 AND earlier.key_id = $5 AND earlier.state = 'pending')
@@ -58,8 +60,15 @@ pub struct NewDelivery {
     pub event: WebhookEvent,
     /// When that happened.
     pub happened_at: Timestamp,
-    /// The message itself.
+    /// The message itself. It is kept once for deliveries that follow each other with the same one.
     pub body: String,
+}
+
+/// A message that deliveries carry; it has the id of the first of them.
+struct Carried<'d> {
+    id: DeliveryId,
+    body: &'d str,
+    deliveries: i64,
 }
 
 impl Store {
@@ -166,21 +175,49 @@ pub(super) async fn insert(
     }
     let kept = read_all(std::slice::from_ref(tenant), tx).await?;
     let mut place = before;
-    let mut rows = Vec::with_capacity(deliveries.len());
+    let (mut messages, mut rows) = (Vec::new(), Vec::with_capacity(deliveries.len()));
     for delivery in deliveries {
         if !kept.iter().any(|kept| kept.webhook.id == delivery.webhook_id) {
             continue;
         }
         place += 1;
-        rows.push(values(tenant, delivery, (place, now)));
+        let message_id = carry(delivery, &mut messages);
+        rows.push(values(tenant, delivery, message_id, (place, now)));
     }
+    let messages: Vec<_> = messages.iter().map(|message| message_values(tenant, message)).collect();
     let counted = [tenant.clone(), place.into()];
-    let all = rows.iter().map(|row| (INSERT, row.as_slice())).chain([(COUNTED, counted.as_slice())]);
+    let said = messages.iter().map(|row| (INSERT_MESSAGE, row.as_slice()));
+    let all = said.chain(rows.iter().map(|row| (INSERT, row.as_slice())));
+    let all = all.chain([(COUNTED, counted.as_slice())]);
     tx.pipeline(&all.collect::<Vec<Statement<'_>>>()).await.map(drop)
 }
 
-fn values(tenant: &Value, delivery: &NewDelivery, (place, now): (i64, Timestamp)) -> [Value; 9] {
-    let NewDelivery { id, webhook_id, key_id, event, happened_at, body } = delivery;
+/// The message that a delivery carries: that of the delivery before, if it says the same.
+fn carry<'d>(delivery: &'d NewDelivery, messages: &mut Vec<Carried<'d>>) -> DeliveryId {
+    match messages.last_mut().filter(|last| last.body == delivery.body) {
+        Some(last) => {
+            last.deliveries += 1;
+            last.id
+        }
+        None => {
+            messages.push(Carried { id: delivery.id, body: &delivery.body, deliveries: 1 });
+            delivery.id
+        }
+    }
+}
+
+fn message_values(tenant: &Value, message: &Carried<'_>) -> [Value; 4] {
+    let Carried { id, body, deliveries } = message;
+    [tenant.clone(), Value::text(id), (*deliveries).into(), Value::text(body)]
+}
+
+fn values(
+    tenant: &Value,
+    delivery: &NewDelivery,
+    message_id: DeliveryId,
+    (place, now): (i64, Timestamp),
+) -> [Value; 9] {
+    let NewDelivery { id, webhook_id, key_id, event, happened_at, body: _ } = delivery;
     [
         tenant.clone(),
         Value::text(id),
@@ -190,7 +227,7 @@ fn values(tenant: &Value, delivery: &NewDelivery, (place, now): (i64, Timestamp)
         Value::text(event),
         (*happened_at).into(),
         now.into(),
-        Value::text(body),
+        Value::text(message_id),
     ]
 }
 

@@ -243,7 +243,8 @@ on_both_engines! {
         what_waits_for_a_webhook_that_stays_off_is_given_up_when_it_is_old,
         a_filter_that_few_deliveries_pass_leads_through_many,
         keys_that_end_grow_old_or_lie_idle_are_watched,
-        old_deliveries_are_swept_but_for_those_that_are_due;
+        old_deliveries_are_swept_but_for_those_that_are_due,
+        a_message_is_kept_once_for_all_webhooks_and_goes_with_its_last_delivery;
     overview:
         figures_are_those_of_the_keys,
         an_empty_tenant_has_figures;
@@ -258,6 +259,7 @@ on_both_engines! {
         customers_that_keys_named_exist_after_the_migration,
         what_keys_were_used_before_is_counted_for_their_tenant,
         from_where_keys_were_used_before_is_known,
+        messages_that_were_made_before_are_sent_and_swept,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
         concurrent_migrations_run_once;

@@ -50,7 +50,7 @@ pub(crate) async fn concurrent_migrations_run_once(bed: &Bed) {
 }
 
 /// The first of the migrations, in order.
-const FIRST: [&str; 12] = [
+const FIRST: [&str; 24] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_app_stamp.sql"),
     include_str!("../../migrations/0003_tenant_settings.sql"),
@@ -63,13 +63,27 @@ const FIRST: [&str; 12] = [
     include_str!("../../migrations/0010_routing.sql"),
     include_str!("../../migrations/0011_key_usage.sql"),
     include_str!("../../migrations/0012_sign_ins_told.sql"),
+    include_str!("../../migrations/0013_tenant_usage.sql"),
+    include_str!("../../migrations/0014_overview.sql"),
+    include_str!("../../migrations/0015_key_lists.sql"),
+    include_str!("../../migrations/0016_console_pages.sql"),
+    include_str!("../../migrations/0017_key_addresses.sql"),
+    include_str!("../../migrations/0018_events.sql"),
+    include_str!("../../migrations/0019_leaks.sql"),
+    include_str!("../../migrations/0020_posture.sql"),
+    include_str!("../../migrations/0021_requests.sql"),
+    include_str!("../../migrations/0022_jobs.sql"),
+    include_str!("../../migrations/0023_webhooks.sql"),
+    include_str!("../../migrations/0024_log_breaks.sql"),
 ];
 
 /// The schema that a version of long ago left behind.
 fn schema(location: &Location, version: usize) -> String {
     let words = match location {
-        Location::Sqlite(_) => ["TEXT", "INTEGER", "BLOB", "STRICT"],
-        Location::Postgres { .. } => ["TEXT COLLATE \"C\"", "BIGINT", "BYTEA", ""],
+        Location::Sqlite(_) => ["TEXT", "INTEGER", "BLOB", "STRICT", "STRICT, WITHOUT ROWID", "VIRTUAL", ""],
+        Location::Postgres { .. } => {
+            ["TEXT COLLATE \"C\"", "BIGINT", "BYTEA", "", "", "STORED", "COLLATE \"C\""]
+        }
     };
     let migrations = format!(
         "{}
@@ -77,7 +91,7 @@ fn schema(location: &Location, version: usize) -> String {
         INSERT INTO schema_migrations (version, name) VALUES ({version}, 'the last of them');",
         FIRST[..version].concat()
     );
-    ["{id}", "{int}", "{blob}", "{strict}"]
+    ["{id}", "{int}", "{blob}", "{strict}", "{clustered}", "{derived}", "{by_bytes}"]
         .into_iter()
         .zip(words)
         .fold(migrations, |sql, (word, own)| sql.replace(word, own))
@@ -166,4 +180,32 @@ pub(crate) async fn from_where_keys_were_used_before_is_known(bed: &Bed) {
         .unwrap();
     let at = Timestamp::from_millis(1500);
     assert_eq!(known, [KeyAddress { ip: [192, 0, 2, 1].into(), first_seen_at: at, last_seen_at: at }]);
+}
+
+const WEBHOOK: &str = "hook_01J00000000000000000000001";
+
+pub(crate) async fn messages_that_were_made_before_are_sent_and_swept(bed: &Bed) {
+    let digest = match bed.location() {
+        Location::Sqlite(_) => "zeroblob(32)",
+        Location::Postgres { .. } => "decode(repeat('00', 32), 'hex')",
+    };
+    let sent = format!(
+        "INSERT INTO webhooks (tenant_id, id, url, events, environments, created_at, version, sealed_by, sealed)
+            VALUES ('{TENANT}', '{WEBHOOK}', 'https://example.com/', '[]', '[]', 1, 1, {digest}, {digest});
+        INSERT INTO webhook_tenants (tenant_id, told, deliveries) VALUES ('{TENANT}', 0, 2);
+        INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, place, key_id, event, happened_at, made_at, body,
+            state, attempts, due_at)
+        VALUES ('{TENANT}', 'msg_01J00000000000000000000001', '{WEBHOOK}', 1, '{KEY}', 'key.created', 5, 5, 'first',
+                'delivered', 1, NULL),
+            ('{TENANT}', 'msg_01J00000000000000000000002', '{WEBHOOK}', 2, '{KEY}', 'key.updated', 6, 6, 'second',
+                'pending', 0, 6);"
+    );
+    let store = migrated(bed, 24, &sent).await;
+    let which = (TENANT.parse().unwrap(), WEBHOOK.parse().unwrap());
+    let due = async || store.due_deliveries(which, at(10), 9).await.unwrap().unwrap().1;
+    for swept in [1, 0] {
+        let said: Vec<_> = due().await.into_iter().map(|one| one.body).collect();
+        assert_eq!(said, ["second"]);
+        assert_eq!(store.sweep_deliveries(at(10)).await.unwrap(), swept);
+    }
 }

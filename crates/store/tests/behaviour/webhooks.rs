@@ -412,3 +412,37 @@ pub(crate) async fn old_deliveries_are_swept_but_for_those_that_are_due(bed: &Be
     let left: Vec<_> = listed(&world, &store, &DeliveryFilter::default()).await;
     assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), ids[1..]);
 }
+
+/// Fails if any message is kept.
+const NO_MESSAGE: &str =
+    "INSERT INTO schema_migrations (version, name) SELECT 9999, NULL FROM webhook_messages;";
+
+pub(crate) async fn a_message_is_kept_once_for_all_webhooks_and_goes_with_its_last_delivery(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let hooks = [made(&world, &store).await, made(&world, &store).await];
+    let key = KeyId::from_u128(1);
+    let [first, other] = [delivery(&hooks[0], key), delivery(&hooks[0], key)];
+    let to_second = |one: &NewDelivery| NewDelivery {
+        id: delivery(&hooks[1], key).id,
+        webhook_id: hooks[1].id,
+        ..one.clone()
+    };
+    let all = vec![first.clone(), to_second(&first), other.clone(), to_second(&other)];
+    add(&world, &store, all).await;
+    let take = async |hook: &Webhook, body: &str| {
+        let next = due(&store, hook, at(1_000)).await.remove(0);
+        assert_eq!(next.body, body);
+        store.note_attempt(next.delivery, attempt(Some(200), at(1_000)), Noted::Delivered).await.unwrap();
+    };
+    let sweep = async || store.sweep_deliveries(at(1_001)).await.unwrap();
+    take(&hooks[0], &first.body).await;
+    take(&hooks[0], &other.body).await;
+    assert_eq!(sweep().await, 2);
+    take(&hooks[1], &first.body).await;
+    assert_eq!(sweep().await, 1);
+    take(&hooks[1], &other.body).await;
+    assert_eq!((sweep().await, sweep().await), (1, 0));
+    store.close().await;
+    bed.run_sql(NO_MESSAGE);
+}
