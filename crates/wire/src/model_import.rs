@@ -13,7 +13,7 @@ use crate::patch::never_null;
 use crate::{ModelView, PriceBody, schema};
 
 /// Longest name of a supplier, in characters.
-const SUPPLIER_MAX: usize = 100;
+const SUPPLIER_MAX: usize = 128;
 
 /// Where models and prices are taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

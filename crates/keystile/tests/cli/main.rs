@@ -11,6 +11,7 @@ mod keys;
 mod keys_settings;
 mod logs;
 mod mock_llm;
+mod models;
 mod people;
 mod run;
 mod scan;

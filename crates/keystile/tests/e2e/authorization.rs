@@ -135,6 +135,18 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("GET", "…/logs/export", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/logs/stream", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/logs/{log_id}", Tenant(Viewer, PERSONS_ONLY)),
+    ("GET", "…/providers", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/providers", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/providers/{provider_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("PATCH", "…/providers/{provider_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("DELETE", "…/providers/{provider_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/models", Tenant(Viewer, PERSONS_ONLY)),
+    ("POST", "…/models", Tenant(Admin, PERSONS_ONLY)),
+    ("POST", "…/models/import", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/models/{model_id}", Tenant(Viewer, PERSONS_ONLY)),
+    ("PATCH", "…/models/{model_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("DELETE", "…/models/{model_id}", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/models/{model_id}/prices", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/webhooks", Tenant(Admin, PERSONS_ONLY)),
     ("POST", "…/webhooks", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/webhooks/{webhook_id}", Tenant(Admin, PERSONS_ONLY)),
@@ -253,7 +265,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 15] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 17] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
@@ -269,6 +281,8 @@ fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &
         ("job_id", "job_01J00000000000000000000009"),
         ("log_id", "log_01J00000000000000000000009"),
         ("webhook_id", "hook_01J00000000000000000000009"),
+        ("provider_id", "prv_01J00000000000000000000009"),
+        ("model_id", "mdl_01J00000000000000000000009"),
         ("entity_type", "nothing"),
         ("entity_id", "nowhere"),
     ]

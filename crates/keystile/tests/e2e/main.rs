@@ -74,6 +74,7 @@ mod limits;
 mod llm;
 mod matrix;
 mod metrics;
+mod models;
 mod nginx;
 mod oauth;
 mod one_server;
