@@ -1,6 +1,6 @@
 //! What the control plane tells the data plane after a commit.
 
-use crate::{ApplicationId, CustomerId, Digest, TenantId};
+use crate::{ApplicationId, CustomerId, Digest, KeyId, TenantId};
 
 /// A committed change of keys. Whoever keeps facts of keys forgets those of these digests before the
 /// change is answered; the next question reads them anew. Forgetting can be done in any order and any
@@ -11,6 +11,7 @@ pub struct Change {
     digests: Vec<Digest>,
     limited: Vec<LimitedId>,
     routed: Vec<ApplicationId>,
+    budgeted: Vec<KeyId>,
 }
 
 /// Somebody whose limits many keys share.
@@ -27,7 +28,7 @@ pub enum LimitedId {
 impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
-        Self { digests: digests.into_iter().collect(), limited: Vec::new(), routed: Vec::new() }
+        Self { digests: digests.into_iter().collect(), limited: Vec::new(), routed: Vec::new(), budgeted: Vec::new() }
     }
 
     /// The change touched the limits of `limited`, and of no key.
@@ -38,6 +39,11 @@ impl Change {
     /// The change touched the routing of this application, and no key.
     pub fn of_routing(routed: ApplicationId) -> Self {
         Self { routed: vec![routed], ..Self::of([]) }
+    }
+
+    /// The change touched what is spent of the budget of this lineage, and no key.
+    pub fn of_budget(lineage_id: KeyId) -> Self {
+        Self { budgeted: vec![lineage_id], ..Self::of([]) }
     }
 
     /// The digests to forget.
@@ -53,5 +59,10 @@ impl Change {
     /// The applications whose routing to read anew.
     pub fn routed(&self) -> &[ApplicationId] {
         &self.routed
+    }
+
+    /// The lineages of whose budgets the authority has to be asked anew.
+    pub fn budgeted(&self) -> &[KeyId] {
+        &self.budgeted
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use keystile_core::{
-    AllowedIps, Digest, Grants, KeyFacts, KeyReading, KeyStatus, LineageRates, RateLimit, Rates, SharedRates,
+    AllowedIps, Digest, Grants, KeyFacts, KeyReading, KeyStatus, LineageLimits, RateLimit, Rates, SharedRates,
 };
 
 use crate::row::{Read, Row};
@@ -98,7 +98,7 @@ fn read(mut row: Row) -> Read<KeyReading> {
         (false, false) => KeyStatus::Inactive,
     };
     let expires_at = row.opt_time("expires_at")?;
-    let limits = LineageRates::new(row.parsed("lineage_id")?, read_rates(row)?);
+    let limits = LineageLimits::new(row.parsed("lineage_id")?, read_rates(row)?);
     let facts = KeyFacts { blocked, standing, expires_at, limits, ..facts };
     let (customer, application, tenant) = (read_rates(row)?, read_rates(row)?, read_rates(row)?);
     let log_requests = row.parsed("log_requests")?;

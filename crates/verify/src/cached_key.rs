@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use keystile_core::{
-    ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, LineageRates,
+    ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, LineageLimits,
     LogRequests, Rates, Refusal, TenantId, Timestamp, TrustLevel, decide,
 };
 use smallvec::SmallVec;
@@ -136,7 +136,7 @@ impl CachedKey {
         let profile = self.profile.facts.clone();
         let lineage_id = self.lineage.as_deref().and_then(|meter| meter.owner().as_lineage());
         KeyFacts {
-            limits: lineage_id.and_then(|id| LineageRates::new(id, self.rates().clone())),
+            limits: lineage_id.and_then(|id| LineageLimits::new(id, self.rates().clone())),
             id: self.id,
             customer_id: self.customer_id(),
             kind: issued(profile.kind, self.issued_to()),
@@ -266,7 +266,7 @@ pub(crate) mod tests {
         vary(&|key| key.standing = KeyStatus::Inactive);
         vary(&|key| key.standing = KeyStatus::Revoked);
         vary(&|key| key.blocked = true);
-        vary(&|key| key.limits = LineageRates::new(key.id, Rates::new(Some(60), &[])));
+        vary(&|key| key.limits = LineageLimits::new(key.id, Rates::new(Some(60), &[])));
         vary(&|key| key.allowed_ips = AllowedIps::parse(&["192.0.2.0/24"]).unwrap());
         vary(&|key| {
             let allowed_models = vec!["gpt-*".parse().unwrap()];

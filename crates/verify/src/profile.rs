@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use keystile_core::key::ModelPattern;
-use keystile_core::{KeyFacts, KeyId, KeyKind, LineageRates, Rates, Timestamp};
+use keystile_core::{KeyFacts, KeyId, KeyKind, LineageLimits, Rates, Timestamp};
 
 use crate::meter::{Meter, Meters, OwnerId};
 use crate::pool::{Pool, Pooled};
@@ -90,7 +90,7 @@ fn blank(facts: &KeyFacts) -> KeyFacts {
         standing: facts.standing,
         expires_at: None,
         blocked: facts.blocked,
-        limits: LineageRates::new(nobody(), rates(facts)),
+        limits: LineageLimits::new(nobody(), rates(facts)),
     }
 }
 
