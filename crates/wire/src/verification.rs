@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use keystile_core::limit::MAX_COUNT;
+use keystile_core::quota::{TOKEN_WINDOW_SECONDS, TPM, TokensExceeded};
 use keystile_core::rate::{Count, Exceeded};
 use keystile_core::{
     ApplicationId, Code, CustomerId, Environment, Grants, Invalid, KeyId, Owner, Rate, Secret, TenantId,
@@ -120,6 +121,19 @@ impl LimitState {
             reset_seconds: None,
             retry_after_seconds: exceeded.retry_after_seconds(),
         })
+    }
+
+    /// The limit on tokens that refused a request.
+    pub fn of_tokens(exceeded: &TokensExceeded) -> Self {
+        Self {
+            owner: Owner::Key,
+            name: TPM.to_owned(),
+            limit: exceeded.limit,
+            window_seconds: TOKEN_WINDOW_SECONDS,
+            remaining: exceeded.remaining(),
+            reset_seconds: None,
+            retry_after_seconds: exceeded.retry_after_seconds(),
+        }
     }
 }
 

@@ -42,8 +42,6 @@ pub struct Leased {
 /// How much of a budget a server really has leased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseTruth {
-    /// The tenant.
-    pub tenant_id: TenantId,
     /// The first key of the lineage.
     pub lineage_id: KeyId,
     /// Which period of the budget.

@@ -94,6 +94,11 @@ impl TokenMeter {
         self.level = self.level.saturating_sub(unused.min(left));
     }
 
+    /// Whether nothing is used, as of the last [`Self::advance`].
+    pub const fn is_clear(&self) -> bool {
+        self.level == 0
+    }
+
     /// Whether nothing is used at `now`, so that forgetting it changes no answer.
     pub fn is_unused(&self, now: u64) -> bool {
         self.level <= now.saturating_sub(self.as_of).saturating_mul(self.limit)
