@@ -59,6 +59,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(22, "0022_jobs", include_str!("../migrations/0022_jobs.sql")),
     Migration::sql(23, "0023_webhooks", include_str!("../migrations/0023_webhooks.sql")),
     Migration::sql(24, "0024_log_breaks", include_str!("../migrations/0024_log_breaks.sql")),
+    Migration::sql(26, "0026_budgets", include_str!("../migrations/0026_budgets.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
