@@ -321,6 +321,7 @@ impl Verifier {
     pub fn forget_all(&self) {
         self.cache.forget_all();
         self.routings.forget_all();
+        self.forget_leases();
     }
 
     /// What more was used of limits since the last call, for somebody to keep over a restart: of owners with a window of ten

@@ -27,7 +27,7 @@ const GRANT: &str = "UPDATE budgets SET leased_nano = leased_nano + $4
     AND spent_nano + $4 + $5 + (SELECT CAST(SUM(sharing.leased_nano) AS BIGINT) FROM budgets AS sharing
         WHERE sharing.lineage_id = $1 AND sharing.first_day < budgets.end_day
             AND sharing.end_day > budgets.first_day) <= $6";
-const OWN: &str = "SELECT leased_nano FROM budget_leases
+pub(super) const OWN: &str = "SELECT leased_nano FROM budget_leases
     WHERE server = $4 AND lineage_id = $1 AND period = $2 AND first_day = $3";
 pub(super) const CHANGE_LEASED: &str = "UPDATE budgets SET leased_nano = leased_nano + $4
     WHERE lineage_id = $1 AND period = $2 AND first_day = $3";
@@ -67,9 +67,14 @@ async fn lease(server: ServerId, ask: &LeaseAsk, tx: &mut Tx<'_>) -> Result<Leas
         make(ask, &place, tx).await?;
     }
     let mut periods = read_sharing(ask, tx).await?;
-    if ask.returned > NanoUsd::ZERO {
-        change(server, &place, -ask.returned.as_nanos(), tx).await?;
-        periods.own_leased -= ask.returned.as_nanos();
+    let returned = match ask.returned.as_nanos() {
+        0 => 0,
+        // Another server may have taken it up meanwhile.
+        returned => returned.min(own(server, &place, tx).await?),
+    };
+    if returned > 0 {
+        change(server, &place, -returned, tx).await?;
+        periods.own_leased -= returned;
     }
     let debt = ask.debt.as_nanos();
     let left = max - periods.spent - debt - periods.own_leased - periods.others;

@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock};
 use keystile_core::quota::{BudgetTime, Day, LedgerEntry, LedgerKind, QuotaBatch, Settlement};
 use keystile_core::{HoldId, KeyId, LedgerId, TenantId};
 
-use super::lease::{CHANGE_LEASED, CHANGE_OWN, with};
+use super::lease::{CHANGE_LEASED, CHANGE_OWN, OWN, with};
 use super::rows::{self, day_value, time_values};
 use super::{ServerId, guard};
 use crate::chunked::{Chunked, places};
+use crate::row::Row;
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError, audit};
@@ -150,7 +151,7 @@ pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<
         (SPEND, vec![Value::text(lineage_id), day_value(day), cost.into()])
     };
     let spent: Vec<_> = costs.into_iter().map(spend).collect();
-    run_all(&spent, tx).await
+    run_all(&spent, tx).await.map(drop)
 }
 
 fn place_of(entry: &LedgerEntry) -> Place {
@@ -195,7 +196,8 @@ fn sum_values(place: Place, sums: Sums) -> Vec<Value> {
     place.into_iter().chain(sums.map(Value::Int)).collect()
 }
 
-/// What was charged is not leased any more.
+/// What was charged is not leased any more. A server whose leases another one has taken up meanwhile has none to take it from: it counts as
+/// spent already.
 async fn shrink_leases(
     server: ServerId,
     settled: &[&Settlement],
@@ -207,16 +209,20 @@ async fn shrink_leases(
             *leased.entry((lineage_id, time)).or_default() += settlement.from_lease.as_nanos();
         }
     }
-    let statements: Vec<_> = leased
-        .into_iter()
-        .filter(|(_, nanos)| *nanos != 0)
-        .flat_map(|((lineage_id, time), nanos)| {
-            let place = time_values(lineage_id, time);
-            let of_all = (CHANGE_LEASED, with(&place, [(-nanos).into()]));
-            [of_all, (CHANGE_OWN, with(&place, [(-nanos).into(), server.value()]))]
-        })
-        .collect();
-    run_all(&statements, tx).await
+    let leased: Vec<_> = leased.into_iter().map(|((id, time), nanos)| (time_values(id, time), nanos)).collect();
+    let own = |(place, _): &([Value; 3], i64)| (OWN, with(place, [server.value()]));
+    let own: Vec<_> = leased.iter().map(own).collect();
+    let own = run_all(&own, tx).await?;
+    let mut changes = Vec::new();
+    for ((place, nanos), own) in leased.into_iter().zip(own) {
+        let own = own.into_iter().next().map_or(Ok(0), |mut row| row.int("leased_nano"))?;
+        let by = -nanos.min(own);
+        if by != 0 {
+            changes.push((CHANGE_LEASED, with(&place, [by.into()])));
+            changes.push((CHANGE_OWN, with(&place, [by.into(), server.value()])));
+        }
+    }
+    run_all(&changes, tx).await.map(drop)
 }
 
 /// Holds are open no more.
@@ -225,10 +231,12 @@ pub(super) async fn close(ids: &[HoldId], tx: &mut Tx<'_>) -> Result<(), StoreEr
     CLOSE.run(&ids, tx).await.map(drop)
 }
 
-async fn run_all(statements: &[(&str, Vec<Value>)], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+/// Runs statements in their order, many at a time, and gives the rows of each.
+async fn run_all(statements: &[(&str, Vec<Value>)], tx: &mut Tx<'_>) -> Result<Vec<Vec<Row>>, StoreError> {
+    let mut rows = Vec::with_capacity(statements.len());
     for chunk in statements.chunks(TOGETHER) {
         let chunk: Vec<Statement<'_>> = chunk.iter().map(|(sql, values)| (*sql, values.as_slice())).collect();
-        tx.pipeline(&chunk).await?;
+        rows.extend(tx.pipeline(&chunk).await?);
     }
-    Ok(())
+    Ok(rows)
 }

@@ -346,6 +346,11 @@ impl Inner {
         }
     }
 
+    /// Another server may have taken up what was leased.
+    pub(super) fn forget_leases(&mut self) {
+        self.pockets.iter_mut().for_each(Pocket::forget_lease);
+    }
+
     /// What is spent was changed by hand.
     pub(super) fn forget_told(&mut self) {
         self.pockets.iter_mut().for_each(Pocket::forget_told);

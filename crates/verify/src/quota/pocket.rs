@@ -126,6 +126,14 @@ impl Pocket {
         self.is_doubtful = true;
     }
 
+    /// Another server may have taken up what was leased: nothing that is free is used any more, and what the authority has noted is not
+    /// known.
+    pub(super) fn forget_lease(&mut self) {
+        self.give_up_free();
+        self.told = None;
+        self.is_doubtful = true;
+    }
+
     /// What is spent was changed by hand: nothing is used before the authority was asked.
     pub(super) const fn forget_told(&mut self) {
         self.told = None;

@@ -151,6 +151,11 @@ impl Verifier {
         self.quota.stats()
     }
 
+    /// Another server may have served meanwhile, and taken up what this one has leased: no more of that is used.
+    pub(crate) fn forget_leases(&self) {
+        self.quota.forget_leases();
+    }
+
     /// What is spent of some budgets was changed by hand.
     pub(crate) fn forget_budgets(&self, change: &Change) {
         for lineage_id in change.budgeted() {
@@ -196,6 +201,10 @@ impl super::Quota {
     /// The account of keys without limits.
     fn unlimited(&self) -> Arc<Account> {
         Arc::clone(&self.unlimited)
+    }
+
+    fn forget_leases(&self) {
+        self.active().iter().for_each(|account| account.lock().forget_leases());
     }
 
     fn stats(&self) -> QuotaStats {
