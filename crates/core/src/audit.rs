@@ -159,6 +159,10 @@ text_enum!(
         JobRetry = "job.retry",
         /// The secrets that a background job made were handed out.
         JobTake = "job.take",
+        /// A hold was settled by hand.
+        HoldSettle = "hold.settle",
+        /// What was charged was corrected.
+        LedgerCorrect = "ledger.correct",
         /// A webhook was made.
         WebhookCreate = "webhook.create",
         /// A webhook was changed, switched off or switched on.

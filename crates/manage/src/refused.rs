@@ -135,6 +135,9 @@ pub enum Conflict {
         keystile_core::webhook::MOST_WEBHOOKS
     )]
     TooManyWebhooks,
+    /// The row of the ledger is a correction.
+    #[error("this row corrects another one; correct that, which `corrects` names")]
+    IsCorrection,
     /// The tenant has a customer with that external id.
     #[error("a customer with this external id exists already")]
     ExternalId,

@@ -362,6 +362,7 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::ApplicationArchived => "application_archived",
         Conflict::CatalogueFull => "catalogue_full",
         Conflict::TooManyTenants => "too_many_tenants",
+        Conflict::IsCorrection => "is_correction",
         Conflict::TooManyWebhooks => "too_many_webhooks",
         Conflict::ExternalId => "external_id_taken",
         Conflict::LastOwner => "last_owner",

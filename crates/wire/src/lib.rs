@@ -35,6 +35,7 @@ mod page;
 mod password;
 mod patch;
 mod problem;
+mod quota;
 mod request_limits;
 mod request_log;
 mod routing;

@@ -107,6 +107,8 @@ impl WebhookEvent {
             | Action::JobCancel
             | Action::JobRetry
             | Action::JobTake
+            | Action::HoldSettle
+            | Action::LedgerCorrect
             | Action::WebhookCreate
             | Action::WebhookUpdate
             | Action::WebhookRotate

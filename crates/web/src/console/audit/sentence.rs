@@ -57,6 +57,8 @@ const fn pattern(action: Action) -> &'static str {
         Action::JobCancel => "{who} cancelled the background job {what}",
         Action::JobRetry => "{who} let the background job {what} go on",
         Action::JobTake => "{who} took the secrets that the background job {what} made",
+        Action::HoldSettle => "{who} settled the hold {what} by hand",
+        Action::LedgerCorrect => "{who} corrected the charge {what}",
         Action::WebhookCreate => "{who} made the webhook {what}",
         Action::WebhookUpdate => "{who} changed the webhook {what}",
         Action::WebhookRotate => "{who} gave the webhook {what} a new secret",

@@ -41,6 +41,7 @@ const RIGHTS: &[(&str, Right)] = &[
     ("Make and change customers", Right::ManageCustomers),
     ("Make and change applications, permissions and routes", Right::ManageApplications),
     ("See, make and change webhooks, and what was sent to them", Right::ManageWebhooks),
+    ("Correct what was charged", Right::CorrectSpend),
     ("Invite and remove members, and change their roles", Right::ManageMembers),
     ("Give members a link to set a new password", Right::ResetPasswords),
     ("Make, change and remove owners", Right::ManageOwners),
