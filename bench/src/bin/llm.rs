@@ -59,7 +59,8 @@ async fn answer(
     let streams = serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["stream"] == true);
     let (content_type, body) = if streams {
         let events = std::iter::repeat_n(EVENT, EVENTS).chain([END]);
-        let frames = events.map(|event| Ok::<_, Infallible>(Frame::data(Bytes::from_static(event.as_bytes()))));
+        let frames =
+            events.map(|event| Ok::<_, Infallible>(Frame::data(Bytes::from_static(event.as_bytes()))));
         ("text/event-stream", Either::Left(StreamBody::new(stream::iter(frames))))
     } else {
         ("application/json", Either::Right(Full::new(Bytes::from_static(WHOLE.as_bytes()))))

@@ -29,7 +29,6 @@ impl From<&Refusal> for Refused {
     fn from(refusal: &Refusal) -> Self {
         let code = refusal.code();
         match refusal {
-            Refusal::Plain(_) => Self::from(code),
             Refusal::PermissionDenied { missing } => {
                 Self { missing_permission: Some(missing.clone()), ..Self::from(code) }
             }
@@ -39,7 +38,7 @@ impl From<&Refusal> for Refused {
             Refusal::TokensLimited(exceeded) => {
                 Self { limited_by: Some(Box::new(LimitState::of_tokens(exceeded))), ..Self::from(code) }
             }
-            Refusal::BudgetExhausted(_) => Self::from(code),
+            Refusal::Plain(_) | Refusal::BudgetExhausted(_) => Self::from(code),
         }
     }
 }

@@ -30,13 +30,7 @@ impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
         let digests = digests.into_iter().collect();
-        Self {
-            digests,
-            limited: Vec::new(),
-            routed: Vec::new(),
-            supplied: Vec::new(),
-            budgeted: Vec::new(),
-        }
+        Self { digests, limited: Vec::new(), routed: Vec::new(), supplied: Vec::new(), budgeted: Vec::new() }
     }
 
     /// The change touched the limits of `limited`, and of no key.

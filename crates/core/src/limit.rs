@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::invalid::text_enum;
 use crate::key::write;
-use crate::text::check_line;
 use crate::quota::{Budget, TPM};
+use crate::text::check_line;
 use crate::{Invalid, NanoUsd, Rates};
 
 /// Largest count any limit may name.

@@ -34,7 +34,9 @@ impl StoredKeys {
 
 impl KeySource for StoredKeys {
     fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
-        Box::pin(async move { self.store.facts_by_digest(digests).await.map_err(|error| self.logged(&error)) })
+        Box::pin(
+            async move { self.store.facts_by_digest(digests).await.map_err(|error| self.logged(&error)) },
+        )
     }
 
     fn routing(&self, id: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {

@@ -67,8 +67,8 @@ async fn take_up(
     let (mut adopted, mut charged, mut lost) = (0, 0, 0);
     loop {
         let taken = store.take_up_quota(server, clock.now(), random()?).await;
-        let taken =
-            taken.map_err(|error| EngineError::because("what is left of budgets cannot be taken up", error))?;
+        let taken = taken
+            .map_err(|error| EngineError::because("what is left of budgets cannot be taken up", error))?;
         adopted += taken.adopted.len();
         charged += taken.charged;
         lost += taken.lost.as_nanos();
@@ -107,7 +107,10 @@ async fn run(verifier: Arc<Verifier>, mut stopped: oneshot::Receiver<()>) {
         if what == Return::All {
             let waiting = verifier.quota_stats().charges_waiting;
             if waiting > 0 {
-                tracing::error!(charges = waiting, "some charges were not written; their leases count as spent");
+                tracing::error!(
+                    charges = waiting,
+                    "some charges were not written; their leases count as spent"
+                );
             }
             return;
         }

@@ -7,9 +7,9 @@ use crate::clickhouse::schema::SchemaOptions;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
     JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand,
-    MembersCommand, MockLlmCommand, ModelsCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ProvidersCommand,
-    ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand,
-    UsageCommand, WebhooksCommand, WhoamiCommand,
+    MembersCommand, MockLlmCommand, ModelsCommand, OverviewCommand, PasswordCommand, PermissionsCommand,
+    ProvidersCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand, SourcesCommand,
+    TenantsCommand, TotpCommand, UsageCommand, WebhooksCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;

@@ -83,7 +83,8 @@ impl Running {
 /// What tells webhooks, and the planes that make webhooks and providers of models within their reach.
 fn with_courier(planes: &Planes, settings: &Settings) -> Result<(Planes, Courier), Failure> {
     let reach = settings.webhook_reach();
-    let control = planes.control.clone().reaching(reach.clone()).reaching_upstreams(settings.upstream_reach());
+    let control =
+        planes.control.clone().reaching(reach.clone()).reaching_upstreams(settings.upstream_reach());
     let planes = Planes { control, ..planes.clone() };
     let of = (planes.store.clone(), planes.control.clone());
     let courier = Courier::new(of, (Arc::new(SystemClock), Arc::new(SystemEntropy)), reach);

@@ -75,7 +75,10 @@ async fn reply(incomer: Incomer, body: &[u8]) -> Result<Response<Body>, Fault> {
     if let Some(status) = ask.behaviour.error {
         return Err(Fault {
             retry_after: ask.behaviour.retry_after,
-            ..Fault::new(StatusCode::from_u16(status).unwrap_or_default(), "The mock fails, as was asked for.")
+            ..Fault::new(
+                StatusCode::from_u16(status).unwrap_or_default(),
+                "The mock fails, as was asked for.",
+            )
         });
     }
     let exchange = Exchange { state, ask, shape, place, number };

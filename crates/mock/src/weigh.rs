@@ -60,7 +60,8 @@ mod tests {
         assert_eq!(of_request(&chat), 4, "`user` and twelve bytes");
         assert_eq!(of_request(&json!({ "input": [[1, 2, 3], [4, 5]] })), 5);
         assert_eq!(of_request(&json!({})), 1);
-        let image = json!({ "messages": [{ "content": [{ "image_url": { "url": "data:image/png;base64,AA" } }] }] });
+        let image =
+            json!({ "messages": [{ "content": [{ "image_url": { "url": "data:image/png;base64,AA" } }] }] });
         assert_eq!(of_request(&image), IMAGE);
     }
 }

@@ -1,6 +1,9 @@
 //! The mock, asked over HTTP as a gateway asks it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot build its surroundings has failed, and must say why")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its surroundings has failed, and must say why"
+)]
 
 use keystile_mock::{MockLlm, MockSettings, Usage};
 use keystile_testkit::http::{Answer, Http, NOTHING};

@@ -55,7 +55,6 @@ impl Gateway {
             Route::Unknown => return Err(Fault::unknown_route().into()),
             Route::WrongMethod(allow) => return Err(Fault::wrong_method(allow).into()),
         };
-        outcome.route = operation.route();
         let key = self.holder(visit, outcome).await?;
         match &operation {
             Operation::Models => self.models(visit, &key, None, outcome).await,

@@ -151,7 +151,8 @@ impl Exchange {
     fn request(&self, way: &Upstream, output: u64) -> Result<Request<Full<Bytes>>, Fault> {
         let (content_type, body) = self.call.for_upstream(way, output)?;
         let url = format!("{}{}", way.provider.base_url.as_str(), self.operation.path());
-        let mut request = Request::post(url).body(Full::new(body)).map_err(|_| Fault::upstream_unreachable())?;
+        let mut request =
+            Request::post(url).body(Full::new(body)).map_err(|_| Fault::upstream_unreachable())?;
         let fields = request.headers_mut();
         fields.clone_from(&self.headers);
         fields.insert(CONTENT_TYPE, content_type);
@@ -293,12 +294,10 @@ mod tests {
     #[test]
     fn another_upstream_is_tried_for_what_it_may_do_better() {
         let of = |status| trouble(StatusCode::from_u16(status).unwrap());
-        assert_eq!([429, 500, 503, 529].map(of), [
-            Some(Trouble::Limited),
-            Some(Trouble::Failing),
-            Some(Trouble::Failing),
-            Some(Trouble::Failing)
-        ]);
+        assert_eq!(
+            [429, 500, 503, 529].map(of),
+            [Some(Trouble::Limited), Some(Trouble::Failing), Some(Trouble::Failing), Some(Trouble::Failing)]
+        );
         assert_eq!([200, 400, 401, 404, 409].map(of), [None; 5]);
     }
 

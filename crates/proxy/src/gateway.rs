@@ -68,6 +68,17 @@ pub struct Outcome {
     pub decision: Option<Code>,
 }
 
+impl Outcome {
+    /// Of a request about which nothing is known but its route.
+    pub fn of<B>(request: &Request<B>) -> Self {
+        let route = match Operation::of(request.method(), request.uri().path()) {
+            Route::Found(operation) => operation.route(),
+            Route::Unknown | Route::WrongMethod(_) => UNKNOWN_ROUTE,
+        };
+        Self { route, key: None, code: Code::Allowed.as_str(), decision: None }
+    }
+}
+
 impl Gateway {
     /// A gateway for the keys that `verifier` knows.
     ///
@@ -87,19 +98,18 @@ impl Gateway {
         Ok(Self { shared: Arc::new(shared), bounds: *bounds, bodies: Room::new(bounds.memory) })
     }
 
-    /// Answers one request below [`GATEWAY_PREFIX`]. When the future is dropped, the client is gone. Needs a Tokio runtime with time
-    /// enabled.
+    /// Answers one request below [`GATEWAY_PREFIX`], and tells what comes of it as it becomes known: `outcome` begins as
+    /// [`Outcome::of`] the request. When the future is dropped, the client is gone. Needs a Tokio runtime with time enabled.
     pub async fn answer(
         &self,
         request: Request<Incoming>,
         client: ClientIp,
         request_id: &RequestId,
-    ) -> (Response<GatewayBody>, Outcome) {
+        outcome: &mut Outcome,
+    ) -> Response<GatewayBody> {
         let (parts, body) = request.into_parts();
         let visit = Visit { parts: &parts, client, request_id };
-        let mut outcome =
-            Outcome { route: UNKNOWN_ROUTE, key: None, code: Code::Allowed.as_str(), decision: None };
-        let passed = self.pass(visit, body, &mut outcome).await;
+        let passed = self.pass(visit, body, outcome).await;
         let mut response = passed.unwrap_or_else(|denied| {
             outcome.code = denied.code();
             outcome.decision = denied.decision.or(outcome.decision);
@@ -109,7 +119,7 @@ impl Gateway {
         if protocol_of(&parts) == Protocol::Anthropic {
             response.headers_mut().insert(REQUEST_ID, request_id.clone().into_header());
         }
-        (response, outcome)
+        response
     }
 
     /// Settles what is under way, which ends it, and takes nothing more that costs. To be called when the server has stopped, before what
@@ -117,7 +127,10 @@ impl Gateway {
     pub fn stop(&self) {
         let settled = self.shared.bills.close();
         if settled > 0 {
-            tracing::warn!(settled, "requests to upstreams were still under way, and are charged with what is known");
+            tracing::warn!(
+                settled,
+                "requests to upstreams were still under way, and are charged with what is known"
+            );
         }
     }
 

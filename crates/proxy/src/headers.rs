@@ -175,7 +175,8 @@ mod tests {
             ("server", "cloudflare"),
         ]);
         let kept = of_upstream(&answered);
-        let expected = ["content-type", "retry-after", "x-ratelimit-remaining-tokens", "x-upstream-request-id"];
+        let expected =
+            ["content-type", "retry-after", "x-ratelimit-remaining-tokens", "x-upstream-request-id"];
         assert_eq!(names(&kept), expected);
         let anthropic = map(&[("request-id", "req_011"), ("anthropic-ratelimit-tokens-limit", "9")]);
         let kept = of_upstream(&anthropic);

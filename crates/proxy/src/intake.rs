@@ -76,7 +76,8 @@ where
 
 /// Whether the client says so itself.
 fn is_longer(headers: &HeaderMap, longest: usize) -> bool {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     announced.is_some_and(|length| length > longest)
 }
 

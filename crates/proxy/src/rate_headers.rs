@@ -137,7 +137,8 @@ mod tests {
         let room = Room { tokens: Some(tokens), budget: None };
         let rates = Rates::new(Some(60), &[]);
         let [rate] = rates.as_slice() else { panic!("one limit") };
-        let left = |remaining| LimitLeft { owner: Owner::Key, rate, count: Count { remaining, reset_millis: 7 } };
+        let left =
+            |remaining| LimitLeft { owner: Owner::Key, rate, count: Count { remaining, reset_millis: 7 } };
         let fields = rate_headers(&room, [left(9), left(3)]);
         assert_eq!(fields["x-ratelimit-remaining-requests"], "3");
         assert_eq!(fields["x-ratelimit-remaining-tokens"], "40");

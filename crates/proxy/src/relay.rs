@@ -45,7 +45,9 @@ pub(crate) struct Source {
     pub(crate) body: Incoming,
     pub(crate) form: Form,
     pub(crate) tab: Tab,
+    #[expect(dead_code, reason = "the place is taken for as long as this lives")]
     pub(crate) place: Place,
+    #[expect(dead_code, reason = "it is counted as open for as long as this lives")]
     pub(crate) streaming: Streaming,
 }
 

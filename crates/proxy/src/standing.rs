@@ -14,8 +14,11 @@ pub(crate) struct Standing {
     digest: Digest,
     purpose: Purpose,
     /// What was known of the key was forgotten, and is being read.
-    asking: Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>>,
+    asking: Option<Asking>,
 }
+
+/// The key is read and decided about.
+type Asking = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 
 /// What a request is made with, beside its key.
 #[derive(Debug, Clone)]
@@ -28,12 +31,7 @@ pub(crate) struct Purpose {
 impl Purpose {
     /// The question that it is.
     pub(crate) fn ask(&self) -> Ask<'_> {
-        Ask {
-            ip: self.ip,
-            environment: Some(self.environment),
-            model: Some(&self.model),
-            ..Ask::ANYTHING
-        }
+        Ask { ip: self.ip, environment: Some(self.environment), model: Some(&self.model), ..Ask::ANYTHING }
     }
 }
 
@@ -55,8 +53,7 @@ impl Standing {
             return Poll::Ready(decided);
         }
         let asking = self.asking.get_or_insert_with(|| {
-            let (verifier, digest, purpose) =
-                (Arc::clone(&self.verifier), self.digest, self.purpose.clone());
+            let (verifier, digest, purpose) = (Arc::clone(&self.verifier), self.digest, self.purpose.clone());
             Box::pin(async move { verifier.identify_held(digest, &purpose.ask()).await.outcome })
         });
         let decided = asking.as_mut().poll(context);

@@ -25,7 +25,10 @@ pub(crate) fn translate<'s>(sql: &'s str, words: &Words) -> Cow<'s, str> {
     // Long statements of many rows have places and nothing else to put in.
     let has_words = sql.contains('{');
     let sought = words.iter().filter(|(word, _)| has_words || !word.starts_with('{'));
-    sought.fold(Cow::Borrowed(sql), |sql, (word, own)| {
-        if sql.contains(word) { Cow::Owned(sql.replace(word, own)) } else { sql }
-    })
+    sought.fold(
+        Cow::Borrowed(sql),
+        |sql, (word, own)| {
+            if sql.contains(word) { Cow::Owned(sql.replace(word, own)) } else { sql }
+        },
+    )
 }

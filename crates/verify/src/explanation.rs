@@ -46,12 +46,7 @@ impl Verifier {
     }
 
     /// The same for a request that is estimated to need so much, which has to fit the limit on tokens and the budget, too.
-    pub async fn explain_with(
-        &self,
-        presented: &str,
-        ask: &Ask<'_>,
-        estimate: Option<&Need>,
-    ) -> Explanation {
+    pub async fn explain_with(&self, presented: &str, ask: &Ask<'_>, estimate: Option<&Need>) -> Explanation {
         if Presented::parse(presented).is_err() {
             return Explanation::without_a_key(Vec::new(), Check::Form, Code::KeyMalformed);
         }

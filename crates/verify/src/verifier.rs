@@ -436,13 +436,7 @@ impl Verifier {
     }
 
     /// Counts a refusal, but not one of another tenant's question, for which the key does not exist.
-    pub(crate) fn count_refusal(
-        &self,
-        key: &CachedKey,
-        refusal: &Refusal,
-        latency: Latency,
-        now: Timestamp,
-    ) {
+    pub(crate) fn count_refusal(&self, key: &CachedKey, refusal: &Refusal, latency: Latency, now: Timestamp) {
         if refusal.code() != Code::KeyNotFound {
             self.usage.apart(key, refusal.code(), latency, now);
         }

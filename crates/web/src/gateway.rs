@@ -33,43 +33,62 @@ pub(crate) async fn answer(
     traced: Option<&Traced>,
 ) -> Response<AnyBody> {
     let (began, verb) = (Instant::now(), Verb::of(request.method()));
-    let called = Called::begin(request.method(), request.headers(), client);
-    let answering = app.gateway.answer(request, client, request_id);
-    let (response, outcome) = match traced {
+    let outcome = Outcome::of(&request);
+    let path = shown(outcome.route);
+    let head = (request.method(), request.headers());
+    let called = Called::begin(app, head, client, (&path, request_id));
+    let mut told = Told { called: Some(called), outcome };
+    let answering = app.gateway.answer(request, client, request_id, &mut told.outcome);
+    let response = match traced {
         Some(Traced(span)) => answering.instrument(span.clone()).await,
         None => answering.await,
     };
     let response = response.map(|body| body_of(body, pace));
-    let (route, status) = (outcome.route, response.status());
+    let (route, status, code) = (told.outcome.route, response.status(), told.outcome.code);
     app.metrics.routes.answered(route, verb, status, began.elapsed());
-    if let Some(decision) = outcome.decision {
+    if let Some(decision) = told.outcome.decision {
         app.metrics.decided(Face::Llm, decision);
     }
     if let Some(traced) = traced {
         traced.answered(route, verb, status);
     }
     if status.is_server_error() && app.failures_logged.allows() {
-        let (method, status, code) = (verb.name(), status.as_u16(), outcome.code);
+        let (method, status) = (verb.name(), status.as_u16());
         tracing::info!(method, path = route, %client, status, code, "answered");
     }
-    log(app, called, outcome, &response, request_id);
+    told.answered(&response);
     response
 }
 
-/// Logs what was answered, if it is known whose key it was.
-fn log(
-    app: &App,
-    called: Called,
+/// What the log is told of a request, if it is known whose key it has: also of one whose client hangs up before it is answered.
+struct Told<'a> {
+    called: Option<Called<'a>>,
     outcome: Outcome,
-    response: &Response<AnyBody>,
-    request_id: &RequestId,
-) {
-    let Outcome { route, key, code, .. } = outcome;
-    let Some(key) = key else { return };
-    called.noted.who(Who::Key(key));
-    let path = shown(route);
-    let (status, bytes_out) = (response.status(), response.body().size_hint().exact());
-    called.log(app, &Answered { route, path: &path, status, code: Some(code), bytes_out, request_id });
+}
+
+impl<'a> Told<'a> {
+    fn answered(mut self, response: &Response<AnyBody>) {
+        let (status, bytes_out) = (response.status(), response.body().size_hint().exact());
+        let (route, code) = (self.outcome.route, Some(self.outcome.code));
+        if let Some(called) = self.noted() {
+            called.answered(&Answered { route, status, code, bytes_out });
+        }
+    }
+
+    /// The call, with whose key it is.
+    fn noted(&mut self) -> Option<Called<'a>> {
+        let called = self.called.take()?;
+        if let Some(key) = self.outcome.key.take() {
+            called.noted.who(Who::Key(key));
+        }
+        Some(called)
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        drop(self.noted());
+    }
 }
 
 /// The route as far as it consists of our own words.

@@ -11,7 +11,12 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{addresses, applications, audit, batch, catalogue, customers, entities, events, health, holds, ingest, integration, invitations, issuing, jobs, keys, leak_intake, leaks, ledger, logs, members, models, oauth, overview, passwords, providers, routing, second_factor, sessions, setup, sign_in, tenants, usage, verification, webhooks, whoami};
+use crate::api::{
+    addresses, applications, audit, batch, catalogue, customers, entities, events, health, holds, ingest,
+    integration, invitations, issuing, jobs, keys, leak_intake, leaks, ledger, logs, members, models, oauth,
+    overview, passwords, providers, routing, second_factor, sessions, setup, sign_in, tenants, usage,
+    verification, webhooks, whoami,
+};
 use crate::authz;
 use crate::console;
 use crate::document::Document;

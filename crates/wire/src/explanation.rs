@@ -90,7 +90,9 @@ fn few_tokens(exceeded: &TokensExceeded) -> String {
         || "it needs more than the whole limit".to_owned(),
         |seconds| format!("it fits again in {seconds} s"),
     );
-    format!("{requested} tokens are asked for, and {used} of {limit} in {TOKEN_WINDOW_SECONDS} s are used; {again}")
+    format!(
+        "{requested} tokens are asked for, and {used} of {limit} in {TOKEN_WINDOW_SECONDS} s are used; {again}"
+    )
 }
 
 fn little_money(left: &BudgetLeft) -> String {

@@ -94,7 +94,8 @@ pub use leak::{
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use model::{CreateModel, ModelListQuery, ModelView, PatchModel};
 pub use model_import::{
-    ImportModels, ImportedModelView, ImportedModelsView, ModelImportAsked, ModelImportOutcome, ModelTableSource,
+    ImportModels, ImportedModelView, ImportedModelsView, ModelImportAsked, ModelImportOutcome,
+    ModelTableSource,
 };
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
@@ -105,6 +106,9 @@ pub use patch::Patch;
 pub use price::{PriceBody, PriceVersionView};
 pub use problem::{FieldProblem, Problem};
 pub use provider::{CreateProvider, PatchProvider, ProviderView};
+pub use quota::{
+    BudgetLeftView, CorrectCharge, CorrectedView, Estimate, Estimated, HoldListQuery, HoldView, LedgerListQuery, LedgerView, SettleHold, SettleHoldByHand, SettledHoldView, SpendFigures, SpendItem, SpendQuery, SpendView, TokensLeft, UsedView,
+};
 pub use request_log::{LogExportQuery, LogListQuery, LogStreamQuery, LoggedRequestView};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
 pub use scan_rules::ScanRulesQuery;

@@ -1,9 +1,7 @@
 //! Models that tenants offer.
 
 use keystile_core::llm::{MAX_ALIASES, MAX_TOKENS, ModelDraft, ModelPatch};
-use keystile_core::{
-    Encoding, Invalid, Model, ModelId, ModelName, Price, ProviderId, TenantId, Timestamp,
-};
+use keystile_core::{Encoding, Invalid, Model, ModelId, ModelName, Price, ProviderId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

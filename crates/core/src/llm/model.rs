@@ -113,8 +113,16 @@ impl ModelPatch {
     /// # Errors
     /// For what [`Model::check`] refuses. The model is then half written and must be thrown away.
     pub fn apply(self, model: &mut Model) -> Result<(), Invalid> {
-        let Self { aliases, upstream_name, rank, context_window, max_output_tokens, encoding, price, enabled } =
-            self;
+        let Self {
+            aliases,
+            upstream_name,
+            rank,
+            context_window,
+            max_output_tokens,
+            encoding,
+            price,
+            enabled,
+        } = self;
         write(&mut model.aliases, aliases);
         write(&mut model.upstream_name, upstream_name);
         write(&mut model.rank, rank);

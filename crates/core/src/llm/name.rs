@@ -19,7 +19,9 @@ fn check(text: &str) -> Result<String, Invalid> {
     if (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'*') {
         Ok(text.to_owned())
     } else {
-        Err(Invalid::rule("must be a model name of 1 to 128 visible ASCII characters, without spaces and `*`"))
+        Err(Invalid::rule(
+            "must be a model name of 1 to 128 visible ASCII characters, without spaces and `*`",
+        ))
     }
 }
 

@@ -198,7 +198,8 @@ impl Price {
     /// What this costs, in pico-dollars; held to `u128::MAX`. Images, characters and seconds that have no price cost nothing here:
     /// [`Self::covers`] tells whether there are any. A part of a second's pico-dollar counts as a whole one.
     pub fn picos(&self, used: &Consumption) -> u128 {
-        let Consumption { input, cached_input, cache_write, output, images, characters, audio_millis } = *used;
+        let Consumption { input, cached_input, cache_write, output, images, characters, audio_millis } =
+            *used;
         let of = |price: PicoUsd, count: u64| u128::from(price.0) * u128::from(count);
         let none = PicoUsd::ZERO;
         [
@@ -257,9 +258,22 @@ mod tests {
         ] {
             assert_eq!(PicoUsd::parse_dollars(text), Ok(PicoUsd::from_picos(picos)), "{text}");
         }
-        for bad in
-            ["", "-1", "-0", "+1", ".5", "1.", "1,5", "1e", "e1", "1e1.5", "NaN", "inf", "1000.1", "1e99999999999"]
-        {
+        for bad in [
+            "",
+            "-1",
+            "-0",
+            "+1",
+            ".5",
+            "1.",
+            "1,5",
+            "1e",
+            "e1",
+            "1e1.5",
+            "NaN",
+            "inf",
+            "1000.1",
+            "1e99999999999",
+        ] {
             assert!(PicoUsd::parse_dollars(bad).is_err(), "{bad}");
         }
         assert!(PicoUsd::parse_dollars(&"0".repeat(LONGEST_NUMBER + 1)).is_err());

@@ -46,9 +46,10 @@ impl Provider {
     /// Names the rule that was broken.
     pub fn check(&self) -> Result<(), Invalid> {
         match self.protocol {
-            Protocol::Anthropic if self.base_url.path().ends_with("/v1") => {
-                Err(Invalid::new("base_url", "must end before `/v1`, which is added: `https://api.anthropic.com`"))
-            }
+            Protocol::Anthropic if self.base_url.path().ends_with("/v1") => Err(Invalid::new(
+                "base_url",
+                "must end before `/v1`, which is added: `https://api.anthropic.com`",
+            )),
             Protocol::Anthropic | Protocol::OpenAi => Ok(()),
         }
     }
@@ -157,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_credential_is_needed_again_for_another_host_or_without_encryption() {
-        let to = |url: &str| ProviderPatch { base_url: Some(url.parse().unwrap()), ..ProviderPatch::default() };
+        let to =
+            |url: &str| ProviderPatch { base_url: Some(url.parse().unwrap()), ..ProviderPatch::default() };
         for (url, is_needed) in [
             ("https://api.openai.com/v2", false),
             ("https://api.openai.com:8443/v1", false),

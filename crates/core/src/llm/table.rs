@@ -127,7 +127,10 @@ fn read_entry(key: &str, entry: &Value, supplier: &str) -> Result<Option<(TableM
 }
 
 fn price(entry: &Entry, mode: &str) -> Result<Option<Price>, Invalid> {
-    let input = highest(entry, &["input_cost_per_token", "input_cost_per_audio_token", "input_cost_per_image_token"])?;
+    let input = highest(
+        entry,
+        &["input_cost_per_token", "input_cost_per_audio_token", "input_cost_per_image_token"],
+    )?;
     let output = highest(
         entry,
         &[
@@ -140,7 +143,8 @@ fn price(entry: &Entry, mode: &str) -> Result<Option<Price>, Invalid> {
     let gives_tokens = !["embedding", "moderation", "rerank"].contains(&mode);
     let output = if gives_tokens { output } else { output.or(Some(PicoUsd::ZERO)) };
     if let Some((input, output)) = input.zip(output) {
-        let cached_input = highest(entry, &["cache_read_input_token_cost", "cache_read_input_audio_token_cost"])?;
+        let cached_input =
+            highest(entry, &["cache_read_input_token_cost", "cache_read_input_audio_token_cost"])?;
         let cache_write =
             highest(entry, &["cache_creation_input_token_cost", "cache_creation_input_audio_token_cost"])?;
         return Ok(Some(Price { cached_input, cache_write, ..Price::of_tokens(input, output) }));

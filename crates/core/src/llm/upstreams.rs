@@ -113,12 +113,17 @@ mod tests {
 
     #[test]
     fn ways_are_tried_in_order_of_rank_and_by_name_or_alias() {
-        let aliased = Model { aliases: vec!["fast".parse().unwrap(), "b".parse().unwrap()], ..of(4, 2, "b", 1) };
+        let aliased =
+            Model { aliases: vec!["fast".parse().unwrap(), "b".parse().unwrap()], ..of(4, 2, "b", 1) };
         let models = vec![of(1, 1, "a", 5), of(2, 2, "a", 0), of(3, 1, "b", 1), aliased, of(5, 1, "fast", 0)];
         let providers = vec![provider(1, Protocol::OpenAi), provider(2, Protocol::OpenAi)];
         let upstreams = Upstreams::new(providers, models);
         assert_eq!(found(&upstreams, "a", Protocol::OpenAi), [2, 1]);
-        assert_eq!(found(&upstreams, "b", Protocol::OpenAi), [3, 4], "an alias that repeats the name is one way");
+        assert_eq!(
+            found(&upstreams, "b", Protocol::OpenAi),
+            [3, 4],
+            "an alias that repeats the name is one way"
+        );
         assert_eq!(found(&upstreams, "fast", Protocol::OpenAi), [5, 4]);
         assert_eq!(found(&upstreams, "c", Protocol::OpenAi), [0; 0]);
         let first = upstreams.find("a", Protocol::OpenAi, Environment::Staging).next().unwrap();
@@ -135,7 +140,8 @@ mod tests {
         let staging = (Provider { environment: Some(Environment::Staging), ..staging }, secret);
         let providers = vec![provider(1, Protocol::Anthropic), off, staging];
         let disabled = Model { enabled: false, ..of(4, 3, "m", 0) };
-        let models = vec![of(1, 1, "m", 0), of(2, 2, "m", 0), of(3, 3, "m", 0), disabled, of(5, 9, "orphan", 0)];
+        let models =
+            vec![of(1, 1, "m", 0), of(2, 2, "m", 0), of(3, 3, "m", 0), disabled, of(5, 9, "orphan", 0)];
         let upstreams = Upstreams::new(providers, models);
         assert_eq!(found(&upstreams, "m", Protocol::OpenAi), [0; 0]);
         assert_eq!(found(&upstreams, "m", Protocol::Anthropic), [1]);

@@ -98,25 +98,15 @@ mod tests {
 
     #[test]
     fn as_many_units_as_fit_are_no_more_than_most() {
-        assert_eq!([9, 10, 12, 13, 36, 37, 99].map(|tokens| NEED.units_within_tokens(tokens)), [
-            None,
-            Some(0),
-            Some(0),
-            Some(1),
-            Some(8),
-            Some(9),
-            Some(9)
-        ]);
+        assert_eq!(
+            [9, 10, 12, 13, 36, 37, 99].map(|tokens| NEED.units_within_tokens(tokens)),
+            [None, Some(0), Some(0), Some(1), Some(8), Some(9), Some(9)]
+        );
         let within = |nanos| NEED.units_within_money(NanoUsd::from_nanos(nanos));
-        assert_eq!([-1, 1, 2, 3, 7, 8, 99].map(within), [
-            None,
-            None,
-            Some(0),
-            Some(2),
-            Some(7),
-            Some(9),
-            Some(9)
-        ]);
+        assert_eq!(
+            [-1, 1, 2, 3, 7, 8, 99].map(within),
+            [None, None, Some(0), Some(2), Some(7), Some(9), Some(9)]
+        );
     }
 
     #[test]

@@ -26,7 +26,8 @@ impl Pace {
         let elapsed = now.saturating_sub(self.since);
         if elapsed >= SHORTEST_MILLIS {
             let millis = i64::try_from(elapsed).unwrap_or(i64::MAX);
-            let latest = i64::try_from(i128::from(self.spent) * 1_000 / i128::from(millis)).unwrap_or(i64::MAX);
+            let latest =
+                i64::try_from(i128::from(self.spent) * 1_000 / i128::from(millis)).unwrap_or(i64::MAX);
             let before = if elapsed > LONGEST_MILLIS { latest } else { self.nanos_per_second };
             *self = Self { nanos_per_second: i64::midpoint(before, latest), since: now, spent: 0 };
         }

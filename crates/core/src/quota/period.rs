@@ -184,7 +184,9 @@ mod tests {
     #[test]
     fn a_lifetime_has_neither_beginning_nor_end() {
         let span = BudgetPeriod::Lifetime.span_at(moment("2026-01-31T00:00:00Z"));
-        assert!(span.covers(Timestamp::from_millis(i64::MIN)) && span.covers(Timestamp::from_millis(i64::MAX)));
+        assert!(
+            span.covers(Timestamp::from_millis(i64::MIN)) && span.covers(Timestamp::from_millis(i64::MAX))
+        );
         assert_eq!(span.end_day(), Day::NEVER);
     }
 

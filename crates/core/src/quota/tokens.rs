@@ -151,7 +151,11 @@ mod tests {
         assert_eq!(meter.remaining(), 50);
         meter.take(50);
         meter.settle(100, first, 1);
-        assert_eq!(meter.remaining(), 50, "fifty of a hundred had not leaked out, and fifty were taken at this moment");
+        assert_eq!(
+            meter.remaining(),
+            50,
+            "fifty of a hundred had not leaked out, and fifty were taken at this moment"
+        );
     }
 
     #[test]

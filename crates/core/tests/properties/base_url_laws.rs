@@ -13,7 +13,10 @@ pub(crate) fn hold(bytes: &[u8]) {
     let scheme = if ours.is_plain() { "http" } else { "https" };
     assert_eq!(ours.as_str(), format!("{scheme}://{}{}", ours.authority(), ours.path()));
     let Ok(theirs) = Url::parse(&format!("{}/chat/completions", ours.as_str())) else { return };
-    assert_eq!((theirs.scheme(), theirs.path()), (scheme, format!("{}/chat/completions", ours.path()).as_str()));
+    assert_eq!(
+        (theirs.scheme(), theirs.path()),
+        (scheme, format!("{}/chat/completions", ours.path()).as_str())
+    );
     assert!(theirs.username().is_empty() && theirs.password().is_none());
     assert!(theirs.query().is_none() && theirs.fragment().is_none());
     match theirs.host().unwrap() {

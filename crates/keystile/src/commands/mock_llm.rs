@@ -46,7 +46,8 @@ pub(crate) async fn run(command: MockLlmCommand) -> Result<ExitCode, Failure> {
     let requested = stop::requested(Hangup::Stops)?;
     let MockLlmCommand { listen, credential, behaviour, models } = command;
     let mock = MockLlm::start(MockSettings { listen, credential, behaviour, models });
-    let mock = mock.map_err(|error| Failure::because(format!("the mock does not start at {listen}"), &error))?;
+    let mock =
+        mock.map_err(|error| Failure::because(format!("the mock does not start at {listen}"), &error))?;
     Report::default().data(&guide(&mock.url())).print()?;
     requested.await;
     // It waits for its thread.

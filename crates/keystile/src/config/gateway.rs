@@ -47,7 +47,8 @@ mod tests {
     fn what_is_not_given_is_usual() {
         let GatewaySettings { bodies, patience, .. } = Settings::default().gateway();
         assert_eq!((bodies, patience), (BodyBounds::default(), Patience::default()));
-        let given = Settings { gateway_media_mib: Some(0), gateway_idle_seconds: Some(7), ..Settings::default() };
+        let given =
+            Settings { gateway_media_mib: Some(0), gateway_idle_seconds: Some(7), ..Settings::default() };
         let GatewaySettings { bodies, patience, .. } = given.gateway();
         assert_eq!(bodies, BodyBounds { longest_media: MIB, ..BodyBounds::default() });
         assert_eq!(patience, Patience { idle: Duration::from_secs(7), ..Patience::default() });

@@ -18,8 +18,10 @@ fn json(server: &Server, command: &str, arguments: &[&str]) -> Value {
 
 /// A provider, made with a key that is read from standard input: its id.
 fn provider(server: &Server) -> String {
-    let made =
-        ran_with_input(&mut server.ask("providers", &["create", "OpenAI", "--json"]), &format!("{CREDENTIAL}\n"));
+    let made = ran_with_input(
+        &mut server.ask("providers", &["create", "OpenAI", "--json"]),
+        &format!("{CREDENTIAL}\n"),
+    );
     assert!(!made.out.contains("sk-proj") && !made.notes.contains("sk-proj"), "{made:?}");
     let made: Value = serde_json::from_str(&made.ok()).unwrap();
     assert_eq!(made["base_url"], "https://api.openai.com/v1");
@@ -61,9 +63,13 @@ fn a_model_is_offered_repriced_and_deleted() {
     let provider = provider(&server);
     let none = told(&server, "models", &["list"]);
     assert!(none.status == Some(0) && none.notes.contains("There is none"), "{none:?}");
-    let create = ["create", &provider, "gpt-4o-mini", "--alias", "small", "--input", "0.15", "--output", "0.6"];
+    let create =
+        ["create", &provider, "gpt-4o-mini", "--alias", "small", "--input", "0.15", "--output", "0.6"];
     let made = json(&server, "models", &create);
-    assert_eq!((&made["price"]["input_usd_per_million"], &made["aliases"]), (&json!(0.15), &json!(["small"])));
+    assert_eq!(
+        (&made["price"]["input_usd_per_million"], &made["aliases"]),
+        (&json!(0.15), &json!(["small"]))
+    );
     let id = made["id"].as_str().unwrap();
     let changed = told(&server, "models", &["edit", id, "--input", "0.2", "--output", "0.8", "--rank", "3"]);
     assert!(changed.ok().contains("version 2"));
@@ -92,14 +98,16 @@ fn models_are_imported_from_a_file_or_from_the_builtin_table() {
     let taken = told(&server, "models", &one);
     assert!(taken.out.contains("made") && taken.notes.contains("compare them"), "{taken:?}");
     let file = server.file("table.json");
-    let entry = json!({ "litellm_provider": "openai", "input_cost_per_token": 2e-7, "output_cost_per_token": 1e-6 });
+    let entry =
+        json!({ "litellm_provider": "openai", "input_cost_per_token": 2e-7, "output_cost_per_token": 1e-6 });
     std::fs::write(&file, json!({ "gpt-4o-mini": entry }).to_string()).unwrap();
     let import = ["import", &provider, file.to_str().unwrap()];
     let kept = told(&server, "models", &import).ok();
     assert!(kept.contains("kept") && kept.contains("0.15"), "{kept}");
     let changed = told(&server, "models", &[&import[..], &["--overwrite"]].concat()).ok();
     assert!(changed.contains("changed") && changed.contains("0.2"), "{changed}");
-    std::fs::write(&file, json!({ "claude-x-1": { "litellm_provider": "openai", "mode": 7 } }).to_string()).unwrap();
+    std::fs::write(&file, json!({ "claude-x-1": { "litellm_provider": "openai", "mode": 7 } }).to_string())
+        .unwrap();
     let broken = told(&server, "models", &[&import[..], &["--litellm-provider", "openai"]].concat());
     assert!(broken.status == Some(2) && broken.notes.contains("claude-x-1.mode"), "{broken:?}");
     let neither = told(&server, "models", &["import", &provider]);

@@ -191,7 +191,10 @@ async fn the_builtin_table_is_taken_over_as_far_as_it_is_wanted() {
     let [one] = taken["models"].as_array().unwrap().as_slice() else { panic!("{taken}") };
     assert_eq!((text(one, "outcome"), text(&one["model"], "name")), ("made", "claude-sonnet-4-20250514"));
     let price = &one["model"]["price"];
-    assert_eq!((&price["input_usd_per_million"], &price["output_usd_per_million"]), (&json!(3.0), &json!(15.0)));
+    assert_eq!(
+        (&price["input_usd_per_million"], &price["output_usd_per_million"]),
+        (&json!(3.0), &json!(15.0))
+    );
     assert_eq!(world.read(&world.models()).await["data"], json!([one["model"]]));
     let again = world.import(&provider, &wanted).await.expect(200);
     assert_eq!(again["models"][0]["outcome"], "unchanged");
@@ -247,7 +250,8 @@ async fn a_table_as_long_as_litellms_is_read() {
         let entry = json!({ "litellm_provider": "other", "mode": "chat", "source": "x".repeat(400) });
         table.insert(format!("other/model-{number}"), entry);
     }
-    let priced = json!({ "litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 0 });
+    let priced =
+        json!({ "litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 0 });
     table.insert("mine".to_owned(), priced);
     let body = json!({ "source": "litellm", "table": table });
     assert!(body.to_string().len() > 1_200_000);

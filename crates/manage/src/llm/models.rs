@@ -26,7 +26,11 @@ impl ControlPlane {
     /// Without [`Right::ManageModels`]; for a provider that is unknown or another tenant's, a name that it has already, or settings
     /// that break a rule; when the tenant has as many models as it can.
     #[instrument(target = SPANS, skip_all)]
-    pub async fn create_model(&self, caller: &Caller, draft: ModelDraft) -> Result<Committed<Model>, Refused> {
+    pub async fn create_model(
+        &self,
+        caller: &Caller,
+        draft: ModelDraft,
+    ) -> Result<Committed<Model>, Refused> {
         caller.require(Right::ManageModels)?;
         let id = self.fresh(ModelId::from_parts)?;
         let entry = self.entry(caller, Action::ModelCreate, id.to_string(), Value::Null)?;

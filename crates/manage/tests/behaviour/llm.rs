@@ -5,8 +5,8 @@ use keystile_core::{
     Action, Change, Environment, Invalid, Model, PicoUsd, Price, Protocol, ProviderId, Reach, Role, Secret,
 };
 use keystile_manage::{
-    Caller, Conflict, ImportOutcome, ImportedModels, KnownProvider, Lacking, ModelImport, ModelQuery, Refused,
-    TableSource, VersionGuard,
+    Caller, Conflict, ImportOutcome, ImportedModels, KnownProvider, Lacking, ModelImport, ModelQuery,
+    Refused, TableSource, VersionGuard,
 };
 use keystile_store::Page;
 use serde_json::{Value, json};
@@ -98,14 +98,16 @@ async fn a_credential_opens_for_its_own_host_alone() {
     let own = to("api.openai.com", CREDENTIAL.to_owned());
     assert_eq!(way(&bench, &admin, "gpt-4o").await.unwrap(), Some(own));
 
-    let move_to = |url: &str| ProviderPatch { base_url: Some(url.parse().unwrap()), ..ProviderPatch::default() };
+    let move_to =
+        |url: &str| ProviderPatch { base_url: Some(url.parse().unwrap()), ..ProviderPatch::default() };
     let elsewhere = move_to("https://evil.example.com/v1");
     let refused = bench.control.patch_provider(&admin, id, elsewhere, ANY).await.unwrap_err();
     assert_eq!(broken(&refused), ["credential"]);
     let path = move_to("https://api.openai.com/v2");
     let moved = bench.control.patch_provider(&admin, id, path, ANY).await.unwrap().value;
     assert_eq!((moved.provider.version, moved.provider.base_url.path()), (2, "/v2"));
-    let again = ProviderPatch { credential: Some(Secret::new("another-one")), ..move_to("https://eu.example.com") };
+    let again =
+        ProviderPatch { credential: Some(Secret::new("another-one")), ..move_to("https://eu.example.com") };
     let moved = bench.control.patch_provider(&admin, id, again, ANY).await.unwrap().value;
     assert_eq!((moved.provider.version, moved.credential_hint), (3, None));
     let new = to("eu.example.com", "another-one".to_owned());

@@ -67,7 +67,8 @@ impl Load {
             (Some(window), None) => (visible.min(window.saturating_mul(prompt.weight)), None),
             (None, hidden) => (visible, hidden),
         };
-        let echoed = if call.is_echoed() { input.saturating_mul(shape.choices / shape.prompts.max(1)) } else { 0 };
+        let echoed =
+            if call.is_echoed() { input.saturating_mul(shape.choices / shape.prompts.max(1)) } else { 0 };
         let guessed = prompt.guessed.saturating_mul(shape.choices);
         let has_output = !matches!(call.operation(), Operation::Embeddings);
         Self {
@@ -85,7 +86,8 @@ impl Load {
             return Self { images: made, ..Self::default() };
         }
         let output = upstream.model.max_output_tokens.unwrap_or(IMAGE_OUTPUT);
-        let input = Prompt::of(call, "").tokens.saturating_add(given_images(call).saturating_mul(IMAGE_INPUT));
+        let input =
+            Prompt::of(call, "").tokens.saturating_add(given_images(call).saturating_mul(IMAGE_INPUT));
         Self { input, output: output.saturating_mul(made), ..Self::default() }
     }
 

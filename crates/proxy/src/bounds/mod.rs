@@ -61,7 +61,10 @@ impl Call {
         if budgeted != Budgeted::No
             && let Some(hidden) = &load.unbounded
         {
-            return Err(Fault::unbounded(hidden, "cannot be bounded, as the window of this model is not known"));
+            return Err(Fault::unbounded(
+                hidden,
+                "cannot be bounded, as the window of this model is not known",
+            ));
         }
         let fixed =
             Amount { tokens: load.fixed_tokens(), picos: price.map_or(0, |price| load.fixed_picos(price)) };
@@ -79,7 +82,9 @@ impl Call {
         let ceiling = [model.max_output_tokens, model.context_window].into_iter().flatten().min();
         match (self.cap(), budgeted) {
             (cap, Budgeted::No) => cap.unwrap_or(UNCAPPED),
-            (Some(cap), Budgeted::Tokens | Budgeted::Money) => ceiling.map_or(cap, |ceiling| cap.min(ceiling)),
+            (Some(cap), Budgeted::Tokens | Budgeted::Money) => {
+                ceiling.map_or(cap, |ceiling| cap.min(ceiling))
+            }
             (None, Budgeted::Tokens | Budgeted::Money) if self.is_completion() => USUAL_COMPLETION,
             (None, Budgeted::Tokens | Budgeted::Money) => {
                 // Providers refuse a cap that leaves no room for the input. The bound of a long input is several times what it has, so a

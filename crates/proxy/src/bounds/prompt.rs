@@ -133,7 +133,9 @@ impl Reader {
             }
             self.add(MEMBER);
             match (operation, name) {
-                (Operation::Completions, "prompt") | (Operation::Embeddings, "input") => self.tokens_or_text(value),
+                (Operation::Completions, "prompt") | (Operation::Embeddings, "input") => {
+                    self.tokens_or_text(value);
+                }
                 (Operation::Responses, "previous_response_id" | "conversation" | "prompt")
                 | (Operation::Messages, "container") => self.hide(name),
                 (_, "messages" | "input" | "system" | "instructions") => self.content(value),
@@ -298,7 +300,9 @@ mod tests {
         for members in [
             format!(r#""messages":[{{"role":"user","content":"{text}"}}]"#),
             format!(r#""messages":[{{"role":"user","content":[{{"type":"text","text":"{text}"}}]}}]"#),
-            format!(r#""messages":[{{"role":"assistant","tool_calls":[{{"function":{{"arguments":"{text}"}}}}]}}]"#),
+            format!(
+                r#""messages":[{{"role":"assistant","tool_calls":[{{"function":{{"arguments":"{text}"}}}}]}}]"#
+            ),
             format!(r#""tools":[{{"type":"function","function":{{"description":"{text}"}}}}]"#),
             format!(r#""response_format":{{"json_schema":{{"schema":{{"title":"{text}"}}}}}}"#),
             format!(r#""something_new":["{text}"]"#),
@@ -312,7 +316,10 @@ mod tests {
     #[test]
     fn what_no_model_reads_counts_nothing() {
         let bare = of(Operation::ChatCompletions, r#""messages":[]"#);
-        let more = of(Operation::ChatCompletions, r#""messages":[],"metadata":{"a":"long"},"user":"x","stop":["a"],"seed":7"#);
+        let more = of(
+            Operation::ChatCompletions,
+            r#""messages":[],"metadata":{"a":"long"},"user":"x","stop":["a"],"seed":7"#,
+        );
         assert_eq!(bare, more);
     }
 
@@ -321,17 +328,24 @@ mod tests {
         let packed = "A".repeat(100_000);
         let url = format!("data:image/png;base64,{packed}");
         let chat = |detail: &str| {
-            user(&format!(r#"[{{"type":"image_url","image_url":{{"url":"{url}","detail":"{detail}"}}}}]"#)).tokens
+            user(&format!(r#"[{{"type":"image_url","image_url":{{"url":"{url}","detail":"{detail}"}}}}]"#))
+                .tokens
         };
         assert!(chat("low") > 1_024 && chat("low") < 1_200);
         assert!(chat("high") > 5_120 && chat("high") < 5_300);
-        let input = format!(r#""input":[{{"role":"user","content":[{{"type":"input_image","image_url":"{url}"}}]}}]"#);
+        let input = format!(
+            r#""input":[{{"role":"user","content":[{{"type":"input_image","image_url":"{url}"}}]}}]"#
+        );
         assert!(of(Operation::Responses, &input).tokens < 5_300);
         let source = format!(r#"{{"type":"base64","media_type":"image/png","data":"{packed}"}}"#);
         let image = format!(r#"{{"type":"image","source":{source}}}"#);
-        let shown = format!(r#""messages":[{{"role":"user","content":[{{"type":"tool_result","content":[{image}]}}]}}]"#);
+        let shown = format!(
+            r#""messages":[{{"role":"user","content":[{{"type":"tool_result","content":[{image}]}}]}}]"#
+        );
         assert!(of(Operation::Messages, &shown).tokens < 5_400);
-        let hidden = format!(r#""messages":[{{"role":"assistant","content":[{{"type":"tool_use","input":{image}}}]}}]"#);
+        let hidden = format!(
+            r#""messages":[{{"role":"assistant","content":[{{"type":"tool_use","input":{image}}}]}}]"#
+        );
         assert!(of(Operation::Messages, &hidden).tokens > 100_000, "what a tool is called with is text");
         let tool = format!(r#""tools":[{image}]"#);
         assert!(of(Operation::ChatCompletions, &tool).tokens > 100_000, "no tool is an image");
@@ -344,10 +358,15 @@ mod tests {
             (Operation::Responses, r#""previous_response_id":"resp_1""#.to_owned(), "previous_response_id"),
             (Operation::Responses, r#""conversation":{"id":"conv_1"}"#.to_owned(), "conversation"),
             (Operation::Responses, r#""prompt":{"id":"pmpt_1"}"#.to_owned(), "prompt"),
-            (Operation::Responses, r#""input":[{"type":"item_reference","id":"msg_1"}]"#.to_owned(), "item_reference"),
+            (
+                Operation::Responses,
+                r#""input":[{"type":"item_reference","id":"msg_1"}]"#.to_owned(),
+                "item_reference",
+            ),
             (
                 Operation::ChatCompletions,
-                r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]"#.to_owned(),
+                r#""messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]"#
+                    .to_owned(),
                 "file",
             ),
             (
@@ -360,7 +379,8 @@ mod tests {
         ] {
             assert_eq!(of(operation, &members).hidden.as_deref(), Some(field), "{members}");
         }
-        let text = r#"{"type":"document","source":{"type":"text","media_type":"text/plain","data":"all of it"}}"#;
+        let text =
+            r#"{"type":"document","source":{"type":"text","media_type":"text/plain","data":"all of it"}}"#;
         let text = of(Operation::Messages, &format!(r#""messages":[{{"role":"user","content":[{text}]}}]"#));
         assert_eq!(text.hidden, None);
     }
@@ -377,13 +397,17 @@ mod tests {
     fn tools_a_guess_and_a_cache_of_an_hour_have_their_own_price() {
         let tool = r#""tools":[{"name":"a","input_schema":{}},{"type":"bash_20250124","name":"bash"}]"#;
         assert!(of(Operation::Messages, tool).tokens > 2_048);
-        let guess = of(Operation::ChatCompletions, r#""prediction":{"type":"content","content":"0123456789"}"#);
+        let guess =
+            of(Operation::ChatCompletions, r#""prediction":{"type":"content","content":"0123456789"}"#);
         assert!((10..60).contains(&guess.guessed), "{guess:?}");
         for (ttl, weight) in [(r#""5m""#, 1), (r#""1h""#, 2), ("null", 1)] {
             let control = format!(r#""cache_control":{{"type":"ephemeral","ttl":{ttl}}}"#);
             let text = format!(r#"{{"type":"text","text":"a",{control}}}"#);
             assert_eq!(of(Operation::Messages, &format!(r#""system":[{text}]"#)).weight, weight);
-            assert_eq!(of(Operation::Messages, &format!(r#""tools":[{{"name":"a",{control}}}]"#)).weight, weight);
+            assert_eq!(
+                of(Operation::Messages, &format!(r#""tools":[{{"name":"a",{control}}}]"#)).weight,
+                weight
+            );
             assert_eq!(of(Operation::Messages, &control).weight, weight);
         }
     }
@@ -391,7 +415,8 @@ mod tests {
     #[test]
     fn sound_is_bounded_by_its_bytes() {
         let data = "A".repeat(16_000);
-        let content = format!(r#"[{{"type":"input_audio","input_audio":{{"format":"mp3","data":"{data}"}}}}]"#);
+        let content =
+            format!(r#"[{{"type":"input_audio","input_audio":{{"format":"mp3","data":"{data}"}}}}]"#);
         let tokens = user(&content).tokens;
         assert!((1_064..1_300).contains(&tokens), "{tokens}");
     }

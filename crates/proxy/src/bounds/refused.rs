@@ -86,7 +86,11 @@ mod tests {
             (Operation::Responses, r#""tools":[{"type":"function"},{"type":"web_search"}]"#, "tools[1]"),
             (Operation::Responses, r#""tools":[{"type":"file_search"}]"#, "tools[0]"),
             (Operation::Responses, r#""tools":[{"type":"code_interpreter"}]"#, "tools[0]"),
-            (Operation::Responses, r#""tools":[{"type":"mcp","server_url":"https://a.example"}]"#, "tools[0]"),
+            (
+                Operation::Responses,
+                r#""tools":[{"type":"mcp","server_url":"https://a.example"}]"#,
+                "tools[0]",
+            ),
             (Operation::Responses, r#""tools":[{"type":7}]"#, "tools[0]"),
             (Operation::Responses, r#""background":true"#, "background"),
             (Operation::Messages, r#""tools":[{"type":"web_search_20250305"}]"#, "tools[0]"),

@@ -89,7 +89,11 @@ fn input_is_fixed_and_each_token_of_output_counts_for_all_choices() {
 #[test]
 fn the_dearest_that_a_token_of_input_can_be_is_what_it_counts_as() {
     let mut own = priced(None, None);
-    let dearer = Price { cached_input: Some(PicoUsd::from_picos(1)), cache_write: Some(PicoUsd::from_picos(9)), ..price() };
+    let dearer = Price {
+        cached_input: Some(PicoUsd::from_picos(1)),
+        cache_write: Some(PicoUsd::from_picos(9)),
+        ..price()
+    };
     own.model.price = Some(dearer);
     let own = need(CHAT, r#"{"model":"m","messages":[]}"#, &own);
     assert_eq!(own.fixed.picos, u128::from(own.fixed.tokens) * 9);
@@ -126,7 +130,8 @@ fn a_cap_that_nobody_gave_leaves_room_for_the_input() {
 fn an_old_completion_goes_on_for_what_its_api_documents() {
     let own = need(Operation::Completions, r#"{"model":"m","prompt":"a"}"#, &priced(Some(9_000), None));
     assert_eq!((own.least, own.most), (16, 16));
-    let own = need(Operation::Completions, r#"{"model":"m","prompt":"a","max_tokens":0}"#, &priced(None, None));
+    let own =
+        need(Operation::Completions, r#"{"model":"m","prompt":"a","max_tokens":0}"#, &priced(None, None));
     assert_eq!((own.least, own.most), (0, 0));
 }
 
@@ -144,7 +149,8 @@ fn an_echo_and_a_guess_are_output_that_no_cap_bears_on() {
 
 #[test]
 fn thoughts_are_among_the_fewest_tokens_of_use() {
-    let body = r#"{"model":"m","max_tokens":9000,"messages":[],"thinking":{"type":"enabled","budget_tokens":5000}}"#;
+    let body =
+        r#"{"model":"m","max_tokens":9000,"messages":[],"thinking":{"type":"enabled","budget_tokens":5000}}"#;
     let own = need(Operation::Messages, body, &priced(None, None));
     assert_eq!((own.least, own.most), (5_001, 9_000));
 }
@@ -156,7 +162,11 @@ fn hidden_input_is_the_whole_window_or_refused() {
     let own = call(Operation::Responses, body);
     for budgeted in [Budgeted::Money, Budgeted::Tokens] {
         let fault = own.need(&priced(None, None), budgeted).unwrap_err();
-        assert!(fault.message().starts_with("`previous_response_id` cannot be bounded"), "{}", fault.message());
+        assert!(
+            fault.message().starts_with("`previous_response_id` cannot be bounded"),
+            "{}",
+            fault.message()
+        );
     }
     assert!(own.need(&priced(None, None), Budgeted::No).is_ok());
 }
@@ -197,7 +207,11 @@ fn images_characters_and_seconds_are_counted_where_they_have_a_price() {
     assert_eq!(images, Need::of(Amount { tokens: 0, picos: 4_000 }));
     let spoken = need(Operation::AudioSpeech, r#"{"model":"m","input":"zwölf Zeichen"}"#, &own);
     assert_eq!(spoken, Need::of(Amount { tokens: 0, picos: 13_000 }));
-    let by_token = need(Operation::ImagesGenerations, r#"{"model":"m","prompt":"a cat","n":2}"#, &priced(None, Some(100)));
+    let by_token = need(
+        Operation::ImagesGenerations,
+        r#"{"model":"m","prompt":"a cat","n":2}"#,
+        &priced(None, Some(100)),
+    );
     assert!(by_token.fixed.tokens > 205 && by_token.fixed.tokens < 300, "{by_token:?}");
 }
 

@@ -57,13 +57,16 @@ impl Body {
     ) -> Result<Self, Fault> {
         let named = content_type.map_or(Ok(""), HeaderValue::to_str);
         let named = named.map_err(|_| Fault::invalid("the content type is not ASCII"))?;
-        let is_form = named.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"));
+        let is_form =
+            named.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"));
         match (Taken::by(operation), is_form) {
             (Taken::Nothing, _) => Ok(Self::Nothing),
             (Taken::Form | Taken::Either, true) => Form::read(named, body).map(Self::Form),
             (Taken::Json | Taken::Either, false) if is_json(named) => read_json(body).map(Self::Json),
             (Taken::Form, false) => Err(Fault::invalid("send a form: `Content-Type: multipart/form-data`")),
-            (Taken::Json | Taken::Either, _) => Err(Fault::invalid("send JSON: `Content-Type: application/json`")),
+            (Taken::Json | Taken::Either, _) => {
+                Err(Fault::invalid("send JSON: `Content-Type: application/json`"))
+            }
         }
     }
 
@@ -143,7 +146,9 @@ impl Body {
 /// A body without a content type is taken for JSON, as it must be some.
 fn is_json(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind.is_empty() || kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
+    kind.is_empty()
+        || kind == "application/json"
+        || kind.starts_with("application/") && kind.ends_with("+json")
 }
 
 fn read_json(body: &[u8]) -> Result<Object, Fault> {
@@ -192,7 +197,9 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused_and_told_where() {
-        for body in ["", "[]", "7", "{\"a\":1", "{\"a\":1}x", "{\"a\":1,\"a\":2}", "{\"a\":NaN}", "\u{feff}{}"] {
+        for body in
+            ["", "[]", "7", "{\"a\":1", "{\"a\":1}x", "{\"a\":1,\"a\":2}", "{\"a\":NaN}", "\u{feff}{}"]
+        {
             let fault = read(&Operation::Messages, "application/json", body).unwrap_err();
             assert!(fault.message().starts_with("the body "), "{body}: {}", fault.message());
         }

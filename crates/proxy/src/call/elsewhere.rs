@@ -56,7 +56,9 @@ mod tests {
             let fault = with(member).unwrap_err();
             assert_eq!((fault.status().as_u16(), fault.code()), (400, "invalid_value"), "{member}");
         }
-        for member in [r#""tools":[{"type":"function","parameters":{"model":1}}]"#, r#""metadata":{"models":1}"#] {
+        for member in
+            [r#""tools":[{"type":"function","parameters":{"model":1}}]"#, r#""metadata":{"models":1}"#]
+        {
             assert!(with(member).is_ok(), "{member}");
         }
     }

@@ -38,7 +38,8 @@ enum Content {
 impl Form {
     /// Reads a body. A name may stand twice only if it ends in `[]`, which marks a list, so that no two readers take another one.
     pub(crate) fn read(content_type: &str, body: &Bytes) -> Result<Self, Fault> {
-        let boundary = boundary(content_type).ok_or_else(|| broken("its content type has no good `boundary`"))?;
+        let boundary =
+            boundary(content_type).ok_or_else(|| broken("its content type has no good `boundary`"))?;
         let mut parts: Vec<Part> = Vec::new();
         for range in sections(body, boundary)? {
             let part = Part::read(&body.slice(range))?;
@@ -115,7 +116,8 @@ impl Form {
 impl Part {
     /// Reads what stands between two boundaries: header, an empty line, content.
     fn read(section: &Bytes) -> Result<Self, Fault> {
-        let end = memmem::find(section.get(..LONGEST_HEADER.min(section.len())).unwrap_or_default(), b"\r\n\r\n");
+        let end =
+            memmem::find(section.get(..LONGEST_HEADER.min(section.len())).unwrap_or_default(), b"\r\n\r\n");
         let end = end.ok_or_else(|| broken("a part has no header, or too long a one"))?;
         let header = std::str::from_utf8(&section[..end]).map_err(|_| broken("a header is not UTF-8"))?;
         let content = section.slice(end + 4..);
@@ -145,7 +147,8 @@ impl Part {
     }
 
     fn write(&self, boundary: &str, body: &mut Vec<u8>) {
-        let mut header = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(&self.name));
+        let mut header =
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(&self.name));
         if let Content::File { name, kind, .. } = &self.content {
             header.push_str(&format!("; filename=\"{}\"", quoted(name)));
             let kind = kind.as_deref().filter(|kind| is_media_type(kind));
@@ -192,9 +195,8 @@ fn boundary(content_type: &str) -> Option<&str> {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim())
     });
-    let mut values = values.map(|value| {
-        value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
-    });
+    let mut values = values
+        .map(|value| value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value));
     let boundary = values.next().filter(|_| values.next().is_none())?;
     let is_good = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
     let fits = (1..=LONGEST_BOUNDARY).contains(&boundary.len()) && !boundary.ends_with(' ');
@@ -260,7 +262,9 @@ fn value(text: &str) -> Option<(String, &str)> {
         match letter {
             '"' => return Some((value.replace("%22", "\""), &quoted[at + 1..])),
             // Only these two are escaped by anybody; a path of Windows keeps its backslashes.
-            '\\' if quoted[at + 1..].starts_with(['"', '\\']) => value.extend(letters.next().map(|(_, next)| next)),
+            '\\' if quoted[at + 1..].starts_with(['"', '\\']) => {
+                value.extend(letters.next().map(|(_, next)| next));
+            }
             _ => value.push(letter),
         }
     }
@@ -331,14 +335,16 @@ mod tests {
         let (content_type, body) = form.write("real").unwrap();
         let again = Form::read(content_type.to_str().unwrap(), &body).unwrap();
         assert_eq!(again.text("model"), Some("real"));
-        let others = |form: &Form| form.0.iter().filter(|part| part.name != "model").cloned().collect::<Vec<_>>();
+        let others =
+            |form: &Form| form.0.iter().filter(|part| part.name != "model").cloned().collect::<Vec<_>>();
         assert_eq!(others(&again), others(&form));
     }
 
     #[test]
     fn a_boundary_is_chosen_that_stands_in_no_part() {
         let text = "--keystile-part-0000000000000000\r\n--keystile-part-0000000000000001--";
-        let form = read(&format!("--XX\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n{text}\r\n--XX--"));
+        let form =
+            read(&format!("--XX\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n{text}\r\n--XX--"));
         let (content_type, body) = form.unwrap().write("m").unwrap();
         assert!(content_type.to_str().unwrap().ends_with("0000000000000002"));
         let again = Form::read(content_type.to_str().unwrap(), &body).unwrap();
@@ -356,7 +362,8 @@ mod tests {
 
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
-        let part = |name: &str| format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\na\r\n");
+        let part =
+            |name: &str| format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\na\r\n");
         let twice = format!("{}{}--XX--", part("model"), part("model"));
         for body in [
             twice.as_str(),

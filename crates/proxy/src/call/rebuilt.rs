@@ -33,19 +33,14 @@ impl Call {
                     self.set_cap(object, upstream, output, &mut set)?;
                 }
                 self.set_usage(object, &mut set);
-                let body = serde_json::to_vec(&Changed { object, set: &set }).map_err(|_| Fault::internal())?;
+                let body =
+                    serde_json::to_vec(&Changed { object, set: &set }).map_err(|_| Fault::internal())?;
                 Ok((HeaderValue::from_static("application/json"), body.into()))
             }
         }
     }
 
-    fn set_cap(
-        &self,
-        object: &Object,
-        upstream: &Upstream,
-        output: u64,
-        set: &mut Set,
-    ) -> Result<(), Fault> {
+    fn set_cap(&self, object: &Object, upstream: &Upstream, output: u64, set: &mut Set) -> Result<(), Fault> {
         let names = cap_names(self.operation());
         let given = names.iter().filter_map(|name| Some((*name, object.given(name)?.as_count()?)));
         let before = set.len();
@@ -124,22 +119,45 @@ mod tests {
     #[test]
     fn the_upstream_gets_its_own_name_of_the_model_and_all_else_in_order() {
         let body = r#"{"messages":[{"role":"user","content":"é"}],"model":"alias","store":true,"service_tier":"flex","x":{"b":1,"a":2}}"#;
-        assert_eq!(sent(Operation::ChatCompletions, body, &upstream(), UNCAPPED), body.replace("alias", "real"));
+        assert_eq!(
+            sent(Operation::ChatCompletions, body, &upstream(), UNCAPPED),
+            body.replace("alias", "real")
+        );
     }
 
     #[test]
     fn a_cap_is_lowered_where_it_stands_and_never_raised() {
         for (operation, body, output, expected) in [
-            (Operation::ChatCompletions, r#"{"model":"real","max_tokens":9}"#, 5, r#"{"model":"real","max_tokens":5}"#),
-            (Operation::ChatCompletions, r#"{"model":"real","max_tokens":9}"#, 50, r#"{"model":"real","max_tokens":9}"#),
+            (
+                Operation::ChatCompletions,
+                r#"{"model":"real","max_tokens":9}"#,
+                5,
+                r#"{"model":"real","max_tokens":5}"#,
+            ),
+            (
+                Operation::ChatCompletions,
+                r#"{"model":"real","max_tokens":9}"#,
+                50,
+                r#"{"model":"real","max_tokens":9}"#,
+            ),
             (
                 Operation::ChatCompletions,
                 r#"{"max_tokens":9,"max_completion_tokens":3,"model":"real"}"#,
                 5,
                 r#"{"max_tokens":5,"max_completion_tokens":3,"model":"real"}"#,
             ),
-            (Operation::ChatCompletions, r#"{"model":"real","max_tokens":null}"#, 5, r#"{"model":"real","max_tokens":5}"#),
-            (Operation::Completions, r#"{"model":"real","max_tokens":0}"#, 5, r#"{"model":"real","max_tokens":0}"#),
+            (
+                Operation::ChatCompletions,
+                r#"{"model":"real","max_tokens":null}"#,
+                5,
+                r#"{"model":"real","max_tokens":5}"#,
+            ),
+            (
+                Operation::Completions,
+                r#"{"model":"real","max_tokens":0}"#,
+                5,
+                r#"{"model":"real","max_tokens":0}"#,
+            ),
             (Operation::Responses, r#"{"model":"real"}"#, 5, r#"{"model":"real","max_output_tokens":5}"#),
             (Operation::Embeddings, r#"{"model":"real"}"#, 0, r#"{"model":"real"}"#),
         ] {
@@ -174,7 +192,11 @@ mod tests {
                 r#"{"stream":true,"stream_options":{"include_obfuscation":false,"include_usage":false},"model":"real"}"#,
                 r#"{"stream":true,"stream_options":{"include_obfuscation":false,"include_usage":true},"model":"real"}"#,
             ),
-            (Operation::ChatCompletions, r#"{"model":"real","stream":false}"#, r#"{"model":"real","stream":false}"#),
+            (
+                Operation::ChatCompletions,
+                r#"{"model":"real","stream":false}"#,
+                r#"{"model":"real","stream":false}"#,
+            ),
             (Operation::Responses, r#"{"model":"real","stream":true}"#, r#"{"model":"real","stream":true}"#),
         ] {
             assert_eq!(sent(operation, body, &upstream(), UNCAPPED), expected);
@@ -186,7 +208,9 @@ mod tests {
         let body = r#"{"model":"real","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":8000}}"#;
         let sent = |output| sent(Operation::Messages, body, &upstream(), output);
         assert!(sent(8_001).contains(r#""budget_tokens":8000"#) && sent(9_000).contains("8000"));
-        assert!(sent(2_000).contains(r#""max_tokens":2000,"thinking":{"type":"enabled","budget_tokens":1999}"#));
+        assert!(
+            sent(2_000).contains(r#""max_tokens":2000,"thinking":{"type":"enabled","budget_tokens":1999}"#)
+        );
         let fault = call(Operation::Messages, body).for_upstream(&upstream(), 1_024).unwrap_err();
         assert!(fault.message().starts_with("`thinking.budget_tokens` needs more"));
     }

@@ -56,7 +56,15 @@ const SOON_MILLIS: u64 = 1_000;
 impl Fault {
     fn new(status: StatusCode, kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
         let (retry, fields) = (Retry::Unsaid, HeaderMap::new());
-        Self(Box::new(Particulars { status, kind, code, param: None, message: message.into(), retry, fields }))
+        Self(Box::new(Particulars {
+            status,
+            kind,
+            code,
+            param: None,
+            message: message.into(),
+            retry,
+            fields,
+        }))
     }
 
     fn retry(mut self, retry: Retry) -> Self {

@@ -37,7 +37,10 @@ impl Fault {
 fn plain_message(refusal: &Refusal, code: Code, model: Option<&str>) -> String {
     match (code, model) {
         (Code::ModelNotAllowed, Some(model)) => {
-            format!("this API key may not use the model `{}`; GET /v1/models lists those it may", shown(model))
+            format!(
+                "this API key may not use the model `{}`; GET /v1/models lists those it may",
+                shown(model)
+            )
         }
         (Code::KeyMissing, _) => {
             "send an API key as `Authorization: Bearer …`, `x-api-key: …` or `api-key: …`".to_owned()

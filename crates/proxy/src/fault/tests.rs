@@ -7,7 +7,9 @@ use http_body_util::Full;
 use keystile_bearer::{RequestId, RequestIds};
 use keystile_core::llm::Protocol;
 use keystile_core::rate::{Exceeded, Full as FullLimit};
-use keystile_core::{BudgetLeft, BudgetPeriod, Code, NanoUsd, Owner, Rates, Refusal, Timestamp, TokensExceeded};
+use keystile_core::{
+    BudgetLeft, BudgetPeriod, Code, NanoUsd, Owner, Rates, Refusal, Timestamp, TokensExceeded,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -52,15 +54,33 @@ fn each_case_has_the_status_type_and_code_that_clients_understand() {
         (of(Code::KeyRevoked), 401, "invalid_request_error", "invalid_api_key", "authentication_error"),
         (of(Code::KeyBlocked), 403, "permission_error", "key_blocked", "permission_error"),
         (of(Code::IpNotAllowed), 403, "permission_error", "ip_not_allowed", "permission_error"),
-        (of(Code::AmbiguousCredentials), 400, "invalid_request_error", "ambiguous_credentials", "invalid_request_error"),
+        (
+            of(Code::AmbiguousCredentials),
+            400,
+            "invalid_request_error",
+            "ambiguous_credentials",
+            "invalid_request_error",
+        ),
         (of(Code::ModelNotAllowed), 403, "invalid_request_error", "model_not_found", "permission_error"),
         (of(Code::EnforcementUnavailable), 503, "server_error", "enforcement_unavailable", "api_error"),
         (of(Code::Allowed), 503, "server_error", "enforcement_unavailable", "api_error"),
         (refused(&limited(Some(9))), 429, "requests", "rate_limit_exceeded", "rate_limit_error"),
         (refused(&tokens(Some(9))), 429, "tokens", "rate_limit_exceeded", "rate_limit_error"),
-        (refused(&tokens(None)), 400, "invalid_request_error", "request_too_large_for_limit", "invalid_request_error"),
+        (
+            refused(&tokens(None)),
+            400,
+            "invalid_request_error",
+            "request_too_large_for_limit",
+            "invalid_request_error",
+        ),
         (refused(&budget()), 429, "insufficient_quota", "insufficient_quota", "billing_error"),
-        (Fault::price_unknown("m"), 400, "invalid_request_error", "model_price_unknown", "invalid_request_error"),
+        (
+            Fault::price_unknown("m"),
+            400,
+            "invalid_request_error",
+            "model_price_unknown",
+            "invalid_request_error",
+        ),
         (Fault::model_not_found("m"), 404, "invalid_request_error", "model_not_found", "not_found_error"),
         (Fault::unknown_route(), 404, "invalid_request_error", "unknown_url", "not_found_error"),
         (Fault::too_large(1), 413, "invalid_request_error", "request_too_large", "request_too_large"),
@@ -137,7 +157,9 @@ fn every_unauthorized_answer_has_a_challenge() {
 fn a_spent_budget_is_told_in_money() {
     let (_, body) = told(refused(&budget()), Protocol::OpenAi);
     let message = body["error"]["message"].as_str().unwrap();
-    for part in ["$1.000000000 a month", "$0.900000000 are spent", "$0.099000000 are held", "2026-02-01T00:00:00"] {
+    for part in
+        ["$1.000000000 a month", "$0.900000000 are spent", "$0.099000000 are held", "2026-02-01T00:00:00"]
+    {
         assert!(message.contains(part), "{part}: {message}");
     }
 }

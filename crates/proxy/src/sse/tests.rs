@@ -67,7 +67,8 @@ fn what_is_too_long_is_passed_on_in_pieces() {
 
 #[test]
 fn events_are_the_same_wherever_their_bytes_are_cut() {
-    let text = b": hi\r\n\r\nevent: a\ndata: {\"a\":1}\n\ndata: x\r\rdata: y\n\r\ndata: z\r\n\ndata: [DONE]\n\nrest";
+    let text =
+        b": hi\r\n\r\nevent: a\ndata: {\"a\":1}\n\ndata: x\r\rdata: y\n\r\ndata: z\r\n\ndata: [DONE]\n\nrest";
     for longest in [1, 2, 7, 64, LONGEST_EVENT] {
         let expected = split(&[text], longest);
         for first in 0..text.len() {

@@ -31,7 +31,9 @@ impl Answer {
             Operation::Responses => Self::Response,
             Operation::Messages => Self::Message,
             Operation::Embeddings => Self::Vectors,
-            Operation::ImagesGenerations | Operation::ImagesEdits | Operation::ImagesVariations => Self::Images,
+            Operation::ImagesGenerations | Operation::ImagesEdits | Operation::ImagesVariations => {
+                Self::Images
+            }
             Operation::AudioTranscriptions | Operation::AudioTranslations => Self::Transcript,
             Operation::Models
             | Operation::Model(_)
@@ -65,7 +67,8 @@ impl Answer {
         match self {
             Self::Choices | Self::Vectors | Self::Opaque => false,
             Self::Response => {
-                ["response.completed", "response.incomplete", "response.failed", "response.cancelled"].contains(&kind)
+                ["response.completed", "response.incomplete", "response.failed", "response.cancelled"]
+                    .contains(&kind)
             }
             Self::Message => kind == "message_stop" || kind == "message_delta" && self.usage(event).is_some(),
             Self::Images => ["image_generation.completed", "image_edit.completed"].contains(&kind),

@@ -66,7 +66,9 @@ impl Meter {
                 Self::Nothing
             }
             Operation::AudioSpeech => Self::Characters,
-            Operation::AudioTranscriptions | Operation::AudioTranslations if has_second_price => Self::Seconds,
+            Operation::AudioTranscriptions | Operation::AudioTranslations if has_second_price => {
+                Self::Seconds
+            }
             Operation::ImagesGenerations | Operation::ImagesEdits | Operation::ImagesVariations
                 if load.images > 0 =>
             {

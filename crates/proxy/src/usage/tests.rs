@@ -7,7 +7,8 @@ use crate::bounds::tests::{price, priced, upstream};
 use crate::call::tests::call;
 
 const CHAT: &str = r#"{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
-const STREAM: &str = r#"{"model":"m","stream":true,"max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
+const STREAM: &str =
+    r#"{"model":"m","stream":true,"max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
 
 fn reading(operation: Operation, body: &str) -> Reading {
     Reading::of(&call(operation, body), &priced(None, None))
@@ -85,7 +86,11 @@ fn cached_and_reasoning_tokens_are_told_by_each_provider_in_its_own_way() {
             tokens(0, 10, 0, 1),
         ),
     ] {
-        assert_eq!(whole(operation, body, &format!(r#"{{"usage":{usage}}}"#)), (expected, Basis::Upstream), "{usage}");
+        assert_eq!(
+            whole(operation, body, &format!(r#"{{"usage":{usage}}}"#)),
+            (expected, Basis::Upstream),
+            "{usage}"
+        );
     }
 }
 
@@ -104,7 +109,8 @@ fn the_chunk_with_usage_is_dropped_unless_the_client_asked_for_it() {
         r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#,
         "[DONE]",
     ];
-    let asking = STREAM.replace("\"stream\":true", r#""stream":true,"stream_options":{"include_usage":true}"#);
+    let asking =
+        STREAM.replace("\"stream\":true", r#""stream":true,"stream_options":{"include_usage":true}"#);
     for (body, third) in [(STREAM, Passing::Drop), (asking.as_str(), Passing::Pass)] {
         let (used, passed) = stream(Operation::ChatCompletions, body, &chunks);
         assert_eq!(used, (tokens(9, 0, 0, 2), Basis::Upstream));
@@ -172,9 +178,14 @@ fn without_usage_what_was_passed_on_is_counted() {
         "function":{"name":"weather","arguments":"{\"city\":"}}]}}]}"#;
     let (used, _) = stream(Operation::ChatCompletions, STREAM, &[call, "[DONE]"]);
     assert_eq!(used, (tokens(bound, 0, 0, 15), Basis::Counted));
-    let long = format!(r#"{{"choices":[{{"message":{{"role":"assistant","content":"{}"}}}}]}}"#, "x".repeat(500));
+    let long =
+        format!(r#"{{"choices":[{{"message":{{"role":"assistant","content":"{}"}}}}]}}"#, "x".repeat(500));
     let capped = whole(Operation::ChatCompletions, CHAT, &long);
-    assert_eq!(capped, (tokens(bound, 0, 0, 100), Basis::Counted), "no more than the cap, as bytes are no tokens");
+    assert_eq!(
+        capped,
+        (tokens(bound, 0, 0, 100), Basis::Counted),
+        "no more than the cap, as bytes are no tokens"
+    );
     let zero = r#"{"choices":[{"message":{"content":"seven b"}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}"#;
     assert_eq!(whole(Operation::ChatCompletions, CHAT, zero), (tokens(bound, 0, 0, 7), Basis::Counted));
     let lying = r#"{"choices":[{"message":{"content":"seven b"}}],"usage":{"prompt_tokens":9,"completion_tokens":0}}"#;
@@ -203,7 +214,8 @@ fn what_is_no_json_is_passed_on_and_counted() {
     let mut own = reading(Operation::ChatCompletions, STREAM);
     assert_eq!(own.frame(b": keep-alive\n\n"), Passing::Pass);
     assert!(!own.is_complete());
-    let absurd = r#"{"usage":{"prompt_tokens":-5,"completion_tokens":1e30,"total_tokens":18446744073709551615}}"#;
+    let absurd =
+        r#"{"usage":{"prompt_tokens":-5,"completion_tokens":1e30,"total_tokens":18446744073709551615}}"#;
     assert_eq!(whole(Operation::ChatCompletions, CHAT, absurd).1, Basis::Counted);
 }
 

@@ -70,9 +70,11 @@ impl Told {
         let prompt = of(&["prompt_tokens", "input_tokens"]).unwrap_or_default();
         let answer = of(&["completion_tokens", "output_tokens"]);
         let beyond = of(&["total_tokens"]).map(|total| total.saturating_sub(prompt));
-        let details = ["prompt_tokens_details", "input_tokens_details"].iter().find_map(|name| usage.get(name));
+        let details =
+            ["prompt_tokens_details", "input_tokens_details"].iter().find_map(|name| usage.get(name));
         let detail = |name: &str| details.and_then(|details| count(details, name));
-        let cached = detail("cached_tokens").or(of(&["prompt_cache_hit_tokens"])).unwrap_or_default().min(prompt);
+        let cached =
+            detail("cached_tokens").or(of(&["prompt_cache_hit_tokens"])).unwrap_or_default().min(prompt);
         let written = detail("cache_write_tokens").unwrap_or_default().min(prompt - cached);
         Self {
             input: prompt - cached - written,

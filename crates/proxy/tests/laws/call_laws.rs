@@ -1,7 +1,6 @@
 //! What is true of any bytes as the body of a request. The fuzz targets search for bytes that break it; the test beside it replays the
 //! seeds.
 
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -65,7 +64,7 @@ pub(crate) fn upstream() -> Upstream {
         updated_at: moment,
         version: 1,
     };
-    Upstream { provider: Arc::new(provider), credential: Arc::new(Secret::new("sk-upstream")), model }
+    Upstream { provider, credential: Secret::new("sk-upstream"), model }
 }
 
 /// Panics when a law is broken for `bytes`, as a body in JSON.
@@ -84,7 +83,9 @@ pub(crate) fn hold_json(bytes: &[u8]) {
 pub(crate) fn hold_form(bytes: &[u8]) {
     let operation = Operation::ImagesEdits;
     let content_type = HeaderValue::from_static("multipart/form-data; boundary=X");
-    let Ok(call) = Call::read(&operation, Some(&content_type), &Bytes::copy_from_slice(bytes)) else { return };
+    let Ok(call) = Call::read(&operation, Some(&content_type), &Bytes::copy_from_slice(bytes)) else {
+        return;
+    };
     let (content_type, body) = call.for_upstream(&upstream(), UNCAPPED).unwrap();
     let again = Call::read(&operation, Some(&content_type), &body).unwrap();
     assert_eq!(again.model(), Some(REAL));

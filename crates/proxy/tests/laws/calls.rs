@@ -18,7 +18,17 @@ fn value() -> impl Strategy<Value = Value> {
         let name = prop_oneof![
             ".{0,8}",
             prop::sample::select(vec![
-                "type", "role", "content", "text", "input", "source", "detail", "image_url", "cache_control", "ttl", "data",
+                "type",
+                "role",
+                "content",
+                "text",
+                "input",
+                "source",
+                "detail",
+                "image_url",
+                "cache_control",
+                "ttl",
+                "data",
             ])
             .prop_map(str::to_owned),
         ];

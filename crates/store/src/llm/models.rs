@@ -35,7 +35,8 @@ const PAGE: &str = select!(
 );
 const COUNT: &str = "SELECT COUNT(*) AS counted FROM models WHERE tenant_id = $1";
 const PROVIDER: &str = "SELECT 1 AS found FROM providers WHERE tenant_id = $1 AND id = $2";
-const INSERT: &str = "INSERT INTO models (tenant_id, id, provider_id, name, aliases, upstream_name, rank, context_window,
+const INSERT: &str =
+    "INSERT INTO models (tenant_id, id, provider_id, name, aliases, upstream_name, rank, context_window,
         max_output_tokens, encoding, price, price_version, enabled, created_at, updated_at, version)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 const UPDATE: &str = "UPDATE models SET provider_id = $3, name = $4, aliases = $5, upstream_name = $6, rank = $7,

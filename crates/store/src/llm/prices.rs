@@ -12,7 +12,8 @@ use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-pub(super) const INSERT: &str = "INSERT INTO model_prices (tenant_id, provider_id, model, version, price, set_at, set_by)
+pub(super) const INSERT: &str =
+    "INSERT INTO model_prices (tenant_id, provider_id, model, version, price, set_at, set_by)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const LAST: &str = "SELECT MAX(version) AS last FROM model_prices
     WHERE tenant_id = $1 AND provider_id = $2 AND model = $3";

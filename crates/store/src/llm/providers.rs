@@ -24,7 +24,8 @@ macro_rules! select {
 const ALL: &str = select!(" ORDER BY id");
 const ONE: &str = select!(" AND id = $2");
 const COUNT: &str = "SELECT COUNT(*) AS counted FROM providers WHERE tenant_id = $1";
-const INSERT: &str = "INSERT INTO providers (tenant_id, id, name, protocol, base_url, environment, enabled, created_at,
+const INSERT: &str =
+    "INSERT INTO providers (tenant_id, id, name, protocol, base_url, environment, enabled, created_at,
         updated_at, version, hint, sealed_by, sealed)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const HAS_MODELS: &str = "SELECT 1 AS found FROM models WHERE tenant_id = $1 AND provider_id = $2 LIMIT 1";
@@ -189,7 +190,8 @@ fn values(kept: &KeptProvider) -> [Value; 13] {
 
 impl Editable for KeptProvider {
     const ONE_LOCKED: &str = select!(" AND id = $2 {for_update}");
-    const UPDATE: &str = "UPDATE providers SET name = $3, protocol = $4, base_url = $5, environment = $6, enabled = $7,
+    const UPDATE: &str =
+        "UPDATE providers SET name = $3, protocol = $4, base_url = $5, environment = $6, enabled = $7,
             created_at = $8, updated_at = $9, version = $10, hint = $11, sealed_by = $12, sealed = $13
         WHERE tenant_id = $1 AND id = $2";
 

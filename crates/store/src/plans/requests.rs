@@ -36,13 +36,8 @@ pub(super) fn a_page_of_the_request_log_is_a_span_of_its_tenant_or_two_of_a_key(
         (LogFilter { code: refused.clone(), ..of_key.clone() }, &of_keys),
     ] {
         for order in [Order::LatestFirst, Order::OldestFirst] {
-            let asked = find::Asked {
-                tenant_id: tenant(),
-                filter: filter.clone(),
-                order,
-                after: None,
-                limit: 50,
-            };
+            let asked =
+                find::Asked { tenant_id: tenant(), filter: filter.clone(), order, after: None, limit: 50 };
             let [(page, values), (end, of_end)] = asked.statements();
             for mode in [FOR_THESE, FOR_ANY] {
                 assert_requests_led_by(indexes, &bed.plan(&page, &values, mode), "a page");

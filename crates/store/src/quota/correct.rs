@@ -36,7 +36,9 @@ impl Store {
         &self,
         tenant_id: TenantId,
         id: LedgerId,
-        correct: impl FnOnce(&LedgerEntry, NanoUsd) -> Result<Option<(LedgerEntry, AuditEntry)>, E> + Send + 'static,
+        correct: impl FnOnce(&LedgerEntry, NanoUsd) -> Result<Option<(LedgerEntry, AuditEntry)>, E>
+        + Send
+        + 'static,
     ) -> Result<Option<Result<Corrected, E>>, StoreError> {
         let args = ([Value::text(tenant_id), Value::text(id)], Some(correct));
         self.write(args, |(which, correct), tx| Box::pin(correct_one(which, correct, tx))).await
@@ -61,7 +63,7 @@ where
         Err(refusal) => Ok(Some(Err(refusal))),
         Ok(None) => Ok(Some(Ok(Corrected { row, amount, correction: None }))),
         Ok(Some((correction, entry))) => {
-            rows::ADD.run(&[entry_values(&correction)], tx).await?;
+            rows::ADD.run(vec![entry_values(&correction)], tx).await?;
             add_up(&[&correction], tx).await?;
             tx.execute(audit::INSERT, &audit::values(&entry)).await?;
             let amount = NanoUsd::from_nanos(amount.as_nanos() + correction.cost.as_nanos());

@@ -10,7 +10,8 @@ use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-const IS_THERE: &str = "SELECT 1 AS found FROM budgets WHERE lineage_id = $1 AND period = $2 AND first_day = $3";
+const IS_THERE: &str =
+    "SELECT 1 AS found FROM budgets WHERE lineage_id = $1 AND period = $2 AND first_day = $3";
 const SPENT: &str = "SELECT CAST(COALESCE(SUM(cost_nano), 0) AS BIGINT) AS spent FROM spend
     WHERE lineage_id = $1 AND day >= $2 AND day < $3";
 /// What a key has spent elsewhere before it came here; only a budget without a beginning knows of it.
@@ -96,7 +97,9 @@ fn grantable(ask: &LeaseAsk, left: i64) -> i64 {
 async fn budget_now(ask: &LeaseAsk, tx: &mut Tx<'_>) -> Result<Budget, StoreError> {
     let key = [Value::text(ask.tenant_id), Value::text(ask.key_id)];
     let Some(mut row) = tx.query_opt(BUDGET_OF, &key).await? else { return Ok(ask.budget) };
-    let Some(max) = row.opt_int("max_budget_nano_usd")?.map(NanoUsd::from_nanos) else { return Ok(ask.budget) };
+    let Some(max) = row.opt_int("max_budget_nano_usd")?.map(NanoUsd::from_nanos) else {
+        return Ok(ask.budget);
+    };
     let period: BudgetPeriod = row.parsed("budget_period")?;
     if period != ask.budget.period {
         return Err(StoreError::unavailable("the budget of the key was changed meanwhile"));

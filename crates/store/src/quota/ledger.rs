@@ -64,7 +64,8 @@ impl Store {
         filter: &LedgerFilter,
         page: Page<LedgerId>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.read(filter.statement(tenant_id, page), |(sql, values), tx| Box::pin(read(sql, values, tx))).await
+        self.read(filter.statement(tenant_id, page), |(sql, values), tx| Box::pin(read(sql, values, tx)))
+            .await
     }
 
     /// One row of the ledger of a tenant.

@@ -19,7 +19,8 @@ pub(super) const ENTRY: &str = "id, kind, tenant_id, key_id, lineage_id, applica
 const ENTRY_COLUMNS: usize = 27;
 
 /// What a `SELECT` names for [`read_hold`].
-pub(super) const HOLD: &str = "id, tenant_id, key_id, lineage_id, application_id, customer_id, environment, origin,
+pub(super) const HOLD: &str =
+    "id, tenant_id, key_id, lineage_id, application_id, customer_id, environment, origin,
     opened_at, deadline_at, tokens, cost_nano, period, first_day, model, request_id";
 
 /// Adds rows to the ledger, and gives the ids of those that were not there: neither their id nor their hold.

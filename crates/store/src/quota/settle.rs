@@ -70,7 +70,7 @@ async fn write(server: ServerId, batch: &QuotaBatch, tx: &mut Tx<'_>) -> Result<
     over.extend(&batch.released);
     close(&over, tx).await?;
     let opened: Vec<_> = batch.opened.iter().map(|hold| rows::hold_values(hold, server)).collect();
-    rows::OPEN.run(&opened, tx).await.map(drop)
+    rows::OPEN.run(opened, tx).await.map(drop)
 }
 
 /// Keys without limits are charged without knowing their lineage.
@@ -104,7 +104,7 @@ pub(super) async fn settle(
     tx: &mut Tx<'_>,
 ) -> Result<(), StoreError> {
     let values: Vec<_> = settled.iter().map(|settlement| rows::entry_values(&settlement.entry)).collect();
-    let added = rows::ADD.run(&values, tx).await?;
+    let added = rows::ADD.run(values, tx).await?;
     let added: HashSet<LedgerId> =
         added.into_iter().map(|mut row| row.parsed("id")).collect::<Result<_, _>>()?;
     let is_new = |settlement: &&Settlement| added.contains(&settlement.entry.id);
@@ -146,7 +146,7 @@ pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<
         sums.iter_mut().zip(sums_of(entry)).for_each(|(sum, more)| *sum += more);
     }
     let rows: Vec<_> = sums.into_iter().map(|(place, sums)| sum_values(place, sums)).collect();
-    ADD_UP.run(&rows, tx).await?;
+    ADD_UP.run(rows, tx).await?;
     let spend = |((lineage_id, day), cost): ((KeyId, Day), i64)| {
         (SPEND, vec![Value::text(lineage_id), day_value(day), cost.into()])
     };
@@ -174,8 +174,8 @@ fn sums_of(entry: &LedgerEntry) -> Sums {
         LedgerKind::Lost | LedgerKind::Correction => 0,
     };
     let used = entry.used;
-    let [input, cached, written, output] =
-        [used.input, used.cached_input, used.cache_write, used.output].map(|tokens| {
+    let [input, cached, written, output] = [used.input, used.cached_input, used.cache_write, used.output]
+        .map(|tokens| {
             // Far from what is ever used.
             i64::try_from(tokens).unwrap_or(i64::MAX / 4)
         });
@@ -198,18 +198,15 @@ fn sum_values(place: Place, sums: Sums) -> Vec<Value> {
 
 /// What was charged is not leased any more. A server whose leases another one has taken up meanwhile has none to take it from: it counts as
 /// spent already.
-async fn shrink_leases(
-    server: ServerId,
-    settled: &[&Settlement],
-    tx: &mut Tx<'_>,
-) -> Result<(), StoreError> {
+async fn shrink_leases(server: ServerId, settled: &[&Settlement], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let mut leased: BTreeMap<(KeyId, BudgetTime), i64> = BTreeMap::new();
     for settlement in settled {
         if let (Some(lineage_id), Some(time)) = (settlement.entry.whose.lineage_id, settlement.budget) {
             *leased.entry((lineage_id, time)).or_default() += settlement.from_lease.as_nanos();
         }
     }
-    let leased: Vec<_> = leased.into_iter().map(|((id, time), nanos)| (time_values(id, time), nanos)).collect();
+    let leased: Vec<_> =
+        leased.into_iter().map(|((id, time), nanos)| (time_values(id, time), nanos)).collect();
     let own = |(place, _): &([Value; 3], i64)| (OWN, with(place, [server.value()]));
     let own: Vec<_> = leased.iter().map(own).collect();
     let own = run_all(&own, tx).await?;
@@ -228,7 +225,7 @@ async fn shrink_leases(
 /// Holds are open no more.
 pub(super) async fn close(ids: &[HoldId], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let ids: Vec<_> = ids.iter().map(|id| vec![Value::text(id)]).collect();
-    CLOSE.run(&ids, tx).await.map(drop)
+    CLOSE.run(ids, tx).await.map(drop)
 }
 
 /// Runs statements in their order, many at a time, and gives the rows of each.

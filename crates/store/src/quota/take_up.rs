@@ -54,7 +54,8 @@ impl Store {
         random: u128,
     ) -> Result<TakenUp, StoreError> {
         let args = (server, now, random);
-        self.write_quietly(args, |(server, now, random), tx| Box::pin(take_up(*server, *now, *random, tx))).await
+        self.write_quietly(args, |(server, now, random), tx| Box::pin(take_up(*server, *now, *random, tx)))
+            .await
     }
 }
 
@@ -65,10 +66,8 @@ async fn take_up(
     tx: &mut Tx<'_>,
 ) -> Result<TakenUp, StoreError> {
     guard(tx).await?;
-    let holds = format!(
-        "SELECT server, {} FROM holds WHERE server <> $1 ORDER BY server, id LIMIT $2",
-        rows::HOLD
-    );
+    let holds =
+        format!("SELECT server, {} FROM holds WHERE server <> $1 ORDER BY server, id LIMIT $2", rows::HOLD);
     let values = [server.value(), AT_ONCE.into()];
     let holds = tx.query(&holds, &values).await?;
     let mut taken = TakenUp { is_partial: !holds.is_empty(), ..TakenUp::default() };
@@ -133,12 +132,7 @@ async fn adopt(
 }
 
 /// Nobody knows what the request used.
-async fn charge(
-    other: ServerId,
-    hold: &OpenHold,
-    now: Timestamp,
-    tx: &mut Tx<'_>,
-) -> Result<(), StoreError> {
+async fn charge(other: ServerId, hold: &OpenHold, now: Timestamp, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let entry = LedgerEntry {
         id: LedgerId::from_parts(now, hold.id.as_u128()),
         kind: LedgerKind::Charge,

@@ -75,7 +75,12 @@ impl Quota {
     }
 
     /// Whether the tokens of a request would fit, taking none.
-    pub(super) fn tokens_fit(&self, account: &Account, limit: Option<u64>, need: &Need) -> Result<(), Refusal> {
+    pub(super) fn tokens_fit(
+        &self,
+        account: &Account,
+        limit: Option<u64>,
+        need: &Need,
+    ) -> Result<(), Refusal> {
         let fitting = account.lock().units_of_tokens(limit, need, self.clock.elapsed_millis());
         fitting.map(drop).map_err(|exceeded| Refusal::TokensLimited(Box::new(exceeded)))
     }

@@ -109,7 +109,8 @@ impl Report {
 
     /// Callers do not tell kinds of tokens apart. Whoever tells neither tokens nor money has nothing charged but the hold.
     fn by_caller(actual: Actual) -> Self {
-        let basis = if actual.tokens.is_none() && actual.cost.is_none() { Basis::Hold } else { Basis::Counted };
+        let basis =
+            if actual.tokens.is_none() && actual.cost.is_none() { Basis::Hold } else { Basis::Counted };
         let used = Consumption { input: actual.tokens.unwrap_or(0), ..Consumption::default() };
         Self {
             tokens: actual.tokens,

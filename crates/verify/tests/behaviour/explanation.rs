@@ -2,7 +2,8 @@
 
 use keystile_core::key::KeyStatus;
 use keystile_core::{
-    AllowedIps, Ask, Check, Checked, Code, Environment, LineageLimits, Permission, Rates, Refusal, Requirement,
+    AllowedIps, Ask, Check, Checked, Code, Environment, LineageLimits, Permission, Rates, Refusal,
+    Requirement,
 };
 
 use crate::source::Mood;

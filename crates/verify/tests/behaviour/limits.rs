@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keystile_core::{
-    ApplicationId, Ask, Change, Code, CustomerId, KeyFacts, LimitedId, LineageLimits, Owner, RateLimit, Rates,
-    Refusal, SharedRates,
+    ApplicationId, Ask, Change, Code, CustomerId, KeyFacts, LimitedId, LineageLimits, Owner, RateLimit,
+    Rates, Refusal, SharedRates,
 };
 
 use keystile_verify::OwnerId;

@@ -9,7 +9,8 @@ use keystile_manage::{
 };
 use keystile_wire::{
     CreateModel, ImportModels, ImportedModelView, ImportedModelsView, Listing, ModelImportAsked,
-    ModelImportOutcome, ModelListQuery, ModelView, PageQuery, PatchModel, PriceBody, PriceVersionView, Problem,
+    ModelImportOutcome, ModelListQuery, ModelView, PageQuery, PatchModel, PriceBody, PriceVersionView,
+    Problem,
 };
 
 use super::{Answer, json, listing, page_of, page_size, sought, with_location, with_version};
@@ -124,8 +125,7 @@ pub(crate) async fn list_model_prices(
     let broken = |_| Invalid::new("cursor", "must be the `next_cursor` of a page");
     let before = query.cursor.map(|cursor| cursor.parse::<u32>().map_err(broken)).transpose()?;
     let prices = app.control.model_prices(&caller, id, before, u32::from(limit) + 1).await?;
-    let page =
-        listing(prices, usize::from(limit), |price| price.version.to_string(), PriceVersionView::from);
+    let page = listing(prices, usize::from(limit), |price| price.version.to_string(), PriceVersionView::from);
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -144,7 +144,8 @@ pub(crate) async fn import_models(
     caller.require(Right::ManageModels)?;
     let import = asked(request.parse().map_err(ApiProblem::invalid)?);
     let dry_run = import.dry_run;
-    let taken = app.commit(move |app| async move { app.control.import_models(&caller, import).await }).await?;
+    let taken =
+        app.commit(move |app| async move { app.control.import_models(&caller, import).await }).await?;
     Ok(json(StatusCode::OK, &imported(dry_run, taken)))
 }
 

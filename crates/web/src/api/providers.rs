@@ -35,7 +35,8 @@ pub(crate) async fn create_provider(
 ) -> Answer {
     let draft = request.parse().map_err(ApiProblem::invalid)?;
     once(&app, caller.asker(Right::ManageModels)?, asked, move |app| async move {
-        let known = app.commit(|app| async move { app.control.create_provider(&caller, draft).await }).await?;
+        let known =
+            app.commit(|app| async move { app.control.create_provider(&caller, draft).await }).await?;
         let provider = &known.provider;
         let path = format!("/api/v1/tenants/{}/providers/{}", provider.tenant_id, provider.id);
         Ok(with_location(record(StatusCode::CREATED, known), path))

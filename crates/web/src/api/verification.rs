@@ -80,12 +80,7 @@ where
 }
 
 /// What is held and left of tokens and money. Boxed, so that requests about keys without such limits do not carry room for it.
-async fn quotas(
-    app: &App,
-    verdict: &mut Verdict,
-    question: &Question<'_>,
-    request_id: &RequestId,
-) -> Quotas {
+async fn quotas(app: &App, verdict: &mut Verdict, question: &Question<'_>, request_id: &RequestId) -> Quotas {
     let estimate = question.estimate();
     let is_limited = |key: &Arc<CachedKey>| key.tokens().is_some() || key.budget().is_some();
     if estimate.0.is_none() && !verdict.key.as_ref().is_some_and(is_limited) {

@@ -112,7 +112,11 @@ impl List {
             client.models(tenant, &ModelListQuery { limit, cursor, ..wanted.clone() }).await
         };
         let listing = self.pages.read(page).await?;
-        context.list(&listing, rows, "There is none like that. Make some: keystile models import PROVIDER_ID --builtin")
+        context.list(
+            &listing,
+            rows,
+            "There is none like that. Make some: keystile models import PROVIDER_ID --builtin",
+        )
     }
 }
 
@@ -137,10 +141,13 @@ impl Prices {
     async fn run(self, context: &Context) -> Result<Report, Failure> {
         let (client, tenant) = (&context.session.client, context.session.tenant().await?);
         let id = self.which.id;
-        let page =
-            async |limit, cursor| client.model_prices(tenant, id, &PageQuery { limit, cursor }).await;
+        let page = async |limit, cursor| client.model_prices(tenant, id, &PageQuery { limit, cursor }).await;
         let listing = self.pages.read(page).await?;
-        context.list(&listing, price::rows, "It never had a price. Give it one: keystile models edit MODEL_ID")
+        context.list(
+            &listing,
+            price::rows,
+            "It never had a price. Give it one: keystile models edit MODEL_ID",
+        )
     }
 }
 

@@ -65,7 +65,9 @@ fn number(text: &str) -> Result<f64, Invalid> {
 /// What a million tokens of input and of output cost.
 pub(super) fn in_short(price: Option<&PriceBody>) -> [String; 2] {
     match price {
-        Some(price) => [price.input_usd_per_million, price.output_usd_per_million].map(|part| part.to_string()),
+        Some(price) => {
+            [price.input_usd_per_million, price.output_usd_per_million].map(|part| part.to_string())
+        }
         None => ["none", "none"].map(str::to_owned),
     }
 }
@@ -98,7 +100,10 @@ pub(super) fn rows(versions: &[PriceVersionView]) -> String {
         let [input, output] = in_short(version.price.as_ref());
         [version.version.to_string(), input, output, version.set_at.to_string(), version.set_by.to_string()]
     };
-    table(["VERSION", "INPUT $/M", "OUTPUT $/M", "SINCE", "BY"], &versions.iter().map(row).collect::<Vec<_>>())
+    table(
+        ["VERSION", "INPUT $/M", "OUTPUT $/M", "SINCE", "BY"],
+        &versions.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 #[cfg(test)]

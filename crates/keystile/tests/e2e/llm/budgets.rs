@@ -5,7 +5,8 @@ use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use super::world::{
-    DOLLAR, Llm, assert_error, assert_exhausted, charged, cost, dear, dear_cost, held, nanos, sum, until_refused,
+    DOLLAR, Llm, assert_error, assert_exhausted, charged, cost, dear, dear_cost, held, nanos, sum,
+    until_refused,
 };
 use crate::world::text;
 
@@ -131,9 +132,14 @@ async fn spend_is_told_by_key_model_and_day() {
     let total = sum(&llm.settled(&key, 2).await);
     for by in ["key", "application", "day"] {
         let rows = llm.spend(by).await;
-        assert_eq!((rows.len(), nanos(&rows[0]["cost_usd"]), &rows[0]["requests"]), (1, total, &json!(2)), "{by}");
+        assert_eq!(
+            (rows.len(), nanos(&rows[0]["cost_usd"]), &rows[0]["requests"]),
+            (1, total, &json!(2)),
+            "{by}"
+        );
     }
-    let mut models: Vec<_> = llm.spend("model").await.iter().map(|row| text(row, "name").to_owned()).collect();
+    let mut models: Vec<_> =
+        llm.spend("model").await.iter().map(|row| text(row, "name").to_owned()).collect();
     models.sort();
     assert_eq!(models, ["mock", "mock-claude"]);
 }

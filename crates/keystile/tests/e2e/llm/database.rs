@@ -78,7 +78,8 @@ async fn a_stream_that_has_begun_goes_on_without_a_database_and_is_charged_later
     let read = async || {
         let path = format!("{}/ledger?key_id={}", llm.world.tenant(), key.id);
         let answer = llm.world.ask("GET", &path, &keystile_testkit::http::NOTHING).await;
-        (answer.status == 200 && answer.json["data"].as_array().is_some_and(|rows| !rows.is_empty())).then_some(())
+        (answer.status == 200 && answer.json["data"].as_array().is_some_and(|rows| !rows.is_empty()))
+            .then_some(())
     };
     eventually("the charge to be written", read).await;
     let ledger = llm.settled(&key, 1).await;

@@ -81,7 +81,11 @@ async fn a_request_that_cannot_be_read_is_told_what_is_wrong_with_it() {
         json!([]),
     ] {
         let refused = key.post("/v1/chat/completions", &body).await;
-        assert_eq!((refused.status, &refused.json["error"]["type"]), (400, &json!("invalid_request_error")), "{body}");
+        assert_eq!(
+            (refused.status, &refused.json["error"]["type"]),
+            (400, &json!("invalid_request_error")),
+            "{body}"
+        );
     }
     assert!(llm.mock.asked().is_empty());
 }
@@ -90,7 +94,9 @@ async fn a_request_that_cannot_be_read_is_told_what_is_wrong_with_it() {
 async fn errors_of_the_upstream_pass_as_they_are_and_cost_nothing() {
     let llm = with_models().await;
     let key = llm.key(&json!({ "max_budget_usd": 1.0 })).await;
-    for (status, fields) in [(400, ""), (404, ""), (429, "+retry-after=7"), (500, ""), (503, "+retry-after=3")] {
+    for (status, fields) in
+        [(400, ""), (404, ""), (429, "+retry-after=7"), (500, ""), (503, "+retry-after=3")]
+    {
         let name = format!("mock-{status}");
         llm.model(&name, &format!("mock+error-{status}{fields}")).await;
         let answer = key.chat(&name, &json!({ "max_tokens": 4 })).await;

@@ -42,8 +42,16 @@ fn operations() -> Vec<Row> {
     let (model, prompt) = (("model", "mock"), ("prompt", "A calm sea"));
     vec![
         row("/v1/chat/completions", Costs, Ask::Json(chat("mock", &short))),
-        row("/v1/responses", Costs, Ask::Json(json!({ "model": "mock", "input": "Hello", "max_output_tokens": 16 }))),
-        row("/v1/completions", Costs, Ask::Json(json!({ "model": "mock", "prompt": "Hello", "max_tokens": 8 }))),
+        row(
+            "/v1/responses",
+            Costs,
+            Ask::Json(json!({ "model": "mock", "input": "Hello", "max_output_tokens": 16 })),
+        ),
+        row(
+            "/v1/completions",
+            Costs,
+            Ask::Json(json!({ "model": "mock", "prompt": "Hello", "max_tokens": 8 })),
+        ),
         row("/v1/embeddings", Costs, Ask::Json(json!({ "model": "mock", "input": ["Hello", "you"] }))),
         row("/v1/moderations", IsFree, Ask::Json(json!({ "model": "mock", "input": "Hello" }))),
         row("/v1/images/generations", Costs, Ask::Json(drawn)),
@@ -99,7 +107,9 @@ async fn every_route_honours_the_model_list() {
         let refused = send(&key, &row).await;
         assert_eq!(refused.status, 403, "{}: {}", row.path, refused.text);
         match row.ask {
-            Ask::Json(_) | Ask::Form(..) => assert_eq!(refused.json["error"]["code"], "model_not_found", "{}", row.path),
+            Ask::Json(_) | Ask::Form(..) => {
+                assert_eq!(refused.json["error"]["code"], "model_not_found", "{}", row.path)
+            }
             Ask::Anthropic(_) => assert_eq!(refused.json["type"], "error", "{}", row.path),
         }
     }
@@ -118,7 +128,12 @@ async fn every_route_honours_the_budget() {
             (Price::IsFree, _) => assert_eq!(answer.status, 200, "{}: {}", row.path, answer.text),
             (Price::Costs, Ask::Json(_) | Ask::Form(..)) => assert_exhausted(&answer),
             (Price::Costs, Ask::Anthropic(_)) => {
-                assert_eq!((answer.status, answer.header("x-should-retry")), (429, "false"), "{}", answer.text);
+                assert_eq!(
+                    (answer.status, answer.header("x-should-retry")),
+                    (429, "false"),
+                    "{}",
+                    answer.text
+                );
                 assert_eq!(answer.json["error"]["type"], "rate_limit_error");
             }
         }

@@ -114,7 +114,10 @@ async fn judge(llm: &Llm, key: &VirtualKey, server: Server) {
     };
     let ledger = eventually("what was billed to be charged, and nothing to be held", look).await;
     let charged = sum(&ledger);
-    assert!(charged <= DOLLAR, "{charged} of {DOLLAR} nano-dollars are charged, {billed} were billed: {server:?}");
+    assert!(
+        charged <= DOLLAR,
+        "{charged} of {DOLLAR} nano-dollars are charged, {billed} were billed: {server:?}"
+    );
     let is_used = charged > DOLLAR / 2;
     assert!(is_used || server == Server::IsKilled, "{charged} nano-dollars are too few for {CALLS} calls");
     let spent: Vec<Value> = llm.spend("key").await;

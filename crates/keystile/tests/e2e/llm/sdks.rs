@@ -17,7 +17,8 @@ const ANTHROPIC: &str = include_str!("sdk_anthropic.py");
 /// A server with models of every sort, and the keys that the scripts ask with.
 async fn with_everything() -> (Llm, Value) {
     let llm = Llm::start().await;
-    let behaviours = ["", "+error-500", "+error-500+times=1", "+error-after=3", "+error-400", "+usage-missing"];
+    let behaviours =
+        ["", "+error-500", "+error-500+times=1", "+error-after=3", "+error-400", "+usage-missing"];
     for behaviour in behaviours {
         let name = behaviour.replace(['+', '='], "-");
         let upstream = format!("mock{behaviour}");
@@ -49,8 +50,9 @@ async fn with_everything() -> (Llm, Value) {
 
 /// Runs a script with what it needs, and fails if it does.
 fn run(llm: &Llm, script: &str, settings: &Value) {
-    let python = std::env::var_os(VARIABLE)
-        .unwrap_or_else(|| panic!("{VARIABLE} names no Python with the SDKs; `cargo xtask test` installs it"));
+    let python = std::env::var_os(VARIABLE).unwrap_or_else(|| {
+        panic!("{VARIABLE} names no Python with the SDKs; `cargo xtask test` installs it")
+    });
     let folder = llm.world.server.plan().folder();
     fs::write(folder.join("sdk.py"), SHARED).unwrap();
     fs::write(folder.join("script.py"), script).unwrap();

@@ -106,7 +106,10 @@ async fn client_gone_at_each_sse_frame_is_charged_what_the_upstream_bills() {
         }
         let ledger = llm.settled(&key, frames + 1).await;
         let bills = llm.bills().await;
-        assert!(bills.iter().all(|billed| billed.complete), "a key with a budget has its streams read to the end: {bills:?}");
+        assert!(
+            bills.iter().all(|billed| billed.complete),
+            "a key with a budget has its streams read to the end: {bills:?}"
+        );
         let billed: u64 = bills.iter().map(|billed| cost(&billed.usage)).sum();
         assert_eq!(sum(&ledger), billed, "{path}");
         assert!(ledger.iter().all(|row| row["basis"] == "upstream"), "{ledger:?}");

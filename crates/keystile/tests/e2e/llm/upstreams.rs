@@ -16,7 +16,9 @@ async fn a_failing_upstream_is_passed_over_before_the_first_byte() {
     let away = llm.provider("Away", "openai", &format!("http://{gone}/v1")).await;
     let second = llm.provider("Second mock", "openai", &format!("{}/v1", llm.mock.url())).await;
     let key = llm.key(&json!({ "max_budget_usd": 1.0 })).await;
-    for (name, first, upstream) in [("mock-away", &away, "mock"), ("mock-500", &llm.open_ai, "mock+error-500")] {
+    for (name, first, upstream) in
+        [("mock-away", &away, "mock"), ("mock-500", &llm.open_ai, "mock+error-500")]
+    {
         llm.model_of(first, name, upstream, &json!({ "rank": 0 })).await;
         llm.model_of(&second, name, "mock-second", &json!({ "rank": 1 })).await;
         for streams in [false, true] {
@@ -29,7 +31,10 @@ async fn a_failing_upstream_is_passed_over_before_the_first_byte() {
         }
     }
     let ledger = llm.settled(&key, 4).await;
-    assert!(ledger.iter().all(|row| row["provider_id"] == second.as_str()), "only who served is paid: {ledger:?}");
+    assert!(
+        ledger.iter().all(|row| row["provider_id"] == second.as_str()),
+        "only who served is paid: {ledger:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +62,8 @@ async fn a_model_is_found_by_its_aliases_and_charged_by_its_name() {
     assert!(ledger.iter().all(|row| row["model"] == "mock-one"), "{ledger:?}");
     assert!(llm.mock.asked().iter().all(|asked| asked.json()["model"] == "mock"));
     let listed = key.read("/v1/models").await.expect(200);
-    let mut names: Vec<_> = listed["data"].as_array().unwrap().iter().map(|model| text(model, "id")).collect();
+    let mut names: Vec<_> =
+        listed["data"].as_array().unwrap().iter().map(|model| text(model, "id")).collect();
     names.sort_unstable();
     assert_eq!(names, ["mock-best", "mock-one"]);
 }

@@ -6,8 +6,12 @@ use serde_json::{Value, json};
 use super::world::{Llm, charged, cost, held};
 
 /// The ways to ask for a text: path, and whether it belongs to Anthropic's protocol.
-const WAYS: &[(&str, bool)] =
-    &[("/v1/chat/completions", false), ("/v1/completions", false), ("/v1/responses", false), ("/v1/messages", true)];
+const WAYS: &[(&str, bool)] = &[
+    ("/v1/chat/completions", false),
+    ("/v1/completions", false),
+    ("/v1/responses", false),
+    ("/v1/messages", true),
+];
 
 /// The body of a request of some eight tokens.
 fn body(path: &str, model: &str, streams: bool) -> Value {

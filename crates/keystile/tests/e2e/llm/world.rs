@@ -91,7 +91,8 @@ impl Llm {
 
     /// Makes a provider, and gives its id.
     pub(crate) async fn provider(&self, name: &str, protocol: &str, base_url: &str) -> String {
-        let body = json!({ "name": name, "protocol": protocol, "base_url": base_url, "credential": CREDENTIAL });
+        let body =
+            json!({ "name": name, "protocol": protocol, "base_url": base_url, "credential": CREDENTIAL });
         let path = format!("{}/providers", self.world.tenant());
         text(&self.world.ask("POST", &path, &body).await.expect(201), "id").to_owned()
     }
