@@ -41,6 +41,7 @@ mod oauth;
 mod second_factor;
 mod sessions;
 mod setup;
+mod spending;
 mod tenants;
 mod webhooks;
 
