@@ -16,6 +16,7 @@ mod path_laws;
 mod path_seeds;
 mod permission_laws;
 mod permissions;
+mod quotas;
 mod rates;
 mod routes;
 mod scan_rules;
