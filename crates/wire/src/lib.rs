@@ -107,7 +107,9 @@ pub use price::{PriceBody, PriceVersionView};
 pub use problem::{FieldProblem, Problem};
 pub use provider::{CreateProvider, PatchProvider, ProviderView};
 pub use quota::{
-    BudgetLeftView, CorrectCharge, CorrectedView, Estimate, Estimated, HoldListQuery, HoldView, LedgerListQuery, LedgerView, SettleHold, SettleHoldByHand, SettledHoldView, SpendFigures, SpendItem, SpendQuery, SpendView, TokensLeft, UsedView,
+    BudgetLeftView, CorrectCharge, CorrectedView, Estimate, Estimated, HoldListQuery, HoldView,
+    LedgerListQuery, LedgerView, SettleHold, SettleHoldByHand, SettledHoldView, SpendFigures, SpendItem,
+    SpendQuery, SpendView, TokensLeft, UsedView,
 };
 pub use request_log::{LogExportQuery, LogListQuery, LogStreamQuery, LoggedRequestView};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};

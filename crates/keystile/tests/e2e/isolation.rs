@@ -99,6 +99,8 @@ impl Two {
             "/models",
             "/webhooks",
             "/deliveries",
+            "/holds",
+            "/ledger",
             "/audit",
         ] {
             everything.push(self.as_stranger(list).await);

@@ -1,7 +1,6 @@
 //! What is true of any bytes as the body of a request. The fuzz targets search for bytes that break it; the test beside it replays the
 //! seeds.
 
-
 use bytes::Bytes;
 use http::HeaderValue;
 use keystile_core::llm::{Model, PicoUsd, Price, Protocol, Provider, Upstream};

@@ -52,7 +52,7 @@ pub(super) struct Payer {
     tenant_id: TenantId,
     key_id: KeyId,
     lineage_id: KeyId,
-    budget: Budget,
+    pub(super) budget: Budget,
 }
 
 /// When something happens, by both clocks.
@@ -195,7 +195,7 @@ impl Inner {
         let fitting = need.units_within_money(usable).map(|fitting| fitting.min(units));
         let fitting = fitting.filter(|fitting| *fitting >= least);
         let refusal = match authority {
-            Authority::Unasked if !pocket.is_dry(budget.max, moment.now) => {
+            Authority::Unasked if !pocket.is_dry(budget.max, need.at(least).cost(), moment.now) => {
                 return Taking::Short(Shortage { least: need.at(least).cost(), wanted: full });
             }
             Authority::Asked(_, Err(SourceUnavailable)) => Refusal::Plain(Code::EnforcementUnavailable),
@@ -281,7 +281,7 @@ impl Inner {
         let time = BudgetTime { period: ask.budget.period, first_day: ask.span.first_day() };
         let pocket = self.pocket_named(time);
         match answer {
-            Some(answer) => pocket.hear(ask, answer, now),
+            Some(answer) => pocket.hear(answer, now),
             None => pocket.hear_nothing(),
         }
     }
@@ -400,6 +400,26 @@ impl Inner {
             Some((pocket.time, pocket.truth(is_idle)?))
         };
         self.pockets.iter_mut().filter_map(truth).take(most).collect()
+    }
+
+    /// Whether anything is free of other periods than the one that pays now.
+    pub(super) fn has_free_beside(&mut self, budget: Budget, moment: Moment) -> bool {
+        let paying = self.pocket(budget, moment).time;
+        self.pockets.iter().any(|pocket| pocket.time != paying && pocket.purse.free() > NanoUsd::ZERO)
+    }
+
+    /// What has to be noted of other periods of the budget than the one that pays now: what is free of them is given back, as it bears on
+    /// the same days. To be called by who has the turn.
+    pub(super) fn truths_beside(&mut self, budget: Budget, moment: Moment) -> Vec<(BudgetTime, NanoUsd)> {
+        let paying = self.pocket(budget, moment).time;
+        let others = self.pockets.iter_mut().filter(|pocket| pocket.time != paying);
+        let truth = |pocket: &mut Pocket| {
+            if pocket.purse.free() == NanoUsd::ZERO {
+                return None;
+            }
+            Some((pocket.time, pocket.truth(true)?))
+        };
+        others.filter_map(truth).collect()
     }
 
     /// The authority has noted it, or may have not.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use keystile_core::quota::QuotaBatch;
+use keystile_core::NanoUsd;
+use keystile_core::quota::{Budget, BudgetTime, QuotaBatch};
 use tokio::sync::OwnedMutexGuard;
 
 use super::Quota;
@@ -113,17 +114,43 @@ impl Quota {
             let truths = account.lock().truths(self.moment(), all, most);
             left = left.saturating_sub(truths.len());
             for (time, leased) in truths {
-                let known = match account.truth(time, leased) {
-                    Some(truth) => self.budgets.true_up(truth).await,
-                    None => Ok(()),
-                };
-                account.lock().note_truth(time, known.is_ok());
-                told = told.and(known);
+                told = told.and(self.note_truth(&account, time, leased).await);
             }
             drop(turn);
         }
         self.forget_settled();
         told
+    }
+
+    /// Gives back what is free of other periods, after the period of a budget was changed. To be called by who has the turn.
+    pub(super) async fn return_beside(&self, account: &Account, budget: Budget) {
+        if !account.lock().has_free_beside(budget, self.moment()) {
+            return;
+        }
+        let flight = self.flushing.lock().await;
+        if flight.is_some() {
+            // What the authority has noted is not known. It is given back later.
+            return;
+        }
+        let truths = account.lock().truths_beside(budget, self.moment());
+        for (time, leased) in truths {
+            // What is not noted now is noted with the next round.
+            let _later = self.note_truth(account, time, leased).await;
+        }
+    }
+
+    async fn note_truth(
+        &self,
+        account: &Account,
+        time: BudgetTime,
+        leased: NanoUsd,
+    ) -> Result<(), SourceUnavailable> {
+        let known = match account.truth(time, leased) {
+            Some(truth) => self.budgets.true_up(truth).await,
+            None => Ok(()),
+        };
+        account.lock().note_truth(time, known.is_ok());
+        known
     }
 
     /// Accounts that nobody has to come back to are active no more.

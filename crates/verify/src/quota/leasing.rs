@@ -139,6 +139,7 @@ impl Quota {
         payer: Payer,
         shortage: Shortage,
     ) -> (LeaseAsk, Result<Leased, SourceUnavailable>) {
+        self.return_beside(account, payer.budget).await;
         let ask = {
             let mut inner = account.lock();
             inner.ask(payer, shortage, self.moment())

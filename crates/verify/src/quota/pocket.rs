@@ -1,13 +1,13 @@
 //! The lease of one period of a budget, and what its authority has told of the rest.
 
-use keystile_core::quota::{Budget, BudgetLeft, BudgetTime, Charge, LeaseAsk, Leased, Purse, Span};
+use keystile_core::quota::{Budget, BudgetLeft, BudgetTime, Charge, Leased, Purse, Span};
 use keystile_core::{BudgetPeriod, NanoUsd, Timestamp};
 
 use super::room::BudgetRoom;
 
-/// For so long it is believed that the authority has no more to give. On one server only a correction by hand could make that
+/// For so long it is believed that the authority has no more than it has told. On one server only a correction by hand could make that
 /// untrue, and that is told.
-const DRY_MILLIS: u64 = 1_000;
+const BELIEVED_MILLIS: u64 = 1_000;
 
 /// One period of one budget.
 pub(super) struct Pocket {
@@ -29,9 +29,8 @@ struct Told {
     total: i64,
     /// What others have leased.
     others: i64,
-    /// Until when it is believed that no more is left of a budget up to `dry_max`.
-    dry_until: u64,
-    dry_max: i64,
+    /// Until when it is believed that there is no more.
+    believed_until: u64,
 }
 
 impl Pocket {
@@ -54,9 +53,14 @@ impl Pocket {
         if confirmed { self.purse.free() } else { NanoUsd::ZERO }
     }
 
-    /// Whether asking the authority would bring nothing.
-    pub(super) fn is_dry(&self, max: NanoUsd, now: u64) -> bool {
-        self.told.is_some_and(|told| now < told.dry_until && max.as_nanos() <= told.dry_max)
+    /// Whether asking the authority for what is needed would bring nothing, as it was asked a moment ago.
+    pub(super) fn is_dry(&self, max: NanoUsd, needed: NanoUsd, now: u64) -> bool {
+        let beyond = needed.as_nanos().saturating_sub(self.purse.free().as_nanos());
+        let left = |told: Told| {
+            let taken = told.total.saturating_add(told.others).saturating_add(self.purse.debt().as_nanos());
+            max.as_nanos().saturating_sub(taken)
+        };
+        self.told.is_some_and(|told| now < told.believed_until && beyond > left(told))
     }
 
     /// Whether the authority was never asked, or has to be asked anew.
@@ -108,15 +112,13 @@ impl Pocket {
     }
 
     /// The question was answered.
-    pub(super) fn hear(&mut self, ask: &LeaseAsk, answer: &Leased, now: u64) {
+    pub(super) fn hear(&mut self, answer: &Leased, now: u64) {
         self.is_asked = false;
         self.purse.add(answer.granted);
-        let dry_until = if answer.granted < ask.wanted { now.saturating_add(DRY_MILLIS) } else { 0 };
         self.told = Some(Told {
             total: answer.spent.as_nanos().saturating_add(answer.own.as_nanos()),
             others: answer.others.as_nanos(),
-            dry_until,
-            dry_max: ask.budget.max.as_nanos(),
+            believed_until: now.saturating_add(BELIEVED_MILLIS),
         });
     }
 

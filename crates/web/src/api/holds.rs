@@ -82,8 +82,10 @@ async fn settle(app: &App, tenant_id: TenantId, id: HoldId, actual: Actual) -> A
     match app.verifier.settle_hold(tenant_id, id, actual) {
         Ok(settled) => Ok(settled),
         Err(SettleError::Over) => Err(over()),
-        Err(SettleError::Unknown) if app.control.was_charged(tenant_id, id).await? => Err(over()),
-        Err(SettleError::Unknown) => Err(Refused::NotFound("hold").into()),
+        Err(SettleError::Unknown) => {
+            let was_charged = app.control.was_charged(tenant_id, id).await?;
+            Err(if was_charged { over() } else { Refused::NotFound("hold").into() })
+        }
     }
 }
 
