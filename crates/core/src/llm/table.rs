@@ -10,6 +10,31 @@ use serde_json::{Map, Value};
 
 use super::{Encoding, MAX_TOKENS, ModelName, PicoUsd, Price};
 use crate::Invalid;
+use crate::invalid::text_enum;
+
+text_enum!(
+    /// Where models and prices are taken from.
+    ModelSource {
+        /// The small table that comes with Keystile.
+        Builtin = "builtin",
+        /// One in the form of LiteLLM's.
+        Litellm = "litellm",
+    }
+);
+
+text_enum!(
+    /// What became of a model of a table.
+    ImportOutcome {
+        /// It is new.
+        Made = "made",
+        /// It was there, and is what the table says from now on.
+        Changed = "changed",
+        /// It was there, and is what the table says.
+        Unchanged = "unchanged",
+        /// It was there, and is something else, which was not to be changed.
+        Kept = "kept",
+    }
+);
 
 /// Most models that are taken from a table at a time: one transaction, for which others wait.
 pub const MOST_LISTED: usize = 500;
