@@ -111,5 +111,5 @@ fn models_are_imported_from_a_file_or_from_the_builtin_table() {
     let broken = told(&server, "models", &[&import[..], &["--litellm-provider", "openai"]].concat());
     assert!(broken.status == Some(2) && broken.notes.contains("claude-x-1.mode"), "{broken:?}");
     let neither = told(&server, "models", &["import", &provider]);
-    assert!(neither.status == Some(2) && neither.notes.contains("--builtin"), "{neither:?}");
+    assert!(neither.status == Some(2) && neither.notes.contains("FILE"), "{neither:?}");
 }

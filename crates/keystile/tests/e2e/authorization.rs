@@ -271,7 +271,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 17] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 19] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
