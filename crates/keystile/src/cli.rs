@@ -4,7 +4,14 @@ use clap::{Parser, Subcommand};
 
 use crate::admin::AdminCommand;
 use crate::clickhouse::schema::SchemaOptions;
-use crate::commands::{AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, HoldsCommand, InvitationsCommand, JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LedgerCommand, LoginCommand, LogoutCommand, LogsCommand, MembersCommand, MockLlmCommand, ModelsCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ProvidersCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand, SourcesCommand, SpendCommand, TenantsCommand, TotpCommand, UsageCommand, WebhooksCommand, WhoamiCommand};
+use crate::commands::{
+    AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, HoldsCommand,
+    InvitationsCommand, JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LedgerCommand, LoginCommand,
+    LogoutCommand, LogsCommand, MembersCommand, MockLlmCommand, ModelsCommand, OverviewCommand,
+    PasswordCommand, PermissionsCommand, ProvidersCommand, ScanCommand, ScanRulesCommand, SessionsCommand,
+    SetupCommand, SourcesCommand, SpendCommand, TenantsCommand, TotpCommand, UsageCommand, WebhooksCommand,
+    WhoamiCommand,
+};
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
 use crate::serve::ServeOptions;

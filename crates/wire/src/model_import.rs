@@ -98,9 +98,7 @@ fn table(
     match (source, table) {
         (ModelSource::Builtin, None) => Ok(None),
         (ModelSource::Litellm, Some(table)) => Ok(Some(table)),
-        (ModelSource::Builtin, Some(_)) => {
-            Err(Invalid::rule("must be left out with the source `builtin`"))
-        }
+        (ModelSource::Builtin, Some(_)) => Err(Invalid::rule("must be left out with the source `builtin`")),
         (ModelSource::Litellm, None) => Err(Invalid::rule("is needed with the source `litellm`")),
     }
 }

@@ -1,8 +1,8 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
-use keystile_core::quota::{Basis, HoldState, LedgerKind, Origin, SpendBy};
 use keystile_core::llm::{ImportOutcome, ModelSource};
+use keystile_core::quota::{Basis, HoldState, LedgerKind, Origin, SpendBy};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{

@@ -256,8 +256,22 @@ mod tests {
         ] {
             assert_eq!(PicoUsd::parse_dollars(text), Ok(PicoUsd::from_picos(picos)), "{text}");
         }
-        for bad in ["", "-1", "-0", "+1", ".5", "1.", "1,5", "1e", "e1", "1e1.5", "NaN", "inf", "1000.1", "1e99999999"]
-        {
+        for bad in [
+            "",
+            "-1",
+            "-0",
+            "+1",
+            ".5",
+            "1.",
+            "1,5",
+            "1e",
+            "e1",
+            "1e1.5",
+            "NaN",
+            "inf",
+            "1000.1",
+            "1e99999999",
+        ] {
             assert!(PicoUsd::parse_dollars(bad).is_err(), "{bad}");
         }
         assert!(PicoUsd::parse_dollars(&"0".repeat(LONGEST_NUMBER + 1)).is_err());

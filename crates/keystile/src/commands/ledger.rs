@@ -109,7 +109,9 @@ impl Correct {
         let corrected = context.session.client.correct_charge(tenant, self.id, &request).await;
         let corrected = corrected.map_err(in_flags)?;
         let said = match &corrected.correction {
-            Some(row) => format!("{} is charged, {} by this row.", shown(corrected.amount_usd), shown(row.cost_usd)),
+            Some(row) => {
+                format!("{} is charged, {} by this row.", shown(corrected.amount_usd), shown(row.cost_usd))
+            }
             None => format!("{} is what it charges already.", shown(corrected.amount_usd)),
         };
         Report::done(context.form(), &corrected, &said)

@@ -94,10 +94,7 @@ fn row(item: &SpendItem) -> [String; 6] {
 }
 
 const fn tokens(figures: &SpendFigures) -> u64 {
-    figures.input_tokens
-        + figures.cached_input_tokens
-        + figures.cache_write_tokens
-        + figures.output_tokens
+    figures.input_tokens + figures.cached_input_tokens + figures.cache_write_tokens + figures.output_tokens
 }
 
 /// An amount as people write it, to the hundredth of a cent.

@@ -168,7 +168,8 @@ async fn a_person_settles_a_hold_by_hand_and_the_log_tells_who() {
 #[tokio::test(flavor = "multi_thread")]
 async fn spending_is_told_by_key_model_and_day() {
     let world = World::start().await;
-    let key = world.create(&json!({ "name": "llm", "kind": "virtual_llm", "allowed_models": ["gpt-*"] })).await;
+    let key =
+        world.create(&json!({ "name": "llm", "kind": "virtual_llm", "allowed_models": ["gpt-*"] })).await;
     for cost in [0.1, 0.2] {
         let estimate = json!({ "tokens": 10, "cost_usd": cost });
         let question = json!({ "key": key["secret"], "model": "gpt-4o", "estimate": estimate });
@@ -178,7 +179,10 @@ async fn spending_is_told_by_key_model_and_day() {
     for (by, name) in [("key", text(&key, "id")), ("model", "gpt-4o")] {
         let told = world.read(&format!("{}/spend?by={by}", world.tenant())).await;
         let item = &told["data"][0];
-        assert_eq!((text(item, "name"), &item["requests"], nanos(&item["cost_usd"])), (name, &json!(2), 300_000_000));
+        assert_eq!(
+            (text(item, "name"), &item["requests"], nanos(&item["cost_usd"])),
+            (name, &json!(2), 300_000_000)
+        );
         assert_eq!(told["total"]["input_tokens"], json!(16));
     }
     let days = world.read(&format!("{}/spend?by=day", world.tenant())).await;
@@ -212,5 +216,8 @@ async fn a_key_of_another_tenant_settles_no_hold_of_ours() {
     let body = json!({ "actual": {} });
     two.a.http.json("POST", &path, &theirs, &body).await.expect_problem(404, "not_found");
     two.a.settle(text(&held, "hold_id"), &json!({})).await.expect(200);
-    assert_eq!(two.a.ask("GET", &format!("{}/holds", two.a.tenant()), &NOTHING).await.json["data"], json!([]));
+    assert_eq!(
+        two.a.ask("GET", &format!("{}/holds", two.a.tenant()), &NOTHING).await.json["data"],
+        json!([])
+    );
 }

@@ -6,7 +6,8 @@ use clap::{Args, value_parser};
 use keystile_core::limit::MAX_COUNT;
 use keystile_core::{ApplicationId, Code, CustomerId, Environment, Grant, Secret};
 use keystile_wire::{
-    BudgetLeftView, CheckView, Estimate, LimitState, PermissionsAsked, TokensLeft, VerifyAnswer, VerifyRequest,
+    BudgetLeftView, CheckView, Estimate, LimitState, PermissionsAsked, TokensLeft, VerifyAnswer,
+    VerifyRequest,
 };
 
 use super::Context;
