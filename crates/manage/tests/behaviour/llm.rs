@@ -286,7 +286,7 @@ async fn a_model_that_is_made_anew_goes_on_counting_its_prices() {
     let admin = bench.caller(Role::Admin).await;
     let id = made(&bench, &admin).await.provider.id;
     let first = model(&bench, &admin, id, "m").await;
-    bench.control.delete_model(&admin, first.id).await.unwrap();
+    let _told = bench.control.delete_model(&admin, first.id).await.unwrap();
     let bare = ModelDraft { provider_id: id, name: first.name.clone(), settings: ModelPatch::default() };
     let again = bench.control.create_model(&admin, bare).await.unwrap().value;
     assert_eq!((again.price, again.price_version), (None, 2), "that it has no price is a version, too");

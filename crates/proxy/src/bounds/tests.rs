@@ -1,6 +1,5 @@
 //! The bound of each operation, and what is refused where there is none.
 
-use std::sync::Arc;
 
 use keystile_core::llm::{Model, PicoUsd, Price, Protocol, Provider, Upstream};
 use keystile_core::{ModelId, ProviderId, Secret, TenantId, Timestamp};
@@ -48,7 +47,7 @@ pub(crate) fn at(base_url: &str) -> Upstream {
         updated_at: moment,
         version: 1,
     };
-    Upstream { provider: Arc::new(provider), credential: Arc::new(Secret::new("sk-upstream")), model }
+    Upstream { provider, credential: Secret::new("sk-upstream"), model }
 }
 
 /// A price of 5 for input and 7 for output, in pico-dollars, and none else.

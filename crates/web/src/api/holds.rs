@@ -34,7 +34,7 @@ pub(crate) async fn settle_hold(
     let actual = request.parse()?;
     let actual = Actual { tokens: actual.tokens, cost: actual.cost, ruling: None };
     let settled = settle(&app, asker.tenant_id, id, actual).await?;
-    Ok(json(StatusCode::OK, &view(settled)))
+    Ok(json(StatusCode::OK, &view(&settled)))
 }
 
 /// List holds that are open, latest first. They are those of the gateway, and those that callers were given for their estimates.
@@ -74,7 +74,7 @@ pub(crate) async fn settle_hold_by_hand(
     let settled = settle(&app, caller.tenant_id(), id, actual).await?;
     // Who did this is in the log before it is told.
     app.verifier.flush_spend().await?;
-    Ok(json(StatusCode::OK, &view(settled)))
+    Ok(json(StatusCode::OK, &view(&settled)))
 }
 
 /// Settles an open hold of the tenant; of one that is not it tells whether there was one.
@@ -94,7 +94,7 @@ fn over() -> ApiProblem {
     ApiProblem::conflict(HOLD_OVER, Invalid::new("hold_id", rule))
 }
 
-fn view(settled: SettledHold) -> SettledHoldView {
+fn view(settled: &SettledHold) -> SettledHoldView {
     SettledHoldView {
         hold_id: settled.id,
         key_id: settled.whose.key_id,

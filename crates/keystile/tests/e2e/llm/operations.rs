@@ -108,7 +108,7 @@ async fn every_route_honours_the_model_list() {
         assert_eq!(refused.status, 403, "{}: {}", row.path, refused.text);
         match row.ask {
             Ask::Json(_) | Ask::Form(..) => {
-                assert_eq!(refused.json["error"]["code"], "model_not_found", "{}", row.path)
+                assert_eq!(refused.json["error"]["code"], "model_not_found", "{}", row.path);
             }
             Ask::Anthropic(_) => assert_eq!(refused.json["type"], "error", "{}", row.path),
         }
