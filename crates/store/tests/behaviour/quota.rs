@@ -387,8 +387,9 @@ pub(crate) async fn the_ledger_is_paged_latest_first_and_each_filter_finds_its_r
     assert_eq!(count(LedgerFilter { model: Some("o3".into()), ..LedgerFilter::default() }).await, 1);
     let span = LedgerFilter { from: Some(at(2_000)), to: Some(at(4_000)), ..filter };
     assert_eq!(count(span).await, 2);
-    let row = store.ledger(world.tenant.id, &LedgerFilter { model: Some("o3".into()), ..LedgerFilter::default() }, page(1));
-    assert_eq!(row.await.unwrap()[0].whose.lineage_id, Some(key.lineage_id), "it was looked up");
+    let unknown = LedgerFilter { model: Some("o3".into()), ..LedgerFilter::default() };
+    let rows = store.ledger(world.tenant.id, &unknown, page(1)).await.unwrap();
+    assert_eq!(rows[0].whose.lineage_id, Some(key.lineage_id), "it was looked up");
 }
 
 pub(crate) async fn periods_that_are_over_are_forgotten_and_can_be_summed_up_again(bed: &Bed) {
