@@ -28,7 +28,12 @@ pub enum LimitedId {
 impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
-        Self { digests: digests.into_iter().collect(), limited: Vec::new(), routed: Vec::new(), budgeted: Vec::new() }
+        Self {
+            digests: digests.into_iter().collect(),
+            limited: Vec::new(),
+            routed: Vec::new(),
+            budgeted: Vec::new(),
+        }
     }
 
     /// The change touched the limits of `limited`, and of no key.
