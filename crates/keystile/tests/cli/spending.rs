@@ -18,8 +18,8 @@ fn what_is_held_is_settled_by_hand_and_what_was_charged_is_corrected() {
     let server = Server::start("spending");
     for (command, arguments, said) in [
         ("spend", &[][..], "Nothing was spent"),
-        ("ledger", &["list"], "Nothing like that"),
-        ("holds", &["list"], "Nothing is held"),
+        ("ledger", &["list"][..], "Nothing like that"),
+        ("holds", &["list"][..], "Nothing is held"),
     ] {
         let none = asked(&server, command, arguments);
         assert!(none.status == Some(0) && none.notes.contains(said), "{none:?}");
