@@ -45,7 +45,6 @@ pub(super) struct Inner {
     /// What those who wait for a lease need at least.
     waiting: i64,
     pace: Pace,
-    used_at: u64,
 }
 
 /// Who pays from which budget.
@@ -244,18 +243,16 @@ impl Inner {
         let millis = u64::try_from(bid.deadline.as_millis()).unwrap_or(u64::MAX);
         let held = Held { hold, taken_at, deadline: now.saturating_add(millis), is_written: false };
         self.holds.insert(id, Box::new(held));
-        self.used_at = now;
         Taking::Held(Opened { id, units, is_news: !std::mem::replace(&mut self.is_active, true) })
     }
 
     /// A hold that another process has opened and that goes on here. Tells whether the account has to be noted as active.
-    pub(super) fn adopt(&mut self, hold: OpenHold, deadline: u64, now: u64) -> bool {
+    pub(super) fn adopt(&mut self, hold: OpenHold, deadline: u64) -> bool {
         if let Some(time) = hold.budget {
             self.pocket_named(time).purse.adopt(hold.cost);
         } else {
             self.apart = self.apart.saturating_add(hold.cost.as_nanos());
         }
-        self.used_at = now;
         let held = Held { taken_at: None, deadline, is_written: true, hold };
         self.holds.insert(held.hold.id, Box::new(held));
         !std::mem::replace(&mut self.is_active, true)
