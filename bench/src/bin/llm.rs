@@ -55,7 +55,8 @@ async fn upstream(address: SocketAddr) -> Result<()> {
 async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<impl Body<Data = Bytes, Error = BoxError> + Send>, Infallible> {
-    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body =
+        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let streams = serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["stream"] == true);
     let (content_type, body) = if streams {
         let events = std::iter::repeat_n(EVENT, EVENTS).chain([END]);

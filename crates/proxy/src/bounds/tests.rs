@@ -1,6 +1,5 @@
 //! The bound of each operation, and what is refused where there is none.
 
-
 use keystile_core::llm::{Model, PicoUsd, Price, Protocol, Provider, Upstream};
 use keystile_core::{ModelId, ProviderId, Secret, TenantId, Timestamp};
 

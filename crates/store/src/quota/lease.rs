@@ -10,7 +10,8 @@ use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-const IS_THERE: &str = "SELECT 1 AS found FROM budgets WHERE lineage_id = $1 AND period = $2 AND first_day = $3";
+const IS_THERE: &str =
+    "SELECT 1 AS found FROM budgets WHERE lineage_id = $1 AND period = $2 AND first_day = $3";
 const LOCK: &str = "SELECT leased_nano FROM budgets
     WHERE lineage_id = $1 AND period = $2 AND first_day = $3 {for_update}";
 const SPENT: &str = "SELECT CAST(COALESCE(SUM(cost_nano), 0) AS BIGINT) AS spent FROM spend

@@ -149,7 +149,10 @@ pub(crate) async fn leases_at_once_never_exceed_the_budget(bed: &Bed) {
     assert_eq!(granted, 14 * 70, "as many as fit");
     let some = LeaseAsk { least: nano(1), ..ask(&key, 70, at(0)) };
     let last = leased(&store, SERVER, some).await;
-    assert_eq!((last.granted, last.spent, last.own.as_nanos() + last.others.as_nanos()), (nano(20), nano(0), 1_000));
+    assert_eq!(
+        (last.granted, last.spent, last.own.as_nanos() + last.others.as_nanos()),
+        (nano(20), nano(0), 1_000)
+    );
 }
 
 pub(crate) async fn what_was_charged_is_spent_once_and_leased_no_more(bed: &Bed) {
@@ -247,7 +250,8 @@ pub(crate) async fn what_is_leased_under_another_period_counts_while_it_shares_a
     let stale = ask(&key, 1, now);
     store.lease_budget(SERVER, stale).await.unwrap_err();
     let lowered = change(&world, &store, key.id, 950, BudgetPeriod::Day).await;
-    let as_it_was = LeaseAsk { budget: Budget { max: nano(5_000), ..stale_budget(&lowered) }, ..ask(&lowered, 1, now) };
+    let as_it_was =
+        LeaseAsk { budget: Budget { max: nano(5_000), ..stale_budget(&lowered) }, ..ask(&lowered, 1, now) };
     assert_eq!(leased(&store, SERVER, as_it_was).await.granted, nano(0), "the record says what holds");
 }
 
@@ -281,7 +285,10 @@ pub(crate) async fn a_server_that_was_killed_leaves_charges_holds_and_what_is_lo
     assert!(told.contains(&(LedgerKind::Charge, 300, Some(streaming.id))), "{told:?}");
     assert!(told.contains(&(LedgerKind::Lost, 360, None)), "{told:?}");
     let after = leased(&store, SERVER, ask(&key, 101, at(5_000))).await;
-    assert_eq!((after.granted, after.spent, after.own, after.others), (nano(0), nano(700), nano(200), nano(0)));
+    assert_eq!(
+        (after.granted, after.spent, after.own, after.others),
+        (nano(0), nano(700), nano(200), nano(0))
+    );
     store.write_quota(SERVER, batch(vec![charge(&callers, 20)], vec![])).await.unwrap();
     // The server that was thought dead wakes up and writes what it knows.
     store.write_quota(OTHER, batch(vec![charge(&streaming, 10)], vec![])).await.unwrap();
@@ -323,7 +330,10 @@ pub(crate) async fn a_correction_is_a_row_and_budget_and_sums_follow(bed: &Bed) 
     let days = (Day::of(at(0)), Day::of(at(0)).plus(1));
     let (sums, total) = store.spend(world.tenant.id, SpendBy::Key, days).await.unwrap();
     assert_eq!((sums.len(), total.cost, total.requests, total.output), (1, nano(700), 1, 2));
-    assert_eq!(world.log(&store).await.iter().filter(|entry| entry.action == Action::LedgerCorrect).count(), 2);
+    assert_eq!(
+        world.log(&store).await.iter().filter(|entry| entry.action == Action::LedgerCorrect).count(),
+        2
+    );
     let unusual = LedgerFilter { kind: Some(LedgerKind::Correction), ..LedgerFilter::default() };
     assert_eq!(store.ledger(world.tenant.id, &unusual, page(10)).await.unwrap().len(), 2);
 }
@@ -381,9 +391,8 @@ pub(crate) async fn the_ledger_is_paged_latest_first_and_each_filter_finds_its_r
     }
     assert_eq!(ids.len(), 151);
     assert!(ids.is_sorted_by(|one, next| one > next));
-    let count = async |filter: LedgerFilter| {
-        store.ledger(world.tenant.id, &filter, page(1_000)).await.unwrap().len()
-    };
+    let count =
+        async |filter: LedgerFilter| store.ledger(world.tenant.id, &filter, page(1_000)).await.unwrap().len();
     assert_eq!(count(LedgerFilter { model: Some("o3".into()), ..LedgerFilter::default() }).await, 1);
     let span = LedgerFilter { from: Some(at(2_000)), to: Some(at(4_000)), ..filter };
     assert_eq!(count(span).await, 2);
@@ -399,7 +408,11 @@ pub(crate) async fn periods_that_are_over_are_forgotten_and_can_be_summed_up_aga
     let now = moment("2024-02-29T12:00:00Z");
     spend(&store, &key, 30, now).await;
     leased(&store, SERVER, ask(&key, 5, moment("2024-02-28T12:00:00Z"))).await;
-    assert_eq!(store.sweep_budgets("2024-03-02".parse().unwrap()).await.unwrap(), 1, "of one a part is leased");
+    assert_eq!(
+        store.sweep_budgets("2024-03-02".parse().unwrap()).await.unwrap(),
+        1,
+        "of one a part is leased"
+    );
     assert_eq!(store.sweep_budgets("2024-03-02".parse().unwrap()).await.unwrap(), 0);
     let told = leased(&store, SERVER, LeaseAsk { least: nano(0), ..ask(&key, 0, now) }).await;
     assert_eq!(told.spent, nano(30));

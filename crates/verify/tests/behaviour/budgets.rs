@@ -97,10 +97,8 @@ impl State {
             .sum();
         let period = self.periods.entry((ask.lineage_id, time)).or_default();
         period.leased -= ask.returned.as_nanos();
-        let left =
-            ask.budget.max.as_nanos() - period.spent - period.leased - others - ask.debt.as_nanos();
-        let granted =
-            if left < ask.least.as_nanos() { 0 } else { ask.wanted.as_nanos().min(left).max(0) };
+        let left = ask.budget.max.as_nanos() - period.spent - period.leased - others - ask.debt.as_nanos();
+        let granted = if left < ask.least.as_nanos() { 0 } else { ask.wanted.as_nanos().min(left).max(0) };
         period.leased += granted;
         Leased {
             granted: NanoUsd::from_nanos(granted),
@@ -153,8 +151,7 @@ impl Budgets for FakeBudgets {
         Box::pin(async move {
             self.misbehave().await?;
             let mut state = self.state.lock();
-            state.periods.entry((truth.lineage_id, truth.time)).or_default().leased =
-                truth.leased.as_nanos();
+            state.periods.entry((truth.lineage_id, truth.time)).or_default().leased = truth.leased.as_nanos();
             Ok(())
         })
     }

@@ -7,9 +7,7 @@ use keystile_core::key::KeyStatus;
 use keystile_core::llm::Consumption;
 use keystile_core::quota::{Amount, Basis, Need, Origin};
 use keystile_core::{Ask, Budget, BudgetPeriod, Code, KeyFacts, LineageLimits, NanoUsd, Rates, Refusal};
-use keystile_verify::{
-    Actual, CachedKey, Hold, LEASE_TIMEOUT, Return, SettleError, Settled, Terms,
-};
+use keystile_verify::{Actual, CachedKey, Hold, LEASE_TIMEOUT, Return, SettleError, Settled, Terms};
 use tokio::task::JoinSet;
 
 use crate::source::Mood;
@@ -82,14 +80,14 @@ async fn two_hundred_holds_at_once_never_exceed_a_dollar() {
     let mut calls = JoinSet::new();
     for _ in 0..200 {
         let (verifier, key) = (Arc::clone(&world.verifier), Arc::clone(&key));
-        calls.spawn(async move {
-            verifier.reserve(&key, &money(DOLLAR / 70), terms(Origin::Gateway)).await
-        });
+        calls.spawn(async move { verifier.reserve(&key, &money(DOLLAR / 70), terms(Origin::Gateway)).await });
     }
     let outcomes = calls.join_all().await;
     let (held, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!(held.len(), 70);
-    assert!(refused.iter().all(|refused| refused.as_ref().is_err_and(|why| why.code() == Code::BudgetExhausted)));
+    assert!(
+        refused.iter().all(|refused| refused.as_ref().is_err_and(|why| why.code() == Code::BudgetExhausted))
+    );
     assert!(world.budgets.leases() < 200, "who waits is served together: {}", world.budgets.leases());
     for (place, hold) in held.into_iter().enumerate() {
         match place % 3 {

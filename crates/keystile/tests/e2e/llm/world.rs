@@ -143,7 +143,7 @@ impl Llm {
 
     /// The holds of a key that are open.
     pub(crate) async fn open_holds(&self, key: &VirtualKey) -> Vec<Value> {
-        self.all(&format!("{}/holds?state=open&key_id={}", self.world.tenant(), key.id)).await
+        self.all(&format!("{}/holds?key_id={}", self.world.tenant(), key.id)).await
     }
 
     /// What was spent, by `key`, `model`, `customer`, `application` or `day`.
