@@ -107,9 +107,8 @@ pub use price::{PriceBody, PriceVersionView};
 pub use problem::{FieldProblem, Problem};
 pub use provider::{CreateProvider, PatchProvider, ProviderView};
 pub use quota::{
-    BudgetLeftView, CorrectCharge, CorrectedView, Estimate, Estimated, HoldListQuery, HoldView,
-    LedgerListQuery, LedgerView, SettleHold, SettleHoldByHand, SettledHoldView, SpendFigures, SpendItem,
-    SpendQuery, SpendView, TokensLeft, UsedView,
+    BudgetLeftView, Estimate, Estimated, HoldListQuery, HoldView, SettleHold, SettleHoldByHand,
+    SettledHoldView, TokensLeft,
 };
 pub use request_log::{LogExportQuery, LogListQuery, LogStreamQuery, LoggedRequestView};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
