@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use keystile_core::{Actor, Delivery, Job, LoggedRequest, SealedEntry, StoredEvent};
+use keystile_core::llm::PriceVersion;
+use keystile_core::{Actor, Delivery, Job, LoggedRequest, Model, SealedEntry, StoredEvent};
 use keystile_measure::SPANS;
 use tracing::instrument;
 
@@ -82,6 +83,29 @@ impl ControlPlane {
         caller.require(Right::ReadKeys)?;
         let own = jobs.iter().filter(|job| job.tenant_id == caller.tenant_id);
         let ids: BTreeSet<String> = own.map(|job| job.actor.to_string()).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
+    /// What those are called who provide these models of the tenant.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_models(&self, caller: &Caller, models: &[Model]) -> Result<Names, Refused> {
+        caller.require(Right::ReadTenant)?;
+        let own = models.iter().filter(|model| model.tenant_id == caller.tenant_id);
+        let ids: BTreeSet<String> = own.map(|model| model.provider_id.to_string()).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
+    /// What those are called who have set these prices of a model of the tenant.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_prices(&self, caller: &Caller, prices: &[PriceVersion]) -> Result<Names, Refused> {
+        caller.require(Right::ReadTenant)?;
+        let ids: BTreeSet<String> = prices.iter().map(|price| price.set_by.to_string()).collect();
         Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
     }
 

@@ -5,8 +5,10 @@ use std::fmt::{self, Display};
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
 use keystile_core::{
-    ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Role, Timestamp, TrustLevel, Webhook,
+    ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Model, NanoUsd, PicoUsd, Provider, Role,
+    Timestamp, TrustLevel, Webhook,
 };
+use keystile_manage::ImportOutcome;
 
 use super::words;
 
@@ -67,6 +69,9 @@ icons! {
     "eye": "<path d='M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12z'/><circle cx='12' cy='12' r='3'/>";
     "leak": "<path d='M12 3s6.500 6.800 6.500 11.300a6.500 6.500 0 01-13 0C5.500 9.800 12 3 12 3zM9 14.500a3 3 0 003 3'/>";
     "webhook": "<circle cx='6' cy='12' r='3'/><circle cx='18' cy='6' r='3'/><circle cx='18' cy='18' r='3'/><path d='M8.700 10.700l6.600-3.400M8.700 13.300l6.600 3.400'/>";
+    "provider": "<path d='M6 19a4 4 0 01-.5-8A6.500 6.500 0 0118 9.500a4.800 4.800 0 01-.500 9.500z'/>";
+    "model": "<path d='M7 7h10v10H7zM10 7V4M14 7V4M10 20v-3M14 20v-3M7 10H4M7 14H4M20 10h-3M20 14h-3'/>";
+    "money": "<circle cx='12' cy='12' r='9'/><path d='M15 8.500c-.800-.900-1.800-1.300-3-1.300-1.800 0-3 .900-3 2.300 0 3.200 6 1.700 6 4.900 0 1.500-1.300 2.400-3 2.400-1.300 0-2.400-.5-3.200-1.500M12 5.500v1.700M12 16.800v1.700'/>";
     "chart": "<path d='M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6'/>";
 }
 
@@ -98,7 +103,8 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, DeliveryState, u64);
+shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, DeliveryState, ImportOutcome);
+shown!(NanoUsd, PicoUsd, u64);
 
 /// The form of a moment that is told to the second.
 const SECOND: &str = "second";
@@ -259,6 +265,32 @@ pub(super) fn delivery(state: impl Shown<DeliveryState>) -> Badge {
         DeliveryState::Failed => "dot bad",
     };
     Badge { tone, word: words::delivery_state(state) }
+}
+
+/// Whether anything is sent to a provider of models.
+pub(super) const fn provider(provider: &Provider) -> Badge {
+    on_or_off(provider.enabled)
+}
+
+/// Whether a model is offered.
+pub(super) const fn model(model: &Model) -> Badge {
+    on_or_off(model.enabled)
+}
+
+const fn on_or_off(enabled: bool) -> Badge {
+    if enabled { Badge { tone: "dot good", word: "On" } } else { Badge { tone: "dot", word: "Off" } }
+}
+
+/// What becomes of a model of a table that is taken over.
+pub(super) fn import_outcome(outcome: impl Shown<ImportOutcome>) -> Badge {
+    let outcome = outcome.shown();
+    let tone = match outcome {
+        ImportOutcome::Made => "good",
+        ImportOutcome::Changed => "info",
+        ImportOutcome::Unchanged => "",
+        ImportOutcome::Kept => "warn",
+    };
+    Badge { tone, word: words::import_outcome(outcome).name }
 }
 
 /// What is written here is ours: no text of anybody else's goes into it.

@@ -1,9 +1,10 @@
 //! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
 
 use keystile_core::{
-    DeliveryState, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
-    LogFace, LogRequests, OnLeak, Role, TrustLevel, WebhookEvent, WhyDisabled,
+    DeliveryState, Encoding, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource,
+    LeakState, LogFace, LogRequests, OnLeak, Protocol, Role, TrustLevel, WebhookEvent, WhyDisabled,
 };
+use keystile_manage::ImportOutcome;
 
 /// A word for people.
 #[derive(Debug, Clone, Copy)]
@@ -191,6 +192,42 @@ pub(super) const fn delivery_state(state: DeliveryState) -> &'static str {
         DeliveryState::Delivered => "Delivered",
         DeliveryState::Failed => "Given up",
     }
+}
+
+/// What a provider of models speaks.
+pub(super) const fn protocol(protocol: Protocol) -> Word {
+    match protocol {
+        Protocol::OpenAi => word("OpenAI", "As OpenAI does, and nearly everybody else."),
+        Protocol::Anthropic => word("Anthropic", "As Anthropic does, for its own models."),
+    }
+}
+
+/// How texts become tokens.
+pub(super) const fn encoding(encoding: Encoding) -> Word {
+    match encoding {
+        Encoding::Cl100kBase => word("cl100k_base", "GPT-3.5, GPT-4, and embeddings of their time."),
+        Encoding::O200kBase => word("o200k_base", "GPT-4o and what came after it."),
+    }
+}
+
+/// What becomes of a model of a table that is taken over.
+pub(super) const fn import_outcome(outcome: ImportOutcome) -> Word {
+    match outcome {
+        ImportOutcome::Made => word("New", "It is added."),
+        ImportOutcome::Changed => word("Changed", "It becomes what the table says."),
+        ImportOutcome::Unchanged => word("The same", "It is what the table says already."),
+        ImportOutcome::Kept => word("Kept", "It is something else, and stays so."),
+    }
+}
+
+/// What a provider can speak, as the API writes it and for people.
+pub(super) fn protocols() -> impl Iterator<Item = (&'static str, Word)> {
+    Protocol::ALL.iter().map(|one| (one.as_str(), protocol(*one)))
+}
+
+/// How texts can become tokens, likewise.
+pub(super) fn encodings() -> impl Iterator<Item = (&'static str, Word)> {
+    Encoding::ALL.iter().map(|one| (one.as_str(), encoding(*one)))
 }
 
 /// Why a webhook is off, and what helps.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use keystile_core::{ApiKey, Timestamp};
 
-pub(super) use self::deed::deeds;
+pub(super) use self::deed::{deeds, one_line};
 pub(super) use self::scope::{Archived, Choices, applications};
 pub(super) use self::usage::meaning;
 use super::table::{Pages, get, post};
