@@ -1,6 +1,7 @@
 //! What the bearer of a key is told when it may not do what was asked.
 
 use http::StatusCode;
+use keystile_core::quota::TPM;
 use keystile_core::{Code, Owner, Refusal};
 use keystile_wire::{LimitState, Problem, VerifyAnswer};
 
@@ -35,6 +36,10 @@ impl From<&Refusal> for Refused {
             Refusal::RateLimited(exceeded) => {
                 Self { limited_by: LimitState::refusing(exceeded).map(Box::new), ..Self::from(code) }
             }
+            Refusal::TokensLimited(exceeded) => {
+                Self { limited_by: Some(Box::new(LimitState::of_tokens(exceeded))), ..Self::from(code) }
+            }
+            Refusal::BudgetExhausted(_) => Self::from(code),
         }
     }
 }
@@ -129,5 +134,8 @@ fn limited(refusing: &LimitState) -> String {
         || "it costs more than may ever come at once".to_owned(),
         |seconds| format!("try again in {seconds} s"),
     );
+    if name == TPM {
+        return format!("{whose} may use {limit} tokens in {window} s; {again}");
+    }
     format!("{whose} may make {limit} requests in {window} s (limit `{name}`); {again}")
 }

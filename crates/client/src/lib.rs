@@ -43,6 +43,7 @@ mod providers;
 mod second_factor;
 mod sessions;
 mod setup;
+mod spending;
 mod tenants;
 mod webhooks;
 

@@ -125,6 +125,7 @@ async fn a_refused_key_is_an_answer() {
         ip: None,
         model: None,
         cost: None,
+        estimate: None,
         explain: false,
     };
     let answer = server.client().verify(&request).await.unwrap();

@@ -171,6 +171,10 @@ text_enum!(
         ModelUpdate = "model.update",
         /// A model was taken away.
         ModelDelete = "model.delete",
+        /// A hold was settled by hand.
+        HoldSettle = "hold.settle",
+        /// What was charged was corrected.
+        LedgerCorrect = "ledger.correct",
         /// A webhook was made.
         WebhookCreate = "webhook.create",
         /// A webhook was changed, switched off or switched on.

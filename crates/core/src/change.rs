@@ -1,6 +1,6 @@
 //! What the control plane tells the data plane after a commit.
 
-use crate::{ApplicationId, CustomerId, Digest, TenantId};
+use crate::{ApplicationId, CustomerId, Digest, KeyId, TenantId};
 
 /// A committed change of keys. Whoever keeps facts of keys forgets those of these digests before the
 /// change is answered; the next question reads them anew. Forgetting can be done in any order and any
@@ -12,6 +12,7 @@ pub struct Change {
     limited: Vec<LimitedId>,
     routed: Vec<ApplicationId>,
     supplied: Vec<TenantId>,
+    budgeted: Vec<KeyId>,
 }
 
 /// Somebody whose limits many keys share.
@@ -29,7 +30,7 @@ impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
         let digests = digests.into_iter().collect();
-        Self { digests, limited: Vec::new(), routed: Vec::new(), supplied: Vec::new() }
+        Self { digests, limited: Vec::new(), routed: Vec::new(), supplied: Vec::new(), budgeted: Vec::new() }
     }
 
     /// The change touched the limits of `limited`, and of no key.
@@ -45,6 +46,11 @@ impl Change {
     /// The change touched the providers or models of this tenant, and no key.
     pub fn of_upstreams(supplied: TenantId) -> Self {
         Self { supplied: vec![supplied], ..Self::of([]) }
+    }
+
+    /// The change touched what is spent of the budget of this lineage, and no key.
+    pub fn of_budget(lineage_id: KeyId) -> Self {
+        Self { budgeted: vec![lineage_id], ..Self::of([]) }
     }
 
     /// The digests to forget.
@@ -65,5 +71,10 @@ impl Change {
     /// The tenants whose providers and models to read anew.
     pub fn supplied(&self) -> &[TenantId] {
         &self.supplied
+    }
+
+    /// The lineages of whose budgets the authority has to be asked anew.
+    pub fn budgeted(&self) -> &[KeyId] {
+        &self.budgeted
     }
 }

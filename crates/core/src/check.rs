@@ -29,8 +29,12 @@ text_enum!(
         Permissions = "permissions",
         /// It may use the model.
         Model = "model",
-        /// The request fits all limits.
+        /// The request fits all limits on requests.
         Limits = "limits",
+        /// What it is estimated to use fits the limit on tokens.
+        Tokens = "tokens",
+        /// What it is estimated to cost fits the budget.
+        Budget = "budget",
     }
 );
 
@@ -122,7 +126,9 @@ fn is_asked(check: Check, facts: &KeyFacts, ask: &Ask<'_>) -> bool {
         Check::Customer => facts.customer_id.is_some() && ask.customer_id.is_some(),
         Check::Permissions => ask.permissions != Requirement::NONE,
         Check::Model => ask.model.is_some(),
-        Check::Limits => facts.limits.is_some(),
+        Check::Limits => facts.limits.as_ref().is_some_and(|limits| !limits.rates.is_empty()),
+        Check::Tokens => facts.limits.as_ref().is_some_and(|limits| limits.tokens.is_some()),
+        Check::Budget => facts.limits.as_ref().is_some_and(|limits| limits.budget.is_some()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::check::go_through;
 use crate::invalid::text_enum;
 use crate::permission::Requirement;
+use crate::quota::{Budget, BudgetLeft, TokensExceeded};
 use crate::rate::Exceeded;
 use crate::{
     AllowedIps, ApiKey, ApplicationId, CustomerId, Digest, Environment, Grants, KeyId, KeyKind, KeyStatus,
@@ -67,6 +68,10 @@ pub enum Refusal {
     },
     /// One of the limits on requests is used up.
     RateLimited(Box<Exceeded>),
+    /// The tokens it needs do not fit the limit.
+    TokensLimited(Box<TokensExceeded>),
+    /// What it may cost does not fit what is left of the budget.
+    BudgetExhausted(Box<BudgetLeft>),
 }
 
 impl Refusal {
@@ -76,6 +81,8 @@ impl Refusal {
             Self::Plain(code) => *code,
             Self::PermissionDenied { .. } => Code::PermissionDenied,
             Self::RateLimited(_) => Code::RateLimited,
+            Self::TokensLimited(_) => Code::TokensLimited,
+            Self::BudgetExhausted(_) => Code::BudgetExhausted,
         }
     }
 }
@@ -111,17 +118,21 @@ pub struct KeyFacts {
     pub expires_at: Option<Timestamp>,
     /// Whether it is barred.
     pub blocked: bool,
-    /// How often it may be used; `None` is as often as one likes.
-    pub limits: Option<LineageRates>,
+    /// How much it may be used; `None` is as much as one likes.
+    pub limits: Option<LineageLimits>,
 }
 
-/// Limits on the requests of a key, which are counted together with those of the keys it was rotated from and into.
+/// Limits of a key, which are counted together with those of the keys it was rotated from and into.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineageRates {
+pub struct LineageLimits {
     /// The first of these keys.
     pub lineage_id: KeyId,
-    /// The limits.
+    /// Limits on requests.
     pub rates: Rates,
+    /// Tokens per minute.
+    pub tokens: Option<u64>,
+    /// Most that may be spent.
+    pub budget: Option<Budget>,
 }
 
 /// All that is read of a key when it is not in memory.
@@ -136,15 +147,31 @@ pub struct KeyReading {
     pub shared_rates: SharedRates,
 }
 
-impl LineageRates {
-    /// The limits of a record on requests, if it has any.
+impl LineageLimits {
+    /// The limits of a record. Also one without any has them, if it is for models: what it spends is its lineage's.
     pub fn of(key: &ApiKey) -> Option<Self> {
-        Self::new(key.lineage_id, key.limits.request_rates())
+        let limits = Self {
+            lineage_id: key.lineage_id,
+            rates: key.limits.request_rates(),
+            tokens: key.limits.tpm,
+            budget: key.limits.budget(),
+        };
+        limits.if_needed(&key.kind)
     }
 
-    /// `rates`, if there are any.
+    /// `rates`, if there are any, and no other limit.
     pub fn new(lineage_id: KeyId, rates: Rates) -> Option<Self> {
-        (!rates.is_empty()).then_some(Self { lineage_id, rates })
+        (!rates.is_empty()).then_some(Self { lineage_id, rates, tokens: None, budget: None })
+    }
+
+    /// These limits, if there are any, or if a key of this kind has them in any case.
+    pub fn if_needed(self, kind: &KeyKind) -> Option<Self> {
+        let for_models = match kind {
+            KeyKind::VirtualLlm { .. } => true,
+            KeyKind::Service { .. } | KeyKind::User { .. } | KeyKind::Ingest => false,
+        };
+        let limited = !self.rates.is_empty() || self.tokens.is_some() || self.budget.is_some();
+        (limited || for_models).then_some(self)
     }
 }
 
@@ -167,7 +194,7 @@ impl KeyFacts {
             standing: key.status(before_any_expiry),
             expires_at: key.expires_at,
             blocked: key.blocked.is_some(),
-            limits: LineageRates::of(key),
+            limits: LineageLimits::of(key),
         }
     }
 

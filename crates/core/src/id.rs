@@ -112,6 +112,14 @@ typed_id!(
     KeyId, "key_"
 );
 typed_id!(
+    /// Names what is held for a request. It is made of the moment at which the request began.
+    HoldId, "hld_"
+);
+typed_id!(
+    /// Names a row of the ledger. It is made of the moment at which something was charged.
+    LedgerId, "led_"
+);
+typed_id!(
     /// Names a report that a key leaked.
     LeakId, "leak_"
 );

@@ -26,6 +26,7 @@ pub mod money;
 pub mod network;
 pub mod overview;
 pub mod permission;
+pub mod quota;
 pub mod rate;
 mod reach;
 pub mod request_log;
@@ -46,12 +47,12 @@ pub use catalogue::{CatalogueEntry, PermissionName};
 pub use change::{Change, LimitedId};
 pub use check::{Check, Checked, Finding, explain};
 pub use customer::{Customer, CustomerPatch};
-pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageRates, Refusal, decide};
+pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageLimits, Refusal, decide};
 pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
-    ApplicationId, AuditId, CustomerId, DeliveryId, EventId, InvitationId, JobId, KeyId, LeakId, LogId,
-    ModelId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
+    ApplicationId, AuditId, CustomerId, DeliveryId, EventId, HoldId, InvitationId, JobId, KeyId, LeakId,
+    LedgerId, LogId, ModelId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;
@@ -65,6 +66,7 @@ pub use llm::{
 pub use money::NanoUsd;
 pub use network::AllowedIps;
 pub use permission::{Grant, Grants, Permission, Requirement};
+pub use quota::{Budget, BudgetLeft, LedgerEntry, TokensExceeded};
 pub use rate::{Owner, Rate, Rates, SharedRates};
 pub use reach::Reach;
 pub use request_log::{

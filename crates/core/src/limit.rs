@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::invalid::text_enum;
 use crate::key::write;
 use crate::text::check_line;
+use crate::quota::{Budget, TPM};
 use crate::{Invalid, NanoUsd, Rates};
 
 /// Largest count any limit may name.
@@ -12,7 +13,7 @@ pub const MAX_COUNT: u64 = 1_000_000_000;
 /// Longest window of a rate limit: 31 days.
 pub const MAX_WINDOW_SECONDS: u64 = 31 * 24 * 60 * 60;
 /// What `rpm_limit` and `tpm_limit` are called in answers.
-const RESERVED_NAMES: [&str; 2] = [crate::rate::RPM, "tpm"];
+const RESERVED_NAMES: [&str; 2] = [crate::rate::RPM, TPM];
 /// Most rate limits beside `rpm_limit` on one key.
 pub const MAX_RATE_LIMITS: usize = 10;
 
@@ -183,6 +184,11 @@ impl Limits {
     /// The limits on requests, ready to be applied.
     pub fn request_rates(&self) -> Rates {
         Rates::new(self.rpm, &self.rates)
+    }
+
+    /// The budget, if there is one.
+    pub fn budget(&self) -> Option<Budget> {
+        self.max_budget.map(|max| Budget { max, period: self.budget_period })
     }
 
     /// The first of these limits, by its JSON name, that `other` lacks or has wider.

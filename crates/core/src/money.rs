@@ -5,7 +5,7 @@ use std::fmt;
 use crate::Invalid;
 
 /// Billionths of a US dollar. Never negative when it comes from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct NanoUsd(i64);
 
 impl NanoUsd {

@@ -7,6 +7,7 @@ use keystile_manage::ControlPlane;
 use keystile_store::Store;
 use keystile_verify::{Background, OneNode, Verifier};
 
+use crate::budgets::StoredBudgets;
 use crate::doubts::Settler;
 use crate::helm::Watch;
 use crate::ingest::Gatherer;
@@ -14,6 +15,7 @@ use crate::jobs::Jobs;
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{UNOPENED, connect, control_plane, migrate};
+use crate::quota_keeper::{QuotaKeeper, server_id};
 use crate::request_log::LogWriter;
 use crate::sealer::Sealer;
 use crate::sweeper::Sweeper;
@@ -32,6 +34,7 @@ pub struct Engine {
     log_writer: LogWriter,
     settler: Settler,
     limits: LimitKeeper,
+    quotas: QuotaKeeper,
     helm: Watch,
 }
 
@@ -67,12 +70,15 @@ impl Engine {
         let limiter = OneNode::new(Arc::clone(&clock));
         let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
         let sweeper = Sweeper::start(store.clone(), Arc::clone(&clock));
-        let verifier = Verifier::new(keys, limiter, Arc::clone(&clock), settings.bounds);
+        let server = server_id()?;
+        let budgets = Arc::new(StoredBudgets::new(store.clone(), server));
+        let verifier = Verifier::with_budgets(keys, limiter, budgets, Arc::clone(&clock), settings.bounds);
         let helm = Watch::start(helm, Arc::clone(&verifier));
         let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
         let begun = store.begin_log(clock.now()).await;
         begun.map_err(|error| EngineError::because("the request log cannot be begun", error))?;
         let (requests, log_writer) = log_requests(settings, &store, &clock)?;
+        let quotas = QuotaKeeper::start(&store, server, Arc::clone(&verifier), clock.as_ref()).await?;
         let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
         let limits =
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
@@ -82,7 +88,19 @@ impl Engine {
         let sealer = Sealer::start(store.clone());
         let jobs = Jobs::start(control.clone(), commits.clone());
         let planes = Planes { control, verifier, store, commits, ingest, requests };
-        Ok(Self { planes, background, sealer, sweeper, gatherer, jobs, log_writer, settler, limits, helm })
+        Ok(Self {
+            planes,
+            background,
+            sealer,
+            sweeper,
+            gatherer,
+            jobs,
+            log_writer,
+            settler,
+            limits,
+            quotas,
+            helm,
+        })
     }
 
     /// What others use of it.
@@ -95,6 +113,7 @@ impl Engine {
         self.jobs.stop().await;
         self.settler.stop().await;
         self.background.stop().await;
+        self.quotas.stop().await;
         self.limits.stop().await;
         self.planes.requests.end_tails();
         self.log_writer.stop().await;

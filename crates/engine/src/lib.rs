@@ -6,6 +6,7 @@
 //! answered. The server is this behind HTTP; a program of yours may hold one as well. It must never know HTTP, nor where
 //! settings come from.
 
+mod budgets;
 mod commits;
 mod doubts;
 mod encryption_key;
@@ -19,6 +20,7 @@ mod key_source;
 mod limit_keeper;
 mod opening;
 pub mod private_file;
+mod quota_keeper;
 mod refusals;
 mod request_log;
 mod sealer;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystile_core::key::KeyAddress;
+use keystile_core::quota::Day;
 use keystile_core::usage::KEPT;
 use keystile_core::{Clock, Timestamp};
 use keystile_store::{LogSwept, Store, StoreError, Swept};
@@ -14,6 +15,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BATCHES: Duration = DAY;
 /// How long a job is shown that is over.
 const JOBS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long periods of budgets are kept that are over: longer than any hold can be open. The ledger has all that was spent in them.
+const BUDGETS: Duration = Duration::from_secs(40 * 24 * 60 * 60);
 /// Time between two rounds, of which each removes what has grown old since.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// Of so many rounds one looks through all entities: about once a day.
@@ -124,6 +127,9 @@ async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {
         tokio::time::sleep(BREATH).await;
     }
     while store.sweep_addresses(now.minus(KeyAddress::KEPT)).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    while store.sweep_budgets(Day::of(now.minus(BUDGETS))).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     Ok(())

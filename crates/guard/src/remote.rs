@@ -159,6 +159,7 @@ fn request(presented: &str, question: &Question) -> VerifyRequest {
         customer_id: question.customer_id,
         ip: question.ip,
         model: None,
+        estimate: None,
         explain: false,
         cost: Some(question.cost.into()),
     }

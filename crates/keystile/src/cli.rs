@@ -5,11 +5,11 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::clickhouse::schema::SchemaOptions;
 use crate::commands::{
-    AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, InvitationsCommand,
-    JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LoginCommand, LogoutCommand, LogsCommand,
-    MembersCommand, ModelsCommand, OverviewCommand, PasswordCommand, PermissionsCommand, ProvidersCommand,
-    ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand, SourcesCommand, TenantsCommand, TotpCommand,
-    UsageCommand, WebhooksCommand, WhoamiCommand,
+    AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, HoldsCommand,
+    InvitationsCommand, JobsCommand, KeyCommand, KeysCommand, LeaksCommand, LedgerCommand, LoginCommand,
+    LogoutCommand, LogsCommand, MembersCommand, ModelsCommand, OverviewCommand, PasswordCommand,
+    PermissionsCommand, ProvidersCommand, ScanCommand, ScanRulesCommand, SessionsCommand, SetupCommand,
+    SourcesCommand, SpendCommand, TenantsCommand, TotpCommand, UsageCommand, WebhooksCommand, WhoamiCommand,
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
@@ -70,6 +70,12 @@ pub(crate) enum Command {
     Overview(OverviewCommand),
     /// Show how often the keys of a tenant were allowed and refused.
     Usage(UsageCommand),
+    /// Show what keys have spent on models, by key, customer, application, model or day.
+    Spend(SpendCommand),
+    /// See what was charged, row by row, and correct it.
+    Ledger(LedgerCommand),
+    /// See what is held for requests under way, and settle it.
+    Holds(HoldsCommand),
     /// See which requests were made, with which key, from where, and what they were answered.
     Logs(LogsCommand),
     /// Show, export and check the audit log of a tenant.

@@ -35,6 +35,7 @@ mod second_factor;
 mod session;
 mod set_up;
 mod sign_in;
+mod spend;
 mod strength;
 mod tenants;
 mod totp;
@@ -77,6 +78,7 @@ pub use session::{
 };
 pub use set_up::FirstOwner;
 pub use sign_in::{ShownFactor, SignIn, Tokens};
+pub use spend::{HoldRuling, LedgerQuery};
 pub use tenants::Founded;
 pub use vault::Vault;
 pub use webhooks::{DeliveryQuery, Target, WithSecret};

@@ -156,6 +156,9 @@ pub enum Conflict {
     /// The provider has a model of that name.
     #[error("the provider has a model of this name already; change that one")]
     ModelName,
+    /// The row of the ledger is a correction.
+    #[error("this row corrects another one; correct that, which `corrects` names")]
+    IsCorrection,
     /// The tenant has a customer with that external id.
     #[error("a customer with this external id exists already")]
     ExternalId,

@@ -39,6 +39,8 @@ impl Right {
             | Self::ManageApplications
             | Self::ReadEvents
             | Self::ReadLogs
+            | Self::ReadSpend
+            | Self::CorrectSpend
             | Self::ReadCustomers
             | Self::ManageCustomers
             | Self::ManageMembers
@@ -71,6 +73,10 @@ rights! {
     ReadEvents = Viewer, [];
     /// See which requests were made, from where and with which key.
     ReadLogs = Viewer, [];
+    /// See what was spent, by whom and on what, and what is held.
+    ReadSpend = Viewer, [];
+    /// Correct what was charged, and settle holds in another's place.
+    CorrectSpend = Admin, [];
     /// See customers.
     ReadCustomers = Viewer, [READ_CUSTOMERS, WRITE_CUSTOMERS];
     /// Make and change customers.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use keystile_core::{
-    AllowedIps, Digest, Grants, KeyFacts, KeyReading, KeyStatus, LineageRates, RateLimit, Rates, SharedRates,
+    AllowedIps, Budget, Digest, Grants, KeyFacts, KeyReading, KeyStatus, LineageLimits, NanoUsd, RateLimit,
+    Rates, SharedRates,
 };
 
 use crate::row::{Read, Row};
@@ -18,8 +19,8 @@ const SIZES: [usize; 4] = [1, 8, 64, 256];
 
 const SELECT: &str = "SELECT k.digest, k.id, k.tenant_id, k.application_id, k.customer_id, k.environment, k.kind,
     k.issued_to_service, k.issued_to_user_id, k.allowed_models, k.source_id, k.trust_level, k.scopes, k.allowed_ips,
-    k.metadata, k.enabled, k.blocked_reason, k.revoked_at, k.deleted_at, k.expires_at, k.lineage_id, k.rpm_limit,
-    k.rate_limits, c.rpm_limit, c.rate_limits, a.rpm_limit, a.rate_limits, t.rpm_limit, t.rate_limits,
+    k.metadata, k.enabled, k.blocked_reason, k.revoked_at, k.deleted_at, k.expires_at, k.lineage_id, k.tpm_limit,
+    k.max_budget_nano_usd, k.budget_period, k.rpm_limit, k.rate_limits, c.rpm_limit, c.rate_limits, a.rpm_limit, a.rate_limits, t.rpm_limit, t.rate_limits,
     t.log_requests
     FROM api_keys k
     JOIN tenants t ON t.id = k.tenant_id
@@ -98,7 +99,7 @@ fn read(mut row: Row) -> Read<KeyReading> {
         (false, false) => KeyStatus::Inactive,
     };
     let expires_at = row.opt_time("expires_at")?;
-    let limits = LineageRates::new(row.parsed("lineage_id")?, read_rates(row)?);
+    let limits = read_limits(row)?.if_needed(&facts.kind);
     let facts = KeyFacts { blocked, standing, expires_at, limits, ..facts };
     let (customer, application, tenant) = (read_rates(row)?, read_rates(row)?, read_rates(row)?);
     let log_requests = row.parsed("log_requests")?;
@@ -107,6 +108,16 @@ fn read(mut row: Row) -> Read<KeyReading> {
         facts,
         shared_rates: SharedRates { customer, application, tenant, log_requests },
     })
+}
+
+/// Reads six columns, from the lineage to the limits on requests.
+fn read_limits(row: &mut Row) -> Read<LineageLimits> {
+    let lineage_id = row.parsed("lineage_id")?;
+    let tokens = row.opt_count("tpm_limit")?;
+    let max = row.opt_int("max_budget_nano_usd")?.map(NanoUsd::from_nanos);
+    let period = row.parsed("budget_period")?;
+    let budget = max.map(|max| Budget { max, period });
+    Ok(LineageLimits { lineage_id, rates: read_rates(row)?, tokens, budget })
 }
 
 /// Reads two columns, both of which are empty where nobody is joined. Nearly nobody has a list.

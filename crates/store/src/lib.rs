@@ -4,7 +4,7 @@
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
 //! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::untold_tenant`], [`Store::tenant_with_webhooks`],
-//! [`Store::due_webhook`], [`Store::what_waits_for`], [`Store::due_later`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::has_ended`], for transactions
+//! [`Store::due_webhook`], [`Store::what_waits_for`], [`Store::due_later`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::spent`], of lineages, [`Store::has_ended`], for transactions
 //! whose end was not learned, and those that write, work or sweep in batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never
@@ -50,6 +50,7 @@ mod passwords;
 mod people;
 #[cfg(test)]
 mod plans;
+mod quota;
 mod record;
 mod request_log;
 mod rotation;
@@ -97,6 +98,7 @@ pub use migrate::Migration;
 pub use once::{Begun, Once, Receipt};
 pub use page::Page;
 pub use passwords::Reset;
+pub use quota::{Corrected, LedgerFilter, MOST_SUMS, ServerId, SpentOf, TakenUp};
 pub use request_log::{LogPage, LogSwept, Order};
 pub use rotation::{Rotated, Rotation};
 pub use second_factor::{Enrolled, Sealed};

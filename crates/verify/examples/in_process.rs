@@ -14,7 +14,7 @@ use keystile_core::key::{KeyStatus, Presented, TrustLevel, mint};
 use keystile_core::route::Table;
 use keystile_core::{
     AllowedIps, ApplicationId, Ask, Clock, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, KeyLabel,
-    KeyReading, LineageRates, Permission, RateLimit, Rates, Requirement, SharedRates, TenantId, Timestamp,
+    KeyReading, LineageLimits, Permission, RateLimit, Rates, Requirement, SharedRates, TenantId, Timestamp,
     Upstreams,
 };
 use keystile_verify::{Bounds, BoxFuture, KeySource, OneNode, SourceUnavailable, UsageBatch, Use, Verifier};
@@ -178,7 +178,7 @@ impl KeySource for Anything {
     fn facts(&self, digests: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
         let reading = |digest| {
             let facts = typical(&digest);
-            let limits = LineageRates::new(facts.id, self.limits.clone());
+            let limits = LineageLimits::new(facts.id, self.limits.clone());
             let facts = KeyFacts { limits, ..facts };
             KeyReading { digest, facts, shared_rates: SharedRates::default() }
         };

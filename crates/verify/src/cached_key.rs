@@ -4,8 +4,8 @@ use std::any::Any;
 use std::sync::Arc;
 
 use keystile_core::{
-    ApplicationId, Ask, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind, LineageRates,
-    LogRequests, Rates, Refusal, TenantId, Timestamp, TrustLevel, decide,
+    ApplicationId, Ask, Budget, CustomerId, Digest, Environment, Grants, KeyFacts, KeyId, KeyKind,
+    LineageLimits, LogRequests, Rates, Refusal, TenantId, Timestamp, TrustLevel, decide,
 };
 use smallvec::SmallVec;
 
@@ -13,6 +13,7 @@ use crate::lately::Lately;
 use crate::limiter::Demand;
 use crate::meter::{Meter, Meters, OwnerId, SharedMeters};
 use crate::profile::{Profile, Profiles};
+use crate::quota::Account;
 use crate::tally::Tally;
 use crate::texts::Texts;
 
@@ -134,9 +135,9 @@ impl CachedKey {
     /// every text; not for the hot path.
     pub fn facts(&self) -> KeyFacts {
         let profile = self.profile.facts.clone();
-        let lineage_id = self.lineage.as_deref().and_then(|meter| meter.owner().as_lineage());
+        let limits = self.lineage_id().zip(profile.limits.clone());
         KeyFacts {
-            limits: lineage_id.and_then(|id| LineageRates::new(id, self.rates().clone())),
+            limits: limits.map(|(lineage_id, limits)| LineageLimits { lineage_id, ..limits }),
             id: self.id,
             customer_id: self.customer_id(),
             kind: issued(profile.kind, self.issued_to()),
@@ -186,10 +187,32 @@ impl CachedKey {
         self.profile.facts.limits.as_ref().map_or(&NONE, |limits| &limits.rates)
     }
 
+    /// The first key of its lineage, if it has limits or is for models.
+    pub fn lineage_id(&self) -> Option<KeyId> {
+        self.lineage.as_deref().and_then(|meter| meter.owner().as_lineage())
+    }
+
+    /// Tokens that its lineage may use in a minute, if they are limited.
+    pub fn tokens(&self) -> Option<u64> {
+        self.profile.facts.limits.as_ref().and_then(|limits| limits.tokens)
+    }
+
+    /// What its lineage may spend, if that is limited.
+    pub fn budget(&self) -> Option<Budget> {
+        self.profile.facts.limits.as_ref().and_then(|limits| limits.budget)
+    }
+
+    /// The tokens and the budget of its lineage.
+    pub(crate) fn account(&self) -> Option<&Arc<Account>> {
+        self.lineage.as_deref().map(Meter::account)
+    }
+
     /// All meters on which a request is to be counted; most keys have none. Limits that were forgotten after the key was found are
     /// counted as they were: nothing passes by them because they change.
     pub(crate) fn demands(&self) -> SmallVec<[Demand<'_>; 4]> {
-        let own = self.lineage.as_deref().map(|meter| Demand { meter, rates: Some(self.rates()) });
+        let rates = self.rates();
+        let lineage = self.lineage.as_deref().filter(|_| !rates.is_empty());
+        let own = lineage.map(|meter| Demand { meter, rates: Some(rates) });
         let shared = self.shared_meters();
         let others = [shared.customer, Some(shared.application), Some(shared.tenant)];
         let limited = others.into_iter().flatten().filter(|meter| !meter.is_unlimited());
@@ -233,7 +256,7 @@ fn issued(kind: KeyKind, to: Option<&str>) -> KeyKind {
 #[cfg(test)]
 pub(crate) mod tests {
     use keystile_core::key::KeyStatus;
-    use keystile_core::{Actor, AllowedIps, ApiKey, Permission, Requirement, Secret};
+    use keystile_core::{Actor, AllowedIps, ApiKey, BudgetPeriod, NanoUsd, Permission, Requirement, Secret};
 
     use super::*;
 
@@ -266,7 +289,12 @@ pub(crate) mod tests {
         vary(&|key| key.standing = KeyStatus::Inactive);
         vary(&|key| key.standing = KeyStatus::Revoked);
         vary(&|key| key.blocked = true);
-        vary(&|key| key.limits = LineageRates::new(key.id, Rates::new(Some(60), &[])));
+        vary(&|key| key.limits = LineageLimits::new(key.id, Rates::new(Some(60), &[])));
+        vary(&|key| {
+            let budget = Some(Budget { max: NanoUsd::from_nanos(5), period: BudgetPeriod::Day });
+            let rates = key.limits.take().map_or(Rates::NONE, |limits| limits.rates);
+            key.limits = Some(LineageLimits { lineage_id: key.id, rates, tokens: Some(7), budget });
+        });
         vary(&|key| key.allowed_ips = AllowedIps::parse(&["192.0.2.0/24"]).unwrap());
         vary(&|key| {
             let allowed_models = vec!["gpt-*".parse().unwrap()];

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keystile_core::key::Presented;
+use keystile_core::quota::Need;
 use keystile_core::{Ask, Check, Checked, Code, Digest, Finding, Refusal, explain};
 
 use crate::cached_key::CachedKey;
@@ -41,12 +42,22 @@ impl Verifier {
     /// Makes every check that [`Self::verify`] would make, in the same order, and those after the first that fails. Counts
     /// nothing and notes no use.
     pub async fn explain(&self, presented: &str, ask: &Ask<'_>) -> Explanation {
+        self.explain_with(presented, ask, None).await
+    }
+
+    /// The same for a request that is estimated to need so much, which has to fit the limit on tokens and the budget, too.
+    pub async fn explain_with(
+        &self,
+        presented: &str,
+        ask: &Ask<'_>,
+        estimate: Option<&Need>,
+    ) -> Explanation {
         if Presented::parse(presented).is_err() {
             return Explanation::without_a_key(Vec::new(), Check::Form, Code::KeyMalformed);
         }
         let formed = vec![Checked { check: Check::Form, finding: Finding::Passed }];
         match self.key_of(presented).await {
-            Ok(Some(key)) => self.explain_known(formed, key, ask),
+            Ok(Some(key)) => self.explain_known(formed, key, ask, estimate).await,
             Ok(None) => Explanation::without_a_key(formed, Check::Known, Code::KeyNotFound),
             Err(SourceUnavailable) => {
                 Explanation::without_a_key(formed, Check::Known, Code::EnforcementUnavailable)
@@ -54,15 +65,41 @@ impl Verifier {
         }
     }
 
-    fn explain_known(&self, mut checks: Vec<Checked>, key: Arc<CachedKey>, ask: &Ask<'_>) -> Explanation {
+    async fn explain_known(
+        &self,
+        mut checks: Vec<Checked>,
+        key: Arc<CachedKey>,
+        ask: &Ask<'_>,
+        estimate: Option<&Need>,
+    ) -> Explanation {
         checks.extend(explain(&key.facts(), ask, self.clock.now()));
         if checks.last().is_some_and(|last| last.check == Check::Known) {
             return Explanation { verdict: Verdict::refused(Code::KeyNotFound), checks };
         }
         let (left, limits) = self.check_limits(&key, ask.cost);
         checks.push(limits);
+        checks.extend(self.check_estimate(&key, estimate).await);
         let outcome = checks.iter().find_map(Checked::refusal).cloned().map_or(Ok(()), Err);
         Explanation { verdict: Verdict { key: Some(key), outcome, left }, checks }
+    }
+
+    async fn check_estimate(&self, key: &Arc<CachedKey>, estimate: Option<&Need>) -> [Checked; 2] {
+        let [tokens, money] = match estimate {
+            Some(need) => self.would_fit(key, need).await,
+            None => [Ok(()), Ok(())],
+        };
+        let found = |check, is_asked: bool, outcome: Result<(), Refusal>| {
+            let finding = match outcome {
+                Err(refusal) => Finding::Failed(refusal),
+                Ok(()) if is_asked && estimate.is_some() => Finding::Passed,
+                Ok(()) => Finding::NotAsked,
+            };
+            Checked { check, finding }
+        };
+        [
+            found(Check::Tokens, key.tokens().is_some(), tokens),
+            found(Check::Budget, key.budget().is_some(), money),
+        ]
     }
 
     fn check_limits(&self, key: &CachedKey, cost: u32) -> (Left, Checked) {

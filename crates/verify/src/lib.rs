@@ -5,6 +5,9 @@
 //! time are read together. A [`keystile_core::Change`] given to [`Verifier::apply`] makes it forget: no
 //! verification that starts after `apply` has returned can use what was read before the change.
 //!
+//! What a request may cost is held before it starts ([`Verifier::reserve`]) and settled afterwards ([`Hold`]): of tokens per minute, and of
+//! budgets, which are leased through [`Budgets`].
+//!
 //! This crate must never know a database, HTTP or a wall clock: keys come through [`KeySource`], time through
 //! [`keystile_core::Clock`]. When it cannot know whether a key is good it refuses with
 //! [`keystile_core::Code::EnforcementUnavailable`]; it never lets a request pass because something failed.
@@ -24,6 +27,7 @@ mod limiter;
 mod meter;
 mod pool;
 mod profile;
+mod quota;
 mod routings;
 mod slots;
 mod source;
@@ -43,6 +47,10 @@ pub use fill::{BATCH_PARTS, DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUE
 pub use last_use::{USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
 pub use limiter::{Demand, Left, LimitLeft, Limiter, OneNode};
 pub use meter::{Meter, OwnerId, OwnerUse};
+pub use quota::{
+    Actual, BudgetRoom, Budgets, CHARGES_WAITING, Hold, LEASE_TIMEOUT, LEASES_PER_ROUND, QuotaStats,
+    ROWS_PER_BATCH, Return, Room, Ruling, SettleError, Settled, SettledHold, Terms, TokenRoom,
+};
 pub use routings::ROUTINGS_KEPT;
 pub use source::{BoxFuture, KeySource, SourceUnavailable, UsageBatch, Use};
 pub use stats::Stats;

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use keystile_core::quota::TPM;
 use keystile_core::rate::{Used, UsedLimit};
 use keystile_core::{
     ApplicationId, CustomerId, Invalid, KeyId, LimitedId, LogRequests, Owner, Rate, Rates, SharedRates,
@@ -14,6 +15,7 @@ use keystile_core::{
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::pool::{Pool, Pooled};
+use crate::quota::Account;
 
 /// Whose limits a meter counts. Sixteen bytes without the alignment of an integer that large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,6 +114,8 @@ pub struct Meter {
     /// Whether more was used since it was last kept.
     unkept: AtomicBool,
     used: Mutex<Used>,
+    /// Of a lineage: its tokens and its budget, from when on somebody asks for them.
+    account: OnceLock<Arc<Account>>,
 }
 
 /// What an owner has used of its limits, to be kept over a restart.
@@ -133,7 +137,18 @@ impl Meter {
             logged: AtomicU8::new(0),
             unkept: AtomicBool::new(false),
             used: Mutex::default(),
+            account: OnceLock::new(),
         }
+    }
+
+    /// The tokens and the budget of a lineage.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        self.account.get_or_init(|| Account::new(self.owner.as_lineage()))
+    }
+
+    /// The same, if somebody has asked for them.
+    pub(crate) fn known_account(&self) -> Option<&Arc<Account>> {
+        self.account.get()
     }
 
     /// Whose.
@@ -165,8 +180,13 @@ impl Meter {
         }
         self.unkept.store(false, Ordering::Relaxed);
         used.pass(now);
-        let reset_millis = used.reset_millis();
-        (reset_millis > 0).then(|| OwnerUse { owner: self.owner, used: used.to_record(), reset_millis })
+        let (mut record, mut reset_millis) = (used.to_record(), used.reset_millis());
+        drop(used);
+        if let Some((tokens, reset)) = self.account.get().and_then(|account| account.tokens_to_keep(now)) {
+            record.push(tokens);
+            reset_millis = reset_millis.max(reset);
+        }
+        (reset_millis > 0).then_some(OwnerUse { owner: self.owner, used: record, reset_millis })
     }
 
     /// Whether nothing needs to be counted here. While its limits are unknown the last ones hold.
@@ -207,7 +227,7 @@ impl Meter {
 
 impl Pooled for Meter {
     fn is_spent(&self, now: u64) -> bool {
-        self.used.lock().is_unused(now)
+        self.used.lock().is_unused(now) && self.account.get().is_none_or(|account| account.is_spent(now))
     }
 }
 
@@ -237,10 +257,14 @@ impl Meters {
 
     /// The limits of `owner` were changed. Its keys are read anew before they are used again.
     pub(crate) fn forget_limits(&self, owner: OwnerId) {
-        let hash = self.hasher.hash_one(owner);
-        if let Some(meter) = self.pool.find(hash, |meter| meter.owner == owner) {
+        if let Some(meter) = self.find(owner) {
             meter.forget_limits();
         }
+    }
+
+    /// The meter of `owner`, if there is one.
+    pub(crate) fn find(&self, owner: OwnerId) -> Option<Arc<Meter>> {
+        self.pool.find(self.hasher.hash_one(owner), |meter| meter.owner == owner)
     }
 
     /// What is to be kept; see [`crate::Verifier::limits_to_keep`].
@@ -250,7 +274,14 @@ impl Meters {
 
     /// Puts back what was kept of `owner` `elapsed` milliseconds ago.
     pub(crate) fn restore(&self, owner: OwnerId, kept: &[UsedLimit], elapsed: u64, now: u64) {
-        *self.of(owner, now).used.lock() = Used::from_record(kept, elapsed, now);
+        let meter = self.of(owner, now);
+        // No limit on requests may have the name of the one on tokens.
+        let (tokens, requests): (Vec<UsedLimit>, Vec<UsedLimit>) =
+            kept.iter().cloned().partition(|used| &*used.name == TPM);
+        *meter.used.lock() = Used::from_record(&requests, elapsed, now);
+        if let Some(tokens) = tokens.first() {
+            meter.account().restore_tokens(tokens, elapsed, now);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use keystile_core::key::ModelPattern;
-use keystile_core::{KeyFacts, KeyId, KeyKind, LineageRates, Rates, Timestamp};
+use keystile_core::{KeyFacts, KeyId, KeyKind, LineageLimits, Timestamp};
 
 use crate::meter::{Meter, Meters, OwnerId};
 use crate::pool::{Pool, Pooled};
@@ -68,7 +68,9 @@ impl Profiles {
         models(&facts.kind).iter().for_each(|model| model.as_str().hash(&mut hasher));
         facts.scopes.iter().for_each(|grant| grant.as_str().hash(&mut hasher));
         facts.allowed_ips.iter().for_each(|network| network.hash(&mut hasher));
-        rates(facts).hash(&mut hasher);
+        if let Some(limits) = &facts.limits {
+            (&limits.rates, limits.tokens, limits.budget).hash(&mut hasher);
+        }
         hasher.finish()
     }
 }
@@ -90,7 +92,7 @@ fn blank(facts: &KeyFacts) -> KeyFacts {
         standing: facts.standing,
         expires_at: None,
         blocked: facts.blocked,
-        limits: LineageRates::new(nobody(), rates(facts)),
+        limits: facts.limits.clone().map(|limits| LineageLimits { lineage_id: nobody(), ..limits }),
     }
 }
 
@@ -98,8 +100,15 @@ fn nobody() -> KeyId {
     KeyId::from_parts(Timestamp::from_millis(0), 0)
 }
 
-fn rates(facts: &KeyFacts) -> Rates {
-    facts.limits.as_ref().map_or(Rates::NONE, |limits| limits.rates.clone())
+/// Limits of two lineages are the same but for their name.
+fn same_limits(one: Option<&LineageLimits>, other: Option<&LineageLimits>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => {
+            one.rates == other.rates && one.tokens == other.tokens && one.budget == other.budget
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    }
 }
 
 fn same_profile(profile: &KeyFacts, facts: &KeyFacts) -> bool {
@@ -113,7 +122,7 @@ fn same_profile(profile: &KeyFacts, facts: &KeyFacts) -> bool {
         && profile.blocked == facts.blocked
         && profile.scopes == facts.scopes
         && profile.allowed_ips == facts.allowed_ips
-        && rates(profile) == rates(facts)
+        && same_limits(profile.limits.as_ref(), facts.limits.as_ref())
 }
 
 fn models(kind: &KeyKind) -> &[ModelPattern] {

@@ -23,6 +23,7 @@ use crate::flight::Landing;
 use crate::last_use::LastUses;
 use crate::limiter::{Left, LimitLeft, Limiter};
 use crate::meter::{OwnerId, OwnerUse};
+use crate::quota::{Budgets, NoBudgets, Quota};
 use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
 use crate::stats::Stats;
@@ -31,13 +32,14 @@ use crate::usage::Usage;
 
 /// Answers whether keys are good for what is asked of them.
 pub struct Verifier {
-    cache: Arc<Cache>,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) fills: Arc<Fills>,
     routings: Routings,
     supplies: Supplies,
     uses: Arc<LastUses>,
     usage: Arc<Usage>,
     pub(crate) limiter: Arc<dyn Limiter>,
+    pub(crate) quota: Arc<Quota>,
     pub(crate) clock: Arc<dyn Clock>,
     hits: Striped,
     doubts: AtomicUsize,
@@ -86,10 +88,22 @@ pub struct Cold {
 }
 
 impl Verifier {
-    /// A verifier with nothing in memory.
+    /// A verifier with nothing in memory. It has no authority of budgets, so that whatever needs a part of one is refused as
+    /// [`Code::EnforcementUnavailable`].
     pub fn new(
         source: Arc<dyn KeySource>,
         limiter: Arc<dyn Limiter>,
+        clock: Arc<dyn Clock>,
+        bounds: Bounds,
+    ) -> Arc<Self> {
+        Self::with_budgets(source, limiter, Arc::new(NoBudgets), clock, bounds)
+    }
+
+    /// A verifier with nothing in memory, which leases parts of budgets and writes what was charged through `budgets`.
+    pub fn with_budgets(
+        source: Arc<dyn KeySource>,
+        limiter: Arc<dyn Limiter>,
+        budgets: Arc<dyn Budgets>,
         clock: Arc<dyn Clock>,
         bounds: Bounds,
     ) -> Arc<Self> {
@@ -100,6 +114,7 @@ impl Verifier {
             fills: Fills::new(Arc::clone(&cache), Arc::clone(&source), Arc::clone(&clock)),
             uses: LastUses::new(Arc::clone(&source)),
             usage: Usage::new(source, Arc::clone(&clock)),
+            quota: Quota::new(budgets, Arc::clone(&clock)),
             limiter,
             cache,
             clock,
@@ -234,7 +249,7 @@ impl Verifier {
     }
 
     /// Reads a key, and tells how long that took, or why there is none.
-    async fn read(&self, cold: Cold) -> Result<(Arc<CachedKey>, Latency), Code> {
+    pub(crate) async fn read(&self, cold: Cold) -> Result<(Arc<CachedKey>, Latency), Code> {
         let began = self.clock.elapsed();
         let landing = self.fills.find(&cold.digest).await;
         self.landed(landing, began)
@@ -319,6 +334,7 @@ impl Verifier {
     }
 
     fn forget_limits(&self, change: &Change) {
+        self.forget_budgets(change);
         change.limited().iter().for_each(|owner| self.fills.forget_limits(owner.into()));
     }
 
@@ -327,6 +343,7 @@ impl Verifier {
         self.cache.forget_all();
         self.routings.slots.forget_all();
         self.supplies.slots.forget_all();
+        self.forget_leases();
     }
 
     /// What more was used of limits since the last call, for somebody to keep over a restart: of owners with a window of ten
@@ -419,7 +436,13 @@ impl Verifier {
     }
 
     /// Counts a refusal, but not one of another tenant's question, for which the key does not exist.
-    fn count_refusal(&self, key: &CachedKey, refusal: &Refusal, latency: Latency, now: Timestamp) {
+    pub(crate) fn count_refusal(
+        &self,
+        key: &CachedKey,
+        refusal: &Refusal,
+        latency: Latency,
+        now: Timestamp,
+    ) {
         if refusal.code() != Code::KeyNotFound {
             self.usage.apart(key, refusal.code(), latency, now);
         }

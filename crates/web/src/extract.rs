@@ -235,7 +235,9 @@ path_ids! {
     keystile_core::AuditId, "audit_id", "audit entry";
     keystile_core::EventId, "event_id", "event";
     keystile_core::JobId, "job_id", "job";
+    keystile_core::HoldId, "hold_id", "hold";
     keystile_core::LeakId, "leak_id", "report of a leak";
+    keystile_core::LedgerId, "ledger_id", "row of the ledger";
     keystile_core::LogId, "log_id", "request in the log";
     keystile_core::PersonId, "person_id", "member";
     keystile_core::SessionId, "session_id", "session";

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use keystile_core::{
-    ApplicationId, AuditId, CustomerId, EventId, InvitationId, JobId, KeyId, LeakId, LogId, ModelId, PersonId,
-    ProviderId, SessionId, TenantId, WebhookId,
+    ApplicationId, AuditId, CustomerId, EventId, HoldId, InvitationId, JobId, KeyId, LeakId, LedgerId, LogId,
+    ModelId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
 };
 use utoipa::openapi::OpenApi;
 
@@ -53,6 +53,8 @@ fn is_id(part: &str) -> bool {
         || part.parse::<ProviderId>().is_ok()
         || part.parse::<ModelId>().is_ok()
         || part.parse::<WebhookId>().is_ok()
+        || part.parse::<HoldId>().is_ok()
+        || part.parse::<LedgerId>().is_ok()
 }
 
 #[cfg(test)]
@@ -76,6 +78,8 @@ mod tests {
         ("{provider_id}", "prv_01J0000000000000000000000A"),
         ("{model_id}", "mdl_01J0000000000000000000000A"),
         ("{webhook_id}", "hook_01J0000000000000000000000A"),
+        ("{hold_id}", "hld_01J0000000000000000000000A"),
+        ("{ledger_id}", "led_01J0000000000000000000000A"),
     ];
     /// Names of what somebody chooses, and of files: neither they nor what comes behind them is shown.
     const CHOSEN: &[&str] = &["{permission}", "{name}", "{version}", "{entity_type}", "{entity_id}"];

@@ -362,6 +362,7 @@ const fn conflict_code(conflict: Conflict) -> &'static str {
         Conflict::ApplicationArchived => "application_archived",
         Conflict::CatalogueFull => "catalogue_full",
         Conflict::TooManyTenants => "too_many_tenants",
+        Conflict::IsCorrection => "is_correction",
         Conflict::TooManyWebhooks => "too_many_webhooks",
         Conflict::TooManyProviders => "too_many_providers",
         Conflict::ProviderHasModels => "provider_has_models",

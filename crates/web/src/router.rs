@@ -12,10 +12,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    addresses, applications, audit, batch, catalogue, customers, entities, events, health, ingest,
-    integration, invitations, issuing, jobs, keys, leak_intake, leaks, logs, members, models, oauth, overview,
-    passwords, providers, routing, second_factor, sessions, setup, sign_in, tenants, usage, verification,
-    webhooks, whoami,
+    addresses, applications, audit, batch, catalogue, customers, entities, events, health, holds, ingest,
+    integration, invitations, issuing, jobs, keys, leak_intake, leaks, ledger, logs, members, models, oauth,
+    overview, passwords, providers, routing, second_factor, sessions, setup, sign_in, tenants, usage,
+    verification, webhooks, whoami,
 };
 use crate::authz;
 use crate::console;
@@ -79,6 +79,7 @@ pub fn console_places() -> Vec<(String, String)> {
         (name = "leaks", description = "Keys that leaked: finding them, telling of them, and what is done about it."),
         (name = "logs", description = "Which requests were made, with which key, from where, and what they were answered."),
         (name = "models", description = "Who provides language models, what a tenant offers of them, and what that costs."),
+        (name = "spending", description = "What keys have spent, what is held for requests under way, and correcting both."),
         (name = "webhooks", description = "Whom a tenant wants told of its keys, and how that goes."),
         (name = "audit", description = "Who changed what, chained so that tampering is found."),
         (name = "operations", description = "For whoever runs the server."),
@@ -111,6 +112,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(invitations::accept_invitation))
         .routes(routes!(batch::verify_keys))
         .routes(routes!(whoami::whoami))
+        .routes(routes!(holds::settle_hold))
         .routes(routes!(events::send_events))
         .routes(routes!(oauth::introspect))
         .routes(routes!(oauth::revoke_token))
@@ -196,6 +198,11 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::test_webhook))
         .routes(routes!(webhooks::redeliver))
         .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(holds::list_holds))
+        .routes(routes!(holds::settle_hold_by_hand))
+        .routes(routes!(ledger::list_ledger))
+        .routes(routes!(ledger::correct_charge))
+        .routes(routes!(ledger::show_spend))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::show_audit_entry))
         .routes(routes!(audit::show_audit_proof))

@@ -14,7 +14,7 @@ pub const MAX_BATCH_PERMISSIONS: usize = 10_000;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyBatch {
-    /// The questions, 1,000 at most, with 10,000 permissions altogether. `explain` is not for them.
+    /// The questions, 1,000 at most, with 10,000 permissions altogether. `explain` and `estimate` are not for them.
     #[schema(schema_with = schema::questions)]
     pub requests: Vec<Object<VerifyRequest>>,
 }

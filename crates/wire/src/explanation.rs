@@ -1,5 +1,6 @@
 //! Why a key may or may not: each check, for people.
 
+use keystile_core::quota::{BudgetLeft, TOKEN_WINDOW_SECONDS, TokensExceeded};
 use keystile_core::{Ask, Check, Checked, Code, Finding, KeyFacts, Refusal, Requirement};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -65,6 +66,8 @@ fn detail(refusal: &Refusal, key: Option<&KeyFacts>, ask: &Ask<'_>) -> String {
         (Refusal::RateLimited(exceeded), _) => {
             LimitState::refusing(exceeded).map_or_else(String::new, |limit| full(&limit))
         }
+        (Refusal::TokensLimited(exceeded), _) => few_tokens(exceeded),
+        (Refusal::BudgetExhausted(left), _) => little_money(left),
         (Refusal::PermissionDenied { .. }, Some(key)) => lacking(ask.permissions, key),
         (Refusal::PermissionDenied { missing }, None) => format!("it lacks `{missing}`"),
         (Refusal::Plain(code), Some(key)) => of_key(*code, key, ask),
@@ -79,6 +82,20 @@ fn full(limit: &LimitState) -> String {
         |seconds| format!("it fits again in {seconds} s"),
     );
     format!("limit `{name}` of the {owner}, {limit} in {window_seconds} s, is used up; {again}")
+}
+
+fn few_tokens(exceeded: &TokensExceeded) -> String {
+    let TokensExceeded { limit, used, requested, .. } = exceeded;
+    let again = exceeded.retry_after_seconds().map_or_else(
+        || "it needs more than the whole limit".to_owned(),
+        |seconds| format!("it fits again in {seconds} s"),
+    );
+    format!("{requested} tokens are asked for, and {used} of {limit} in {TOKEN_WINDOW_SECONDS} s are used; {again}")
+}
+
+fn little_money(left: &BudgetLeft) -> String {
+    let BudgetLeft { max, spent, held, period, .. } = left;
+    format!("of {max} ({period}) {spent} is spent and {held} is held")
 }
 
 /// Every permission that is missing, not only the one that the decision names.

@@ -39,6 +39,7 @@ mod patch;
 mod price;
 mod problem;
 mod provider;
+mod quota;
 mod request_limits;
 mod request_log;
 mod routing;

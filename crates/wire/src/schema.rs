@@ -1,6 +1,7 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
+use keystile_core::quota::{Basis, HoldState, LedgerKind, Origin, SpendBy};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
 use keystile_core::{
@@ -115,6 +116,13 @@ schemas! {
     sort_order / maybe_sort_order = one_of(SortOrder::ALL.iter().map(|o| o.as_str())); "which way round a list is"
     code / maybe_code = one_of(Code::ALL.iter().map(|c| c.as_str())); "a decision's code"
     check / maybe_check = one_of(Check::ALL.iter().map(|c| c.as_str())); "what a decision looks at"
+    hold_id / maybe_hold_id = id("hld_"); "the id of what is held for a request"
+    hold_state / maybe_hold_state = one_of(HoldState::ALL.iter().map(|s| s.as_str())); "what has become of a hold"
+    hold_origin / maybe_hold_origin = one_of(Origin::ALL.iter().map(|o| o.as_str())); "who has to settle a hold"
+    ledger_id / maybe_ledger_id = id("led_"); "the id of a row of the ledger"
+    ledger_kind / maybe_ledger_kind = one_of(LedgerKind::ALL.iter().map(|k| k.as_str())); "what a row of the ledger says"
+    basis / maybe_basis = one_of(Basis::ALL.iter().map(|b| b.as_str())); "what a charge rests on"
+    spend_by / maybe_spend_by = one_of(SpendBy::ALL.iter().map(|b| b.as_str())); "what spending is told by"
     ip / maybe_ip = text().description(Some("An IPv4 or IPv6 address.")).build(); "an IP address"
     object / maybe_object = free_object(); "a free JSON object"
     dollars / maybe_dollars = amount(keystile_core::NanoUsd::MAX_DOLLARS); "an amount in US dollars"

@@ -5,10 +5,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use keystile_core::limit::MAX_COUNT;
+use keystile_core::quota::{TOKEN_WINDOW_SECONDS, TPM, TokensExceeded};
 use keystile_core::rate::{Count, Exceeded};
 use keystile_core::{
-    ApplicationId, Code, CustomerId, Environment, Grants, Invalid, KeyId, Owner, Rate, Secret, TenantId,
-    Timestamp, TrustLevel,
+    ApplicationId, Code, CustomerId, Environment, Grants, HoldId, Invalid, KeyId, Owner, Rate, Secret,
+    TenantId, Timestamp, TrustLevel,
 };
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::{CheckView, schema};
+use crate::{BudgetLeftView, CheckView, Estimate, TokensLeft, schema};
 
 /// A question about a key. What is left out is not checked; a key that lists addresses is refused unless
 /// `ip` is one of them.
@@ -53,7 +54,10 @@ pub struct VerifyRequest {
     #[schema(maximum = 1_000_000_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,
-    /// Tells every check in order, after the first that fails, too. Nothing is counted, and no use is noted.
+    /// What the request is estimated to use at most. With a yes it is held, and `hold_id` settles it: `POST /api/v1/holds/{hold_id}/settle`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// Tells every check in order, after the first that fails, too. Nothing is counted or held, and no use is noted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
 }
@@ -120,6 +124,19 @@ impl LimitState {
             reset_seconds: None,
             retry_after_seconds: exceeded.retry_after_seconds(),
         })
+    }
+
+    /// The limit on tokens that refused a request.
+    pub fn of_tokens(exceeded: &TokensExceeded) -> Self {
+        Self {
+            owner: Owner::Key,
+            name: TPM.to_owned(),
+            limit: exceeded.limit,
+            window_seconds: TOKEN_WINDOW_SECONDS,
+            remaining: exceeded.remaining(),
+            reset_seconds: None,
+            retry_after_seconds: exceeded.retry_after_seconds(),
+        }
     }
 }
 
@@ -198,7 +215,7 @@ pub struct VerifyAnswer<'a> {
     /// With `permission_denied`: the permission that is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_permission: Option<Cow<'a, str>>,
-    /// With `rate_limited`: the limit that is used up, for the longest time if there are several.
+    /// With `rate_limited`: the limit that is used up, for the longest time if there are several; with `tokens_limited`: the one on tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<LimitState>,
     /// With a yes or `explain`: what is left of each limit, the key's own first; left out if there is none.
@@ -248,6 +265,20 @@ pub struct VerifyAnswer<'a> {
     #[schema(schema_with = schema::time)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// With a yes and an estimate: names what is held. Whoever does not settle it in time is charged all of it.
+    #[schema(schema_with = schema::hold_id)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_id: Option<HoldId>,
+    /// Until when it has to be settled.
+    #[schema(schema_with = schema::time)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_deadline_at: Option<Timestamp>,
+    /// What is left of its tokens per minute, if they are limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokensLeft>,
+    /// What is left of its budget, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetLeftView>,
     /// With `explain`: every check, in the order of decisions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckView>,
@@ -273,6 +304,10 @@ impl VerifyAnswer<'_> {
             scopes: None,
             metadata: None,
             expires_at: None,
+            hold_id: None,
+            hold_deadline_at: None,
+            tokens: None,
+            budget: None,
             checks: Vec::new(),
         }
     }

@@ -6,7 +6,7 @@ use keystile_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{LimitState, schema};
+use crate::{BudgetLeftView, LimitState, TokensLeft, schema};
 
 /// A key as its holder sees it. What the tenant notes about it (name, tags, metadata) is not the holder's to read.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -51,6 +51,12 @@ pub struct WhoamiView {
     pub expires_at: Option<Timestamp>,
     /// What is left of each limit, the key's own first.
     pub limits: Vec<LimitState>,
+    /// What is left of its tokens per minute, if they are limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokensLeft>,
+    /// What is left of its budget, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetLeftView>,
 }
 
 impl WhoamiView {
@@ -77,6 +83,8 @@ impl WhoamiView {
             allowed_models,
             expires_at: key.expires_at,
             limits,
+            tokens: None,
+            budget: None,
         }
     }
 }

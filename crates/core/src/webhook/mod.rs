@@ -112,6 +112,8 @@ impl WebhookEvent {
             | Action::ModelCreate
             | Action::ModelUpdate
             | Action::ModelDelete
+            | Action::HoldSettle
+            | Action::LedgerCorrect
             | Action::WebhookCreate
             | Action::WebhookUpdate
             | Action::WebhookRotate

@@ -4,7 +4,7 @@ use keystile_core::decision::{Ask, Code, KeyFacts, decide};
 use keystile_core::key::KeyStatus;
 use keystile_core::{
     Actor, AllowedIps, ApiKey, ApplicationId, Check, CustomerId, Environment, Finding, Grants, KeyId,
-    KeyKind, LineageRates, Permission, Rates, Requirement, Secret, TenantId, Timestamp, explain,
+    KeyKind, LineageLimits, Permission, Rates, Requirement, Secret, TenantId, Timestamp, explain,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn facts() -> impl Strategy<Value = KeyFacts> {
             standing,
             expires_at: expires_in.map(|millis| Timestamp::from_millis(NOW.as_millis() + millis)),
             blocked,
-            limits: LineageRates::new(id, Rates::new(limited.then_some(60), &[])),
+            limits: LineageLimits::new(id, Rates::new(limited.then_some(60), &[])),
             environment,
             customer_id: customer_number.map(customer),
             allowed_ips: AllowedIps::parse(if listed { &["192.0.2.0/24"][..] } else { &[] }).unwrap(),

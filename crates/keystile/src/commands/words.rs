@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
+use keystile_core::quota::{LedgerKind, SpendBy};
 use keystile_core::usage::Step;
 use keystile_core::{
     Action, AllowedIps, DeliveryState, Encoding, Environment, Invalid, JobKind, JobState, KeyStatus,
@@ -96,6 +97,16 @@ pub(crate) fn webhook_event() -> impl TypedValueParser<Value = WebhookEvent> {
 /// What can have become of a message to a webhook.
 pub(crate) fn delivery_state() -> impl TypedValueParser<Value = DeliveryState> {
     member(DeliveryState::ALL.iter().map(|state| state.as_str()))
+}
+
+/// What spending is told by.
+pub(crate) fn spend_by() -> impl TypedValueParser<Value = SpendBy> {
+    member(SpendBy::ALL.iter().map(|by| by.as_str()))
+}
+
+/// One of the kinds of rows of the ledger.
+pub(crate) fn ledger_kind() -> impl TypedValueParser<Value = LedgerKind> {
+    member(LedgerKind::ALL.iter().map(|kind| kind.as_str()))
 }
 
 /// One of the roles.

@@ -144,6 +144,11 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "…/webhooks/{webhook_id}/test", Tenant(Admin, PERSONS_ONLY)),
     ("POST", "…/webhooks/{webhook_id}/redeliver", Tenant(Admin, PERSONS_ONLY)),
     ("GET", "…/deliveries", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/holds", Tenant(Viewer, PERSONS_ONLY)),
+    ("POST", "…/holds/{hold_id}/settle", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/ledger", Tenant(Viewer, PERSONS_ONLY)),
+    ("POST", "…/ledger/{ledger_id}/correct", Tenant(Admin, PERSONS_ONLY)),
+    ("GET", "…/spend", Tenant(Viewer, PERSONS_ONLY)),
     ("GET", "…/audit", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/{audit_id}", Tenant(Viewer, READ_AUDIT)),
     ("GET", "…/audit/proof", Tenant(Viewer, READ_AUDIT)),
@@ -155,6 +160,7 @@ const ROWS: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/integration/api-keys/{api_key_id}/revoke", OwnTenant(Developer, ISSUE)),
     ("POST", "/api/v1/keys/verify", OwnTenant(Developer, VERIFY)),
     ("POST", "/api/v1/keys/verify-batch", OwnTenant(Developer, VERIFY)),
+    ("POST", "/api/v1/holds/{hold_id}/settle", OwnTenant(Developer, VERIFY)),
     ("GET", "/api/v1/whoami", KeyOrToken),
     ("POST", "/oauth2/introspect", OwnTenant(Developer, VERIFY)),
     ("POST", "/oauth2/revoke", Nothing),
@@ -253,7 +259,7 @@ fn is_key(credential: &str) -> bool {
 }
 
 /// What is put into paths.
-fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 15] {
+fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &'a str); 17] {
     [
         ("tenant_id", &world.credentials.tenant_id),
         ("application_id", &world.credentials.application_id),
@@ -269,6 +275,8 @@ fn ids<'a>(world: &'a World, subject: &'a Value, entry: &'a str) -> [(&'a str, &
         ("job_id", "job_01J00000000000000000000009"),
         ("log_id", "log_01J00000000000000000000009"),
         ("webhook_id", "hook_01J00000000000000000000009"),
+        ("hold_id", "hld_01J00000000000000000000009"),
+        ("ledger_id", "led_01J00000000000000000000009"),
         ("entity_type", "nothing"),
         ("entity_id", "nowhere"),
     ]

@@ -74,7 +74,8 @@ async fn an_explanation_uses_nothing_up_and_is_no_use() {
         let answer = world.verify(&question).await;
         assert_eq!((text(&answer, "code"), &answer["limits"][0]["remaining"]), ("allowed", &json!(1)));
         assert_eq!(checks(&answer, "passed"), ["form", "known", "status", "block", "limits"]);
-        let not_asked = ["environment", "application", "address", "customer", "permissions", "model"];
+        let not_asked =
+            ["environment", "application", "address", "customer", "permissions", "model", "tokens", "budget"];
         assert_eq!(checks(&answer, "not_asked"), not_asked);
     }
     let used = world.verify(&json!({ "key": key["secret"] })).await;

@@ -97,6 +97,8 @@ impl Two {
             "/leaks",
             "/webhooks",
             "/deliveries",
+            "/holds",
+            "/ledger",
             "/audit",
         ] {
             everything.push(self.as_stranger(list).await);

@@ -13,6 +13,7 @@ mod automation;
 mod bad_input;
 mod bad_requests;
 mod batch;
+mod budgets;
 mod browser_downloads;
 mod browser_flow;
 mod browser_logs;

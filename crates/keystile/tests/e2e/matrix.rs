@@ -56,6 +56,8 @@ impl Call {
             ("POST", "jobs") => {
                 json!({ "kind": "disable", "filter": { "q": "nothing of the matrix" }, "expected": 0 })
             }
+            ("POST", "settle") => json!({ "actual": { "cost_usd": 0 } }),
+            ("POST", "correct") => json!({ "amount_usd": 0, "reason": "by the matrix" }),
             ("POST", "rotate") => json!({ "overlap_seconds": 0 }),
             ("POST", "lookup") => json!({ "digests": ["00".repeat(32)] }),
             // An introspection is a form, which this does not send: whoever may call is told so.
@@ -127,6 +129,23 @@ pub(crate) async fn calls_in_a_tenant(world: &World) -> Vec<Call> {
     calls
 }
 
+/// A hold that is settled, and one that is open.
+async fn holds(http: &Http, keys: &str, owner: &str) -> [String; 2] {
+    let body = json!({ "name": "estimating", "scopes": ["keystile.keys:verify"] });
+    let asker = http.json("POST", keys, owner, &body).await.expect(201);
+    let credential = format!("ApiKey {}", text(&asker, "secret"));
+    let question = json!({ "key": asker["secret"], "estimate": { "tokens": 7, "cost_usd": 0.02 } });
+    let mut holds = Vec::new();
+    for _ in 0..2 {
+        let held = http.json("POST", "/api/v1/keys/verify", &credential, &question).await.expect(200);
+        holds.push(text(&held, "hold_id").to_owned());
+    }
+    let settle = format!("/api/v1/holds/{}/settle", holds[0]);
+    let actual = json!({ "actual": { "cost_usd": 0.01 } });
+    http.json("POST", &settle, &credential, &actual).await.expect(200);
+    holds.try_into().unwrap()
+}
+
 /// One of each thing below a tenant, for calls that name it.
 pub(crate) struct Things {
     ids: Vec<(&'static str, String)>,
@@ -152,6 +171,9 @@ impl Things {
         let credential = format!("ApiKey {}", text(&sender, "secret"));
         http.json("POST", "/api/v1/events", &credential, &event).await.expect(202);
         let events = http.json("GET", &path("/events"), owner, &NOTHING).await.expect(200);
+        let [settled, hold] = holds(http, &path("/api-keys"), owner).await;
+        let charged = http.json("GET", &path("/ledger"), owner, &NOTHING).await.expect(200);
+        assert_eq!(charged["data"][0]["hold_id"], json!(settled));
         let export = json!({ "kind": "export" });
         let job = http.json("POST", &path("/jobs"), owner, &export).await.expect(202);
         let log = http.json("GET", &path("/audit"), owner, &NOTHING).await.expect(200);
@@ -169,6 +191,8 @@ impl Things {
             ("job_id", text(&job, "id")),
             ("log_id", text(&requests["data"][0], "id")),
             ("webhook_id", text(&webhook, "id")),
+            ("hold_id", &hold),
+            ("ledger_id", text(&charged["data"][0], "id")),
             ("entity_type", "subject"),
             ("entity_id", &entity),
         ];

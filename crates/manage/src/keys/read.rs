@@ -32,7 +32,10 @@ impl ControlPlane {
         caller.require(Right::ReadKeys)?;
         let key = self.store.key(caller.tenant_id, id).await?;
         let seen = |key: &ApiKey| caller.reach().is_none_or(|reach| reach.sees(key));
-        key.filter(|key| key.deleted.is_none() && seen(key)).ok_or(Refused::NotFound("API key"))
+        let key = key.filter(|key| key.deleted.is_none() && seen(key));
+        let mut key = key.ok_or(Refused::NotFound("API key"))?;
+        self.tell_spend(std::slice::from_mut(&mut key)).await?;
+        Ok(key)
     }
 
     /// The neighbours of a key in its chain of rotations, deleted ones too: history outlives a key.
@@ -65,7 +68,9 @@ impl ControlPlane {
     ) -> Result<Vec<ApiKey>, Refused> {
         caller.require(Right::ReadKeys)?;
         let Some(query) = seen(caller, query) else { return Ok(Vec::new()) };
-        Ok(self.store.keys(caller.tenant_id, &query, page).await?)
+        let mut keys = self.store.keys(caller.tenant_id, &query, page).await?;
+        self.tell_spend(&mut keys).await?;
+        Ok(keys)
     }
 
     /// A page of the tenant's keys that is there within milliseconds for any query: of 2,500 keys, or 10,000 by their names, it says
@@ -84,7 +89,9 @@ impl ControlPlane {
         let Some(query) = seen(caller, query) else {
             return Ok(KeysFound { keys: Vec::new(), looked_to: None });
         };
-        Ok(self.store.look_for_keys(caller.tenant_id, &query, page, LOOKED_AT).await?)
+        let mut found = self.store.look_for_keys(caller.tenant_id, &query, page, LOOKED_AT).await?;
+        self.tell_spend(&mut found.keys).await?;
+        Ok(found)
     }
 
     /// After how many days the caller's tenant wants a secret to be rotated.

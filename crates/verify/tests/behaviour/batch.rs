@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keystile_core::{Ask, Code, LineageRates, Permission, Rates, Requirement};
+use keystile_core::{Ask, Code, LineageLimits, Permission, Rates, Requirement};
 use keystile_verify::{BATCH_PARTS, DIGESTS_PER_QUERY, MISSES_WAITING, QUERIES_IN_FLIGHT};
 
 use crate::source::Mood;
@@ -169,7 +169,7 @@ async fn keys_are_decided_about_as_they_are_read_and_not_when_all_are() {
 #[tokio::test]
 async fn a_key_that_stands_in_a_batch_twice_is_counted_twice() {
     let world = World::with_keys(1);
-    world.change(0, |facts| facts.limits = LineageRates::new(facts.id, Rates::new(Some(3), &[])));
+    world.change(0, |facts| facts.limits = LineageLimits::new(facts.id, Rates::new(Some(3), &[])));
     let allowed = [Code::Allowed; 2];
     assert_eq!(world.codes([0, 0]).await, allowed);
     assert_eq!(world.codes([0, 0]).await, [Code::Allowed, Code::RateLimited]);

@@ -2,7 +2,7 @@
 
 use keystile_core::key::KeyStatus;
 use keystile_core::{
-    AllowedIps, Ask, Check, Checked, Code, Environment, LineageRates, Permission, Rates, Refusal, Requirement,
+    AllowedIps, Ask, Check, Checked, Code, Environment, LineageLimits, Permission, Rates, Refusal, Requirement,
 };
 
 use crate::source::Mood;
@@ -20,7 +20,7 @@ async fn every_check_is_made_whichever_fails_first() {
         facts.blocked = true;
         facts.standing = KeyStatus::Revoked;
         facts.allowed_ips = AllowedIps::parse(&["192.0.2.0/24"]).unwrap();
-        facts.limits = LineageRates::new(facts.id, Rates::new(Some(1), &[]));
+        facts.limits = LineageLimits::new(facts.id, Rates::new(Some(1), &[]));
     });
     let needed = [Permission::parse("orders:write").unwrap()];
     let ask = Ask {
@@ -51,7 +51,7 @@ async fn an_explanation_says_what_verification_says() {
     world.revoke(1);
     world.change(2, |facts| facts.blocked = true);
     world.change(3, |facts| facts.tenant_id = tenant(2));
-    world.change(4, |facts| facts.limits = LineageRates::new(facts.id, Rates::new(Some(1), &[])));
+    world.change(4, |facts| facts.limits = LineageLimits::new(facts.id, Rates::new(Some(1), &[])));
     let ask = Ask { tenant_id: Some(tenant(1)), ..Ask::ANYTHING };
     // The fourth time around its limit is used up.
     for presented in [0, 1, 2, 3, 4, 4, 5, 99].map(text).iter().chain([&"sk_ks_live_nonsense".to_owned()]) {
@@ -93,7 +93,7 @@ async fn a_key_that_cannot_be_read_is_explained_as_our_fault() {
 #[tokio::test]
 async fn explaining_counts_nothing_and_notes_no_use() {
     let world = World::with_keys(1);
-    world.change(0, |facts| facts.limits = LineageRates::new(facts.id, Rates::new(Some(2), &[])));
+    world.change(0, |facts| facts.limits = LineageLimits::new(facts.id, Rates::new(Some(2), &[])));
     for _ in 0..10 {
         let explanation = world.verifier.explain(&text(0), &Ask::ANYTHING).await;
         let remaining: Vec<_> = explanation.verdict.limits().map(|left| left.count.remaining).collect();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keystile_core::{
-    ApplicationId, Ask, Change, Code, CustomerId, KeyFacts, LimitedId, LineageRates, Owner, RateLimit, Rates,
+    ApplicationId, Ask, Change, Code, CustomerId, KeyFacts, LimitedId, LineageLimits, Owner, RateLimit, Rates,
     Refusal, SharedRates,
 };
 
@@ -21,7 +21,7 @@ fn per_minute(limit: u64) -> Rates {
 
 /// Sets the limits of a key; lineages begin with the key itself.
 fn limited(facts: &mut KeyFacts, rates: Rates) {
-    facts.limits = LineageRates::new(facts.id, rates);
+    facts.limits = LineageLimits::new(facts.id, rates);
 }
 
 impl World {
@@ -169,7 +169,7 @@ async fn neither_a_change_nor_an_eviction_gives_a_used_limit_back() {
 async fn keys_of_one_lineage_share_what_is_used() {
     let world = World::limited_key(10).await;
     let first = crate::world::facts(0).id;
-    world.change(1, |facts| facts.limits = LineageRates::new(first, per_minute(10)));
+    world.change(1, |facts| facts.limits = LineageLimits::new(first, per_minute(10)));
     for _ in 0..4 {
         assert_eq!((world.code(0).await, world.code(1).await), (Code::Allowed, Code::Allowed));
     }

@@ -13,22 +13,24 @@ use keystile_verify::{CachedKey, LimitLeft, Verdict};
 use keystile_wire::{BrokenQuestion, CheckView, LimitState};
 use serde::Serialize;
 
+use super::estimate::Quotas;
+
 /// Room for an answer about a key with a few limits and scopes and little metadata, so that it is not grown while written.
 const USUAL_LENGTH: usize = 768;
 /// Length from which on a piece is sent before more is written; the last answer in it may reach beyond.
 const PIECE: usize = 64 * 1024;
 
 /// The JSON object that says what was decided, and about which key.
-pub(super) fn written(verdict: &Verdict) -> String {
+pub(super) fn written(verdict: &Verdict, quotas: &Quotas) -> String {
     let mut answer = Answer(String::with_capacity(USUAL_LENGTH));
-    answer.write(verdict, &[]);
+    answer.write(verdict, quotas, &[]);
     answer.0
 }
 
 /// The same, with every check that was made.
-pub(super) fn explained(verdict: &Verdict, checks: &[CheckView]) -> String {
+pub(super) fn explained(verdict: &Verdict, quotas: &Quotas, checks: &[CheckView]) -> String {
     let mut answer = Answer(String::with_capacity(2 * USUAL_LENGTH));
-    answer.write(verdict, checks);
+    answer.write(verdict, quotas, checks);
     answer.0
 }
 
@@ -79,7 +81,7 @@ impl Iterator for AllWritten {
             }
             self.is_begun = true;
             match answer {
-                Ok(verdict) => piece.write(&verdict, &[]),
+                Ok(verdict) => piece.write(&verdict, &Quotas::default(), &[]),
                 Err(broken) => piece.json(&broken),
             }
         }
@@ -90,7 +92,7 @@ impl Iterator for AllWritten {
 struct Answer(String);
 
 impl Answer {
-    fn write(&mut self, verdict: &Verdict, checks: &[CheckView]) {
+    fn write(&mut self, verdict: &Verdict, quotas: &Quotas, checks: &[CheckView]) {
         self.0.push_str(if verdict.is_allowed() { r#"{"valid":true"# } else { r#"{"valid":false"# });
         self.plain(r#","code":"#, verdict.code().as_str());
         if let Err(Refusal::PermissionDenied { missing }) = &verdict.outcome {
@@ -100,10 +102,15 @@ impl Answer {
             self.0.push_str(r#","limited_by":"#);
             self.json(&LimitState::refusing(exceeded));
         }
+        if let Err(Refusal::TokensLimited(exceeded)) = &verdict.outcome {
+            self.0.push_str(r#","limited_by":"#);
+            self.json(&LimitState::of_tokens(exceeded));
+        }
         self.write_limits(verdict);
         if let Some(key) = verdict.key.as_deref() {
             self.write_key(key);
         }
+        self.write_quotas(quotas);
         if !checks.is_empty() {
             self.0.push_str(r#","checks":"#);
             self.json(checks);
@@ -125,6 +132,21 @@ impl Answer {
         }
         if begin.starts_with('}') {
             self.0.push_str("}]");
+        }
+    }
+
+    fn write_quotas(&mut self, quotas: &Quotas) {
+        if let Some((id, deadline_at)) = quotas.hold {
+            self.plain(r#","hold_id":"#, id);
+            self.plain(r#","hold_deadline_at":"#, deadline_at.to_string().as_str());
+        }
+        if let Some(tokens) = &quotas.tokens {
+            self.0.push_str(r#","tokens":"#);
+            self.json(tokens);
+        }
+        if let Some(budget) = &quotas.budget {
+            self.0.push_str(r#","budget":"#);
+            self.json(budget);
         }
     }
 

@@ -117,6 +117,10 @@ fn question(
         let rule = "is for one question at a time: `POST /api/v1/keys/verify`";
         return Err(at(place, Invalid::new("explain", rule).into()));
     }
+    if request.estimate.is_some() {
+        let rule = "is for one question at a time: `POST /api/v1/keys/verify`";
+        return Err(at(place, Invalid::new("estimate", rule).into()));
+    }
     Question::of(request).map_err(|invalid| at(place, invalid.into()))
 }
 

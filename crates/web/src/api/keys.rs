@@ -28,6 +28,7 @@ where
     let (State(app), Member(caller), PathId(id), IfMatch(guard)) = key;
     let shown = Shown::to(&app, &caller).await?;
     let key = app.commit(|app| work(app, caller, id, guard)).await?;
+    let key = app.control.with_spend(key).await;
     Ok(shown.record(&app, key))
 }
 

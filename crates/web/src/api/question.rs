@@ -2,19 +2,27 @@
 
 use keystile_core::permission::{MAX_COUNT, Requirement};
 use keystile_core::{Ask, Invalid, Permission, TenantId};
-use keystile_wire::{PermissionsAsked, VerifyRequest};
+use keystile_wire::{Estimated, PermissionsAsked, VerifyRequest};
 
 /// What a request asks.
 pub(super) struct Question<'a> {
     request: &'a VerifyRequest,
     permissions: Vec<Permission<'a>>,
     cost: u32,
+    estimate: Option<Estimated>,
 }
 
 impl<'a> Question<'a> {
     pub(super) fn of(request: &'a VerifyRequest) -> Result<Self, Invalid> {
         let texts = request.permissions.as_ref().map_or(&[][..], |asked| asked.parts().0);
-        Ok(Self { request, permissions: permissions(texts)?, cost: request.cost()? })
+        let estimate = request.estimate.map(|estimate| estimate.parse()).transpose();
+        let estimate = estimate.map_err(|invalid| invalid.at("estimate"))?;
+        Ok(Self { request, permissions: permissions(texts)?, cost: request.cost()?, estimate })
+    }
+
+    /// What the request is estimated to use, and with which model.
+    pub(super) fn estimate(&self) -> (Option<Estimated>, Option<&'a str>) {
+        (self.estimate, self.request.model.as_deref())
     }
 
     /// The text that was presented as a key.

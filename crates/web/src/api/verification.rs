@@ -1,5 +1,7 @@
 //! May this key do this: the question of services that read the answer themselves.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
@@ -12,6 +14,7 @@ use keystile_wire::{CheckView, Problem, VerifyAnswer, VerifyRequest};
 
 use super::answer::{explained, written};
 use super::asking::asker;
+use super::estimate::{Quotas, left, need, settle_in};
 use super::question::Question;
 use crate::body::{MAX_BODY, read_whole};
 use crate::metrics::Face;
@@ -65,11 +68,27 @@ where
     if request.explain {
         return Ok(Box::pin(explain(app, (&question, &ask), asker, asked)).await);
     }
-    let verdict = verdict(app, question.key(), &ask).await;
+    let mut verdict = verdict(app, question.key(), &ask).await;
+    let quotas = quotas(app, &mut verdict, &question, asked.request_id).await;
     app.metrics.decided(Face::Verify, verdict.code());
-    let text = written(&verdict);
+    let text = written(&verdict, &quotas);
     asked.decided(app, asker, (&verdict, &ask), Some(text.len()));
     Ok(text)
+}
+
+/// What is held and left of tokens and money. Boxed, so that requests about keys without such limits do not carry room for it.
+async fn quotas(
+    app: &App,
+    verdict: &mut Verdict,
+    question: &Question<'_>,
+    request_id: &RequestId,
+) -> Quotas {
+    let estimate = question.estimate();
+    let is_limited = |key: &Arc<CachedKey>| key.tokens().is_some() || key.budget().is_some();
+    if estimate.0.is_none() && !verdict.key.as_ref().is_some_and(is_limited) {
+        return Quotas::default();
+    }
+    Box::pin(settle_in(app, verdict, estimate, request_id)).await
 }
 
 /// Every check, without using anything up.
@@ -79,10 +98,16 @@ async fn explain(
     asker: &Asker,
     asked: &Asked<'_>,
 ) -> String {
-    let Explanation { verdict, checks } = app.verifier.explain(question.key(), ask).await;
+    let estimate = question.estimate().0.map(need);
+    let explained_by = app.verifier.explain_with(question.key(), ask, estimate.as_ref()).await;
+    let Explanation { verdict, checks } = explained_by;
+    let quotas = match &verdict.key {
+        Some(key) => left(app, key).await,
+        None => Quotas::default(),
+    };
     let facts = verdict.key.as_deref().map(CachedKey::facts);
     let views: Vec<_> = checks.iter().map(|checked| CheckView::of(checked, facts.as_ref(), ask)).collect();
-    let text = explained(&verdict, &views);
+    let text = explained(&verdict, &quotas, &views);
     asked.decided(app, asker, (&verdict, ask), Some(text.len()));
     text
 }

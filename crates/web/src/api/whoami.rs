@@ -8,6 +8,7 @@ use keystile_manage::{Bearer, Origin};
 use keystile_verify::{LimitLeft, Verdict};
 use keystile_wire::{LimitState, WhoamiView};
 
+use super::estimate::{Quotas, left};
 use super::verification::verdict;
 use super::{Answer, json};
 use crate::extract::{origin, read_credential};
@@ -34,7 +35,9 @@ pub(crate) async fn whoami(State(app): State<App>, request: Request) -> Answer {
     let limits = verdict.limits().map(state).collect();
     verdict.outcome.map_err(|refusal| ApiProblem::decision(&refusal))?;
     let key = verdict.key.ok_or_else(ApiProblem::unauthenticated)?;
-    Ok(json(StatusCode::OK, &WhoamiView::of(key.facts(), limits)))
+    let Quotas { tokens, budget, .. } = left(&app, &key).await;
+    let view = WhoamiView { tokens, budget, ..WhoamiView::of(key.facts(), limits) };
+    Ok(json(StatusCode::OK, &view))
 }
 
 async fn of_token(app: &App, token: &str, origin: Origin) -> Answer<Verdict> {

@@ -79,6 +79,7 @@ impl Verify {
             ip: self.ip,
             model: self.model,
             cost: self.cost,
+            estimate: None,
             explain: self.explain,
         }
     }

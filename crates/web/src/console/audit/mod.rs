@@ -43,6 +43,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("password", "Signing in"),
     ("totp", "Signing in"),
     ("tenant", "Tenant"),
+    ("hold", "Spending"),
+    ("ledger", "Spending"),
     ("webhook", "Webhooks"),
 ];
 

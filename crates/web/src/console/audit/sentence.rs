@@ -63,6 +63,8 @@ const fn pattern(action: Action) -> &'static str {
         Action::ModelCreate => "{who} added the model {what}",
         Action::ModelUpdate => "{who} changed the model {what}",
         Action::ModelDelete => "{who} deleted the model {what}",
+        Action::HoldSettle => "{who} settled the hold {what} by hand",
+        Action::LedgerCorrect => "{who} corrected the charge {what}",
         Action::WebhookCreate => "{who} made the webhook {what}",
         Action::WebhookUpdate => "{who} changed the webhook {what}",
         Action::WebhookRotate => "{who} gave the webhook {what} a new secret",

@@ -42,6 +42,7 @@ const RIGHTS: &[(&str, Right)] = &[
     ("Make and change applications, permissions and routes", Right::ManageApplications),
     ("See, make and change webhooks, and what was sent to them", Right::ManageWebhooks),
     ("Make and change providers of models, models and prices", Right::ManageModels),
+    ("Correct what was charged", Right::CorrectSpend),
     ("Invite and remove members, and change their roles", Right::ManageMembers),
     ("Give members a link to set a new password", Right::ResetPasswords),
     ("Make, change and remove owners", Right::ManageOwners),

@@ -1,0 +1,55 @@
+//! Budgets, what was leased of them, holds, and the ledger of what was charged.
+//!
+//! The rule is `spent + leased ≤ max`. Leases grow by one conditional statement ([`lease`]); a charge moves money from leased to spent and
+//! changes nothing in their sum ([`settle`]), but for debt. What is spent in a period is, at every commit, the sum of what the ledger has of
+//! the days in it: periods are made with that sum, and from then on every row that is added to the ledger is added to them.
+//!
+//! Whoever writes to the ledger or makes a period locks the row of `budget_guard` first, so that no row falls between the two.
+
+mod correct;
+mod holds;
+mod lease;
+mod ledger;
+mod rows;
+mod settle;
+mod spend;
+mod take_up;
+
+pub use correct::Corrected;
+pub use ledger::LedgerFilter;
+pub use spend::{MOST_SUMS, SpentOf};
+pub use take_up::TakenUp;
+
+use std::fmt;
+
+use crate::StoreError;
+use crate::tx::Tx;
+use crate::value::Value;
+
+const GUARD: &str = "SELECT one FROM budget_guard WHERE one = 1 {for_update}";
+
+/// One run of a server, which leases parts of budgets. Another run is another server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ServerId(u128);
+
+impl ServerId {
+    /// The run with these bits, which have to be random.
+    pub const fn new(random: u128) -> Self {
+        Self(random)
+    }
+
+    pub(crate) fn value(self) -> Value {
+        Value::Blob(self.0.to_be_bytes().to_vec())
+    }
+}
+
+impl fmt::Debug for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerId({:032x})", self.0)
+    }
+}
+
+/// Waits for others who write to the ledger or make a period, and keeps them waiting until the transaction ends.
+async fn guard(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.query(GUARD, &[]).await.map(drop)
+}

@@ -1,0 +1,242 @@
+//! Writing what was charged: the ledger, its sums, and the budgets that pay.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use keystile_core::quota::{BudgetTime, Day, LedgerEntry, LedgerKind, QuotaBatch, Settlement};
+use keystile_core::{HoldId, KeyId, LedgerId, TenantId};
+
+use super::lease::{CHANGE_LEASED, CHANGE_OWN, OWN, with};
+use super::rows::{self, day_value, time_values};
+use super::{ServerId, guard};
+use crate::chunked::{Chunked, places};
+use crate::row::Row;
+use crate::tx::{Statement, Tx};
+use crate::value::Value;
+use crate::{Store, StoreError, audit};
+
+/// Most statements that are sent together: an answer to each is kept until the last.
+const TOGETHER: usize = 500;
+
+const LINEAGE: &str = "SELECT lineage_id FROM api_keys WHERE tenant_id = $1 AND id = $2";
+const SPEND: &str = "UPDATE budgets SET spent_nano = spent_nano + $3
+    WHERE lineage_id = $1 AND first_day <= $2 AND end_day > $2";
+
+static CLOSE: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|rows| {
+        let ids: Vec<String> = (1..=rows).map(|place| format!("${place}")).collect();
+        format!("DELETE FROM holds WHERE id IN ({})", ids.join(", "))
+    })
+});
+
+static ADD_UP: LazyLock<Chunked> = LazyLock::new(|| {
+    Chunked::new(|rows| {
+        format!(
+            "INSERT INTO spend (tenant_id, day, key_id, model, provider_id, customer_id, application_id, lineage_id,
+                requests, input, cached_input, cache_write, output, cost_nano) VALUES {}
+             ON CONFLICT (tenant_id, day, key_id, model, provider_id, customer_id) DO UPDATE SET
+                requests = spend.requests + excluded.requests, input = spend.input + excluded.input,
+                cached_input = spend.cached_input + excluded.cached_input,
+                cache_write = spend.cache_write + excluded.cache_write, output = spend.output + excluded.output,
+                cost_nano = spend.cost_nano + excluded.cost_nano",
+            places(rows, 14)
+        )
+    })
+});
+
+impl Store {
+    /// Writes what a server has charged, and which of its holds are open. A charge of a hold that has one is left out, together with all that
+    /// follows from it, so that a batch can be offered again.
+    ///
+    /// # Errors
+    /// When the database is unavailable; nothing was written then.
+    pub async fn write_quota(&self, server: ServerId, batch: Arc<QuotaBatch>) -> Result<(), StoreError> {
+        let is_told = batch.settled.iter().any(|settlement| settlement.audit.is_some());
+        let args = (server, batch);
+        if is_told {
+            self.write(args, |(server, batch), tx| Box::pin(write(*server, batch, tx))).await
+        } else {
+            self.write_quietly(args, |(server, batch), tx| Box::pin(write(*server, batch, tx))).await
+        }
+    }
+}
+
+async fn write(server: ServerId, batch: &QuotaBatch, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    guard(tx).await?;
+    let mut settled = batch.settled.clone();
+    name_lineages(&mut settled, tx).await?;
+    settle(server, &settled, tx).await?;
+    let mut over: Vec<HoldId> = settled.iter().filter_map(|settlement| settlement.entry.hold_id).collect();
+    over.extend(&batch.released);
+    close(&over, tx).await?;
+    let opened: Vec<_> = batch.opened.iter().map(|hold| rows::hold_values(hold, server)).collect();
+    rows::OPEN.run(&opened, tx).await.map(drop)
+}
+
+/// Keys without limits are charged without knowing their lineage.
+async fn name_lineages(settled: &mut [Settlement], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let mut known: BTreeMap<KeyId, KeyId> = BTreeMap::new();
+    for settlement in settled {
+        let whose = &mut settlement.entry.whose;
+        if whose.lineage_id.is_some() {
+            continue;
+        }
+        let lineage_id = match known.get(&whose.key_id) {
+            Some(lineage_id) => *lineage_id,
+            None => {
+                let key = [Value::text(whose.tenant_id), Value::text(whose.key_id)];
+                let row = tx.query_opt(LINEAGE, &key).await?;
+                let read = row.map(|mut row| row.parsed("lineage_id")).transpose()?;
+                read.unwrap_or(whose.key_id)
+            }
+        };
+        known.insert(whose.key_id, lineage_id);
+        whose.lineage_id = Some(lineage_id);
+    }
+    Ok(())
+}
+
+/// Adds charges to the ledger, to its sums and to what is spent of budgets, and takes them from what the server has leased. Those that
+/// were added before are left out.
+pub(super) async fn settle(
+    server: ServerId,
+    settled: &[Settlement],
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    let values: Vec<_> = settled.iter().map(|settlement| rows::entry_values(&settlement.entry)).collect();
+    let added = rows::ADD.run(&values, tx).await?;
+    let added: HashSet<LedgerId> =
+        added.into_iter().map(|mut row| row.parsed("id")).collect::<Result<_, _>>()?;
+    let is_new = |settlement: &&Settlement| added.contains(&settlement.entry.id);
+    let new: Vec<&Settlement> = settled.iter().filter(is_new).collect();
+    let entries: Vec<&LedgerEntry> = new.iter().map(|settlement| &settlement.entry).collect();
+    add_up(&entries, tx).await?;
+    shrink_leases(server, &new, tx).await?;
+    let told: Vec<_> = new.iter().filter_map(|settlement| settlement.audit.as_deref()).collect();
+    for entry in told {
+        tx.execute(audit::INSERT, &audit::values(entry)).await?;
+    }
+    Ok(())
+}
+
+/// Where a row of the ledger is summed up.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    tenant_id: TenantId,
+    day: Day,
+    key_id: KeyId,
+    model: Box<str>,
+    provider_id: String,
+    customer_id: String,
+    application_id: String,
+    lineage_id: KeyId,
+}
+
+/// Requests, four kinds of tokens, and money.
+type Sums = [i64; 6];
+
+/// Adds rows that are new in the ledger to its sums and to all periods of budgets that pay for them.
+pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<Place, Sums> = BTreeMap::new();
+    let mut costs: BTreeMap<(KeyId, Day), i64> = BTreeMap::new();
+    for entry in entries {
+        let place = place_of(entry);
+        *costs.entry((place.lineage_id, place.day)).or_default() += entry.cost.as_nanos();
+        let sums = sums.entry(place).or_default();
+        sums.iter_mut().zip(sums_of(entry)).for_each(|(sum, more)| *sum += more);
+    }
+    let rows: Vec<_> = sums.into_iter().map(|(place, sums)| sum_values(place, sums)).collect();
+    ADD_UP.run(&rows, tx).await?;
+    let spend = |((lineage_id, day), cost): ((KeyId, Day), i64)| {
+        (SPEND, vec![Value::text(lineage_id), day_value(day), cost.into()])
+    };
+    let spent: Vec<_> = costs.into_iter().map(spend).collect();
+    run_all(&spent, tx).await.map(drop)
+}
+
+fn place_of(entry: &LedgerEntry) -> Place {
+    let whose = entry.whose;
+    Place {
+        tenant_id: whose.tenant_id,
+        day: Day::of(entry.opened_at),
+        key_id: whose.key_id,
+        model: entry.model.clone(),
+        provider_id: entry.provider_id.map_or_else(String::new, |id| id.to_string()),
+        customer_id: whose.customer_id.map_or_else(String::new, |id| id.to_string()),
+        application_id: whose.application_id.to_string(),
+        lineage_id: whose.lineage_id.unwrap_or(whose.key_id),
+    }
+}
+
+fn sums_of(entry: &LedgerEntry) -> Sums {
+    let requests = match entry.kind {
+        LedgerKind::Charge => 1,
+        LedgerKind::Lost | LedgerKind::Correction => 0,
+    };
+    let used = entry.used;
+    let [input, cached, written, output] =
+        [used.input, used.cached_input, used.cache_write, used.output].map(|tokens| {
+            // Far from what is ever used.
+            i64::try_from(tokens).unwrap_or(i64::MAX / 4)
+        });
+    [requests, input, cached, written, output, entry.cost.as_nanos()]
+}
+
+fn sum_values(place: Place, sums: Sums) -> Vec<Value> {
+    let place = [
+        Value::text(place.tenant_id),
+        day_value(place.day),
+        Value::text(place.key_id),
+        Value::text(place.model),
+        Value::Text(place.provider_id),
+        Value::Text(place.customer_id),
+        Value::Text(place.application_id),
+        Value::text(place.lineage_id),
+    ];
+    place.into_iter().chain(sums.map(Value::Int)).collect()
+}
+
+/// What was charged is not leased any more. A server whose leases another one has taken up meanwhile has none to take it from: it counts as
+/// spent already.
+async fn shrink_leases(
+    server: ServerId,
+    settled: &[&Settlement],
+    tx: &mut Tx<'_>,
+) -> Result<(), StoreError> {
+    let mut leased: BTreeMap<(KeyId, BudgetTime), i64> = BTreeMap::new();
+    for settlement in settled {
+        if let (Some(lineage_id), Some(time)) = (settlement.entry.whose.lineage_id, settlement.budget) {
+            *leased.entry((lineage_id, time)).or_default() += settlement.from_lease.as_nanos();
+        }
+    }
+    let leased: Vec<_> = leased.into_iter().map(|((id, time), nanos)| (time_values(id, time), nanos)).collect();
+    let own = |(place, _): &([Value; 3], i64)| (OWN, with(place, [server.value()]));
+    let own: Vec<_> = leased.iter().map(own).collect();
+    let own = run_all(&own, tx).await?;
+    let mut changes = Vec::new();
+    for ((place, nanos), own) in leased.into_iter().zip(own) {
+        let own = own.into_iter().next().map_or(Ok(0), |mut row| row.int("leased_nano"))?;
+        let by = -nanos.min(own);
+        if by != 0 {
+            changes.push((CHANGE_LEASED, with(&place, [by.into()])));
+            changes.push((CHANGE_OWN, with(&place, [by.into(), server.value()])));
+        }
+    }
+    run_all(&changes, tx).await.map(drop)
+}
+
+/// Holds are open no more.
+pub(super) async fn close(ids: &[HoldId], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let ids: Vec<_> = ids.iter().map(|id| vec![Value::text(id)]).collect();
+    CLOSE.run(&ids, tx).await.map(drop)
+}
+
+/// Runs statements in their order, many at a time, and gives the rows of each.
+async fn run_all(statements: &[(&str, Vec<Value>)], tx: &mut Tx<'_>) -> Result<Vec<Vec<Row>>, StoreError> {
+    let mut rows = Vec::with_capacity(statements.len());
+    for chunk in statements.chunks(TOGETHER) {
+        let chunk: Vec<Statement<'_>> = chunk.iter().map(|(sql, values)| (*sql, values.as_slice())).collect();
+        rows.extend(tx.pipeline(&chunk).await?);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,104 @@
+//! Tokens and money: what requests hold of them in memory, under a lease of the budget's authority.
+//!
+//! Each lineage has an [`Account`] with a meter of tokens and, for each period of its budget, a [`pocket`]. A request takes both under one
+//! short lock, or neither. Only when its pocket has too little does it wait, for one question to the authority that serves all who wait.
+//! What a settled request was charged is exact in memory at once, and written behind it, in batches.
+
+mod account;
+mod bid;
+mod flush;
+mod hold;
+mod leasing;
+mod pocket;
+mod port;
+mod queue;
+mod room;
+mod settling;
+mod verifier;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use keystile_core::{Clock, HoldId, Timestamp};
+use parking_lot::Mutex;
+
+pub(crate) use account::Account;
+pub use flush::{LEASES_PER_ROUND, ROWS_PER_BATCH, Return};
+pub use hold::{Hold, Settled, Terms};
+pub use leasing::LEASE_TIMEOUT;
+pub use port::Budgets;
+pub(crate) use port::NoBudgets;
+pub use queue::CHARGES_WAITING;
+pub use room::{BudgetRoom, Room, TokenRoom};
+pub use settling::{Actual, Ruling, SettleError, SettledHold};
+pub use verifier::QuotaStats;
+
+use flush::Flight;
+use queue::Queue;
+
+/// All accounts in use, and what is on its way to the ledger.
+pub(crate) struct Quota {
+    budgets: Arc<dyn Budgets>,
+    clock: Arc<dyn Clock>,
+    /// The account of keys that have no limits: it holds whatever is asked.
+    unlimited: Arc<Account>,
+    /// Accounts with anything that somebody has to come back to.
+    active: Mutex<Vec<Arc<Account>>>,
+    /// Where the holds are that callers were told of.
+    handed: Mutex<HashMap<HoldId, Arc<Account>>>,
+    queue: Queue,
+    /// Whoever has it writes. It holds what was offered and is not known to be written.
+    flushing: tokio::sync::Mutex<Option<Flight>>,
+    ids: Ids,
+    asked: AtomicU64,
+    overdue: AtomicU64,
+    failed_flushes: AtomicU64,
+}
+
+/// Names holds. Ids of different processes differ by what the system gave them to begin with, those of one by their number.
+struct Ids {
+    base: u128,
+    next: AtomicU64,
+}
+
+impl Quota {
+    pub(crate) fn new(budgets: Arc<dyn Budgets>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            budgets,
+            clock,
+            unlimited: Account::new(None),
+            active: Mutex::default(),
+            handed: Mutex::default(),
+            queue: Queue::default(),
+            flushing: tokio::sync::Mutex::default(),
+            ids: Ids::new(),
+            asked: AtomicU64::new(0),
+            overdue: AtomicU64::new(0),
+            failed_flushes: AtomicU64::new(0),
+        })
+    }
+
+    /// From now on somebody comes back to it.
+    fn note_active(&self, account: &Arc<Account>) {
+        self.active.lock().push(Arc::clone(account));
+    }
+
+    fn active(&self) -> Vec<Arc<Account>> {
+        self.active.lock().clone()
+    }
+}
+
+impl Ids {
+    /// The standard library seeds its hashers by the system.
+    fn new() -> Self {
+        let half = || u128::from(RandomState::new().hash_one(0));
+        Self { base: half() << 64 | half(), next: AtomicU64::new(0) }
+    }
+
+    fn next(&self, at: Timestamp) -> HoldId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        HoldId::from_parts(at, self.base.wrapping_add(number.into()))
+    }
+}

@@ -1,0 +1,48 @@
+//! Who answers for budgets, and keeps what was charged.
+
+use std::sync::Arc;
+
+use keystile_core::quota::{LeaseAsk, LeaseTruth, Leased, QuotaBatch};
+
+use crate::source::{BoxFuture, SourceUnavailable};
+
+/// The authority of budgets. For each period of each budget it keeps `spent + leased ≤ max`, whatever happens at the same time.
+pub trait Budgets: Send + Sync + 'static {
+    /// Leases a part of a budget, if at least what is needed of it is left. It goes on when nobody waits for it any more, and its answer is
+    /// heard whenever it comes.
+    ///
+    /// # Errors
+    /// When nothing is known to be leased. It may be so all the same: [`Self::true_up`] is called before long.
+    fn lease(&self, ask: LeaseAsk) -> BoxFuture<'_, Result<Leased, SourceUnavailable>>;
+
+    /// Writes what was charged, at most [`crate::ROWS_PER_BATCH`] charges, and which holds are open. A batch whose write failed, or
+    /// took too long, is offered again and again: each charge must be written once, also if an earlier write of it is under way or
+    /// has succeeded.
+    ///
+    /// # Errors
+    /// When it is not known to be written.
+    fn write(&self, batch: Arc<QuotaBatch>) -> BoxFuture<'_, Result<(), SourceUnavailable>>;
+
+    /// Corrects what is noted as leased by this process. It is called while nothing is being leased or written of the same budget.
+    ///
+    /// # Errors
+    /// When it is not known to be written; it is called again then.
+    fn true_up(&self, truth: LeaseTruth) -> BoxFuture<'_, Result<(), SourceUnavailable>>;
+}
+
+/// For a verifier that was given no authority: it refuses whatever needs one.
+pub(crate) struct NoBudgets;
+
+impl Budgets for NoBudgets {
+    fn lease(&self, _: LeaseAsk) -> BoxFuture<'_, Result<Leased, SourceUnavailable>> {
+        Box::pin(async { Err(SourceUnavailable) })
+    }
+
+    fn write(&self, _: Arc<QuotaBatch>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+        Box::pin(async { Err(SourceUnavailable) })
+    }
+
+    fn true_up(&self, _: LeaseTruth) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+        Box::pin(async { Err(SourceUnavailable) })
+    }
+}

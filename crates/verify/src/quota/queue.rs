@@ -1,0 +1,78 @@
+//! Charges on their way to the ledger.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use keystile_core::quota::{BudgetTime, Charge, Settlement};
+use keystile_core::{HoldId, TenantId};
+use parking_lot::Mutex;
+
+use super::account::Account;
+
+/// Most holds that are open or charged and not written: a minute of 1,600 requests a second while the store is away, at about half a kilobyte
+/// each. Each hold has a place from its beginning, so that no charge is ever dropped: when there is none left, new holds are
+/// refused.
+pub const CHARGES_WAITING: usize = 100_000;
+
+/// What waits, in the order in which it was charged.
+#[derive(Default)]
+pub(super) struct Queue {
+    places: AtomicUsize,
+    rows: Mutex<VecDeque<Queued>>,
+}
+
+/// A charge, and whose account has to hear that it was written.
+pub(super) struct Queued {
+    pub(super) settlement: Settlement,
+    pub(super) paid: Paid,
+}
+
+/// What an account has to hear when its charge is written.
+pub(super) struct Paid {
+    pub(super) account: Arc<Account>,
+    pub(super) budget: Option<BudgetTime>,
+    pub(super) charge: Charge,
+}
+
+impl Queue {
+    /// Whether a hold that was opened now could perhaps not be written.
+    pub(super) fn is_full(&self) -> bool {
+        self.places.load(Ordering::Relaxed) >= CHARGES_WAITING
+    }
+
+    /// A hold was opened. Of many who do this at once each may go one beyond the bound.
+    pub(super) fn take_place(&self) {
+        self.places.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Holds have ended for good.
+    pub(super) fn leave_places(&self, count: usize) {
+        self.places.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn push(&self, queued: Queued) {
+        self.rows.lock().push_back(queued);
+    }
+
+    /// The first of them, at most `most`.
+    pub(super) fn take(&self, most: usize) -> Vec<Queued> {
+        let mut rows = self.rows.lock();
+        let count = rows.len().min(most);
+        rows.drain(..count).collect()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.rows.lock().len()
+    }
+
+    /// Whether the charge of this hold waits.
+    pub(super) fn has(&self, tenant_id: TenantId, id: HoldId) -> bool {
+        let is_it = |queued: &Queued| {
+            let entry = &queued.settlement.entry;
+            entry.hold_id == Some(id) && entry.whose.tenant_id == tenant_id
+        };
+        self.rows.lock().iter().any(is_it)
+    }
+}
