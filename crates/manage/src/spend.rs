@@ -59,6 +59,16 @@ impl ControlPlane {
         Ok(self.store.ledger(caller.tenant_id, query, page).await?)
     }
 
+    /// One row of what the caller's tenant was charged.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadSpend`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn ledger_entry(&self, caller: &Caller, id: LedgerId) -> Result<LedgerEntry, Refused> {
+        caller.require(Right::ReadSpend)?;
+        self.store.ledger_entry(caller.tenant_id, id).await?.ok_or(ENTRY)
+    }
+
     /// What the caller's tenant has spent on requests that began in these days, as far as that is written down: the sums, and their sum.
     ///
     /// # Errors

@@ -234,6 +234,33 @@ impl Display for Spark {
     }
 }
 
+/// How much of a budget is spent, and how much is held, for the eye only: both stand beside it in words.
+pub(super) struct Bar {
+    /// Of a thousand parts.
+    spent: u128,
+    held: u128,
+}
+
+/// The bar of a budget. Whatever is more than nothing can be seen.
+pub(super) fn bar(spent: NanoUsd, held: NanoUsd, most: NanoUsd) -> Bar {
+    let all = u128::try_from(most.as_nanos()).unwrap_or(0).max(1);
+    let share = |part: NanoUsd| (u128::try_from(part.as_nanos()).unwrap_or(0) * 1_000).div_ceil(all);
+    let spent = share(spent).min(1_000);
+    Bar { spent, held: share(held).min(1_000 - spent) }
+}
+
+impl Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spent, held } = self;
+        let full = if *spent + *held >= 1_000 { " full" } else { "" };
+        write!(
+            f,
+            "<svg class=\"budget-bar{full}\" viewBox=\"0 0 1000 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
+            <rect class=\"spent\" width=\"{spent}\" height=\"8\"/><rect class=\"held\" x=\"{spent}\" width=\"{held}\" height=\"8\"/></svg>"
+        )
+    }
+}
+
 /// Where a background job stands.
 pub(super) fn job_state(state: impl Shown<JobState>) -> Badge {
     let state = state.shown();
@@ -307,7 +334,7 @@ macro_rules! safe {
     };
 }
 
-safe!(Icon, Moment, Badge, Spark);
+safe!(Icon, Moment, Badge, Spark, Bar);
 
 /// A number as people read it: `1,234,567`.
 pub(super) fn number(count: impl Shown<u64>) -> String {
@@ -346,6 +373,20 @@ mod tests {
         assert!(shown.contains("viewBox=\"0 0 12 20\""), "{shown}");
         assert!(shown.contains("d=\"M4 20v-1h3v1zM8 20v-20h3v20z\""), "{shown}");
         assert!(spark(&[0; 24]).to_string().contains("d=\"\""));
+    }
+
+    #[test]
+    fn a_bar_shows_what_is_spent_and_held_and_no_more_than_all() {
+        let bar = |spent, held, most| {
+            let amount = NanoUsd::from_nanos;
+            let Bar { spent, held } = super::bar(amount(spent), amount(held), amount(most));
+            (spent, held)
+        };
+        assert_eq!(bar(250, 100, 1_000), (250, 100));
+        assert_eq!(bar(1, 0, 1_000_000_000), (1, 0), "a little is seen");
+        assert_eq!(bar(900, 300, 1_000), (900, 100));
+        assert_eq!((bar(2_000, 5, 1_000), bar(-5, 0, 0)), ((1_000, 0), (0, 0)));
+        assert!(super::bar(NanoUsd::ZERO, NanoUsd::ZERO, NanoUsd::ZERO).to_string().contains("width=\"0\""));
     }
 
     #[test]

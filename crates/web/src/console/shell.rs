@@ -146,6 +146,9 @@ const NAVIGATION: &[Group] = &[
             entry("llm-keys", "key", "LLM keys"),
             entry("models", "model", "Models and prices"),
             Entry { least: Role::Admin, ..entry("providers", "provider", "Providers") },
+            entry("spend", "money", "Spend"),
+            entry("ledger", "list", "Ledger"),
+            entry("holds", "clock", "Open holds"),
         ],
     },
     Group {

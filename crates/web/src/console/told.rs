@@ -49,6 +49,8 @@ const TOLD: &[(&str, &str)] = &[
     ("model-disabled", "The model is not offered any more."),
     ("model-deleted", "The model is gone. What was spent on it is still told."),
     ("models-imported", "The models are taken over."),
+    ("charge-corrected", "Corrected. The row stays, and another one tells the difference."),
+    ("hold-settled", "The hold is settled, and what it did cost is charged."),
     ("redelivered", "It is being sent anew. Load the page again to see how that goes."),
     ("saved", "Saved."),
 ];
