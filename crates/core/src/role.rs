@@ -9,7 +9,7 @@ text_enum!(
         Viewer = "viewer",
         /// Creates and manages keys, too.
         Developer = "developer",
-        /// Manages members, applications and webhooks, too.
+        /// Manages members, applications, models and webhooks, too.
         Admin = "admin",
         /// Everything.
         Owner = "owner",

@@ -59,9 +59,7 @@ pub use events::{EntityQuery, EventQuery};
 pub use invitations::{Acceptance, Invited, Offered};
 pub use jobs::{JobOrder, JobPiece, JobQuery, JobResult, MadeSecret};
 pub use keys::{History, Imported, Issued, KeyQuery, KnownSecret, Lineage, Sighting, VersionGuard};
-pub use llm::{
-    ImportOutcome, ImportedModel, ImportedModels, KnownProvider, ModelImport, ModelQuery, TableSource,
-};
+pub use llm::{ImportedModel, ImportedModels, KnownProvider, ModelImport, ModelQuery, TableSource};
 pub use names::Names;
 pub use once::{Asked, Asker, Attempt, Repeated};
 pub use overview::OVERVIEW_MAX_AGE;

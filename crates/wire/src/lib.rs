@@ -93,9 +93,7 @@ pub use leak::{
 };
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use model::{CreateModel, ModelListQuery, ModelView, PatchModel};
-pub use model_import::{
-    ImportModels, ImportedModelView, ImportedModelsView, ModelImportAsked, ModelImportOutcome, ModelTableSource,
-};
+pub use model_import::{ImportModels, ImportedModelView, ImportedModelsView, ModelImportAsked};
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
 pub use overview::{AttentionView, KeyFiguresView, OverviewQuery, OverviewView, StatusCountsView};

@@ -1,6 +1,6 @@
 //! Taking models and prices over from a table.
 
-use keystile_core::llm::MOST_LISTED;
+use keystile_core::llm::{ImportOutcome, MOST_LISTED, ModelSource};
 use keystile_core::text::check_word;
 use keystile_core::{Invalid, ModelName, ProviderId};
 use serde::{Deserialize, Serialize};
@@ -13,18 +13,7 @@ use crate::patch::never_null;
 use crate::{ModelView, PriceBody, schema};
 
 /// Longest name of a supplier, in characters.
-const SUPPLIER_MAX: usize = 100;
-
-/// Where models and prices are taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelTableSource {
-    /// The small table that comes with Keystile: common models of OpenAI and Anthropic, with the prices of their public lists on the
-    /// day that the answer tells.
-    Builtin,
-    /// `table`, in the form of LiteLLM's `model_prices_and_context_window.json`.
-    Litellm,
-}
+const SUPPLIER_MAX: usize = 128;
 
 /// A request to take models over from a table, all or none.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -33,9 +22,11 @@ pub struct ImportModels {
     /// Whose models they become.
     #[schema(schema_with = schema::provider_id)]
     pub provider_id: String,
-    /// Where they are taken from.
-    pub source: ModelTableSource,
-    /// With the source `litellm`: the content of that file.
+    /// Where they are taken from: `builtin` is the small table that comes with Keystile, common models of OpenAI and Anthropic with the
+    /// prices of their public lists on the day that the answer tells; `litellm` is `table`.
+    #[schema(schema_with = schema::model_source)]
+    pub source: ModelSource,
+    /// With the source `litellm`: the content of LiteLLM's `model_prices_and_context_window.json`, or a part of it.
     #[schema(schema_with = schema::maybe_object)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Map<String, Value>>,
@@ -101,50 +92,25 @@ impl ImportModels {
 }
 
 fn table(
-    source: ModelTableSource,
+    source: ModelSource,
     table: Option<Map<String, Value>>,
 ) -> Result<Option<Map<String, Value>>, Invalid> {
     match (source, table) {
-        (ModelTableSource::Builtin, None) => Ok(None),
-        (ModelTableSource::Litellm, Some(table)) => Ok(Some(table)),
-        (ModelTableSource::Builtin, Some(_)) => {
+        (ModelSource::Builtin, None) => Ok(None),
+        (ModelSource::Litellm, Some(table)) => Ok(Some(table)),
+        (ModelSource::Builtin, Some(_)) => {
             Err(Invalid::rule("must be left out with the source `builtin`"))
         }
-        (ModelTableSource::Litellm, None) => Err(Invalid::rule("is needed with the source `litellm`")),
-    }
-}
-
-/// What became of a model of the table, or would.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelImportOutcome {
-    /// It is new.
-    Made,
-    /// It was there, and is what the table says from now on.
-    Changed,
-    /// It was there, and is what the table says.
-    Unchanged,
-    /// It was there, and is something else, which `overwrite` would change.
-    Kept,
-}
-
-impl ModelImportOutcome {
-    /// The text form.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Made => "made",
-            Self::Changed => "changed",
-            Self::Unchanged => "unchanged",
-            Self::Kept => "kept",
-        }
+        (ModelSource::Litellm, None) => Err(Invalid::rule("is needed with the source `litellm`")),
     }
 }
 
 /// A model of the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ImportedModelView {
-    /// What became of it, or would.
-    pub outcome: ModelImportOutcome,
+    /// What became of it, or would; `kept` is what `overwrite` would change.
+    #[schema(schema_with = schema::import_outcome)]
+    pub outcome: ImportOutcome,
     /// What the table says of its price; null if that is nothing, or cannot be told here.
     #[schema(required)]
     pub listed_price: Option<PriceBody>,

@@ -1,6 +1,7 @@
 //! OpenAPI schemas of texts whose rules live in the core.
 
 use keystile_core::key::{KeySort, RuleFormat, SortOrder};
+use keystile_core::llm::{ImportOutcome, ModelSource};
 use keystile_core::quota::{Basis, HoldState, LedgerKind, Origin, SpendBy};
 use keystile_core::route::Unmatched;
 use keystile_core::usage::Step;
@@ -70,6 +71,8 @@ schemas! {
     provider_id / maybe_provider_id = id("prv_"); "the id of a provider of models"
     model_id / maybe_model_id = id("mdl_"); "a model's id"
     model_name / maybe_model_name = listed_name(); "the name of a model"
+    model_source / maybe_model_source = one_of(ModelSource::ALL.iter().map(|s| s.as_str())); "where models are taken from"
+    import_outcome / maybe_import_outcome = one_of(ImportOutcome::ALL.iter().map(|o| o.as_str())); "what became of a model of a table"
     protocol / maybe_protocol = one_of(Protocol::ALL.iter().map(|p| p.as_str())); "what a provider speaks"
     encoding / maybe_encoding = one_of(Encoding::ALL.iter().map(|e| e.as_str())); "how texts become tokens"
     base_url / maybe_base_url = text().pattern(Some("^https?://")).max_length(Some(500)).examples(["https://api.openai.com/v1"]).build(); "what the URLs of an API begin with"

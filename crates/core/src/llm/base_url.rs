@@ -53,11 +53,13 @@ impl BaseUrl {
 }
 
 fn check(text: &str) -> Result<String, Invalid> {
-    canonical(text.trim().trim_end_matches('/')).ok_or_else(|| Invalid::rule(RULE))
+    let kept = text.trim();
+    let read = if kept.len() <= MAX_BYTES { canonical(kept.trim_end_matches('/')) } else { None };
+    read.ok_or_else(|| Invalid::rule(RULE))
 }
 
 fn canonical(text: &str) -> Option<String> {
-    if text.len() > MAX_BYTES || text.contains(['?', '#']) {
+    if text.contains(['?', '#']) {
         return None;
     }
     let (scheme, host, port) = split(text)?;

@@ -56,7 +56,8 @@ mod tests {
             table.into_models(Some(&names)).unwrap().remove(0).price.unwrap()
         };
         let million = Consumption { input: 1_000_000, output: 1_000_000, ..Consumption::default() };
-        let cached = Consumption { cached_input: 1_000_000, cache_write: 1_000_000, ..Consumption::default() };
+        let cached = Consumption { cached_input: 1_000_000, ..Consumption::default() };
+        let cached = Consumption { cache_write: 1_000_000, ..cached };
         let (gpt, claude) = (of("openai", "gpt-4o-mini"), of("anthropic", "claude-sonnet-4-20250514"));
         assert_eq!(gpt.cost(&million), NanoUsd::from_dollars(0.75).unwrap());
         assert_eq!(claude.cost(&million), NanoUsd::from_dollars(18.0).unwrap());

@@ -18,7 +18,7 @@ pub use price::{Consumption, PicoUsd, Price};
 pub use provider::{
     CREDENTIAL_MAX, MOST_PROVIDERS, Provider, ProviderDraft, ProviderPatch, check_credential, credential_hint,
 };
-pub use table::{MOST_LISTED, ModelTable, TableModel};
+pub use table::{ImportOutcome, MOST_LISTED, ModelSource, ModelTable, TableModel};
 pub use upstreams::{Upstream, Upstreams};
 
 text_enum!(

@@ -113,16 +113,14 @@ impl ModelPatch {
     /// # Errors
     /// For what [`Model::check`] refuses. The model is then half written and must be thrown away.
     pub fn apply(self, model: &mut Model) -> Result<(), Invalid> {
-        let Self { aliases, upstream_name, rank, context_window, max_output_tokens, encoding, price, enabled } =
-            self;
-        write(&mut model.aliases, aliases);
-        write(&mut model.upstream_name, upstream_name);
-        write(&mut model.rank, rank);
-        write(&mut model.context_window, context_window);
-        write(&mut model.max_output_tokens, max_output_tokens);
-        write(&mut model.encoding, encoding);
-        write(&mut model.enabled, enabled);
-        if let Some(price) = price {
+        write(&mut model.aliases, self.aliases);
+        write(&mut model.upstream_name, self.upstream_name);
+        write(&mut model.rank, self.rank);
+        write(&mut model.context_window, self.context_window);
+        write(&mut model.max_output_tokens, self.max_output_tokens);
+        write(&mut model.encoding, self.encoding);
+        write(&mut model.enabled, self.enabled);
+        if let Some(price) = self.price {
             model.set_price(price);
         }
         model.check()

@@ -198,17 +198,16 @@ impl Price {
     /// What this costs, in pico-dollars; held to `u128::MAX`. Images, characters and seconds that have no price cost nothing here:
     /// [`Self::covers`] tells whether there are any. A part of a second's pico-dollar counts as a whole one.
     pub fn picos(&self, used: &Consumption) -> u128 {
-        let Consumption { input, cached_input, cache_write, output, images, characters, audio_millis } = *used;
         let of = |price: PicoUsd, count: u64| u128::from(price.0) * u128::from(count);
         let none = PicoUsd::ZERO;
         [
-            of(self.input, input),
-            of(self.cached_input.unwrap_or(self.input), cached_input),
-            of(self.cache_write.unwrap_or(self.input), cache_write),
-            of(self.output, output),
-            of(self.image.unwrap_or(none), images),
-            of(self.character.unwrap_or(none), characters),
-            of(self.second.unwrap_or(none), audio_millis).div_ceil(1_000),
+            of(self.input, used.input),
+            of(self.cached_input.unwrap_or(self.input), used.cached_input),
+            of(self.cache_write.unwrap_or(self.input), used.cache_write),
+            of(self.output, used.output),
+            of(self.image.unwrap_or(none), used.images),
+            of(self.character.unwrap_or(none), used.characters),
+            of(self.second.unwrap_or(none), used.audio_millis).div_ceil(1_000),
         ]
         .into_iter()
         .fold(0, u128::saturating_add)
@@ -257,8 +256,7 @@ mod tests {
         ] {
             assert_eq!(PicoUsd::parse_dollars(text), Ok(PicoUsd::from_picos(picos)), "{text}");
         }
-        for bad in
-            ["", "-1", "-0", "+1", ".5", "1.", "1,5", "1e", "e1", "1e1.5", "NaN", "inf", "1000.1", "1e99999999999"]
+        for bad in ["", "-1", "-0", "+1", ".5", "1.", "1,5", "1e", "e1", "1e1.5", "NaN", "inf", "1000.1", "1e99999999"]
         {
             assert!(PicoUsd::parse_dollars(bad).is_err(), "{bad}");
         }

@@ -10,6 +10,31 @@ use serde_json::{Map, Value};
 
 use super::{Encoding, MAX_TOKENS, ModelName, PicoUsd, Price};
 use crate::Invalid;
+use crate::invalid::text_enum;
+
+text_enum!(
+    /// Where models and prices are taken from.
+    ModelSource {
+        /// The small table that comes with Keystile.
+        Builtin = "builtin",
+        /// One in the form of LiteLLM's.
+        Litellm = "litellm",
+    }
+);
+
+text_enum!(
+    /// What became of a model of a table.
+    ImportOutcome {
+        /// It is new.
+        Made = "made",
+        /// It was there, and is what the table says from now on.
+        Changed = "changed",
+        /// It was there, and is what the table says.
+        Unchanged = "unchanged",
+        /// It was there, and is something else, which was not to be changed.
+        Kept = "kept",
+    }
+);
 
 /// Most models that are taken from a table at a time: one transaction, for which others wait.
 pub const MOST_LISTED: usize = 500;
@@ -47,7 +72,7 @@ impl ModelTable {
     /// # Errors
     /// When anything in the table is malformed: each broken rule, up to twenty, at its place.
     pub fn read(table: &Map<String, Value>, supplier: &str) -> Result<Self, Vec<Invalid>> {
-        let (mut models, mut broken) = (BTreeMap::new(), Vec::new());
+        let (mut models, mut broken) = (BTreeMap::<ModelName, TableModel>::new(), Vec::<Invalid>::new());
         for (key, entry) in table.iter().filter(|(key, _)| key.as_str() != SAMPLE) {
             match read_entry(key, entry, supplier) {
                 Ok(None) => {}
@@ -101,6 +126,17 @@ fn told(key: &str) -> String {
 
 type Entry = Map<String, Value>;
 
+/// The names of what a token of input can cost, and so on: of texts, sounds and pictures.
+const INPUT: [&str; 3] = ["input_cost_per_token", "input_cost_per_audio_token", "input_cost_per_image_token"];
+const CACHED_INPUT: [&str; 2] = ["cache_read_input_token_cost", "cache_read_input_audio_token_cost"];
+const CACHE_WRITE: [&str; 2] = ["cache_creation_input_token_cost", "cache_creation_input_audio_token_cost"];
+const OUTPUT: [&str; 4] = [
+    "output_cost_per_token",
+    "output_cost_per_reasoning_token",
+    "output_cost_per_audio_token",
+    "output_cost_per_image_token",
+];
+
 /// The model, if it is the supplier's, and whether it stands there under its own name alone.
 fn read_entry(key: &str, entry: &Value, supplier: &str) -> Result<Option<(TableModel, bool)>, Invalid> {
     let Value::Object(entry) = entry else { return Err(Invalid::rule("must be an object")) };
@@ -127,22 +163,11 @@ fn read_entry(key: &str, entry: &Value, supplier: &str) -> Result<Option<(TableM
 }
 
 fn price(entry: &Entry, mode: &str) -> Result<Option<Price>, Invalid> {
-    let input = highest(entry, &["input_cost_per_token", "input_cost_per_audio_token", "input_cost_per_image_token"])?;
-    let output = highest(
-        entry,
-        &[
-            "output_cost_per_token",
-            "output_cost_per_reasoning_token",
-            "output_cost_per_audio_token",
-            "output_cost_per_image_token",
-        ],
-    )?;
+    let (input, output) = (highest(entry, &INPUT)?, highest(entry, &OUTPUT)?);
     let gives_tokens = !["embedding", "moderation", "rerank"].contains(&mode);
     let output = if gives_tokens { output } else { output.or(Some(PicoUsd::ZERO)) };
     if let Some((input, output)) = input.zip(output) {
-        let cached_input = highest(entry, &["cache_read_input_token_cost", "cache_read_input_audio_token_cost"])?;
-        let cache_write =
-            highest(entry, &["cache_creation_input_token_cost", "cache_creation_input_audio_token_cost"])?;
+        let (cached_input, cache_write) = (highest(entry, &CACHED_INPUT)?, highest(entry, &CACHE_WRITE)?);
         return Ok(Some(Price { cached_input, cache_write, ..Price::of_tokens(input, output) }));
     }
     if input.is_some() {

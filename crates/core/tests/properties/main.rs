@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot build its input has failed")]
 
 mod audit_chain;
+mod base_url_laws;
 mod decisions;
 mod entities;
 mod explanations;
@@ -16,6 +17,7 @@ mod path_laws;
 mod path_seeds;
 mod permission_laws;
 mod permissions;
+mod prices;
 mod rates;
 mod routes;
 mod scan_rules;

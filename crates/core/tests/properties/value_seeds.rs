@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use keystile_core::network::parse_network;
-use keystile_core::{Grant, Permission, WebhookUrl};
+use keystile_core::{BaseUrl, Grant, Permission, WebhookUrl};
 
-use crate::{key_search_laws, network_laws, permission_laws, webhook_url_laws};
+use crate::{base_url_laws, key_search_laws, network_laws, permission_laws, webhook_url_laws};
 
 /// Each seed keeps the laws; its name begins with what the parser makes of it. Gives all that were met.
 fn met(target: &str, laws: fn(&[u8]), kind: fn(&str) -> &'static str) -> Vec<&'static str> {
@@ -53,6 +53,17 @@ fn every_seed_of_a_webhook_keeps_the_laws_and_is_what_its_name_says() {
         Err(_) => "refused",
     };
     assert_eq!(met("webhook_url", webhook_url_laws::hold, kind), ["name", "refused", "v4", "v6"]);
+}
+
+#[test]
+fn every_seed_of_a_provider_keeps_the_laws_and_is_what_its_name_says() {
+    let kind = |text: &str| match text.parse::<BaseUrl>().map(|url| url.literal()) {
+        Ok(Some(std::net::IpAddr::V4(_))) => "v4",
+        Ok(Some(std::net::IpAddr::V6(_))) => "v6",
+        Ok(None) => "name",
+        Err(_) => "refused",
+    };
+    assert_eq!(met("base_url", base_url_laws::hold, kind), ["name", "refused", "v4", "v6"]);
 }
 
 #[test]

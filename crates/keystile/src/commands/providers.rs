@@ -22,7 +22,7 @@ const CREDENTIAL: &str = "the provider's key";
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  keystile providers create OpenAI --credential-file openai.key
+  keystile providers create OpenAI --key-file openai.key
   keystile providers create Anthropic --protocol anthropic < anthropic.key
   keystile providers create Ollama --base-url http://10.1.2.3:11434/v1 --environment development < ollama.key
   keystile models import prv_01J8Z3V5N0QK7Y2M4T6B8D9FGH --builtin
@@ -77,7 +77,7 @@ struct Create {
     base_url: Option<BaseUrl>,
     /// File whose first line is the key that the provider gave you; `-` is standard input.
     #[arg(long, value_name = "FILE")]
-    credential_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     /// Serve only keys of this environment.
     #[arg(long, value_parser = environment())]
     environment: Option<Environment>,
@@ -96,7 +96,7 @@ struct Update {
     base_url: Option<BaseUrl>,
     /// File whose first line is another key of the provider's; `-` is standard input.
     #[arg(long, value_name = "FILE")]
-    credential_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     /// Serve only keys of this environment.
     #[arg(long, value_parser = environment())]
     environment: Option<Environment>,
@@ -149,7 +149,7 @@ impl Show {
 
 impl Create {
     async fn run(self, context: &Context) -> Result<Report, Failure> {
-        let credential = match &self.credential_file {
+        let credential = match &self.key_file {
             Some(file) => secret_in_file(file, CREDENTIAL)?,
             None => secret_line(CREDENTIAL)?,
         };
@@ -180,7 +180,7 @@ const fn usual_base_url(protocol: Protocol) -> &'static str {
 impl Update {
     async fn run(self, context: &Context) -> Result<Report, Failure> {
         let id = self.which.id;
-        let credential = self.credential_file.as_deref().map(|file| secret_in_file(file, CREDENTIAL));
+        let credential = self.key_file.as_deref().map(|file| secret_in_file(file, CREDENTIAL));
         let request = self.request(credential.transpose()?).ok_or_else(|| Failure::new(NOTHING))?;
         let tenant = context.session.tenant().await?;
         let provider = context.session.client.patch_provider(tenant, id, &request).await?;

@@ -10,6 +10,7 @@ mod key_inspect;
 mod keys;
 mod keys_settings;
 mod logs;
+mod models;
 mod people;
 mod run;
 mod scan;

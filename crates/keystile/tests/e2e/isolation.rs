@@ -95,6 +95,8 @@ impl Two {
             "/events",
             "/entities",
             "/leaks",
+            "/providers",
+            "/models",
             "/webhooks",
             "/deliveries",
             "/holds",

@@ -73,6 +73,7 @@ mod leaks;
 mod limits;
 mod matrix;
 mod metrics;
+mod models;
 mod nginx;
 mod oauth;
 mod one_server;

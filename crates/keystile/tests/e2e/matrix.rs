@@ -28,7 +28,7 @@ impl Call {
 
     /// Whether only admins may read it.
     pub(crate) fn is_for_admins(&self) -> bool {
-        ["/webhooks", "/deliveries"].iter().any(|of_webhooks| self.path.contains(of_webhooks))
+        ["/webhooks", "/deliveries", "/providers"].iter().any(|part| self.path.contains(part))
     }
 
     /// A body that the call takes, so that nothing but the ids can be wrong.
@@ -37,7 +37,15 @@ impl Call {
         match (self.method.as_str(), end) {
             ("PATCH", "{person_id}") => json!({ "role": "admin" }),
             ("PATCH", "{webhook_id}") => json!({ "description": "by the matrix" }),
+            ("PATCH", "{model_id}") => json!({ "rank": 1 }),
             ("POST", "webhooks") => a_webhook(),
+            ("POST", "providers") => a_provider(),
+            ("POST", "models") => {
+                json!({ "provider_id": "prv_01J00000000000000000000009", "name": "by-the-matrix" })
+            }
+            ("POST", "import") if self.path.contains("/models/") => {
+                json!({ "provider_id": "prv_01J00000000000000000000009", "source": "builtin" })
+            }
             ("POST", "redeliver") => json!({ "since": "2026-01-31T00:00:00Z" }),
             ("POST", "invitations") => json!({ "email": "matrix@example.com", "role": "viewer" }),
             ("PUT", "{permission}") => json!({ "label": "By the matrix" }),
@@ -105,6 +113,14 @@ pub(crate) fn a_webhook() -> Value {
     json!({ "url": "http://127.0.0.1:9/", "events": ["key.expiring"] })
 }
 
+/// A provider of models, where nobody is.
+pub(crate) fn a_provider() -> Value {
+    json!({
+        "name": "By the matrix", "protocol": "openai", "base_url": "http://127.0.0.1:9/v1",
+        "credential": "by-the-matrix",
+    })
+}
+
 /// All calls that the document names.
 pub(crate) async fn documented_calls(world: &World) -> Vec<Call> {
     let document = world.http.json("GET", "/openapi.json", "", &NOTHING).await.expect(200);
@@ -160,6 +176,8 @@ impl Things {
         let key = post("/api-keys", json!({ "name": "subject" })).await;
         let customer = post("/customers", json!({ "name": "Subject Inc." })).await;
         let webhook = post("/webhooks", a_webhook()).await;
+        let provider = post("/providers", a_provider()).await;
+        let model = post("/models", json!({ "provider_id": provider["id"], "name": "subject" })).await;
         let invited = json!({ "email": format!("{tenant_id}@example.com"), "role": "viewer" });
         let invitation = post("/invitations", invited).await;
         let application = text(&key, "application_id").to_owned();
@@ -191,6 +209,8 @@ impl Things {
             ("job_id", text(&job, "id")),
             ("log_id", text(&requests["data"][0], "id")),
             ("webhook_id", text(&webhook, "id")),
+            ("provider_id", text(&provider, "id")),
+            ("model_id", text(&model, "id")),
             ("hold_id", &hold),
             ("ledger_id", text(&charged["data"][0], "id")),
             ("entity_type", "subject"),

@@ -85,6 +85,24 @@ impl Canary {
         }
         self.world.change("DELETE", text(&own, "id"), "", &NOTHING).await.expect(204);
         self.webhooks().await;
+        self.providers().await;
+    }
+
+    /// Makes a provider, and gives it another credential.
+    async fn providers(&mut self) {
+        let [first, second] = ["0f2b9c7d41e8a6350f2b9c7d", "5e17d3a94c8b26f05e17d3a9"];
+        let (providers, mut body) = (self.world.providers(), crate::matrix::a_provider());
+        body["credential"] = json!(self.learn(first));
+        let made = self.world.ask("POST", &providers, &body).await.expect(201);
+        let path = format!("{providers}/{}", text(&made, "id"));
+        let again = json!({ "credential": self.learn(second) });
+        let changed = self.world.ask("PATCH", &path, &again).await.expect(200);
+        let wrong = json!({ "credential": format!("{second} and more"), "base_url": second });
+        let refused = self.world.ask("PATCH", &path, &wrong).await;
+        self.keep(&refused);
+        for told in [made, changed, self.world.read(&path).await, self.world.read(&providers).await] {
+            assert!(!told.to_string().contains(first) && !told.to_string().contains(second), "{told}");
+        }
     }
 
     /// Makes a webhook, gives it another secret, and has it told.

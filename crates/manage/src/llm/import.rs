@@ -1,6 +1,6 @@
 //! Taking models and prices over from a table that others publish, or from the small one that comes with Keystile.
 
-use keystile_core::llm::{ModelTable, TableModel};
+use keystile_core::llm::{ImportOutcome, ModelTable, TableModel};
 use keystile_core::{
     Action, AuditEntry, Invalid, Model, ModelId, ModelName, Price, Protocol, ProviderId, TenantId,
 };
@@ -39,19 +39,6 @@ pub struct ModelImport {
     pub overwrite: bool,
     /// Whether nothing is written, and only told what would be.
     pub dry_run: bool,
-}
-
-/// What became of a model of the table, or would.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportOutcome {
-    /// It is new.
-    Made,
-    /// It was there, and is what the table says from now on.
-    Changed,
-    /// It was there, and is what the table says.
-    Unchanged,
-    /// It was there, and is something else, which was not to be changed.
-    Kept,
 }
 
 /// A model of the table.

@@ -11,7 +11,7 @@ use keystile_store::StoreError;
 use crate::touched::Touched;
 use crate::{Committed, Refused};
 
-pub use import::{ImportOutcome, ImportedModel, ImportedModels, ModelImport, TableSource};
+pub use import::{ImportedModel, ImportedModels, ModelImport, TableSource};
 pub use models::ModelQuery;
 pub use providers::KnownProvider;
 

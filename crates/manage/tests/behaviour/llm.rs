@@ -1,12 +1,14 @@
 //! Providers of language models, models and prices: who may manage them, where credentials go, and what the log tells.
 
-use keystile_core::llm::{ModelDraft, ModelPatch, ProviderDraft, ProviderPatch, check_credential};
+use keystile_core::llm::{
+    ImportOutcome, ModelDraft, ModelPatch, ProviderDraft, ProviderPatch, check_credential,
+};
 use keystile_core::{
     Action, Change, Environment, Invalid, Model, PicoUsd, Price, Protocol, ProviderId, Reach, Role, Secret,
 };
 use keystile_manage::{
-    Caller, Conflict, ImportOutcome, ImportedModels, KnownProvider, Lacking, ModelImport, ModelQuery, Refused,
-    TableSource, VersionGuard,
+    Caller, Conflict, ImportedModels, KnownProvider, Lacking, ModelImport, ModelQuery, Refused, TableSource,
+    VersionGuard,
 };
 use keystile_store::Page;
 use serde_json::{Value, json};

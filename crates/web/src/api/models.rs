@@ -4,12 +4,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use keystile_core::{Invalid, Model, ModelId};
-use keystile_manage::{
-    ImportOutcome, ImportedModel, ImportedModels, ModelImport, ModelQuery, Right, TableSource,
-};
+use keystile_manage::{ImportedModel, ImportedModels, ModelImport, ModelQuery, Right, TableSource};
 use keystile_wire::{
     CreateModel, ImportModels, ImportedModelView, ImportedModelsView, Listing, ModelImportAsked,
-    ModelImportOutcome, ModelListQuery, ModelView, PageQuery, PatchModel, PriceBody, PriceVersionView, Problem,
+    ModelListQuery, ModelView, PageQuery, PatchModel, PriceBody, PriceVersionView, Problem,
 };
 
 use super::{Answer, json, listing, page_of, page_size, sought, with_location, with_version};
@@ -157,12 +155,7 @@ pub(crate) fn asked(request: ModelImportAsked) -> ModelImport {
 
 fn imported(dry_run: bool, taken: ImportedModels) -> ImportedModelsView {
     let view = |ImportedModel { model, outcome, listed }: ImportedModel| ImportedModelView {
-        outcome: match outcome {
-            ImportOutcome::Made => ModelImportOutcome::Made,
-            ImportOutcome::Changed => ModelImportOutcome::Changed,
-            ImportOutcome::Unchanged => ModelImportOutcome::Unchanged,
-            ImportOutcome::Kept => ModelImportOutcome::Kept,
-        },
+        outcome,
         listed_price: listed.map(PriceBody::from),
         model: model.into(),
     };

@@ -160,9 +160,9 @@ pub(super) fn job_states() -> impl Iterator<Item = (&'static str, &'static str)>
 pub(super) const fn role(role: Role) -> Word {
     match role {
         Role::Owner => word("Owner", "Everything, with owners and the settings of the tenant."),
-        Role::Admin => word("Admin", "Manages members, invitations, applications and webhooks, too."),
+        Role::Admin => word("Admin", "Manages members, invitations, applications, models and webhooks, too."),
         Role::Developer => word("Developer", "Makes, changes and revokes API keys and customers, too."),
-        Role::Viewer => word("Viewer", "Sees everything but secrets and webhooks, and changes nothing."),
+        Role::Viewer => word("Viewer", "Sees everything but secrets, webhooks and providers of models, and changes nothing."),
     }
 }
 

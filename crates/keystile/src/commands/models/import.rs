@@ -5,9 +5,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keystile_core::llm::ModelTable;
+use keystile_core::llm::{ModelSource, ModelTable};
 use keystile_core::{Invalid, ModelName, ProviderId};
-use keystile_wire::{ImportModels, ImportedModelView, ImportedModelsView, ModelTableSource};
+use keystile_wire::{ImportModels, ImportedModelView, ImportedModelsView};
 use serde_json::{Map, Value};
 
 use super::price::in_short;
@@ -57,7 +57,7 @@ impl Import {
         let names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
         let request = ImportModels {
             provider_id: self.provider.to_string(),
-            source: if self.builtin { ModelTableSource::Builtin } else { ModelTableSource::Litellm },
+            source: if self.builtin { ModelSource::Builtin } else { ModelSource::Litellm },
             table,
             litellm_provider: self.litellm_provider,
             names: (!names.is_empty()).then_some(names),

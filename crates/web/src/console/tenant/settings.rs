@@ -36,7 +36,7 @@ const SHOWN: &[&str] = &[
 
 /// What a role may do, in words, and a right that tells who may.
 const RIGHTS: &[(&str, Right)] = &[
-    ("See everything but secrets and webhooks", Right::ReadTenant),
+    ("See everything but secrets, webhooks and providers of models", Right::ReadTenant),
     ("Make, change, rotate and revoke keys", Right::ManageKeys),
     ("Make and change customers", Right::ManageCustomers),
     ("Make and change applications, permissions and routes", Right::ManageApplications),
