@@ -27,6 +27,7 @@ mod key_action;
 mod key_address;
 mod key_request;
 mod leak;
+mod ledger;
 mod membership;
 mod model;
 mod model_import;
@@ -49,6 +50,7 @@ mod second_factor;
 mod secret;
 mod session;
 mod setup;
+mod spend;
 mod tenant;
 mod usage;
 mod verification;
@@ -91,6 +93,7 @@ pub use leak::{
     GithubAlert, GithubVerdict, LeakListQuery, LeakLookup, LeakLookupAnswer, LeakReceived, LeakView,
     MAX_LOOKUP, ReportLeak, SecretView, SeenKey,
 };
+pub use ledger::{CorrectCharge, CorrectedView, LedgerListQuery, LedgerView, UsedView};
 pub use membership::{MemberListQuery, MemberView, MembershipView, PatchMembership};
 pub use model::{CreateModel, ModelListQuery, ModelView, PatchModel};
 pub use model_import::{ImportModels, ImportedModelView, ImportedModelsView, ModelImportAsked};
@@ -103,6 +106,10 @@ pub use patch::Patch;
 pub use price::{PriceBody, PriceVersionView};
 pub use problem::{FieldProblem, Problem};
 pub use provider::{CreateProvider, PatchProvider, ProviderView};
+pub use quota::{
+    BudgetLeftView, Estimate, Estimated, HoldListQuery, HoldView, SettleHold, SettleHoldByHand, SettledHoldView,
+    TokensLeft,
+};
 pub use request_log::{LogExportQuery, LogListQuery, LogStreamQuery, LoggedRequestView};
 pub use routing::{HostBody, RouteBody, RoutingView, SetRouting};
 pub use scan_rules::ScanRulesQuery;
@@ -111,6 +118,7 @@ pub use session::{
     Logout, MeView, MyTenant, Nothing, RefreshRequest, SessionView, TokenAnswer, TokenBody, TokenRequest,
 };
 pub use setup::{SetUp, SetUpAnswer};
+pub use spend::{SpendFigures, SpendItem, SpendQuery, SpendView};
 pub use tenant::{CreateTenant, PatchTenant, TenantView};
 pub use usage::{LatencyCounts, TenantUsageQuery, UsageCounts, UsagePoint, UsageQuery, UsageView};
 pub use verification::{LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};

@@ -18,6 +18,7 @@ mod path_seeds;
 mod permission_laws;
 mod permissions;
 mod prices;
+mod quotas;
 mod rates;
 mod routes;
 mod scan_rules;

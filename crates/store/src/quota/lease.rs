@@ -11,6 +11,8 @@ use crate::value::Value;
 use crate::{Store, StoreError};
 
 const IS_THERE: &str = "SELECT 1 AS found FROM budgets WHERE lineage_id = $1 AND period = $2 AND first_day = $3";
+const LOCK: &str = "SELECT leased_nano FROM budgets
+    WHERE lineage_id = $1 AND period = $2 AND first_day = $3 {for_update}";
 const SPENT: &str = "SELECT CAST(COALESCE(SUM(cost_nano), 0) AS BIGINT) AS spent FROM spend
     WHERE lineage_id = $1 AND day >= $2 AND day < $3";
 /// What a key has spent elsewhere before it came here; only a budget without a beginning knows of it.
@@ -180,6 +182,8 @@ async fn own(server: ServerId, place: &[Value; 3], tx: &mut Tx<'_>) -> Result<i6
 
 async fn true_up(server: ServerId, truth: &LeaseTruth, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let place = time_values(truth.lineage_id, truth.time);
+    // Whoever leases holds this lock to the end, also one of whom nobody has heard.
+    tx.query(LOCK, &place).await?;
     let beyond = truth.leased.as_nanos() - own(server, &place, tx).await?;
     if beyond != 0 {
         change(server, &place, beyond, tx).await?;

@@ -25,6 +25,7 @@ mod names;
 mod once;
 mod overview;
 mod posture;
+mod quota;
 mod request_log;
 mod rotation;
 mod routings;
@@ -230,6 +231,17 @@ on_both_engines! {
         other_than_the_expected_or_too_many_keys_make_no_job,
         of_the_exports_of_a_tenant_the_last_are_kept,
         what_a_job_has_sealed_is_taken_once_and_needs_its_key;
+    quota:
+        leases_at_once_never_exceed_the_budget,
+        what_was_charged_is_spent_once_and_leased_no_more,
+        what_a_server_really_has_leased_is_corrected,
+        a_budget_set_later_counts_what_was_spent_in_its_period,
+        what_is_leased_under_another_period_counts_while_it_shares_a_day,
+        a_server_that_was_killed_leaves_charges_holds_and_what_is_lost,
+        a_correction_is_a_row_and_budget_and_sums_follow,
+        spending_is_summed_up_by_whatever_is_asked,
+        the_ledger_is_paged_latest_first_and_each_filter_finds_its_rows,
+        periods_that_are_over_are_forgotten_and_can_be_summed_up_again;
     webhooks:
         every_field_of_a_webhook_comes_back,
         a_tenant_has_a_bounded_number_of_webhooks,

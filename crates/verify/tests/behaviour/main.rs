@@ -3,12 +3,14 @@
 
 mod batch;
 mod bounds;
+mod budgets;
 mod caching;
 mod explanation;
 mod flights;
 mod forgetting;
 mod last_use;
 mod limits;
+mod quotas;
 mod routings;
 mod source;
 mod stress;

@@ -9,13 +9,15 @@ use keystile_core::{
     Actor, ApiKey, ApplicationId, Ask, Change, Clock, Code, Digest, Environment, Grants, KeyFacts, KeyId,
     KeyLabel, Secret, TenantId, Timestamp,
 };
-use keystile_verify::{Bounds, KeySource, OneNode, Verdict, Verifier};
+use keystile_verify::{Bounds, Budgets, KeySource, OneNode, Verdict, Verifier};
 use tokio::task::JoinHandle;
 
+use crate::budgets::FakeBudgets;
 use crate::source::FakeSource;
 
 pub(crate) struct World {
     pub(crate) source: Arc<FakeSource>,
+    pub(crate) budgets: Arc<FakeBudgets>,
     pub(crate) clock: Arc<TurnableClock>,
     pub(crate) verifier: Arc<Verifier>,
 }
@@ -79,8 +81,11 @@ impl World {
         let clock = Arc::new(TurnableClock(AtomicI64::new(start_of_time().as_millis())));
         let port: Arc<dyn KeySource> = Arc::clone(&source) as _;
         let limiter = OneNode::new(Arc::clone(&clock) as _);
-        let verifier = Verifier::new(port, limiter, Arc::clone(&clock) as _, bounds);
-        Self { source, clock, verifier }
+        let budgets: Arc<FakeBudgets> = Arc::default();
+        let authority: Arc<dyn Budgets> = Arc::clone(&budgets) as _;
+        let clock_of_all: Arc<dyn Clock> = Arc::clone(&clock) as _;
+        let verifier = Verifier::with_budgets(port, limiter, authority, clock_of_all, bounds);
+        Self { source, budgets, clock, verifier }
     }
 
     /// A world in which keys `0..count` exist.

@@ -5,14 +5,16 @@ use std::net::IpAddr;
 use clap::{Args, value_parser};
 use keystile_core::limit::MAX_COUNT;
 use keystile_core::{ApplicationId, Code, CustomerId, Environment, Grant, Secret};
-use keystile_wire::{CheckView, LimitState, PermissionsAsked, VerifyAnswer, VerifyRequest};
+use keystile_wire::{
+    BudgetLeftView, CheckView, Estimate, LimitState, PermissionsAsked, TokensLeft, VerifyAnswer, VerifyRequest,
+};
 
 use super::Context;
 use crate::commands::input::{Given, given, secret_or_line};
 use crate::commands::output::{Form, Report};
 use crate::commands::record::listed;
 use crate::commands::table::fields;
-use crate::commands::words::environment;
+use crate::commands::words::{dollars, environment};
 use crate::failure::Failure;
 
 /// Asks a server whether a key may do something, here and now.
@@ -55,6 +57,12 @@ pub(super) struct Verify {
     /// How many requests it counts as against limits; 1 if nothing is said, and 0 asks without counting.
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u64).range(0..=MAX_COUNT))]
     cost: Option<u64>,
+    /// Tokens that the request will use at most; they are held until the hold is settled, or charged in full.
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u64).range(0..=MAX_COUNT))]
+    estimate_tokens: Option<u64>,
+    /// What the request will cost at most, in US dollars; it is held likewise.
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    estimate_usd: Option<f64>,
     /// Show every check that was made, also after the first that failed. Nothing is counted.
     #[arg(long)]
     explain: bool,
@@ -70,6 +78,9 @@ impl Verify {
     fn request(self, key: Secret) -> VerifyRequest {
         let permissions =
             if self.permissions.is_empty() { None } else { Some(PermissionsAsked::List(self.permissions)) };
+        let is_estimated = self.estimate_tokens.is_some() || self.estimate_usd.is_some();
+        let estimate = Estimate { tokens: self.estimate_tokens, cost_usd: self.estimate_usd };
+        let estimate = is_estimated.then_some(estimate);
         VerifyRequest {
             key,
             environment: self.environment,
@@ -79,7 +90,7 @@ impl Verify {
             ip: self.ip,
             model: self.model,
             cost: self.cost,
-            estimate: None,
+            estimate,
             explain: self.explain,
         }
     }
@@ -115,7 +126,13 @@ fn facts(answer: &VerifyAnswer<'_>) -> String {
     let scopes = answer.scopes.as_deref();
     push("permissions", scopes.map(|scopes| listed(scopes.iter().map(Grant::as_str), "none")));
     push("expires", answer.expires_at.map(|at| at.to_string()));
+    push("hold", answer.hold_id.map(|id| id.to_string()));
+    push("settle by", answer.hold_deadline_at.map(|at| at.to_string()));
     pairs.extend(answer.limits.iter().map(|limit| ("left", left(limit))));
+    let tokens = |left: TokensLeft| format!("{} of {} tokens a minute", left.remaining, left.limit);
+    pairs.extend(answer.tokens.map(|left| ("left", tokens(left))));
+    let money = |left: BudgetLeftView| format!("${} of ${}", left.remaining_usd, left.max_usd);
+    pairs.extend(answer.budget.map(|left| ("left", money(left))));
     fields(&pairs)
 }
 
