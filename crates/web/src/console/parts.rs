@@ -4,11 +4,11 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
+use keystile_core::llm::ImportOutcome;
 use keystile_core::{
     ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Model, NanoUsd, PicoUsd, Provider, Role,
     Timestamp, TrustLevel, Webhook,
 };
-use keystile_manage::ImportOutcome;
 
 use super::words;
 

@@ -1,11 +1,11 @@
 //! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
 
+use keystile_core::llm::ImportOutcome;
 use keystile_core::quota::{Basis, LedgerKind, Origin, SpendBy};
 use keystile_core::{
     DeliveryState, Encoding, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource,
     LeakState, LogFace, LogRequests, OnLeak, Protocol, Role, TrustLevel, WebhookEvent, WhyDisabled,
 };
-use keystile_manage::ImportOutcome;
 
 /// A word for people.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use keystile_core::HoldId;
 use keystile_core::quota::OpenHold;
-use keystile_manage::{Names, Right};
+use keystile_manage::{Caller, Names, Right};
 use keystile_wire::{HoldListQuery, SettleHoldByHand};
 
 use crate::api::holds::settled_by_hand;
@@ -72,14 +72,14 @@ fn most(hold: &OpenHold) -> String {
 #[template(path = "llm/hold_settle.html")]
 struct Ask {
     shell: Shell,
-    id: HoldId,
+    hold: OpenHold,
     typed: Fields,
     wrong: Wrong,
 }
 
 impl Ask {
     fn path(&self) -> String {
-        self.shell.path(&format!("holds/{}/settle", self.id))
+        self.shell.path(&format!("holds/{}/settle", self.hold.id))
     }
 
     fn back(&self) -> String {
@@ -88,9 +88,13 @@ impl Ask {
 }
 
 /// Asks what was used, and why somebody settles it in another's place.
-async fn ask(Inside { caller, shell }: Inside, PathId(id): PathId<HoldId>) -> Answer {
-    caller.require(Right::CorrectSpend)?;
-    page(&Ask { shell, id, typed: Fields::default(), wrong: Wrong::default() })
+async fn ask(
+    State(app): State<App>,
+    Inside { caller, shell }: Inside,
+    PathId(id): PathId<HoldId>,
+) -> Answer {
+    let hold = open(&app, &caller, id).await?;
+    page(&Ask { shell, hold, typed: Fields::default(), wrong: Wrong::default() })
 }
 
 /// Settles it.
@@ -100,7 +104,7 @@ async fn settle(
     PathId(id): PathId<HoldId>,
     Form(typed): Form,
 ) -> Answer {
-    caller.require(Right::CorrectSpend)?;
+    let hold = open(&app, &caller, id).await?;
     let settled = match said(&typed) {
         Ok(request) => settled_by_hand(&app, &caller, id, &request).await.map(drop),
         Err(problem) => Err(problem),
@@ -109,9 +113,16 @@ async fn settle(
         Ok(()) => go_to(&shell.path("holds?told=hold-settled"), shell.surroundings),
         Err(problem) => {
             let wrong = Wrong::mendable(problem)?;
-            unprocessable(&Ask { shell, id, typed, wrong })
+            unprocessable(&Ask { shell, hold, typed, wrong })
         }
     }
+}
+
+/// A hold that is open, for somebody who may settle it.
+async fn open(app: &App, caller: &Caller, id: HoldId) -> Answer<OpenHold> {
+    caller.require(Right::CorrectSpend)?;
+    written(app, caller).await?;
+    Ok(app.control.open_hold(caller, id).await?)
 }
 
 fn said(typed: &Fields) -> Answer<SettleHoldByHand> {

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use askama::Template;
 use axum::extract::State;
+use keystile_core::llm::{ImportOutcome, ModelSource};
 use keystile_core::{Invalid, Model};
-use keystile_manage::{Caller, ImportOutcome, ImportedModel, ImportedModels, Right};
-use keystile_wire::{ImportModels, ModelListQuery, ModelTableSource};
+use keystile_manage::{Caller, ImportedModel, ImportedModels, Right};
+use keystile_wire::{ImportModels, ModelListQuery};
 use serde_json::{Map, Value};
 
 use super::super::{Choice, price, providers};
@@ -23,8 +24,6 @@ use crate::state::App;
 
 /// What the form shows a rule for.
 const SHOWN: &[&str] = &["provider_id", "source", "table", "litellm_provider", "names"];
-/// As the API names the source that has a table with it.
-const LITELLM: &str = "litellm";
 
 #[derive(Template)]
 #[template(path = "llm/import.html")]
@@ -79,15 +78,11 @@ impl Preview {
         self.rows.iter().any(Row::is_taken)
     }
 
-    fn count(&self, outcome: ImportOutcome) -> usize {
-        self.rows.iter().filter(|row| row.outcome == outcome).count()
-    }
-
     /// What would come of it, in a sentence.
     fn told(&self) -> String {
-        let [made, changed, same, kept] =
-            [ImportOutcome::Made, ImportOutcome::Changed, ImportOutcome::Unchanged, ImportOutcome::Kept]
-                .map(|outcome| self.count(outcome));
+        let count = |outcome| self.rows.iter().filter(|row| row.outcome == outcome).count();
+        let (made, changed) = (count(ImportOutcome::Made), count(ImportOutcome::Changed));
+        let (same, kept) = (count(ImportOutcome::Unchanged), count(ImportOutcome::Kept));
         format!(
             "{made} new, {changed} to be changed, {same} the same already, {kept} something else and left as they are."
         )
@@ -187,7 +182,7 @@ async fn carry_out(app: &App, caller: &Caller, request: ImportModels) -> Answer<
 }
 
 fn request(typed: &Fields, table: Option<Map<String, Value>>) -> ImportModels {
-    let source = if is_from_file(typed) { ModelTableSource::Litellm } else { ModelTableSource::Builtin };
+    let source = if is_from_file(typed) { ModelSource::Litellm } else { ModelSource::Builtin };
     ImportModels {
         provider_id: typed.text("provider_id").to_owned(),
         source,
@@ -200,7 +195,7 @@ fn request(typed: &Fields, table: Option<Map<String, Value>>) -> ImportModels {
 }
 
 fn is_from_file(typed: &Fields) -> bool {
-    typed.text("source") == LITELLM
+    typed.text("source") == ModelSource::Litellm.as_str()
 }
 
 /// The table that was pasted; none if that which comes with Keystile is meant.
@@ -225,6 +220,8 @@ fn narrowed(mut table: Map<String, Value>, imported: &ImportedModels) -> Answer<
 mod tests {
     use super::*;
 
+    const LITELLM: &str = ModelSource::Litellm.as_str();
+
     #[test]
     fn what_comes_with_keystile_needs_no_table_and_a_file_does() {
         assert_eq!(table(&Fields::from([("source", "builtin"), ("table", "{")])), Ok(None));
@@ -238,7 +235,7 @@ mod tests {
     fn a_request_says_what_the_form_does() {
         let fields = [("provider_id", "p"), ("source", "builtin"), ("litellm_provider", "azure")];
         let said = request(&Fields::from(fields), None);
-        assert_eq!((said.source, said.litellm_provider), (ModelTableSource::Builtin, None));
+        assert_eq!((said.source, said.litellm_provider), (ModelSource::Builtin, None));
         assert_eq!((said.overwrite, said.dry_run), (Some(false), None));
         let fields = [("source", LITELLM), ("litellm_provider", "azure"), ("overwrite", "yes")];
         let said = request(&Fields::from(fields), Some(Map::new()));
