@@ -2,6 +2,7 @@
 
 use keystile_testkit::browser::Browser;
 use keystile_testkit::scene::Scene;
+use keystile_testkit::wait::until;
 use serde_json::Value;
 
 use crate::world::KEYSTILE;
@@ -82,7 +83,7 @@ async fn spending_is_drawn_day_by_day_and_a_file_is_read_into_the_form_of_an_imp
     assert!(series["spent"].as_array().unwrap().iter().all(|spent| spent.as_f64().unwrap() > 0.0), "{series}");
 
     browser.open(&scene.page("models/import"));
-    browser.css("[value=litellm]").click();
+    browser.script("document.querySelector('[value=litellm]').click()", &[]);
     browser.css("#file").wait();
     let choose = "const input = document.getElementById('file');
         const files = new DataTransfer();
@@ -91,7 +92,7 @@ async fn spending_is_drawn_day_by_day_and_a_file_is_read_into_the_form_of_an_imp
         input.dispatchEvent(new Event('change', { bubbles: true }));
         return input.form.elements.table.value";
     browser.script(choose, &[]);
-    keystile_testkit::wait::until("the content of the file", || {
+    until("the content of the file", || {
         (browser.css("#table").property("value") == "{\"m\": {}}").then_some(())
     });
 }

@@ -6,8 +6,8 @@ use askama::FastWritable;
 use askama::filters::HtmlSafe;
 use keystile_core::llm::ImportOutcome;
 use keystile_core::{
-    ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Model, NanoUsd, PicoUsd, Provider, Role,
-    Timestamp, TrustLevel, Webhook,
+    ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Model, NanoUsd, PicoUsd, Provider,
+    Role, Timestamp, TrustLevel, Webhook,
 };
 
 use super::words;

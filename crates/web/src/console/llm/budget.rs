@@ -89,7 +89,7 @@ mod tests {
             ends_at: None,
         };
         let known = Budget::of(&key(), &Room { tokens: None, budget: Some(budget) }, NOW).unwrap();
-        assert_eq!((known.spent.as_str(), known.held.as_str(), known.left.as_str()), ("$7.00", "$4.00", "$0.00"));
+        assert_eq!([&*known.spent, &*known.held, &*known.left], ["$7.00", "$4.00", "$0.00"]);
         assert!(known.has_held && known.is_used_up);
     }
 

@@ -41,7 +41,7 @@ struct Wanted {
 impl Wanted {
     /// The days: the first, and the first that is not asked for.
     fn days(&self, now: Timestamp) -> Answer<(Day, Day)> {
-        let day = |field, text: &Option<String>| {
+        let day = |field: &str, text: &Option<String>| {
             let day = text.as_deref().map(str::parse::<Day>).transpose();
             day.map_err(|invalid| invalid.at(field))
         };

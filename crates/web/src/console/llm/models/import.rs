@@ -80,7 +80,7 @@ impl Preview {
 
     /// What would come of it, in a sentence.
     fn told(&self) -> String {
-        let count = |outcome| self.rows.iter().filter(|row| row.outcome == outcome).count();
+        let count = |outcome: ImportOutcome| self.rows.iter().filter(|row| row.outcome == outcome).count();
         let (made, changed) = (count(ImportOutcome::Made), count(ImportOutcome::Changed));
         let (same, kept) = (count(ImportOutcome::Unchanged), count(ImportOutcome::Kept));
         format!(
@@ -204,7 +204,8 @@ fn table(typed: &Fields) -> Result<Option<Map<String, Value>>, Invalid> {
         return Ok(None);
     }
     let read = serde_json::from_str(typed.text("table"));
-    read.map(Some).map_err(|error| Invalid::new("table", format!("must be the JSON object of that file: {error}")))
+    let broken = |error: serde_json::Error| format!("must be the JSON object of that file: {error}");
+    read.map(Some).map_err(|error| Invalid::new("table", broken(error)))
 }
 
 /// What the table says of these models alone: all that has to be sent again.
