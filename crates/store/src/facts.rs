@@ -20,7 +20,8 @@ const SIZES: [usize; 4] = [1, 8, 64, 256];
 const SELECT: &str = "SELECT k.digest, k.id, k.tenant_id, k.application_id, k.customer_id, k.environment, k.kind,
     k.issued_to_service, k.issued_to_user_id, k.allowed_models, k.source_id, k.trust_level, k.scopes, k.allowed_ips,
     k.metadata, k.enabled, k.blocked_reason, k.revoked_at, k.deleted_at, k.expires_at, k.lineage_id, k.tpm_limit,
-    k.max_budget_nano_usd, k.budget_period, k.rpm_limit, k.rate_limits, c.rpm_limit, c.rate_limits, a.rpm_limit, a.rate_limits, t.rpm_limit, t.rate_limits,
+    k.max_budget_nano_usd, k.budget_period, k.rpm_limit, k.rate_limits, c.rpm_limit,
+    c.rate_limits, a.rpm_limit, a.rate_limits, t.rpm_limit, t.rate_limits,
     t.log_requests
     FROM api_keys k
     JOIN tenants t ON t.id = k.tenant_id

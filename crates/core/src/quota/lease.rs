@@ -22,7 +22,8 @@ pub struct LeaseAsk {
     pub wanted: NanoUsd,
     /// What of its lease the server gives back together with this, whatever it is answered.
     pub returned: NanoUsd,
-    /// What it has charged beyond its leases and not written yet. It counts as spent.
+    /// What it has charged beyond its leases and not written yet, and what requests may cost that began when there was no budget. It counts
+    /// as spent.
     pub debt: NanoUsd,
 }
 

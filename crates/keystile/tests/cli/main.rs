@@ -18,6 +18,7 @@ mod scan_rules;
 mod server;
 mod settings;
 mod setup;
+mod spending;
 mod tenancy;
 mod terminal;
 mod webhooks;

@@ -89,7 +89,7 @@ fn read_sum(by: SpendBy, mut row: Row) -> Read<SpendSum> {
     let name = row.text("name")?;
     let name = match by {
         SpendBy::Day => {
-            let number = name.parse().map_err(|_| StoreError::Corrupt("a day is no number".to_owned()))?;
+            let number = name.parse::<i64>().map_err(|_| StoreError::Corrupt("a day is no number".to_owned()))?;
             day(number)?.to_string()
         }
         SpendBy::Key | SpendBy::Customer | SpendBy::Application | SpendBy::Model => name,

@@ -40,10 +40,11 @@ pub(super) struct Inner {
     holds: HashMap<HoldId, Box<Held>>,
     /// Holds that were written as open and are given back.
     released: Vec<HoldId>,
+    /// What requests without a budget may cost, and did cost and is not written: it bears on a budget that is set meanwhile.
+    apart: i64,
     /// What those who wait for a lease need at least.
     waiting: i64,
     pace: Pace,
-    used_at: u64,
 }
 
 /// Who pays from which budget.
@@ -223,6 +224,9 @@ impl Inner {
                 return Taking::Refused(Refusal::Plain(Code::EnforcementUnavailable));
             }
         }
+        if budget.is_none() {
+            self.apart = self.apart.saturating_add(amount.cost().as_nanos());
+        }
         let taken_at = bid.tokens.map(|_| self.tokens.take(amount.tokens));
         let hold = OpenHold {
             id,
@@ -239,16 +243,16 @@ impl Inner {
         let millis = u64::try_from(bid.deadline.as_millis()).unwrap_or(u64::MAX);
         let held = Held { hold, taken_at, deadline: now.saturating_add(millis), is_written: false };
         self.holds.insert(id, Box::new(held));
-        self.used_at = now;
         Taking::Held(Opened { id, units, is_news: !std::mem::replace(&mut self.is_active, true) })
     }
 
     /// A hold that another process has opened and that goes on here. Tells whether the account has to be noted as active.
-    pub(super) fn adopt(&mut self, hold: OpenHold, deadline: u64, now: u64) -> bool {
+    pub(super) fn adopt(&mut self, hold: OpenHold, deadline: u64) -> bool {
         if let Some(time) = hold.budget {
             self.pocket_named(time).purse.adopt(hold.cost);
+        } else {
+            self.apart = self.apart.saturating_add(hold.cost.as_nanos());
         }
-        self.used_at = now;
         let held = Held { taken_at: None, deadline, is_written: true, hold };
         self.holds.insert(held.hold.id, Box::new(held));
         !std::mem::replace(&mut self.is_active, true)
@@ -259,6 +263,7 @@ impl Inner {
         let Payer { tenant_id, key_id, lineage_id, budget } = payer;
         let ahead = self.pace.ahead(LEASE_SECONDS, moment.now).as_nanos();
         let wanted = shortage.wanted.as_nanos().max(self.waiting).max(ahead);
+        let apart = self.apart;
         let pocket = self.pocket(budget, moment);
         let returned = pocket.begin_asking(budget.max);
         let free = pocket.purse.free().as_nanos();
@@ -272,7 +277,7 @@ impl Inner {
             least: beyond(shortage.least.as_nanos()),
             wanted: beyond(wanted),
             returned,
-            debt: pocket.purse.debt(),
+            debt: NanoUsd::from_nanos(pocket.purse.debt().as_nanos().saturating_add(apart)),
         }
     }
 
@@ -309,7 +314,10 @@ impl Inner {
         let cost = cost.unwrap_or(held.hold.cost).max(NanoUsd::ZERO);
         let charge = match held.hold.budget {
             Some(time) => self.pocket_named(time).purse.settle(held.hold.cost, cost),
-            None => Charge { cost, from_lease: NanoUsd::ZERO },
+            None => {
+                self.apart = self.apart - held.hold.cost.as_nanos() + cost.as_nanos();
+                Charge { cost, from_lease: NanoUsd::ZERO }
+            }
         };
         self.pace.note(charge.cost);
         Some((held, charge))
@@ -322,6 +330,8 @@ impl Inner {
         if let Some(time) = held.hold.budget {
             // Nothing is charged.
             let _nothing = self.pocket_named(time).purse.settle(held.hold.cost, NanoUsd::ZERO);
+        } else {
+            self.apart -= held.hold.cost.as_nanos();
         }
         if held.is_written {
             self.released.push(id);
@@ -339,10 +349,13 @@ impl Inner {
 
     /// A charge was written.
     pub(super) fn note_written(&mut self, budget: Option<BudgetTime>, charge: Charge) {
-        if let Some(time) = budget
-            && let Some(pocket) = self.pocket_of(time)
-        {
-            pocket.note_written(charge);
+        match budget {
+            None => self.apart -= charge.cost.as_nanos(),
+            Some(time) => {
+                if let Some(pocket) = self.pocket_of(time) {
+                    pocket.note_written(charge);
+                }
+            }
         }
     }
 
@@ -435,6 +448,7 @@ impl Inner {
         let is_settled = self.holds.is_empty()
             && self.released.is_empty()
             && self.waiting == 0
+            && self.apart == 0
             && self.pockets.iter().all(Pocket::is_settled);
         self.is_active = !is_settled;
         self.is_active

@@ -187,7 +187,7 @@ impl Quota {
         let Moment { at, now } = self.moment();
         let (id, left) = (hold.id, hold.deadline_at.as_millis().saturating_sub(at.as_millis()));
         let deadline = now.saturating_add(u64::try_from(left).unwrap_or(0));
-        let is_news = account.lock().adopt(hold, deadline, now);
+        let is_news = account.lock().adopt(hold, deadline);
         self.queue.take_place();
         self.hand_over(id, account);
         if is_news {

@@ -241,6 +241,20 @@ async fn a_lowered_budget_counts_what_is_spent_and_held_and_no_more_than_that_is
 }
 
 #[tokio::test]
+async fn a_budget_that_is_set_counts_what_requests_under_way_may_cost() {
+    let world = World::with_keys(1);
+    world.change(0, |facts| limited(facts, Some(1_000), None));
+    let (open, done) = (world.hold(&money(600)).await.unwrap(), world.hold(&money(100)).await.unwrap());
+    done.settle(settled(50, 1));
+    world.change(0, |facts| limited(facts, Some(1_000), Some((1_000, BudgetPeriod::Day))));
+    assert_eq!(world.hold(&money(351)).await.unwrap_err().code(), Code::BudgetExhausted);
+    world.hold(&money(350)).await.unwrap().release();
+    open.settle(settled(200, 1));
+    world.written().await;
+    assert_eq!(world.charged(), 250);
+}
+
+#[tokio::test]
 async fn another_period_counts_what_is_held_under_the_one_before() {
     let world = with_a_dollar();
     let open = world.hold(&money(DOLLAR / 2)).await.unwrap();

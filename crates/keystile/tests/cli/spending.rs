@@ -1,0 +1,52 @@
+//! `keystile spend`, `ledger` and `holds`.
+
+use serde_json::Value;
+
+use crate::run::{Ran, ran, ran_with_input};
+use crate::server::Server;
+
+fn asked(server: &Server, command: &str, arguments: &[&str]) -> Ran {
+    ran(&mut server.ask(command, arguments))
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn what_is_held_is_settled_by_hand_and_what_was_charged_is_corrected() {
+    let server = Server::start("spending");
+    for (command, arguments, said) in [
+        ("spend", &[][..], "Nothing was spent"),
+        ("ledger", &["list"][..], "Nothing like that"),
+        ("holds", &["list"][..], "Nothing is held"),
+    ] {
+        let none = asked(&server, command, arguments);
+        assert!(none.status == Some(0) && none.notes.contains(said), "{none:?}");
+    }
+    let create = ["create", "agents", "--max-budget-usd", "1", "--budget-period", "day"];
+    let secret = asked(&server, "keys", &create).ok();
+    let verify = ["verify", "--model", "gpt-4o", "--estimate-usd", "0.75", "--json"];
+    let held = json(&ran_with_input(&mut server.keys(&verify), &secret).ok());
+    let hold = held["hold_id"].as_str().unwrap();
+    let refused = ran_with_input(&mut server.keys(&["verify", "--estimate-usd", "0.5"]), &secret);
+    assert_eq!((refused.status, refused.out.lines().next()), (Some(1), Some("budget_exhausted")));
+    let listed = asked(&server, "holds", &["list"]).ok();
+    assert!(listed.contains(hold) && listed.contains("$0.7500") && listed.contains("gpt-4o"), "{listed}");
+
+    let settle = ["settle", hold, "--cost-usd", "0.25", "--reason", "the worker died"];
+    let settled = asked(&server, "holds", &settle);
+    assert!(settled.notes.contains("$0.2500 of $0.7500 is charged"), "{settled:?}");
+    let again = asked(&server, "holds", &settle);
+    assert!(again.status == Some(2) && again.notes.contains("hold_over"), "{again:?}");
+
+    let ledger = json(&asked(&server, "ledger", &["list", "--model", "gpt-4o", "--json"]).ok());
+    let row = ledger["data"][0]["id"].as_str().unwrap();
+    let correct = ["correct", row, "--amount-usd", "0.1", "--reason", "billed less"];
+    let corrected = asked(&server, "ledger", &correct);
+    assert!(corrected.notes.contains("$0.1000 is charged, -$0.1500 by this row"), "{corrected:?}");
+    let rows = asked(&server, "ledger", &["list", "--kind", "correction"]).ok();
+    assert!(rows.contains("-$0.1500"), "{rows}");
+    let spent = asked(&server, "spend", &["--by", "model", "--from", "1d"]).ok();
+    assert!(spent.contains("gpt-4o") && spent.contains("$0.1000"), "{spent}");
+}
