@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use keystile_core::{Actor, Delivery, Job, LoggedRequest, SealedEntry, StoredEvent};
+use keystile_core::llm::PriceVersion;
+use keystile_core::quota::{LedgerEntry, OpenHold, SpendBy, SpendSum};
+use keystile_core::{Actor, Delivery, Job, LoggedRequest, Model, SealedEntry, StoredEvent};
 use keystile_measure::SPANS;
 use tracing::instrument;
 
@@ -85,6 +87,75 @@ impl ControlPlane {
         Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
     }
 
+    /// What those are called who provide these models of the tenant.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_models(&self, caller: &Caller, models: &[Model]) -> Result<Names, Refused> {
+        caller.require(Right::ReadTenant)?;
+        let own = models.iter().filter(|model| model.tenant_id == caller.tenant_id);
+        let ids: BTreeSet<String> = own.map(|model| model.provider_id.to_string()).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
+    /// What those are called who have set these prices of a model of the tenant.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadTenant`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_prices(&self, caller: &Caller, prices: &[PriceVersion]) -> Result<Names, Refused> {
+        caller.require(Right::ReadTenant)?;
+        let ids: BTreeSet<String> = prices.iter().map(|price| price.set_by.to_string()).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
+    /// What the keys, customers or applications are called now that spending of the tenant is told by; of models and days nothing is
+    /// looked for, as they are their own names.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadSpend`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_spend(
+        &self,
+        caller: &Caller,
+        by: SpendBy,
+        sums: &[SpendSum],
+    ) -> Result<Names, Refused> {
+        caller.require(Right::ReadSpend)?;
+        let ids: BTreeSet<String> = match by {
+            SpendBy::Key | SpendBy::Customer | SpendBy::Application => {
+                sums.iter().filter_map(|sum| sum.name.clone()).collect()
+            }
+            SpendBy::Model | SpendBy::Day => BTreeSet::new(),
+        };
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
+    /// What the keys, applications, customers and providers in these rows of the tenant's ledger are called now, and those who corrected or settled something.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadSpend`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_ledger(&self, caller: &Caller, rows: &[LedgerEntry]) -> Result<Names, Refused> {
+        caller.require(Right::ReadSpend)?;
+        let own = rows.iter().filter(|row| row.whose.tenant_id == caller.tenant_id);
+        let ids: BTreeSet<String> = own.flat_map(things_in_row).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
+    /// What the keys are called now that these holds of the tenant are for.
+    ///
+    /// # Errors
+    /// Without [`Right::ReadSpend`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn names_in_holds(&self, caller: &Caller, holds: &[OpenHold]) -> Result<Names, Refused> {
+        caller.require(Right::ReadSpend)?;
+        let own = holds.iter().filter(|hold| hold.whose.tenant_id == caller.tenant_id);
+        let ids: BTreeSet<String> = own.map(|hold| hold.whose.key_id.to_string()).collect();
+        Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
+    }
+
     /// What the key and the application of an event of the tenant are called now, be they there or deleted.
     ///
     /// # Errors
@@ -111,6 +182,16 @@ impl ControlPlane {
         let ids: BTreeSet<String> = own.map(|delivery| delivery.key_id.to_string()).collect();
         Ok(Names(self.store.names(caller.tenant_id, ids.into_iter().collect()).await?))
     }
+}
+
+/// The ids of what a row of the ledger tells of that has a name in its tenant.
+fn things_in_row(row: &LedgerEntry) -> impl Iterator<Item = String> {
+    let key = Some(row.whose.key_id.to_string());
+    let application = Some(row.whose.application_id.to_string());
+    let customer = row.whose.customer_id.map(|id| id.to_string());
+    let provider = row.provider_id.map(|id| id.to_string());
+    let by = row.by.map(|by| by.to_string());
+    [key, application, customer, provider, by].into_iter().flatten()
 }
 
 fn whole(id: &str) -> &str {

@@ -15,6 +15,7 @@ use crate::touched::Touched;
 use crate::{Caller, Committed, Conflict, ControlPlane, Refused, Right};
 
 const ENTRY: Refused = Refused::NotFound("row of the ledger");
+const HOLD: Refused = Refused::NotFound("hold");
 
 /// Which rows of the ledger to list.
 pub type LedgerQuery = LedgerFilter;
@@ -44,6 +45,16 @@ impl ControlPlane {
         Ok(self.store.open_holds(caller.tenant_id, key_id, page).await?)
     }
 
+    /// One hold of the caller's tenant, if it is open, as far as that is written down.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is not open, or another tenant's; without [`Right::ReadSpend`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn open_hold(&self, caller: &Caller, id: HoldId) -> Result<OpenHold, Refused> {
+        caller.require(Right::ReadSpend)?;
+        self.store.open_hold(caller.tenant_id, id).await?.ok_or(HOLD)
+    }
+
     /// A page of what the caller's tenant was charged, latest first, as far as that is written down.
     ///
     /// # Errors
@@ -57,6 +68,16 @@ impl ControlPlane {
     ) -> Result<Vec<LedgerEntry>, Refused> {
         caller.require(Right::ReadSpend)?;
         Ok(self.store.ledger(caller.tenant_id, query, page).await?)
+    }
+
+    /// One row of what the caller's tenant was charged.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] for one that is unknown or another tenant's; without [`Right::ReadSpend`].
+    #[instrument(target = SPANS, skip_all)]
+    pub async fn ledger_entry(&self, caller: &Caller, id: LedgerId) -> Result<LedgerEntry, Refused> {
+        caller.require(Right::ReadSpend)?;
+        self.store.ledger_entry(caller.tenant_id, id).await?.ok_or(ENTRY)
     }
 
     /// What the caller's tenant has spent on requests that began in these days, as far as that is written down: the sums, and their sum.

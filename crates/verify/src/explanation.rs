@@ -32,7 +32,15 @@ impl Verifier {
         if Presented::parse(presented).is_err() {
             return Ok(None);
         }
-        match self.fills.find(&Digest::of(presented.as_bytes())).await {
+        self.key_held(Digest::of(presented.as_bytes())).await
+    }
+
+    /// The key whose text has this digest, as [`Self::key_of`] finds it.
+    ///
+    /// # Errors
+    /// When it cannot be read now.
+    pub async fn key_held(&self, digest: Digest) -> Result<Option<Arc<CachedKey>>, SourceUnavailable> {
+        match self.fills.find(&digest).await {
             Landing::Found(key) => Ok(Some(key)),
             Landing::Absent => Ok(None),
             Landing::Overtaken | Landing::Unavailable => Err(SourceUnavailable),

@@ -8,7 +8,7 @@ use crate::console_places::Needs::{self, Maker, Member, Nothing, Person};
 use crate::console_places::Role::{self, Admin, Developer, Owner, Viewer};
 use crate::console_places::{ACCOUNT, ROWS, SIGN_OUT, row};
 use crate::leak_intake::leaked;
-use crate::matrix::a_webhook;
+use crate::matrix::{a_provider, a_webhook, holds};
 use crate::seat::Seat;
 use crate::tenancy::PASSWORD;
 use crate::world::{World, as_key, text};
@@ -81,6 +81,10 @@ impl House {
         let key = make("/api-keys", json!({ "name": "Subject key" })).await;
         let customer = make("/customers", json!({ "name": "Subject Inc." })).await;
         let webhook = make("/webhooks", a_webhook()).await;
+        let provider = make("/providers", a_provider()).await;
+        let model = make("/models", json!({ "provider_id": provider, "name": "subject" })).await;
+        let [_, hold] = holds(&world.http, &world.keys(), &world.owner).await;
+        let charges = world.read(&format!("{}/ledger?limit=1", world.tenant())).await;
         let application = make("/applications", json!({ "name": "Subject shop" })).await;
         let invitation =
             make("/invitations", json!({ "email": "invited@example.com", "role": "viewer" })).await;
@@ -104,6 +108,10 @@ impl House {
             ("job_id", job),
             ("leak_id", leak),
             ("webhook_id", webhook),
+            ("provider_id", provider),
+            ("model_id", model),
+            ("hold_id", hold),
+            ("ledger_id", text(&charges["data"][0], "id").to_owned()),
             ("log_id", text(&log["data"][0], "id").to_owned()),
             ("entity_type", "subject".to_owned()),
             ("entity_id", "the-subject".to_owned()),
@@ -337,6 +345,10 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
         ("job_id", "job_01J00000000000000000000009"),
         ("leak_id", "leak_01J00000000000000000000009"),
         ("log_id", "log_01J00000000000000000000009"),
+        ("provider_id", "prv_01J00000000000000000000009"),
+        ("model_id", "mdl_01J00000000000000000000009"),
+        ("hold_id", "hld_01J00000000000000000000009"),
+        ("ledger_id", "led_01J00000000000000000000009"),
         ("entity_id", "no-subject"),
     ];
     let thing = |name: &str| house.things.iter().find(|(own, _)| *own == name).unwrap().1.clone();

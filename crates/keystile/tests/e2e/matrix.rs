@@ -146,7 +146,7 @@ pub(crate) async fn calls_in_a_tenant(world: &World) -> Vec<Call> {
 }
 
 /// A hold that is settled, and one that is open.
-async fn holds(http: &Http, keys: &str, owner: &str) -> [String; 2] {
+pub(crate) async fn holds(http: &Http, keys: &str, owner: &str) -> [String; 2] {
     let body = json!({ "name": "estimating", "scopes": ["keystile.keys:verify"] });
     let asker = http.json("POST", keys, owner, &body).await.expect(201);
     let credential = format!("ApiKey {}", text(&asker, "secret"));

@@ -69,5 +69,8 @@ async fn the_scene_has_keys_in_every_state_and_a_past() {
     assert_eq!((count("/memberships").await, count("/invitations").await), (5, 3));
     assert_eq!((count("/applications").await, count("/customers").await), (3, 8));
     assert_eq!(count("/permissions").await, 10);
+    assert_eq!((count("/providers").await, count("/models").await), (2, 4));
+    assert!((count("/spend?by=key").await, count("/spend?by=day").await) >= (3, 20));
+    assert!((count("/ledger").await, count("/holds").await) >= (10, 1));
     assert!(count("/audit?limit=200").await > 100);
 }

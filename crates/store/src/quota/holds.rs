@@ -32,6 +32,17 @@ impl Store {
         self.read((sql, values), |(sql, values), tx| Box::pin(read(sql, values, tx))).await
     }
 
+    /// One hold of a tenant, if it was open when its server last wrote.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn open_hold(&self, tenant_id: TenantId, id: HoldId) -> Result<Option<OpenHold>, StoreError> {
+        let sql = format!("SELECT {HOLD} FROM holds WHERE tenant_id = $1 AND id = $2");
+        let args = (sql, vec![Value::text(tenant_id), Value::text(id)]);
+        let found = self.read(args, |(sql, values), tx| Box::pin(read(sql, values, tx))).await?;
+        Ok(found.into_iter().next())
+    }
+
     /// Forgets some periods that ended before `day` and of which nothing is leased; tells how many, so that it can be called again
     /// until there are none. What was spent in them can be summed up again.
     ///

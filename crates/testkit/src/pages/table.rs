@@ -11,7 +11,8 @@ pub struct Page {
     /// Who sees it.
     pub who: Who,
     /// Where it is. `{tenant}`, `{key}`, `{blocked}`, `{revoked}` and `{leaked}` (other keys), `{application}`, `{customer}`,
-    /// `{event}`, `{job}`, `{leak}`, `{log}` (a request in the log), `{webhook}` and `{failing}` (another webhook) stand for those of the scene.
+    /// `{event}`, `{job}`, `{leak}`, `{log}` (a request in the log), `{webhook}` and `{failing}` (another webhook), `{llm}` (a key for language
+    /// models), `{provider}`, `{model}` and `{unpriced}` (another model), `{charge}` and `{hold}` stand for those of the scene.
     pub path: &'static str,
     /// What it is answered with.
     pub status: u16,
@@ -109,6 +110,36 @@ pub const PAGES: &[Page] = &[
     page("members", Who::Owner, "/console/{tenant}/members"),
     page("members-invitations", Who::Owner, "/console/{tenant}/members/invitations"),
     page("members-invite", Who::Owner, "/console/{tenant}/members/invite"),
+    page("llm-keys", Who::Owner, "/console/{tenant}/llm-keys"),
+    page("llm-keys-none-found", Who::Owner, "/console/{tenant}/llm-keys?q=there-is-none"),
+    page("llm-key", Who::Owner, "/console/{tenant}/keys/{llm}"),
+    page("llm-key-new", Who::Owner, "/console/{tenant}/keys/new?kind=virtual_llm"),
+    page("models", Who::Owner, "/console/{tenant}/models"),
+    page("models-none-found", Who::Owner, "/console/{tenant}/models?q=there-is-none"),
+    page("models-import", Who::Owner, "/console/{tenant}/models/import?provider_id={provider}"),
+    Page {
+        then: preview_import,
+        ..page("models-import-preview", Who::Owner, "/console/{tenant}/models/import")
+    },
+    page("model-new", Who::Owner, "/console/{tenant}/models/new?provider_id={provider}"),
+    page("model", Who::Owner, "/console/{tenant}/models/{model}"),
+    page("model-unpriced", Who::Owner, "/console/{tenant}/models/{unpriced}"),
+    page("model-edit", Who::Owner, "/console/{tenant}/models/{model}/edit"),
+    page("model-delete", Who::Owner, "/console/{tenant}/models/{model}/delete"),
+    page("providers", Who::Owner, "/console/{tenant}/providers"),
+    page("provider-new", Who::Owner, "/console/{tenant}/providers/new"),
+    page("provider", Who::Owner, "/console/{tenant}/providers/{provider}"),
+    page("provider-edit", Who::Owner, "/console/{tenant}/providers/{provider}/edit"),
+    page("provider-delete", Who::Owner, "/console/{tenant}/providers/{provider}/delete"),
+    page("spend", Who::Owner, "/console/{tenant}/spend"),
+    page("spend-by-model", Who::Owner, "/console/{tenant}/spend?by=model"),
+    page("spend-of-nothing", Who::Owner, "/console/{tenant}/spend?from=2020-01-01&to=2020-01-31"),
+    page("ledger", Who::Owner, "/console/{tenant}/ledger"),
+    page("ledger-none-found", Who::Owner, "/console/{tenant}/ledger?model=there-is-none"),
+    page("ledger-row", Who::Owner, "/console/{tenant}/ledger/{charge}"),
+    page("ledger-correct", Who::Owner, "/console/{tenant}/ledger/{charge}/correct"),
+    page("holds", Who::Owner, "/console/{tenant}/holds"),
+    page("hold-settle", Who::Owner, "/console/{tenant}/holds/{hold}/settle"),
     page("webhooks", Who::Owner, "/console/{tenant}/webhooks"),
     page("webhook-new", Who::Owner, "/console/{tenant}/webhooks/new"),
     page("webhook", Who::Owner, "/console/{tenant}/webhooks/{webhook}"),
@@ -129,6 +160,8 @@ pub const PAGES: &[Page] = &[
     page("logs-as-viewer", Who::Viewer, "/console/{tenant}/logs"),
     page("keys-as-viewer", Who::Viewer, "/console/{tenant}/keys"),
     page("leak-as-viewer", Who::Viewer, "/console/{tenant}/leaks/{leak}"),
+    page("models-as-viewer", Who::Viewer, "/console/{tenant}/models"),
+    page("ledger-row-as-viewer", Who::Viewer, "/console/{tenant}/ledger/{charge}"),
     page("key-as-viewer", Who::Viewer, "/console/{tenant}/keys/{key}"),
 ];
 
@@ -151,9 +184,20 @@ impl Page {
             ("{webhook}", &scene.webhooks[0]),
             ("{failing}", &scene.webhooks[1]),
             ("{log}", &scene.log),
+            ("{llm}", key("Support assistant")),
+            ("{provider}", &scene.providers[0]),
+            ("{model}", &scene.models[1]),
+            ("{unpriced}", &scene.models[0]),
+            ("{charge}", &scene.charge),
+            ("{hold}", &scene.hold),
         ];
         put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
     }
+}
+
+fn preview_import(browser: &Browser) {
+    browser.control("See what would be taken").click();
+    browser.css("h1").wait_for_text(|text| text == "What would be taken over");
 }
 
 fn refused_sign_in(browser: &Browser) {

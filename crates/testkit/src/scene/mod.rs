@@ -7,6 +7,7 @@ mod events;
 mod jobs;
 mod keys;
 mod leaks;
+mod llm;
 mod past;
 mod places;
 mod requests;
@@ -66,6 +67,14 @@ pub struct Scene {
     pub receiver: Receiver,
     /// A request in its log.
     pub log: String,
+    /// Who provides its language models.
+    pub providers: Vec<String>,
+    /// What it offers of them: one without a price, one that had another, and two more.
+    pub models: Vec<String>,
+    /// A charge that was corrected.
+    pub charge: String,
+    /// A hold that is open for a while.
+    pub hold: String,
 }
 
 /// One who asks the API.
@@ -97,6 +106,7 @@ impl Scene {
         let leak = leaks::make(&owner, &keys).await;
         let job = jobs::make(&owner).await;
         let log = requests::make(&owner, &keys).await;
+        let llm::Llm { providers, models, charge, hold } = llm::make(&owner, &keys).await;
         let tenant_id = owner.tenant_id.clone();
         let mut scene = Self {
             server,
@@ -110,6 +120,10 @@ impl Scene {
             log,
             webhooks,
             receiver,
+            providers,
+            models,
+            charge,
+            hold,
         };
         past::make(&mut scene);
         scene

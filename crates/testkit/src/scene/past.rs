@@ -18,6 +18,20 @@ const TOGETHER: &str = "DELETE FROM tenant_usage;
     CROSS JOIN (SELECT 1 AS step UNION ALL SELECT 60 UNION ALL SELECT 1440)
     GROUP BY 1, 2, 3, 4, 5, 6;";
 
+/// What was spent today was spent on each of the 40 days before, on some more and on some less; what is spent of budgets follows, and what
+/// is held is held for as long as somebody may look at pages.
+const SPENT: &str = "WITH RECURSIVE days(ago) AS (SELECT 1 UNION ALL SELECT ago + 1 FROM days WHERE ago < 40),
+        parts AS (SELECT ago, 1 + (ago * 7) % 5 + (ago * 3) % 4 AS part FROM days)
+    INSERT OR IGNORE INTO spend (tenant_id, day, key_id, model, provider_id, customer_id, application_id, lineage_id, requests,
+        input, cached_input, cache_write, output, cost_nano)
+    SELECT tenant_id, day - ago, key_id, model, provider_id, customer_id, application_id, lineage_id,
+        requests * part * 9, input * part * 9, cached_input * part, cache_write * part, output * part * 9,
+        cost_nano * part
+    FROM spend, parts WHERE cost_nano > 0;
+    UPDATE budgets SET spent_nano = (SELECT COALESCE(SUM(cost_nano), 0) FROM spend
+        WHERE spend.lineage_id = budgets.lineage_id AND day >= first_day AND day < end_day);
+    UPDATE holds SET deadline_at = deadline_at + 86400000;";
+
 /// Makes it all long ago, and what was asked in one minute what was asked in two weeks.
 pub(super) fn make(scene: &mut Scene) {
     scene.server.stop();
@@ -25,7 +39,7 @@ pub(super) fn make(scene: &mut Scene) {
     for (place, key) in scene.keys.iter().enumerate() {
         sql.push_str(&aged(key, i64::try_from(place).unwrap()));
     }
-    scene.server.sql(&format!("BEGIN; {sql} {} {TOGETHER} {} COMMIT;", spread(), sources::past(HOURS)));
+    scene.server.sql(&format!("BEGIN; {sql} {} {TOGETHER} {} {SPENT} COMMIT;", spread(), sources::past(HOURS)));
     scene.server.start();
 }
 

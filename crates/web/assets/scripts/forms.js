@@ -48,7 +48,14 @@ function takeFromHash(input) {
   input.closest(".field").hidden = true;
 }
 
+// A file is read into a field, whose form sends it: data-reads-into="table".
+async function readFile(input) {
+  const field = input.form?.elements[input.dataset.readsInto];
+  if (field && input.files.length > 0) field.value = await input.files[0].text();
+}
+
 export function dressForms(within) {
+  for (const part of all("[data-needs-script]", within)) part.hidden = false;
   all("input[data-typed]", within).forEach(checkTyped);
   all("form", within).forEach((form) => { showMatching(form); mirror(form); });
   for (const button of all("[data-reveal]", within)) button.hidden = false;
@@ -65,4 +72,5 @@ document.addEventListener("input", (event) => {
 // A select in a toolbar filters at once.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  if (event.target.matches("[data-reads-into]")) readFile(event.target);
 });

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::{HoldId, Invalid, TenantId};
-use keystile_manage::{Refused, Right};
+use keystile_manage::{Caller, Refused, Right};
 use keystile_verify::{Actual, Ruling, SettleError, SettledHold};
 use keystile_wire::{
     HoldListQuery, HoldView, Listing, Problem, SettleHold, SettleHoldByHand, SettledHoldView,
@@ -66,15 +66,25 @@ pub(crate) async fn settle_hold_by_hand(
     PathId(id): PathId<HoldId>,
     Json(request): Json<SettleHoldByHand>,
 ) -> Answer {
+    Ok(json(StatusCode::OK, &view(settled_by_hand(&app, &caller, id, &request).await?)))
+}
+
+/// Settles a hold in another's place.
+pub(crate) async fn settled_by_hand(
+    app: &App,
+    caller: &Caller,
+    id: HoldId,
+    request: &SettleHoldByHand,
+) -> Answer<SettledHold> {
     let (actual, reason) = request.parse().map_err(ApiProblem::invalid)?;
     let numbers = (actual.tokens, actual.cost);
-    let ruled = app.control.rule_on_hold(&caller, id, numbers, reason.as_deref())?;
+    let ruled = app.control.rule_on_hold(caller, id, numbers, reason.as_deref())?;
     let ruling = Ruling { by: ruled.by, reason, audit: Box::new(ruled.audit) };
     let actual = Actual { tokens: actual.tokens, cost: actual.cost, ruling: Some(ruling) };
-    let settled = settle(&app, caller.tenant_id(), id, actual).await?;
+    let settled = settle(app, caller.tenant_id(), id, actual).await?;
     // Who did this is in the log before it is told.
     app.verifier.flush_spend().await?;
-    Ok(json(StatusCode::OK, &view(&settled)))
+    Ok(settled)
 }
 
 /// Settles an open hold of the tenant; of one that is not it tells whether there was one.

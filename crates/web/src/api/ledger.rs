@@ -75,7 +75,7 @@ pub(crate) async fn spent(app: &App, caller: &Caller, query: &SpendQuery) -> Ans
 }
 
 /// What is only in memory belongs to what somebody reads who may.
-async fn written(app: &App, caller: &Caller) -> Answer<()> {
+pub(crate) async fn written(app: &App, caller: &Caller) -> Answer<()> {
     caller.require(Right::ReadSpend)?;
     app.verifier.flush_spend().await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! What a form says, as the JSON that the API takes: so every rule, and the name of every field, is the API's.
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::form::Fields;
 use crate::api::Answer;
@@ -53,6 +53,17 @@ pub(super) fn number(typed: &str) -> Value {
     }
 }
 
+/// An amount as it was typed, such as `$2.50`; what is none stays a text, which the API refuses in its words. A comma makes it none:
+/// some put it before the cents, and others before the thousands.
+pub(super) fn amount(typed: &str) -> Value {
+    if typed.is_empty() {
+        return Value::Null;
+    }
+    let amount = typed.trim_start_matches('$').trim_start();
+    let number = amount.parse().ok().and_then(Number::from_f64);
+    number.map_or_else(|| typed.into(), Value::Number)
+}
+
 /// JSON as it was typed; what is none stays a text, which the API refuses where an object is due.
 pub(super) fn json(typed: &str) -> Value {
     if typed.is_empty() {
@@ -86,6 +97,16 @@ mod tests {
             customer(&[("name", " A "), ("rpm_limit", "60"), ("metadata", r#"{"plan": "gold"}"#)]).unwrap();
         assert_eq!((read.name.as_str(), read.external_id, read.rpm_limit), ("A", None, Some(60)));
         assert_eq!(read.metadata.unwrap()["plan"], "gold");
+    }
+
+    #[test]
+    fn an_amount_is_a_number_of_dollars_or_stays_as_it_was_typed() {
+        for (typed, read) in [("2.5", Value::from(2.5)), ("$ 0.15", Value::from(0.15)), ("", Value::Null)] {
+            assert_eq!(amount(typed), read, "{typed}");
+        }
+        for typed in ["0,15", "a lot", "inf", "NaN", "1e999", "$"] {
+            assert_eq!(amount(typed), Value::from(typed));
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::state::App;
 
 /// The field in which every form proves that it is ours.
 pub(super) const TOKEN_FIELD: &str = "form_token";
+/// Longest form in which a table of models may stand: LiteLLM's has some 1.5 MB, and a half more as browsers write it.
+const MAX_LONG: usize = 4 * MAX_BODY;
 /// Where a request comes from, as browsers tell it.
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -108,11 +110,18 @@ impl FromRequest<App> for Form {
     type Rejection = ApiProblem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
-        let expected = cookie::session(request.headers()).map(|session| form_token(&session));
-        let fields = read(request, app, MAX_BODY).await?;
-        let shown = fields.whole(TOKEN_FIELD).as_bytes();
-        let is_ours = expected.is_some_and(|expected| expected.as_bytes().ct_eq(shown).into());
-        if is_ours { Ok(Self(fields)) } else { Err(foreign()) }
+        read_ours(request, app, MAX_BODY).await.map(Self)
+    }
+}
+
+/// The same, in which a table of models may stand.
+pub(super) struct LongForm(pub(super) Fields);
+
+impl FromRequest<App> for LongForm {
+    type Rejection = ApiProblem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
+        read_ours(request, app, MAX_LONG).await.map(Self)
     }
 }
 
@@ -125,6 +134,14 @@ impl FromRequest<App> for OpenForm {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiProblem> {
         read(request, app, MAX_EARLY).await.map(Self)
     }
+}
+
+async fn read_ours(request: Request, app: &App, longest: usize) -> Answer<Fields> {
+    let expected = cookie::session(request.headers()).map(|session| form_token(&session));
+    let fields = read(request, app, longest).await?;
+    let shown = fields.whole(TOKEN_FIELD).as_bytes();
+    let is_ours = expected.is_some_and(|expected| expected.as_bytes().ct_eq(shown).into());
+    if is_ours { Ok(fields) } else { Err(foreign()) }
 }
 
 async fn read(request: Request, app: &App, longest: usize) -> Answer<Fields> {

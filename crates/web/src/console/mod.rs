@@ -21,8 +21,10 @@ mod jobs;
 mod keys;
 mod leaks;
 mod links;
+mod llm;
 mod logs;
 mod members;
+mod money;
 mod newest;
 mod once;
 mod overview;
@@ -120,6 +122,7 @@ fn in_tenant() -> Pages {
         .merge(audit::routes())
         .merge(playground::routes())
         .merge(members::routes())
+        .merge(llm::routes())
         .merge(webhooks::routes())
         .merge(tenant::routes_in_tenant())
 }

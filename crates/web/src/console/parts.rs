@@ -4,8 +4,10 @@ use std::fmt::{self, Display};
 
 use askama::FastWritable;
 use askama::filters::HtmlSafe;
+use keystile_core::llm::ImportOutcome;
 use keystile_core::{
-    ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Role, Timestamp, TrustLevel, Webhook,
+    ApiKey, DeliveryState, Environment, JobState, KeyStatus, LeakState, Model, NanoUsd, PicoUsd, Provider,
+    Role, Timestamp, TrustLevel, Webhook,
 };
 
 use super::words;
@@ -67,6 +69,9 @@ icons! {
     "eye": "<path d='M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12z'/><circle cx='12' cy='12' r='3'/>";
     "leak": "<path d='M12 3s6.500 6.800 6.500 11.300a6.500 6.500 0 01-13 0C5.500 9.800 12 3 12 3zM9 14.500a3 3 0 003 3'/>";
     "webhook": "<circle cx='6' cy='12' r='3'/><circle cx='18' cy='6' r='3'/><circle cx='18' cy='18' r='3'/><path d='M8.700 10.700l6.600-3.400M8.700 13.300l6.600 3.400'/>";
+    "provider": "<path d='M6 19a4 4 0 01-.5-8A6.500 6.500 0 0118 9.500a4.800 4.800 0 01-.500 9.500z'/>";
+    "model": "<path d='M7 7h10v10H7zM10 7V4M14 7V4M10 20v-3M14 20v-3M7 10H4M7 14H4M20 10h-3M20 14h-3'/>";
+    "money": "<circle cx='12' cy='12' r='9'/><path d='M15 8.500c-.800-.900-1.800-1.300-3-1.300-1.800 0-3 .900-3 2.300 0 3.200 6 1.700 6 4.900 0 1.500-1.300 2.400-3 2.400-1.300 0-2.400-.5-3.200-1.500M12 5.500v1.700M12 16.800v1.700'/>";
     "chart": "<path d='M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6'/>";
 }
 
@@ -98,7 +103,8 @@ macro_rules! shown {
     };
 }
 
-shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, DeliveryState, u64);
+shown!(Timestamp, Environment, TrustLevel, LeakState, Role, JobState, DeliveryState, ImportOutcome);
+shown!(NanoUsd, PicoUsd, u64);
 
 /// The form of a moment that is told to the second.
 const SECOND: &str = "second";
@@ -228,6 +234,33 @@ impl Display for Spark {
     }
 }
 
+/// How much of a budget is spent, and how much is held, for the eye only: both stand beside it in words.
+pub(super) struct Bar {
+    /// Of a thousand parts.
+    spent: u128,
+    held: u128,
+}
+
+/// The bar of a budget. Whatever is more than nothing can be seen.
+pub(super) fn bar(spent: NanoUsd, held: NanoUsd, most: NanoUsd) -> Bar {
+    let all = u128::try_from(most.as_nanos()).unwrap_or(0).max(1);
+    let share = |part: NanoUsd| (u128::try_from(part.as_nanos()).unwrap_or(0) * 1_000).div_ceil(all);
+    let spent = share(spent).min(1_000);
+    Bar { spent, held: share(held).min(1_000 - spent) }
+}
+
+impl Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spent, held } = self;
+        let full = if *spent + *held >= 1_000 { " full" } else { "" };
+        write!(
+            f,
+            "<svg class=\"budget-bar{full}\" viewBox=\"0 0 1000 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
+            <rect class=\"spent\" width=\"{spent}\" height=\"8\"/><rect class=\"held\" x=\"{spent}\" width=\"{held}\" height=\"8\"/></svg>"
+        )
+    }
+}
+
 /// Where a background job stands.
 pub(super) fn job_state(state: impl Shown<JobState>) -> Badge {
     let state = state.shown();
@@ -261,6 +294,32 @@ pub(super) fn delivery(state: impl Shown<DeliveryState>) -> Badge {
     Badge { tone, word: words::delivery_state(state) }
 }
 
+/// Whether anything is sent to a provider of models.
+pub(super) const fn provider(provider: &Provider) -> Badge {
+    on_or_off(provider.enabled)
+}
+
+/// Whether a model is offered.
+pub(super) const fn model(model: &Model) -> Badge {
+    on_or_off(model.enabled)
+}
+
+const fn on_or_off(enabled: bool) -> Badge {
+    if enabled { Badge { tone: "dot good", word: "On" } } else { Badge { tone: "dot", word: "Off" } }
+}
+
+/// What becomes of a model of a table that is taken over.
+pub(super) fn import_outcome(outcome: impl Shown<ImportOutcome>) -> Badge {
+    let outcome = outcome.shown();
+    let tone = match outcome {
+        ImportOutcome::Made => "good",
+        ImportOutcome::Changed => "info",
+        ImportOutcome::Unchanged => "",
+        ImportOutcome::Kept => "warn",
+    };
+    Badge { tone, word: words::import_outcome(outcome).name }
+}
+
 /// What is written here is ours: no text of anybody else's goes into it.
 macro_rules! safe {
     ($($part:ty),+) => {
@@ -275,7 +334,7 @@ macro_rules! safe {
     };
 }
 
-safe!(Icon, Moment, Badge, Spark);
+safe!(Icon, Moment, Badge, Spark, Bar);
 
 /// A number as people read it: `1,234,567`.
 pub(super) fn number(count: impl Shown<u64>) -> String {
@@ -314,6 +373,20 @@ mod tests {
         assert!(shown.contains("viewBox=\"0 0 12 20\""), "{shown}");
         assert!(shown.contains("d=\"M4 20v-1h3v1zM8 20v-20h3v20z\""), "{shown}");
         assert!(spark(&[0; 24]).to_string().contains("d=\"\""));
+    }
+
+    #[test]
+    fn a_bar_shows_what_is_spent_and_held_and_no_more_than_all() {
+        let bar = |spent, held, most| {
+            let amount = NanoUsd::from_nanos;
+            let Bar { spent, held } = super::bar(amount(spent), amount(held), amount(most));
+            (spent, held)
+        };
+        assert_eq!(bar(250, 100, 1_000), (250, 100));
+        assert_eq!(bar(1, 0, 1_000_000_000), (1, 0), "a little is seen");
+        assert_eq!(bar(900, 300, 1_000), (900, 100));
+        assert_eq!((bar(2_000, 5, 1_000), bar(-5, 0, 0)), ((1_000, 0), (0, 0)));
+        assert!(super::bar(NanoUsd::ZERO, NanoUsd::ZERO, NanoUsd::ZERO).to_string().contains("width=\"0\""));
     }
 
     #[test]

@@ -128,7 +128,7 @@ const fn entry(path: &'static str, icon: &'static str, name: &'static str) -> En
     Entry { least: Role::Viewer, path, icon, name }
 }
 
-/// What can be gone to. Pages of language models have their place here, too.
+/// What can be gone to.
 const NAVIGATION: &[Group] = &[
     Group {
         name: "",
@@ -138,6 +138,17 @@ const NAVIGATION: &[Group] = &[
             entry("leaks", "leak", "Leaks"),
             entry("customers", "customers", "Customers"),
             entry("applications", "application", "Applications"),
+        ],
+    },
+    Group {
+        name: "Language models",
+        pages: &[
+            entry("llm-keys", "key", "LLM keys"),
+            entry("models", "model", "Models and prices"),
+            Entry { least: Role::Admin, ..entry("providers", "provider", "Providers") },
+            entry("spend", "money", "Spend"),
+            entry("ledger", "list", "Ledger"),
+            entry("holds", "clock", "Open holds"),
         ],
     },
     Group {

@@ -1,8 +1,10 @@
 //! What people call the words of the API, and what each means in a line. They have no other name anywhere in the console.
 
+use keystile_core::llm::ImportOutcome;
+use keystile_core::quota::{Basis, LedgerKind, Origin, SpendBy};
 use keystile_core::{
-    DeliveryState, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource, LeakState,
-    LogFace, LogRequests, OnLeak, Role, TrustLevel, WebhookEvent, WhyDisabled,
+    DeliveryState, Encoding, Environment, JobKind, JobState, KeyKind, KeyStatus, LeakDeed, LeakSource,
+    LeakState, LogFace, LogRequests, OnLeak, Protocol, Role, TrustLevel, WebhookEvent, WhyDisabled,
 };
 
 /// A word for people.
@@ -195,6 +197,87 @@ pub(super) const fn delivery_state(state: DeliveryState) -> &'static str {
         DeliveryState::Delivered => "Delivered",
         DeliveryState::Failed => "Given up",
     }
+}
+
+/// What a provider of models speaks.
+pub(super) const fn protocol(protocol: Protocol) -> Word {
+    match protocol {
+        Protocol::OpenAi => word("OpenAI", "As OpenAI does, and nearly everybody else."),
+        Protocol::Anthropic => word("Anthropic", "As Anthropic does, for its own models."),
+    }
+}
+
+/// How texts become tokens.
+pub(super) const fn encoding(encoding: Encoding) -> Word {
+    match encoding {
+        Encoding::Cl100kBase => word("cl100k_base", "GPT-3.5, GPT-4, and embeddings of their time."),
+        Encoding::O200kBase => word("o200k_base", "GPT-4o and what came after it."),
+    }
+}
+
+/// What becomes of a model of a table that is taken over.
+pub(super) const fn import_outcome(outcome: ImportOutcome) -> Word {
+    match outcome {
+        ImportOutcome::Made => word("New", "It is added."),
+        ImportOutcome::Changed => word("Changed", "It becomes what the table says."),
+        ImportOutcome::Unchanged => word("The same", "It is what the table says already."),
+        ImportOutcome::Kept => word("Kept", "It is something else, and stays so."),
+    }
+}
+
+/// What a row of the ledger says.
+pub(super) const fn ledger_kind(kind: LedgerKind) -> Word {
+    match kind {
+        LedgerKind::Charge => word("Charge", "A request was charged."),
+        LedgerKind::Lost => word(
+            "Lost",
+            "A server ended without telling what became of this part of a budget. It counts as spent until somebody corrects it.",
+        ),
+        LedgerKind::Correction => word("Correction", "Another row was corrected, by the difference."),
+    }
+}
+
+/// What a charge rests on.
+pub(super) const fn basis(basis: Basis) -> Word {
+    match basis {
+        Basis::Upstream => word("Provider", "The provider told what was used."),
+        Basis::Counted => word("Counted", "What was used was counted, here or by whoever asked."),
+        Basis::Hold => word("Held", "Nobody told what was used, so all that was held is charged."),
+    }
+}
+
+/// Who has to settle a hold.
+pub(super) const fn origin(origin: Origin) -> Word {
+    match origin {
+        Origin::Gateway => word("Gateway", "The gateway, when the answer is over."),
+        Origin::Caller => word("Caller", "Whoever asked for it with an estimate."),
+    }
+}
+
+/// What spending is told by.
+pub(super) const fn spend_by(by: SpendBy) -> &'static str {
+    match by {
+        SpendBy::Key => "Key",
+        SpendBy::Customer => "Customer",
+        SpendBy::Application => "Application",
+        SpendBy::Model => "Model",
+        SpendBy::Day => "Day",
+    }
+}
+
+/// What rows of the ledger can say, as the API writes it and for people.
+pub(super) fn ledger_kinds() -> impl Iterator<Item = (&'static str, Word)> {
+    LedgerKind::ALL.iter().map(|one| (one.as_str(), ledger_kind(*one)))
+}
+
+/// What a provider can speak, as the API writes it and for people.
+pub(super) fn protocols() -> impl Iterator<Item = (&'static str, Word)> {
+    Protocol::ALL.iter().map(|one| (one.as_str(), protocol(*one)))
+}
+
+/// How texts can become tokens, likewise.
+pub(super) fn encodings() -> impl Iterator<Item = (&'static str, Word)> {
+    Encoding::ALL.iter().map(|one| (one.as_str(), encoding(*one)))
 }
 
 /// Why a webhook is off, and what helps.

@@ -197,6 +197,10 @@ fn page_of_target(shell: &Shell, target: &str) -> Option<String> {
         "key" => "keys",
         "app" => "applications",
         "cus" => "customers",
+        "mdl" => "models",
+        "led" => "ledger",
+        // Who may not see them is not led there.
+        "prv" if shell.may_administer() => "providers",
         _ => return None,
     };
     let behind = if part.is_empty() { "" } else { "/permissions" };

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use http::HeaderMap;
+use keystile_core::KeyKind;
 use keystile_manage::{Caller, Right};
 use serde::Deserialize;
 
@@ -42,6 +43,15 @@ pub(super) struct Given {
     application_id: String,
     #[serde(default)]
     customer_id: String,
+    #[serde(default)]
+    kind: String,
+}
+
+impl Given {
+    /// The kind of the key; the usual one unless another is named.
+    fn kind(&self) -> &str {
+        if KeyKind::NAMES.contains(&self.kind.as_str()) { &self.kind } else { "service" }
+    }
 }
 
 /// The form.
@@ -52,8 +62,9 @@ pub(super) async fn form(
 ) -> Answer {
     caller.require(Right::ManageKeys)?;
     let settings = app.control.tenant(&caller).await?.settings;
-    let blank =
+    let mut blank =
         filled::blank(settings.default_trust_level.as_str(), &given.application_id, &given.customer_id);
+    blank.fill("kind", given.kind());
     let sheet = Sheet::new(&app, &caller, blank, Wrong::default()).await?;
     page(&NewKey { shell, form_name: FormName::new(&app)?, sheet })
 }

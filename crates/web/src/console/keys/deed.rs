@@ -254,7 +254,7 @@ pub(super) async fn carry_out(
 }
 
 /// A text as pages show it, where spaces next to each other are one.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::console) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -8,14 +8,13 @@ use super::draft::KEEP;
 use crate::console::form::Fields;
 use crate::console::window;
 
-/// The form as it is first shown for a new key.
+/// The form as it is first shown for a new key, all but its kind.
 pub(super) fn blank(trust_level: &str, application_id: &str, customer_id: &str) -> Fields {
     Fields::from([
         ("environment", "production"),
         ("trust_level", trust_level),
         ("application_id", application_id),
         ("customer_id", customer_id),
-        ("kind", "service"),
         ("expiry", "never"),
         ("budget_period", "month"),
     ])

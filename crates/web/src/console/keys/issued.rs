@@ -202,7 +202,7 @@ fn quoted(secret: &str) -> Zeroizing<String> {
 }
 
 /// Where this server is, as the browser calls it. What is no plain address is not told.
-fn server(headers: &HeaderMap) -> String {
+pub(in crate::console) fn server(headers: &HeaderMap) -> String {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let is_plain = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:/[]".contains(&b));
     let origin = text(ORIGIN).filter(|origin| origin.contains("://")).filter(is_plain).map(str::to_owned);

@@ -20,8 +20,10 @@ use std::time::Duration;
 
 use keystile_core::{ApiKey, Timestamp};
 
-pub(super) use self::deed::deeds;
+pub(super) use self::deed::{deeds, one_line};
+pub(super) use self::issued::server;
 pub(super) use self::scope::{Archived, Choices, applications};
+pub(super) use self::sheet::period_name;
 pub(super) use self::usage::meaning;
 use super::table::{Pages, get, post};
 

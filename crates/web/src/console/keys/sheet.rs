@@ -15,7 +15,7 @@ pub(super) const PERIODS: &[(&str, &str)] =
     &[("month", "a month"), ("week", "a week"), ("day", "a day"), ("lifetime", "altogether")];
 
 /// What people call a period of [`PERIODS`].
-pub(super) fn period_name(period: &str) -> &'static str {
+pub(in crate::console) fn period_name(period: &str) -> &'static str {
     PERIODS.iter().find(|(known, _)| *known == period).map_or("", |(_, name)| name)
 }
 

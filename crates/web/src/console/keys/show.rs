@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use http::HeaderMap;
 use keystile_core::{ApiKey, KeyId, KeyKind, KeyStatus, Timestamp};
 use keystile_manage::{Caller, Lineage};
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use super::{ends_soon, rotation_is_due};
 use crate::api::Answer;
 use crate::console::chart::{RANGES, Range};
 use crate::console::leaks::{self, Seen};
+use crate::console::llm::{OfKey, of_key};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::visitor::Inside;
@@ -31,6 +33,8 @@ struct Show {
     facts: Facts,
     usage: Usage,
     used_from: UsedFrom,
+    /// Of a key that has to do with tokens and money.
+    llm: Option<OfKey>,
     /// What somebody reported of a leak.
     leak: Option<Seen>,
     lineage: Lineage,
@@ -62,16 +66,18 @@ pub(super) async fn show(
     Inside { caller, shell }: Inside,
     PathId(id): PathId<KeyId>,
     Query(asked): Query<Asked>,
+    headers: HeaderMap,
 ) -> Answer {
     let usage = usage(&app, &caller, id, Range::named(&asked.range), shell.now).await?;
     let key = app.control.key(&caller, id).await?;
     let used_from = used_from(&app, &caller, &key).await?;
+    let llm = of_key(&app, &caller, &key, &headers).await?;
     let leak = leaks::of_key(&app, &caller, id, shell.now).await?;
     let lineage = app.control.lineage(&caller, &key).await?;
     let mut names = Names::default();
     let story = story(&app, &caller, id, &mut names).await?;
     let facts = facts(&app, &caller, &key, shell.now, &mut names).await?;
-    page(&Show { shell, key, facts, usage, used_from, leak, lineage, story })
+    page(&Show { shell, key, facts, usage, used_from, llm, leak, lineage, story })
 }
 
 async fn facts(app: &App, caller: &Caller, key: &ApiKey, now: Timestamp, names: &mut Names) -> Answer<Facts> {
