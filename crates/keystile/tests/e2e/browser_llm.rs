@@ -80,7 +80,10 @@ async fn spending_is_drawn_day_by_day_and_a_file_is_read_into_the_form_of_an_imp
     let series = browser.css("[data-chart]").attribute("data-chart").unwrap();
     let series: Value = serde_json::from_str(&series).unwrap();
     assert_eq!(series["times"].as_array().unwrap().len(), 30);
-    assert!(series["spent"].as_array().unwrap().iter().all(|spent| spent.as_f64().unwrap() > 0.0), "{series}");
+    assert!(
+        series["spent"].as_array().unwrap().iter().all(|spent| spent.as_f64().unwrap() > 0.0),
+        "{series}"
+    );
 
     browser.open(&scene.page("models/import"));
     browser.script("document.querySelector('[value=litellm]').click()", &[]);

@@ -49,7 +49,11 @@ async fn a_provider_is_added_changed_switched_off_and_deleted_and_its_credential
     ];
     for _ in 0..2 {
         let made = owner.submit("providers/new", &fields).await;
-        assert!(made.status == 303 && made.header("location").ends_with("?told=provider-added"), "{}", made.text);
+        assert!(
+            made.status == 303 && made.header("location").ends_with("?told=provider-added"),
+            "{}",
+            made.text
+        );
     }
     let provider = world.only("providers").await;
     let path = format!("providers/{}", text(&provider, "id"));
@@ -57,7 +61,8 @@ async fn a_provider_is_added_changed_switched_off_and_deleted_and_its_credential
     let moved = [("name", "OpenAI"), ("base_url", "https://api.example.com/v1"), ("version", "1")];
     let refused = owner.submit(&format!("{path}/edit"), &moved).await;
     assert!(refused.status == 422 && refused.text.contains("must be given again"), "{}", refused.text);
-    let fields = [("name", "OpenAI, Europe"), ("base_url", URL), ("environment", "staging"), ("version", "1")];
+    let fields =
+        [("name", "OpenAI, Europe"), ("base_url", URL), ("environment", "staging"), ("version", "1")];
     assert_eq!(owner.submit(&format!("{path}/edit"), &fields).await.status, 303);
     let changed = world.only("providers").await;
     assert_eq!((text(&changed, "name"), text(&changed, "environment")), ("OpenAI, Europe", "staging"));
@@ -79,7 +84,8 @@ async fn a_provider_is_added_changed_switched_off_and_deleted_and_its_credential
 async fn a_credential_that_was_typed_does_not_come_back_with_what_is_wrong() {
     let world = World::start().await;
     let owner = Browser::of_owner(&world).await;
-    let fields = [("name", "kept"), ("protocol", "openai"), ("base_url", "ftp://x"), ("credential", CREDENTIAL)];
+    let fields =
+        [("name", "kept"), ("protocol", "openai"), ("base_url", "ftp://x"), ("credential", CREDENTIAL)];
     let refused = owner.submit("providers/new", &fields).await;
     assert_eq!(refused.status, 422);
     assert!(refused.text.contains("value=\"kept\"") && refused.text.contains("id=\"base_url-wrong\""));
@@ -119,7 +125,11 @@ async fn a_model_is_offered_priced_anew_and_taken_away_when_its_name_is_typed() 
     let wrong = [("version", "2"), ("upstream_name", "m"), ("price.input_usd_per_million", "0,15")];
     let refused = owner.submit(&format!("{path}/edit"), &wrong).await;
     assert!(refused.status == 422 && refused.text.contains("value=\"0,15\""), "{}", refused.text);
-    assert!(refused.text.contains("id=\"price.input_usd_per_million-wrong\">must be a number"), "{}", refused.text);
+    assert!(
+        refused.text.contains("id=\"price.input_usd_per_million-wrong\">must be a number"),
+        "{}",
+        refused.text
+    );
     let unpriced = [("version", "2"), ("upstream_name", "gpt-4o-mini")];
     assert_eq!(owner.submit(&format!("{path}/edit"), &unpriced).await.status, 303);
     assert!(owner.page("models").await.contains(">Unpriced<"));
@@ -148,8 +158,16 @@ async fn an_import_is_shown_before_anything_is_taken_over() {
     let fields = [("provider_id", id), ("source", "litellm"), ("litellm_provider", "groq"), ("table", table)];
     let preview = owner.submit("models/import", &[&fields[..], &[("act", "preview")]].concat()).await;
     assert_eq!(preview.status, 200, "{}", preview.text);
-    assert!(preview.text.contains("1 new, 0 to be changed, 0 the same already, 1 something else"), "{}", preview.text);
-    assert!(preview.text.contains("$0.05 in, $0.08 out") && !preview.text.contains("gpt-4o"), "{}", preview.text);
+    assert!(
+        preview.text.contains("1 new, 0 to be changed, 0 the same already, 1 something else"),
+        "{}",
+        preview.text
+    );
+    assert!(
+        preview.text.contains("$0.05 in, $0.08 out") && !preview.text.contains("gpt-4o"),
+        "{}",
+        preview.text
+    );
     assert_eq!(text(&world.only("models").await, "name"), "there-already", "nothing was taken yet");
 
     let none = owner.submit("models/import", &[&fields[..], &[("act", "take")]].concat()).await;
@@ -170,7 +188,11 @@ async fn an_import_of_common_models_needs_no_file() {
     let provider = world.provider("OpenAI", &json!({})).await;
     let id = text(&provider, "id");
     let preview = owner.submit("models/import", &[("provider_id", id), ("act", "preview")]).await;
-    assert!(preview.text.contains("public lists of 20") && preview.text.contains("gpt-4o-mini"), "{}", preview.text);
+    assert!(
+        preview.text.contains("public lists of 20") && preview.text.contains("gpt-4o-mini"),
+        "{}",
+        preview.text
+    );
     let take = [("provider_id", id), ("act", "take"), ("names", "gpt-4o-mini"), ("names", "gpt-4o")];
     assert_eq!(owner.submit("models/import", &take).await.status, 303);
     let listed = world.read(&world.models()).await;

@@ -19,8 +19,8 @@ pub(crate) use load::Load;
 
 /// Units of output where nothing caps it. More than any model gives.
 pub const UNCAPPED: u64 = 1 << 32;
-/// The fewest tokens of an answer that are of use to most clients: a paragraph. Less is given only where nothing else fits.
-const LEAST_OUTPUT: u64 = 256;
+/// The fewest tokens that an answer is cut down to while others may use what is left: as few as OpenAI takes for a cap.
+const LEAST_OUTPUT: u64 = 16;
 /// The cap of an answer where neither client nor model says any.
 const USUAL_OUTPUT: u64 = 4_096;
 /// What a text goes on for where a client of the old completions says nothing, as documented.

@@ -81,7 +81,7 @@ fn input_is_fixed_and_each_token_of_output_counts_for_all_choices() {
     let own = need(CHAT, body, &priced(None, None));
     assert_eq!(own.each, Amount { tokens: 3, picos: 21 });
     assert_eq!(own.fixed.picos, u128::from(own.fixed.tokens) * 5);
-    assert_eq!((own.least, own.most), (256, 1_000));
+    assert_eq!((own.least, own.most), (16, 1_000));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn most_is_the_least_of_what_client_model_and_window_allow() {
     ] {
         let body = format!(r#"{{"model":"m",{cap},"messages":[]}}"#);
         let own = need(CHAT, &body, &priced(window, output));
-        assert_eq!((own.most, own.least), (most, most.min(256)), "{cap} {window:?} {output:?}");
+        assert_eq!((own.most, own.least), (most, most.min(16)), "{cap} {window:?} {output:?}");
     }
 }
 

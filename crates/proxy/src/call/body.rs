@@ -100,6 +100,16 @@ impl Body {
     }
 
     /// Whether a flag is set.
+    /// Holds a member to a list, if it is there.
+    pub(crate) fn check_list(&self, name: &str) -> Result<(), Fault> {
+        match self {
+            Self::Json(object) if !matches!(object.given(name), None | Some(Json::Array(_))) => {
+                Err(Fault::field(name, "must be a list"))
+            }
+            Self::Nothing | Self::Form(_) | Self::Json(_) => Ok(()),
+        }
+    }
+
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Fault> {
         let broken = || Fault::field(name, "must be true or false");
         match self {

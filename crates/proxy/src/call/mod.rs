@@ -45,8 +45,8 @@ impl Call {
     /// Reads a request. `body` is all of it; it is a form if its content type says so, else JSON.
     ///
     /// # Errors
-    /// When the body cannot be read, or a field that decides what the request costs or where it leads breaks a rule. All other fields are
-    /// for the upstream to judge.
+    /// When the body cannot be read, or a field that decides what the request costs or where it leads breaks a rule, or `messages` are no
+    /// list. All other fields are for the upstream to judge.
     pub fn read(
         operation: &Operation,
         content_type: Option<&HeaderValue>,
@@ -54,6 +54,7 @@ impl Call {
     ) -> Result<Self, Fault> {
         let body = Body::read(operation, content_type, body)?;
         elsewhere::refuse(&body)?;
+        body.check_list("messages")?;
         let model = model_of(operation, &body)?;
         let streams = streams(operation, &body)?;
         let asks_usage = asks_usage(operation, &body)?;

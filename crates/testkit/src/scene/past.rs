@@ -39,7 +39,11 @@ pub(super) fn make(scene: &mut Scene) {
     for (place, key) in scene.keys.iter().enumerate() {
         sql.push_str(&aged(key, i64::try_from(place).unwrap()));
     }
-    scene.server.sql(&format!("BEGIN; {sql} {} {TOGETHER} {} {SPENT} COMMIT;", spread(), sources::past(HOURS)));
+    scene.server.sql(&format!(
+        "BEGIN; {sql} {} {TOGETHER} {} {SPENT} COMMIT;",
+        spread(),
+        sources::past(HOURS)
+    ));
     scene.server.start();
 }
 

@@ -66,7 +66,8 @@ pub(crate) async fn settle_hold_by_hand(
     PathId(id): PathId<HoldId>,
     Json(request): Json<SettleHoldByHand>,
 ) -> Answer {
-    Ok(json(StatusCode::OK, &view(settled_by_hand(&app, &caller, id, &request).await?)))
+    let settled = settled_by_hand(&app, &caller, id, &request).await?;
+    Ok(json(StatusCode::OK, &view(&settled)))
 }
 
 /// Settles a hold in another's place.

@@ -377,16 +377,16 @@ mod tests {
 
     #[test]
     fn a_bar_shows_what_is_spent_and_held_and_no_more_than_all() {
-        let bar = |spent, held, most| {
+        let parts = |spent, held, most| {
             let amount = NanoUsd::from_nanos;
-            let Bar { spent, held } = super::bar(amount(spent), amount(held), amount(most));
+            let Bar { spent, held } = bar(amount(spent), amount(held), amount(most));
             (spent, held)
         };
-        assert_eq!(bar(250, 100, 1_000), (250, 100));
-        assert_eq!(bar(1, 0, 1_000_000_000), (1, 0), "a little is seen");
-        assert_eq!(bar(900, 300, 1_000), (900, 100));
-        assert_eq!((bar(2_000, 5, 1_000), bar(-5, 0, 0)), ((1_000, 0), (0, 0)));
-        assert!(super::bar(NanoUsd::ZERO, NanoUsd::ZERO, NanoUsd::ZERO).to_string().contains("width=\"0\""));
+        assert_eq!(parts(250, 100, 1_000), (250, 100));
+        assert_eq!(parts(1, 0, 1_000_000_000), (1, 0), "a little is seen");
+        assert_eq!(parts(900, 300, 1_000), (900, 100));
+        assert_eq!((parts(2_000, 5, 1_000), parts(-5, 0, 0)), ((1_000, 0), (0, 0)));
+        assert!(bar(NanoUsd::ZERO, NanoUsd::ZERO, NanoUsd::ZERO).to_string().contains("width=\"0\""));
     }
 
     #[test]

@@ -134,7 +134,7 @@ async fn every_route_honours_the_budget() {
                     "{}",
                     answer.text
                 );
-                assert_eq!(answer.json["error"]["type"], "rate_limit_error");
+                assert_eq!(answer.json["error"]["type"], "billing_error");
             }
         }
     }

@@ -88,11 +88,7 @@ impl Ask {
 }
 
 /// Asks what was used, and why somebody settles it in another's place.
-async fn ask(
-    State(app): State<App>,
-    Inside { caller, shell }: Inside,
-    PathId(id): PathId<HoldId>,
-) -> Answer {
+async fn ask(State(app): State<App>, Inside { caller, shell }: Inside, PathId(id): PathId<HoldId>) -> Answer {
     let hold = open(&app, &caller, id).await?;
     page(&Ask { shell, hold, typed: Fields::default(), wrong: Wrong::default() })
 }

@@ -131,7 +131,8 @@ pub(super) fn lines(price: &Price) -> Vec<Line> {
 pub(super) fn brief(price: &Price) -> String {
     let tokens = format!("{} in, {} out", money::per_million(price.input), money::per_million(price.output));
     let image = price.image.map(|image| format!("{} an image", money::each(image)));
-    let speech = price.character.map(money::per_million).map(|amount| format!("{amount} a million characters"));
+    let speech =
+        price.character.map(money::per_million).map(|amount| format!("{amount} a million characters"));
     let audio = price.second.map(|second| format!("{} a second", money::each(second)));
     let others: Vec<String> = [image, speech, audio].into_iter().flatten().collect();
     let is_of_tokens = price.input != PicoUsd::ZERO || price.output != PicoUsd::ZERO || others.is_empty();

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use keystile_core::quota::{Day, Spend, SpendBy, SpendSum};
 use keystile_core::{NanoUsd, Timestamp};
-use keystile_manage::{Caller, Names};
+use keystile_manage::Names;
 use keystile_wire::SpendQuery;
 use serde::{Deserialize, Serialize};
 
@@ -188,9 +188,7 @@ impl Chart {
 impl Show {
     /// The tables that can be shown: how queries name each, what people call it, and whether it is shown.
     fn tables(&self) -> Vec<(String, &'static str, bool)> {
-        let link = |by: &SpendBy| {
-            (self.asked.with("by", by.as_str()), words::spend_by(*by), *by == self.by)
-        };
+        let link = |by: &SpendBy| (self.asked.with("by", by.as_str()), words::spend_by(*by), *by == self.by);
         TABLES.iter().map(link).collect()
     }
 

@@ -95,12 +95,7 @@ impl Preview {
 }
 
 impl Import {
-    async fn new(
-        app: &App,
-        (caller, shell): (&Caller, Shell),
-        typed: Fields,
-        wrong: Wrong,
-    ) -> Answer<Self> {
+    async fn new(app: &App, (caller, shell): (&Caller, Shell), typed: Fields, wrong: Wrong) -> Answer<Self> {
         let providers = providers::choices(app, caller).await?;
         Ok(Self { shell, providers, typed, wrong })
     }
@@ -130,7 +125,8 @@ pub(super) async fn import(
 ) -> Answer {
     caller.require(Right::ManageModels)?;
     let takes = typed.text("act") == "take";
-    let done = if takes { taken(&app, &caller, &typed).await } else { previewed(&app, &caller, &typed).await };
+    let done =
+        if takes { taken(&app, &caller, &typed).await } else { previewed(&app, &caller, &typed).await };
     match done {
         Ok(Done::Taken) => {
             let path = format!("models?provider_id={}&told=models-imported", typed.text("provider_id"));

@@ -68,7 +68,8 @@ impl Edit {
             return "The key that the provider gave you. It is kept encrypted, sent to this host alone, and never shown again."
                 .to_owned();
         };
-        let end = known.credential_hint.as_ref().map(|end| format!(", which ends in {end}")).unwrap_or_default();
+        let end =
+            known.credential_hint.as_ref().map(|end| format!(", which ends in {end}")).unwrap_or_default();
         format!(
             "Leave it empty to keep the one that is there{end}. Another host, or a URL without encryption, needs it again."
         )
