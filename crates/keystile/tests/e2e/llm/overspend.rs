@@ -164,13 +164,15 @@ async fn two_hundred_calls_that_each_fit_alone_do_not_fit_together() {
             other => panic!("{other} instead of 200 or 429"),
         }
     }
-    // Each costs some 0.033 dollars: thirty fit at most, and nearly as many once holds are settled to what was used.
-    assert!((20..=30).contains(&served), "{served} were served, {refused} refused");
+    // Each costs some 0.033 dollars, so thirty fit, and nearly as many once holds are settled to what was used; answers that come last
+    // are cut to what is left, down to half.
+    assert!((20..=32).contains(&served), "{served} were served, {refused} refused");
     while key.chat("mock", &json!({ "max_tokens": 32 })).await.status == 200 {
         served += 1;
     }
-    assert!((25..=30).contains(&served), "{served} were served in the end");
+    assert!((25..=32).contains(&served), "{served} were served in the end");
     let ledger = llm.settled(&key, served).await;
     let billed: u64 = llm.bills().await.iter().map(|billed| dear_cost(&billed.usage)).sum();
     assert_eq!(sum(&ledger), billed);
+    assert!(billed <= DOLLAR, "{billed}");
 }
