@@ -78,7 +78,7 @@ impl Store {
     /// When the database is unavailable.
     pub async fn keep_answer(&self, receipt: Receipt, answer: Vec<u8>) -> Result<(), StoreError> {
         let [scope, owner] = values(receipt);
-        let args = [scope, owner, Value::Blob(answer)];
+        let args = [scope, owner, Value::blob(answer)];
         self.plain().write(args, |args, tx| Box::pin(run(KEEP, args, tx))).await
     }
 

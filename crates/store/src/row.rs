@@ -30,7 +30,9 @@ impl Row {
         match self.next(column)? {
             Value::Null => Ok(None),
             Value::Int(int) => Ok(Some(int)),
-            Value::Text(_) | Value::Blob(_) => Err(corrupt(column, "is not a whole number")),
+            Value::Text(_) | Value::Word(_) | Value::Blob(_) => {
+                Err(corrupt(column, "is not a whole number"))
+            },
         }
     }
 
@@ -68,6 +70,7 @@ impl Row {
         match self.next(column)? {
             Value::Null => Ok(None),
             Value::Text(text) => Ok(Some(text)),
+            Value::Word(word) => Ok(Some(word.to_owned())),
             Value::Int(_) | Value::Blob(_) => Err(corrupt(column, "is not a text")),
         }
     }
@@ -114,8 +117,8 @@ impl Row {
     pub(crate) fn opt_blob(&mut self, column: &str) -> Read<Option<Vec<u8>>> {
         match self.next(column)? {
             Value::Null => Ok(None),
-            Value::Blob(bytes) => Ok(Some(bytes)),
-            Value::Int(_) | Value::Text(_) => Err(corrupt(column, "is not a blob")),
+            Value::Blob(bytes) => Ok(Some(bytes.into_vec())),
+            Value::Int(_) | Value::Text(_) | Value::Word(_) => Err(corrupt(column, "is not a blob")),
         }
     }
 

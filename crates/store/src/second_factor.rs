@@ -59,7 +59,7 @@ impl Store {
         secret: Sealed,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let values = [Value::text(person_id), secret.by.into(), Value::Blob(secret.bytes), at.into()];
+        let values = [Value::text(person_id), secret.by.into(), Value::blob(secret.bytes), at.into()];
         self.write(values, |values, tx| Box::pin(enrol(values, tx))).await
     }
 
@@ -83,7 +83,7 @@ impl Store {
         codes: Vec<Digest>,
         audit: Vec<AuditEntry>,
     ) -> Result<bool, StoreError> {
-        let values = [Value::text(person_id), at.into(), step.into(), Value::Blob(secret.bytes)];
+        let values = [Value::text(person_id), at.into(), step.into(), Value::blob(secret.bytes)];
         let args = (values, Value::text(session_id), codes, audit);
         self.write(args, |(values, session, codes, audit), tx| {
             Box::pin(confirm(values, session, codes, audit, tx))

@@ -30,7 +30,7 @@ impl Store {
     /// # Errors
     /// When the database is unavailable.
     pub async fn add_usage(&self, id: u128, counts: Vec<KeyUsage>, now: Timestamp) -> Result<(), StoreError> {
-        let args = ([Value::Blob(id.to_be_bytes().to_vec()), now.into()], counts);
+        let args = ([Value::bits(id), now.into()], counts);
         self.write_quietly(args, |(batch, counts), tx| Box::pin(add(batch, counts, tx))).await
     }
 

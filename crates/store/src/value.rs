@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use keystile_core::{Digest, Seq, Timestamp};
+use smallvec::SmallVec;
 
 use crate::StoreError;
 
@@ -12,7 +13,10 @@ pub(crate) enum Value {
     Null,
     Int(i64),
     Text(String),
-    Blob(Vec<u8>),
+    /// A text of ours.
+    Word(&'static str),
+    /// Ids, of which rows of logs are made, are kept in place.
+    Blob(SmallVec<[u8; 16]>),
 }
 
 impl Value {
@@ -26,6 +30,16 @@ impl Value {
         shown.map_or(Self::Null, Self::text)
     }
 
+    /// A word of ours, without copying it.
+    pub(crate) fn opt_word(word: Option<&'static str>) -> Self {
+        word.map_or(Self::Null, Self::Word)
+    }
+
+    /// Bytes.
+    pub(crate) fn blob(bytes: impl Into<SmallVec<[u8; 16]>>) -> Self {
+        Self::Blob(bytes.into())
+    }
+
     /// A count. Counts of ours stay far below `i64::MAX`; what does not is stored as that.
     pub(crate) fn count(count: Option<u64>) -> Self {
         count.map_or(Self::Null, |count| Self::Int(i64::try_from(count).unwrap_or(i64::MAX)))
@@ -33,7 +47,7 @@ impl Value {
 
     /// An id as its 16 bytes, the highest first.
     pub(crate) fn bits(bits: u128) -> Self {
-        Self::Blob(bits.to_be_bytes().to_vec())
+        Self::blob(bits.to_be_bytes())
     }
 
     /// The same for what may be missing.
@@ -88,7 +102,7 @@ impl From<Seq> for Value {
 
 impl From<Digest> for Value {
     fn from(digest: Digest) -> Self {
-        Self::Blob(digest.as_bytes().to_vec())
+        Self::blob(digest.as_bytes().as_slice())
     }
 }
 

@@ -132,7 +132,7 @@ impl Sent {
             Value::Int(self.space),
             Value::Int(stream),
             last_at.into(),
-            Value::Blob(activity.to_bytes()),
+            Value::blob(activity.to_bytes()),
         ]
     }
 }

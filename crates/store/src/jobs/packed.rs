@@ -36,8 +36,9 @@ fn pack(value: Value) -> Json {
         Value::Null => Json::Null,
         Value::Int(int) => Json::from(int),
         Value::Text(text) => Json::String(text),
+        Value::Word(word) => Json::from(word),
         Value::Blob(bytes) => {
-            let digest = bytes.try_into().map(Digest::from_bytes);
+            let digest = bytes.as_slice().try_into().map(Digest::from_bytes);
             Json::Array(digest.iter().map(|digest| Json::String(digest.to_hex())).collect())
         }
     }

@@ -88,7 +88,7 @@ pub(crate) async fn sealing_keys(tx: &mut Tx<'_>) -> Read<Vec<Digest>> {
 pub(super) async fn insert_chunk(job: &Job, chunk: &JobChunk, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let [tenant, id] = row::which(job.tenant_id, job.id);
     let number = Value::count(Some(job.seen()));
-    let values = [tenant, id, number, Value::Blob(chunk.content.clone()), chunk.sealed_by.into()];
+    let values = [tenant, id, number, Value::blob(chunk.content.clone()), chunk.sealed_by.into()];
     tx.execute(INSERT, &values).await.map(drop)
 }
 

@@ -184,7 +184,7 @@ fn values(kept: &KeptProvider) -> [Value; 13] {
         provider.version.into(),
         Value::opt_text(hint.as_ref()),
         credential.by.into(),
-        Value::Blob(credential.bytes.clone()),
+        Value::blob(credential.bytes.clone()),
     ]
 }
 

@@ -48,8 +48,8 @@ pub(super) fn a_page_of_the_request_log_is_a_span_of_its_tenant_or_two_of_a_key(
 }
 
 pub(super) fn old_requests_are_removed_as_a_span_of_their_tenant(bed: &Bed) {
-    let before = Value::Blob(b"0000000000000500".to_vec());
-    let values = [Value::Blob(tenant().as_u128().to_be_bytes().to_vec()), before];
+    let before = Value::blob(b"0000000000000500".to_vec());
+    let values = [Value::bits(tenant().as_u128()), before];
     for sql in [sweep::END, sweep::REQUESTS] {
         assert_requests_led_by(&[by_place(bed)], &bed.plan(sql, &values, FOR_THESE), sql);
     }

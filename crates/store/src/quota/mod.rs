@@ -39,7 +39,7 @@ impl ServerId {
     }
 
     pub(crate) fn value(self) -> Value {
-        Value::Blob(self.0.to_be_bytes().to_vec())
+        Value::bits(self.0)
     }
 }
 

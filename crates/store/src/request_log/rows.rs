@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use keystile_core::{
-    Actor, ApplicationId, Code, CustomerId, KeyId, LogId, LoggedRequest, PersonId, TenantId,
+    Actor, ApplicationId, Code, CustomerId, Environment, KeyId, LogId, LogMethod, LoggedRequest, PersonId, TenantId,
 };
 
 use crate::StoreError;
@@ -26,18 +26,18 @@ pub(super) fn values(request: &LoggedRequest) -> Vec<Value> {
     vec![
         Value::bits(request.tenant_id.as_u128()),
         Value::bits(request.id.as_u128()),
-        Value::text(request.face),
-        Value::opt_text(request.environment),
+        Value::Word(request.face.as_str()),
+        Value::opt_word(request.environment.map(Environment::as_str)),
         Value::opt_bits(request.application_id.map(ApplicationId::as_u128)),
         Value::opt_bits(request.customer_id.map(CustomerId::as_u128)),
         Value::opt_bits(request.key_id.map(KeyId::as_u128)),
         Value::opt_bits(asked_by),
         Value::opt_bits(person),
-        Value::opt_text(request.method),
+        Value::opt_word(request.method.map(LogMethod::as_str)),
         Value::opt_text(request.path.as_ref()),
         Value::opt_text(request.ip),
         Value::opt_text(request.user_agent.as_ref()),
-        Value::text(&request.code),
+        code_value(&request.code),
         number(request.status),
         number(request.duration_micros),
         Value::count(request.bytes_in),
@@ -82,6 +82,13 @@ pub(super) fn read(mut row: Row) -> Read<LoggedRequest> {
 /// Nearly every code is one of a decision, which needs no memory.
 fn code(text: String) -> Cow<'static, str> {
     text.parse::<Code>().map_or(Cow::Owned(text), |code| Cow::Borrowed(code.as_str()))
+}
+
+fn code_value(code: &Cow<'static, str>) -> Value {
+    match code {
+        Cow::Borrowed(word) => Value::Word(word),
+        Cow::Owned(text) => Value::Text(text.clone()),
+    }
 }
 
 fn number(number: Option<impl Into<i64>>) -> Value {

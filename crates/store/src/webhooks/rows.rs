@@ -46,7 +46,7 @@ pub struct KeptWebhook {
 pub(super) fn values(kept: &KeptWebhook) -> Vec<Value> {
     let KeptWebhook { webhook, secret, old_secret } = kept;
     let (disabled_at, disabled_why) = webhook.disabled.unzip();
-    let (old_by, old_bytes) = old_secret.clone().map(|old| (old.by, Value::Blob(old.bytes))).unzip();
+    let (old_by, old_bytes) = old_secret.clone().map(|old| (old.by, Value::blob(old.bytes))).unzip();
     vec![
         Value::text(webhook.tenant_id),
         Value::text(webhook.id),
@@ -60,7 +60,7 @@ pub(super) fn values(kept: &KeptWebhook) -> Vec<Value> {
         webhook.old_secret_until.into(),
         webhook.version.into(),
         secret.by.into(),
-        Value::Blob(secret.bytes.clone()),
+        Value::blob(secret.bytes.clone()),
         old_by.into(),
         old_bytes.unwrap_or(Value::Null),
     ]

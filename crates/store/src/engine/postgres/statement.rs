@@ -190,8 +190,9 @@ impl ToSql for Value {
             Self::Null => Ok(IsNull::Yes),
             Self::Int(int) if *column == Type::INT8 => int.to_sql(column, out),
             Self::Text(text) if *column == Type::TEXT => text.to_sql(column, out),
-            Self::Blob(bytes) if *column == Type::BYTEA => bytes.to_sql(column, out),
-            Self::Int(_) | Self::Text(_) | Self::Blob(_) => Err(Unreadable(column.clone()).into()),
+            Self::Word(word) if *column == Type::TEXT => word.to_sql(column, out),
+            Self::Blob(bytes) if *column == Type::BYTEA => bytes.as_slice().to_sql(column, out),
+            Self::Int(_) | Self::Text(_) | Self::Word(_) | Self::Blob(_) => Err(Unreadable(column.clone()).into()),
         }
     }
 
@@ -208,7 +209,7 @@ impl<'r> FromSql<'r> for Value {
             Type::INT8 => i64::from_sql(column, bytes).map(Self::Int),
             Type::INT4 => i32::from_sql(column, bytes).map(|int| Self::Int(i64::from(int))),
             Type::TEXT => String::from_sql(column, bytes).map(Self::Text),
-            Type::BYTEA => Vec::from_sql(column, bytes).map(Self::Blob),
+            Type::BYTEA => <&[u8]>::from_sql(column, bytes).map(Self::blob),
             _ => Err(Unreadable(column.clone()).into()),
         }
     }

@@ -55,7 +55,7 @@ fn value(read: ValueRef<'_>) -> Result<Value, StoreError> {
     match read {
         ValueRef::Null => Ok(Value::Null),
         ValueRef::Integer(int) => Ok(Value::Int(int)),
-        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_owned())),
+        ValueRef::Blob(bytes) => Ok(Value::blob(bytes)),
         ValueRef::Text(text) => String::from_utf8(text.to_owned())
             .map(Value::Text)
             .map_err(|_| StoreError::Corrupt("a text is not UTF-8".to_owned())),
@@ -69,6 +69,7 @@ impl ToSql for Value {
             Self::Null => ValueRef::Null,
             Self::Int(int) => ValueRef::Integer(*int),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Word(word) => ValueRef::Text(word.as_bytes()),
             Self::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }
