@@ -365,6 +365,26 @@ pub(crate) async fn spending_is_summed_up_by_whatever_is_asked(bed: &Bed) {
     assert!(store.spend(stranger.tenant.id, SpendBy::Key, days).await.unwrap().0.is_empty());
 }
 
+pub(crate) async fn no_charge_is_too_large_to_be_summed_up(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = spender(&world, &store, 1_000, BudgetPeriod::Lifetime).await;
+    let now = moment("2024-02-26T10:00:00Z");
+    leased(&store, SERVER, ask(&key, 1, now)).await;
+    for _ in 0..3 {
+        let hold = hold(&key, 0, Origin::Gateway, now);
+        let mut lie = charge(&hold, i64::MAX);
+        lie.entry.used = Consumption { input: u64::MAX, output: u64::MAX, ..Consumption::default() };
+        lie.from_lease = NanoUsd::ZERO;
+        store.write_quota(SERVER, batch(vec![lie], vec![])).await.unwrap();
+    }
+    let days = (Day::of(now), Day::of(now).plus(1));
+    let (_, total) = store.spend(world.tenant.id, SpendBy::Key, days).await.unwrap();
+    assert_eq!((total.requests, total.input, total.cost), (3, 10_u64.pow(18), nano(10_i64.pow(18))));
+    let debt = LeaseAsk { debt: nano(i64::MAX), ..ask(&key, 1, now) };
+    assert_eq!(leased(&store, SERVER, debt).await.granted, NanoUsd::ZERO);
+}
+
 pub(crate) async fn the_ledger_is_paged_latest_first_and_each_filter_finds_its_rows(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;
