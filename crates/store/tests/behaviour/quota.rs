@@ -298,6 +298,21 @@ pub(crate) async fn a_server_that_was_killed_leaves_charges_holds_and_what_is_lo
     assert!(nothing.adopted.is_empty() && !nothing.is_partial && nothing.lost == NanoUsd::ZERO);
 }
 
+pub(crate) async fn what_is_lost_is_lost_to_its_period_though_a_clock_was_set_back(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = spender(&world, &store, 1_000, BudgetPeriod::Day).await;
+    let (before, then) = (moment("2024-02-26T10:00:00Z"), moment("2024-02-27T10:00:00Z"));
+    leased(&store, OTHER, ask(&key, 900, then)).await;
+    for round in 0.. {
+        if !store.take_up_quota(SERVER, before, round).await.unwrap().is_partial {
+            break;
+        }
+    }
+    let told = leased(&store, SERVER, ask(&key, 0, then)).await;
+    assert_eq!((told.spent, told.own, told.others), (nano(900), nano(0), nano(0)));
+}
+
 pub(crate) async fn a_correction_is_a_row_and_budget_and_sums_follow(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;
