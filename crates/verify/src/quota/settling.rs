@@ -183,12 +183,15 @@ impl Quota {
 
     /// A caller is told of a hold.
     pub(super) fn hand_over(&self, id: HoldId, account: &Arc<Account>) {
-        self.handed.lock().insert(id, Arc::clone(account));
+        let tenant_id = account.lock().hold(id).map(|hold| hold.whose.tenant_id);
+        if let Some(tenant_id) = tenant_id {
+            self.handed.lock().add(tenant_id, id, account);
+        }
     }
 
     fn forget_handed(&self, hold: &OpenHold) {
         if hold.origin == Origin::Caller {
-            self.handed.lock().remove(&hold.id);
+            self.handed.lock().remove(hold.whose.tenant_id, hold.id);
         }
     }
 
@@ -212,7 +215,7 @@ impl Quota {
         let has_it = |account: &Arc<Account>| {
             account.lock().hold(id).is_some_and(|hold| hold.whose.tenant_id == tenant_id)
         };
-        let handed = self.handed.lock().get(&id).cloned();
+        let handed = self.handed.lock().account_of(id);
         match handed {
             Some(account) => has_it(&account).then_some(account),
             None if is_ruled => self.active().into_iter().find(has_it),
