@@ -195,10 +195,7 @@ fn place_of(entry: &LedgerEntry) -> Place {
 
 fn belonging_of(entry: &LedgerEntry) -> Belonging {
     let whose = entry.whose;
-    Belonging {
-        application_id: whose.application_id,
-        lineage_id: whose.lineage_id.unwrap_or(whose.key_id),
-    }
+    Belonging { application_id: whose.application_id, lineage_id: whose.lineage_id.unwrap_or(whose.key_id) }
 }
 
 fn sums_of(entry: &LedgerEntry) -> Sums {
