@@ -80,7 +80,9 @@ async fn lease(server: ServerId, ask: &LeaseAsk, tx: &mut Tx<'_>) -> Result<Leas
         periods.own_leased -= returned;
     }
     let debt = ask.debt.as_nanos();
-    let left = max - periods.spent - debt - periods.own_leased - periods.others;
+    // Far below nothing it stays there.
+    let taken = [periods.spent, debt, periods.own_leased, periods.others];
+    let left = taken.into_iter().fold(max, i64::saturating_sub);
     let granted = grantable(ask, left);
     if granted > 0 && grant(&place, (granted, debt, max), tx).await? {
         note_own(server, &place, granted, tx).await?;
@@ -119,7 +121,7 @@ async fn make(ask: &LeaseAsk, place: &[Value; 3], tx: &mut Tx<'_>) -> Result<(),
     if ask.budget.period == BudgetPeriod::Lifetime {
         let key = [Value::text(ask.tenant_id), lineage.clone()];
         let imported = tx.query_opt(IMPORTED, &key).await?;
-        spent += imported.map_or(Ok(0), |mut row| row.int("spend_nano_usd"))?;
+        spent = spent.saturating_add(imported.map_or(Ok(0), |mut row| row.int("spend_nano_usd"))?);
     }
     let values = [lineage, period, first, end, Value::text(ask.tenant_id), spent.into()];
     tx.execute(MAKE, &values).await.map(drop)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use keystile_core::quota::{BudgetTime, Day, LedgerEntry, LedgerKind, QuotaBatch, Settlement};
-use keystile_core::{HoldId, KeyId, LedgerId, TenantId};
+use keystile_core::{ApplicationId, HoldId, KeyId, LedgerId, TenantId};
 
 use super::lease::{CHANGE_LEASED, CHANGE_OWN, OWN, with};
 use super::rows::{self, day_value, time_values};
@@ -19,8 +19,16 @@ use crate::{Store, StoreError, audit};
 const TOGETHER: usize = 500;
 
 const LINEAGE: &str = "SELECT lineage_id FROM api_keys WHERE tenant_id = $1 AND id = $2";
-const SPEND: &str = "UPDATE budgets SET spent_nano = spent_nano + $3
-    WHERE lineage_id = $1 AND first_day <= $2 AND end_day > $2";
+/// Where sums end: a thousand million dollars, or as many tokens. Beyond it they stand still, so that upstreams that lie without measure fill no
+/// integer: a sum that cannot be written would keep the charges of all others from being written, too.
+const MOST: i64 = 1_000_000_000_000_000_000;
+
+static SPEND: LazyLock<String> = LazyLock::new(|| {
+    let spent = held_sum("spent_nano", "CAST($3 AS BIGINT)");
+    format!(
+        "UPDATE budgets SET spent_nano = {spent} WHERE lineage_id = $1 AND first_day <= $2 AND end_day > $2"
+    )
+});
 
 static CLOSE: LazyLock<Chunked> = LazyLock::new(|| {
     Chunked::new(|rows| {
@@ -31,18 +39,28 @@ static CLOSE: LazyLock<Chunked> = LazyLock::new(|| {
 
 static ADD_UP: LazyLock<Chunked> = LazyLock::new(|| {
     Chunked::new(|rows| {
+        let added = |column: &&str| {
+            let sum = held_sum(&format!("spend.{column}"), &format!("excluded.{column}"));
+            format!("{column} = {sum}")
+        };
+        let added: Vec<String> = SUMMED.iter().map(added).collect();
         format!(
             "INSERT INTO spend (tenant_id, day, key_id, model, provider_id, customer_id, application_id, lineage_id,
                 requests, input, cached_input, cache_write, output, cost_nano) VALUES {}
-             ON CONFLICT (tenant_id, day, key_id, model, provider_id, customer_id) DO UPDATE SET
-                requests = spend.requests + excluded.requests, input = spend.input + excluded.input,
-                cached_input = spend.cached_input + excluded.cached_input,
-                cache_write = spend.cache_write + excluded.cache_write, output = spend.output + excluded.output,
-                cost_nano = spend.cost_nano + excluded.cost_nano",
-            places(rows, 14)
+             ON CONFLICT (tenant_id, day, key_id, model, provider_id, customer_id) DO UPDATE SET {}",
+            places(rows, 14),
+            added.join(", ")
         )
     })
 });
+
+/// What is summed up, in the order of [`Sums`].
+const SUMMED: [&str; 6] = ["requests", "input", "cached_input", "cache_write", "output", "cost_nano"];
+
+/// The sum of two integers of which neither is far below nothing, held to [`MOST`].
+fn held_sum(one: &str, other: &str) -> String {
+    format!("CASE WHEN {one} > {MOST} - {other} THEN {MOST} ELSE {one} + {other} END")
+}
 
 impl Store {
     /// Writes what a server has charged, and which of its holds are open. A charge of a hold that has one is left out, together with all that
@@ -119,7 +137,7 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Where a row of the ledger is summed up.
+/// Where a row of the ledger is summed up: what the table has one row of.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     tenant_id: TenantId,
@@ -128,7 +146,12 @@ struct Place {
     model: Box<str>,
     provider_id: String,
     customer_id: String,
-    application_id: String,
+}
+
+/// What goes with the key of a place.
+#[derive(Clone, Copy)]
+struct Belonging {
+    application_id: ApplicationId,
     lineage_id: KeyId,
 }
 
@@ -137,18 +160,22 @@ type Sums = [i64; 6];
 
 /// Adds rows that are new in the ledger to its sums and to all periods of budgets that pay for them.
 pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<Place, Sums> = BTreeMap::new();
+    let mut sums: BTreeMap<Place, (Belonging, Sums)> = BTreeMap::new();
     let mut costs: BTreeMap<(KeyId, Day), i64> = BTreeMap::new();
     for entry in entries {
-        let place = place_of(entry);
-        *costs.entry((place.lineage_id, place.day)).or_default() += entry.cost.as_nanos();
-        let sums = sums.entry(place).or_default();
-        sums.iter_mut().zip(sums_of(entry)).for_each(|(sum, more)| *sum += more);
+        let (place, belonging) = (place_of(entry), belonging_of(entry));
+        let cost = costs.entry((belonging.lineage_id, place.day)).or_default();
+        *cost = cost.saturating_add(entry.cost.as_nanos()).min(MOST);
+        let (_, sums) = sums.entry(place).or_insert((belonging, Sums::default()));
+        for (sum, more) in sums.iter_mut().zip(sums_of(entry)) {
+            *sum = sum.saturating_add(more).min(MOST);
+        }
     }
-    let rows: Vec<_> = sums.into_iter().map(|(place, sums)| sum_values(place, sums)).collect();
+    let row = |(place, (belonging, sums))| sum_values(place, belonging, sums);
+    let rows: Vec<_> = sums.into_iter().map(row).collect();
     ADD_UP.run(rows, tx).await?;
     let spend = |((lineage_id, day), cost): ((KeyId, Day), i64)| {
-        (SPEND, vec![Value::text(lineage_id), day_value(day), cost.into()])
+        (SPEND.as_str(), vec![Value::text(lineage_id), day_value(day), cost.into()])
     };
     let spent: Vec<_> = costs.into_iter().map(spend).collect();
     run_all(&spent, tx).await.map(drop)
@@ -163,9 +190,12 @@ fn place_of(entry: &LedgerEntry) -> Place {
         model: entry.model.clone(),
         provider_id: entry.provider_id.map_or_else(String::new, |id| id.to_string()),
         customer_id: whose.customer_id.map_or_else(String::new, |id| id.to_string()),
-        application_id: whose.application_id.to_string(),
-        lineage_id: whose.lineage_id.unwrap_or(whose.key_id),
     }
+}
+
+fn belonging_of(entry: &LedgerEntry) -> Belonging {
+    let whose = entry.whose;
+    Belonging { application_id: whose.application_id, lineage_id: whose.lineage_id.unwrap_or(whose.key_id) }
 }
 
 fn sums_of(entry: &LedgerEntry) -> Sums {
@@ -175,14 +205,11 @@ fn sums_of(entry: &LedgerEntry) -> Sums {
     };
     let used = entry.used;
     let [input, cached, written, output] = [used.input, used.cached_input, used.cache_write, used.output]
-        .map(|tokens| {
-            // Far from what is ever used.
-            i64::try_from(tokens).unwrap_or(i64::MAX / 4)
-        });
+        .map(|tokens| i64::try_from(tokens).unwrap_or(MOST));
     [requests, input, cached, written, output, entry.cost.as_nanos()]
 }
 
-fn sum_values(place: Place, sums: Sums) -> Vec<Value> {
+fn sum_values(place: Place, belonging: Belonging, sums: Sums) -> Vec<Value> {
     let place = [
         Value::text(place.tenant_id),
         day_value(place.day),
@@ -190,8 +217,8 @@ fn sum_values(place: Place, sums: Sums) -> Vec<Value> {
         Value::text(place.model),
         Value::Text(place.provider_id),
         Value::Text(place.customer_id),
-        Value::Text(place.application_id),
-        Value::text(place.lineage_id),
+        Value::text(belonging.application_id),
+        Value::text(belonging.lineage_id),
     ];
     place.into_iter().chain(sums.map(Value::Int)).collect()
 }

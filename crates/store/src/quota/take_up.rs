@@ -171,7 +171,8 @@ async fn lose(
         && let Some(whose) = key_of(lineage_id, &place, tx).await?
     {
         let (whose, last_day) = whose;
-        let opened_at = now.min(last_day);
+        // A clock that was set back must not give it to an earlier period.
+        let opened_at = now.max(time.first_day.start()).min(last_day);
         let entry = LedgerEntry {
             id,
             kind: LedgerKind::Lost,

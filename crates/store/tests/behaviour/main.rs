@@ -238,7 +238,9 @@ on_both_engines! {
         a_budget_set_later_counts_what_was_spent_in_its_period,
         what_is_leased_under_another_period_counts_while_it_shares_a_day,
         a_server_that_was_killed_leaves_charges_holds_and_what_is_lost,
+        what_is_lost_is_lost_to_its_period_though_a_clock_was_set_back,
         a_correction_is_a_row_and_budget_and_sums_follow,
+        no_charge_is_too_large_to_be_summed_up,
         spending_is_summed_up_by_whatever_is_asked,
         the_ledger_is_paged_latest_first_and_each_filter_finds_its_rows,
         periods_that_are_over_are_forgotten_and_can_be_summed_up_again;

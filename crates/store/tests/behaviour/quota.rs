@@ -298,6 +298,21 @@ pub(crate) async fn a_server_that_was_killed_leaves_charges_holds_and_what_is_lo
     assert!(nothing.adopted.is_empty() && !nothing.is_partial && nothing.lost == NanoUsd::ZERO);
 }
 
+pub(crate) async fn what_is_lost_is_lost_to_its_period_though_a_clock_was_set_back(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = spender(&world, &store, 1_000, BudgetPeriod::Day).await;
+    let (before, then) = (moment("2024-02-26T10:00:00Z"), moment("2024-02-27T10:00:00Z"));
+    leased(&store, OTHER, ask(&key, 900, then)).await;
+    for round in 0.. {
+        if !store.take_up_quota(SERVER, before, round).await.unwrap().is_partial {
+            break;
+        }
+    }
+    let told = leased(&store, SERVER, ask(&key, 0, then)).await;
+    assert_eq!((told.spent, told.own, told.others), (nano(900), nano(0), nano(0)));
+}
+
 pub(crate) async fn a_correction_is_a_row_and_budget_and_sums_follow(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;
@@ -363,6 +378,26 @@ pub(crate) async fn spending_is_summed_up_by_whatever_is_asked(bed: &Bed) {
     assert_eq!(sums(SpendBy::Customer).await, [(None, 95)]);
     let stranger = World::founded(&store).await;
     assert!(store.spend(stranger.tenant.id, SpendBy::Key, days).await.unwrap().0.is_empty());
+}
+
+pub(crate) async fn no_charge_is_too_large_to_be_summed_up(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = spender(&world, &store, 1_000, BudgetPeriod::Lifetime).await;
+    let now = moment("2024-02-26T10:00:00Z");
+    leased(&store, SERVER, ask(&key, 1, now)).await;
+    for _ in 0..3 {
+        let hold = hold(&key, 0, Origin::Gateway, now);
+        let mut lie = charge(&hold, i64::MAX);
+        lie.entry.used = Consumption { input: u64::MAX, output: u64::MAX, ..Consumption::default() };
+        lie.from_lease = NanoUsd::ZERO;
+        store.write_quota(SERVER, batch(vec![lie], vec![])).await.unwrap();
+    }
+    let days = (Day::of(now), Day::of(now).plus(1));
+    let (_, total) = store.spend(world.tenant.id, SpendBy::Key, days).await.unwrap();
+    assert_eq!((total.requests, total.input, total.cost), (3, 10_u64.pow(18), nano(10_i64.pow(18))));
+    let debt = LeaseAsk { debt: nano(i64::MAX), ..ask(&key, 1, now) };
+    assert_eq!(leased(&store, SERVER, debt).await.granted, NanoUsd::ZERO);
 }
 
 pub(crate) async fn the_ledger_is_paged_latest_first_and_each_filter_finds_its_rows(bed: &Bed) {

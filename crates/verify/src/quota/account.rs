@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystile_core::quota::{
-    Budget, BudgetTime, Charge, LeaseAsk, LeaseTruth, Leased, Need, OpenHold, Pace, TokenMeter,
+    Budget, BudgetTime, Charge, LeaseAsk, LeaseTruth, Leased, Need, OpenHold, Pace, Span, TokenMeter,
     TokensExceeded,
 };
 use keystile_core::rate::UsedLimit;
@@ -13,7 +13,7 @@ use keystile_core::{Code, HoldId, KeyId, NanoUsd, Refusal, TenantId, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::bid::{Bid, Held, Shortage, Taking};
-use super::pocket::Pocket;
+use super::pocket::{Pocket, within_i64};
 use crate::source::SourceUnavailable;
 
 /// A lease lasts for so many seconds of the lineage's spending: long enough that few requests wait for one, short enough that little is
@@ -41,9 +41,9 @@ pub(super) struct Inner {
     /// Holds that were written as open and are given back.
     released: Vec<HoldId>,
     /// What requests without a budget may cost, and did cost and is not written: it bears on a budget that is set meanwhile.
-    apart: i64,
+    apart: i128,
     /// What those who wait for a lease need at least.
-    waiting: i64,
+    waiting: i128,
     pace: Pace,
 }
 
@@ -95,10 +95,11 @@ impl Account {
         self.inner.lock()
     }
 
-    /// Whether forgetting it changes nothing.
+    /// Whether forgetting it changes nothing. While somebody asks the authority it is needed.
     pub(crate) fn is_spent(&self, now: u64) -> bool {
+        let is_asked_for = self.turn.try_lock().is_err();
         let inner = self.lock();
-        !inner.is_active && inner.waiting == 0 && inner.tokens.is_unused(now)
+        !is_asked_for && !inner.is_active && inner.waiting == 0 && inner.tokens.is_unused(now)
     }
 
     /// How many tokens are used, to be kept over a restart, and when none will be.
@@ -195,14 +196,18 @@ impl Inner {
         let least = need.least.min(units);
         let fitting = need.units_within_money(usable).map(|fitting| fitting.min(units));
         let fitting = fitting.filter(|fitting| *fitting >= least);
-        let refusal = match authority {
+        let is_told = match authority {
             Authority::Unasked if !pocket.is_dry(budget.max, need.at(least).cost(), moment.now) => {
                 return Taking::Short(Shortage { least: need.at(least).cost(), wanted: full });
             }
-            Authority::Asked(_, Err(SourceUnavailable)) => Refusal::Plain(Code::EnforcementUnavailable),
-            Authority::Unasked | Authority::Asked(_, Ok(_)) => {
-                Refusal::BudgetExhausted(Box::new(pocket.left(budget)))
-            }
+            Authority::Unasked => true,
+            // It may have been asked at the end of a period and answered in the next.
+            Authority::Asked(ask, answer) => answer.is_ok() && ask.span == pocket.span,
+        };
+        let refusal = if is_told && !pocket.is_in_doubt() {
+            Refusal::BudgetExhausted(Box::new(pocket.left(budget)))
+        } else {
+            Refusal::Plain(Code::EnforcementUnavailable)
         };
         fitting.map_or(Taking::Refused(refusal), Taking::Held)
     }
@@ -225,7 +230,7 @@ impl Inner {
             }
         }
         if budget.is_none() {
-            self.apart = self.apart.saturating_add(amount.cost().as_nanos());
+            self.apart += i128::from(amount.cost().as_nanos());
         }
         let taken_at = bid.tokens.map(|_| self.tokens.take(amount.tokens));
         let hold = OpenHold {
@@ -251,7 +256,7 @@ impl Inner {
         if let Some(time) = hold.budget {
             self.pocket_named(time).purse.adopt(hold.cost);
         } else {
-            self.apart = self.apart.saturating_add(hold.cost.as_nanos());
+            self.apart += i128::from(hold.cost.as_nanos());
         }
         let held = Held { taken_at: None, deadline, is_written: true, hold };
         self.holds.insert(held.hold.id, Box::new(held));
@@ -262,10 +267,9 @@ impl Inner {
     pub(super) fn ask(&mut self, payer: Payer, shortage: Shortage, moment: Moment) -> LeaseAsk {
         let Payer { tenant_id, key_id, lineage_id, budget } = payer;
         let ahead = self.pace.ahead(LEASE_SECONDS, moment.now).as_nanos();
-        let wanted = shortage.wanted.as_nanos().max(self.waiting).max(ahead);
-        let apart = self.apart;
+        let wanted = shortage.wanted.as_nanos().max(within_i64(self.waiting)).max(ahead);
         let pocket = self.pocket(budget, moment);
-        let returned = pocket.begin_asking(budget.max);
+        let (span, returned) = (pocket.span, pocket.begin_asking(budget.max));
         let free = pocket.purse.free().as_nanos();
         let beyond = |nanos: i64| NanoUsd::from_nanos(nanos.saturating_sub(free).max(0));
         LeaseAsk {
@@ -273,12 +277,19 @@ impl Inner {
             key_id,
             lineage_id,
             budget,
-            span: pocket.span,
+            span,
             least: beyond(shortage.least.as_nanos()),
             wanted: beyond(wanted),
             returned,
-            debt: NanoUsd::from_nanos(pocket.purse.debt().as_nanos().saturating_add(apart)),
+            debt: self.debt_in(&span),
         }
+    }
+
+    /// What was charged without a lease in this time and is not written, and what requests without a budget may cost.
+    fn debt_in(&self, span: &Span) -> NanoUsd {
+        let sharing = self.pockets.iter().filter(|pocket| pocket.shares_a_day(span));
+        let debt: i128 = sharing.map(|pocket| i128::from(pocket.purse.debt().as_nanos())).sum();
+        NanoUsd::from_nanos(within_i64(debt + self.apart))
     }
 
     /// The authority has answered, or not. What it leased is noted as to be come back to.
@@ -298,7 +309,7 @@ impl Inner {
 
     /// Somebody begins, or stops, to wait for a lease.
     pub(super) const fn wait_for(&mut self, nanos: i64) {
-        self.waiting = self.waiting.saturating_add(nanos);
+        self.waiting += nanos as i128;
     }
 
     /// Ends a hold with what was used and what that costs; `None` is all that was held. Tells what is charged; `None` if the hold is
@@ -315,7 +326,7 @@ impl Inner {
         let charge = match held.hold.budget {
             Some(time) => self.pocket_named(time).purse.settle(held.hold.cost, cost),
             None => {
-                self.apart = self.apart - held.hold.cost.as_nanos() + cost.as_nanos();
+                self.apart += i128::from(cost.as_nanos()) - i128::from(held.hold.cost.as_nanos());
                 Charge { cost, from_lease: NanoUsd::ZERO }
             }
         };
@@ -331,7 +342,7 @@ impl Inner {
             // Nothing is charged.
             let _nothing = self.pocket_named(time).purse.settle(held.hold.cost, NanoUsd::ZERO);
         } else {
-            self.apart -= held.hold.cost.as_nanos();
+            self.apart -= i128::from(held.hold.cost.as_nanos());
         }
         if held.is_written {
             self.released.push(id);
@@ -350,7 +361,7 @@ impl Inner {
     /// A charge was written.
     pub(super) fn note_written(&mut self, budget: Option<BudgetTime>, charge: Charge) {
         match budget {
-            None => self.apart -= charge.cost.as_nanos(),
+            None => self.apart -= i128::from(charge.cost.as_nanos()),
             Some(time) => {
                 if let Some(pocket) = self.pocket_of(time) {
                     pocket.note_written(charge);
@@ -415,17 +426,20 @@ impl Inner {
         self.pockets.iter_mut().filter_map(truth).take(most).collect()
     }
 
-    /// Whether anything is free of other periods than the one that pays now.
+    /// Whether anything is free of other periods that share a day with the one that pays now.
     pub(super) fn has_free_beside(&mut self, budget: Budget, moment: Moment) -> bool {
-        let paying = self.pocket(budget, moment).time;
-        self.pockets.iter().any(|pocket| pocket.time != paying && pocket.purse.free() > NanoUsd::ZERO)
+        let pocket = self.pocket(budget, moment);
+        let (paying, span) = (pocket.time, pocket.span);
+        let mut beside = self.pockets.iter().filter(|pocket| pocket.is_beside(paying, &span));
+        beside.any(|pocket| pocket.purse.free() > NanoUsd::ZERO)
     }
 
-    /// What has to be noted of other periods of the budget than the one that pays now: what is free of them is given back, as it bears on
-    /// the same days. To be called by who has the turn.
+    /// What has to be noted of other periods of the budget that share a day with the one that pays now: what is free of them is given back,
+    /// as it bears on the same days. Those that are merely over wait for nobody. To be called by who has the turn.
     pub(super) fn truths_beside(&mut self, budget: Budget, moment: Moment) -> Vec<(BudgetTime, NanoUsd)> {
-        let paying = self.pocket(budget, moment).time;
-        let others = self.pockets.iter_mut().filter(|pocket| pocket.time != paying);
+        let pocket = self.pocket(budget, moment);
+        let (paying, span) = (pocket.time, pocket.span);
+        let others = self.pockets.iter_mut().filter(|pocket| pocket.is_beside(paying, &span));
         let truth = |pocket: &mut Pocket| {
             if pocket.purse.free() == NanoUsd::ZERO {
                 return None;

@@ -38,8 +38,16 @@ pub(super) struct Flight {
     paid: Vec<Paid>,
 }
 
+impl Flight {
+    /// Whether more may wait than had room in it.
+    fn is_full(&self) -> bool {
+        self.batch.settled.len() >= ROWS_PER_BATCH || self.batch.opened.len() >= ROWS_PER_BATCH
+    }
+}
+
 impl Quota {
-    /// Charges what is overdue and writes all that is pending, in batches; stops at the first that fails, which is kept for later.
+    /// Charges what is overdue and writes all that is pending by now, in batches; stops at the first that fails, which is kept for later. What
+    /// comes in meanwhile is left to the next time, as there may be no end of it.
     pub(crate) async fn flush(&self) -> Result<(), SourceUnavailable> {
         let mut flight = self.flushing.lock().await;
         self.write_all(&mut flight).await
@@ -56,16 +64,22 @@ impl Quota {
     async fn write_all(&self, flight: &mut Option<Flight>) -> Result<(), SourceUnavailable> {
         self.charge_overdue();
         loop {
-            if flight.is_none() {
+            let is_old = flight.is_some();
+            if !is_old {
                 *flight = self.next_flight();
             }
             let Some(current) = flight.as_ref() else { return Ok(()) };
+            // One that was made now and has room left has all that was pending.
+            let is_last = !is_old && !current.is_full();
             if self.write(Arc::clone(&current.batch)).await.is_err() {
                 self.failed_flushes.fetch_add(1, Ordering::Relaxed);
                 return Err(SourceUnavailable);
             }
             if let Some(landed) = flight.take() {
                 self.land(landed);
+            }
+            if is_last {
+                return Ok(());
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use keystile_core::quota::{Budget, LeaseAsk, Leased, OpenHold};
+use keystile_core::quota::{Budget, LeaseAsk, Leased, OpenHold, Origin};
 use keystile_core::{Code, KeyId, NanoUsd, Refusal, TenantId};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
@@ -46,7 +46,11 @@ impl Quota {
         account: &Arc<Account>,
         mut bid: Bid,
     ) -> Result<Hold, Refusal> {
-        if self.queue.is_full() {
+        let is_full = match bid.origin {
+            Origin::Gateway => self.queue.is_full(),
+            Origin::Caller => self.queue.is_full() || self.handed.lock().is_full(bid.whose.tenant_id),
+        };
+        if is_full {
             return Err(unavailable());
         }
         match self.take(account, &mut bid, &Authority::Unasked) {

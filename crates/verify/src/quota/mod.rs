@@ -7,6 +7,7 @@
 mod account;
 mod bid;
 mod flush;
+mod handed;
 mod hold;
 mod leasing;
 mod pocket;
@@ -16,7 +17,6 @@ mod room;
 mod settling;
 mod verifier;
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +36,7 @@ pub use settling::{Actual, Ruling, SettleError, SettledHold};
 pub use verifier::QuotaStats;
 
 use flush::Flight;
+use handed::Handed;
 use queue::Queue;
 
 /// All accounts in use, and what is on its way to the ledger.
@@ -47,7 +48,7 @@ pub(crate) struct Quota {
     /// Accounts with anything that somebody has to come back to.
     active: Mutex<Vec<Arc<Account>>>,
     /// Where the holds are that callers were told of.
-    handed: Mutex<HashMap<HoldId, Arc<Account>>>,
+    handed: Mutex<Handed>,
     queue: Queue,
     /// Whoever has it writes. It holds what was offered and is not known to be written.
     flushing: tokio::sync::Mutex<Option<Flight>>,

@@ -46,10 +46,12 @@ impl Pocket {
         }
     }
 
-    /// What a budget of `max` lets hold at once. A lease that was given under a larger one is not used before the authority was asked.
+    /// What a budget of `max` lets hold at once. A lease that was given under a larger one, or before more was charged than was leased, is
+    /// not used before the authority was asked.
     pub(super) fn usable(&self, max: NanoUsd) -> NanoUsd {
-        let confirmed =
-            self.told.is_some_and(|told| told.total.saturating_add(told.others) <= max.as_nanos());
+        let debt = self.purse.debt().as_nanos();
+        let taken = |told: Told| told.total.saturating_add(told.others).saturating_add(debt);
+        let confirmed = self.told.is_some_and(|told| taken(told) <= max.as_nanos());
         if confirmed { self.purse.free() } else { NanoUsd::ZERO }
     }
 
@@ -173,8 +175,28 @@ impl Pocket {
         self.purse.is_empty() && !self.is_doubtful && !self.is_asked
     }
 
+    /// Whether the authority may have noted more as leased than is here.
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.is_doubtful
+    }
+
+    /// Whether any day belongs to both.
+    pub(super) fn shares_a_day(&self, span: &Span) -> bool {
+        self.span.first_day() < span.end_day() && span.first_day() < self.span.end_day()
+    }
+
+    /// Whether it is another one than the one that is `paying`, and shares a day with that one's `span`.
+    pub(super) fn is_beside(&self, paying: BudgetTime, span: &Span) -> bool {
+        self.time != paying && self.shares_a_day(span)
+    }
+
     /// Whether no request that begins at `at` is paid from it.
     pub(super) fn is_over(&self, at: Timestamp) -> bool {
         !self.span.covers(at)
     }
+}
+
+/// A sum of many amounts, as one.
+pub(super) fn within_i64(nanos: i128) -> i64 {
+    i64::try_from(nanos.max(0)).unwrap_or(i64::MAX)
 }

@@ -15,6 +15,11 @@ use super::bid::tidied;
 use super::hold::Settled;
 use super::queue::{Paid, Queued};
 
+/// Most that one request is charged: beyond every budget there can be, as the bound of what is held is. Sums of many stay within an integer.
+const MOST_CHARGED: NanoUsd = NanoUsd::from_nanos(i64::MAX / 1_000);
+/// Most that is noted of each kind of what one request has used: far more than any can.
+const MOST_COUNTED: u64 = 1_000_000_000_000;
+
 /// What the caller who was given a hold says of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Actual {
@@ -80,6 +85,22 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Upstreams may say anything.
+    fn within_bounds(self) -> Self {
+        let Consumption { input, cached_input, cache_write, output, images, characters, audio_millis } =
+            self.used;
+        let used = Consumption {
+            input: input.min(MOST_COUNTED),
+            cached_input: cached_input.min(MOST_COUNTED),
+            cache_write: cache_write.min(MOST_COUNTED),
+            output: output.min(MOST_COUNTED),
+            images: images.min(MOST_COUNTED),
+            characters: characters.min(MOST_COUNTED),
+            audio_millis: audio_millis.min(MOST_COUNTED),
+        };
+        Self { cost: self.cost.map(|cost| cost.min(MOST_CHARGED)), used, ..self }
+    }
+
     pub(super) fn of(actual: Settled) -> Self {
         Self {
             tokens: Some(actual.used.tokens()),
@@ -127,6 +148,7 @@ impl Quota {
     /// Ends a hold; `None` if it is not open.
     pub(super) fn settle(&self, account: &Arc<Account>, id: HoldId, report: Report) -> Option<SettledHold> {
         let at = self.clock.now();
+        let report = report.within_bounds();
         let (tokens, cost) = (report.tokens, report.cost);
         let (held, charge) = account.lock().settle(id, (tokens, cost), self.clock.elapsed_millis())?;
         let hold = held.hold;
@@ -161,12 +183,15 @@ impl Quota {
 
     /// A caller is told of a hold.
     pub(super) fn hand_over(&self, id: HoldId, account: &Arc<Account>) {
-        self.handed.lock().insert(id, Arc::clone(account));
+        let tenant_id = account.lock().hold(id).map(|hold| hold.whose.tenant_id);
+        if let Some(tenant_id) = tenant_id {
+            self.handed.lock().add(tenant_id, id, account);
+        }
     }
 
     fn forget_handed(&self, hold: &OpenHold) {
         if hold.origin == Origin::Caller {
-            self.handed.lock().remove(&hold.id);
+            self.handed.lock().remove(hold.whose.tenant_id, hold.id);
         }
     }
 
@@ -177,22 +202,24 @@ impl Quota {
         id: HoldId,
         actual: Actual,
     ) -> Result<SettledHold, SettleError> {
-        let account = self.account_with(tenant_id, id);
+        let account = self.account_with(tenant_id, id, actual.ruling.is_some());
         let settled = account.and_then(|account| self.settle(&account, id, Report::by_caller(actual)));
         settled.ok_or_else(|| {
             if self.queue.has(tenant_id, id) { SettleError::Over } else { SettleError::Unknown }
         })
     }
 
-    /// Where a hold of the tenant is open. Those that callers were told of are found at once.
-    fn account_with(&self, tenant_id: TenantId, id: HoldId) -> Option<Arc<Account>> {
+    /// Where a hold of the tenant is open. Those that callers were told of are found at once; others, which are the gateway's to settle,
+    /// only for a person who rules on them.
+    fn account_with(&self, tenant_id: TenantId, id: HoldId, is_ruled: bool) -> Option<Arc<Account>> {
         let has_it = |account: &Arc<Account>| {
             account.lock().hold(id).is_some_and(|hold| hold.whose.tenant_id == tenant_id)
         };
-        let handed = self.handed.lock().get(&id).cloned();
+        let handed = self.handed.lock().account_of(id);
         match handed {
             Some(account) => has_it(&account).then_some(account),
-            None => self.active().into_iter().find(has_it),
+            None if is_ruled => self.active().into_iter().find(has_it),
+            None => None,
         }
     }
 

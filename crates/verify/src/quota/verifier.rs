@@ -10,7 +10,8 @@ use keystile_core::{Ask, Change, Code, Digest, HoldId, KeyId, Refusal, TenantId}
 use super::account::Account;
 use super::bid::{Bid, tidied};
 use super::flush::Return;
-use super::hold::{Hold, Terms};
+use super::hold::{Fresh, Hold, Terms};
+use super::leasing::unavailable;
 use super::room::Room;
 use super::settling::{Actual, SettleError, SettledHold};
 use crate::cache::Look;
@@ -68,7 +69,10 @@ impl Verifier {
             model: tidied(terms.model),
             request_id: tidied(terms.request_id),
         };
-        let held = self.quota.reserve(&self.account_of(&key), bid).await;
+        let held = match self.quota.reserve(&self.account_of(&key), bid).await {
+            Ok(hold) => self.confirmed(&key, hold).await,
+            Err(refusal) => Err(refusal),
+        };
         if let Err(refusal) = &held {
             self.count_refusal(&key, refusal, Latency::Memory, self.clock.now());
         }
@@ -174,6 +178,15 @@ impl Verifier {
             Look::Absent => Err(Code::KeyNotFound),
             Look::Unknown => Box::pin(self.read(Cold { digest: *key.digest() })).await.map(|(key, _)| key),
         }
+    }
+
+    /// What was held under limits that were changed meanwhile is given back, and has to be asked for anew: from the moment at which a change is
+    /// answered nothing is held beyond it, however long somebody has waited for a lease.
+    async fn confirmed(&self, key: &Arc<CachedKey>, hold: Hold) -> Result<Hold, Refusal> {
+        let fresh = Fresh::new(hold);
+        let now = self.as_it_is(key).await.map_err(Refusal::Plain)?;
+        let stands = (now.tokens(), now.budget()) == (key.tokens(), key.budget());
+        if stands { fresh.take().ok_or_else(unavailable) } else { Err(unavailable()) }
     }
 
     fn account_of(&self, key: &CachedKey) -> Arc<Account> {

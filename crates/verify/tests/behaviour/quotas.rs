@@ -371,3 +371,110 @@ async fn a_long_request_is_decided_about_anew_from_memory() {
     assert_eq!(stands(), Some(Err(Refusal::Plain(Code::KeyRevoked))));
     world.change(0, |facts| facts.standing = KeyStatus::Active);
 }
+
+#[tokio::test]
+async fn a_caller_settles_no_hold_of_the_gateway() {
+    let world = with_a_dollar();
+    let hold = world.hold(&money(100)).await.unwrap();
+    world.written().await;
+    let nothing = Actual { cost: Some(nano(0)), ..Actual::default() };
+    let settled_by_caller = world.verifier.settle_hold(tenant(1), hold.id(), nothing);
+    assert_eq!(settled_by_caller, Err(SettleError::Unknown));
+    hold.settle(settled(70, 1));
+    world.written().await;
+    assert_eq!(world.charged(), 70);
+}
+
+#[tokio::test]
+async fn what_is_given_back_pays_the_debt_of_another_request_first() {
+    let world = with_a_dollar();
+    let dear = world.hold(&money(6 * DOLLAR / 10)).await.unwrap();
+    let other = world.hold(&money(4 * DOLLAR / 10)).await.unwrap();
+    dear.settle(settled(3 * DOLLAR / 4, 1));
+    other.release();
+    assert_eq!(world.hold(&money(DOLLAR / 4 + 1)).await.unwrap_err().code(), Code::BudgetExhausted);
+    world.hold(&money(DOLLAR / 4)).await.unwrap().settle(settled(DOLLAR / 4, 1));
+    world.written().await;
+    assert_eq!((world.charged(), world.budgets.period().spent), (DOLLAR, DOLLAR));
+}
+
+#[tokio::test]
+async fn no_upstream_says_more_than_can_be_summed_up() {
+    let world = World::with_keys(1);
+    for hold in [world.hold(&money(5)).await.unwrap(), world.hold(&money(5)).await.unwrap()] {
+        hold.settle(settled(i64::MAX, u64::MAX));
+    }
+    world.written().await;
+    let charged = world.budgets.ledger().pop().unwrap();
+    assert_eq!((charged.cost, charged.used.output), (nano(i64::MAX / 1_000), 1_000_000_000_000));
+    assert_eq!(world.verifier.quota_stats().accounts, 0);
+}
+
+/// Waits until the authority was asked so often; what it answers then is not heard yet.
+async fn asked(world: &World, times: usize) {
+    while world.budgets.leases() < times {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_lowered_while_a_request_waits_for_a_lease_holds_for_it() {
+    let world = with_a_dollar();
+    let (verifier, key) = (Arc::clone(&world.verifier), world.key(0).await);
+    let waiting =
+        tokio::spawn(async move { verifier.reserve(&key, &money(DOLLAR), terms(Origin::Gateway)).await });
+    asked(&world, 1).await;
+    world.change(0, |facts| limited(facts, None, Some((DOLLAR / 2, BudgetPeriod::Day))));
+    assert_eq!(waiting.await.unwrap().unwrap_err(), Refusal::Plain(Code::EnforcementUnavailable));
+    assert_eq!(world.verifier.quota_stats().holds, 0);
+    world.hold(&money(DOLLAR / 2)).await.unwrap().release();
+    world.written().await;
+    assert_eq!(world.charged(), 0, "nothing is charged for what was given back");
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_a_budget_is_exhausted_because_its_period_ended_meanwhile() {
+    let world = with_a_dollar();
+    world.clock.turn(Duration::from_secs(14 * 3_600 + 29 * 60 + 59));
+    let (verifier, key) = (Arc::clone(&world.verifier), world.key(0).await);
+    let waiting =
+        tokio::spawn(async move { verifier.reserve(&key, &money(DOLLAR), terms(Origin::Gateway)).await });
+    asked(&world, 1).await;
+    world.clock.turn(Duration::from_secs(1));
+    assert_eq!(waiting.await.unwrap().unwrap_err(), Refusal::Plain(Code::EnforcementUnavailable));
+    world.hold(&money(DOLLAR)).await.unwrap().release();
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_a_budget_is_exhausted_while_that_is_not_known() {
+    let world = with_a_dollar();
+    let open = world.hold(&money(6 * DOLLAR / 10)).await.unwrap();
+    world.budgets.become_so(Mood::Failing);
+    world.hold(&money(4 * DOLLAR / 10)).await.unwrap_err();
+    world.budgets.become_so(Mood::Well);
+    let more = money(DOLLAR / 2);
+    assert_eq!(world.hold(&more).await.unwrap_err(), Refusal::Plain(Code::EnforcementUnavailable));
+    world.written().await;
+    assert_eq!(world.hold(&more).await.unwrap_err().code(), Code::BudgetExhausted);
+    open.release();
+}
+
+#[tokio::test]
+async fn writing_ends_though_others_go_on_spending() {
+    let world = World::with_keys(1);
+    let (verifier, key) = (Arc::clone(&world.verifier), world.key(0).await);
+    let others = tokio::spawn(async move {
+        loop {
+            let hold = verifier.reserve(&key, &money(1), terms(Origin::Gateway)).await;
+            hold.unwrap().settle(settled(1, 1));
+            tokio::task::yield_now().await;
+        }
+    });
+    while world.verifier.quota_stats().charges_waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    let written = tokio::time::timeout(Duration::from_secs(10), world.verifier.flush_spend()).await;
+    others.abort();
+    written.unwrap().unwrap();
+    assert!(world.charged() > 0);
+}
