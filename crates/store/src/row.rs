@@ -30,9 +30,7 @@ impl Row {
         match self.next(column)? {
             Value::Null => Ok(None),
             Value::Int(int) => Ok(Some(int)),
-            Value::Text(_) | Value::Word(_) | Value::Blob(_) => {
-                Err(corrupt(column, "is not a whole number"))
-            },
+            Value::Text(_) | Value::Word(_) | Value::Blob(_) => Err(corrupt(column, "is not a whole number")),
         }
     }
 

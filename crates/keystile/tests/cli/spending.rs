@@ -24,8 +24,9 @@ fn what_is_held_is_settled_by_hand_and_what_was_charged_is_corrected() {
         let none = asked(&server, command, arguments);
         assert!(none.status == Some(0) && none.notes.contains(said), "{none:?}");
     }
-    let create = ["create", "agents", "--max-budget-usd", "1", "--budget-period", "day"];
-    let secret = asked(&server, "keys", &create).ok();
+    let llm = ["create", "agents", "--kind", "virtual_llm", "--allowed-model", "gpt-4o"];
+    let budget = ["--max-budget-usd", "1", "--budget-period", "day"];
+    let secret = asked(&server, "keys", &[&llm[..], &budget].concat()).ok();
     let verify = ["verify", "--model", "gpt-4o", "--estimate-usd", "0.75", "--json"];
     let held = json(&ran_with_input(&mut server.keys(&verify), &secret).ok());
     let hold = held["hold_id"].as_str().unwrap();

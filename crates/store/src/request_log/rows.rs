@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use keystile_core::{
-    Actor, ApplicationId, Code, CustomerId, Environment, KeyId, LogId, LogMethod, LoggedRequest, PersonId, TenantId,
+    Actor, ApplicationId, Code, CustomerId, Environment, KeyId, LogId, LogMethod, LoggedRequest, PersonId,
+    TenantId,
 };
 
 use crate::StoreError;
@@ -37,7 +38,7 @@ pub(super) fn values(request: &LoggedRequest) -> Vec<Value> {
         Value::opt_text(request.path.as_ref()),
         Value::opt_text(request.ip),
         Value::opt_text(request.user_agent.as_ref()),
-        code_value(&request.code),
+        code_value(request),
         number(request.status),
         number(request.duration_micros),
         Value::count(request.bytes_in),
@@ -84,8 +85,8 @@ fn code(text: String) -> Cow<'static, str> {
     text.parse::<Code>().map_or(Cow::Owned(text), |code| Cow::Borrowed(code.as_str()))
 }
 
-fn code_value(code: &Cow<'static, str>) -> Value {
-    match code {
+fn code_value(request: &LoggedRequest) -> Value {
+    match &request.code {
         Cow::Borrowed(word) => Value::Word(word),
         Cow::Owned(text) => Value::Text(text.clone()),
     }

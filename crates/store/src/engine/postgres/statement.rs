@@ -192,7 +192,9 @@ impl ToSql for Value {
             Self::Text(text) if *column == Type::TEXT => text.to_sql(column, out),
             Self::Word(word) if *column == Type::TEXT => word.to_sql(column, out),
             Self::Blob(bytes) if *column == Type::BYTEA => bytes.as_slice().to_sql(column, out),
-            Self::Int(_) | Self::Text(_) | Self::Word(_) | Self::Blob(_) => Err(Unreadable(column.clone()).into()),
+            Self::Int(_) | Self::Text(_) | Self::Word(_) | Self::Blob(_) => {
+                Err(Unreadable(column.clone()).into())
+            }
         }
     }
 
