@@ -105,6 +105,7 @@ impl Relay {
             }
             let Some(source) = &mut self.source else { return Poll::Ready(Err(Over::Stopped)) };
             match source.poll_next(context, &mut self.pieces) {
+                Poll::Ready(Ok(_)) if self.pieces.is_over() => return Poll::Ready(Err(Over::Late)),
                 Poll::Ready(Ok(piece)) => {
                     self.piece = Some(piece);
                     self.is_doubtful = true;
