@@ -12,9 +12,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
-use keystile_core::llm::{Protocol, Upstream};
+use keystile_core::Secret;
+use keystile_core::llm::Upstream;
 use keystile_core::quota::Origin;
 use keystile_verify::{CachedKey, Terms};
+use memchr::memmem;
 use tokio::time::Instant;
 
 use crate::bill::{Bill, Tab};
@@ -41,6 +43,8 @@ pub(crate) const MOST_ATTEMPTS: usize = 4;
 const LONGEST_WHOLE: usize = 32 * 1024 * 1024;
 /// Longest refusal of an upstream that is passed on, in bytes.
 const LONGEST_REFUSAL: usize = 256 * 1024;
+/// Shortest credential that is looked for in refusals, in bytes. What is shorter opens nothing, such as the `none` of a server of one's own.
+const SECRET_FROM: usize = 12;
 
 /// A request that is admitted.
 pub(crate) struct Exchange {
@@ -68,7 +72,8 @@ struct Answer {
     tab: Tab,
     /// The cap on its output that the client did not ask for.
     clamped: Option<u64>,
-    protocol: Protocol,
+    /// Who answers.
+    way: Arc<Upstream>,
 }
 
 impl Exchange {
@@ -120,8 +125,8 @@ impl Exchange {
         tab.sent();
         match shared.client.send(request, self.head_within()).await {
             Ok((response, place)) => {
-                let (clamped, protocol) = (self.call.clamped(output), way.provider.protocol);
-                Ok(Ok(Answer { response, place, tab, clamped, protocol }))
+                let (clamped, way) = (self.call.clamped(output), Arc::clone(way));
+                Ok(Ok(Answer { response, place, tab, clamped, way }))
             }
             Err(failure) => {
                 if !failure.may_cost() {
@@ -166,6 +171,10 @@ impl Exchange {
         if !answer.response.status().is_success() {
             return self.pass_refusal_on(answer).await;
         }
+        if headers::is_packed(answer.response.headers()) {
+            self.shared.counts.trouble(Trouble::Broken);
+            return Err(Fault::upstream_broke_off().into());
+        }
         match manner_of(&answer.response) {
             Manner::Events => {
                 let longest = self.operation.longest_event();
@@ -177,12 +186,12 @@ impl Exchange {
     }
 
     fn stream(self, answer: Answer, form: Form) -> Response<GatewayBody> {
-        let Answer { response, place, tab, clamped, protocol } = answer;
+        let Answer { response, place, tab, clamped, way } = answer;
         let (parts, body) = response.into_parts();
         let counts = Arc::clone(&self.shared.counts);
         let source = Source { body, form, tab, place, streaming: counts.streaming() };
         let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
-        let terms = RelayTerms { protocol, drain: self.drain, counts };
+        let terms = RelayTerms { protocol: way.provider.protocol, drain: self.drain, counts };
         let verifier = Arc::clone(&self.shared.verifier);
         let standing = Standing::new(verifier, *self.key.digest(), self.purpose);
         let relay = Relay::new(source, standing, pieces, terms);
@@ -214,9 +223,9 @@ impl Exchange {
         Ok(answered((parts.status, &parts.headers, clamped), Either::Left(Full::new(bytes))))
     }
 
-    /// A refusal in the upstream's own words, unless it is about the gateway. It costs nothing.
+    /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. It costs nothing.
     async fn pass_refusal_on(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
-        let Answer { response, place: _place, tab, .. } = answer;
+        let Answer { response, place: _place, tab, way, .. } = answer;
         tab.not_done();
         drop(tab);
         let (parts, body) = response.into_parts();
@@ -227,9 +236,15 @@ impl Exchange {
         if is_about_us(parts.status) {
             return Err(Fault::upstream_refused().into());
         }
+        if headers::is_packed(&parts.headers) {
+            return Err(Fault::upstream_broke_off().into());
+        }
         let mut part = self.shared.answers.part();
         let read = intake::gather_within(body, (LONGEST_REFUSAL, self.head_within()), &mut part).await;
         let body = read.map_err(|_| Fault::upstream_broke_off())?;
+        if repeats(&body, &way.credential) {
+            return Err(Fault::upstream_refused().into());
+        }
         Ok(answered((parts.status, &parts.headers, None), Either::Left(Full::new(body))))
     }
 }
@@ -274,6 +289,12 @@ fn is_about_us(status: StatusCode) -> bool {
     status == StatusCode::UNAUTHORIZED || !(status.is_client_error() || status.is_server_error())
 }
 
+/// Whether an error shows what was sent with the request, as pages for developers do. No client may see that.
+fn repeats(body: &[u8], credential: &Secret) -> bool {
+    let credential = credential.expose().as_bytes();
+    credential.len() >= SECRET_FROM && memmem::find(body, credential).is_some()
+}
+
 fn answered(
     (status, fields, clamped): (StatusCode, &HeaderMap, Option<u64>),
     body: GatewayBody,
@@ -299,6 +320,14 @@ mod tests {
             [Some(Trouble::Limited), Some(Trouble::Failing), Some(Trouble::Failing), Some(Trouble::Failing)]
         );
         assert_eq!([200, 400, 401, 404, 409].map(of), [None; 5]);
+    }
+
+    #[test]
+    fn an_error_that_repeats_the_credential_is_noticed() {
+        let credential = Secret::new("sk-provider-1");
+        assert!(repeats(br#"{"headers":{"authorization":"Bearer sk-provider-1"}}"#, &credential));
+        assert!(!repeats(br#"{"error":{"message":"sk-provi*****"}}"#, &credential));
+        assert!(!repeats(b"none of these", &Secret::new("none")));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! where it is, credentials and what belongs to one connection first of all.
 
 use http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING,
+    CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keystile_core::Secret;
@@ -18,6 +18,8 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// What is said of a client that does not say it, which Anthropic's API demands.
 const USUAL_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+/// Answers are read for their usage, and therefore wanted as they are.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const OURS: HeaderValue = HeaderValue::from_static(concat!("Keystile/", env!("CARGO_PKG_VERSION")));
 
 /// Of a request.
@@ -64,6 +66,7 @@ pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol) -> HeaderMap {
             kept.entry(ANTHROPIC_VERSION).or_insert(USUAL_VERSION);
         }
     }
+    kept.insert(ACCEPT_ENCODING, IDENTITY);
     kept.insert(USER_AGENT, OURS);
     kept
 }
@@ -80,6 +83,12 @@ pub(crate) fn credential(
     let mut value = value?;
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// Whether an answer is packed, though that was not asked for, so that neither we nor the client could read it.
+pub(crate) fn is_packed(answered: &HeaderMap) -> bool {
+    let is_plain = |encoding: &[u8]| encoding.is_empty() || encoding.eq_ignore_ascii_case(b"identity");
+    answered.get_all(CONTENT_ENCODING).iter().any(|encoding| !is_plain(encoding.as_bytes()))
 }
 
 /// Fields of an upstream's answer that pass to the client.
@@ -138,7 +147,8 @@ mod tests {
             ("idempotency-key", "once"),
         ]);
         let kept = of_client(&asked, Protocol::OpenAi);
-        assert_eq!(names(&kept), ["idempotency-key", "openai-beta", "user-agent"]);
+        assert_eq!(names(&kept), ["accept-encoding", "idempotency-key", "openai-beta", "user-agent"]);
+        assert_eq!(kept[ACCEPT_ENCODING], "identity", "whatever the client takes");
         assert!(kept[USER_AGENT].to_str().unwrap().starts_with("Keystile/"));
     }
 
@@ -157,6 +167,13 @@ mod tests {
         assert_eq!(format!("{value:?}"), "Sensitive");
         let (name, value) = credential(Protocol::Anthropic, &secret).unwrap();
         assert_eq!((name, value.to_str().unwrap()), (X_API_KEY, "sk-provider"));
+    }
+
+    #[test]
+    fn an_answer_that_is_packed_is_told_by_its_encoding() {
+        let is = |encoding| is_packed(&map(&[("content-encoding", encoding)]));
+        assert_eq!(["gzip", "br", "identity, gzip"].map(is), [true; 3]);
+        assert!(!is("Identity") && !is("") && !is_packed(&HeaderMap::new()));
     }
 
     #[test]
