@@ -8,6 +8,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keystile_core::Secret;
 use keystile_core::llm::Protocol;
+use memchr::memmem;
 
 /// The upstream's own name of a request, under which its provider finds it.
 pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
@@ -69,6 +70,12 @@ pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol) -> HeaderMap {
     kept.insert(ACCEPT_ENCODING, IDENTITY);
     kept.insert(USER_AGENT, OURS);
     kept
+}
+
+/// Whether a client asks for the longer window of Anthropic's models, `context-1m-…`, whose tokens cost more.
+pub(crate) fn asks_long_window(asked: &HeaderMap) -> bool {
+    let betas = asked.get_all(HeaderName::from_static("anthropic-beta"));
+    betas.iter().any(|beta| memmem::find(beta.as_bytes(), b"context-1m").is_some())
 }
 
 /// The provider's credential, where its protocol has it. It is marked as one, so that no log of the client shows it.
@@ -157,6 +164,13 @@ mod tests {
         let version = |asked| of_client(&asked, Protocol::Anthropic)[ANTHROPIC_VERSION].clone();
         assert_eq!(version(HeaderMap::new()), USUAL_VERSION);
         assert_eq!(version(map(&[("anthropic-version", "2024-01-01")])), "2024-01-01");
+    }
+
+    #[test]
+    fn a_longer_window_is_asked_for_by_a_beta() {
+        let asks = |betas| asks_long_window(&map(&[("anthropic-beta", betas)]));
+        assert!(asks("context-1m-2025-08-07") && asks("a,context-1m-2025-08-07"));
+        assert!(!asks("interleaved-thinking-2025-05-14") && !asks_long_window(&HeaderMap::new()));
     }
 
     #[test]
