@@ -43,7 +43,8 @@ pub(crate) const MOST_ATTEMPTS: usize = 4;
 const LONGEST_WHOLE: usize = 32 * 1024 * 1024;
 /// Longest refusal of an upstream that is passed on, in bytes.
 const LONGEST_REFUSAL: usize = 256 * 1024;
-/// Shortest credential that is looked for in refusals, in bytes. What is shorter opens nothing, such as the `none` of a server of one's own.
+/// Shortest credential that is looked for in refusals, in bytes. What is shorter opens nothing, such as the `none` of a server of one's
+/// own.
 const SECRET_FROM: usize = 12;
 
 /// A request that is admitted.
