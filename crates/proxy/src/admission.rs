@@ -142,8 +142,10 @@ impl Gateway {
         if is_bounded && headers::asks_long_window(&parts.headers) {
             keep_within_windows(&ways)?;
         }
+        let mut passed = headers::of_client(&parts.headers, operation.protocol());
+        headers::own_repeats(&mut passed, key.digest());
         let exchange = Exchange {
-            headers: headers::of_client(&parts.headers, operation.protocol()),
+            headers: passed,
             ways,
             budgeted,
             drain,

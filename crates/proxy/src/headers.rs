@@ -6,8 +6,8 @@ use http::header::{
     CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keystile_core::Secret;
 use keystile_core::llm::Protocol;
+use keystile_core::{Digest, Secret};
 use memchr::memmem;
 
 /// The upstream's own name of a request, under which its provider finds it.
@@ -23,12 +23,14 @@ const USUAL_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const OURS: HeaderValue = HeaderValue::from_static(concat!("Keystile/", env!("CARGO_PKG_VERSION")));
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// Of a request.
 const SENT: [HeaderName; 4] = [
     HeaderName::from_static("openai-beta"),
     ANTHROPIC_VERSION,
     HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("idempotency-key"),
+    IDEMPOTENCY_KEY,
 ];
 
 /// Of an answer.
@@ -70,6 +72,17 @@ pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol) -> HeaderMap {
     kept.insert(ACCEPT_ENCODING, IDENTITY);
     kept.insert(USER_AGENT, OURS);
     kept
+}
+
+/// Gives a request of a client that it repeats another name for each key: under one credential of the provider, the name that one client
+/// gave must not lead another to the answer.
+pub(crate) fn own_repeats(sent: &mut HeaderMap, key: &Digest) {
+    let Some(name) = sent.get(IDEMPOTENCY_KEY) else { return };
+    let own = Digest::of(&[key.to_hex().as_bytes(), name.as_bytes()].concat()).to_hex();
+    match HeaderValue::try_from(own) {
+        Ok(own) => sent.insert(IDEMPOTENCY_KEY, own),
+        Err(_) => sent.remove(IDEMPOTENCY_KEY),
+    };
 }
 
 /// Whether a client asks for the longer window of Anthropic's models, `context-1m-…`, whose tokens cost more.
@@ -164,6 +177,21 @@ mod tests {
         let version = |asked| of_client(&asked, Protocol::Anthropic)[ANTHROPIC_VERSION].clone();
         assert_eq!(version(HeaderMap::new()), USUAL_VERSION);
         assert_eq!(version(map(&[("anthropic-version", "2024-01-01")])), "2024-01-01");
+    }
+
+    #[test]
+    fn a_request_that_is_repeated_has_another_name_for_each_key() {
+        let sent = |key: &[u8], name| {
+            let mut sent = map(&[("idempotency-key", name)]);
+            own_repeats(&mut sent, &Digest::of(key));
+            sent[IDEMPOTENCY_KEY].clone()
+        };
+        assert_eq!(sent(b"a", "once"), sent(b"a", "once"));
+        assert_ne!(sent(b"a", "once"), sent(b"b", "once"));
+        assert_ne!(sent(b"a", "once"), sent(b"a", "twice"));
+        let mut none = HeaderMap::new();
+        own_repeats(&mut none, &Digest::of(b"a"));
+        assert!(none.is_empty());
     }
 
     #[test]

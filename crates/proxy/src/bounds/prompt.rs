@@ -5,7 +5,7 @@
 
 use super::vision::Vision;
 use crate::call::{Body, Call};
-use crate::json::{Json, Object};
+use crate::json::{Json, Object, is_lower};
 use crate::operation::Operation;
 
 /// What a template writes once, and what an answer begins with.
@@ -251,6 +251,9 @@ impl Reader {
         for (name, value) in part.members().filter(|(name, _)| !apart.contains(name)) {
             self.add(MEMBER.saturating_add(length(name)));
             self.note_cache(name, value);
+            if !is_lower(name) {
+                self.hide(name);
+            }
             match name {
                 // What a tool is called with is read as it stands, whatever it looks like.
                 "input" | "arguments" | "parameters" => self.plain(value),
@@ -414,6 +417,11 @@ mod tests {
                 Operation::ChatCompletions,
                 r#""messages":[],"chat_template":"{{ messages }}""#.to_owned(),
                 "chat_template",
+            ),
+            (
+                Operation::ChatCompletions,
+                r#""messages":[{"role":"user","content":[{"type":"text","Type":"image_url"}]}]"#.to_owned(),
+                "Type",
             ),
             (Operation::Embeddings, r#""input":["a",{"image":"https://a.example"}]"#.to_owned(), "input"),
             (Operation::Messages, format!(r#""messages":[{{"role":"user","content":[{pdf}]}}]"#), "document"),
