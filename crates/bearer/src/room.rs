@@ -1,6 +1,7 @@
 //! Memory for bodies that are on their way.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How many bytes of unfinished bodies there are, and may be. Without it, many clients that send much and never end would
@@ -31,6 +32,11 @@ impl Room {
     /// The part of one body, empty at first. It is given back when the value is dropped.
     pub const fn part(&self) -> Part<'_> {
         Part { room: self, bytes: 0 }
+    }
+
+    /// Keeps a part, which must be one of this room, for work that goes on by itself: it is given back when the value is dropped.
+    pub fn keep(self: &Arc<Self>, mut part: Part<'_>) -> Kept {
+        Kept { room: Arc::clone(self), bytes: std::mem::take(&mut part.bytes) }
     }
 }
 
@@ -63,6 +69,19 @@ impl Drop for Part<'_> {
     }
 }
 
+/// What one body takes for as long as this lives.
+#[derive(Debug)]
+pub struct Kept {
+    room: Arc<Room>,
+    bytes: usize,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// There are too many bodies at once.
 #[derive(Debug, Clone, Copy)]
 pub struct NoRoom;
@@ -78,6 +97,17 @@ impl std::error::Error for NoRoom {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_is_kept_is_given_back_once() {
+        let room = Arc::new(Room::new(10));
+        let mut part = room.part();
+        part.grow(4).unwrap();
+        let kept = room.keep(part);
+        assert_eq!(room.held_of_most(), (4, 10));
+        drop(kept);
+        assert_eq!(room.held_of_most(), (0, 10));
+    }
 
     #[test]
     fn parts_fit_into_the_room_and_give_back_what_they_took() {

@@ -2,6 +2,7 @@
 //! is on its way (`attempts`).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -144,6 +145,7 @@ impl Gateway {
         }
         let mut passed = headers::of_client(&parts.headers, operation.protocol());
         headers::own_repeats(&mut passed, key.digest());
+        let left: Arc<AtomicBool> = Arc::default();
         let exchange = Exchange {
             headers: passed,
             ways,
@@ -156,9 +158,11 @@ impl Gateway {
             shared: Arc::clone(&self.shared),
             operation,
             call,
+            left: Arc::clone(&left),
+            memory: self.bodies.keep(part),
         };
         let counts = Arc::clone(&self.shared.counts);
-        let mut response = Lasting::new(exchange.carry_out(), leave, counts).await?;
+        let mut response = Lasting::new(exchange.carry_out(), leave, counts).telling(left).await?;
         self.count(&response);
         response.headers_mut().extend(self.limits_left(&key, &verdict).await);
         Ok(response)

@@ -5,6 +5,7 @@
 //! and an attempt that may have cost something is charged, whatever the next one does.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
+use keystile_bearer::Kept;
 use keystile_core::Secret;
 use keystile_core::llm::Upstream;
 use keystile_core::quota::Origin;
@@ -64,6 +66,10 @@ pub(crate) struct Exchange {
     pub(crate) purpose: Purpose,
     pub(crate) request_id: Box<str>,
     pub(crate) ends: Instant,
+    /// Whether the client is gone, for whom no other upstream is asked then.
+    pub(crate) left: Arc<AtomicBool>,
+    #[expect(dead_code, reason = "the memory of the body is taken for as long as this lives")]
+    pub(crate) memory: Kept,
 }
 
 /// An upstream answers.
@@ -86,8 +92,9 @@ impl Exchange {
         let counts = &self.shared.counts;
         let mut failed = Failure::Unconnected;
         for (place, way) in self.ways.iter().enumerate() {
-            let is_last = place + 1 == self.ways.len();
-            match self.attempt(way).await? {
+            let outcome = self.attempt(way).await?;
+            let is_last = place + 1 == self.ways.len() || self.left.load(Ordering::Relaxed);
+            match outcome {
                 Ok(answer) => match trouble(answer.response.status()) {
                     Some(trouble) if !is_last => {
                         counts.trouble(trouble);
@@ -100,9 +107,10 @@ impl Exchange {
                     failed = failure;
                 }
             }
-            if !is_last {
-                counts.failed_over();
+            if is_last {
+                break;
             }
+            counts.failed_over();
         }
         let fault = match failed {
             Failure::Late => Fault::upstream_timeout(),
