@@ -3,6 +3,7 @@
 use keystile_core::llm::{PicoUsd, Price, Upstream};
 
 use super::prompt::Prompt;
+use super::vision::is_dearest_vision;
 use super::{dearest_input, picos};
 use crate::call::{Body, Call, Form};
 use crate::json::Json;
@@ -62,7 +63,9 @@ impl Load {
 
     fn of_text(call: &Call, upstream: &Upstream) -> Self {
         let shape = call.shape();
-        let prompt = Prompt::of(call, upstream.model.upstream_name.as_str());
+        // Where a deployment may be called anything, what clients call the model may tell more.
+        let (own, theirs) = (upstream.model.name.as_str(), upstream.model.upstream_name.as_str());
+        let prompt = Prompt::of(call, if is_dearest_vision(own) { own } else { theirs });
         let window = upstream.model.context_window.map(|window| window.saturating_mul(shape.prompts));
         let visible = prompt.tokens.saturating_mul(prompt.weight);
         let (input, unbounded) = match (window, prompt.hidden) {

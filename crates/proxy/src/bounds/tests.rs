@@ -229,6 +229,16 @@ fn speech_is_bounded_by_the_bytes_of_its_file() {
 }
 
 #[test]
+fn an_image_counts_most_where_either_name_of_the_model_says_so() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]}"#;
+    let mut deployed = priced(None, None);
+    let plain = need(CHAT, body, &deployed).fixed.tokens;
+    deployed.model.name = "gpt-4o-mini".parse().unwrap();
+    let mini = need(CHAT, body, &deployed).fixed.tokens;
+    assert!(plain < 17_000 && mini > 48_000, "{plain} {mini}");
+}
+
+#[test]
 fn speech_that_is_elsewhere_is_bounded_by_nothing() {
     for name in ["url", "file"] {
         let body = format!(
