@@ -38,6 +38,15 @@ impl Room {
     pub fn keep(self: &Arc<Self>, mut part: Part<'_>) -> Kept {
         Kept { room: Arc::clone(self), bytes: std::mem::take(&mut part.bytes) }
     }
+
+    fn take(&self, bytes: usize) -> Result<(), NoRoom> {
+        let before = self.held.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) <= self.most {
+            return Ok(());
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(NoRoom)
+    }
 }
 
 /// What one body takes.
@@ -53,13 +62,8 @@ impl Part<'_> {
     /// # Errors
     /// When there are too many bytes.
     pub fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if before.saturating_add(bytes) <= self.room.most {
-            return Ok(());
-        }
-        self.room.refused.fetch_add(1, Ordering::Relaxed);
-        Err(NoRoom)
+        self.room.take(bytes)
     }
 }
 
@@ -74,6 +78,21 @@ impl Drop for Part<'_> {
 pub struct Kept {
     room: Arc<Room>,
     bytes: usize,
+}
+
+impl Kept {
+    /// Takes so many bytes altogether, if it has fewer. What did not fit is taken all the same, until the value is dropped.
+    ///
+    /// # Errors
+    /// When there are too many bytes.
+    pub fn reach(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return Ok(());
+        }
+        self.bytes += more;
+        self.room.take(more)
+    }
 }
 
 impl Drop for Kept {
@@ -103,8 +122,12 @@ mod tests {
         let room = Arc::new(Room::new(10));
         let mut part = room.part();
         part.grow(4).unwrap();
-        let kept = room.keep(part);
+        let mut kept = room.keep(part);
         assert_eq!(room.held_of_most(), (4, 10));
+        kept.reach(3).unwrap();
+        kept.reach(9).unwrap();
+        assert_eq!(room.held_of_most(), (9, 10));
+        assert!(kept.reach(11).is_err());
         drop(kept);
         assert_eq!(room.held_of_most(), (0, 10));
     }

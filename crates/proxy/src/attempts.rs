@@ -198,7 +198,9 @@ impl Exchange {
         let Answer { response, place, tab, clamped, way } = answer;
         let (parts, body) = response.into_parts();
         let counts = Arc::clone(&self.shared.counts);
-        let source = Source { body, form, tab, place, streaming: counts.streaming() };
+        let answers = &self.shared.answers;
+        let memory = answers.keep(answers.part());
+        let source = Source { body, form, tab, memory, place, streaming: counts.streaming() };
         let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
         let terms = RelayTerms { protocol: way.provider.protocol, drain: self.drain, counts };
         let verifier = Arc::clone(&self.shared.verifier);
