@@ -20,4 +20,4 @@ pub use problem::{IN_PROGRESS, problem, render, retry_after};
 pub use rate_fields::{LeftItem, Limit, PolicyItem, RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use refused::Refused;
 pub use request_id::{RequestId, RequestIds, X_REQUEST_ID, has_secret_form};
-pub use room::{NoRoom, Part, Room};
+pub use room::{Kept, NoRoom, Part, Room};

@@ -1,6 +1,7 @@
 //! Memory for bodies that are on their way.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How many bytes of unfinished bodies there are, and may be. Without it, many clients that send much and never end would
@@ -32,6 +33,20 @@ impl Room {
     pub const fn part(&self) -> Part<'_> {
         Part { room: self, bytes: 0 }
     }
+
+    /// Keeps a part, which must be one of this room, for work that goes on by itself: it is given back when the value is dropped.
+    pub fn keep(self: &Arc<Self>, mut part: Part<'_>) -> Kept {
+        Kept { room: Arc::clone(self), bytes: std::mem::take(&mut part.bytes) }
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), NoRoom> {
+        let before = self.held.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) <= self.most {
+            return Ok(());
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(NoRoom)
+    }
 }
 
 /// What one body takes.
@@ -47,17 +62,40 @@ impl Part<'_> {
     /// # Errors
     /// When there are too many bytes.
     pub fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let before = self.room.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if before.saturating_add(bytes) <= self.room.most {
-            return Ok(());
-        }
-        self.room.refused.fetch_add(1, Ordering::Relaxed);
-        Err(NoRoom)
+        self.room.take(bytes)
     }
 }
 
 impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What one body takes for as long as this lives.
+#[derive(Debug)]
+pub struct Kept {
+    room: Arc<Room>,
+    bytes: usize,
+}
+
+impl Kept {
+    /// Takes so many bytes altogether, if it has fewer. What did not fit is taken all the same, until the value is dropped.
+    ///
+    /// # Errors
+    /// When there are too many bytes.
+    pub fn reach(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return Ok(());
+        }
+        self.bytes += more;
+        self.room.take(more)
+    }
+}
+
+impl Drop for Kept {
     fn drop(&mut self) {
         self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -78,6 +116,21 @@ impl std::error::Error for NoRoom {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_is_kept_is_given_back_once() {
+        let room = Arc::new(Room::new(10));
+        let mut part = room.part();
+        part.grow(4).unwrap();
+        let mut kept = room.keep(part);
+        assert_eq!(room.held_of_most(), (4, 10));
+        kept.reach(3).unwrap();
+        kept.reach(9).unwrap();
+        assert_eq!(room.held_of_most(), (9, 10));
+        assert!(kept.reach(11).is_err());
+        drop(kept);
+        assert_eq!(room.held_of_most(), (0, 10));
+    }
 
     #[test]
     fn parts_fit_into_the_room_and_give_back_what_they_took() {

@@ -2,6 +2,7 @@
 //! is on its way (`attempts`).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -30,6 +31,8 @@ use crate::stats::Ending;
 
 /// The only kind of key that may pass. Others were given out for something else, and have neither models nor a budget.
 const KIND: &str = "virtual_llm";
+/// The longer window that clients of Anthropic's can ask for, in tokens.
+const LONG_WINDOW: u64 = 1_000_000;
 /// Where clients send a key, beside `Authorization: Bearer`: Anthropic's, and Azure's.
 const KEY_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
@@ -123,17 +126,30 @@ impl Gateway {
         let mut part = self.bodies.part();
         let bounds = (self.longest(&operation), self.shared.patience.body);
         let body = intake::read(&parts.headers, body, bounds, &mut part).await.map_err(unread)?;
+        part.grow(intake::parsed(&body)).map_err(|_| unread(Unread::NoRoom))?;
         let call = Call::read(&operation, parts.headers.get(CONTENT_TYPE), &body)?;
+        drop(body);
         let model: Box<str> = call.model().ok_or_else(|| Fault::field("model", "is required"))?.into();
         let purpose = Purpose { ip: client.0, environment: key.environment(), model };
         let verdict = self.admit(&key, &purpose.ask(), outcome).await?;
+        // Its limits may have changed while the body was sent.
+        let key = verdict.key.clone().unwrap_or(key);
         let patience = self.shared.patience;
         let drain = key.budget().is_some().then_some(patience.drain);
         let leave = Leave { within: drain, ending: (!call.streams()).then_some(Ending::Left) };
+        let ways = self.ways(&key, &operation, &purpose.model).await?;
+        let budgeted = budgeted(&key);
+        let is_bounded = budgeted != Budgeted::No && !operation.is_free();
+        if is_bounded && headers::asks_long_window(&parts.headers) {
+            keep_within_windows(&ways)?;
+        }
+        let mut passed = headers::of_client(&parts.headers, operation.protocol());
+        headers::own_repeats(&mut passed, key.digest());
+        let left: Arc<AtomicBool> = Arc::default();
         let exchange = Exchange {
-            headers: headers::of_client(&parts.headers, operation.protocol()),
-            ways: self.ways(&key, &operation, &purpose.model).await?,
-            budgeted: budgeted(&key),
+            headers: passed,
+            ways,
+            budgeted,
             drain,
             purpose,
             request_id: request_id.as_str().into(),
@@ -142,9 +158,11 @@ impl Gateway {
             shared: Arc::clone(&self.shared),
             operation,
             call,
+            left: Arc::clone(&left),
+            memory: self.bodies.keep(part),
         };
         let counts = Arc::clone(&self.shared.counts);
-        let mut response = Lasting::new(exchange.carry_out(), leave, counts).await?;
+        let mut response = Lasting::new(exchange.carry_out(), leave, counts).telling(left).await?;
         self.count(&response);
         response.headers_mut().extend(self.limits_left(&key, &verdict).await);
         Ok(response)
@@ -230,6 +248,16 @@ fn budgeted(key: &CachedKey) -> Budgeted {
         (None, Some(_)) => Budgeted::Tokens,
         (None, None) => Budgeted::No,
     }
+}
+
+/// Refuses a window that is longer than those by which the request is bounded, and has another price.
+fn keep_within_windows(ways: &[Arc<Upstream>]) -> Result<(), Fault> {
+    let is_long = |way: &Arc<Upstream>| way.model.context_window.is_some_and(|window| window >= LONG_WINDOW);
+    if ways.iter().all(is_long) {
+        return Ok(());
+    }
+    let why = "asks for a longer window than that of this model, at another price";
+    Err(Fault::unbounded("anthropic-beta", why))
 }
 
 fn unavailable() -> Denied {

@@ -5,6 +5,7 @@
 //! and an attempt that may have cost something is charged, whatever the next one does.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,9 +13,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
-use keystile_core::llm::{Protocol, Upstream};
+use keystile_bearer::Kept;
+use keystile_core::Secret;
+use keystile_core::llm::Upstream;
 use keystile_core::quota::Origin;
 use keystile_verify::{CachedKey, Terms};
+use memchr::memmem;
 use tokio::time::Instant;
 
 use crate::bill::{Bill, Tab};
@@ -41,6 +45,9 @@ pub(crate) const MOST_ATTEMPTS: usize = 4;
 const LONGEST_WHOLE: usize = 32 * 1024 * 1024;
 /// Longest refusal of an upstream that is passed on, in bytes.
 const LONGEST_REFUSAL: usize = 256 * 1024;
+/// Shortest credential that is looked for in refusals, in bytes. What is shorter opens nothing, such as the `none` of a server of one's
+/// own.
+const SECRET_FROM: usize = 12;
 
 /// A request that is admitted.
 pub(crate) struct Exchange {
@@ -59,6 +66,10 @@ pub(crate) struct Exchange {
     pub(crate) purpose: Purpose,
     pub(crate) request_id: Box<str>,
     pub(crate) ends: Instant,
+    /// Whether the client is gone, for whom no other upstream is asked then.
+    pub(crate) left: Arc<AtomicBool>,
+    #[expect(dead_code, reason = "the memory of the body is taken for as long as this lives")]
+    pub(crate) memory: Kept,
 }
 
 /// An upstream answers.
@@ -68,7 +79,8 @@ struct Answer {
     tab: Tab,
     /// The cap on its output that the client did not ask for.
     clamped: Option<u64>,
-    protocol: Protocol,
+    /// Who answers.
+    way: Arc<Upstream>,
 }
 
 impl Exchange {
@@ -80,8 +92,9 @@ impl Exchange {
         let counts = &self.shared.counts;
         let mut failed = Failure::Unconnected;
         for (place, way) in self.ways.iter().enumerate() {
-            let is_last = place + 1 == self.ways.len();
-            match self.attempt(way).await? {
+            let outcome = self.attempt(way).await?;
+            let is_last = place + 1 == self.ways.len() || self.left.load(Ordering::Relaxed);
+            match outcome {
                 Ok(answer) => match trouble(answer.response.status()) {
                     Some(trouble) if !is_last => {
                         counts.trouble(trouble);
@@ -94,9 +107,10 @@ impl Exchange {
                     failed = failure;
                 }
             }
-            if !is_last {
-                counts.failed_over();
+            if is_last {
+                break;
             }
+            counts.failed_over();
         }
         let fault = match failed {
             Failure::Late => Fault::upstream_timeout(),
@@ -120,8 +134,8 @@ impl Exchange {
         tab.sent();
         match shared.client.send(request, self.head_within()).await {
             Ok((response, place)) => {
-                let (clamped, protocol) = (self.call.clamped(output), way.provider.protocol);
-                Ok(Ok(Answer { response, place, tab, clamped, protocol }))
+                let (clamped, way) = (self.call.clamped(output), Arc::clone(way));
+                Ok(Ok(Answer { response, place, tab, clamped, way }))
             }
             Err(failure) => {
                 if !failure.may_cost() {
@@ -166,6 +180,10 @@ impl Exchange {
         if !answer.response.status().is_success() {
             return self.pass_refusal_on(answer).await;
         }
+        if headers::is_packed(answer.response.headers()) {
+            self.shared.counts.trouble(Trouble::Broken);
+            return Err(Fault::upstream_broke_off().into());
+        }
         match manner_of(&answer.response) {
             Manner::Events => {
                 let longest = self.operation.longest_event();
@@ -177,12 +195,14 @@ impl Exchange {
     }
 
     fn stream(self, answer: Answer, form: Form) -> Response<GatewayBody> {
-        let Answer { response, place, tab, clamped, protocol } = answer;
+        let Answer { response, place, tab, clamped, way } = answer;
         let (parts, body) = response.into_parts();
         let counts = Arc::clone(&self.shared.counts);
-        let source = Source { body, form, tab, place, streaming: counts.streaming() };
+        let answers = &self.shared.answers;
+        let memory = answers.keep(answers.part());
+        let source = Source { body, form, tab, memory, place, streaming: counts.streaming() };
         let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
-        let terms = RelayTerms { protocol, drain: self.drain, counts };
+        let terms = RelayTerms { protocol: way.provider.protocol, drain: self.drain, counts };
         let verifier = Arc::clone(&self.shared.verifier);
         let standing = Standing::new(verifier, *self.key.digest(), self.purpose);
         let relay = Relay::new(source, standing, pieces, terms);
@@ -214,9 +234,9 @@ impl Exchange {
         Ok(answered((parts.status, &parts.headers, clamped), Either::Left(Full::new(bytes))))
     }
 
-    /// A refusal in the upstream's own words, unless it is about the gateway. It costs nothing.
+    /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. It costs nothing.
     async fn pass_refusal_on(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
-        let Answer { response, place: _place, tab, .. } = answer;
+        let Answer { response, place: _place, tab, way, .. } = answer;
         tab.not_done();
         drop(tab);
         let (parts, body) = response.into_parts();
@@ -227,9 +247,15 @@ impl Exchange {
         if is_about_us(parts.status) {
             return Err(Fault::upstream_refused().into());
         }
+        if headers::is_packed(&parts.headers) {
+            return Err(Fault::upstream_broke_off().into());
+        }
         let mut part = self.shared.answers.part();
         let read = intake::gather_within(body, (LONGEST_REFUSAL, self.head_within()), &mut part).await;
         let body = read.map_err(|_| Fault::upstream_broke_off())?;
+        if repeats(&body, &way.credential) {
+            return Err(Fault::upstream_refused().into());
+        }
         Ok(answered((parts.status, &parts.headers, None), Either::Left(Full::new(body))))
     }
 }
@@ -274,6 +300,12 @@ fn is_about_us(status: StatusCode) -> bool {
     status == StatusCode::UNAUTHORIZED || !(status.is_client_error() || status.is_server_error())
 }
 
+/// Whether an error shows what was sent with the request, as pages for developers do. No client may see that.
+fn repeats(body: &[u8], credential: &Secret) -> bool {
+    let credential = credential.expose().as_bytes();
+    credential.len() >= SECRET_FROM && memmem::find(body, credential).is_some()
+}
+
 fn answered(
     (status, fields, clamped): (StatusCode, &HeaderMap, Option<u64>),
     body: GatewayBody,
@@ -299,6 +331,14 @@ mod tests {
             [Some(Trouble::Limited), Some(Trouble::Failing), Some(Trouble::Failing), Some(Trouble::Failing)]
         );
         assert_eq!([200, 400, 401, 404, 409].map(of), [None; 5]);
+    }
+
+    #[test]
+    fn an_error_that_repeats_the_credential_is_noticed() {
+        let credential = Secret::new("sk-provider-1");
+        assert!(repeats(br#"{"headers":{"authorization":"Bearer sk-provider-1"}}"#, &credential));
+        assert!(!repeats(br#"{"error":{"message":"sk-provi*****"}}"#, &credential));
+        assert!(!repeats(b"none of these", &Secret::new("none")));
     }
 
     #[test]

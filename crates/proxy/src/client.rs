@@ -25,6 +25,10 @@ const IDLE_CONNECTIONS: usize = 128;
 const PING: Duration = Duration::from_secs(15);
 /// Requests of one lane: an upstream takes about a hundred on one HTTP/2 connection, of which a lane has one for each upstream.
 const LANE_REQUESTS: usize = 64;
+/// Most of an answer that comes before its client has taken what came earlier, on an HTTP/2 connection.
+const AHEAD: u32 = 256 * 1024;
+/// The same of all answers of a lane together, so that clients that take nothing leave those of others their part.
+const AHEAD_OF_LANE: u32 = 64 * AHEAD;
 /// Lanes, for some two thousand requests under way that do not wait for one another.
 const LANES: usize = 32;
 
@@ -119,7 +123,8 @@ fn pool(connector: Connector) -> legacy::Client<Connector, Full<Bytes>> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .http2_adaptive_window(true)
+        .http2_initial_stream_window_size(AHEAD)
+        .http2_initial_connection_window_size(AHEAD_OF_LANE)
         .http2_keep_alive_interval(PING)
         .http2_keep_alive_timeout(PING)
         .build(connector)
@@ -160,6 +165,12 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn clients_that_take_nothing_leave_the_others_of_their_lane_room() {
+        let streams = u32::try_from(LANE_REQUESTS).unwrap();
+        assert!(AHEAD_OF_LANE >= streams * AHEAD);
+    }
 
     #[tokio::test]
     async fn it_is_told_apart_whether_anything_was_sent() {

@@ -41,7 +41,7 @@ pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
     pub(crate) bounds: BodyBounds,
     /// Memory for bodies of requests.
-    pub(crate) bodies: Room,
+    pub(crate) bodies: Arc<Room>,
 }
 
 /// What requests under way need, also when their client is gone.
@@ -51,8 +51,8 @@ pub(crate) struct Shared {
     pub(crate) bills: Arc<Bills>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) patience: Patience,
-    /// Memory for answers that are read as a whole.
-    pub(crate) answers: Room,
+    /// Memory for answers that are read as a whole, and for long events of others.
+    pub(crate) answers: Arc<Room>,
 }
 
 /// What the log and the metrics are told of a request.
@@ -93,9 +93,9 @@ impl Gateway {
             bills: Arc::default(),
             counts: Arc::default(),
             patience: *patience,
-            answers: Room::new(bounds.memory),
+            answers: Arc::new(Room::new(bounds.memory)),
         };
-        Ok(Self { shared: Arc::new(shared), bounds: *bounds, bodies: Room::new(bounds.memory) })
+        Ok(Self { shared: Arc::new(shared), bounds: *bounds, bodies: Arc::new(Room::new(bounds.memory)) })
     }
 
     /// Answers one request below [`GATEWAY_PREFIX`], and tells what comes of it as it becomes known: `outcome` begins as
@@ -137,7 +137,7 @@ impl Gateway {
     /// Writes what is counted and measured.
     pub fn write_metrics(&self, page: &mut Exposition) {
         self.shared.counts.write(page, self.shared.bills.count());
-        let kinds = [("request", &self.bodies), ("answer", &self.shared.answers)];
+        let kinds = [("request", &*self.bodies), ("answer", &*self.shared.answers)];
         let help = "Memory of bodies in the LLM gateway that are read as a whole.";
         let mut family = page.gauge("keystile_gateway_body_memory_bytes", help);
         for (kind, room) in kinds {

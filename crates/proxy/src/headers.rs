@@ -2,12 +2,13 @@
 //! where it is, credentials and what belongs to one connection first of all.
 
 use http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING,
+    CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keystile_core::Secret;
 use keystile_core::llm::Protocol;
+use keystile_core::{Digest, Secret};
+use memchr::memmem;
 
 /// The upstream's own name of a request, under which its provider finds it.
 pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
@@ -18,14 +19,18 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// What is said of a client that does not say it, which Anthropic's API demands.
 const USUAL_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+/// Answers are read for their usage, and therefore wanted as they are.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const OURS: HeaderValue = HeaderValue::from_static(concat!("Keystile/", env!("CARGO_PKG_VERSION")));
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Of a request.
 const SENT: [HeaderName; 4] = [
     HeaderName::from_static("openai-beta"),
     ANTHROPIC_VERSION,
     HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("idempotency-key"),
+    IDEMPOTENCY_KEY,
 ];
 
 /// Of an answer.
@@ -64,8 +69,26 @@ pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol) -> HeaderMap {
             kept.entry(ANTHROPIC_VERSION).or_insert(USUAL_VERSION);
         }
     }
+    kept.insert(ACCEPT_ENCODING, IDENTITY);
     kept.insert(USER_AGENT, OURS);
     kept
+}
+
+/// Gives a request of a client that it repeats another name for each key: under one credential of the provider, the name that one client
+/// gave must not lead another to the answer.
+pub(crate) fn own_repeats(sent: &mut HeaderMap, key: &Digest) {
+    let Some(name) = sent.get(IDEMPOTENCY_KEY) else { return };
+    let own = Digest::of(&[key.to_hex().as_bytes(), name.as_bytes()].concat()).to_hex();
+    match HeaderValue::try_from(own) {
+        Ok(own) => sent.insert(IDEMPOTENCY_KEY, own),
+        Err(_) => sent.remove(IDEMPOTENCY_KEY),
+    };
+}
+
+/// Whether a client asks for the longer window of Anthropic's models, `context-1m-…`, whose tokens cost more.
+pub(crate) fn asks_long_window(asked: &HeaderMap) -> bool {
+    let betas = asked.get_all(HeaderName::from_static("anthropic-beta"));
+    betas.iter().any(|beta| memmem::find(beta.as_bytes(), b"context-1m").is_some())
 }
 
 /// The provider's credential, where its protocol has it. It is marked as one, so that no log of the client shows it.
@@ -80,6 +103,12 @@ pub(crate) fn credential(
     let mut value = value?;
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// Whether an answer is packed, though that was not asked for, so that neither we nor the client could read it.
+pub(crate) fn is_packed(answered: &HeaderMap) -> bool {
+    let is_plain = |encoding: &[u8]| encoding.is_empty() || encoding.eq_ignore_ascii_case(b"identity");
+    answered.get_all(CONTENT_ENCODING).iter().any(|encoding| !is_plain(encoding.as_bytes()))
 }
 
 /// Fields of an upstream's answer that pass to the client.
@@ -138,7 +167,8 @@ mod tests {
             ("idempotency-key", "once"),
         ]);
         let kept = of_client(&asked, Protocol::OpenAi);
-        assert_eq!(names(&kept), ["idempotency-key", "openai-beta", "user-agent"]);
+        assert_eq!(names(&kept), ["accept-encoding", "idempotency-key", "openai-beta", "user-agent"]);
+        assert_eq!(kept[ACCEPT_ENCODING], "identity", "whatever the client takes");
         assert!(kept[USER_AGENT].to_str().unwrap().starts_with("Keystile/"));
     }
 
@@ -150,6 +180,28 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_is_repeated_has_another_name_for_each_key() {
+        let sent = |key: &[u8], name| {
+            let mut sent = map(&[("idempotency-key", name)]);
+            own_repeats(&mut sent, &Digest::of(key));
+            sent[IDEMPOTENCY_KEY].clone()
+        };
+        assert_eq!(sent(b"a", "once"), sent(b"a", "once"));
+        assert_ne!(sent(b"a", "once"), sent(b"b", "once"));
+        assert_ne!(sent(b"a", "once"), sent(b"a", "twice"));
+        let mut none = HeaderMap::new();
+        own_repeats(&mut none, &Digest::of(b"a"));
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn a_longer_window_is_asked_for_by_a_beta() {
+        let asks = |betas| asks_long_window(&map(&[("anthropic-beta", betas)]));
+        assert!(asks("context-1m-2025-08-07") && asks("a,context-1m-2025-08-07"));
+        assert!(!asks("interleaved-thinking-2025-05-14") && !asks_long_window(&HeaderMap::new()));
+    }
+
+    #[test]
     fn a_credential_stands_where_its_protocol_has_it_and_cannot_print() {
         let secret = Secret::new("sk-provider");
         let (name, value) = credential(Protocol::OpenAi, &secret).unwrap();
@@ -157,6 +209,13 @@ mod tests {
         assert_eq!(format!("{value:?}"), "Sensitive");
         let (name, value) = credential(Protocol::Anthropic, &secret).unwrap();
         assert_eq!((name, value.to_str().unwrap()), (X_API_KEY, "sk-provider"));
+    }
+
+    #[test]
+    fn an_answer_that_is_packed_is_told_by_its_encoding() {
+        let is = |encoding| is_packed(&map(&[("content-encoding", encoding)]));
+        assert_eq!(["gzip", "br", "identity, gzip"].map(is), [true; 3]);
+        assert!(!is("Identity") && !is("") && !is_packed(&HeaderMap::new()));
     }
 
     #[test]

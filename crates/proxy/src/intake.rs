@@ -12,6 +12,9 @@ use keystile_bearer::Part;
 
 /// How much longer than it may be a body can be that is read only to be dropped.
 const MOST_DROPPED: usize = 8 * 1024 * 1024;
+/// Memory that a value in JSON takes when it is parsed, in bytes, with what a list of them keeps free. A number of one digit takes two
+/// bytes of a body.
+const PARSED: usize = 64;
 /// Longest that is spent on it.
 const DROPPING: Duration = Duration::from_secs(5);
 
@@ -56,6 +59,11 @@ where
         Ok(_) | Err(_) => {}
     }
     gathered
+}
+
+/// Memory that a body takes when it is parsed, beside that of its texts: each of its values but the last is followed by a comma.
+pub(crate) fn parsed(body: &[u8]) -> usize {
+    memchr::memchr_iter(b',', body).count().saturating_mul(PARSED)
 }
 
 /// Reads an answer as a whole, likewise.
@@ -162,6 +170,12 @@ mod tests {
         assert_eq!(read_pieces(false, 3, &room).await, Err(Unread::TooSlow));
         assert_eq!(read_pieces(true, 3, &Room::new(2)).await, Err(Unread::NoRoom));
         assert_eq!(room.held_of_most(), (0, 3));
+    }
+
+    #[test]
+    fn a_list_of_numbers_takes_far_more_memory_than_its_text() {
+        assert_eq!(parsed(b"{\"input\":[0,0,0]}"), 2 * PARSED);
+        assert!(PARSED >= 2 * size_of::<crate::json::Json>());
     }
 
     #[tokio::test]

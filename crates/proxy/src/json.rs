@@ -15,6 +15,12 @@ const FEW: usize = 16;
 /// How much of a name is told in an error.
 const SHOWN: usize = 64;
 
+/// Whether a name is as both protocols write their own. Some readers, those in Go first of all, take another one for it that differs in
+/// case alone, by which they also count the long s and the sign of kelvin; so it would be read by some and not by others.
+pub(crate) fn is_lower(name: &str) -> bool {
+    !name.chars().any(|letter| letter.is_ascii_uppercase() || matches!(letter, '\u{17f}' | '\u{212a}'))
+}
+
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json {

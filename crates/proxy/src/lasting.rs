@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(crate) struct Lasting<T: Send + 'static> {
     work: Option<Work<T>>,
     leave: Leave,
     counts: Arc<Counts>,
+    /// Set when nobody waits any more.
+    left: Arc<AtomicBool>,
 }
 
 /// What follows when nobody waits any more.
@@ -37,7 +40,13 @@ impl<T: Send + 'static> Lasting<T> {
         leave: Leave,
         counts: Arc<Counts>,
     ) -> Self {
-        Self { work: Some(Box::pin(work)), leave, counts }
+        Self { work: Some(Box::pin(work)), leave, counts, left: Arc::default() }
+    }
+
+    /// Lets the work know when nobody waits for it any more, so that it begins nothing new.
+    pub(crate) fn telling(mut self, left: Arc<AtomicBool>) -> Self {
+        self.left = left;
+        self
     }
 }
 
@@ -57,6 +66,7 @@ impl<T: Send + 'static> Future for Lasting<T> {
 impl<T: Send + 'static> Drop for Lasting<T> {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
+        self.left.store(true, Ordering::Relaxed);
         if let Some(ending) = self.leave.ending {
             self.counts.ended(ending);
         }
@@ -104,6 +114,19 @@ mod tests {
     async fn work_that_is_left_goes_on_only_if_it_lasts() {
         assert!(leave(Some(Duration::from_secs(30))).await.is_ok());
         assert!(leave(None).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn work_is_told_that_it_is_left() {
+        let left: Arc<AtomicBool> = Arc::default();
+        let leave = Leave { within: None, ending: None };
+        let lasting = Lasting::new(std::future::pending::<()>(), leave, Arc::default());
+        let lasting = lasting.telling(Arc::clone(&left));
+        assert!(!left.load(Ordering::Relaxed));
+        drop(lasting);
+        assert!(left.load(Ordering::Relaxed));
+        let done = Lasting::new(async {}, leave, Arc::default()).telling(Arc::default());
+        done.await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,6 +38,11 @@ impl Pieces {
         self.moved = Instant::now();
     }
 
+    /// Whether the last piece came when all was to be over: of an upstream that never pauses nobody waits for what is due.
+    pub(crate) fn is_over(&self) -> bool {
+        self.moved >= self.ends
+    }
+
     /// Waits for what is due next.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Due> {
         if self.look.as_mut().poll(context).is_pending() {
@@ -78,5 +83,15 @@ mod tests {
         let mut pieces = Pieces::begin(Duration::from_secs(60), began + Duration::from_secs(3));
         assert_eq!(looks_until_the_end(&mut pieces).await, 11);
         assert!(began.elapsed() >= Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_pauses_is_over_in_time_too() {
+        let mut pieces = Pieces::begin(Duration::from_secs(60), Instant::now() + Duration::from_secs(3));
+        pieces.moved();
+        assert!(!pieces.is_over());
+        tokio::time::advance(Duration::from_secs(3)).await;
+        pieces.moved();
+        assert!(pieces.is_over());
     }
 }

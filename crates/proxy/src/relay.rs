@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
+use keystile_bearer::Kept;
 use keystile_core::Refusal;
 use keystile_core::llm::Protocol;
 
@@ -19,7 +20,7 @@ use crate::client::Place;
 use crate::fault::Fault;
 use crate::lasting::carry_on;
 use crate::pieces::{Due, Pieces};
-use crate::sse::Frames;
+use crate::sse::{Frames, LONGEST_EVENT};
 use crate::standing::Standing;
 use crate::stats::{Counts, Ending, Streaming, Trouble};
 use crate::usage::{Passing, Reading};
@@ -45,6 +46,8 @@ pub(crate) struct Source {
     pub(crate) body: Incoming,
     pub(crate) form: Form,
     pub(crate) tab: Tab,
+    /// What events take that are longer than most, so that all of them together have a bound.
+    pub(crate) memory: Kept,
     #[expect(dead_code, reason = "the place is taken for as long as this lives")]
     pub(crate) place: Place,
     #[expect(dead_code, reason = "it is counted as open for as long as this lives")]
@@ -105,6 +108,7 @@ impl Relay {
             }
             let Some(source) = &mut self.source else { return Poll::Ready(Err(Over::Stopped)) };
             match source.poll_next(context, &mut self.pieces) {
+                Poll::Ready(Ok(_)) if self.pieces.is_over() => return Poll::Ready(Err(Over::Late)),
                 Poll::Ready(Ok(piece)) => {
                     self.piece = Some(piece);
                     self.is_doubtful = true;
@@ -156,10 +160,13 @@ impl Source {
     /// The next piece, which is read for what it tells of usage.
     fn poll_next(&mut self, context: &mut Context<'_>, pieces: &mut Pieces) -> Poll<Result<Bytes, Over>> {
         loop {
-            if let Form::Events(frames, longest) = &mut self.form
-                && let Some(piece) = next_event((frames, *longest), &self.tab)?
-            {
-                return Poll::Ready(Ok(piece));
+            if let Form::Events(frames, longest) = &mut self.form {
+                if let Some(piece) = next_event((&mut *frames, *longest), &self.tab)? {
+                    return Poll::Ready(Ok(piece));
+                }
+                if !has_room(frames, &mut self.memory) {
+                    return Poll::Ready(Err(Over::Broken));
+                }
             }
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
@@ -198,7 +205,7 @@ impl Source {
         while let Some(Ok(frame)) = self.body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
             drained += bytes.len();
-            if drained > MOST_DRAINED {
+            if drained > MOST_DRAINED || !has_room(frames, &mut self.memory) {
                 return;
             }
             frames.push(bytes);
@@ -214,6 +221,11 @@ impl Source {
     const fn tells_usage(&self) -> bool {
         matches!(self.form, Form::Events(..))
     }
+}
+
+/// Whether there is memory for an event of which more comes.
+fn has_room(frames: &Frames, memory: &mut Kept) -> bool {
+    frames.begun() <= LONGEST_EVENT || memory.reach(frames.begun()).is_ok()
 }
 
 /// The next event that the client is to have; `None` if there is none that is whole.

@@ -50,6 +50,11 @@ impl Frames {
         }
     }
 
+    /// How much of an event is kept whose end has not come, in bytes.
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.len()
+    }
+
     /// What is left when no more comes: an event without an end, or nothing.
     pub fn rest(&mut self) -> Bytes {
         self.begun.extend_from_slice(&std::mem::take(&mut self.piece));

@@ -3,6 +3,7 @@
 use keystile_core::llm::{PicoUsd, Price, Upstream};
 
 use super::prompt::Prompt;
+use super::vision::is_dearest_vision;
 use super::{dearest_input, picos};
 use crate::call::{Body, Call, Form};
 use crate::json::Json;
@@ -18,6 +19,9 @@ const IMAGE_OUTPUT: u64 = 16_384;
 const IMAGE_INPUT: u64 = 16_384;
 /// Most tokens of what is written down of speech, where the model does not say.
 const TRANSCRIPT: u64 = 16_384;
+
+/// Fields by which a recording is elsewhere than in a file of the form, so that nobody knows how long it is.
+const SOUND_ELSEWHERE: [&str; 4] = ["audio_url", "file", "file_url", "url"];
 
 /// Upper bounds of all that a request can use, but for the output that can be capped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +63,9 @@ impl Load {
 
     fn of_text(call: &Call, upstream: &Upstream) -> Self {
         let shape = call.shape();
-        let prompt = Prompt::of(call, upstream.model.upstream_name.as_str());
+        // Where a deployment may be called anything, what clients call the model may tell more.
+        let (own, theirs) = (upstream.model.name.as_str(), upstream.model.upstream_name.as_str());
+        let prompt = Prompt::of(call, if is_dearest_vision(own) { own } else { theirs });
         let window = upstream.model.context_window.map(|window| window.saturating_mul(shape.prompts));
         let visible = prompt.tokens.saturating_mul(prompt.weight);
         let (input, unbounded) = match (window, prompt.hidden) {
@@ -103,13 +109,14 @@ impl Load {
     fn of_transcript(call: &Call, upstream: &Upstream, price: Option<&Price>) -> Self {
         let bytes = sizes(call).fold(0, u64::saturating_add);
         let audio_seconds = bytes.div_ceil(BYTES_A_SECOND);
+        let unbounded = sound_elsewhere(call);
         if price.is_some_and(|price| price.second.is_some()) {
-            return Self { audio_seconds, ..Self::default() };
+            return Self { audio_seconds, unbounded, ..Self::default() };
         }
         let heard = audio_seconds.saturating_mul(TOKENS_A_SECOND);
         let input = Prompt::of(call, "").tokens.saturating_add(heard);
         let output = upstream.model.max_output_tokens.unwrap_or(TRANSCRIPT);
-        Self { input, output, ..Self::default() }
+        Self { input, output, unbounded, ..Self::default() }
     }
 
     pub(crate) const fn fixed_tokens(&self) -> u64 {
@@ -175,6 +182,15 @@ fn given_images(call: &Call) -> u64 {
         }
         Body::Form(form) => count(form.file_sizes().count()),
     }
+}
+
+/// The field that says where a recording is, if it is not in the form.
+fn sound_elsewhere(call: &Call) -> Option<String> {
+    let form = match call.body() {
+        Body::Form(form) => form,
+        Body::Nothing | Body::Json(_) => return None,
+    };
+    form.texts().map(|(name, _)| name).find(|name| SOUND_ELSEWHERE.contains(name)).map(str::to_owned)
 }
 
 /// The files of a form.

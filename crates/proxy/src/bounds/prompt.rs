@@ -5,7 +5,7 @@
 
 use super::vision::Vision;
 use crate::call::{Body, Call};
-use crate::json::{Json, Object};
+use crate::json::{Json, Object, is_lower};
 use crate::operation::Operation;
 
 /// What a template writes once, and what an answer begins with.
@@ -70,13 +70,18 @@ const NOT_READ: [&str; 39] = [
 ];
 
 /// Parts of messages whose content is elsewhere, or packed so that its length says nothing.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 13] = [
+    "audio",
     "audio_url",
     "container_upload",
+    "document_url",
     "file",
+    "file_url",
     "input_file",
     "input_video",
     "item_reference",
+    "media",
+    "video",
     "video_url",
     "document",
 ];
@@ -134,10 +139,12 @@ impl Reader {
             self.add(MEMBER);
             match (operation, name) {
                 (Operation::Completions, "prompt") | (Operation::Embeddings, "input") => {
-                    self.tokens_or_text(value);
+                    self.tokens_or_text(name, value);
                 }
+                // What is kept elsewhere, and templates and settings of the client's, by which what is sent may become more.
                 (Operation::Responses, "previous_response_id" | "conversation" | "prompt")
-                | (Operation::Messages, "container") => self.hide(name),
+                | (Operation::Messages, "container")
+                | (_, "cached_content" | "chat_template" | "mm_processor_kwargs") => self.hide(name),
                 (_, "messages" | "input" | "system" | "instructions") => self.content(value),
                 (_, "tools" | "functions") => self.tools(operation, value),
                 (_, "prediction") => self.prediction(value),
@@ -147,11 +154,16 @@ impl Reader {
     }
 
     /// Texts, or tokens, each of which is a number.
-    fn tokens_or_text(&mut self, value: &Json) {
+    fn tokens_or_text(&mut self, name: &str, value: &Json) {
         match value {
             Json::Number(_) => self.add(1),
-            Json::Array(items) => items.iter().for_each(|item| self.tokens_or_text(item)),
-            Json::Null | Json::Bool(_) | Json::Text(_) | Json::Object(_) => self.plain(value),
+            Json::Array(items) => items.iter().for_each(|item| self.tokens_or_text(name, item)),
+            // An image, or something else that may be anywhere.
+            Json::Object(_) => {
+                self.hide(name);
+                self.plain(value);
+            }
+            Json::Null | Json::Bool(_) | Json::Text(_) => self.plain(value),
         }
     }
 
@@ -239,6 +251,9 @@ impl Reader {
         for (name, value) in part.members().filter(|(name, _)| !apart.contains(name)) {
             self.add(MEMBER.saturating_add(length(name)));
             self.note_cache(name, value);
+            if !is_lower(name) {
+                self.hide(name);
+            }
             match name {
                 // What a tool is called with is read as it stands, whatever it looks like.
                 "input" | "arguments" | "parameters" => self.plain(value),
@@ -251,7 +266,13 @@ impl Reader {
 
     fn sound(&mut self, part: &Object) {
         let sound = part.given("input_audio").and_then(|audio| audio.as_object()?.text("data"));
-        self.add(SOUND.saturating_add(length(sound.unwrap_or_default()).div_ceil(SOUND_BYTES_A_TOKEN)));
+        match sound {
+            Some(sound) if !sound.contains("://") => {
+                self.add(SOUND.saturating_add(length(sound).div_ceil(SOUND_BYTES_A_TOKEN)));
+            }
+            // A URL, or what we do not know how to find a sound in.
+            Some(_) | None => self.hide("input_audio"),
+        }
     }
 
     fn note_cache(&mut self, name: &str, value: &Json) {
@@ -374,6 +395,35 @@ mod tests {
                 r#""messages":[{"role":"assistant","audio":{"id":"audio_1"}}]"#.to_owned(),
                 "audio",
             ),
+            (
+                Operation::ChatCompletions,
+                r#""messages":[{"role":"user","content":[{"type":"document_url","document_url":"https://a.example"}]}]"#
+                    .to_owned(),
+                "document_url",
+            ),
+            (
+                Operation::ChatCompletions,
+                r#""messages":[{"role":"user","content":[{"type":"input_audio","input_audio":"https://a.example"}]}]"#
+                    .to_owned(),
+                "input_audio",
+            ),
+            (
+                Operation::ChatCompletions,
+                r#""messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"https://a.example"}}]}]"#
+                    .to_owned(),
+                "input_audio",
+            ),
+            (
+                Operation::ChatCompletions,
+                r#""messages":[],"chat_template":"{{ messages }}""#.to_owned(),
+                "chat_template",
+            ),
+            (
+                Operation::ChatCompletions,
+                r#""messages":[{"role":"user","content":[{"type":"text","Type":"image_url"}]}]"#.to_owned(),
+                "Type",
+            ),
+            (Operation::Embeddings, r#""input":["a",{"image":"https://a.example"}]"#.to_owned(), "input"),
             (Operation::Messages, format!(r#""messages":[{{"role":"user","content":[{pdf}]}}]"#), "document"),
             (Operation::Messages, r#""container":"container_1""#.to_owned(), "container"),
         ] {

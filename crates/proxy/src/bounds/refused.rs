@@ -9,7 +9,8 @@ use crate::json::{Json, Object};
 use crate::operation::Operation;
 
 /// Fields that have the upstream run tools, or ask others.
-const RUN_UPSTREAM: [&str; 4] = ["mcp_servers", "plugins", "search_parameters", "web_search_options"];
+const RUN_UPSTREAM: [&str; 5] =
+    ["enable_search", "mcp_servers", "plugins", "search_parameters", "web_search_options"];
 /// Tools of OpenAI's that the client runs.
 const RUN_BY_CLIENT: [&str; 6] =
     ["apply_patch", "computer", "computer_use_preview", "custom", "function", "local_shell"];
@@ -25,7 +26,8 @@ const PRICED_APART: [(&str, &[&str]); 3] = [
 /// Refuses what cannot be bounded.
 pub(super) fn refuse(call: &Call) -> Result<(), Fault> {
     let Some(object) = call.body().object() else { return Ok(()) };
-    if let Some(name) = RUN_UPSTREAM.iter().find(|name| object.given(name).is_some()) {
+    let is_on = |name: &&&str| object.given(name).is_some_and(|value| *value != Json::Bool(false));
+    if let Some(name) = RUN_UPSTREAM.iter().find(is_on) {
         return Err(Fault::unbounded(name, "has the provider run tools, whose cost is not known before"));
     }
     if let Some(index) = tools(object).iter().position(|tool| !is_run_by_client(call.operation(), tool)) {
@@ -51,7 +53,7 @@ fn tools(object: &Object) -> &[Json] {
 }
 
 fn is_run_by_client(operation: &Operation, tool: &Json) -> bool {
-    let Some(tool) = tool.as_object() else { return true };
+    let Some(tool) = tool.as_object() else { return false };
     match (tool.given("type"), operation) {
         (None, _) => true,
         (Some(Json::Text(kind)), Operation::Messages) => {
@@ -91,7 +93,9 @@ mod tests {
                 r#""tools":[{"type":"mcp","server_url":"https://a.example"}]"#,
                 "tools[0]",
             ),
+            (Operation::ChatCompletions, r#""enable_search":true"#, "enable_search"),
             (Operation::Responses, r#""tools":[{"type":7}]"#, "tools[0]"),
+            (Operation::Responses, r#""tools":["web_search"]"#, "tools[0]"),
             (Operation::Responses, r#""background":true"#, "background"),
             (Operation::Messages, r#""tools":[{"type":"web_search_20250305"}]"#, "tools[0]"),
             (Operation::Messages, r#""tools":[{"type":"code_execution_20250825"}]"#, "tools[0]"),
@@ -129,6 +133,7 @@ mod tests {
             (Operation::ChatCompletions, r#""tools":[{"type":"function"},{"type":"custom"}]"#),
             (Operation::Responses, r#""tools":[{"type":"local_shell"},{"type":"computer_use_preview"}]"#),
             (Operation::Responses, r#""background":false"#),
+            (Operation::ChatCompletions, r#""enable_search":false"#),
             (Operation::Messages, r#""tools":[{"name":"a"},{"type":"custom"},{"type":"bash_20250124"}]"#),
             (Operation::Messages, r#""tools":[{"type":"text_editor_20250728"},{"type":"memory_20250818"}]"#),
             (Operation::Messages, r#""context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]}"#),

@@ -229,6 +229,31 @@ fn speech_is_bounded_by_the_bytes_of_its_file() {
 }
 
 #[test]
+fn an_image_counts_most_where_either_name_of_the_model_says_so() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]}"#;
+    let mut deployed = priced(None, None);
+    let plain = need(CHAT, body, &deployed).fixed.tokens;
+    deployed.model.name = "gpt-4o-mini".parse().unwrap();
+    let mini = need(CHAT, body, &deployed).fixed.tokens;
+    assert!(plain < 17_000 && mini > 48_000, "{plain} {mini}");
+}
+
+#[test]
+fn speech_that_is_elsewhere_is_bounded_by_nothing() {
+    for name in ["url", "file"] {
+        let body = format!(
+            "--X\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--X\r\n\
+             Content-Disposition: form-data; name=\"{name}\"\r\n\r\nhttps://a.example/long.mp3\r\n--X--"
+        );
+        let content_type = http::HeaderValue::from_static("multipart/form-data; boundary=X");
+        let own = Call::read(&Operation::AudioTranscriptions, Some(&content_type), &body.into()).unwrap();
+        let fault = own.need(&priced(Some(9), None), Budgeted::Money).unwrap_err();
+        assert!(fault.message().starts_with(&format!("`{name}` ")), "{}", fault.message());
+        assert!(own.need(&upstream(), Budgeted::No).is_ok());
+    }
+}
+
+#[test]
 fn what_is_free_needs_nothing() {
     for operation in [Operation::Moderations, Operation::CountTokens] {
         let own = call(operation, r#"{"model":"m","input":"a","messages":[]}"#);

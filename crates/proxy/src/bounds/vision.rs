@@ -18,12 +18,17 @@ const DOCUMENTED: Vision = Vision { low: 1_024, high: 5_120, original: 25_600 };
 /// Of all other models: what open ones make of the largest image that they take.
 const OTHERS: Vision = Vision { low: 16_384, high: 16_384, original: 25_600 };
 
+/// Whether a model is of the family whose images count most tokens.
+pub(super) fn is_dearest_vision(model: &str) -> bool {
+    model.contains("4o-mini")
+}
+
 impl Vision {
     /// That of a model, by what its provider calls it.
     pub(super) fn of(model: &str) -> Self {
         const KNOWN: [&str; 8] =
             ["gpt-", "chatgpt-", "o1", "o3", "o4", "computer-use", "claude-", "omni-moderation"];
-        if model.contains("4o-mini") {
+        if is_dearest_vision(model) {
             TILES_OF_4O_MINI
         } else if KNOWN.iter().any(|family| model.starts_with(family)) {
             DOCUMENTED

@@ -83,7 +83,7 @@ impl Body {
         match self {
             Self::Nothing => Vec::new(),
             Self::Json(object) => object.members().map(|(name, _)| name).collect(),
-            Self::Form(form) => form.texts().map(|(name, _)| name).collect(),
+            Self::Form(form) => form.names().collect(),
         }
     }
 
@@ -99,7 +99,6 @@ impl Body {
         }
     }
 
-    /// Whether a flag is set.
     /// Holds a member to a list, if it is there.
     pub(crate) fn check_list(&self, name: &str) -> Result<(), Fault> {
         match self {
@@ -110,6 +109,7 @@ impl Body {
         }
     }
 
+    /// Whether a flag is set.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Fault> {
         let broken = || Fault::field(name, "must be true or false");
         match self {

@@ -16,6 +16,13 @@ const MOST_PARTS: usize = 128;
 const LONGEST_HEADER: usize = 4_096;
 /// Longest text that is a field of its own, in bytes: four times the longest prompt that is taken for an image.
 const LONGEST_TEXT: usize = 128 * 1024;
+/// Boundaries that are tried for what is written. Nobody's parts have even one by chance, and each try reads all of the body: whoever
+/// writes many into a body would have it read again and again.
+const MOST_BOUNDARIES: u64 = 16;
+/// Fields that decide what a request costs or where it leads, and are texts. One that came as a file would be read by some and not by
+/// others.
+const TEXTS: [&str; 8] =
+    ["model", "n", "partial_images", "prompt", "quality", "response_format", "size", "stream"];
 /// Longest boundary (RFC 2046, section 5.1.1).
 const LONGEST_BOUNDARY: usize = 70;
 
@@ -46,6 +53,9 @@ impl Form {
             if !part.name.ends_with("[]") && parts.iter().any(|earlier| earlier.name == part.name) {
                 return Err(Fault::field(&part.name, "stands twice in the form"));
             }
+            if matches!(part.content, Content::File { .. }) && TEXTS.contains(&part.name.as_str()) {
+                return Err(Fault::field(&part.name, "must be a text, and came as a file"));
+            }
             if parts.len() == MOST_PARTS {
                 return Err(broken("it has too many parts"));
             }
@@ -68,6 +78,12 @@ impl Form {
         })
     }
 
+    /// The name of every part, be it a text or a file.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let Self(parts) = self;
+        parts.iter().map(|part| part.name.as_str())
+    }
+
     /// How many bytes each file has.
     pub(crate) fn file_sizes(&self) -> impl Iterator<Item = u64> {
         let Self(parts) = self;
@@ -80,7 +96,7 @@ impl Form {
     /// The form with another `model`: its content type and its body.
     pub(crate) fn write(&self, model: &str) -> Result<(HeaderValue, Bytes), Fault> {
         let Self(parts) = self;
-        let boundary = self.free_boundary();
+        let boundary = self.free_boundary()?;
         let mut body = Vec::with_capacity(self.length());
         for part in parts.iter().filter(|part| part.name != "model") {
             part.write(&boundary, &mut body);
@@ -93,17 +109,12 @@ impl Form {
         Ok((content_type, body.into()))
     }
 
-    /// A boundary that stands in no part. Each that does takes up bytes of the body, so the search ends.
-    fn free_boundary(&self) -> String {
+    /// A boundary that stands in no part.
+    fn free_boundary(&self) -> Result<String, Fault> {
         let Self(parts) = self;
-        let mut number = 0_u64;
-        loop {
-            let boundary = format!("keystile-part-{number:016x}");
-            if !parts.iter().any(|part| part.contains(&boundary)) {
-                return boundary;
-            }
-            number += 1;
-        }
+        let mut boundaries = (0..MOST_BOUNDARIES).map(|number| format!("keystile-part-{number:016x}"));
+        let free = boundaries.find(|boundary| !parts.iter().any(|part| part.contains(boundary)));
+        free.ok_or_else(|| broken("it is full of boundaries"))
     }
 
     /// About how long it is when it is written.
@@ -349,6 +360,29 @@ mod tests {
         assert!(content_type.to_str().unwrap().ends_with("0000000000000002"));
         let again = Form::read(content_type.to_str().unwrap(), &body).unwrap();
         assert_eq!(again.text("prompt"), Some(text));
+    }
+
+    #[test]
+    fn a_form_full_of_boundaries_is_refused_and_not_searched_again_and_again() {
+        let of = |count: u64| {
+            let taken: Vec<_> = (0..count).map(|number| format!("keystile-part-{number:016x}")).collect();
+            let text = taken.concat();
+            let part = "--XX\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n";
+            read(&format!("{part}{text}\r\n--XX--")).unwrap().write("m")
+        };
+        assert!(of(MOST_BOUNDARIES - 1).is_ok());
+        assert_eq!(of(MOST_BOUNDARIES).unwrap_err().status(), 400);
+    }
+
+    #[test]
+    fn what_decides_the_cost_is_no_file() {
+        let of = |name: &str| {
+            read(&format!(
+                "--XX\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"a\"\r\n\r\n9\r\n--XX--"
+            ))
+        };
+        assert_eq!(of("n").unwrap_err().message(), "`n` must be a text, and came as a file");
+        assert_eq!(of("image[]").unwrap().names().collect::<Vec<_>>(), ["image[]"]);
     }
 
     #[test]

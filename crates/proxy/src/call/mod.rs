@@ -45,8 +45,8 @@ impl Call {
     /// Reads a request. `body` is all of it; it is a form if its content type says so, else JSON.
     ///
     /// # Errors
-    /// When the body cannot be read, or a field that decides what the request costs or where it leads breaks a rule, or `messages` are no
-    /// list. All other fields are for the upstream to judge.
+    /// When the body cannot be read, or a field that decides what the request costs or where it leads breaks a rule, `messages` or
+    /// `tools` are no list, or what is to be spoken is no text. All other fields are for the upstream to judge.
     pub fn read(
         operation: &Operation,
         content_type: Option<&HeaderValue>,
@@ -55,6 +55,10 @@ impl Call {
         let body = Body::read(operation, content_type, body)?;
         elsewhere::refuse(&body)?;
         body.check_list("messages")?;
+        body.check_list("tools")?;
+        if matches!(operation, Operation::AudioSpeech) {
+            let _text = body.text("input")?;
+        }
         let model = model_of(operation, &body)?;
         let streams = streams(operation, &body)?;
         let asks_usage = asks_usage(operation, &body)?;
@@ -192,10 +196,10 @@ fn shape_of(operation: &Operation, body: &Body) -> Result<Shape, Fault> {
     let count = |name: &str| body.count(name, 1..=MOST_CHOICES).map(|count| count.unwrap_or(1));
     let one = Shape { prompts: 1, choices: 1 };
     match operation {
-        Operation::ChatCompletions
-        | Operation::ImagesGenerations
-        | Operation::ImagesEdits
-        | Operation::ImagesVariations => Ok(Shape { choices: count("n")?, ..one }),
+        Operation::ChatCompletions => Ok(Shape { choices: count("n")?.max(count("best_of")?), ..one }),
+        Operation::ImagesGenerations | Operation::ImagesEdits | Operation::ImagesVariations => {
+            Ok(Shape { choices: count("n")?, ..one })
+        }
         Operation::Completions => {
             let prompts = prompts(body, "prompt");
             Ok(Shape { prompts, choices: prompts.saturating_mul(count("n")?.max(count("best_of")?)) })
@@ -292,10 +296,13 @@ pub(crate) mod tests {
             (r#"{"model":"m","max_completion_tokens":"9"}"#, "max_completion_tokens"),
             (r#"{"model":"m","n":0}"#, "n"),
             (r#"{"model":"m","n":129}"#, "n"),
+            (r#"{"model":"m","best_of":0}"#, "best_of"),
+            (r#"{"model":"m","tools":{"type":"web_search"}}"#, "tools"),
         ] {
             assert_eq!(refused_field(&chat, body), field, "{body}");
         }
         assert_eq!(refused_field(&Operation::Messages, r#"{"model":"m","messages":[]}"#), "max_tokens");
+        assert_eq!(refused_field(&Operation::AudioSpeech, r#"{"model":"m","input":["a"]}"#), "input");
         assert_eq!(refused_field(&Operation::Completions, r#"{"model":"m","best_of":0}"#), "best_of");
         assert_eq!(call(Operation::Completions, r#"{"model":"m","max_tokens":0}"#).cap(), Some(0));
     }

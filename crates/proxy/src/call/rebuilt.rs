@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
-use keystile_core::llm::Upstream;
+use keystile_core::llm::{Encoding, Upstream};
 
 use super::{Body, Call, cap_names};
 use crate::bounds::UNCAPPED;
@@ -50,6 +50,12 @@ impl Call {
         {
             set.push((name, Json::from(output)));
         }
+        if matches!(self.operation(), Operation::ChatCompletions)
+            && !knows_newer_name(upstream)
+            && let (None, Some(cap)) = (object.given("max_tokens"), self.cap())
+        {
+            set.push(("max_tokens", Json::from(cap.min(output))));
+        }
         match self.operation() {
             Operation::Messages => self.set_thinking(object, output, set),
             _ => Ok(()),
@@ -94,9 +100,20 @@ fn cap_name(operation: &Operation, upstream: &Upstream) -> Option<&'static str> 
         [old, new] => [old, new],
         _ => return None,
     };
+    Some(if is_openai(upstream) { new } else { old })
+}
+
+fn is_openai(upstream: &Upstream) -> bool {
     let host = upstream.provider.base_url.host();
-    let is_openai = ["openai.com", "openai.azure.com"].iter().any(|own| is_within(host, own));
-    Some(if is_openai { new } else { old })
+    ["openai.com", "openai.azure.com"].iter().any(|own| is_within(host, own))
+}
+
+/// Whether a cap by its newer name alone is kept to. Who does not know it answers as if there were none; OpenAI's own models, wherever
+/// they are, refuse a request with both names.
+fn knows_newer_name(upstream: &Upstream) -> bool {
+    let name = upstream.model.upstream_name.as_str();
+    let own = name.strip_prefix("openai/").unwrap_or(name);
+    is_openai(upstream) || Encoding::of_openai(own).is_some()
 }
 
 /// Whether a host is of a domain.
@@ -176,6 +193,25 @@ mod tests {
         ] {
             let body = sent(Operation::ChatCompletions, r#"{"model":"real"}"#, &at(url), 7);
             assert_eq!(body, format!(r#"{{"model":"real","{name}":7}}"#), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_cap_by_its_newer_name_is_told_by_its_older_one_too_where_only_that_may_be_known() {
+        let body = r#"{"model":"real","max_completion_tokens":9}"#;
+        let at_host = |url: &str, name: &str| {
+            let mut upstream = at(url);
+            upstream.model.upstream_name = name.parse().unwrap();
+            sent(Operation::ChatCompletions, body, &upstream, 5)
+        };
+        for (url, name, is_told) in [
+            ("https://api.mistral.ai/v1", "real", true),
+            ("https://api.openai.com/v1", "real", false),
+            ("https://openrouter.example/v1", "openai/gpt-5-mini", false),
+        ] {
+            let older = if is_told { r#","max_tokens":5"# } else { "" };
+            let expected = format!(r#"{{"model":"{name}","max_completion_tokens":5{older}}}"#);
+            assert_eq!(at_host(url, name), expected);
         }
     }
 

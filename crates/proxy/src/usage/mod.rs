@@ -9,7 +9,8 @@ mod told;
 
 use keystile_core::llm::{Consumption, Upstream};
 use keystile_core::quota::Basis;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::bounds::{Load, UNCAPPED};
 use crate::call::Call;
@@ -26,6 +27,13 @@ pub enum Passing {
     Pass,
     /// It is an answer to a question that the client did not ask.
     Drop,
+}
+
+/// What is read of an answer that is long and has nothing else to read.
+#[derive(Deserialize)]
+struct UsageAlone {
+    #[serde(default)]
+    usage: Value,
 }
 
 /// Reads what comes back for one request to one upstream.
@@ -116,7 +124,16 @@ impl Reading {
     /// Reads an answer that came as a whole.
     pub fn whole(&mut self, body: &[u8]) {
         self.is_complete = true;
-        match serde_json::from_slice::<Value>(body) {
+        let read = match self.answer {
+            Answer::Vectors => {
+                serde_json::from_slice(body).map(|UsageAlone { usage }| json!({ "usage": usage }))
+            }
+            Answer::Opaque => Ok(Value::Null),
+            Answer::Choices | Answer::Response | Answer::Message | Answer::Images | Answer::Transcript => {
+                serde_json::from_slice(body)
+            }
+        };
+        match read {
             Ok(body) => self.read(&body),
             Err(_) if self.answer.is_text() => self.count(body.len()),
             Err(_) => {}
