@@ -19,7 +19,8 @@ use crate::{Store, StoreError, audit};
 const TOGETHER: usize = 500;
 
 const LINEAGE: &str = "SELECT lineage_id FROM api_keys WHERE tenant_id = $1 AND id = $2";
-const SPEND: &str = "UPDATE budgets SET spent_nano = spent_nano + $3
+/// It notes that there is something to look at, too, for those who are told of budgets.
+const SPEND: &str = "UPDATE budgets SET spent_nano = spent_nano + $3, is_changed = 1
     WHERE lineage_id = $1 AND first_day <= $2 AND end_day > $2";
 
 static CLOSE: LazyLock<Chunked> = LazyLock::new(|| {

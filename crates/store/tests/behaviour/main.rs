@@ -6,6 +6,7 @@ mod addresses;
 mod archiving;
 mod audit;
 mod bed;
+mod budget_looks;
 mod catalogue;
 mod changes;
 mod conflicts;
@@ -257,6 +258,11 @@ on_both_engines! {
         keys_that_end_grow_old_or_lie_idle_are_watched,
         old_deliveries_are_swept_but_for_those_that_are_due,
         a_message_is_kept_once_for_all_webhooks_and_goes_with_its_last_delivery;
+    budget_looks:
+        a_budget_is_looked_at_after_a_charge_and_told_of_once,
+        what_is_charged_during_a_look_is_looked_at_again,
+        of_a_lineage_the_last_key_that_can_be_used_is_told_of,
+        many_budgets_are_looked_at_a_part_at_a_time;
     overview:
         figures_are_those_of_the_keys,
         an_empty_tenant_has_figures;
