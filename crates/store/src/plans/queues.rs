@@ -3,6 +3,7 @@
 use keystile_core::{DeliveryId, DeliveryState, KeyId, WebhookId};
 
 use super::bed::{Bed, FOR_ANY, FOR_THESE, moment, tenant};
+use crate::quota::near::NEAR;
 use crate::value::Value;
 use crate::{DeliveryFilter, Page, jobs, webhooks};
 
@@ -130,4 +131,10 @@ pub(super) fn budgets_without_a_charge_are_not_looked_at(bed: &Bed) {
     }
     let lineage = [Value::text(tenant()), Value::text("key_105"), Value::text("month"), Value::Int(5)];
     assert_found_by("api_keys_budgeted", &bed.plan(&webhooks::KEY, &lineage, FOR_THESE), "api_keys");
+}
+
+pub(super) fn budgets_near_their_end_are_found_among_those_of_the_present(bed: &Bed) {
+    let near = bed.plan(NEAR, &[Value::text(tenant()), Value::Int(5), Value::Int(45)], FOR_THESE);
+    assert_found_by("budgets_", &near, "budgets");
+    assert_found_by("api_keys_budgeted", &near, "api_keys");
 }

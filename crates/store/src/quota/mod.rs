@@ -10,6 +10,7 @@ mod correct;
 mod holds;
 mod lease;
 mod ledger;
+pub(crate) mod near;
 pub(crate) mod rows;
 mod settle;
 mod spend;

@@ -15,13 +15,15 @@ use crate::value::Value;
 use crate::{Store, StoreError, record};
 
 const NEXT: &str = "SELECT tenant_id FROM webhook_tenants WHERE tenant_id > $1
-    AND EXISTS (SELECT 1 FROM budgets WHERE budgets.tenant_id = webhook_tenants.tenant_id AND budgets.is_changed = 1)
+    AND EXISTS (SELECT 1 FROM budgets
+        WHERE budgets.tenant_id = webhook_tenants.tenant_id AND budgets.is_changed = 1)
     ORDER BY tenant_id LIMIT 1";
 const ROTATION: &str = "SELECT rotation_days FROM tenants WHERE id = $1";
 /// As many as are looked at together, for which others wait some milliseconds.
 const AT_ONCE: usize = 500;
 pub(crate) const CHANGED: &str = "SELECT lineage_id, period, first_day, spent_nano, looked_nano FROM budgets
-    WHERE tenant_id = $1 AND is_changed = 1 AND lineage_id > $2 ORDER BY lineage_id, first_day, period LIMIT 500";
+    WHERE tenant_id = $1 AND is_changed = 1 AND lineage_id > $2
+    ORDER BY lineage_id, first_day, period LIMIT 500";
 /// The last key of a lineage that was made, of those that can be used and have a budget of this period.
 pub(crate) static KEY: LazyLock<String> = LazyLock::new(|| {
     format!(

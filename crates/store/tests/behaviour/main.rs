@@ -265,7 +265,9 @@ on_both_engines! {
         many_budgets_are_looked_at_a_part_at_a_time;
     overview:
         figures_are_those_of_the_keys,
-        an_empty_tenant_has_figures;
+        an_empty_tenant_has_figures,
+        budgets_are_near_their_end_from_four_fifths_on_in_their_present_period,
+        of_many_budgets_near_their_end_five_are_named_by_keys_that_can_be_used;
     posture:
         what_becomes_of_events_is_counted_where_their_key_works,
         sources_that_were_heard_last_come_first_and_all_are_listed,
