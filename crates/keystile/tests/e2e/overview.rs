@@ -56,8 +56,8 @@ async fn budgets_near_their_end_are_told_with_their_keys() {
     assert_eq!(near["first"], json!([first]));
     let overview = format!("/console/{}", world.credentials.tenant_id);
     let page = Browser::of_owner(&world).await.page(&overview).await;
-    for shown in ["Near the end of their budget", "/llm-keys\"", ">llm &#60;b&#62;</a>", "85 %", "$1.70", "of $2.00"]
-    {
+    let named = ">llm &#60;b&#62;</a>";
+    for shown in ["Near the end of their budget", "/llm-keys\"", named, "85 %", "$1.70", "of $2.00"] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
 }
