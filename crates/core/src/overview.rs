@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Environment, KeyKind, KeyStatus, Timestamp, TrustLevel};
+use crate::{Budget, Environment, KeyId, KeyKind, KeyStatus, Name, NanoUsd, Timestamp, TrustLevel};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -128,6 +128,42 @@ impl KeyFigures {
     }
 }
 
+/// A budget of which so much is spent in its present period that somebody should look at it: 80 % or more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearBudget {
+    /// The last key that was made of those of the lineage that can be used and have this budget.
+    pub key_id: KeyId,
+    /// What that key is called.
+    pub name: Name,
+    /// What is spent in the present period, which may be more than the budget.
+    pub spent: NanoUsd,
+    /// The budget.
+    pub budget: Budget,
+}
+
+impl NearBudget {
+    /// Whole percent of the budget that are spent, 100 at the most.
+    pub const fn percent(&self) -> u64 {
+        let (spent, max) = (self.spent.as_nanos(), self.budget.max.as_nanos());
+        if spent >= max {
+            100
+        } else if spent <= 0 {
+            0
+        } else {
+            spent.unsigned_abs().saturating_mul(100) / max.unsigned_abs()
+        }
+    }
+}
+
+/// The budgets of a tenant that are near their end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NearBudgets {
+    /// How many there are; those of a lineage are one.
+    pub count: u64,
+    /// Five of them at the most, that of which the greatest part is spent first.
+    pub first: Vec<NearBudget>,
+}
+
 /// What a tenant has, as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
@@ -143,6 +179,8 @@ pub struct Overview {
     pub members: u64,
     /// Its invitations that are open.
     pub invitations: u64,
+    /// Its budgets that are near their end.
+    pub budgets: NearBudgets,
 }
 
 /// The moments that decide where a key is counted.

@@ -17,6 +17,7 @@ use crate::dispatch::Dispatch;
 use crate::message::of_test;
 use crate::paces::Paces;
 use crate::sending::Sender;
+use crate::spending::watch_budgets;
 use crate::stats::{Counts, CourierStats, Outcome};
 use crate::telling::tell_all;
 use crate::watching::watch;
@@ -83,7 +84,7 @@ pub struct TooManyTests;
 pub struct Running {
     stop: oneshot::Sender<()>,
     rounds: JoinHandle<()>,
-    watching: JoinHandle<()>,
+    watching: [JoinHandle<()>; 2],
 }
 
 impl Courier {
@@ -118,7 +119,9 @@ impl Courier {
     pub fn start(&self) -> Running {
         let (stop, stopped) = oneshot::channel();
         let rounds = tokio::spawn(go_round(Arc::clone(&self.0), stopped));
-        let watching = tokio::spawn(watch(Arc::clone(&self.0)));
+        let keys = tokio::spawn(watch(Arc::clone(&self.0)));
+        let budgets = tokio::spawn(watch_budgets(Arc::clone(&self.0)));
+        let watching = [keys, budgets];
         Running { stop, rounds, watching }
     }
 
@@ -175,7 +178,7 @@ impl Shared {
 impl Running {
     /// Lets what is under way end, for five seconds at most.
     pub async fn stop(self) {
-        self.watching.abort();
+        self.watching.iter().for_each(JoinHandle::abort);
         drop(self.stop);
         if self.rounds.await.is_err() {
             tracing::error!("the sending of messages to webhooks ended with a panic");

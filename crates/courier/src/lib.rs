@@ -1,7 +1,7 @@
 //! Tells webhooks what happens to keys, by the Standard Webhooks specification.
 //!
-//! Three things run beside the server. What the sealed log tells becomes deliveries (`telling`); what becomes true of keys by time
-//! alone does, too (`watching`); and deliveries that are due are sent (`dispatch`), each signed, to addresses that may be reached,
+//! Four things run beside the server. What the sealed log tells becomes deliveries (`telling`); what becomes true of keys by time
+//! alone does, too (`watching`), and so does what is spent of budgets (`spending`); and deliveries that are due are sent (`dispatch`), each signed, to addresses that may be reached,
 //! and noted with what follows. All that is remembered is in the store, so that a kill loses nothing and a message keeps
 //! its id. This crate must never know who manages webhooks, nor HTTP but as a client.
 
@@ -15,6 +15,7 @@ mod paces;
 mod resolver;
 mod sending;
 mod signature;
+mod spending;
 mod stats;
 mod telling;
 mod watching;

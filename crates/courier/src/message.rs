@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use keystile_core::webhook::{Notice, NoticeKind, TEST_EVENT};
-use keystile_core::{ApiKey, KeyId, SealedEntry, Timestamp, WebhookEvent, WebhookId};
+use keystile_core::webhook::{BudgetNotice, Notice, NoticeKind, TEST_EVENT};
+use keystile_core::{ApiKey, KeyId, Limits, SealedEntry, Timestamp, WebhookEvent, WebhookId};
 use keystile_wire::KeyView;
 use serde_json::{Value, json};
 
@@ -52,6 +52,7 @@ pub(crate) fn of_entry<'k>(
         | WebhookEvent::KeyRegenerated
         | WebhookEvent::KeyRevoked
         | WebhookEvent::KeyDeleted
+        | WebhookEvent::KeyBudgetThreshold
         | WebhookEvent::KeyExpiring
         | WebhookEvent::KeyRotationDue
         | WebhookEvent::KeyUnused => {}
@@ -72,6 +73,22 @@ pub(crate) fn of_notice(key: &ApiKey, notice: &Notice, shown: Shown) -> Message 
     Message { event, happened_at: at, body: body(event.as_str(), at, &data) }
 }
 
+/// A part of a budget is spent. The record tells what is spent, too.
+pub(crate) fn of_budget(key: &ApiKey, notice: &BudgetNotice, shown: Shown) -> Message {
+    let BudgetNotice { percent, at, spent, max, period, ends_at } = notice;
+    let limits = Limits { spend: *spent, ..key.limits.clone() };
+    let data = json!({
+        "key": shown.key(&ApiKey { limits, ..key.clone() }),
+        "percent": percent,
+        "spent_usd": spent.to_dollars(),
+        "max_budget_usd": max.to_dollars(),
+        "budget_period": period,
+        "period_ends_at": ends_at,
+    });
+    let event = WebhookEvent::KeyBudgetThreshold;
+    Message { event, happened_at: *at, body: body(event.as_str(), *at, &data) }
+}
+
 /// The message of the test button.
 pub(crate) fn of_test(webhook_id: WebhookId, now: Timestamp) -> String {
     body(TEST_EVENT, now, &json!({ "webhook_id": webhook_id }))
@@ -83,9 +100,10 @@ fn body(event: &str, at: Timestamp, data: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::webhook::notices;
+    use keystile_core::webhook::{budget_notices, notices};
     use keystile_core::{
-        Action, Actor, ApplicationId, AuditEntry, AuditId, ChainHead, RecordedEntry, Secret, TenantId,
+        Action, Actor, ApplicationId, AuditEntry, AuditId, BudgetPeriod, ChainHead, NanoUsd, RecordedEntry,
+        Secret, TenantId,
     };
     use serde_json::value::RawValue;
 
@@ -147,6 +165,24 @@ mod tests {
         let key = key();
         let unknown = sealed(Action::KeyRevoke, &KeyId::from_u128(9).to_string(), &json!({}));
         assert!(of_entry(&unknown, &HashMap::from([(key.id, &key)]), SHOWN).is_none());
+    }
+
+    #[test]
+    fn a_budget_is_told_with_its_amounts_and_the_end_of_its_period() {
+        let mut key = key();
+        key.limits.max_budget = Some(NanoUsd::from_nanos(10_000_000_000));
+        key.limits.budget_period = BudgetPeriod::Day;
+        let spent = [7, 8].map(|dollars| NanoUsd::from_nanos(dollars * 1_000_000_000));
+        let notice = budget_notices(&key.limits, spent.into(), NOW).remove(0);
+        let message = of_budget(&key, &notice, SHOWN);
+        let said: Value = serde_json::from_str(&message.body).unwrap();
+        assert_eq!((&said["type"], &said["timestamp"]), (&json!("key.budget_threshold"), &json!(NOW)));
+        let data = &said["data"];
+        assert_eq!((&data["percent"], &data["budget_period"]), (&json!(80), &json!("day")));
+        assert_eq!((&data["spent_usd"], &data["max_budget_usd"]), (&json!(8.0), &json!(10.0)));
+        assert_eq!(data["period_ends_at"], json!(BudgetPeriod::Day.span_at(NOW).end));
+        let record = (&data["key"]["id"], &data["key"]["tenant_id"], &data["key"]["spend_usd"]);
+        assert_eq!(record, (&json!(key.id), &json!(key.tenant_id), &json!(8.0)));
     }
 
     #[test]

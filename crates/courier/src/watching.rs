@@ -44,7 +44,7 @@ async fn watch_one(shared: &Shared, tenant_id: TenantId) -> Result<(), StoreErro
         let now = shared.clock.now();
         let watched = shared.store.watched_keys(tenant_id, after, wanted(now)).await?;
         let Some(mut ids) = Ids::new(shared, now) else { return Ok(()) };
-        for part in parts(news(&watched, now, &mut ids)) {
+        for part in parts(news(&watched, now, &mut ids), |notice| notice.deliveries.len()) {
             let deliveries = part.iter().flat_map(|notice| &notice.deliveries);
             let told: BTreeSet<_> = deliveries.map(|delivery| delivery.webhook_id).collect();
             let added = shared.store.add_notices(tenant_id, now, part).await;
@@ -88,11 +88,11 @@ fn news(watched: &WatchedKeys, now: Timestamp, ids: &mut Ids) -> Vec<NewNotice> 
     new
 }
 
-/// The same in parts that are added at a time, so that others have their turn.
-fn parts(new: Vec<NewNotice>) -> Vec<Vec<NewNotice>> {
-    let (mut parts, mut rows) = (Vec::<Vec<NewNotice>>::new(), 0);
+/// The same in parts that are added at a time, so that others have their turn, by the deliveries of each.
+pub(crate) fn parts<N>(new: Vec<N>, deliveries: fn(&N) -> usize) -> Vec<Vec<N>> {
+    let (mut parts, mut rows) = (Vec::<Vec<N>>::new(), 0);
     for notice in new {
-        let more = notice.deliveries.len();
+        let more = deliveries(&notice);
         match parts.last_mut().filter(|_| rows + more <= ROWS_AT_ONCE) {
             Some(part) => {
                 rows += more;
@@ -141,7 +141,9 @@ mod tests {
             let notice = KnownNotice { key_id, kind: NoticeKind::Unused, mark: String::new() };
             NewNotice { notice, deliveries: vec![delivery; deliveries] }
         };
-        let sizes = |all: Vec<NewNotice>| parts(all).iter().map(Vec::len).collect::<Vec<_>>();
+        let sizes = |all: Vec<NewNotice>| {
+            parts(all, |notice| notice.deliveries.len()).iter().map(Vec::len).collect::<Vec<_>>()
+        };
         assert!(sizes(Vec::new()).is_empty());
         let few = ROWS_AT_ONCE / 20;
         assert_eq!(sizes((0..=few).map(|_| notice(20)).collect()), [few, 1]);

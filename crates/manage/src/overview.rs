@@ -241,7 +241,7 @@ impl Overviews {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use keystile_core::overview::{KeyFigures, StatusCounts};
+    use keystile_core::overview::{KeyFigures, NearBudgets, StatusCounts};
 
     use super::*;
 
@@ -256,7 +256,15 @@ mod tests {
     fn counted(active: u64, counted_at: Timestamp) -> Arc<Overview> {
         let by_status = StatusCounts { active, ..StatusCounts::default() };
         let keys = KeyFigures { by_status, ..KeyFigures::none() };
-        Arc::new(Overview { counted_at, keys, applications: 1, customers: 0, members: 1, invitations: 0 })
+        Arc::new(Overview {
+            counted_at,
+            keys,
+            applications: 1,
+            customers: 0,
+            members: 1,
+            invitations: 0,
+            budgets: NearBudgets::default(),
+        })
     }
 
     #[test]

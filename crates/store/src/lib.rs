@@ -3,7 +3,7 @@
 //! Every method of [`Store`] is one transaction, takes the tenant first, and is written once: one SQL
 //! text that both engines run. The audit entry of a change commits with the change. The only methods
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
-//! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::untold_tenant`], [`Store::tenant_with_webhooks`],
+//! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::untold_tenant`], [`Store::tenant_with_webhooks`], [`Store::tenant_with_changed_budgets`],
 //! [`Store::due_webhook`], [`Store::what_waits_for`], [`Store::due_later`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::spent`], of lineages, [`Store::has_ended`], for transactions
 //! whose end was not learned, and those that write, work or sweep in batches for all tenants.
 //!
@@ -108,7 +108,7 @@ pub use store::Store;
 pub use tenants::Founding;
 pub use touch::Touch;
 pub use webhooks::{
-    Backlog, DeliveriesFound, DeliveryFilter, DueDelivery, DueWebhook, KeptWebhook, KnownNotice,
-    MOST_REDELIVERED, NewDelivery, NewNotice, Noted, ROWS_AT_ONCE, Redelivery, Standing, Telling, WatchFor,
-    WatchedKeys,
+    Backlog, BudgetLook, ChangedBudget, ChangedBudgets, DeliveriesFound, DeliveryFilter, DueDelivery,
+    DueWebhook, KeptWebhook, KnownNotice, LookedBudget, MOST_REDELIVERED, NewDelivery, NewNotice, Noted,
+    ROWS_AT_ONCE, Redelivery, Standing, Telling, WatchFor, WatchedKeys,
 };

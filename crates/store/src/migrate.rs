@@ -62,6 +62,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(25, "0025_llm", include_str!("../migrations/0025_llm.sql")),
     Migration::sql(26, "0026_budgets", include_str!("../migrations/0026_budgets.sql")),
     Migration::sql(27, "0027_webhook_messages", include_str!("../migrations/0027_webhook_messages.sql")),
+    Migration::sql(28, "0028_budget_looks", include_str!("../migrations/0028_budget_looks.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -2,8 +2,11 @@
 
 use keystile_core::KeyKind;
 use keystile_core::overview::{Attention, Horizon, KeyFigures, KeyGroup, Overview, StatusCounts};
+use keystile_core::quota::Day;
 use keystile_core::{KeyStatus, TenantId};
 
+use crate::quota::near::{NEAR, read_near};
+use crate::quota::rows::day_value;
 use crate::row::{Read, Row};
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
@@ -35,7 +38,8 @@ const INVITATIONS: &str =
     "SELECT COUNT(*) AS counted FROM invitations WHERE tenant_id = $1 AND expires_at > $2";
 
 impl Store {
-    /// Counts what a tenant has. Reads something of each of its keys and customers, but none of their rows.
+    /// Counts what a tenant has. Reads something of each of its keys and customers, but none of their rows, and of each budget that is in use
+    /// its row and that of a key.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -51,13 +55,15 @@ async fn count((tenant_id, horizon): &(TenantId, Horizon), tx: &mut Tx<'_>) -> R
     let unused = [tenant(), now.into(), ago_30_days.into(), ago_90_days.into()];
     let open = [tenant(), now.into()];
     let of_tenant = [tenant()];
-    let batch: [Statement<'_>; 6] = [
+    let present = [tenant(), now.into(), day_value(Day::of(now))];
+    let batch: [Statement<'_>; 7] = [
         (KEYS, &keys),
         (UNUSED, &unused),
         (APPLICATIONS, &of_tenant),
         (CUSTOMERS, &of_tenant),
         (MEMBERS, &of_tenant),
         (INVITATIONS, &open),
+        (NEAR, &present),
     ];
     let mut answers = tx.pipeline(&batch).await?.into_iter();
     let mut next = || answers.next().unwrap_or_default();
@@ -71,14 +77,9 @@ async fn count((tenant_id, horizon): &(TenantId, Horizon), tx: &mut Tx<'_>) -> R
     }
     let mut single = || next().into_iter().map(|mut row| counted(&mut row, "counted")).sum::<Read<u64>>();
     let (applications, customers) = (single()?, single()?);
-    Ok(Overview {
-        counted_at: now,
-        keys,
-        applications,
-        customers,
-        members: single()?,
-        invitations: single()?,
-    })
+    let (members, invitations) = (single()?, single()?);
+    let budgets = read_near(next())?;
+    Ok(Overview { counted_at: now, keys, applications, customers, members, invitations, budgets })
 }
 
 /// Keys that are alike, but for their end. Those that are switched off need no attention.

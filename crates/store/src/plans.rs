@@ -34,6 +34,8 @@ const CASES: &[Case] = cases![
     queues::deliveries_that_are_done_are_not_looked_at_for_what_is_due,
     queues::a_page_of_deliveries_looks_at_few_whatever_its_filter,
     queues::a_look_for_notices_goes_through_a_part_of_the_keys,
+    queues::budgets_without_a_charge_are_not_looked_at,
+    queues::budgets_near_their_end_are_found_among_those_of_the_present,
 ];
 
 /// All cases are asked, also after one that fails, and those that fail are named.

@@ -99,7 +99,10 @@ pub use model::{CreateModel, ModelListQuery, ModelView, PatchModel};
 pub use model_import::{ImportModels, ImportedModelView, ImportedModelsView, ModelImportAsked};
 pub use oauth::{IntrospectRequest, Introspection, RevokeTokenRequest};
 pub use object::Object;
-pub use overview::{AttentionView, KeyFiguresView, OverviewQuery, OverviewView, StatusCountsView};
+pub use overview::{
+    AttentionView, KeyFiguresView, NearBudgetView, NearBudgetsView, OverviewQuery, OverviewView,
+    StatusCountsView,
+};
 pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;

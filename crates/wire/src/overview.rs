@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use keystile_core::event::IngestPosture;
-use keystile_core::overview::{Attention, Overview, StatusCounts};
-use keystile_core::{Environment, Timestamp, TrustLevel};
+use keystile_core::overview::{Attention, NearBudget, NearBudgets, Overview, StatusCounts};
+use keystile_core::{BudgetPeriod, Environment, KeyId, Name, Timestamp, TrustLevel};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -31,6 +31,8 @@ pub struct OverviewView {
     pub keys: KeyFiguresView,
     /// How many active keys somebody should look at; a key may be counted in several places.
     pub attention: AttentionView,
+    /// Budgets of which 80 % or more are spent in their present period.
+    pub budgets: NearBudgetsView,
     /// Applications that are not archived.
     pub applications: u64,
     /// Customers that are not archived.
@@ -92,10 +94,39 @@ pub struct AttentionView {
     pub expired_in_30_days: u64,
 }
 
+/// Budgets of which 80 % or more are spent in their present period.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NearBudgetsView {
+    /// How many there are, of keys that can be used; keys that were rotated share one.
+    pub near_end: u64,
+    /// The first five of them, that of which the greatest part is spent first.
+    pub first: Vec<NearBudgetView>,
+}
+
+/// A budget of which 80 % or more are spent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NearBudgetView {
+    /// The key that has it; of those that were rotated the last.
+    #[schema(schema_with = schema::key_id)]
+    pub key_id: KeyId,
+    /// What that key is called.
+    #[schema(schema_with = schema::name)]
+    pub name: Name,
+    /// Spent in the present period, in US dollars.
+    #[schema(schema_with = schema::dollars)]
+    pub spent_usd: f64,
+    /// Most that may be spent in a period, in US dollars.
+    #[schema(schema_with = schema::dollars)]
+    pub max_budget_usd: f64,
+    /// How long the budget lasts.
+    #[schema(schema_with = schema::budget_period)]
+    pub budget_period: BudgetPeriod,
+}
+
 impl OverviewView {
     /// The figures of a tenant.
     pub fn new(overview: &Overview, ingest: IngestPosture) -> Self {
-        let Overview { counted_at, keys, applications, customers, members, invitations } = overview;
+        let Overview { counted_at, keys, applications, customers, members, invitations, budgets } = overview;
         Self {
             counted_at: *counted_at,
             keys: KeyFiguresView {
@@ -110,6 +141,7 @@ impl OverviewView {
                     .collect(),
             },
             attention: keys.attention.into(),
+            budgets: budgets.into(),
             applications: *applications,
             customers: *customers,
             members: *members,
@@ -126,6 +158,24 @@ fn viewed<K: Copy + Ord>(counts: &BTreeMap<K, StatusCounts>) -> BTreeMap<K, Stat
 impl From<StatusCounts> for StatusCountsView {
     fn from(StatusCounts { active, inactive, revoked, expired }: StatusCounts) -> Self {
         Self { active, inactive, revoked, expired }
+    }
+}
+
+impl From<&NearBudgets> for NearBudgetsView {
+    fn from(near: &NearBudgets) -> Self {
+        Self { near_end: near.count, first: near.first.iter().map(NearBudgetView::from).collect() }
+    }
+}
+
+impl From<&NearBudget> for NearBudgetView {
+    fn from(NearBudget { key_id, name, spent, budget }: &NearBudget) -> Self {
+        Self {
+            key_id: *key_id,
+            name: name.clone(),
+            spent_usd: spent.to_dollars(),
+            max_budget_usd: budget.max.to_dollars(),
+            budget_period: budget.period,
+        }
     }
 }
 

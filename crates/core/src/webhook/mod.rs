@@ -1,6 +1,7 @@
 //! Webhooks: what a tenant's own systems are told of its keys, where to, and how often it is tried.
 
 mod address;
+mod budget;
 mod delivery;
 mod notice;
 
@@ -10,6 +11,7 @@ use crate::{Action, Environment, Invalid, TenantId, Timestamp, WebhookId};
 
 pub use crate::reach::Reach;
 pub use address::WebhookUrl;
+pub use budget::{BUDGET_PERCENTS, BudgetNotice, budget_notices};
 pub use delivery::{
     Attempt, Delivery, DeliveryState, EXCERPT_MAX_BYTES, IN_VAIN, LONGEST_HOLD, Next, PATIENCE, Record, hold,
     next, pause,
@@ -44,6 +46,8 @@ text_enum!(
         KeyRevoked = "key.revoked",
         /// A key was taken out of the lists.
         KeyDeleted = "key.deleted",
+        /// A half of a key's budget is spent, 80 % of it, or all.
+        KeyBudgetThreshold = "key.budget_threshold",
         /// A key ends in 30 days, in 7, or in one.
         KeyExpiring = "key.expiring",
         /// The secret of a key is older than its tenant lets secrets grow.

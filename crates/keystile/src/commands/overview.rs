@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use clap::Args;
 use keystile_core::{Clock, Environment};
 use keystile_wire::{
-    AttentionView, EventCountsView, IngestPostureView, OverviewQuery, OverviewView, StatusCountsView,
+    AttentionView, EventCountsView, IngestPostureView, NearBudgetView, NearBudgetsView, OverviewQuery,
+    OverviewView, StatusCountsView,
 };
 
 use super::connection::Connection;
 use super::output::{Form, Report};
 use super::sources;
+use super::spend::dollars;
 use super::table::{fields, table};
 use super::words::environment;
 use crate::failure::Failure;
@@ -50,7 +52,7 @@ pub(crate) async fn run(command: OverviewCommand, clock: &dyn Clock) -> Result<E
 }
 
 fn report(overview: &OverviewView) -> Report {
-    let OverviewView { counted_at, keys, attention, applications, customers, members, invitations, ingest } =
+    let OverviewView { counted_at, keys, attention, applications, customers, members, invitations, .. } =
         overview;
     let mut rows = vec![row("all", keys.by_status)];
     rows.extend(keys.by_environment.iter().map(|(environment, counts)| row(environment.as_str(), *counts)));
@@ -64,8 +66,23 @@ fn report(overview: &OverviewView) -> Report {
         ("counted_at", counted_at.to_string()),
     ];
     let keys = table(["KEYS", "ACTIVE", "INACTIVE", "REVOKED", "EXPIRED"], &rows);
-    let (due, rest, incoming) = (fields(&due(*attention)), fields(&rest), incoming(ingest));
-    Report::default().data(&format!("{keys}\n{due}\n{rest}\n{incoming}"))
+    let due = fields(&due(*attention, overview.budgets.near_end));
+    let (near, rest, incoming) = (near(&overview.budgets), fields(&rest), incoming(&overview.ingest));
+    Report::default().data(&format!("{keys}\n{due}\n{near}{rest}\n{incoming}"))
+}
+
+/// The first of the budgets that are near their end.
+fn near(NearBudgetsView { near_end, first }: &NearBudgetsView) -> String {
+    if first.is_empty() {
+        return String::new();
+    }
+    let row = |near: &NearBudgetView| {
+        let [spent, max] = [near.spent_usd, near.max_budget_usd].map(dollars);
+        [near.key_id.to_string(), spent, max, near.budget_period.to_string(), near.name.to_string()]
+    };
+    let rows: Vec<_> = first.iter().map(row).collect();
+    let more = if rows.len() as u64 == *near_end { "" } else { "…\n" };
+    format!("{}{more}\n", table(["NEAR THE END", "SPENT", "OF", "PERIOD", "NAME"], &rows))
 }
 
 /// How events come in, and what is refused.
@@ -99,7 +116,7 @@ fn row(of: &str, StatusCountsView { active, inactive, revoked, expired }: Status
     [of.to_owned(), active.to_string(), inactive.to_string(), revoked.to_string(), expired.to_string()]
 }
 
-fn due(attention: AttentionView) -> [(&'static str, String); 7] {
+fn due(attention: AttentionView, budgets_near_end: u64) -> [(&'static str, String); 8] {
     [
         ("expiring_in_7_days", attention.expiring_in_7_days.to_string()),
         ("expiring_in_30_days", attention.expiring_in_30_days.to_string()),
@@ -108,5 +125,36 @@ fn due(attention: AttentionView) -> [(&'static str, String); 7] {
         ("unused_for_30_days", attention.unused_for_30_days.to_string()),
         ("unused_for_90_days", attention.unused_for_90_days.to_string()),
         ("blocked", attention.blocked.to_string()),
+        ("budgets_near_end", budgets_near_end.to_string()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::{BudgetPeriod, KeyId};
+
+    use super::*;
+
+    fn shown(near_end: u64) -> String {
+        let first = NearBudgetView {
+            key_id: KeyId::from_u128(1),
+            name: "agents".parse().unwrap(),
+            spent_usd: 8.5,
+            max_budget_usd: 10.0,
+            budget_period: BudgetPeriod::Month,
+        };
+        near(&NearBudgetsView { near_end, first: vec![first] })
+    }
+
+    #[test]
+    fn budgets_near_their_end_are_told_with_their_amounts_and_whether_there_are_more() {
+        let (one, more) = (shown(1), shown(6));
+        let key = KeyId::from_u128(1).to_string();
+        for told in ["NEAR THE END", &key, "$8.5000", "$10.0000", "month", "agents"] {
+            assert!(one.contains(told), "{told}: {one}");
+        }
+        assert!(more.contains('…') && !one.contains('…'), "{one}{more}");
+        let none = NearBudgetsView { near_end: 0, first: Vec::new() };
+        assert_eq!(near(&none), "");
+    }
 }

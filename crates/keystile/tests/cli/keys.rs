@@ -143,7 +143,9 @@ fn how_often_a_key_was_allowed_and_refused_is_told() {
     let all = json(&ran(&mut server.ask("usage", &["--step", "day", "--json"])).ok());
     assert_eq!(all["total"]["allowed"], 1, "{all}");
     let overview = ran(&mut server.ask("overview", &[])).ok();
-    assert!(overview.contains("production") && overview.contains("rotation_due"), "{overview}");
+    for told in ["production", "rotation_due", "budgets_near_end"] {
+        assert!(overview.contains(told), "{told}: {overview}");
+    }
     let usage = json(&ran(&mut server.keys(&["usage", id, "--step", "day", "--json"])).ok());
     assert_eq!((&usage["total"]["allowed"], usage["data"].as_array().unwrap().len()), (&Value::from(1), 30));
     let refused = ran(&mut server.keys(&["usage", id, "--from", "1h", "--to", "2h"]));

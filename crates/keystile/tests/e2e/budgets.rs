@@ -9,11 +9,11 @@ use crate::world::{World, as_key, text, verify};
 
 impl World {
     /// Asks about a key with an estimate.
-    async fn estimate(&self, key: &Value, estimate: &Value) -> Value {
+    pub(crate) async fn estimate(&self, key: &Value, estimate: &Value) -> Value {
         self.verify(&json!({ "key": key["secret"], "estimate": estimate })).await
     }
 
-    async fn settle(&self, hold: &str, actual: &Value) -> Answer {
+    pub(crate) async fn settle(&self, hold: &str, actual: &Value) -> Answer {
         let path = format!("/api/v1/holds/{hold}/settle");
         self.http.json("POST", &path, &self.asker(), &json!({ "actual": actual })).await
     }

@@ -1,8 +1,10 @@
 //! Figures of a tenant.
 
 use keystile_testkit::http::NOTHING;
+use keystile_testkit::wait::eventually;
 use serde_json::json;
 
+use crate::console::Browser;
 use crate::world::{World, text};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,4 +35,29 @@ async fn the_overview_tells_what_there_is_and_what_needs_attention() {
         assert_eq!(figures[0] - figures[1], more, "{figure}");
     }
     assert_eq!((&after["applications"], &after["members"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_near_their_end_are_told_with_their_keys() {
+    let world = World::start().await;
+    let path = world.keys().replace("/api-keys", "/overview");
+    let key = world.create(&json!({ "name": "llm <b>", "max_budget_usd": 2.0 })).await;
+    assert_eq!(world.read(&path).await["budgets"], json!({ "near_end": 0, "first": [] }));
+    let held = world.estimate(&key, &json!({ "cost_usd": 1.7 })).await;
+    world.settle(text(&held, "hold_id"), &json!({})).await.expect(200);
+    // Charges are written about once a second.
+    let written = async || {
+        let near = world.read(&path).await["budgets"].clone();
+        (near["near_end"] == 1).then_some(near)
+    };
+    let near = eventually("the charge to be written", written).await;
+    let first = json!({ "key_id": key["id"], "name": "llm <b>", "spent_usd": 1.7, "max_budget_usd": 2.0,
+        "budget_period": "lifetime" });
+    assert_eq!(near["first"], json!([first]));
+    let overview = format!("/console/{}", world.credentials.tenant_id);
+    let page = Browser::of_owner(&world).await.page(&overview).await;
+    let named = ">llm &#60;b&#62;</a>";
+    for shown in ["Near the end of their budget", "/llm-keys\"", named, "85 %", "$1.70", "of $2.00"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
 }

@@ -101,6 +101,42 @@ async fn what_time_alone_brings_is_told_once_over_restarts() {
     assert_eq!((told.len(), told[3].key_id()), (4, text(&last, "id")));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_of_a_budget_that_is_spent_is_told_once_over_restarts() {
+    let (mut world, receiver) = (World::start().await, Receiver::start());
+    world.webhook(&receiver, &json!({ "events": ["key.budget_threshold"] })).await;
+    let budget = |name: &str| json!({ "name": name, "max_budget_usd": 1.0 });
+    let (key, other) = (world.create(&budget("llm")).await, world.create(&budget("other")).await);
+    let id = text(&key, "id").to_owned();
+    let mut expected = vec![(id.clone(), json!(50)), (id.clone(), json!(80))];
+    assert_eq!(told_after(&mut world, &receiver, (&key, 0.85), 2).await, expected);
+    expected.push((id, json!(100)));
+    assert_eq!(told_after(&mut world, &receiver, (&key, 0.15), 3).await, expected);
+    expected.push((text(&other, "id").to_owned(), json!(50)));
+    let all = told_after(&mut world, &receiver, (&other, 0.5), 4).await;
+    assert_eq!(all, expected, "nothing is told twice");
+    let taken = receiver.taken();
+    let last = &taken[2].json["data"];
+    assert_eq!((&last["spent_usd"], &last["max_budget_usd"]), (&json!(1.0), &json!(1.0)));
+    assert_eq!((&last["budget_period"], &last["period_ends_at"]), (&json!("lifetime"), &Value::Null));
+    assert_eq!((&last["key"]["id"], &last["key"]["spend_usd"]), (&key["id"], &json!(1.0)));
+}
+
+/// Which parts of whose budget were told when so much more was spent. Each start looks at what was charged.
+async fn told_after(
+    world: &mut World,
+    receiver: &Receiver,
+    (key, spent): (&Value, f64),
+    count: usize,
+) -> Vec<(String, Value)> {
+    let held = world.estimate(key, &json!({ "cost_usd": spent })).await;
+    world.settle(text(&held, "hold_id"), &json!({})).await.expect(200);
+    world.server.restart();
+    world.http = world.server.http();
+    let part = |one: Received| (one.key_id().to_owned(), one.json["data"]["percent"].clone());
+    taken(receiver, count).await.into_iter().map(part).collect()
+}
+
 fn find<'r>(told: &'r [Received], event: &str) -> &'r Value {
     let found = told.iter().find(|message| message.event() == event);
     &found.unwrap_or_else(|| panic!("no {event} in {told:?}")).json["data"]

@@ -67,9 +67,10 @@ mod tests {
             let fault = with(member).unwrap_err();
             assert!(fault.message().ends_with("in lower case"), "{member}: {}", fault.message());
         }
-        for member in
-            [r#""metadata":{"User":1}"#, r#""tools":[{"function":{"parameters":{"properties":{"Name":{}}}}}]"#]
-        {
+        for member in [
+            r#""metadata":{"User":1}"#,
+            r#""tools":[{"function":{"parameters":{"properties":{"Name":{}}}}}]"#,
+        ] {
             assert!(with(member).is_ok(), "{member}");
         }
     }

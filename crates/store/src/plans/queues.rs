@@ -1,12 +1,13 @@
-//! Of the queues of jobs and of messages to webhooks: what is asked again and again is answered without going through what is done.
+//! Of the queues of jobs, of messages to webhooks and of budgets with charges: what is asked again and again is answered without going through what is done.
 
 use keystile_core::{DeliveryId, DeliveryState, KeyId, WebhookId};
 
 use super::bed::{Bed, FOR_ANY, FOR_THESE, moment, tenant};
+use crate::quota::near::NEAR;
 use crate::value::Value;
 use crate::{DeliveryFilter, Page, jobs, webhooks};
 
-/// Jobs and deliveries of a tenant that are over, but for each hundredth.
+/// Jobs, deliveries and budgets of a tenant that are over or have no charge, but for each hundredth.
 pub(super) const FILL: &str = "
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO jobs (tenant_id, id, kind, state, actor, parameters, last_key, total, done, failed, place, attempts, due_at,
@@ -27,7 +28,11 @@ INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, place, key_id, event,
 SELECT 'TENANT', 'msg_' || (100000 + i), CASE WHEN i % 40 = 0 THEN 'HOOK' ELSE 'hook_2' END, i,
     'key_' || (100000 + i), 'key.updated', i, i, 'msg_' || (100000 + i),
     CASE WHEN i % 100 = 0 THEN 'pending' WHEN i % 150 = 0 THEN 'failed' ELSE 'delivered' END, 1,
-    CASE WHEN i % 100 = 0 THEN i END FROM numbers;";
+    CASE WHEN i % 100 = 0 THEN i END FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO budgets (lineage_id, period, first_day, end_day, tenant_id, spent_nano, leased_nano, is_changed)
+SELECT 'key_' || i, 'month', 20, CASE WHEN i % 100 = 0 THEN 50 ELSE 40 END, 'TENANT', 5, 0,
+    CASE WHEN i % 100 = 0 THEN 1 ELSE 0 END FROM numbers;";
 
 pub(super) fn hook() -> WebhookId {
     WebhookId::from_parts(moment(1), 4)
@@ -117,4 +122,19 @@ pub(super) fn a_look_for_notices_goes_through_a_part_of_the_keys(bed: &Bed) {
     let moments = [16_000, 17_000, 18_000, 19_000].map(|at| Value::from(moment(at)));
     let values: Vec<_> = range.iter().cloned().chain(moments).collect();
     assert_found_by("api_keys_", &bed.plan(&webhooks::KEYS, &values, FOR_THESE), "api_keys");
+}
+
+pub(super) fn budgets_without_a_charge_are_not_looked_at(bed: &Bed) {
+    let range = [Value::text(tenant()), Value::text("key_105")];
+    for mode in [FOR_THESE, FOR_ANY] {
+        assert_found_by("budgets_changed", &bed.plan(webhooks::CHANGED, &range, mode), "budgets");
+    }
+    let lineage = [Value::text(tenant()), Value::text("key_105"), Value::text("month"), Value::Int(5)];
+    assert_found_by("api_keys_budgeted", &bed.plan(&webhooks::KEY, &lineage, FOR_THESE), "api_keys");
+}
+
+pub(super) fn budgets_near_their_end_are_found_among_those_of_the_present(bed: &Bed) {
+    let near = bed.plan(NEAR, &[Value::text(tenant()), Value::Int(5), Value::Int(45)], FOR_THESE);
+    assert_found_by("budgets_", &near, "budgets");
+    assert_found_by("api_keys_budgeted", &near, "api_keys");
 }

@@ -10,7 +10,8 @@ mod correct;
 mod holds;
 mod lease;
 mod ledger;
-mod rows;
+pub(crate) mod near;
+pub(crate) mod rows;
 mod settle;
 mod spend;
 mod take_up;
@@ -50,6 +51,6 @@ impl fmt::Debug for ServerId {
 }
 
 /// Waits for others who write to the ledger or make a period, and keeps them waiting until the transaction ends.
-async fn guard(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+pub(crate) async fn guard(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tx.query(GUARD, &[]).await.map(drop)
 }

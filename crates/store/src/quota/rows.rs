@@ -173,16 +173,16 @@ fn read_time(row: &mut Row) -> Read<Option<BudgetTime>> {
 }
 
 /// The day with this number.
-pub(super) fn day(number: i64) -> Read<Day> {
+pub(crate) fn day(number: i64) -> Read<Day> {
     let number = i32::try_from(number);
     number.map(Day::from_number).map_err(|_| StoreError::Corrupt("a day is out of range".to_owned()))
 }
 
-pub(super) fn day_value(day: Day) -> Value {
+pub(crate) fn day_value(day: Day) -> Value {
     Value::Int(day.number().into())
 }
 
-pub(super) fn money(row: &mut Row, column: &str) -> Read<NanoUsd> {
+pub(crate) fn money(row: &mut Row, column: &str) -> Read<NanoUsd> {
     row.int(column).map(NanoUsd::from_nanos)
 }
 
@@ -193,6 +193,6 @@ pub(super) fn count(row: &mut Row, column: &str) -> Read<u64> {
 }
 
 /// The three values that name a period: lineage, kind and first day.
-pub(super) fn time_values(lineage_id: KeyId, time: BudgetTime) -> [Value; 3] {
+pub(crate) fn time_values(lineage_id: KeyId, time: BudgetTime) -> [Value; 3] {
     [Value::text(lineage_id), Value::text(time.period), day_value(time.first_day)]
 }

@@ -23,10 +23,12 @@ const LINEAGE: &str = "SELECT lineage_id FROM api_keys WHERE tenant_id = $1 AND 
 /// integer: a sum that cannot be written would keep the charges of all others from being written, too.
 const MOST: i64 = 1_000_000_000_000_000_000;
 
+/// It notes that there is something to look at, too, for those who are told of budgets.
 static SPEND: LazyLock<String> = LazyLock::new(|| {
     let spent = held_sum("spent_nano", "CAST($3 AS BIGINT)");
     format!(
-        "UPDATE budgets SET spent_nano = {spent} WHERE lineage_id = $1 AND first_day <= $2 AND end_day > $2"
+        "UPDATE budgets SET spent_nano = {spent}, is_changed = 1
+         WHERE lineage_id = $1 AND first_day <= $2 AND end_day > $2"
     )
 });
 

@@ -7,6 +7,7 @@
 //! Of the pending deliveries of a key to a webhook the first has a moment at which it is due, and no other, whether the webhook is on
 //! or off. So nothing that is done to a webhook writes all that waits for it.
 
+mod budgets;
 mod deliveries;
 mod due;
 mod giving_up;
@@ -22,6 +23,9 @@ use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
 
+pub use budgets::{BudgetLook, ChangedBudget, ChangedBudgets, LookedBudget};
+#[cfg(test)]
+pub(crate) use budgets::{CHANGED, KEY};
 pub use deliveries::{DeliveriesFound, DeliveryFilter, MOST_REDELIVERED, Redelivery};
 #[cfg(test)]
 pub(crate) use deliveries::{FAILED_ANEW, NONE_OF_KEY, looks};

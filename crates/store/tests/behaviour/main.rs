@@ -6,6 +6,7 @@ mod addresses;
 mod archiving;
 mod audit;
 mod bed;
+mod budget_looks;
 mod catalogue;
 mod changes;
 mod conflicts;
@@ -259,9 +260,16 @@ on_both_engines! {
         keys_that_end_grow_old_or_lie_idle_are_watched,
         old_deliveries_are_swept_but_for_those_that_are_due,
         a_message_is_kept_once_for_all_webhooks_and_goes_with_its_last_delivery;
+    budget_looks:
+        a_budget_is_looked_at_after_a_charge_and_told_of_once,
+        what_is_charged_during_a_look_is_looked_at_again,
+        of_a_lineage_the_last_key_that_can_be_used_is_told_of,
+        many_budgets_are_looked_at_a_part_at_a_time;
     overview:
         figures_are_those_of_the_keys,
-        an_empty_tenant_has_figures;
+        an_empty_tenant_has_figures,
+        budgets_are_near_their_end_from_four_fifths_on_in_their_present_period,
+        of_many_budgets_near_their_end_five_are_named_by_keys_that_can_be_used;
     posture:
         what_becomes_of_events_is_counted_where_their_key_works,
         sources_that_were_heard_last_come_first_and_all_are_listed,

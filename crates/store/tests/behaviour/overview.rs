@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use keystile_core::key::Revocation;
-use keystile_core::overview::{Attention, Horizon, KeyFigures, KeyGroup, StatusCounts};
-use keystile_core::{Actor, ApiKey, Environment, KeyKind, KeyStatus, Timestamp, TrustLevel};
+use keystile_core::overview::{Attention, Horizon, KeyFigures, KeyGroup, NearBudgets, StatusCounts};
+use keystile_core::{Actor, ApiKey, BudgetPeriod, Environment, KeyKind, KeyStatus, Timestamp, TrustLevel};
 use keystile_store::Store;
 
 use crate::bed::Bed;
+use crate::quota::{nano, spend, spender};
 use crate::sample::{World, at};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -92,4 +93,53 @@ pub(crate) async fn an_empty_tenant_has_figures(bed: &Bed) {
     let overview = store.overview(world.tenant.id, Horizon::of(now(), ROTATION_DAYS)).await.unwrap();
     assert_eq!(overview.keys, KeyFigures::none());
     assert_eq!((overview.counted_at, overview.invitations), (now(), 0));
+    assert_eq!(overview.budgets, NearBudgets::default());
+}
+
+async fn near(world: &World, store: &Store, now: Timestamp) -> NearBudgets {
+    store.overview(world.tenant.id, Horizon::of(now, ROTATION_DAYS)).await.unwrap().budgets
+}
+
+pub(crate) async fn budgets_are_near_their_end_from_four_fifths_on_in_their_present_period(bed: &Bed) {
+    let store = bed.store().await;
+    let (world, elsewhere) = (World::founded(&store).await, World::founded(&store).await);
+    let mut keys = Vec::new();
+    for (spent, period) in [
+        (799, BudgetPeriod::Lifetime),
+        (800, BudgetPeriod::Lifetime),
+        (1_000, BudgetPeriod::Day),
+        (900, BudgetPeriod::Month),
+    ] {
+        let key = spender(&world, &store, 1_000, period).await;
+        spend(&store, &key, spent, now()).await;
+        keys.push(key);
+    }
+    let other = spender(&elsewhere, &store, 10, BudgetPeriod::Day).await;
+    spend(&store, &other, 10, now()).await;
+    let found = near(&world, &store, now()).await;
+    let shown: Vec<_> = found.first.iter().map(|near| (near.key_id, near.spent, near.percent())).collect();
+    let expected = [(2, 1_000, 100), (3, 900, 90), (1, 800, 80)];
+    assert_eq!(shown, expected.map(|(place, spent, percent)| (keys[place].id, nano(spent), percent)));
+    assert_eq!((found.count, &found.first[0].name), (3, &keys[2].name));
+    assert_eq!((found.first[0].budget.max, found.first[0].budget.period), (nano(1_000), BudgetPeriod::Day));
+    let next_year = near(&world, &store, days(365)).await;
+    assert_eq!((next_year.count, next_year.first[0].key_id), (1, keys[1].id), "others began anew");
+}
+
+pub(crate) async fn of_many_budgets_near_their_end_five_are_named_by_keys_that_can_be_used(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    for _ in 0..6 {
+        let key = spender(&world, &store, 1_000, BudgetPeriod::Month).await;
+        spend(&store, &key, 850, now()).await;
+    }
+    let key = spender(&world, &store, 1_000, BudgetPeriod::Month).await;
+    spend(&store, &key, 950, now()).await;
+    let follower = || ApiKey { lineage_id: key.lineage_id, limits: key.limits.clone(), ..world.key() };
+    let next = follower();
+    let off = ApiKey { enabled: false, ..follower() };
+    world.create(&store, &next).await;
+    world.create(&store, &off).await;
+    let found = near(&world, &store, now()).await;
+    assert_eq!((found.count, found.first.len(), found.first[0].key_id), (7, 5, next.id));
 }

@@ -19,7 +19,7 @@ use crate::sample::{World, at, entry, number, page};
 const SERVER: ServerId = ServerId::new(1);
 const OTHER: ServerId = ServerId::new(2);
 
-fn nano(nanos: i64) -> NanoUsd {
+pub(crate) fn nano(nanos: i64) -> NanoUsd {
     NanoUsd::from_nanos(nanos)
 }
 
@@ -28,7 +28,7 @@ fn moment(text: &str) -> Timestamp {
 }
 
 /// A key that may spend so much.
-async fn spender(world: &World, store: &Store, max: i64, period: BudgetPeriod) -> ApiKey {
+pub(crate) async fn spender(world: &World, store: &Store, max: i64, period: BudgetPeriod) -> ApiKey {
     let limits = Limits { max_budget: Some(nano(max)), budget_period: period, ..Limits::default() };
     let key = ApiKey { limits, ..world.key() };
     world.create(store, &key).await;
@@ -114,7 +114,7 @@ async fn leased(store: &Store, server: ServerId, ask: LeaseAsk) -> Leased {
 }
 
 /// Leases just enough, charges it on the day of `at`.
-async fn spend(store: &Store, key: &ApiKey, cost: i64, at: Timestamp) {
+pub(crate) async fn spend(store: &Store, key: &ApiKey, cost: i64, at: Timestamp) {
     assert_eq!(leased(store, SERVER, ask(key, cost, at)).await.granted, nano(cost));
     let hold = hold(key, cost, Origin::Gateway, at);
     store.write_quota(SERVER, batch(vec![charge(&hold, cost)], vec![])).await.unwrap();

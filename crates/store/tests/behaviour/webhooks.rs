@@ -38,14 +38,14 @@ fn webhook(world: &World) -> KeptWebhook {
     KeptWebhook { webhook, secret: sealed(1), old_secret: None }
 }
 
-async fn made(world: &World, store: &Store) -> Webhook {
+pub(crate) async fn made(world: &World, store: &Store) -> Webhook {
     let kept = webhook(world);
     let told = entry(world.tenant.id, Action::WebhookCreate, &kept.webhook.id.to_string());
     assert!(store.create_webhook(kept.clone(), told).await.unwrap());
     kept.webhook
 }
 
-fn delivery(to: &Webhook, key_id: KeyId) -> NewDelivery {
+pub(crate) fn delivery(to: &Webhook, key_id: KeyId) -> NewDelivery {
     let n = number();
     NewDelivery {
         id: DeliveryId::from_parts(at(n.into()), n.into()),
@@ -83,7 +83,7 @@ fn attempt(status: Option<u16>, at: Timestamp) -> Attempt {
     Attempt { at, millis: 12, status, error, excerpt }
 }
 
-async fn listed(world: &World, store: &Store, filter: &DeliveryFilter) -> Vec<Delivery> {
+pub(crate) async fn listed(world: &World, store: &Store, filter: &DeliveryFilter) -> Vec<Delivery> {
     store.deliveries(world.tenant.id, filter, page(100)).await.unwrap().deliveries
 }
 

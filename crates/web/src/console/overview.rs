@@ -7,18 +7,18 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 use keystile_core::event::{IngestPosture, Outcome};
-use keystile_core::overview::{Overview, StatusCounts};
-use keystile_core::{Environment, Timestamp};
+use keystile_core::overview::{NearBudget, Overview, StatusCounts};
+use keystile_core::{Environment, KeyId, Timestamp};
 use keystile_manage::Caller;
 use keystile_wire::{EventCountsView, IngestQuery, TenantUsageQuery};
 use serde::Deserialize;
 
 use super::chart::{Chart, RANGES, Range, frequent_first};
-use super::keys::meaning;
+use super::keys::{meaning, period_name};
 use super::page::page;
 use super::shell::Shell;
 use super::visitor::Inside;
-use super::{assets, parts, sources, words};
+use super::{assets, money, parts, sources, words};
 use crate::api::usage::of_tenant;
 use crate::api::{Answer, ingest};
 use crate::extract::Query;
@@ -43,6 +43,8 @@ struct OverviewPage {
     chart: Chart,
     range: Range,
     attention: Vec<Concern>,
+    /// The first of those that are near their end.
+    budgets: Vec<Budget>,
     tables: Vec<Table>,
     /// What the environment is called in the query.
     environment: &'static str,
@@ -63,6 +65,16 @@ struct Concern {
     why: &'static str,
     /// A list, narrowed to them, in the order in which they are found first.
     path: &'static str,
+}
+
+/// A budget that is near its end.
+struct Budget {
+    key_id: KeyId,
+    name: String,
+    percent: u64,
+    spent: String,
+    max: String,
+    period: &'static str,
 }
 
 /// Active keys by one of their properties.
@@ -105,6 +117,7 @@ pub(super) async fn show(
         chart,
         range,
         attention,
+        budgets: overview.budgets.first.iter().map(budget).collect(),
         tables,
         environment: words::shown_environment(environment),
         events,
@@ -192,6 +205,13 @@ fn concerns(overview: &Overview, live_leaks: u64) -> Vec<Concern> {
             "keys?unused_days=90&status=active&sort=last_used&order=asc",
         ),
         concern(
+            "warn",
+            overview.budgets.count,
+            "Near the end of their budget",
+            "80 % or more of it are spent in its present period. What needs more than is left is refused.",
+            "llm-keys",
+        ),
+        concern(
             "info",
             seen.blocked,
             "Blocked",
@@ -205,6 +225,17 @@ fn concerns(overview: &Overview, live_leaks: u64) -> Vec<Concern> {
 /// How many there are within the longer time; nothing when the shorter one has all of them, which are told already.
 const fn later(sooner: u64, all: u64) -> u64 {
     if all > sooner { all } else { 0 }
+}
+
+fn budget(near: &NearBudget) -> Budget {
+    Budget {
+        key_id: near.key_id,
+        name: near.name.to_string(),
+        percent: near.percent(),
+        spent: money::rounded(near.spent),
+        max: money::rounded(near.budget.max),
+        period: period_name(near.budget.period.as_str()),
+    }
 }
 
 fn tables(overview: &Overview) -> Vec<Table> {

@@ -183,6 +183,7 @@ pub(super) const fn webhook_event(event: WebhookEvent) -> Word {
         WebhookEvent::KeyRotated => word("Key rotated", "it has a successor and an end"),
         WebhookEvent::KeyRevoked => word("Key revoked", "ended for good"),
         WebhookEvent::KeyDeleted => word("Key deleted", "taken out of the lists"),
+        WebhookEvent::KeyBudgetThreshold => word("Budget threshold", "a half is spent, 80 %, or all of it"),
         WebhookEvent::KeyExpiring => word("Key ends soon", "in 30 days, in 7, or in one"),
         WebhookEvent::KeyRotationDue => word("Rotation due", "its secret has grown old"),
         WebhookEvent::KeyUnused => word("Key unused", "for 30 days, or for 90"),
