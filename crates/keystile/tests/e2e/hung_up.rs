@@ -17,6 +17,10 @@ const LOCK: &str = "BEGIN; LOCK TABLE api_keys; SELECT pg_sleep(60)";
 const LOCKING: &str = "FROM pg_locks JOIN pg_database ON pg_database.oid = database
     WHERE datname = current_database() AND relation = 'api_keys'::regclass
         AND mode = 'AccessExclusiveLock' AND granted";
+/// Reads that wait for it: of the list, and of the key that two ask about.
+const WAITING: &str = "SELECT 'both wait' FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND relation = 'api_keys'::regclass
+        AND mode = 'AccessShareLock' AND NOT granted HAVING count(*) >= 2";
 
 fn lock_keys(database: &Arc<Database<'static>>) -> JoinHandle<()> {
     let locking = Arc::clone(database);
@@ -29,8 +33,8 @@ fn lock_keys(database: &Arc<Database<'static>>) -> JoinHandle<()> {
     lock
 }
 
-/// Sends a request and hangs up.
-fn ask_and_go(world: &World, call: &str, credential: &str, body: &str) {
+/// Sends a request; whoever drops the connection hangs up.
+fn ask(world: &World, call: &str, credential: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(world.server.address()).unwrap();
     let length = body.len();
     let request = format!(
@@ -38,6 +42,7 @@ fn ask_and_go(world: &World, call: &str, credential: &str, body: &str) {
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).unwrap();
+    stream
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,9 +57,15 @@ async fn calls_whose_clients_hang_up_before_the_answer_are_in_the_log() {
 
     let lock = lock_keys(&database);
     let (keys, authz) = (world.keys(), world.authz("production"));
-    ask_and_go(&world, &format!("GET {keys}"), &world.owner, "");
-    ask_and_go(&world, "POST /api/v1/keys/verify", &world.asker(), &json!({ "key": secret }).to_string());
-    ask_and_go(&world, &format!("GET {authz}"), &as_key(secret), "");
+    let asked = [
+        ask(&world, &format!("GET {keys}"), &world.owner, ""),
+        ask(&world, "POST /api/v1/keys/verify", &world.asker(), &json!({ "key": secret }).to_string()),
+        ask(&world, &format!("GET {authz}"), &as_key(secret), ""),
+    ];
+    until("the keys to be asked for", || {
+        database.query(WAITING).unwrap().contains("both wait").then_some(())
+    });
+    drop(asked);
     let all = async || {
         let rows = world.logged("&code=client_closed_request").await;
         (rows.len() == 3).then_some(rows)
