@@ -186,27 +186,33 @@ fn in_tenant() -> OpenApiRouter<App> {
         .routes(routes!(logs::export_logs))
         .routes(routes!(logs::stream_logs))
         .routes(routes!(logs::show_log))
-        .routes(routes!(providers::list_providers, providers::create_provider))
-        .routes(routes!(providers::show_provider, providers::patch_provider, providers::delete_provider))
-        .routes(routes!(models::list_models, models::create_model))
-        .routes(routes!(models::import_models))
-        .routes(routes!(models::show_model, models::patch_model, models::delete_model))
-        .routes(routes!(models::list_model_prices))
         .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
         .routes(routes!(webhooks::show_webhook, webhooks::patch_webhook, webhooks::delete_webhook))
         .routes(routes!(webhooks::rotate_webhook_secret))
         .routes(routes!(webhooks::test_webhook))
         .routes(routes!(webhooks::redeliver))
         .routes(routes!(webhooks::list_deliveries))
+        .merge(of_language_models())
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::show_audit_entry))
+        .routes(routes!(audit::show_audit_proof))
+        .routes(routes!(audit::export_audit))
+}
+
+/// What serves the keys of language models, and what they spend.
+fn of_language_models() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(providers::list_providers, providers::create_provider))
+        .routes(routes!(providers::show_provider, providers::patch_provider, providers::delete_provider))
+        .routes(routes!(models::list_models, models::create_model))
+        .routes(routes!(models::import_models))
+        .routes(routes!(models::show_model, models::patch_model, models::delete_model))
+        .routes(routes!(models::list_model_prices))
         .routes(routes!(holds::list_holds))
         .routes(routes!(holds::settle_hold_by_hand))
         .routes(routes!(ledger::list_ledger))
         .routes(routes!(ledger::correct_charge))
         .routes(routes!(ledger::show_spend))
-        .routes(routes!(audit::list_audit))
-        .routes(routes!(audit::show_audit_entry))
-        .routes(routes!(audit::show_audit_proof))
-        .routes(routes!(audit::export_audit))
 }
 
 /// The template of the path travels beside the answer, for the metrics.
