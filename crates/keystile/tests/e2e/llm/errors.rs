@@ -1,9 +1,10 @@
 //! Errors in the shapes that the SDKs understand, in both protocols.
 
-use keystile_testkit::virtual_key::{VirtualKey, message};
+use keystile_testkit::virtual_key::{VirtualKey, chat, message};
 use serde_json::{Value, json};
 
-use super::world::{Llm, assert_error};
+use super::world::{CREDENTIAL, Llm, assert_error};
+use crate::world::text;
 
 /// A refusal: status, then type and code in OpenAI's shape, then the type in Anthropic's.
 type Told = (u16, &'static str, &'static str, &'static str);
@@ -11,6 +12,7 @@ type Told = (u16, &'static str, &'static str, &'static str);
 const INVALID: Told = (401, "invalid_request_error", "invalid_api_key", "authentication_error");
 const BLOCKED: Told = (403, "permission_error", "key_blocked", "permission_error");
 const NOT_ALLOWED: Told = (403, "invalid_request_error", "model_not_found", "permission_error");
+const WRONG_KIND: Told = (403, "permission_error", "wrong_key_kind", "permission_error");
 const UNKNOWN: Told = (404, "invalid_request_error", "model_not_found", "not_found_error");
 
 async fn assert_told(key: &VirtualKey, models: [&str; 2], (status, kind, code, anthropic): Told) {
@@ -49,6 +51,59 @@ async fn refusals_of_keys_and_models_are_told_in_the_shape_of_the_route() {
     llm.world.change("POST", &narrow.id, "/revoke", &Value::Null).await.expect(200);
     assert_told(&narrow, MODELS, INVALID).await;
     assert!(llm.mock.asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_other_kinds_tenants_and_environments_reach_no_upstream() {
+    let llm = with_models().await;
+    let world = &llm.world;
+    let made = world.create(&json!({ "name": "service" })).await;
+    let service = VirtualKey::new(&world.http, text(&made, "id"), text(&made, "secret"));
+    assert_told(&service, MODELS, WRONG_KIND).await;
+    let refused = service.read("/v1/models").await;
+    assert_error(&refused, 403, "permission_error", "wrong_key_kind");
+
+    let tenant = world.ask("POST", "/api/v1/tenants", &json!({ "name": "Others" })).await.expect(201);
+    let keys = format!("/api/v1/tenants/{}/api-keys", text(&tenant, "id"));
+    let body = json!({ "name": "llm", "kind": "virtual_llm", "allowed_models": ["*"] });
+    let made = world.ask("POST", &keys, &body).await.expect(201);
+    let other = VirtualKey::new(&world.http, text(&made, "id"), text(&made, "secret"));
+    assert_told(&other, MODELS, UNKNOWN).await;
+    assert_eq!(other.read("/v1/models").await.expect(200)["data"], json!([]));
+
+    let body = json!({
+        "name": "Staging mock", "protocol": "openai", "environment": "staging", "credential": CREDENTIAL,
+        "base_url": format!("{}/v1", llm.mock.url()),
+    });
+    let staging = world.ask("POST", &format!("{}/providers", world.tenant()), &body).await.expect(201);
+    llm.model_of(text(&staging, "id"), "mock-staging", "mock", &json!({})).await;
+    let key = llm.key(&json!({})).await;
+    assert_error(
+        &key.chat("mock-staging", &json!({})).await,
+        404,
+        "invalid_request_error",
+        "model_not_found",
+    );
+    assert!(!key.read("/v1/models").await.text.contains("mock-staging"));
+    assert!(llm.mock.asked().is_empty());
+    let key = llm.key(&json!({ "environment": "staging" })).await;
+    key.chat("mock-staging", &json!({})).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_different_keys_in_one_request_are_refused() {
+    let llm = with_models().await;
+    let (one, two) = (llm.key(&json!({})).await, llm.key(&json!({})).await);
+    for (second, status) in [(&two, 400), (&one, 200)] {
+        let request = llm.world.http.request("POST", "/v1/chat/completions");
+        let request = request.header("authorization", format!("Bearer {}", one.secret()));
+        let request = request.header("x-api-key", second.secret()).header("content-type", "application/json");
+        let answer = llm.world.http.send(request, chat("mock", &json!({})).to_string()).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        let code = (status == 400).then_some("ambiguous_credentials");
+        assert_eq!(answer.json["error"]["code"].as_str(), code, "{}", answer.text);
+    }
+    assert_eq!(llm.mock.asked().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
