@@ -26,6 +26,7 @@ const CASES: &[Case] = cases![
     lists::names_are_found_one_by_one_however_many_keys_there_are,
     lists::a_page_of_keys_in_any_order_is_led_by_the_index_of_that_order,
     lists::keys_with_a_tag_of_many_are_asked_one_by_one_within_a_look,
+    lists::successors_are_found_by_their_index_and_not_among_all_keys,
     lists::keys_of_one_thing_are_led_by_its_index_and_so_is_the_end_of_a_look,
     posture::how_events_come_in_is_told_without_going_through_all_sources_and_counts,
     requests::a_page_of_the_request_log_is_a_span_of_its_tenant_or_two_of_a_key,

@@ -76,6 +76,14 @@ impl Store {
     }
 }
 
+/// Both questions for the successors of a key, with their values.
+#[cfg(test)]
+pub(crate) fn questions(tenant_id: TenantId, id: KeyId, now: Timestamp) -> [(&'static str, Vec<Value>); 2] {
+    let which = || vec![Value::text(tenant_id), Value::text(id)];
+    let living = [which(), vec![now.into()]].concat();
+    [(SUCCESSORS.as_str(), which()), (SUCCESSOR, living)]
+}
+
 async fn read_successors(which: &[Value; 2], tx: &mut Tx<'_>) -> Result<Vec<ApiKey>, StoreError> {
     tx.query(&SUCCESSORS, which).await?.into_iter().map(record::read).collect()
 }

@@ -6,7 +6,7 @@ use keystile_core::{Action, KeyId, Seq};
 use super::bed::{Bed, FOR_ANY, FOR_THESE, TAG, application, customer, moment, tenant};
 use crate::filter::Tagged;
 use crate::listing::Listing;
-use crate::{AuditFilter, KeyFilter, KeyPage, Page, audit, listing, names, tags};
+use crate::{AuditFilter, KeyFilter, KeyPage, Page, audit, listing, names, rotation, tags};
 
 /// Neither sorts nor reads a table from its beginning to its end.
 fn assert_led_by(index: &str, plan: &str, of: &str) {
@@ -53,6 +53,15 @@ pub(super) fn names_are_found_one_by_one_however_many_keys_there_are(bed: &Bed) 
             let by_id = ["(id=?", "AND id=?", "(id = "].iter().any(|by| plan.contains(by));
             assert!(by_id, "{plan}");
             assert_led_by("api_keys", &plan, "names");
+        }
+    }
+}
+
+pub(super) fn successors_are_found_by_their_index_and_not_among_all_keys(bed: &Bed) {
+    let id = KeyId::from_parts(moment(1), 7);
+    for (sql, values) in rotation::questions(tenant(), id, moment(9)) {
+        for mode in [FOR_THESE, FOR_ANY] {
+            assert_led_by("api_keys_successor", &bed.plan(sql, &values, mode), "successors");
         }
     }
 }
