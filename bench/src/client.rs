@@ -59,6 +59,10 @@ impl Client {
         self.send(Method::POST, path, authorization, body.to_string().into()).await
     }
 
+    pub(crate) async fn patch(&mut self, path: &str, authorization: &str, body: &Value) -> Result<Answer> {
+        self.send(Method::PATCH, path, authorization, body.to_string().into()).await
+    }
+
     async fn send(&mut self, method: Method, path: &str, authorization: &str, body: Bytes) -> Result<Answer> {
         let request = Request::builder()
             .method(method)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use keystile_core::{Secret, TenantId};
 use keystile_store::Location;
 use serde_json::json;
@@ -31,6 +31,22 @@ pub(crate) struct World {
     caller: Secret,
 }
 
+/// Which requests of the tenant are in its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logged {
+    All,
+    None,
+}
+
+impl Logged {
+    const fn setting(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::None => "none",
+        }
+    }
+}
+
 impl World {
     /// Makes an installation in `folder` with `count` keys: in a SQLite file, or in the PostgreSQL at `url`.
     pub(crate) async fn make(folder: PathBuf, url: Option<&str>, count: usize) -> Result<Self> {
@@ -45,7 +61,7 @@ impl World {
         Ok(world)
     }
 
-    /// The first start makes owner, tenant and application; the rest is asked for over HTTP.
+    /// The first start makes owner, tenant and application; the rest is asked for over HTTP. Requests are logged in the rows that say so.
     async fn found(folder: PathBuf, flags: Vec<String>) -> Result<Self> {
         let server = Server::keystile(&folder, &borrowed(&flags)).await?;
         let mut client = Client::connect(server.address()).await?;
@@ -61,7 +77,9 @@ impl World {
         let made = client.post(&format!("/api/v1/tenants/{tenant_id}/api-keys"), &bearer, &draft).await?;
         let caller = Secret::new(made.text("/secret")?);
         let owner = Owner { tenant_id: tenant_id.parse()?, application_id: application_id.parse()? };
-        Ok(Self { folder, flags, owner, token, caller })
+        let world = Self { folder, flags, owner, token, caller };
+        world.log(&server, Logged::None).await?;
+        Ok(world)
     }
 
     /// Starts a server on it.
@@ -69,6 +87,16 @@ impl World {
         let mut all = borrowed(&self.flags);
         all.extend(flags);
         Server::keystile(&self.folder, &all).await
+    }
+
+    /// Has the tenant's requests logged, or none of them.
+    pub(crate) async fn log(&self, server: &Server, logged: Logged) -> Result<()> {
+        let mut client = Client::connect(server.address()).await?;
+        let path = format!("/api/v1/tenants/{}", self.owner.tenant_id);
+        let settings = json!({ "log_requests": logged.setting() });
+        let answer = client.patch(&path, &self.bearer(), &settings).await?;
+        ensure!(answer.status.is_success(), "the log of requests cannot be set: {}", answer.status);
+        Ok(())
     }
 
     /// A file of this world.

@@ -7,7 +7,7 @@ use crate::keys::write_file;
 use crate::plan::Plan;
 use crate::server::Server;
 use crate::table::{Row, median};
-use crate::world::{BATCH, CLIENTS, World, hot, with_keys};
+use crate::world::{BATCH, CLIENTS, Logged, World, hot, with_keys};
 use crate::wrk::{Load, Order, Run};
 
 /// A series of keys that are in no store; each run takes one of its own, so that none was asked for before.
@@ -46,6 +46,8 @@ struct Turn {
     answers: Answers,
     /// Keys that each request asks about.
     questions: usize,
+    /// What the server writes down of it.
+    logged: Logged,
     runs: Vec<Run>,
 }
 
@@ -65,6 +67,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
                 write_file(&world.file(UNSEEN), UNKNOWN + round as u32, FLOOD, str::to_owned)?;
             }
             let server = if turn.to == To::Bare { &bare } else { &keystile };
+            world.log(&keystile, turn.logged).await?;
             let run = turn.load.run(server, plan.seconds)?;
             let expected = if turn.answers == Answers::Allowed { 0.0 } else { 1.0 };
             ensure!(run.refused == expected, "{}: {} of the answers are refusals", turn.name, run.refused);
@@ -87,13 +90,15 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
         load,
         answers: Answers::Allowed,
         questions: 1,
+        logged: Logged::None,
         runs: Vec::new(),
     };
     let flood = |name: &str, keys, answers| Turn {
         answers,
         ..turn(name, To::Keystile, with_keys(&authz, keys, Order::SequenceAfter(0)))
     };
-    let hot_verify = hot(&verify, &folder)?;
+    let logged = |name: &str, load| Turn { logged: Logged::All, ..turn(name, To::Keystile, load) };
+    let (hot_verify, hot_authz) = (hot(&verify, &folder)?, hot(&authz, &folder)?);
     let batch = Load { request: world.batch()?, keys: None, connections: CLIENTS, pause: 0 };
     let moderate = |load: &Load| Load { pause: MODERATE_PAUSE, ..load.clone() };
     let of = match plan.further_keys {
@@ -104,9 +109,11 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
         turn("bare hyper, `POST`", To::Bare, hot_verify.clone()),
         turn("`/keys/verify`, one key", To::Keystile, hot_verify.clone()),
         turn(&format!("`/keys/verify`, {of}"), To::Keystile, with_keys(&verify, random(), Order::Random)),
-        turn("`/authz`, one key", To::Keystile, hot(&authz, &folder)?),
+        turn("`/authz`, one key", To::Keystile, hot_authz.clone()),
         turn("bare hyper, `POST`, again", To::Bare, hot_verify.clone()),
         turn(&format!("`/authz`, {of}"), To::Keystile, with_keys(&authz, random(), Order::Random)),
+        logged("`/keys/verify`, one key, every request logged", hot_verify.clone()),
+        logged("`/authz`, one key, every request logged", hot_authz),
         flood("`/authz`, flood of malformed keys", malformed, Answers::Refused),
         flood("`/authz`, flood of unknown keys", world.file(UNSEEN), Answers::RefusedAtFirstSight),
         Turn {
