@@ -16,42 +16,110 @@ use keystile_testkit::postgres::{Durability, Postgres};
 
 use crate::crowd;
 use crate::plan::Plan;
-use crate::table::Table;
+use crate::table::{Row, Table};
 use crate::world::{DATABASE, World};
 
-/// Every row there is. What is asked for first leaves the store as it was filled.
-pub(crate) async fn everything(plan: Plan, table: &mut Table) -> Result<()> {
+/// A question that rows answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Hot,
+    Cold,
+    Start,
+    Console,
+    Control,
+    Events,
+    Beside,
+    Limited,
+    Gateway,
+    InProcess,
+}
+
+impl Part {
+    /// In the order in which they are measured; what is first leaves the store as it was filled.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Hot,
+        Self::Cold,
+        Self::Start,
+        Self::Console,
+        Self::Control,
+        Self::Events,
+        Self::Beside,
+        Self::Limited,
+        Self::Gateway,
+        Self::InProcess,
+    ];
+
+    /// What it is called on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Cold => "cold",
+            Self::Start => "start",
+            Self::Console => "console",
+            Self::Control => "control",
+            Self::Events => "events",
+            Self::Beside => "beside",
+            Self::Limited => "limited",
+            Self::Gateway => "gateway",
+            Self::InProcess => "in-process",
+        }
+    }
+
+    /// Whether it is asked of PostgreSQL as well.
+    const fn is_of_each_engine(self) -> bool {
+        matches!(self, Self::Cold | Self::Console | Self::Control | Self::Events)
+    }
+
+    /// Whether it is asked when there are ten million keys.
+    const fn is_about_size(self) -> bool {
+        !matches!(self, Self::Beside | Self::Limited | Self::Gateway | Self::InProcess)
+    }
+
+    async fn rows(self, world: &World, engine: &str, keys: usize, plan: Plan) -> Result<Vec<Row>> {
+        match self {
+            Self::Hot => hot::rows(world, plan).await,
+            Self::Cold => cold::rows(world, engine, plan).await,
+            Self::Start => start::rows(world, plan).await,
+            Self::Console => console::rows(world, engine, keys).await,
+            Self::Control => control::rows(world, engine, plan).await,
+            Self::Events => events::rows(world, engine, plan).await,
+            Self::Beside => beside::rows(world, plan).await,
+            Self::Limited => limited::rows(world, plan).await,
+            Self::Gateway => gateway::rows(world, plan).await,
+            Self::InProcess => in_process::rows(plan),
+        }
+    }
+}
+
+/// The rows of `parts`, on SQLite and then on PostgreSQL, where each is measured.
+pub(crate) async fn everything(plan: Plan, parts: &[Part], table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
+    let is_huge = plan.further_keys > 0;
+    let wanted = || Part::ALL.into_iter().filter(|part| parts.contains(part));
     say(&format!("filling SQLite with {} keys", plan.stored()));
     let sqlite = World::make(folder.path().join("sqlite"), None, plan.keys).await?;
-    if plan.further_keys > 0 {
+    if is_huge {
         crowd::add(&sqlite.file(DATABASE), plan.further_keys)?;
     }
-    table.add(&hot::rows(&sqlite, plan).await?);
-    table.add(&cold::rows(&sqlite, "SQLite", plan).await?);
-    table.add(&start::rows(&sqlite, plan).await?);
-    table.add(&console::rows(&sqlite, "SQLite", plan.stored()).await?);
-    table.add(&control::rows(&sqlite, "SQLite", plan).await?);
-    table.add(&events::rows(&sqlite, "SQLite", plan).await?);
-    if plan.further_keys > 0 {
+    for part in wanted().filter(|part| !is_huge || part.is_about_size()) {
+        table.add(&part.rows(&sqlite, "SQLite", plan.stored(), plan).await?);
+    }
+    if is_huge || !wanted().any(Part::is_of_each_engine) {
         return Ok(());
     }
-    table.add(&beside::rows(&sqlite, plan).await?);
-    table.add(&limited::rows(&sqlite, plan).await?);
-    table.add(&gateway::rows(&sqlite, plan).await?);
-    match Postgres::start(Durability::On).map_err(|failure| anyhow!(failure)) {
-        Ok(server) => {
-            say(&format!("filling PostgreSQL with {} keys", plan.postgres_keys));
-            let data = folder.path().join("postgres");
-            let postgres = World::make(data, Some(server.url()), plan.postgres_keys).await?;
-            table.add(&cold::rows(&postgres, "PostgreSQL", plan).await?);
-            table.add(&console::rows(&postgres, "PostgreSQL", plan.postgres_keys).await?);
-            table.add(&control::rows(&postgres, "PostgreSQL", plan).await?);
-            table.add(&events::rows(&postgres, "PostgreSQL", plan).await?);
+    let server = match Postgres::start(Durability::On).map_err(|failure| anyhow!(failure)) {
+        Ok(server) => server,
+        Err(failure) => {
+            say(&format!("no rows for PostgreSQL: {failure:#}"));
+            return Ok(());
         }
-        Err(failure) => say(&format!("no rows for PostgreSQL: {failure:#}")),
+    };
+    say(&format!("filling PostgreSQL with {} keys", plan.postgres_keys));
+    let data = folder.path().join("postgres");
+    let postgres = World::make(data, Some(server.url()), plan.postgres_keys).await?;
+    for part in wanted().filter(|part| part.is_of_each_engine()) {
+        table.add(&part.rows(&postgres, "PostgreSQL", plan.postgres_keys, plan).await?);
     }
-    table.add(&in_process::rows(plan)?);
     Ok(())
 }
 

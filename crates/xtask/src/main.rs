@@ -30,7 +30,7 @@ usage: cargo xtask COMMAND
   screenshots [FOLDER [PAGE]…]
                     pictures of every page of the console, light and dark, on a phone and on a desktop, into
                     target/screenshots or FOLDER; fails for what a test of a page would fail for
-  bench [--quick | --huge]
+  bench [--quick | --huge] [PART]…
                     measure the release beside a bare HTTP server; bench/README.md says how to read it
   fuzz [SECONDS]    search each fuzz target for bad input, 60 seconds by default
 ";
