@@ -14,11 +14,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use keystile_bearer::Kept;
-use keystile_core::Secret;
 use keystile_core::llm::Upstream;
 use keystile_core::quota::Origin;
 use keystile_verify::{CachedKey, Terms};
-use memchr::memmem;
 use tokio::time::Instant;
 
 use crate::bill::{Bill, Tab};
@@ -36,6 +34,7 @@ use crate::relay::{Form, Relay, Source, Terms as RelayTerms};
 use crate::sse::Frames;
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
+use crate::upstream_status::{costs_nothing, is_about_account, repeats, trouble};
 use crate::usage::Reading;
 
 /// Upstreams that one request is sent to at most: its client waits meanwhile.
@@ -45,9 +44,6 @@ pub(crate) const MOST_ATTEMPTS: usize = 4;
 const LONGEST_WHOLE: usize = 32 * 1024 * 1024;
 /// Longest refusal of an upstream that is passed on, in bytes.
 const LONGEST_REFUSAL: usize = 256 * 1024;
-/// Shortest credential that is looked for in refusals, in bytes. What is shorter opens nothing, such as the `none` of a server of one's
-/// own.
-const SECRET_FROM: usize = 12;
 
 /// A request that is admitted.
 pub(crate) struct Exchange {
@@ -97,8 +93,10 @@ impl Exchange {
             match outcome {
                 Ok(answer) => match trouble(answer.response.status()) {
                     Some(trouble) if !is_last => {
-                        counts.trouble(trouble);
-                        answer.tab.not_done();
+                        self.note(&answer.way, answer.response.status(), trouble);
+                        if costs_nothing(answer.response.status()) {
+                            answer.tab.not_done();
+                        }
                     }
                     None | Some(_) => return self.pass_on(answer).await,
                 },
@@ -234,17 +232,20 @@ impl Exchange {
         Ok(answered((parts.status, &parts.headers, clamped), Either::Left(Full::new(bytes))))
     }
 
-    /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. It costs nothing.
+    /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. As a rule it costs
+    /// nothing.
     async fn pass_refusal_on(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
         let Answer { response, place: _place, tab, way, .. } = answer;
-        tab.not_done();
-        drop(tab);
         let (parts, body) = response.into_parts();
-        let counts = &self.shared.counts;
-        if let Some(trouble) = trouble(parts.status) {
-            counts.trouble(trouble);
+        if costs_nothing(parts.status) {
+            tab.not_done();
         }
-        if is_about_us(parts.status) {
+        drop(tab);
+        let trouble = trouble(parts.status);
+        if let Some(trouble) = trouble {
+            self.note(&way, parts.status, trouble);
+        }
+        if trouble == Some(Trouble::Refused) {
             return Err(Fault::upstream_refused().into());
         }
         if headers::is_packed(&parts.headers) {
@@ -253,10 +254,21 @@ impl Exchange {
         let mut part = self.shared.answers.part();
         let read = intake::gather_within(body, (LONGEST_REFUSAL, self.head_within()), &mut part).await;
         let body = read.map_err(|_| Fault::upstream_broke_off())?;
-        if repeats(&body, &way.credential) {
+        if is_about_account(&body) || repeats(&body, &way.credential) {
+            self.note(&way, parts.status, Trouble::Refused);
             return Err(Fault::upstream_refused().into());
         }
         Ok(answered((parts.status, &parts.headers, None), Either::Left(Full::new(body))))
+    }
+
+    /// Counts what an upstream did wrong. That it refuses its credential or its account is told in the log: only those who run this
+    /// server can mend it.
+    fn note(&self, way: &Upstream, status: StatusCode, trouble: Trouble) {
+        self.shared.counts.trouble(trouble);
+        if trouble == Trouble::Refused && self.shared.refusals_logged.allows() {
+            let (tenant, provider, status) = (way.provider.tenant_id, way.provider.id, status.as_u16());
+            tracing::warn!(%tenant, %provider, status, "a provider refuses its credential or account");
+        }
     }
 }
 
@@ -286,26 +298,6 @@ fn manner_of(response: &Response<Incoming>) -> Manner {
     }
 }
 
-/// Why another upstream may do better, if it may.
-fn trouble(status: StatusCode) -> Option<Trouble> {
-    match status.as_u16() {
-        429 => Some(Trouble::Limited),
-        500.. => Some(Trouble::Failing),
-        _ => None,
-    }
-}
-
-/// Whether a refusal is not about the request but about whoever sent it: a credential, or a URL that has moved.
-fn is_about_us(status: StatusCode) -> bool {
-    status == StatusCode::UNAUTHORIZED || !(status.is_client_error() || status.is_server_error())
-}
-
-/// Whether an error shows what was sent with the request, as pages for developers do. No client may see that.
-fn repeats(body: &[u8], credential: &Secret) -> bool {
-    let credential = credential.expose().as_bytes();
-    credential.len() >= SECRET_FROM && memmem::find(body, credential).is_some()
-}
-
 fn answered(
     (status, fields, clamped): (StatusCode, &HeaderMap, Option<u64>),
     body: GatewayBody,
@@ -317,34 +309,4 @@ fn answered(
         response.headers_mut().insert(X_OUTPUT_CLAMPED, HeaderValue::from(clamped));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_upstream_is_tried_for_what_it_may_do_better() {
-        let of = |status| trouble(StatusCode::from_u16(status).unwrap());
-        assert_eq!(
-            [429, 500, 503, 529].map(of),
-            [Some(Trouble::Limited), Some(Trouble::Failing), Some(Trouble::Failing), Some(Trouble::Failing)]
-        );
-        assert_eq!([200, 400, 401, 404, 409].map(of), [None; 5]);
-    }
-
-    #[test]
-    fn an_error_that_repeats_the_credential_is_noticed() {
-        let credential = Secret::new("sk-provider-1");
-        assert!(repeats(br#"{"headers":{"authorization":"Bearer sk-provider-1"}}"#, &credential));
-        assert!(!repeats(br#"{"error":{"message":"sk-provi*****"}}"#, &credential));
-        assert!(!repeats(b"none of these", &Secret::new("none")));
-    }
-
-    #[test]
-    fn a_refusal_of_the_gateway_is_not_passed_on_as_one_of_the_client() {
-        let is_ours = |status| is_about_us(StatusCode::from_u16(status).unwrap());
-        assert_eq!([401, 301, 304].map(is_ours), [true; 3]);
-        assert_eq!([400, 403, 404, 422, 429, 500, 529].map(is_ours), [false; 7]);
-    }
 }

@@ -28,6 +28,7 @@ mod settings;
 mod sse;
 mod standing;
 mod stats;
+mod upstream_status;
 mod usage;
 
 pub use bounds::{Budgeted, UNCAPPED};

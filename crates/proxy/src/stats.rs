@@ -70,11 +70,20 @@ pub(crate) enum Trouble {
     Limited,
     /// 5xx.
     Failing,
+    /// It does not take the credential or the account of the gateway.
+    Refused,
 }
 
 impl Trouble {
-    const ALL: [Self; 6] =
-        [Self::Unconnected, Self::Forbidden, Self::Broken, Self::Late, Self::Limited, Self::Failing];
+    const ALL: [Self; 7] = [
+        Self::Unconnected,
+        Self::Forbidden,
+        Self::Broken,
+        Self::Late,
+        Self::Limited,
+        Self::Failing,
+        Self::Refused,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -84,6 +93,7 @@ impl Trouble {
             Self::Late => "late",
             Self::Limited => "limited",
             Self::Failing => "failing",
+            Self::Refused => "refused",
         }
     }
 }

@@ -10,6 +10,7 @@ mod errors;
 mod operations;
 mod overspend;
 mod random;
+mod refusals;
 mod sdks;
 mod streams;
 mod tokens;
