@@ -113,7 +113,7 @@ impl Exchange {
         let fault = match failed {
             Failure::Late => Fault::upstream_timeout(),
             Failure::Broken => Fault::upstream_broke_off(),
-            Failure::Unconnected | Failure::Forbidden => Fault::upstream_unreachable(),
+            Failure::Unconnected | Failure::Forbidden | Failure::Unprocessed => Fault::upstream_unreachable(),
         };
         Err(fault.into())
     }

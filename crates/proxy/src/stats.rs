@@ -66,6 +66,8 @@ pub(crate) enum Trouble {
     Broken,
     /// No answer, or nothing more of it, in time.
     Late,
+    /// It says that it has not looked at the request, on two connections.
+    Unprocessed,
     /// 429.
     Limited,
     /// 5xx.
@@ -75,11 +77,12 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Unconnected,
         Self::Forbidden,
         Self::Broken,
         Self::Late,
+        Self::Unprocessed,
         Self::Limited,
         Self::Failing,
         Self::Refused,
@@ -91,6 +94,7 @@ impl Trouble {
             Self::Forbidden => "forbidden",
             Self::Broken => "broken",
             Self::Late => "late",
+            Self::Unprocessed => "unprocessed",
             Self::Limited => "limited",
             Self::Failing => "failing",
             Self::Refused => "refused",
@@ -105,6 +109,7 @@ impl From<Failure> for Trouble {
             Failure::Forbidden => Self::Forbidden,
             Failure::Broken => Self::Broken,
             Failure::Late => Self::Late,
+            Failure::Unprocessed => Self::Unprocessed,
         }
     }
 }
