@@ -130,7 +130,7 @@ impl Exchange {
         let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
         let request = self.request(way, output)?;
         tab.sent();
-        match shared.client.send(request, self.head_within()).await {
+        match shared.client.send(self.key.tenant_id(), request, self.head_within()).await {
             Ok((response, place)) => {
                 let (clamped, way) = (self.call.clamped(output), Arc::clone(way));
                 Ok(Ok(Answer { response, place, tab, clamped, way }))

@@ -11,10 +11,12 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use keystile_core::TenantId;
 use keystile_outbound::{LookUp, is_not_reachable};
 
 use crate::connector::Connector;
 use crate::gateway_error::GatewayError;
+use crate::on_behalf::on_behalf_of;
 
 /// Longest that a connection is kept without use: less than providers and the balancers before them keep theirs, so that a request
 /// seldom meets a connection that is being closed.
@@ -85,16 +87,18 @@ impl Client {
         Self { lanes: (0..LANES).map(lane).collect() }
     }
 
-    /// Sends a request and waits for the head of its answer. The place is to be kept until the answer is over.
+    /// Sends a request of a tenant and waits for the head of its answer. The place is to be kept until the answer is over.
     ///
     /// # Errors
     /// When there is no answer, or none within that time.
     pub(crate) async fn send(
         &self,
+        tenant_id: TenantId,
         request: Request<Full<Bytes>>,
         within: Duration,
     ) -> Result<(Response<Incoming>, Place), Failure> {
-        tokio::time::timeout(within, self.send_again(request)).await.unwrap_or(Err(Failure::Late))
+        let sending = on_behalf_of(tenant_id, self.send_again(request));
+        tokio::time::timeout(within, sending).await.unwrap_or(Err(Failure::Late))
     }
 
     /// Sends a request, and once more over another connection when the upstream has not looked at it: a connection that is being closed,
@@ -191,6 +195,10 @@ mod tests {
         LookUp::new(Arc::new(Reach::new(vec!["127.0.0.0/8".parse().unwrap()])))
     }
 
+    fn tenant() -> TenantId {
+        TenantId::from_u128(1)
+    }
+
     fn client(connect_within: Duration) -> Client {
         Client::new(look_up(), connect_within).unwrap()
     }
@@ -202,7 +210,7 @@ mod tests {
 
     async fn failure(client: &Client, url: &str, within: Duration) -> Failure {
         let request = Request::post(url).body(Full::default()).unwrap();
-        client.send(request, within).await.map(drop).unwrap_err()
+        client.send(tenant(), request, within).await.map(drop).unwrap_err()
     }
 
     const LONG: Duration = Duration::from_secs(30);
@@ -242,12 +250,37 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         };
         let request = Request::post(url).body(Full::default()).unwrap();
-        let (answered, ()) = tokio::join!(client.send(request, LONG), answers);
+        let (answered, ()) = tokio::join!(client.send(tenant(), request, LONG), answers);
         let (answer, place) = answered.unwrap();
         assert_eq!(answer.status(), 204);
         assert_eq!(client.lanes[0].open.load(Ordering::Relaxed), 1);
         drop(place);
         assert_eq!(client.lanes[0].open.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_tenant_whose_names_are_looked_up_for_long_leaves_others_their_turns() {
+        let look_up = look_up();
+        let client = Client::new(look_up.clone(), Duration::from_secs(1)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        // As many as it may have; one more would wait for ever.
+        let mut slow = Vec::new();
+        while let Ok(turn) =
+            tokio::time::timeout(Duration::from_millis(20), look_up.turn(Some(tenant()))).await
+        {
+            slow.push(turn.unwrap());
+        }
+        assert_eq!(failure(&client, &url, LONG).await, Failure::Unconnected);
+        let request = Request::post(&url).body(Full::default()).unwrap();
+        let sending = client.send(TenantId::from_u128(2), request, LONG);
+        let answers = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        };
+        let (sent, ()) = tokio::join!(sending, answers);
+        assert_eq!(sent.unwrap().0.status(), StatusCode::NO_CONTENT);
     }
 
     /// Frames of HTTP/2 (RFC 9113, section 6): settings, and what may follow on the stream of the first request. A response with status 204
@@ -286,7 +319,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let request = Request::post(url).body(Full::default()).unwrap();
         let says = async { (say(&listener, first).await, say(&listener, second).await) };
-        let (sent, _connections) = tokio::join!(client.send(request, LONG), says);
+        let (sent, _connections) = tokio::join!(client.send(tenant(), request, LONG), says);
         sent.map(|(answer, _place)| answer.status())
     }
 

@@ -20,6 +20,7 @@ mod json;
 mod lasting;
 mod models;
 mod offer;
+mod on_behalf;
 mod operation;
 mod pieces;
 mod rate_headers;
