@@ -30,8 +30,8 @@ use crate::headers::{self, X_OUTPUT_CLAMPED};
 use crate::intake::{self, Unread};
 use crate::operation::Operation;
 use crate::pieces::Pieces;
-use crate::relay::{Form, Relay, Source, Terms as RelayTerms};
-use crate::sse::Frames;
+use crate::relay::{Relay, Terms as RelayTerms};
+use crate::source::{Events, Form, Source};
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
 use crate::upstream_status::{costs_nothing, is_about_account, repeats, trouble};
@@ -184,8 +184,8 @@ impl Exchange {
         }
         match manner_of(&answer.response) {
             Manner::Events => {
-                let longest = self.operation.longest_event();
-                Ok(self.stream(answer, Form::Events(Frames::within(longest), longest)))
+                let events = Events::of(&self.operation);
+                Ok(self.stream(answer, Form::Events(events)))
             }
             Manner::Pieces => Ok(self.stream(answer, Form::Opaque)),
             Manner::Whole => self.whole(answer).await,

@@ -26,6 +26,7 @@ mod pieces;
 mod rate_headers;
 mod relay;
 mod settings;
+mod source;
 mod sse;
 mod standing;
 mod stats;
