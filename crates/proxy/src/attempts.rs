@@ -27,11 +27,11 @@ use crate::denied::Denied;
 use crate::fault::Fault;
 use crate::gateway::{GatewayBody, Shared};
 use crate::headers::{self, X_OUTPUT_CLAMPED};
-use crate::intake::{self, Unread};
+use crate::intake::{self, Gathered, Unread};
 use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::relay::{Relay, Terms as RelayTerms};
-use crate::source::{Events, Form, Source};
+use crate::source::{Events, Form, Long, Source};
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
 use crate::upstream_status::{costs_nothing, is_about_account, repeats, trouble};
@@ -39,8 +39,8 @@ use crate::usage::Reading;
 
 /// Upstreams that one request is sent to at most: its client waits meanwhile.
 pub(crate) const MOST_ATTEMPTS: usize = 4;
-/// Longest answer that is read as a whole, in bytes. A longer one, such as of many images, is passed on as it comes, and charged with
-/// what was counted of the request.
+/// Longest answer that is read as a whole, in bytes. A longer one, such as of many images, is looked through for its usage while it is
+/// passed on.
 const LONGEST_WHOLE: usize = 32 * 1024 * 1024;
 /// Longest refusal of an upstream that is passed on, in bytes.
 const LONGEST_REFUSAL: usize = 256 * 1024;
@@ -187,17 +187,22 @@ impl Exchange {
                 let events = Events::of(&self.operation);
                 Ok(self.stream(answer, Form::Events(events)))
             }
+            Manner::Long => Ok(self.stream(answer, Form::Long(Long::of(Bytes::new())))),
             Manner::Pieces => Ok(self.stream(answer, Form::Opaque)),
             Manner::Whole => self.whole(answer).await,
         }
     }
 
     fn stream(self, answer: Answer, form: Form) -> Response<GatewayBody> {
+        let answers = &self.shared.answers;
+        let memory = answers.keep(answers.part());
+        self.relay(answer, form, memory)
+    }
+
+    fn relay(self, answer: Answer, form: Form, memory: Kept) -> Response<GatewayBody> {
         let Answer { response, place, tab, clamped, way } = answer;
         let (parts, body) = response.into_parts();
         let counts = Arc::clone(&self.shared.counts);
-        let answers = &self.shared.answers;
-        let memory = answers.keep(answers.part());
         let source = Source { body, form, tab, memory, place, streaming: counts.streaming() };
         let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
         let terms = RelayTerms { protocol: way.provider.protocol, drain: self.drain, counts };
@@ -207,29 +212,37 @@ impl Exchange {
         answered((parts.status, &parts.headers, clamped), Either::Right(relay))
     }
 
-    /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end.
-    async fn whole(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
-        let Answer { response, place: _place, tab, clamped, .. } = answer;
-        let (parts, body) = response.into_parts();
-        let mut part = self.shared.answers.part();
+    /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end. If it has no room it is not thrown
+    /// away, as it is paid for: it is passed on as it comes then.
+    async fn whole(self, mut answer: Answer) -> Result<Response<GatewayBody>, Denied> {
+        let answers = Arc::clone(&self.shared.answers);
+        let mut part = answers.part();
         let within = self.ends.saturating_duration_since(Instant::now());
-        let counts = &self.shared.counts;
-        let bytes = match intake::gather_within(body, (LONGEST_WHOLE, within), &mut part).await {
-            Ok(bytes) => bytes,
+        let (body, bounds) = (answer.response.body_mut(), (LONGEST_WHOLE, within));
+        let gathered = intake::gather_if_it_fits(body, bounds, &mut part).await;
+        match gathered {
+            Ok(Gathered::Whole(bytes)) => {
+                let Answer { response, place: _place, tab, clamped, .. } = answer;
+                // The bill was settled meanwhile only if the server stops.
+                let _read = tab.read(|reading| reading.whole(&bytes));
+                drop(tab);
+                let fields = response.headers();
+                Ok(answered((response.status(), fields, clamped), Either::Left(Full::new(bytes))))
+            }
+            Ok(Gathered::Begun(bytes)) => {
+                let memory = answers.keep(part);
+                Ok(self.relay(answer, Form::Long(Long::of(bytes)), memory))
+            }
             Err(unread) => {
+                let counts = &self.shared.counts;
                 counts.trouble(if unread == Unread::TooSlow { Trouble::Late } else { Trouble::Broken });
                 let fault = match unread {
                     Unread::TooSlow => Fault::upstream_timeout(),
-                    Unread::NoRoom => Fault::busy(),
-                    Unread::BrokeOff | Unread::TooLarge(_) => Fault::upstream_broke_off(),
+                    Unread::BrokeOff | Unread::NoRoom | Unread::TooLarge(_) => Fault::upstream_broke_off(),
                 };
-                return Err(fault.into());
+                Err(fault.into())
             }
-        };
-        // The bill was settled meanwhile only if the server stops.
-        let _read = tab.read(|reading| reading.whole(&bytes));
-        drop(tab);
-        Ok(answered((parts.status, &parts.headers, clamped), Either::Left(Full::new(bytes))))
+        }
     }
 
     /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. As a rule it costs
@@ -276,13 +289,15 @@ impl Exchange {
 enum Manner {
     /// As events, which are read.
     Events,
+    /// As it comes, though usage stands in it.
+    Long,
     /// As it comes.
     Pieces,
     /// When all of it is there.
     Whole,
 }
 
-/// Usage stands in JSON and in events, and texts are counted. Anything else, and what is longer than is read, is passed on as it comes.
+/// Usage stands in JSON and in events, and texts are counted. Anything else is passed on as it comes.
 fn manner_of(response: &Response<Incoming>) -> Manner {
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is = |media_type: &[u8]| {
@@ -291,8 +306,8 @@ fn manner_of(response: &Response<Incoming>) -> Manner {
     let is_long = response.body().size_hint().lower() > LONGEST_WHOLE as u64;
     if is(b"text/event-stream") {
         Manner::Events
-    } else if (is(b"application/json") || is(b"text/")) && !is_long {
-        Manner::Whole
+    } else if is(b"application/json") || is(b"text/") {
+        if is_long { Manner::Long } else { Manner::Whole }
     } else {
         Manner::Pieces
     }

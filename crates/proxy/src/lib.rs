@@ -44,4 +44,4 @@ pub use rate_headers::rate_headers;
 pub use relay::{BrokenOff, Relay};
 pub use settings::{BodyBounds, GatewaySettings, Patience};
 pub use sse::{Frames, LONGEST_EVENT};
-pub use usage::{Passing, Reading};
+pub use usage::{Passing, Reading, Sieve};

@@ -81,7 +81,7 @@ impl Relay {
     /// Settles, and tells the client's last words, if there are any and they can be told.
     fn end(&mut self, over: Over) -> Result<Option<Bytes>, BrokenOff> {
         let Some(source) = self.source.take() else { return Ok(None) };
-        let has_words = source.tells_usage();
+        let has_words = source.takes_words();
         drop(source);
         let counts = &self.terms.counts;
         let fault = match over {

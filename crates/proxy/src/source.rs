@@ -1,6 +1,7 @@
 //! What still comes of an upstream: read for what it tells of usage, and given out piece by piece.
 //!
-//! Nothing is gathered: of an event that is not whole yet, at most [`crate::Frames`]' bound is in memory.
+//! Nothing is gathered: of an event that is not whole yet, at most [`crate::Frames`]' bound is in memory, and of an answer that is no stream
+//! what had room before.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,7 +18,7 @@ use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::sse::{Frames, LONGEST_EVENT};
 use crate::stats::Streaming;
-use crate::usage::{Eye, Passing, Reading};
+use crate::usage::{Eye, Passing, Reading, Sieve};
 
 /// Most that is read of an answer whose client is gone, in bytes: far more than any model says in the time that there is for it.
 const MOST_DRAINED: usize = 8 * 1024 * 1024;
@@ -27,7 +28,8 @@ pub(crate) struct Source {
     pub(crate) body: Incoming,
     pub(crate) form: Form,
     pub(crate) tab: Tab,
-    /// What events take that are longer than most, so that all of them together have a bound.
+    /// What events take that are longer than most, and what was read of an answer before there was no room for it, so that all of them
+    /// together have a bound.
     pub(crate) memory: Kept,
     #[expect(dead_code, reason = "the place is taken for as long as this lives")]
     pub(crate) place: Place,
@@ -39,6 +41,8 @@ pub(crate) struct Source {
 pub(crate) enum Form {
     /// Events, which tell what is used.
     Events(Events),
+    /// An answer that comes as a whole, and is longer than there is memory for.
+    Long(Long),
     /// Bytes that tell nothing, such as of audio.
     Opaque,
 }
@@ -92,6 +96,21 @@ impl Events {
     }
 }
 
+/// An answer that is looked through for its usage, which stands at its end as a rule, while it passes.
+pub(crate) struct Long {
+    /// What was read before it was known to be one.
+    begun: Option<Bytes>,
+    sieve: Sieve,
+}
+
+impl Long {
+    pub(crate) fn of(begun: Bytes) -> Self {
+        let mut sieve = Sieve::default();
+        sieve.pass(&begun);
+        Self { begun: Some(begun).filter(|begun| !begun.is_empty()), sieve }
+    }
+}
+
 /// Why an answer is over.
 pub(crate) enum Over {
     /// All of it was passed on, but for a last part that is no whole event.
@@ -114,13 +133,21 @@ impl Source {
         pieces: &mut Pieces,
     ) -> Poll<Result<Bytes, Over>> {
         loop {
-            if let Form::Events(events) = &mut self.form {
-                if let Some(piece) = events.next_for_client(&self.tab)? {
-                    return Poll::Ready(Ok(piece));
+            match &mut self.form {
+                Form::Events(events) => {
+                    if let Some(piece) = events.next_for_client(&self.tab)? {
+                        return Poll::Ready(Ok(piece));
+                    }
+                    if !events.have_room(&mut self.memory) {
+                        return Poll::Ready(Err(Over::Broken));
+                    }
                 }
-                if !events.have_room(&mut self.memory) {
-                    return Poll::Ready(Err(Over::Broken));
-                }
+                Form::Long(long) => match long.begun.take() {
+                    Some(begun) => return Poll::Ready(self.give(begun)),
+                    // It is on its way to the client.
+                    None => self.memory.release(),
+                },
+                Form::Opaque => {}
             }
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
@@ -131,10 +158,19 @@ impl Source {
             let Ok(bytes) = frame.into_data() else { continue };
             match &mut self.form {
                 Form::Events(events) => events.frames.push(bytes),
-                Form::Opaque if bytes.is_empty() => {}
-                Form::Opaque => return Poll::Ready(self.tab.read(|_| bytes).ok_or(Over::Stopped)),
+                Form::Long(_) | Form::Opaque if bytes.is_empty() => {}
+                Form::Long(long) => {
+                    long.sieve.pass(&bytes);
+                    return Poll::Ready(self.give(bytes));
+                }
+                Form::Opaque => return Poll::Ready(self.give(bytes)),
             }
         }
+    }
+
+    /// Gives something out of which nothing has to be noted, unless the bill was settled meanwhile.
+    fn give(&self, bytes: Bytes) -> Result<Bytes, Over> {
+        self.tab.read(|_| bytes).ok_or(Over::Stopped)
     }
 
     /// What is there when the upstream has ended.
@@ -149,29 +185,46 @@ impl Source {
                     None => Over::Stopped,
                 }
             }
+            Form::Long(long) => {
+                let found = long.sieve.found();
+                let note = |reading: &mut Reading| found.iter().for_each(|found| reading.found(found));
+                self.tab.read(note).map_or(Over::Stopped, |()| Over::Whole(Bytes::new()))
+            }
             Form::Opaque => Over::Whole(Bytes::new()),
         }
     }
 
     /// Reads on, for what the answer tells of usage alone.
     pub(crate) async fn drain(mut self) {
-        let Form::Events(events) = &mut self.form else { return };
         let mut drained = 0;
         while let Some(Ok(frame)) = self.body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
             drained += bytes.len();
-            if drained > MOST_DRAINED || !events.have_room(&mut self.memory) {
+            if drained > MOST_DRAINED {
                 return;
             }
-            events.frames.push(bytes);
-            if events.have_ended(&self.tab) {
-                return;
+            match &mut self.form {
+                Form::Events(events) => {
+                    let has_room = events.have_room(&mut self.memory);
+                    events.frames.push(bytes);
+                    if !has_room || events.have_ended(&self.tab) {
+                        return;
+                    }
+                }
+                Form::Long(long) => long.sieve.pass(&bytes),
+                Form::Opaque => return,
             }
         }
+        let _settled_with_this = self.rest();
     }
 
-    /// Whether it consists of events, which tell what the answer cost, and could tell why it broke off.
+    /// Whether it tells what the answer cost.
     pub(crate) const fn tells_usage(&self) -> bool {
+        matches!(self.form, Form::Events(_) | Form::Long(_))
+    }
+
+    /// Whether it consists of events, of which one more could tell why it broke off.
+    pub(crate) const fn takes_words(&self) -> bool {
         matches!(self.form, Form::Events(_))
     }
 }

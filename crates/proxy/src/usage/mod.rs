@@ -7,6 +7,7 @@ mod answer;
 mod counted;
 mod eye;
 mod passed;
+mod sieve;
 mod told;
 
 use keystile_core::llm::{Consumption, Upstream};
@@ -22,6 +23,7 @@ use answer::Answer;
 use told::Told;
 
 pub(crate) use eye::{Eye, Glance};
+pub use sieve::Sieve;
 
 /// What to do with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +143,12 @@ impl Reading {
             Err(_) if self.answer.is_text() => self.count(body.len()),
             Err(_) => {}
         }
+    }
+
+    /// Reads what was found in an answer that came as a whole, and of which no more was kept. Without a usage nothing is known of it.
+    pub(crate) fn found(&mut self, found: &Value) {
+        self.is_complete |= self.answer.usage(found).is_some();
+        self.read(found);
     }
 
     /// Reads an event of a stream, with the empty line that ends it.

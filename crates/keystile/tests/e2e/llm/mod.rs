@@ -7,6 +7,7 @@ mod budgets;
 mod crashes;
 mod database;
 mod errors;
+mod long_answers;
 mod operations;
 mod overspend;
 mod random;
