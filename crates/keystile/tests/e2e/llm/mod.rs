@@ -10,6 +10,7 @@ mod errors;
 mod long_answers;
 mod operations;
 mod overspend;
+mod patience;
 mod random;
 mod refusals;
 mod sdks;
