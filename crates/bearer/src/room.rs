@@ -93,11 +93,16 @@ impl Kept {
         self.bytes += more;
         self.room.take(more)
     }
+
+    /// Gives back all that it takes, when its bytes are elsewhere.
+    pub fn release(&mut self) {
+        self.room.held.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
+    }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.release();
     }
 }
 
@@ -127,6 +132,8 @@ mod tests {
         kept.reach(3).unwrap();
         kept.reach(9).unwrap();
         assert_eq!(room.held_of_most(), (9, 10));
+        kept.release();
+        assert_eq!(room.held_of_most(), (0, 10));
         assert!(kept.reach(11).is_err());
         drop(kept);
         assert_eq!(room.held_of_most(), (0, 10));

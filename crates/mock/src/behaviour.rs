@@ -29,8 +29,12 @@ pub const BEHAVIOURS: &[(&str, &str)] = &[
     ("error-after=N", "an error follows after N frames"),
     ("flood[=KIB]", "one frame, or the text, is so large (2048)"),
     ("hang", "there is no answer"),
+    ("endless", "a stream has no end, whatever is asked for"),
+    ("packed", "the answer says that it is packed with gzip, though nobody has asked for that"),
     ("error-STATUS", "the answer is an error, from 400 to 599"),
     ("retry-after=S", "an error tells to come again in S seconds"),
+    ("no-money", "an error says that the account has no money left"),
+    ("echo", "an error repeats the headers that were sent, with what they tell in confidence"),
     ("times=N", "cut, stall, hang, flood and errors happen to the first N requests with this name only"),
 ];
 
@@ -92,8 +96,12 @@ pub(crate) struct Behaviour {
     /// Characters.
     pub(crate) flood: Option<usize>,
     pub(crate) hangs: bool,
+    pub(crate) is_endless: bool,
+    pub(crate) is_packed: bool,
     pub(crate) error: Option<u16>,
     pub(crate) retry_after: Option<u64>,
+    pub(crate) has_no_money: bool,
+    pub(crate) echoes: bool,
     pub(crate) times: Option<u64>,
 }
 
@@ -139,6 +147,10 @@ impl Behaviour {
             ("error-after", Some(count)) => self.error_after = Some(count),
             ("flood", _) => self.flood = Some(characters(value.unwrap_or(2048))),
             ("hang", None) => self.hangs = true,
+            ("endless", None) => self.is_endless = true,
+            ("packed", None) => self.is_packed = true,
+            ("no-money", None) => self.has_no_money = true,
+            ("echo", None) => self.echoes = true,
             ("retry-after", Some(seconds)) => self.retry_after = Some(seconds),
             ("times", Some(count)) => self.times = Some(count),
             _ => return None,

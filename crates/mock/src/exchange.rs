@@ -96,6 +96,7 @@ pub(crate) struct Tab {
 impl Tab {
     /// So many tokens more were made.
     pub(crate) fn add(&mut self, output: u64) {
+        self.state.note_made(output);
         self.billed.usage.output = self.billed.usage.output.saturating_add(output);
     }
 

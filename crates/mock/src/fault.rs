@@ -1,6 +1,6 @@
 //! Errors as providers tell them.
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -13,11 +13,16 @@ pub(crate) struct Fault {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
     pub(crate) retry_after: Option<u64>,
+    pub(crate) has_no_money: bool,
+    pub(crate) is_packed: bool,
 }
+
+/// What an answer says of itself that is packed.
+pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 impl Fault {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after: None }
+        Self { status, message: message.into(), retry_after: None, has_no_money: false, is_packed: false }
     }
 
     pub(crate) fn bad(message: impl Into<String>) -> Self {
@@ -26,12 +31,16 @@ impl Fault {
 
     pub(crate) fn into_response(self, shape: Shape, request_id: &str) -> Response<Body> {
         let body = match shape {
+            Shape::OpenAi if self.has_no_money => {
+                let code = "insufficient_quota";
+                json!({ "error": { "message": self.message, "type": code, "param": null, "code": code } })
+            }
             Shape::OpenAi => open_ai(self.status, &self.message),
-            Shape::Anthropic => json!({
-                "type": "error",
-                "error": { "type": anthropic_type(self.status), "message": self.message },
-                "request_id": request_id,
-            }),
+            Shape::Anthropic => {
+                let kind = if self.has_no_money { "billing_error" } else { anthropic_type(self.status) };
+                let error = json!({ "type": kind, "message": self.message });
+                json!({ "type": "error", "error": error, "request_id": request_id })
+            }
         };
         let mut response = Response::new(Body::of(body.to_string()));
         *response.status_mut() = self.status;
@@ -39,6 +48,9 @@ impl Fault {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.is_packed {
+            headers.insert(CONTENT_ENCODING, GZIP);
         }
         response
     }

@@ -61,9 +61,16 @@ pub(crate) struct State {
     /// How often stalled streams were told to go on.
     pub(crate) resumed: watch::Sender<u64>,
     requests: AtomicU64,
+    /// Tokens of all streams.
+    made: AtomicU64,
 }
 
 impl State {
+    /// A stream has made so many tokens more.
+    pub(crate) fn note_made(&self, tokens: u64) {
+        self.made.fetch_add(tokens, Ordering::Relaxed);
+    }
+
     /// The number of a request, from 1.
     pub(crate) fn number(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
@@ -93,6 +100,7 @@ impl MockLlm {
             records: Records::default(),
             resumed: watch::Sender::new(0),
             requests: AtomicU64::new(0),
+            made: AtomicU64::new(0),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
@@ -120,6 +128,11 @@ impl MockLlm {
     /// The requests that it got, the first first; the last 2,000.
     pub fn asked(&self) -> Vec<Asked> {
         self.state.records.asked().0
+    }
+
+    /// How many tokens all streams have made until now, those that are under way among them.
+    pub fn made(&self) -> u64 {
+        self.state.made.load(Ordering::Relaxed)
     }
 
     /// Lets streams go on that are stalled, and those that have begun and come to that later.

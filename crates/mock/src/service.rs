@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -13,7 +13,7 @@ use crate::ask::Ask;
 use crate::behaviour::Behaviour;
 use crate::body::Body;
 use crate::exchange::{Exchange, respond};
-use crate::fault::Fault;
+use crate::fault::{Fault, GZIP};
 use crate::records::Asked;
 use crate::routes::{Route, Shape};
 use crate::server::State;
@@ -73,16 +73,32 @@ async fn reply(incomer: Incomer, body: &[u8]) -> Result<Response<Body>, Fault> {
         std::future::pending::<()>().await;
     }
     if let Some(status) = ask.behaviour.error {
-        return Err(Fault {
-            retry_after: ask.behaviour.retry_after,
-            ..Fault::new(
-                StatusCode::from_u16(status).unwrap_or_default(),
-                "The mock fails, as was asked for.",
-            )
-        });
+        return Err(failure(&ask.behaviour, status, &head));
     }
+    let is_packed = ask.behaviour.is_packed;
     let exchange = Exchange { state, ask, shape, place, number };
-    Ok(of_model(&exchange, &route).await)
+    let mut response = of_model(&exchange, &route).await;
+    if is_packed {
+        response.headers_mut().insert(CONTENT_ENCODING, GZIP);
+    }
+    Ok(response)
+}
+
+/// The error that was asked for.
+fn failure(behaviour: &Behaviour, status: u16, head: &Parts) -> Fault {
+    let mut message = "The mock fails, as was asked for.".to_owned();
+    if behaviour.echoes {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let sent: Vec<_> =
+            head.headers.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect();
+        message = format!("{message} It was sent {}", sent.join(", "));
+    }
+    Fault {
+        retry_after: behaviour.retry_after,
+        has_no_money: behaviour.has_no_money,
+        is_packed: behaviour.is_packed,
+        ..Fault::new(StatusCode::from_u16(status).unwrap_or_default(), message)
+    }
 }
 
 /// How a model behaves this time.

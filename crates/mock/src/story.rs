@@ -37,6 +37,7 @@ impl Story {
     pub(crate) fn of(ask: &Ask, prompts: u64, written: CacheWrites) -> Self {
         let (length, ends) = match &ask.tool {
             Some(_) => (TOOL_TOKENS, Ends::WithATool),
+            None if ask.streams && ask.behaviour.is_endless => (u64::MAX, Ends::ByItself),
             None => ask.behaviour.length(ask.most),
         };
         let thoughts = ask.reasoning(length);

@@ -113,6 +113,43 @@ async fn errors_end_when_they_were_asked_for_some_times() {
 }
 
 #[tokio::test]
+async fn errors_tell_of_an_account_without_money_and_what_was_sent_if_they_are_asked_to() {
+    let (_mock, http) = mock();
+    let body = hello("mock+error-400+no-money+echo");
+    let refused = http.json("POST", "/v1/chat/completions", "Bearer confided", &body).await;
+    assert_eq!((refused.status, &refused.json["error"]["code"]), (400, &json!("insufficient_quota")));
+    assert!(refused.text.contains("authorization: Bearer confided"), "{}", refused.text);
+    assert_eq!(messages(&http, &body).await.json["error"]["type"], "billing_error");
+}
+
+#[tokio::test]
+async fn answers_and_errors_say_that_they_are_packed_if_they_are_asked_to() {
+    let (_mock, http) = mock();
+    for (model, status) in [("mock+packed", 200), ("mock+packed+error-400", 400), ("mock", 200)] {
+        let answer = chat(&http, &hello(model)).await;
+        let packed = if model == "mock" { "" } else { "gzip" };
+        assert_eq!((answer.status, answer.header("content-encoding")), (status, packed), "{model}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_an_end_goes_on_beyond_what_is_asked_for_until_its_client_leaves() {
+    let (mock, http) = mock();
+    let request = http.request("POST", "/v1/chat/completions").header("content-type", "application/json");
+    let body = streamed("mock+endless").to_string();
+    let mut stream = http.try_open(request, body.into()).await.unwrap();
+    for _ in 0..100 {
+        stream.event().await;
+    }
+    assert!(mock.made() > 50 && mock.billed().is_empty());
+    drop(stream);
+    let billed = async || mock.billed().pop();
+    let billed = eventually("the bill", billed).await;
+    assert!(!billed.complete && billed.usage.output == mock.made(), "{billed:?}");
+    chat(&http, &hello("mock+endless")).await.expect(200);
+}
+
+#[tokio::test]
 async fn only_the_credential_that_it_was_given_is_taken() {
     let settings = MockSettings { credential: Some("real".to_owned()), ..MockSettings::default() };
     let mock = MockLlm::start(settings).unwrap();

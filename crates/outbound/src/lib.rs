@@ -4,12 +4,17 @@
 //! connected to. An address that stands in a URL as such is looked up nowhere: whoever connects asks [`LookUp::may_take`] about it.
 //! This crate must never know what is sent, nor by which protocol.
 
+mod turns;
+
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use keystile_core::Reach;
-use tokio::sync::Semaphore;
+use keystile_core::{Reach, TenantId};
+
+use turns::Turns;
+
+pub use turns::Turn;
 
 /// Which addresses are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,21 +33,17 @@ pub struct NotReachable;
 /// Why a name was not looked up, or led nowhere.
 pub type LookUpError = Box<dyn Error + Send + Sync>;
 
-/// Look-ups under way at once, of one [`LookUp`]. Each takes a thread, of which the runtime has 512 for all that blocks, for as long
-/// as the name servers of a tenant's choice let it wait, whoever still wants to know: passwords must be checked meanwhile.
-const LOOK_UPS: usize = 64;
-
-/// Looks names up as the system does. Clones are the same, and share the bound on look-ups.
+/// Looks names up as the system does. Clones are the same, and share the bounds on look-ups.
 #[derive(Debug, Clone)]
 pub struct LookUp {
     reach: Arc<Reach>,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
 }
 
 impl LookUp {
     /// Gives addresses within `reach`.
     pub fn new(reach: Arc<Reach>) -> Self {
-        Self { reach, turns: Arc::new(Semaphore::new(LOOK_UPS)) }
+        Self { reach, turns: Arc::new(Turns::new()) }
     }
 
     /// Whether this address may be connected to.
@@ -59,7 +60,20 @@ impl LookUp {
     /// # Errors
     /// [`NotReachable`] when none of them may be connected to, or what the system says.
     pub async fn find(&self, name: &str, way: Way) -> Result<Vec<SocketAddr>, LookUpError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await?;
+        self.find_for(None, name, way).await
+    }
+
+    /// The same on behalf of a tenant, whose look-ups that take long leave others their turns.
+    ///
+    /// # Errors
+    /// As with [`Self::find`].
+    pub async fn find_for(
+        &self,
+        tenant_id: Option<TenantId>,
+        name: &str,
+        way: Way,
+    ) -> Result<Vec<SocketAddr>, LookUpError> {
+        let turn = self.turn(tenant_id).await?;
         let name = name.to_owned();
         let look_up = move || {
             let _turn = turn;
@@ -67,6 +81,14 @@ impl LookUp {
         };
         let found = tokio::task::spawn_blocking(look_up).await??;
         Ok(self.reachable(found, way)?)
+    }
+
+    /// Waits for a turn to look something up, as [`Self::find_for`] does.
+    ///
+    /// # Errors
+    /// None that can happen: there are turns for as long as this lives.
+    pub async fn turn(&self, tenant_id: Option<TenantId>) -> Result<Turn, LookUpError> {
+        Ok(self.turns.turn(tenant_id).await?)
     }
 
     fn reachable(&self, mut found: Vec<SocketAddr>, way: Way) -> Result<Vec<SocketAddr>, NotReachable> {
@@ -114,7 +136,6 @@ mod tests {
         let usual = LookUp::new(Arc::default());
         let refused = usual.find("localhost", Way::Encrypted).await.unwrap_err();
         assert!(is_not_reachable(&*refused), "{refused:?}");
-        assert_eq!(usual.turns.available_permits(), LOOK_UPS);
         let own = Reach::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         let found = LookUp::new(Arc::new(own)).find("localhost", Way::Plain).await.unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback()));

@@ -14,11 +14,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use keystile_bearer::Kept;
-use keystile_core::Secret;
 use keystile_core::llm::Upstream;
 use keystile_core::quota::Origin;
 use keystile_verify::{CachedKey, Terms};
-use memchr::memmem;
 use tokio::time::Instant;
 
 use crate::bill::{Bill, Tab};
@@ -29,25 +27,23 @@ use crate::denied::Denied;
 use crate::fault::Fault;
 use crate::gateway::{GatewayBody, Shared};
 use crate::headers::{self, X_OUTPUT_CLAMPED};
-use crate::intake::{self, Unread};
+use crate::intake::{self, Gathered, Unread};
 use crate::operation::Operation;
 use crate::pieces::Pieces;
-use crate::relay::{Form, Relay, Source, Terms as RelayTerms};
-use crate::sse::Frames;
+use crate::relay::{Relay, Terms as RelayTerms};
+use crate::source::{Events, Form, Long, Source};
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
+use crate::upstream_status::{costs_nothing, is_about_account, repeats, trouble};
 use crate::usage::Reading;
 
 /// Upstreams that one request is sent to at most: its client waits meanwhile.
 pub(crate) const MOST_ATTEMPTS: usize = 4;
-/// Longest answer that is read as a whole, in bytes. A longer one, such as of many images, is passed on as it comes, and charged with
-/// what was counted of the request.
+/// Longest answer that is read as a whole, in bytes. A longer one, such as of many images, is looked through for its usage while it is
+/// passed on.
 const LONGEST_WHOLE: usize = 32 * 1024 * 1024;
 /// Longest refusal of an upstream that is passed on, in bytes.
 const LONGEST_REFUSAL: usize = 256 * 1024;
-/// Shortest credential that is looked for in refusals, in bytes. What is shorter opens nothing, such as the `none` of a server of one's
-/// own.
-const SECRET_FROM: usize = 12;
 
 /// A request that is admitted.
 pub(crate) struct Exchange {
@@ -97,8 +93,10 @@ impl Exchange {
             match outcome {
                 Ok(answer) => match trouble(answer.response.status()) {
                     Some(trouble) if !is_last => {
-                        counts.trouble(trouble);
-                        answer.tab.not_done();
+                        self.note(&answer.way, answer.response.status(), trouble);
+                        if costs_nothing(answer.response.status()) {
+                            answer.tab.not_done();
+                        }
                     }
                     None | Some(_) => return self.pass_on(answer).await,
                 },
@@ -115,7 +113,7 @@ impl Exchange {
         let fault = match failed {
             Failure::Late => Fault::upstream_timeout(),
             Failure::Broken => Fault::upstream_broke_off(),
-            Failure::Unconnected | Failure::Forbidden => Fault::upstream_unreachable(),
+            Failure::Unconnected | Failure::Forbidden | Failure::Unprocessed => Fault::upstream_unreachable(),
         };
         Err(fault.into())
     }
@@ -132,7 +130,7 @@ impl Exchange {
         let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
         let request = self.request(way, output)?;
         tab.sent();
-        match shared.client.send(request, self.head_within()).await {
+        match shared.client.send(self.key.tenant_id(), request, self.head_within()).await {
             Ok((response, place)) => {
                 let (clamped, way) = (self.call.clamped(output), Arc::clone(way));
                 Ok(Ok(Answer { response, place, tab, clamped, way }))
@@ -186,20 +184,25 @@ impl Exchange {
         }
         match manner_of(&answer.response) {
             Manner::Events => {
-                let longest = self.operation.longest_event();
-                Ok(self.stream(answer, Form::Events(Frames::within(longest), longest)))
+                let events = Events::of(&self.operation);
+                Ok(self.stream(answer, Form::Events(events)))
             }
+            Manner::Long => Ok(self.stream(answer, Form::Long(Long::of(Bytes::new())))),
             Manner::Pieces => Ok(self.stream(answer, Form::Opaque)),
             Manner::Whole => self.whole(answer).await,
         }
     }
 
     fn stream(self, answer: Answer, form: Form) -> Response<GatewayBody> {
+        let answers = &self.shared.answers;
+        let memory = answers.keep(answers.part());
+        self.relay(answer, form, memory)
+    }
+
+    fn relay(self, answer: Answer, form: Form, memory: Kept) -> Response<GatewayBody> {
         let Answer { response, place, tab, clamped, way } = answer;
         let (parts, body) = response.into_parts();
         let counts = Arc::clone(&self.shared.counts);
-        let answers = &self.shared.answers;
-        let memory = answers.keep(answers.part());
         let source = Source { body, form, tab, memory, place, streaming: counts.streaming() };
         let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
         let terms = RelayTerms { protocol: way.provider.protocol, drain: self.drain, counts };
@@ -209,42 +212,53 @@ impl Exchange {
         answered((parts.status, &parts.headers, clamped), Either::Right(relay))
     }
 
-    /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end.
-    async fn whole(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
-        let Answer { response, place: _place, tab, clamped, .. } = answer;
-        let (parts, body) = response.into_parts();
-        let mut part = self.shared.answers.part();
+    /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end. If it has no room it is not thrown
+    /// away, as it is paid for: it is passed on as it comes then.
+    async fn whole(self, mut answer: Answer) -> Result<Response<GatewayBody>, Denied> {
+        let answers = Arc::clone(&self.shared.answers);
+        let mut part = answers.part();
         let within = self.ends.saturating_duration_since(Instant::now());
-        let counts = &self.shared.counts;
-        let bytes = match intake::gather_within(body, (LONGEST_WHOLE, within), &mut part).await {
-            Ok(bytes) => bytes,
+        let (body, bounds) = (answer.response.body_mut(), (LONGEST_WHOLE, within));
+        let gathered = intake::gather_if_it_fits(body, bounds, &mut part).await;
+        match gathered {
+            Ok(Gathered::Whole(bytes)) => {
+                let Answer { response, place: _place, tab, clamped, .. } = answer;
+                // The bill was settled meanwhile only if the server stops.
+                let _read = tab.read(|reading| reading.whole(&bytes));
+                drop(tab);
+                let fields = response.headers();
+                Ok(answered((response.status(), fields, clamped), Either::Left(Full::new(bytes))))
+            }
+            Ok(Gathered::Begun(bytes)) => {
+                let memory = answers.keep(part);
+                Ok(self.relay(answer, Form::Long(Long::of(bytes)), memory))
+            }
             Err(unread) => {
+                let counts = &self.shared.counts;
                 counts.trouble(if unread == Unread::TooSlow { Trouble::Late } else { Trouble::Broken });
                 let fault = match unread {
                     Unread::TooSlow => Fault::upstream_timeout(),
-                    Unread::NoRoom => Fault::busy(),
-                    Unread::BrokeOff | Unread::TooLarge(_) => Fault::upstream_broke_off(),
+                    Unread::BrokeOff | Unread::NoRoom | Unread::TooLarge(_) => Fault::upstream_broke_off(),
                 };
-                return Err(fault.into());
+                Err(fault.into())
             }
-        };
-        // The bill was settled meanwhile only if the server stops.
-        let _read = tab.read(|reading| reading.whole(&bytes));
-        drop(tab);
-        Ok(answered((parts.status, &parts.headers, clamped), Either::Left(Full::new(bytes))))
+        }
     }
 
-    /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. It costs nothing.
+    /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. As a rule it costs
+    /// nothing.
     async fn pass_refusal_on(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
         let Answer { response, place: _place, tab, way, .. } = answer;
-        tab.not_done();
-        drop(tab);
         let (parts, body) = response.into_parts();
-        let counts = &self.shared.counts;
-        if let Some(trouble) = trouble(parts.status) {
-            counts.trouble(trouble);
+        if costs_nothing(parts.status) {
+            tab.not_done();
         }
-        if is_about_us(parts.status) {
+        drop(tab);
+        let trouble = trouble(parts.status);
+        if let Some(trouble) = trouble {
+            self.note(&way, parts.status, trouble);
+        }
+        if trouble == Some(Trouble::Refused) {
             return Err(Fault::upstream_refused().into());
         }
         if headers::is_packed(&parts.headers) {
@@ -253,10 +267,21 @@ impl Exchange {
         let mut part = self.shared.answers.part();
         let read = intake::gather_within(body, (LONGEST_REFUSAL, self.head_within()), &mut part).await;
         let body = read.map_err(|_| Fault::upstream_broke_off())?;
-        if repeats(&body, &way.credential) {
+        if is_about_account(&body) || repeats(&body, &way.credential) {
+            self.note(&way, parts.status, Trouble::Refused);
             return Err(Fault::upstream_refused().into());
         }
         Ok(answered((parts.status, &parts.headers, None), Either::Left(Full::new(body))))
+    }
+
+    /// Counts what an upstream did wrong. That it refuses its credential or its account is told in the log: only those who run this
+    /// server can mend it.
+    fn note(&self, way: &Upstream, status: StatusCode, trouble: Trouble) {
+        self.shared.counts.trouble(trouble);
+        if trouble == Trouble::Refused && self.shared.refusals_logged.allows() {
+            let (tenant, provider, status) = (way.provider.tenant_id, way.provider.id, status.as_u16());
+            tracing::warn!(%tenant, %provider, status, "a provider refuses its credential or account");
+        }
     }
 }
 
@@ -264,13 +289,15 @@ impl Exchange {
 enum Manner {
     /// As events, which are read.
     Events,
+    /// As it comes, though usage stands in it.
+    Long,
     /// As it comes.
     Pieces,
     /// When all of it is there.
     Whole,
 }
 
-/// Usage stands in JSON and in events, and texts are counted. Anything else, and what is longer than is read, is passed on as it comes.
+/// Usage stands in JSON and in events, and texts are counted. Anything else is passed on as it comes.
 fn manner_of(response: &Response<Incoming>) -> Manner {
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is = |media_type: &[u8]| {
@@ -279,31 +306,11 @@ fn manner_of(response: &Response<Incoming>) -> Manner {
     let is_long = response.body().size_hint().lower() > LONGEST_WHOLE as u64;
     if is(b"text/event-stream") {
         Manner::Events
-    } else if (is(b"application/json") || is(b"text/")) && !is_long {
-        Manner::Whole
+    } else if is(b"application/json") || is(b"text/") {
+        if is_long { Manner::Long } else { Manner::Whole }
     } else {
         Manner::Pieces
     }
-}
-
-/// Why another upstream may do better, if it may.
-fn trouble(status: StatusCode) -> Option<Trouble> {
-    match status.as_u16() {
-        429 => Some(Trouble::Limited),
-        500.. => Some(Trouble::Failing),
-        _ => None,
-    }
-}
-
-/// Whether a refusal is not about the request but about whoever sent it: a credential, or a URL that has moved.
-fn is_about_us(status: StatusCode) -> bool {
-    status == StatusCode::UNAUTHORIZED || !(status.is_client_error() || status.is_server_error())
-}
-
-/// Whether an error shows what was sent with the request, as pages for developers do. No client may see that.
-fn repeats(body: &[u8], credential: &Secret) -> bool {
-    let credential = credential.expose().as_bytes();
-    credential.len() >= SECRET_FROM && memmem::find(body, credential).is_some()
 }
 
 fn answered(
@@ -317,34 +324,4 @@ fn answered(
         response.headers_mut().insert(X_OUTPUT_CLAMPED, HeaderValue::from(clamped));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_upstream_is_tried_for_what_it_may_do_better() {
-        let of = |status| trouble(StatusCode::from_u16(status).unwrap());
-        assert_eq!(
-            [429, 500, 503, 529].map(of),
-            [Some(Trouble::Limited), Some(Trouble::Failing), Some(Trouble::Failing), Some(Trouble::Failing)]
-        );
-        assert_eq!([200, 400, 401, 404, 409].map(of), [None; 5]);
-    }
-
-    #[test]
-    fn an_error_that_repeats_the_credential_is_noticed() {
-        let credential = Secret::new("sk-provider-1");
-        assert!(repeats(br#"{"headers":{"authorization":"Bearer sk-provider-1"}}"#, &credential));
-        assert!(!repeats(br#"{"error":{"message":"sk-provi*****"}}"#, &credential));
-        assert!(!repeats(b"none of these", &Secret::new("none")));
-    }
-
-    #[test]
-    fn a_refusal_of_the_gateway_is_not_passed_on_as_one_of_the_client() {
-        let is_ours = |status| is_about_us(StatusCode::from_u16(status).unwrap());
-        assert_eq!([401, 301, 304].map(is_ours), [true; 3]);
-        assert_eq!([400, 403, 404, 422, 429, 500, 529].map(is_ours), [false; 7]);
-    }
 }

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::gateway_error::GatewayError;
+use crate::on_behalf::{carried, tenant};
 
 /// Why there is no connection.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -97,7 +98,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, destination: Uri) -> Connecting {
-        let (connecting, within) = (self.connect(destination), self.within);
+        let (connecting, within) = (carried(self.connect(destination)), self.within);
         Box::pin(async move { tokio::time::timeout(within, connecting).await.map_err(|_| TooSlow)? })
     }
 }
@@ -119,8 +120,8 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (look_up, way) = (self.look_up.clone(), self.way);
-        Box::pin(async move { Ok(look_up.find(name.as_str(), way).await?.into_iter()) })
+        let (look_up, way, tenant_id) = (self.look_up.clone(), self.way, tenant());
+        Box::pin(async move { Ok(look_up.find_for(tenant_id, name.as_str(), way).await?.into_iter()) })
     }
 }
 

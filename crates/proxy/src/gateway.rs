@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use keystile_bearer::{ClientIp, RequestId, Room};
 use keystile_core::Code;
 use keystile_core::llm::Protocol;
-use keystile_measure::Exposition;
+use keystile_measure::{Exposition, Sparing};
 use keystile_outbound::LookUp;
 use keystile_verify::{CachedKey, Verifier};
 
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) patience: Patience,
     /// Memory for answers that are read as a whole, and for long events of others.
     pub(crate) answers: Arc<Room>,
+    /// How often the log tells that a provider refuses its credential or account: anybody with a key could fill it.
+    pub(crate) refusals_logged: Sparing,
 }
 
 /// What the log and the metrics are told of a request.
@@ -94,6 +96,7 @@ impl Gateway {
             counts: Arc::default(),
             patience: *patience,
             answers: Arc::new(Room::new(bounds.memory)),
+            refusals_logged: Sparing::default(),
         };
         Ok(Self { shared: Arc::new(shared), bounds: *bounds, bodies: Arc::new(Room::new(bounds.memory)) })
     }

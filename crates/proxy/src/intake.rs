@@ -82,6 +82,45 @@ where
     tokio::time::timeout(within, gather(body, longest, part)).await.unwrap_or(Err(Unread::TooSlow))
 }
 
+/// An answer, or as much of it as there is memory for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gathered {
+    Whole(Bytes),
+    /// More of it comes.
+    Begun(Bytes),
+}
+
+/// Reads an answer as a whole if that is possible within `longest` bytes and the memory that there is. What has no room is given back as
+/// far as it was read: it has been paid for.
+///
+/// # Errors
+/// [`Unread::TooSlow`] when it is not there within that time, and [`Unread::BrokeOff`].
+pub(crate) async fn gather_if_it_fits<B>(
+    body: &mut B,
+    (longest, within): (usize, Duration),
+    part: &mut Part<'_>,
+) -> Result<Gathered, Unread>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let gathering = async {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(piece) = frame.map_err(|_| Unread::BrokeOff)?.into_data() else { continue };
+            let fits = whole.len() + piece.len() <= longest && part.grow(piece.len()).is_ok();
+            if fits && whole.is_empty() && body.is_end_stream() {
+                return Ok(Gathered::Whole(piece));
+            }
+            whole.extend_from_slice(&piece);
+            if !fits {
+                return Ok(Gathered::Begun(whole.freeze()));
+            }
+        }
+        Ok(Gathered::Whole(whole.freeze()))
+    };
+    tokio::time::timeout(within, gathering).await.unwrap_or(Err(Unread::TooSlow))
+}
+
 /// Whether the client says so itself.
 fn is_longer(headers: &HeaderMap, longest: usize) -> bool {
     let announced =
@@ -170,6 +209,27 @@ mod tests {
         assert_eq!(read_pieces(false, 3, &room).await, Err(Unread::TooSlow));
         assert_eq!(read_pieces(true, 3, &Room::new(2)).await, Err(Unread::NoRoom));
         assert_eq!(room.held_of_most(), (0, 3));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_fit_is_given_back_as_far_as_it_was_read() {
+        for (longest, memory) in [(2, 9), (9, 2), (1, 1)] {
+            let (room, mut body) = (Room::new(memory), Pieces { left: vec!["c", "", "ab"], ends: true });
+            let bounds = (longest, Duration::from_secs(1));
+            let mut part = room.part();
+            let begun = match gather_if_it_fits(&mut body, bounds, &mut part).await.unwrap() {
+                Gathered::Begun(begun) => begun,
+                Gathered::Whole(whole) => panic!("{whole:?} has room"),
+            };
+            let rest = body.collect().await.unwrap().to_bytes();
+            assert_eq!([begun, rest].concat(), b"abc");
+        }
+        let (room, mut body) = (Room::new(3), Pieces { left: vec!["c", "", "ab"], ends: true });
+        let whole = gather_if_it_fits(&mut body, (3, Duration::from_secs(1)), &mut room.part()).await;
+        assert_eq!(whole, Ok(Gathered::Whole("abc".into())));
+        let mut silent = Pieces { left: vec!["ab"], ends: false };
+        let late = gather_if_it_fits(&mut silent, (3, Duration::from_millis(1)), &mut room.part()).await;
+        assert_eq!(late, Err(Unread::TooSlow));
     }
 
     #[test]

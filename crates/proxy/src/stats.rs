@@ -66,15 +66,27 @@ pub(crate) enum Trouble {
     Broken,
     /// No answer, or nothing more of it, in time.
     Late,
+    /// It says that it has not looked at the request, on two connections.
+    Unprocessed,
     /// 429.
     Limited,
     /// 5xx.
     Failing,
+    /// It does not take the credential or the account of the gateway.
+    Refused,
 }
 
 impl Trouble {
-    const ALL: [Self; 6] =
-        [Self::Unconnected, Self::Forbidden, Self::Broken, Self::Late, Self::Limited, Self::Failing];
+    const ALL: [Self; 8] = [
+        Self::Unconnected,
+        Self::Forbidden,
+        Self::Broken,
+        Self::Late,
+        Self::Unprocessed,
+        Self::Limited,
+        Self::Failing,
+        Self::Refused,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -82,8 +94,10 @@ impl Trouble {
             Self::Forbidden => "forbidden",
             Self::Broken => "broken",
             Self::Late => "late",
+            Self::Unprocessed => "unprocessed",
             Self::Limited => "limited",
             Self::Failing => "failing",
+            Self::Refused => "refused",
         }
     }
 }
@@ -95,6 +109,7 @@ impl From<Failure> for Trouble {
             Failure::Forbidden => Self::Forbidden,
             Failure::Broken => Self::Broken,
             Failure::Late => Self::Late,
+            Failure::Unprocessed => Self::Unprocessed,
         }
     }
 }

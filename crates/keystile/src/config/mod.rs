@@ -100,7 +100,7 @@ settings! {
     gateway_body_mib: usize, "KEYSTILE_GATEWAY_BODY_MIB", "N";
     /// Longest body of a request to the LLM gateway that uploads audio or images, in MiB [default: 25].
     gateway_media_mib: usize, "KEYSTILE_GATEWAY_MEDIA_MIB", "N";
-    /// Memory for the bodies of requests in the LLM gateway that are on their way, in MiB, and as much for answers that are read as a whole and for events above a mebibyte; one for which it has no room is answered 503 [default: 256].
+    /// Memory for the bodies of requests in the LLM gateway that are on their way, in MiB, and as much for answers that are read as a whole and for events above a mebibyte; a request for which it has no room is answered 503, and such an answer is passed on as it comes [default: 256].
     gateway_body_memory_mib: usize, "KEYSTILE_GATEWAY_BODY_MEMORY_MIB", "N";
     /// Seconds that a connection to an upstream of the LLM gateway may take [default: 5].
     gateway_connect_seconds: u64, "KEYSTILE_GATEWAY_CONNECT_SECONDS", "N";

@@ -174,10 +174,10 @@ impl Fault {
         Self::new(StatusCode::GATEWAY_TIMEOUT, Kind::Server, "upstream_timeout", message)
     }
 
-    /// An upstream refused the gateway itself, such as its credential. That is not the client's to mend, and must not look as if its own
-    /// key were bad.
+    /// An upstream refused the gateway itself: its credential, its account, or its address. That is not the client's to mend, and must
+    /// not look as if its own key were bad, or its own budget spent.
     pub fn upstream_refused() -> Self {
-        let message = "the provider of this model refuses this gateway; ask whoever runs it";
+        let message = "the provider of this model refuses the credential or the account of this gateway, not your key; ask whoever runs the gateway";
         Self::new(StatusCode::BAD_GATEWAY, Kind::Server, "upstream_refused", message).retry(Retry::Never)
     }
 

@@ -2,8 +2,19 @@
 
 use serde_json::Value;
 
-use super::counted::{bytes_of, text_of};
+use super::counted::{Said, bytes_of, text_of};
 use crate::operation::Operation;
+
+/// Where in an answer, or an event, it may stand what the model wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a member that has all of it, of an answer or of a chunk.
+    Whole,
+    /// In one that has what is new.
+    Delta,
+    /// In one that begins a block.
+    Block,
+}
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,17 +74,23 @@ impl Answer {
 
     /// Whether an event is the last of its stream, or the one with the whole usage.
     pub(super) fn is_last(self, event: &Value) -> bool {
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-        match self {
-            Self::Choices | Self::Vectors | Self::Opaque => false,
+        let kind = text_of(event, "type");
+        let tells_all = self == Self::Message && kind == Some("message_delta") && self.usage(event).is_some();
+        tells_all || self.ends_with(kind)
+    }
+
+    /// Whether an event of this type is the last of its stream, whatever else it says.
+    pub(super) fn ends_with(self, kind: Option<&str>) -> bool {
+        let last: &[&str] = match self {
+            Self::Choices | Self::Vectors | Self::Opaque => &[],
             Self::Response => {
-                ["response.completed", "response.incomplete", "response.failed", "response.cancelled"]
-                    .contains(&kind)
+                &["response.completed", "response.incomplete", "response.failed", "response.cancelled"]
             }
-            Self::Message => kind == "message_stop" || kind == "message_delta" && self.usage(event).is_some(),
-            Self::Images => ["image_generation.completed", "image_edit.completed"].contains(&kind),
-            Self::Transcript => kind == "transcript.text.done",
-        }
+            Self::Message => &["message_stop"],
+            Self::Images => &["image_generation.completed", "image_edit.completed"],
+            Self::Transcript => &["transcript.text.done"],
+        };
+        kind.is_some_and(|kind| last.contains(&kind))
     }
 
     /// Whether an event is the chunk that only tells usage.
@@ -84,34 +101,57 @@ impl Answer {
 
     /// How many images it has.
     pub(super) fn images(self, body: &Value) -> u64 {
-        if self != Self::Images {
-            return 0;
-        }
         let listed = body.get("data").and_then(Value::as_array).map_or(0, Vec::len);
-        u64::try_from(listed).unwrap_or(u64::MAX).saturating_add(u64::from(self.is_last(body)))
+        self.images_of(listed, self.is_last(body))
+    }
+
+    /// The same of an event that lists so many, and may be the last.
+    pub(super) fn images_of(self, listed: usize, is_last: bool) -> u64 {
+        match self {
+            Self::Images => u64::try_from(listed).unwrap_or(u64::MAX).saturating_add(u64::from(is_last)),
+            Self::Choices
+            | Self::Response
+            | Self::Message
+            | Self::Vectors
+            | Self::Transcript
+            | Self::Opaque => 0,
+        }
+    }
+
+    /// What stands in a member of an event, if it may be text.
+    pub(super) fn place(self, member: &str) -> Option<Place> {
+        match (self, member) {
+            (Self::Choices, "choices")
+            | (Self::Response, "output")
+            | (Self::Message, "content")
+            | (Self::Transcript, "text") => Some(Place::Whole),
+            (Self::Response | Self::Message | Self::Transcript, "delta") => Some(Place::Delta),
+            (Self::Message, "content_block") => Some(Place::Block),
+            _ => None,
+        }
     }
 
     /// Bytes of all that the model wrote.
     pub(super) fn text_bytes(self, body: &Value) -> u64 {
-        match self {
-            Self::Choices => body.get("choices").map_or(0, bytes_of),
-            Self::Response => match (text_of(body, "type"), body.get("delta")) {
-                (Some(kind), Some(delta)) if kind.ends_with(".delta") => bytes_of(delta),
-                (Some(_), _) => 0,
-                (None, _) => body.get("output").map_or(0, bytes_of),
-            },
-            Self::Message => match text_of(body, "type") {
-                Some("content_block_delta") => body.get("delta").map_or(0, bytes_of),
-                Some("content_block_start") => body.get("content_block").map_or(0, bytes_of),
-                Some("message") | None => body.get("content").map_or(0, bytes_of),
-                Some(_) => 0,
-            },
-            Self::Transcript => match (text_of(body, "type"), body.get("delta")) {
-                (Some(_), Some(delta)) => bytes_of(delta),
-                (Some(_), None) => 0,
-                (None, _) => body.get("text").map_or(0, bytes_of),
-            },
-            Self::Vectors | Self::Images | Self::Opaque => 0,
+        let mut said = Said::default();
+        for (name, value) in body.as_object().into_iter().flatten() {
+            if let Some(place) = self.place(name) {
+                said.set(place, bytes_of(value));
+            }
+        }
+        self.text_of(text_of(body, "type"), said)
+    }
+
+    /// The same, where an event of this type has so much in its places. An answer that came as a whole has no type, or one of its own.
+    pub(super) fn text_of(self, kind: Option<&str>, said: Said) -> u64 {
+        match (self, kind) {
+            (Self::Choices, _)
+            | (Self::Response | Self::Message | Self::Transcript, None)
+            | (Self::Message, Some("message")) => said.whole,
+            (Self::Message, Some("content_block_delta")) | (Self::Transcript, Some(_)) => said.delta,
+            (Self::Response, Some(kind)) if kind.ends_with(".delta") => said.delta,
+            (Self::Message, Some("content_block_start")) => said.block,
+            (Self::Response | Self::Message, Some(_)) | (Self::Vectors | Self::Images | Self::Opaque, _) => 0,
         }
     }
 }

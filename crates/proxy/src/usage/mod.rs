@@ -5,6 +5,9 @@
 
 mod answer;
 mod counted;
+mod eye;
+mod passed;
+mod sieve;
 mod told;
 
 use keystile_core::llm::{Consumption, Upstream};
@@ -15,10 +18,12 @@ use serde_json::{Value, json};
 use crate::bounds::{Load, UNCAPPED};
 use crate::call::Call;
 use crate::operation::Operation;
-use crate::sse::data_of;
 
 use answer::Answer;
 use told::Told;
+
+pub(crate) use eye::{Eye, Glance};
+pub use sieve::Sieve;
 
 /// What to do with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,21 +145,37 @@ impl Reading {
         }
     }
 
+    /// Reads what was found in an answer that came as a whole, and of which no more was kept. Without a usage nothing is known of it.
+    pub(crate) fn found(&mut self, found: &Value) {
+        self.is_complete |= self.answer.usage(found).is_some();
+        self.read(found);
+    }
+
     /// Reads an event of a stream, with the empty line that ends it.
     pub fn frame(&mut self, frame: &[u8]) -> Passing {
-        let Some(body) = data_of(frame) else { return Passing::Pass };
-        if body.trim_ascii() == b"[DONE]" {
-            self.is_complete = true;
-            return Passing::Pass;
+        self.note(&Eye::for_answer(self.answer).look(frame))
+    }
+
+    /// Notes what an event says at which somebody has looked already.
+    pub(crate) fn note(&mut self, glance: &Glance) -> Passing {
+        match glance {
+            Glance::Nothing => {}
+            Glance::End => self.is_complete = true,
+            Glance::Bytes(length) => self.count(*length),
+            Glance::Passed(passed) => {
+                self.is_complete |= passed.is_last;
+                self.images = self.images.saturating_add(passed.images);
+                self.counted = self.counted.saturating_add(passed.text);
+            }
+            Glance::Whole(body) => return self.note_whole(body),
         }
-        let Ok(body) = serde_json::from_slice::<Value>(&body) else {
-            self.count(body.len());
-            return Passing::Pass;
-        };
-        let is_last = self.answer.is_last(&body);
-        self.is_complete |= is_last;
-        self.read(&body);
-        if self.answer.is_usage_alone(&body) {
+        Passing::Pass
+    }
+
+    fn note_whole(&mut self, body: &Value) -> Passing {
+        self.is_complete |= self.answer.is_last(body);
+        self.read(body);
+        if self.answer.is_usage_alone(body) {
             self.is_complete = true;
             if !self.asks_usage {
                 return Passing::Drop;

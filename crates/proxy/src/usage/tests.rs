@@ -236,6 +236,21 @@ fn images_are_counted_by_their_price_or_by_their_tokens() {
 }
 
 #[test]
+fn an_answer_that_is_not_kept_is_charged_by_the_usage_that_was_found_in_it() {
+    let of = |found: &str| {
+        let mut own = reading(Operation::ChatCompletions, CHAT).within(40);
+        own.found(&serde_json::from_str(found).unwrap());
+        own.used()
+    };
+    let usage = r#"{"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#;
+    assert_eq!(of(usage), (tokens(9, 0, 0, 2), Basis::Upstream));
+    for none in ["{}", r#"{"usage":null}"#] {
+        let (used, basis) = of(none);
+        assert_eq!((used.output, basis), (40, Basis::Hold), "{none}");
+    }
+}
+
+#[test]
 fn speech_is_counted_in_characters_and_in_seconds() {
     let mut own = upstream();
     let one = Some(PicoUsd::from_picos(1));

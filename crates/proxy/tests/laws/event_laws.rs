@@ -1,7 +1,7 @@
-//! What is true of any bytes as a stream of events. The fuzz target searches for bytes that break it; the test beside it replays the seeds.
+//! What is true of any bytes as a stream of events, and as an answer that is looked through while it passes. The fuzz target searches for bytes that break it; the test beside it replays the seeds.
 
 use bytes::Bytes;
-use keystile_proxy::Frames;
+use keystile_proxy::{Frames, Sieve};
 
 /// The shortest bound at which pieces are of use; small, so that a search finds events that are longer.
 const LONGEST: usize = 64;
@@ -18,8 +18,19 @@ pub(crate) fn events(bytes: &[u8], length: usize, longest: usize) -> Vec<Bytes> 
     events
 }
 
+/// Whether something is found in bytes that come in pieces of `length`, as in an answer that is no stream; and what that is.
+fn found(bytes: &[u8], length: usize) -> String {
+    let mut sieve = Sieve::default();
+    bytes.chunks(length).for_each(|piece| sieve.pass(piece));
+    format!("{:?}", sieve.found())
+}
+
 /// Panics when a law is broken for `bytes`.
 pub(crate) fn hold(bytes: &[u8]) {
+    let in_one = found(bytes, bytes.len().max(1));
+    for length in [1, 2, 3, 5] {
+        assert_eq!(found(bytes, length), in_one, "in pieces of {length}");
+    }
     for longest in [1, 7, LONGEST, bytes.len() + 1] {
         let whole = events(bytes, bytes.len().max(1), longest);
         assert_eq!(whole.concat(), bytes, "nothing is lost");

@@ -2,11 +2,14 @@
 
 use std::net::TcpListener;
 
-use keystile_testkit::virtual_key::{chat, message};
+use keystile_testkit::http::NOTHING;
+use keystile_testkit::server::Plan;
+use keystile_testkit::virtual_key::{VirtualKey, chat, message};
 use serde_json::json;
 
-use super::world::{CREDENTIAL, Llm, charged, cost, tenfold};
-use crate::world::text;
+use super::world::{CREDENTIAL, Llm, assert_anthropic, assert_error, charged, cost, tenfold};
+use crate::exposition::Page;
+use crate::world::{KEYSTILE, World, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_upstream_is_passed_over_before_the_first_byte() {
@@ -143,6 +146,113 @@ async fn a_new_price_holds_from_the_next_request_on_and_the_ledger_tells_its_ver
     assert_eq!((charged(&before), charged(&ledger[0])), (cost(&billed.usage), 10 * cost(&billed.usage)));
     let version = |row: &serde_json::Value| row["price_version"].as_u64().unwrap();
     assert_eq!(version(&ledger[0]), version(&before) + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_stands_for_a_private_address_is_not_connected_to() {
+    // The usual list of a server for trying things out has loopback; this one has another network alone.
+    let flags = [
+        ("--gateway-upstreams-private", "10.99.0.0/16"),
+        ("--operations-listen", "127.0.0.1:0"),
+        ("--log", "info"),
+    ];
+    let plan = flags.iter().fold(Plan::dev(KEYSTILE), |plan, (name, value)| plan.flag(name, value));
+    let world = World::of(plan.start()).await;
+    let (listener, tenant) = (TcpListener::bind("127.0.0.1:0").unwrap(), world.tenant());
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let provider = |base_url: String| {
+        let mut body = json!({ "name": "Private", "protocol": "openai", "credential": CREDENTIAL });
+        body["base_url"] = base_url.into();
+        body
+    };
+    // What stands in the URL is judged at once, a name when it is connected to.
+    let literal = provider(format!("https://127.0.0.1:{port}/v1"));
+    world.ask("POST", &format!("{tenant}/providers"), &literal).await.expect(400);
+    let named = provider(format!("https://localhost:{port}/v1"));
+    let named = world.ask("POST", &format!("{tenant}/providers"), &named).await.expect(201);
+    let model = json!({ "provider_id": text(&named, "id"), "name": "mock", "upstream_name": "mock" });
+    world.ask("POST", &format!("{tenant}/models"), &model).await.expect(201);
+    let body = json!({ "name": "llm", "kind": "virtual_llm", "allowed_models": ["mock"] });
+    let made = world.create(&body).await;
+    let key = VirtualKey::new(&world.http, text(&made, "id"), text(&made, "secret"));
+    for streams in [false, true] {
+        let refused = key.chat("mock", &json!({ "stream": streams })).await;
+        assert_error(&refused, 502, "server_error", "upstream_unreachable");
+        assert!(
+            !refused.text.contains("127.0.0.1") && !refused.text.contains("localhost"),
+            "{}",
+            refused.text
+        );
+    }
+    assert!(listener.accept().is_err(), "somebody connected");
+    let page = world.server.operations().json("GET", "/metrics", "", &NOTHING).await;
+    let forbidden = "keystile_gateway_upstream_failures_total{reason=\"forbidden\"}";
+    assert_eq!(Page::parse(&page.text).value(forbidden), 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_upstreams_name_of_a_request_is_told_beside_ours() {
+    let llm = Llm::start().await;
+    for (name, upstream) in [("mock", "mock"), ("mock-400", "mock+error-400")] {
+        llm.model(name, upstream).await;
+        llm.anthropic_model(&format!("{name}-claude"), upstream).await;
+    }
+    let key = llm.key(&json!({})).await;
+    let mut number = 0;
+    for (name, status) in [("mock", 200), ("mock-400", 400)] {
+        for streams in [false, true] {
+            let more = json!({ "stream": streams, "max_tokens": 4 });
+            let of_open_ai = key.chat(name, &more).await;
+            let body = message(&format!("{name}-claude"), &more);
+            let of_anthropic = key.anthropic("/v1/messages", &body).await;
+            assert_eq!(of_anthropic.header("request-id"), of_anthropic.header("x-request-id"));
+            for answer in [of_open_ai, of_anthropic] {
+                number += 1;
+                assert_eq!(answer.status, status, "{}", answer.text);
+                let theirs = format!("req_mock{number:08}");
+                assert_eq!(answer.header("x-upstream-request-id"), theirs, "{:?}", answer.headers);
+                let ours = answer.header("x-request-id");
+                assert!(!ours.is_empty() && ours != theirs, "{:?}", answer.headers);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_longer_window_of_anthropics_is_bounded_by_that_of_the_model() {
+    let llm = Llm::start().await;
+    llm.anthropic_model("mock-short", "mock").await;
+    let long = json!({ "context_window": 1_000_000 });
+    llm.model_of(&llm.anthropic, "mock-long", "mock", &long).await;
+    let ask = async |key: &VirtualKey, path: &str, model: &str| {
+        let request = llm.world.http.request("POST", path).header("x-api-key", key.secret());
+        let request = request.header("anthropic-version", "2023-06-01");
+        let request = request.header("anthropic-beta", "other-2025-01-01,context-1m-2025-08-07");
+        let request = request.header("content-type", "application/json");
+        llm.world.http.send(request, message(model, &json!({})).to_string()).await
+    };
+    let free = llm.key(&json!({})).await;
+    for limits in [json!({ "max_budget_usd": 1.0 }), json!({ "tpm_limit": 10_000 })] {
+        let key = llm.key(&limits).await;
+        llm.mock.reset();
+        let refused = ask(&key, "/v1/messages", "mock-short").await;
+        assert_anthropic(&refused, 400, "invalid_request_error");
+        assert!(refused.text.contains("anthropic-beta"), "{}", refused.text);
+        assert!(llm.mock.asked().is_empty(), "{limits}");
+        // Counting is free, and so is any window for whoever has no limit; a model that has such a window has its price, too.
+        for (key, path, model) in [
+            (&key, "/v1/messages/count_tokens", "mock-short"),
+            (&free, "/v1/messages", "mock-short"),
+            (&key, "/v1/messages", "mock-long"),
+        ] {
+            let answer = ask(key, path, model).await;
+            assert_eq!(answer.status, 200, "{path} {model}: {}", answer.text);
+        }
+        let betas = llm.mock.asked();
+        assert_eq!(betas.len(), 3);
+        assert!(betas.iter().all(|asked| asked.header("anthropic-beta").contains("context-1m-2025-08-07")));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

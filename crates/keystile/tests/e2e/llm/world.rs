@@ -2,11 +2,12 @@
 
 use keystile_mock::{Billed, MockLlm, MockSettings, Usage};
 use keystile_testkit::http::Answer;
+use keystile_testkit::server::Plan;
 use keystile_testkit::virtual_key::VirtualKey;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
-use crate::world::{World, text};
+use crate::world::{KEYSTILE, World, text};
 
 /// The credential that the mock takes; no client has it.
 pub(crate) const CREDENTIAL: &str = "sk-of-the-upstream-and-of-nobody-else";
@@ -77,6 +78,12 @@ impl Llm {
     /// On the engine that is chosen, or on SQLite.
     pub(crate) async fn start() -> Self {
         Self::of(World::start().await).await
+    }
+
+    /// The same with further flags of the server.
+    pub(crate) async fn with(flags: &[(&str, &str)]) -> Self {
+        let plan = flags.iter().fold(Plan::dev(KEYSTILE), |plan, (name, value)| plan.flag(name, value));
+        Self::of(World::of(plan.start()).await).await
     }
 
     pub(crate) async fn of(world: World) -> Self {
@@ -228,6 +235,18 @@ pub(crate) fn assert_error(answer: &Answer, status: u16, kind: &str, code: &str)
     assert_eq!(told, (status, Some(kind), Some(code)), "{}", answer.text);
     assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{}", answer.text);
     assert!(!answer.header("x-request-id").is_empty(), "{:?}", answer.headers);
+}
+
+/// Checks an error in Anthropic's shape.
+#[track_caller]
+pub(crate) fn assert_anthropic(answer: &Answer, status: u16, kind: &str) {
+    let (own, error) = (answer.json["type"].as_str(), &answer.json["error"]);
+    let told = (answer.status, own, error["type"].as_str());
+    assert_eq!(told, (status, Some("error"), Some(kind)), "{}", answer.text);
+    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{}", answer.text);
+    // Where the SDKs of Anthropic look for it.
+    assert_eq!(answer.json["request_id"], answer.header("request-id"), "{:?}", answer.headers);
+    assert!(!answer.header("request-id").is_empty(), "{:?}", answer.headers);
 }
 
 /// Checks that a budget is exhausted, and that clients are told not to try again.
