@@ -1,6 +1,8 @@
 //! Budgets and tokens: what is held for an estimate, what is charged, and that no more than a budget is spent.
 
 use keystile_testkit::http::{Answer, NOTHING};
+use keystile_testkit::postgres::{Durability, Postgres};
+use keystile_testkit::wait::until;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -204,6 +206,32 @@ async fn a_restart_loses_nothing_and_leaves_callers_their_holds() {
     assert_eq!(world.estimate(&key, &json!({ "cost_usd": 0.9 })).await["code"], "allowed");
     let lost = world.read(&format!("{}/ledger?kind=lost", world.tenant())).await;
     assert_eq!(lost["data"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_without_a_database_tells_which_charges_are_in_no_ledger() {
+    let mut postgres = Postgres::start(Durability::Off).unwrap();
+    let world = World::at(postgres.url()).await;
+    let (free, budgeted) = (
+        world.create(&json!({ "name": "free" })).await,
+        world.create(&json!({ "name": "llm", "max_budget_usd": 1.0 })).await,
+    );
+    let mut holds = Vec::new();
+    for key in [&free, &budgeted] {
+        let held = world.estimate(key, &json!({ "tokens": 10, "cost_usd": 0.6 })).await;
+        holds.push(text(&held, "hold_id").to_owned());
+    }
+    postgres.kill();
+    for (hold, cost) in holds.iter().zip([0.25, 0.5]) {
+        world.settle(hold, &json!({ "tokens": 4, "cost_usd": cost })).await.expect(200);
+    }
+    world.server.process().terminate();
+    let told = |what: &str| {
+        let what = what.to_owned();
+        until(&what, || world.server.process().stderr().contains(&what).then_some(()));
+    };
+    told("charges=2 keys=2 tokens=8 cost=$0.750000000 counted=$0.500000000 missing=$0.250000000");
+    told(&format!("key_id={} charges=1 tokens=4 cost=$0.250000000 counted=$0.000000000", text(&free, "id")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

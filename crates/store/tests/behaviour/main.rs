@@ -241,6 +241,7 @@ on_both_engines! {
         a_server_that_was_killed_leaves_charges_holds_and_what_is_lost,
         what_is_lost_is_lost_to_its_period_though_a_clock_was_set_back,
         a_correction_is_a_row_and_budget_and_sums_follow,
+        a_charge_that_cannot_be_stored_is_refused_and_the_others_without_it_are_not,
         no_charge_is_too_large_to_be_summed_up,
         spending_is_summed_up_by_whatever_is_asked,
         the_ledger_is_paged_latest_first_and_each_filter_finds_its_rows,

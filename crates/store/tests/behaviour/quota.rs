@@ -11,7 +11,7 @@ use keystile_core::quota::{
 use keystile_core::{
     Action, ApiKey, Budget, BudgetPeriod, HoldId, KeyId, LedgerId, Limits, NanoUsd, Timestamp,
 };
-use keystile_store::{LedgerFilter, ServerId, SpentOf, Store};
+use keystile_store::{LedgerFilter, ServerId, SpentOf, Store, StoreError};
 
 use crate::bed::Bed;
 use crate::sample::{World, at, entry, number, page};
@@ -176,6 +176,28 @@ pub(crate) async fn what_was_charged_is_spent_once_and_leased_no_more(bed: &Bed)
     assert!(store.open_holds(world.tenant.id, None, page(10)).await.unwrap().is_empty());
     let charged = store.charge_of_hold(world.tenant.id, first.id).await.unwrap();
     assert_eq!(charged.map(|entry| entry.cost), Some(nano(200)));
+}
+
+pub(crate) async fn a_charge_that_cannot_be_stored_is_refused_and_the_others_without_it_are_not(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = spender(&world, &store, 1_000, BudgetPeriod::Day).await;
+    leased(&store, SERVER, ask(&key, 900, at(0))).await;
+    let holds: Vec<_> = (0..5).map(|step| hold(&key, 10, Origin::Gateway, at(step))).collect();
+    let mut settled: Vec<_> = holds.iter().map(|hold| charge(hold, 10)).collect();
+    settled[3].entry.model = "gpt\0".into();
+    let refused = store.write_quota(SERVER, batch(settled.clone(), vec![])).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused(_)), "{refused:?}");
+    assert!(ledger(&store, &key).await.is_empty(), "nothing of it was written");
+    let bad = settled.remove(3);
+    for half in [settled[..2].to_vec(), settled[2..].to_vec()] {
+        store.write_quota(SERVER, batch(half, vec![])).await.unwrap();
+    }
+    let alone = store.write_quota(SERVER, batch(vec![bad], vec![])).await.unwrap_err();
+    assert!(matches!(alone, StoreError::Refused(_)), "{alone:?}");
+    let told = leased(&store, SERVER, LeaseAsk { least: nano(0), ..ask(&key, 0, at(0)) }).await;
+    assert_eq!((told.spent, told.own), (nano(40), nano(860)), "what it did cost stays leased");
+    assert_eq!(ledger(&store, &key).await.len(), 4);
 }
 
 pub(crate) async fn what_a_server_really_has_leased_is_corrected(bed: &Bed) {

@@ -5,6 +5,7 @@ mod batch;
 mod bounds;
 mod budgets;
 mod caching;
+mod charges;
 mod explanation;
 mod flights;
 mod forgetting;
