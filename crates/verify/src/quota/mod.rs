@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 pub(crate) use account::Account;
 pub use flush::{LEASES_PER_ROUND, ROWS_PER_BATCH, Return};
 pub use hold::{Hold, Settled, Terms};
-pub use leasing::LEASE_TIMEOUT;
+pub use leasing::{LEASE_TIMEOUT, ROOM_TIMEOUT};
 pub(crate) use port::NoBudgets;
 pub use port::{Budgets, NotWritten};
 pub use queue::CHARGES_WAITING;
@@ -56,6 +56,8 @@ pub(crate) struct Quota {
     /// Whoever has it writes. It holds what was taken to be written and is not known to be.
     flushing: tokio::sync::Mutex<Writing>,
     ids: Ids,
+    /// Until then nobody waits for the authority only to be told what is left, by the clock that nobody sets.
+    unheard_until: AtomicU64,
     asked: AtomicU64,
     overdue: AtomicU64,
     failed_flushes: AtomicU64,
@@ -79,6 +81,7 @@ impl Quota {
             queue: Queue::default(),
             flushing: tokio::sync::Mutex::default(),
             ids: Ids::new(),
+            unheard_until: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
             failed_flushes: AtomicU64::new(0),

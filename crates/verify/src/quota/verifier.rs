@@ -41,7 +41,8 @@ pub struct QuotaStats {
 }
 
 impl Verifier {
-    /// What a request may still take. Asks the budget's authority if it has told nothing yet, for [`crate::LEASE_TIMEOUT`] at most.
+    /// What a request may still take, for who is told of it. Asks the budget's authority if it has told nothing yet, for
+    /// [`crate::ROOM_TIMEOUT`] at most, and not at all just after it has not answered in time.
     ///
     /// # Errors
     /// When that cannot be known now.
@@ -50,7 +51,7 @@ impl Verifier {
         if limits == (None, None) {
             return Ok(Room::default());
         }
-        self.quota.room(&self.account_of(key), (key.tenant_id(), key.id()), limits).await
+        self.quota.room_to_tell(&self.account_of(key), (key.tenant_id(), key.id()), limits).await
     }
 
     /// Takes tokens and money for a request, all or nothing, under the limits that the key has at this moment. From memory as long as the

@@ -12,6 +12,7 @@ mod forgetting;
 mod last_use;
 mod limits;
 mod quotas;
+mod room;
 mod routings;
 mod source;
 mod stress;
