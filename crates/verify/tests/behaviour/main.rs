@@ -11,6 +11,7 @@ mod flights;
 mod forgetting;
 mod last_use;
 mod limits;
+mod periods;
 mod quotas;
 mod room;
 mod routings;
