@@ -63,6 +63,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(26, "0026_budgets", include_str!("../migrations/0026_budgets.sql")),
     Migration::sql(27, "0027_webhook_messages", include_str!("../migrations/0027_webhook_messages.sql")),
     Migration::sql(28, "0028_budget_looks", include_str!("../migrations/0028_budget_looks.sql")),
+    Migration::sql(31, "0031_spend_filters", include_str!("../migrations/0031_spend_filters.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -191,6 +191,25 @@ async fn spending_is_told_by_key_model_and_day() {
     assert_eq!(days["data"].as_array().unwrap().len(), 1);
     let customers = world.read(&format!("{}/spend?by=customer", world.tenant())).await;
     assert_eq!(customers["data"][0]["name"], Value::Null, "the key is restricted to none");
+    assert_eq!(customers["has_more"], json!(false));
+    for (filter, cost) in [
+        (format!("key_id={}", text(&key, "id")), 300_000_000),
+        (format!("application_id={}", text(&key, "application_id")), 300_000_000),
+        (format!("environment={}", text(&key, "environment")), 300_000_000),
+        ("model=gpt-4o".to_owned(), 300_000_000),
+        ("model=o3".to_owned(), 0),
+        ("customer_id=cus_01J00000000000000000000001".to_owned(), 0),
+        (format!("key_id={}&environment=development", text(&key, "id")), 0),
+    ] {
+        let told = world.read(&format!("{}/spend?by=model&{filter}", world.tenant())).await;
+        assert_eq!(nanos(&told["total"]["cost_usd"]), cost, "{filter}");
+        assert_eq!(told["data"].as_array().unwrap().is_empty(), cost == 0, "{filter}");
+    }
+    for (query, field) in [("by=key&from=2020-01-01T00:00:00Z", "from"), ("customer=cus_1", "customer")] {
+        let refused = world.ask("GET", &format!("{}/spend?{query}", world.tenant()), &NOTHING).await;
+        refused.expect_problem(400, "invalid_request");
+        assert_eq!(refused.fields(), [field]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
