@@ -189,7 +189,7 @@ async fn an_import_of_common_models_needs_no_file() {
     let id = text(&provider, "id");
     let preview = owner.submit("models/import", &[("provider_id", id), ("act", "preview")]).await;
     assert!(
-        preview.text.contains("public lists of 20") && preview.text.contains("gpt-4o-mini"),
+        preview.text.contains("public lists on 20") && preview.text.contains("gpt-4o-mini"),
         "{}",
         preview.text
     );
