@@ -4,16 +4,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystile_core::{Clock, Entropy};
+use keystile_core::{Clock, Entropy, NanoUsd};
 use keystile_store::{ServerId, Store};
-use keystile_verify::{Return, Verifier};
+use keystile_verify::{Return, UnwrittenCharges, Verifier};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::{EngineError, SystemEntropy};
 
 /// Pause between two rounds. What was charged within it is counted as lost if the process is killed.
 const EVERY: Duration = Duration::from_secs(1);
+/// For so long a server that stops tries to write what is charged: as long as a database may take to come back from a failover, and short
+/// beside the half minute that supervisors usually leave. A write that hangs is waited for beyond it.
+const AT_THE_END: Duration = Duration::from_secs(5);
+/// Pause between two tries at the end.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+/// Most keys of which it is told what was not written.
+const KEYS_TOLD: usize = 100;
 
 /// The task that keeps.
 pub(crate) struct QuotaKeeper {
@@ -80,7 +88,7 @@ async fn take_up(
     if charged > 0 || lost > 0 {
         tracing::warn!(
             charged_holds = charged,
-            lost = %keystile_core::NanoUsd::from_nanos(lost),
+            lost = %NanoUsd::from_nanos(lost),
             "a server has ended without settling its budgets; the ledger tells what counts as spent"
         );
     }
@@ -93,26 +101,115 @@ async fn take_up(
 async fn run(verifier: Arc<Verifier>, mut stopped: oneshot::Receiver<()>) {
     let mut works = true;
     loop {
-        let what = tokio::select! {
-            () = tokio::time::sleep(EVERY) => Return::Idle,
-            _ = &mut stopped => Return::All,
-        };
-        let kept = verifier.settle_up(what).await;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            _ = &mut stopped => break,
+        }
+        let kept = verifier.settle_up(Return::Idle).await;
         match (kept.is_ok(), works) {
             (false, true) => tracing::warn!("what is charged cannot be written now; it waits"),
             (true, false) => tracing::info!("what is charged is written again"),
             (true, true) | (false, false) => {}
         }
         works = kept.is_ok();
-        if what == Return::All {
-            let waiting = verifier.quota_stats().charges_waiting;
-            if waiting > 0 {
-                tracing::error!(
-                    charges = waiting,
-                    "some charges were not written; their leases count as spent"
-                );
-            }
-            return;
-        }
+    }
+    end(&verifier).await;
+}
+
+/// Writes all that was charged, trying for a while. What cannot be written is told in sums, as nothing else will remember it.
+async fn end(verifier: &Verifier) {
+    let until = Instant::now() + AT_THE_END;
+    while verifier.settle_up(Return::All).await.is_err()
+        && verifier.quota_stats().charges_waiting > 0
+        && Instant::now() < until
+    {
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+    let unwritten = verifier.unwritten_charges().await;
+    if !unwritten.is_empty() {
+        tell_unwritten(&unwritten);
+    }
+}
+
+fn tell_unwritten(keys: &[UnwrittenCharges]) {
+    let sum = Sum::of(keys);
+    tracing::error!(
+        charges = sum.charges,
+        keys = keys.len(),
+        tokens = sum.tokens,
+        cost = %sum.cost,
+        counted = %sum.counted,
+        missing = %sum.missing(),
+        "the database is away and charges were not written: `counted` stands in leases and will be in the ledger as lost, `missing` will be \
+         in no ledger and no sum unless somebody enters it; the next lines tell of which keys"
+    );
+    for key in keys.iter().take(KEYS_TOLD) {
+        tracing::error!(
+            tenant_id = %key.tenant_id,
+            key_id = %key.key_id,
+            charges = key.charges,
+            tokens = key.tokens,
+            cost = %key.cost,
+            counted = %key.leased,
+            "charges of a key were not written"
+        );
+    }
+    if keys.len() > KEYS_TOLD {
+        tracing::error!(
+            keys = keys.len() - KEYS_TOLD,
+            "charges of further keys, each of less, were not written"
+        );
+    }
+}
+
+/// What all keys together were charged and is not written.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sum {
+    charges: usize,
+    tokens: u64,
+    cost: NanoUsd,
+    /// What of the cost stands in leases.
+    counted: NanoUsd,
+}
+
+impl Sum {
+    fn of(keys: &[UnwrittenCharges]) -> Self {
+        let sum = |one: NanoUsd, other: NanoUsd| {
+            NanoUsd::from_nanos(one.as_nanos().saturating_add(other.as_nanos()))
+        };
+        keys.iter().fold(Self::default(), |all, key| Self {
+            charges: all.charges + key.charges,
+            tokens: all.tokens.saturating_add(key.tokens),
+            cost: sum(all.cost, key.cost),
+            counted: sum(all.counted, key.leased),
+        })
+    }
+
+    /// What nothing stands for.
+    fn missing(&self) -> NanoUsd {
+        NanoUsd::from_nanos(self.cost.as_nanos().saturating_sub(self.counted.as_nanos()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::{KeyId, TenantId};
+
+    use super::*;
+
+    #[test]
+    fn what_no_lease_stands_for_is_told_as_missing() {
+        let key = |number: u128, cost: i64, leased: i64| UnwrittenCharges {
+            tenant_id: TenantId::from_u128(1),
+            key_id: KeyId::from_u128(number),
+            charges: 2,
+            tokens: 10,
+            cost: NanoUsd::from_nanos(cost),
+            leased: NanoUsd::from_nanos(leased),
+        };
+        let sum = Sum::of(&[key(1, 500, 0), key(2, 300, 250)]);
+        assert_eq!((sum.charges, sum.tokens), (4, 20));
+        assert_eq!((sum.cost, sum.counted), (NanoUsd::from_nanos(800), NanoUsd::from_nanos(250)));
+        assert_eq!(sum.missing(), NanoUsd::from_nanos(550));
     }
 }

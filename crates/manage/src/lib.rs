@@ -76,7 +76,7 @@ pub use session::{
 };
 pub use set_up::FirstOwner;
 pub use sign_in::{ShownFactor, SignIn, Tokens};
-pub use spend::{HoldRuling, LedgerQuery};
+pub use spend::{HoldRuling, LedgerQuery, SpendFilter};
 pub use tenants::Founded;
 pub use vault::Vault;
 pub use webhooks::{DeliveryQuery, Target, WithSecret};

@@ -1,7 +1,7 @@
 //! What keys have spent, what they hold, and correcting what they were charged.
 
 use keystile_core::llm::Consumption;
-use keystile_core::quota::{Day, LedgerEntry, LedgerKind, OpenHold, Spend, SpendBy, SpendSum};
+use keystile_core::quota::{Day, LedgerEntry, LedgerKind, OpenHold, SpendBy, Spending};
 use keystile_core::{
     Action, Actor, ApiKey, AuditEntry, BudgetPeriod, Change, HoldId, KeyId, KeyKind, LedgerId, NanoUsd,
     TenantId,
@@ -19,6 +19,9 @@ const HOLD: Refused = Refused::NotFound("hold");
 
 /// Which rows of the ledger to list.
 pub type LedgerQuery = LedgerFilter;
+
+/// Whose spending to tell.
+pub type SpendFilter = keystile_store::SpendFilter;
 
 /// Somebody who may settle a hold in another's place.
 #[derive(Debug)]
@@ -80,7 +83,7 @@ impl ControlPlane {
         self.store.ledger_entry(caller.tenant_id, id).await?.ok_or(ENTRY)
     }
 
-    /// What the caller's tenant has spent on requests that began in these days, as far as that is written down: the sums, and their sum.
+    /// What was spent in the caller's tenant on requests that began in these days, as far as that is written down.
     ///
     /// # Errors
     /// Without [`Right::ReadSpend`].
@@ -90,9 +93,10 @@ impl ControlPlane {
         caller: &Caller,
         by: SpendBy,
         days: (Day, Day),
-    ) -> Result<(Vec<SpendSum>, Spend), Refused> {
+        filter: &SpendFilter,
+    ) -> Result<Spending, Refused> {
         caller.require(Right::ReadSpend)?;
-        Ok(self.store.spend(caller.tenant_id, by, days).await?)
+        Ok(self.store.spend(caller.tenant_id, by, days, filter).await?)
     }
 
     /// What it takes for the caller to settle a hold by hand. The hold need not exist; nothing is done yet.

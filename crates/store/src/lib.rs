@@ -98,7 +98,7 @@ pub use migrate::Migration;
 pub use once::{Begun, Once, Receipt};
 pub use page::Page;
 pub use passwords::Reset;
-pub use quota::{Corrected, LedgerFilter, MOST_SUMS, ServerId, SpentOf, TakenUp};
+pub use quota::{Corrected, LedgerFilter, MOST_SUMS, ServerId, SpendFilter, SpentOf, TakenUp};
 pub use request_log::{LogPage, LogSwept, Order};
 pub use rotation::{Rotated, Rotation};
 pub use second_factor::{Enrolled, Sealed};

@@ -64,6 +64,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(27, "0027_webhook_messages", include_str!("../migrations/0027_webhook_messages.sql")),
     Migration::sql(28, "0028_budget_looks", include_str!("../migrations/0028_budget_looks.sql")),
     Migration::sql(29, "0029_successors", include_str!("../migrations/0029_successors.sql")),
+    Migration::sql(30, "0030_spend_filters", include_str!("../migrations/0030_spend_filters.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -8,6 +8,7 @@ mod lists;
 mod posture;
 mod queues;
 mod requests;
+mod spending;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -37,6 +38,8 @@ const CASES: &[Case] = cases![
     queues::a_look_for_notices_goes_through_a_part_of_the_keys,
     queues::budgets_without_a_charge_are_not_looked_at,
     queues::budgets_near_their_end_are_found_among_those_of_the_present,
+    spending::what_a_key_was_charged_for_a_model_is_led_by_an_index_of_both,
+    spending::what_one_key_has_spent_is_not_looked_for_among_all,
 ];
 
 /// All cases are asked, also after one that fails, and those that fail are named.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::key_request::SOURCE_ID_MAX;
-use crate::{UsageQuery, schema};
+use crate::schema;
+use crate::usage::series_query;
 
 /// Which sources to list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -41,37 +42,13 @@ impl SourceListQuery {
     }
 }
 
-/// Of which environment and time to tell how events came in, and how finely. At most 1,500 points.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct IngestQuery {
-    /// From the step that holds this moment; by default so that there are 60 minutes, 24 hours or 30 days. Counts are kept for
-    /// 90 days, and are 0 before.
-    #[param(schema_with = schema::time)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<Timestamp>,
-    /// Up to this moment, to the end of the step that holds the last bit before it; now by default.
-    #[param(schema_with = schema::time)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<Timestamp>,
-    /// The length of each step, `hour` by default. Days are those of UTC.
-    #[param(schema_with = schema::step)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step: Option<Step>,
-    /// Events that were sent with keys of this environment; `production` by default.
-    #[param(schema_with = schema::environment)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub environment: Option<Environment>,
-}
-
-impl IngestQuery {
-    /// The whole steps that are asked for.
-    ///
-    /// # Errors
-    /// As [`UsageQuery::span`].
-    pub fn span(&self, now: Timestamp) -> Result<Span, Invalid> {
-        UsageQuery { from: self.from, to: self.to, step: self.step }.span(now)
+series_query! {
+    /// Of which environment and time to tell how events came in, and how finely. At most 1,500 points.
+    IngestQuery {
+        /// Events that were sent with keys of this environment; `production` by default.
+        #[param(schema_with = schema::environment)]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub environment: Option<Environment>,
     }
 }
 

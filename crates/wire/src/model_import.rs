@@ -121,7 +121,7 @@ pub struct ImportedModelView {
 pub struct ImportedModelsView {
     /// Whether nothing was written.
     pub dry_run: bool,
-    /// Of which day the prices are, with the source `builtin`. Compare them with what your provider asks.
+    /// On which day the prices were compared with public lists, with the source `builtin`. Compare them with what your provider asks.
     #[schema(required)]
     pub as_of: Option<String>,
     /// Every model of the table that was meant, by name.

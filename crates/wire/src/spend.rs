@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use keystile_core::quota::{Day, Spend, SpendBy, SpendSum};
-use keystile_core::{Invalid, Timestamp};
+use keystile_core::quota::{Day, Spend, SpendBy, SpendSum, Spending};
+use keystile_core::{ApplicationId, CustomerId, Environment, Invalid, KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -11,8 +11,8 @@ use crate::schema;
 
 /// Days of a report unless others are asked for.
 const USUAL_DAYS: i32 = 30;
-/// Most days of a report: eight years.
-const MAX_DAYS: i32 = 8 * 366;
+/// Most days of a report: a year. Of each there is a sum for every key, model and provider that was used on it.
+const MAX_DAYS: i32 = 366;
 
 /// Which spending to sum up. Days are those of UTC on which requests began.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -23,7 +23,7 @@ pub struct SpendQuery {
     #[param(schema_with = schema::spend_by)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<SpendBy>,
-    /// From the day that holds this moment; by default so that there are 30 days.
+    /// From the day that holds this moment; by default so that there are 30 days. There are 366 at the most.
     #[param(schema_with = schema::time)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
@@ -31,13 +31,32 @@ pub struct SpendQuery {
     #[param(schema_with = schema::time)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
+    /// Only what this key has spent.
+    #[param(schema_with = schema::key_id)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+    /// Only what was spent with keys that were restricted to this customer.
+    #[param(schema_with = schema::customer_id)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// Only what was spent with keys of this application.
+    #[param(schema_with = schema::application_id)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<ApplicationId>,
+    /// Only what was spent on this model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Only what was spent with keys of this environment.
+    #[param(schema_with = schema::environment)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
 }
 
 impl SpendQuery {
     /// The days that are asked for: the first, and the first that is not.
     ///
     /// # Errors
-    /// When `to` is not later than `from`, or they are more than eight years apart.
+    /// When `to` is not later than `from`, or they are more than a year apart.
     pub fn days(&self, now: Timestamp) -> Result<(Day, Day), Invalid> {
         let last = self.to.unwrap_or(now).minus(Duration::from_millis(1));
         let to = Day::of(last).plus(1);
@@ -71,8 +90,10 @@ pub struct SpendView {
     pub to: Timestamp,
     /// All together, also what is in no item because there are too many of them.
     pub total: SpendFigures,
-    /// Each, whoever spent most first, and days in their order; 3,000 at the most.
+    /// Each, whoever spent most first, and days in their order; 1,000 at the most.
     pub data: Vec<SpendItem>,
+    /// Whether there are more than that. A filter shows those that spent less.
+    pub has_more: bool,
 }
 
 /// What was spent by one.
@@ -118,10 +139,11 @@ impl From<Spend> for SpendFigures {
 
 impl SpendView {
     /// The report of these days.
-    pub fn new(by: SpendBy, (from, to): (Day, Day), sums: Vec<SpendSum>, total: Spend) -> Self {
+    pub fn new(by: SpendBy, (from, to): (Day, Day), spending: Spending) -> Self {
+        let Spending { sums, total, has_more } = spending;
         let item = |sum: SpendSum| SpendItem { name: sum.name, figures: sum.spend.into() };
         let data = sums.into_iter().map(item).collect();
-        Self { by, from: from.start(), to: to.start(), total: total.into(), data }
+        Self { by, from: from.start(), to: to.start(), total: total.into(), data, has_more }
     }
 }
 
@@ -134,7 +156,7 @@ mod tests {
         let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         let now = at("2026-03-02T10:00:00Z").unwrap();
         let days = |from, to| {
-            let days = SpendQuery { by: None, from, to }.days(now);
+            let days = SpendQuery { from, to, ..SpendQuery::default() }.days(now);
             days.map(|(from, to)| (from.to_string(), to.to_string()))
         };
         let both = |from: &str, to: &str| Ok((from.to_owned(), to.to_owned()));
@@ -143,6 +165,8 @@ mod tests {
         assert_eq!(days(first, second), both("2026-02-28", "2026-03-01"));
         assert_eq!(days(first, at("2026-03-01T00:00:00.001Z")), both("2026-02-28", "2026-03-02"));
         assert_eq!(days(second, first).unwrap_err().field, "to");
-        assert_eq!(days(at("2001-01-01T00:00:00Z"), None).unwrap_err().field, "from");
+        assert!(days(at("2025-03-02T00:00:00Z"), None).is_ok(), "366 days");
+        let too_many = days(at("2025-03-01T23:59:59Z"), None).unwrap_err();
+        assert_eq!((&*too_many.field, &*too_many.rule), ("from", "must be at most 366 days before `to`"));
     }
 }

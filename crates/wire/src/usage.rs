@@ -9,67 +9,57 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::schema;
 
-/// Which time to show, and how finely. At most 1,500 points.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct UsageQuery {
-    /// From the step that holds this moment; by default so that there are 60 minutes, 24 hours or 30 days. Counts are kept for
-    /// 90 days, and are 0 before.
-    #[param(schema_with = schema::time)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<Timestamp>,
-    /// Up to this moment, to the end of the step that holds the last bit before it; now by default.
-    #[param(schema_with = schema::time)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<Timestamp>,
-    /// The length of each step, `hour` by default. Days are those of UTC.
-    #[param(schema_with = schema::step)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step: Option<Step>,
+/// A query for a series: which time to show, and how finely. What else it may ask for stands in its braces. The fields are those of each, not of a
+/// part that is flattened into it, so that what is wrong with one is told with its name.
+macro_rules! series_query {
+    ($(#[$about:meta])* $name:ident { $($more:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+        #[into_params(parameter_in = Query)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// From the step that holds this moment; by default so that there are 60 minutes, 24 hours or 30 days. Counts are kept for
+            /// 90 days, and are 0 before.
+            #[param(schema_with = schema::time)]
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub from: Option<Timestamp>,
+            /// Up to this moment, to the end of the step that holds the last bit before it; now by default.
+            #[param(schema_with = schema::time)]
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub to: Option<Timestamp>,
+            /// The length of each step, `hour` by default. Days are those of UTC.
+            #[param(schema_with = schema::step)]
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub step: Option<Step>,
+            $($more)*
+        }
+
+        impl $name {
+            /// The whole steps that are asked for.
+            ///
+            /// # Errors
+            /// The broken rule: a `to` that is not later than `from`, or more than 1,500 points.
+            pub fn span(&self, now: Timestamp) -> Result<Span, Invalid> {
+                Span::within(self.from, self.to, self.step.unwrap_or(Step::Hour), now)
+            }
+        }
+    };
 }
 
-impl UsageQuery {
-    /// The whole steps that are asked for.
-    ///
-    /// # Errors
-    /// The broken rule: a `to` that is not later than `from`, or more than 1,500 points.
-    pub fn span(&self, now: Timestamp) -> Result<Span, Invalid> {
-        Span::within(self.from, self.to, self.step.unwrap_or(Step::Hour), now)
-    }
+pub(crate) use series_query;
+
+series_query! {
+    /// Which time to show, and how finely. At most 1,500 points.
+    UsageQuery {}
 }
 
-/// The same for all keys of a tenant together.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct TenantUsageQuery {
-    /// From the step that holds this moment; by default so that there are 60 minutes, 24 hours or 30 days. Counts are kept for
-    /// 90 days, and are 0 before.
-    #[param(schema_with = schema::time)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<Timestamp>,
-    /// Up to this moment, to the end of the step that holds the last bit before it; now by default.
-    #[param(schema_with = schema::time)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<Timestamp>,
-    /// The length of each step, `hour` by default. Days are those of UTC.
-    #[param(schema_with = schema::step)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step: Option<Step>,
-    /// Only keys of this environment.
-    #[param(schema_with = schema::environment)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub environment: Option<Environment>,
-}
-
-impl TenantUsageQuery {
-    /// The whole steps that are asked for.
-    ///
-    /// # Errors
-    /// As [`UsageQuery::span`].
-    pub fn span(&self, now: Timestamp) -> Result<Span, Invalid> {
-        UsageQuery { from: self.from, to: self.to, step: self.step }.span(now)
+series_query! {
+    /// The same for all keys of a tenant together.
+    TenantUsageQuery {
+        /// Only keys of this environment.
+        #[param(schema_with = schema::environment)]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub environment: Option<Environment>,
     }
 }
 
@@ -222,6 +212,17 @@ mod tests {
         assert_eq!(total, expected);
         let text = serde_json::to_string(&view).unwrap();
         assert_eq!(serde_json::from_str::<UsageView>(&text).unwrap(), view);
+    }
+
+    #[test]
+    fn only_what_is_told_of_many_keys_can_be_of_an_environment() {
+        let asked = json!({ "from": "2026-01-31T00:00:00Z", "step": "day", "environment": "staging" });
+        let refused = serde_json::from_value::<UsageQuery>(asked.clone()).unwrap_err().to_string();
+        assert!(refused.contains("unknown field `environment`"), "{refused}");
+        let query: TenantUsageQuery = serde_json::from_value(asked.clone()).unwrap();
+        assert_eq!((query.step, query.environment), (Some(Step::Day), Some(Environment::Staging)));
+        assert_eq!(query.span(at("2026-02-01T12:00:00Z")).unwrap().points().count(), 2);
+        assert_eq!(serde_json::to_value(&query).unwrap()["step"], asked["step"]);
     }
 
     #[test]

@@ -23,5 +23,5 @@ pub use need::{Amount, Need};
 pub use pace::Pace;
 pub use period::{Day, Span};
 pub use purse::{Charge, Purse};
-pub use spend::{Spend, SpendBy, SpendSum};
+pub use spend::{Spend, SpendBy, SpendSum, Spending};
 pub use tokens::{TOKEN_WINDOW_SECONDS, TPM, TakenAt, TokenMeter};

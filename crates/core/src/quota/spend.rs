@@ -36,6 +36,21 @@ pub struct Spend {
     pub cost: NanoUsd,
 }
 
+impl Spend {
+    /// Both together; what no integer holds stands still at its end.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            input: self.input.saturating_add(other.input),
+            cached_input: self.cached_input.saturating_add(other.cached_input),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            output: self.output.saturating_add(other.output),
+            cost: NanoUsd::from_nanos(self.cost.as_nanos().saturating_add(other.cost.as_nanos())),
+        }
+    }
+}
+
 /// What was spent by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpendSum {
@@ -43,4 +58,15 @@ pub struct SpendSum {
     pub name: Option<String>,
     /// What it spent.
     pub spend: Spend,
+}
+
+/// What was spent, as a report tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Each; whoever spent most comes first, and days come in their order.
+    pub sums: Vec<SpendSum>,
+    /// All together, also what is in no sum that is told.
+    pub total: Spend,
+    /// Whether there are more sums than are told.
+    pub has_more: bool,
 }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use keystile_core::Clock;
 use keystile_core::quota::SpendBy;
+use keystile_core::{ApplicationId, Clock, CustomerId, Environment, KeyId};
 use keystile_wire::{SpendFigures, SpendItem, SpendQuery, SpendView};
 
 use super::connection::{Connection, Session};
@@ -12,7 +12,7 @@ use super::keys::in_flags;
 use super::moment::Past;
 use super::output::{Form, Report};
 use super::table::{fields, table};
-use super::words::spend_by;
+use super::words::{environment, spend_by};
 use crate::failure::Failure;
 
 /// Shows what the keys of the tenant have spent on models: requests, tokens and money.
@@ -21,17 +21,20 @@ use crate::failure::Failure;
 Examples:
   keystile spend
   keystile spend --by model --from 7d
+  keystile spend --by day --key key_01J8Z3V5N0QK7Y2M4T6B8D9FGH --environment production
   keystile spend --by day --from 90d --json | jq -r '.data[] | [.name, .cost_usd] | @csv'")]
 pub(crate) struct SpendCommand {
     /// By what it is told.
     #[arg(long, value_parser = spend_by(), default_value = "key")]
     by: SpendBy,
-    /// Since then: a span such as `7d` before now, or a time; 30 days by default. Whole days of UTC are shown.
+    /// Since then: a span such as `7d` before now, or a time; 30 days by default, 366 at the most. Whole days of UTC are shown.
     #[arg(long, value_name = "SPAN|TIME", value_parser = Past::parse)]
     from: Option<Past>,
     /// Until then; now, if nothing is said.
     #[arg(long, value_name = "SPAN|TIME", value_parser = Past::parse)]
     to: Option<Past>,
+    #[command(flatten)]
+    only: Only,
     /// Print JSON, as the API gives it.
     #[arg(long)]
     json: bool,
@@ -39,12 +42,42 @@ pub(crate) struct SpendCommand {
     connection: Connection,
 }
 
+/// Whose spending to show.
+#[derive(Debug, Args)]
+struct Only {
+    /// Only what this key has spent.
+    #[arg(long, value_name = "KEY_ID")]
+    key: Option<KeyId>,
+    /// Only what was spent with keys that were restricted to this customer.
+    #[arg(long, value_name = "CUSTOMER_ID")]
+    customer: Option<CustomerId>,
+    /// Only what was spent with keys of this application.
+    #[arg(long, value_name = "APPLICATION_ID")]
+    application: Option<ApplicationId>,
+    /// Only what was spent on this model.
+    #[arg(long)]
+    model: Option<String>,
+    /// Only what was spent with keys of this environment.
+    #[arg(long, value_parser = environment())]
+    environment: Option<Environment>,
+}
+
 /// Runs `keystile spend`.
 pub(crate) async fn run(command: SpendCommand, clock: &dyn Clock) -> Result<ExitCode, Failure> {
-    let SpendCommand { by, from, to, json, connection } = command;
+    let SpendCommand { by, from, to, only, json, connection } = command;
     let (now, form) = (clock.now(), Form::of(json));
     let moment = |past: Past| past.moment(now);
-    let query = SpendQuery { by: Some(by), from: from.map(moment), to: to.map(moment) };
+    let Only { key, customer, application, model, environment } = only;
+    let query = SpendQuery {
+        by: Some(by),
+        from: from.map(moment),
+        to: to.map(moment),
+        key_id: key,
+        customer_id: customer,
+        application_id: application,
+        model,
+        environment,
+    };
     connection.with(clock, async |open| shown(open, &query, form).await?.print()).await
 }
 
@@ -78,7 +111,8 @@ fn report(spent: &SpendView) -> Report {
         SpendBy::Day => "DAY",
     };
     let rows: Vec<_> = spent.data.iter().map(row).collect();
-    report.data(&table([heading, "REQUESTS", "INPUT", "CACHED", "OUTPUT", "COST"], &rows))
+    let report = report.data(&table([heading, "REQUESTS", "INPUT", "CACHED", "OUTPUT", "COST"], &rows));
+    if spent.has_more { report.note("There are more that spent less: a filter shows them.") } else { report }
 }
 
 fn row(item: &SpendItem) -> [String; 6] {

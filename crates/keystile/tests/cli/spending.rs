@@ -50,4 +50,13 @@ fn what_is_held_is_settled_by_hand_and_what_was_charged_is_corrected() {
     assert!(rows.contains("-$0.1500"), "{rows}");
     let spent = asked(&server, "spend", &["--by", "model", "--from", "1d"]).ok();
     assert!(spent.contains("gpt-4o") && spent.contains("$0.1000"), "{spent}");
+    let of_production = asked(&server, "spend", &["--model", "gpt-4o", "--environment", "production"]).ok();
+    assert!(of_production.contains("$0.1000"), "{of_production}");
+    let elsewhere = asked(&server, "spend", &["--model", "gpt-4o", "--environment", "staging"]);
+    assert!(elsewhere.status == Some(0) && elsewhere.notes.contains("Nothing was spent"), "{elsewhere:?}");
+    let too_long = asked(&server, "spend", &["--from", "1000d"]);
+    assert!(
+        too_long.status == Some(2) && too_long.notes.contains("--from: must be at most 366 days"),
+        "{too_long:?}"
+    );
 }

@@ -1,6 +1,8 @@
 //! Budgets and tokens: what is held for an estimate, what is charged, and that no more than a budget is spent.
 
 use keystile_testkit::http::{Answer, NOTHING};
+use keystile_testkit::postgres::{Durability, Postgres};
+use keystile_testkit::wait::until;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -189,6 +191,25 @@ async fn spending_is_told_by_key_model_and_day() {
     assert_eq!(days["data"].as_array().unwrap().len(), 1);
     let customers = world.read(&format!("{}/spend?by=customer", world.tenant())).await;
     assert_eq!(customers["data"][0]["name"], Value::Null, "the key is restricted to none");
+    assert_eq!(customers["has_more"], json!(false));
+    for (filter, cost) in [
+        (format!("key_id={}", text(&key, "id")), 300_000_000),
+        (format!("application_id={}", text(&key, "application_id")), 300_000_000),
+        (format!("environment={}", text(&key, "environment")), 300_000_000),
+        ("model=gpt-4o".to_owned(), 300_000_000),
+        ("model=o3".to_owned(), 0),
+        ("customer_id=cus_01J00000000000000000000001".to_owned(), 0),
+        (format!("key_id={}&environment=development", text(&key, "id")), 0),
+    ] {
+        let told = world.read(&format!("{}/spend?by=model&{filter}", world.tenant())).await;
+        assert_eq!(nanos(&told["total"]["cost_usd"]), cost, "{filter}");
+        assert_eq!(told["data"].as_array().unwrap().is_empty(), cost == 0, "{filter}");
+    }
+    for (query, field) in [("by=key&from=2020-01-01T00:00:00Z", "from"), ("customer=cus_1", "customer")] {
+        let refused = world.ask("GET", &format!("{}/spend?{query}", world.tenant()), &NOTHING).await;
+        refused.expect_problem(400, "invalid_request");
+        assert_eq!(refused.fields(), [field]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,6 +225,32 @@ async fn a_restart_loses_nothing_and_leaves_callers_their_holds() {
     assert_eq!(world.estimate(&key, &json!({ "cost_usd": 0.9 })).await["code"], "allowed");
     let lost = world.read(&format!("{}/ledger?kind=lost", world.tenant())).await;
     assert_eq!(lost["data"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_without_a_database_tells_which_charges_are_in_no_ledger() {
+    let mut postgres = Postgres::start(Durability::Off).unwrap();
+    let world = World::at(postgres.url()).await;
+    let (free, budgeted) = (
+        world.create(&json!({ "name": "free" })).await,
+        world.create(&json!({ "name": "llm", "max_budget_usd": 1.0 })).await,
+    );
+    let mut holds = Vec::new();
+    for key in [&free, &budgeted] {
+        let held = world.estimate(key, &json!({ "tokens": 10, "cost_usd": 0.6 })).await;
+        holds.push(text(&held, "hold_id").to_owned());
+    }
+    postgres.kill();
+    for (hold, cost) in holds.iter().zip([0.25, 0.5]) {
+        world.settle(hold, &json!({ "tokens": 4, "cost_usd": cost })).await.expect(200);
+    }
+    world.server.process().terminate();
+    let told = |what: &str| {
+        let what = what.to_owned();
+        until(&what, || world.server.process().stderr().contains(&what).then_some(()));
+    };
+    told("charges=2 keys=2 tokens=8 cost=$0.750000000 counted=$0.500000000 missing=$0.250000000");
+    told(&format!("key_id={} charges=1 tokens=4 cost=$0.250000000 counted=$0.000000000", text(&free, "id")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -189,7 +189,7 @@ async fn an_import_of_common_models_needs_no_file() {
     let id = text(&provider, "id");
     let preview = owner.submit("models/import", &[("provider_id", id), ("act", "preview")]).await;
     assert!(
-        preview.text.contains("public lists of 20") && preview.text.contains("gpt-4o-mini"),
+        preview.text.contains("public lists on 20") && preview.text.contains("gpt-4o-mini"),
         "{}",
         preview.text
     );
@@ -229,6 +229,12 @@ async fn spending_is_told_by_day_key_and_model() {
     let long_ago = owner.page("spend?from=2020-01-01&to=2020-01-31").await;
     assert!(long_ago.contains("from 2020-01-01 to 2020-01-31") && long_ago.contains("Nothing was spent"));
     assert_eq!(owner.open("spend?from=yesterday").await.status, 400);
+    assert_eq!(owner.open("spend?from=2020-01-01").await.status, 400, "more than a year");
+    let narrowed = owner.page("spend?model=gpt-4o-mini&by=model").await;
+    assert!(narrowed.contains("as far as the filters below say") && narrowed.contains("$0.125 spent from"));
+    assert!(narrowed.contains(r#"href="?by=model">Of all</a>"#), "{narrowed}");
+    let none = owner.page("spend?environment=development").await;
+    assert!(none.contains("Nothing like that was spent in these days") && !none.contains("$0.125"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -186,10 +186,10 @@ async fn the_builtin_table_is_taken_over_as_far_as_it_is_wanted() {
     let dry = world.import(&provider, &json!({ "dry_run": true })).await.expect(200);
     assert!(dry["models"].as_array().unwrap().len() > 5 && dry["as_of"].is_string(), "{dry}");
     assert_eq!(world.read(&world.models()).await["data"], json!([]));
-    let wanted = json!({ "names": ["claude-sonnet-4-20250514"] });
+    let wanted = json!({ "names": ["claude-sonnet-4-6"] });
     let taken = world.import(&provider, &wanted).await.expect(200);
     let [one] = taken["models"].as_array().unwrap().as_slice() else { panic!("{taken}") };
-    assert_eq!((text(one, "outcome"), text(&one["model"], "name")), ("made", "claude-sonnet-4-20250514"));
+    assert_eq!((text(one, "outcome"), text(&one["model"], "name")), ("made", "claude-sonnet-4-6"));
     let price = &one["model"]["price"];
     assert_eq!(
         (&price["input_usd_per_million"], &price["output_usd_per_million"]),

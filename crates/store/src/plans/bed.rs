@@ -4,7 +4,7 @@ use keystile_core::{ApplicationId, CustomerId, KeyId, TenantId, Timestamp};
 use keystile_testkit::postgres::{Database, Postgres};
 use rusqlite::Connection;
 
-use super::queues;
+use super::{queues, spending};
 use crate::engine::{postgres, sqlite};
 use crate::value::Value;
 use crate::{Location, Store, tags};
@@ -82,10 +82,11 @@ pub(super) fn bearer() -> KeyId {
 fn fill([digest, bytes, place]: [&str; 3]) -> String {
     let bits = |bits: u128| bytes.replace("HEX", &format!("{bits:032x}"));
     let tagged = bytes.replace("HEX", &tags::digest(TAG).to_hex());
-    [FILL, queues::FILL]
+    [FILL, queues::FILL, spending::FILL]
         .concat()
         .replace("TENANT", &tenant().to_string())
         .replace("OWNER", &bits(tenant().as_u128()))
+        .replace("SPENDER", &bearer().to_string())
         .replace("BEARER", &bits(bearer().as_u128()))
         .replace("PLACE", place)
         .replace("APPLICATION", &application().to_string())
@@ -122,6 +123,14 @@ impl Bed {
     /// What the server guesses differs when it has never looked at the rows.
     pub(super) async fn postgres_that_has_not_looked() -> Self {
         Self::Postgres(filled_postgres().await)
+    }
+
+    /// Has the server look at the rows of a table, for a case in which guesses about what it has not seen would be as good for two indexes.
+    pub(super) fn look_at(&self, table: &str) {
+        match self {
+            Self::Sqlite { .. } => {}
+            Self::Postgres(database) => database.run(&format!("ANALYZE {table}")).unwrap(),
+        }
     }
 
     /// How a statement would be answered; on PostgreSQL for these values, or for any.

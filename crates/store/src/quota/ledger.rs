@@ -25,7 +25,7 @@ pub struct LedgerFilter {
 
 impl LedgerFilter {
     /// The statement, and its values. Conditions that are not asked for are not spelled, so that an index leads to the others.
-    fn statement(&self, tenant_id: TenantId, page: Page<LedgerId>) -> (String, Vec<Value>) {
+    pub(crate) fn statement(&self, tenant_id: TenantId, page: Page<LedgerId>) -> (String, Vec<Value>) {
         let first_of = |moment| Value::text(LedgerId::from_parts(moment, 0));
         let mut values = vec![Value::text(tenant_id), page.below(), page.limit()];
         let mut conditions = String::new();

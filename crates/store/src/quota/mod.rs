@@ -9,16 +9,16 @@
 mod correct;
 mod holds;
 mod lease;
-mod ledger;
+pub(crate) mod ledger;
 pub(crate) mod near;
 pub(crate) mod rows;
 mod settle;
-mod spend;
+pub(crate) mod spend;
 mod take_up;
 
 pub use correct::Corrected;
 pub use ledger::LedgerFilter;
-pub use spend::{MOST_SUMS, SpentOf};
+pub use spend::{MOST_SUMS, SpendFilter, SpentOf};
 pub use take_up::TakenUp;
 
 use std::fmt;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use keystile_core::quota::{BudgetTime, Day, LedgerEntry, LedgerKind, QuotaBatch, Settlement};
-use keystile_core::{ApplicationId, HoldId, KeyId, LedgerId, TenantId};
+use keystile_core::{ApplicationId, Environment, HoldId, KeyId, LedgerId, TenantId};
 
 use super::lease::{CHANGE_LEASED, CHANGE_OWN, OWN, with};
 use super::rows::{self, day_value, time_values};
@@ -48,9 +48,9 @@ static ADD_UP: LazyLock<Chunked> = LazyLock::new(|| {
         let added: Vec<String> = SUMMED.iter().map(added).collect();
         format!(
             "INSERT INTO spend (tenant_id, day, key_id, model, provider_id, customer_id, application_id, lineage_id,
-                requests, input, cached_input, cache_write, output, cost_nano) VALUES {}
+                environment, requests, input, cached_input, cache_write, output, cost_nano) VALUES {}
              ON CONFLICT (tenant_id, day, key_id, model, provider_id, customer_id) DO UPDATE SET {}",
-            places(rows, 14),
+            places(rows, 15),
             added.join(", ")
         )
     })
@@ -155,6 +155,7 @@ struct Place {
 struct Belonging {
     application_id: ApplicationId,
     lineage_id: KeyId,
+    environment: Environment,
 }
 
 /// Requests, four kinds of tokens, and money.
@@ -197,7 +198,11 @@ fn place_of(entry: &LedgerEntry) -> Place {
 
 fn belonging_of(entry: &LedgerEntry) -> Belonging {
     let whose = entry.whose;
-    Belonging { application_id: whose.application_id, lineage_id: whose.lineage_id.unwrap_or(whose.key_id) }
+    Belonging {
+        application_id: whose.application_id,
+        lineage_id: whose.lineage_id.unwrap_or(whose.key_id),
+        environment: whose.environment,
+    }
 }
 
 fn sums_of(entry: &LedgerEntry) -> Sums {
@@ -221,6 +226,7 @@ fn sum_values(place: Place, belonging: Belonging, sums: Sums) -> Vec<Value> {
         Value::Text(place.customer_id),
         Value::text(belonging.application_id),
         Value::text(belonging.lineage_id),
+        Value::text(belonging.environment),
     ];
     place.into_iter().chain(sums.map(Value::Int)).collect()
 }

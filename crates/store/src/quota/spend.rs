@@ -1,7 +1,7 @@
 //! What was spent, summed up.
 
-use keystile_core::quota::{Day, Span, Spend, SpendBy, SpendSum};
-use keystile_core::{KeyId, NanoUsd, TenantId};
+use keystile_core::quota::{Day, Span, Spend, SpendBy, SpendSum, Spending};
+use keystile_core::{ApplicationId, CustomerId, Environment, KeyId, NanoUsd, TenantId};
 
 use super::rows::{count, day, day_value, money};
 use crate::row::{Read, Row};
@@ -9,8 +9,8 @@ use crate::tx::{Statement, Tx};
 use crate::value::Value;
 use crate::{Store, StoreError};
 
-/// Most sums one report tells. Whoever spent most comes first, and days come in their order; there are no more than eight years of them.
-pub const MOST_SUMS: u32 = 3_000;
+/// Most sums one report tells. The days of a year are far fewer, and who looks for one among more has filters.
+pub const MOST_SUMS: usize = 1_000;
 
 const SUMS: &str = "CAST(COALESCE(SUM(requests), 0) AS BIGINT) AS requests,
     CAST(COALESCE(SUM(input), 0) AS BIGINT) AS input,
@@ -31,9 +31,67 @@ pub struct SpentOf {
     pub span: Span,
 }
 
+/// Whose spending a report is of; what is `None` does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpendFilter {
+    /// Of this key.
+    pub key_id: Option<KeyId>,
+    /// Of keys that were restricted to this customer.
+    pub customer_id: Option<CustomerId>,
+    /// Of keys that were issued to this application.
+    pub application_id: Option<ApplicationId>,
+    /// On this model.
+    pub model: Option<String>,
+    /// Of keys of this environment.
+    pub environment: Option<Environment>,
+}
+
+/// A report as statements.
+pub(crate) struct Asked {
+    by: SpendBy,
+    /// Gives the sums, one more than is told.
+    pub(crate) sums: String,
+    /// Gives their sum.
+    total: String,
+    pub(crate) values: Vec<Value>,
+}
+
+impl SpendFilter {
+    /// Conditions that are not asked for are not spelled, so that an index leads to the others.
+    pub(crate) fn ask(&self, tenant_id: TenantId, by: SpendBy, (from, to): (Day, Day)) -> Asked {
+        let mut values = vec![Value::text(tenant_id), day_value(from), day_value(to)];
+        let mut of = SUMS.to_owned();
+        let wanted = [
+            ("key_id", self.key_id.map(Value::text)),
+            ("customer_id", self.customer_id.map(Value::text)),
+            ("application_id", self.application_id.map(Value::text)),
+            ("model", self.model.as_ref().map(Value::text)),
+            ("environment", self.environment.map(Value::text)),
+        ];
+        for (column, value) in wanted {
+            if let Some(value) = value {
+                values.push(value);
+                of.push_str(&format!(" AND {column} = ${}", values.len()));
+            }
+        }
+        let (name, order) = match by {
+            SpendBy::Key => ("key_id", "cost_nano DESC, name"),
+            SpendBy::Customer => ("customer_id", "cost_nano DESC, name"),
+            SpendBy::Application => ("application_id", "cost_nano DESC, name"),
+            SpendBy::Model => ("model", "cost_nano DESC, name"),
+            SpendBy::Day => ("day", "day DESC"),
+        };
+        let sums = format!(
+            "SELECT CAST({name} AS TEXT) AS name, {of} GROUP BY {name} ORDER BY {order} LIMIT {}",
+            MOST_SUMS + 1
+        );
+        Asked { by, sums, total: format!("SELECT {of}"), values }
+    }
+}
+
 impl Store {
-    /// What a tenant has spent on requests that began from the day `from` on and before `to`: the sums, and their sum. At most [`MOST_SUMS`] are
-    /// told, while their sum is that of all.
+    /// What was spent in a tenant on requests that began from the first of `days` on and before the second. At most [`MOST_SUMS`] sums are told,
+    /// while their sum is that of all.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -41,10 +99,10 @@ impl Store {
         &self,
         tenant_id: TenantId,
         by: SpendBy,
-        (from, to): (Day, Day),
-    ) -> Result<(Vec<SpendSum>, Spend), StoreError> {
-        let args = (by, [Value::text(tenant_id), day_value(from), day_value(to)]);
-        self.read(args, |(by, args), tx| Box::pin(sum_up(*by, args, tx))).await
+        days: (Day, Day),
+        filter: &SpendFilter,
+    ) -> Result<Spending, StoreError> {
+        self.read(filter.ask(tenant_id, by, days), |asked, tx| Box::pin(sum_up(asked, tx))).await
     }
 
     /// What each of these lineages has spent in its time, in their order.
@@ -60,29 +118,22 @@ impl Store {
     }
 }
 
-async fn sum_up(
-    by: SpendBy,
-    args: &[Value; 3],
-    tx: &mut Tx<'_>,
-) -> Result<(Vec<SpendSum>, Spend), StoreError> {
-    let (name, order) = match by {
-        SpendBy::Key => ("key_id", "cost_nano DESC, name"),
-        SpendBy::Customer => ("customer_id", "cost_nano DESC, name"),
-        SpendBy::Application => ("application_id", "cost_nano DESC, name"),
-        SpendBy::Model => ("model", "cost_nano DESC, name"),
-        SpendBy::Day => ("day", "day DESC"),
-    };
-    let sums = format!(
-        "SELECT CAST({name} AS TEXT) AS name, {SUMS} GROUP BY {name} ORDER BY {order} LIMIT {MOST_SUMS}"
-    );
+async fn sum_up(asked: &Asked, tx: &mut Tx<'_>) -> Result<Spending, StoreError> {
+    let rows = tx.query(&asked.sums, &asked.values).await?;
     let mut sums: Vec<SpendSum> =
-        tx.query(&sums, args).await?.into_iter().map(|row| read_sum(by, row)).collect::<Result<_, _>>()?;
-    if by == SpendBy::Day {
+        rows.into_iter().map(|row| read_sum(asked.by, row)).collect::<Result<_, _>>()?;
+    let has_more = sums.len() > MOST_SUMS;
+    let total = if has_more {
+        sums.truncate(MOST_SUMS);
+        let total = tx.query_opt(&asked.total, &asked.values).await?;
+        total.map_or_else(|| Ok(Spend::default()), |mut row| read_spend(&mut row))?
+    } else {
+        sums.iter().fold(Spend::default(), |total, sum| total.plus(sum.spend))
+    };
+    if asked.by == SpendBy::Day {
         sums.reverse();
     }
-    let total = tx.query_opt(&format!("SELECT {SUMS}"), args).await?;
-    let total = total.map_or_else(|| Ok(Spend::default()), |mut row| read_spend(&mut row))?;
-    Ok((sums, total))
+    Ok(Spending { sums, total, has_more })
 }
 
 fn read_sum(by: SpendBy, mut row: Row) -> Read<SpendSum> {

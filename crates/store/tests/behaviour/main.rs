@@ -33,6 +33,7 @@ mod routings;
 mod sample;
 mod schema;
 mod sessions;
+mod spending;
 mod tenancy;
 mod usage;
 mod webhooks;
@@ -241,10 +242,14 @@ on_both_engines! {
         a_server_that_was_killed_leaves_charges_holds_and_what_is_lost,
         what_is_lost_is_lost_to_its_period_though_a_clock_was_set_back,
         a_correction_is_a_row_and_budget_and_sums_follow,
+        a_charge_that_cannot_be_stored_is_refused_and_the_others_without_it_are_not,
         no_charge_is_too_large_to_be_summed_up,
         spending_is_summed_up_by_whatever_is_asked,
         the_ledger_is_paged_latest_first_and_each_filter_finds_its_rows,
         periods_that_are_over_are_forgotten_and_can_be_summed_up_again;
+    spending:
+        spending_is_told_of_one_key_customer_application_model_or_environment,
+        a_report_is_bounded_and_its_total_is_of_all;
     webhooks:
         every_field_of_a_webhook_comes_back,
         a_tenant_has_a_bounded_number_of_webhooks,
@@ -282,6 +287,7 @@ on_both_engines! {
         what_keys_were_used_before_is_counted_for_their_tenant,
         from_where_keys_were_used_before_is_known,
         messages_that_were_made_before_are_sent_and_swept,
+        what_was_spent_before_is_of_the_environment_of_its_key,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
         concurrent_migrations_run_once;

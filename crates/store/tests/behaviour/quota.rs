@@ -6,17 +6,17 @@ use std::time::Duration;
 use keystile_core::llm::Consumption;
 use keystile_core::quota::{
     Basis, BudgetTime, Day, LeaseAsk, LeaseTruth, Leased, LedgerEntry, LedgerKind, OpenHold, Origin,
-    QuotaBatch, Settlement, SpendBy, Whose,
+    QuotaBatch, Settlement, SpendBy, Spending, Whose,
 };
 use keystile_core::{
     Action, ApiKey, Budget, BudgetPeriod, HoldId, KeyId, LedgerId, Limits, NanoUsd, Timestamp,
 };
-use keystile_store::{LedgerFilter, ServerId, SpentOf, Store};
+use keystile_store::{LedgerFilter, ServerId, SpendFilter, SpentOf, Store, StoreError};
 
 use crate::bed::Bed;
 use crate::sample::{World, at, entry, number, page};
 
-const SERVER: ServerId = ServerId::new(1);
+pub(crate) const SERVER: ServerId = ServerId::new(1);
 const OTHER: ServerId = ServerId::new(2);
 
 pub(crate) fn nano(nanos: i64) -> NanoUsd {
@@ -35,7 +35,7 @@ pub(crate) async fn spender(world: &World, store: &Store, max: i64, period: Budg
     key
 }
 
-fn ask(key: &ApiKey, wanted: i64, now: Timestamp) -> LeaseAsk {
+pub(crate) fn ask(key: &ApiKey, wanted: i64, now: Timestamp) -> LeaseAsk {
     let period = key.limits.budget_period;
     LeaseAsk {
         tenant_id: key.tenant_id,
@@ -66,7 +66,7 @@ fn whose(key: &ApiKey) -> Whose {
     }
 }
 
-fn hold(key: &ApiKey, cost: i64, origin: Origin, opened_at: Timestamp) -> OpenHold {
+pub(crate) fn hold(key: &ApiKey, cost: i64, origin: Origin, opened_at: Timestamp) -> OpenHold {
     OpenHold {
         id: HoldId::from_parts(opened_at, number().into()),
         whose: whose(key),
@@ -81,7 +81,7 @@ fn hold(key: &ApiKey, cost: i64, origin: Origin, opened_at: Timestamp) -> OpenHo
     }
 }
 
-fn charge(hold: &OpenHold, cost: i64) -> Settlement {
+pub(crate) fn charge(hold: &OpenHold, cost: i64) -> Settlement {
     let at = hold.opened_at.plus(Duration::from_secs(1));
     let entry = LedgerEntry {
         id: LedgerId::from_parts(at, hold.id.as_u128()),
@@ -105,11 +105,11 @@ fn charge(hold: &OpenHold, cost: i64) -> Settlement {
     Settlement { entry, budget: hold.budget, from_lease: nano(cost), audit: None }
 }
 
-fn batch(settled: Vec<Settlement>, opened: Vec<OpenHold>) -> Arc<QuotaBatch> {
+pub(crate) fn batch(settled: Vec<Settlement>, opened: Vec<OpenHold>) -> Arc<QuotaBatch> {
     Arc::new(QuotaBatch { settled, opened, released: Vec::new() })
 }
 
-async fn leased(store: &Store, server: ServerId, ask: LeaseAsk) -> Leased {
+pub(crate) async fn leased(store: &Store, server: ServerId, ask: LeaseAsk) -> Leased {
     store.lease_budget(server, ask).await.unwrap()
 }
 
@@ -122,6 +122,11 @@ pub(crate) async fn spend(store: &Store, key: &ApiKey, cost: i64, at: Timestamp)
 
 async fn ledger(store: &Store, key: &ApiKey) -> Vec<LedgerEntry> {
     store.ledger(key.tenant_id, &LedgerFilter::default(), page(1_000)).await.unwrap()
+}
+
+/// What was spent in a tenant in these days, by whomever.
+async fn spending(store: &Store, world: &World, by: SpendBy, days: (Day, Day)) -> Spending {
+    store.spend(world.tenant.id, by, days, &SpendFilter::default()).await.unwrap()
 }
 
 async fn change(world: &World, store: &Store, id: KeyId, max: i64, period: BudgetPeriod) -> ApiKey {
@@ -176,6 +181,28 @@ pub(crate) async fn what_was_charged_is_spent_once_and_leased_no_more(bed: &Bed)
     assert!(store.open_holds(world.tenant.id, None, page(10)).await.unwrap().is_empty());
     let charged = store.charge_of_hold(world.tenant.id, first.id).await.unwrap();
     assert_eq!(charged.map(|entry| entry.cost), Some(nano(200)));
+}
+
+pub(crate) async fn a_charge_that_cannot_be_stored_is_refused_and_the_others_without_it_are_not(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = spender(&world, &store, 1_000, BudgetPeriod::Day).await;
+    leased(&store, SERVER, ask(&key, 900, at(0))).await;
+    let holds: Vec<_> = (0..5).map(|step| hold(&key, 10, Origin::Gateway, at(step))).collect();
+    let mut settled: Vec<_> = holds.iter().map(|hold| charge(hold, 10)).collect();
+    settled[3].entry.model = "gpt\0".into();
+    let refused = store.write_quota(SERVER, batch(settled.clone(), vec![])).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused(_)), "{refused:?}");
+    assert!(ledger(&store, &key).await.is_empty(), "nothing of it was written");
+    let bad = settled.remove(3);
+    for half in [settled[..2].to_vec(), settled[2..].to_vec()] {
+        store.write_quota(SERVER, batch(half, vec![])).await.unwrap();
+    }
+    let alone = store.write_quota(SERVER, batch(vec![bad], vec![])).await.unwrap_err();
+    assert!(matches!(alone, StoreError::Refused(_)), "{alone:?}");
+    let told = leased(&store, SERVER, LeaseAsk { least: nano(0), ..ask(&key, 0, at(0)) }).await;
+    assert_eq!((told.spent, told.own), (nano(40), nano(860)), "what it did cost stays leased");
+    assert_eq!(ledger(&store, &key).await.len(), 4);
 }
 
 pub(crate) async fn what_a_server_really_has_leased_is_corrected(bed: &Bed) {
@@ -343,7 +370,7 @@ pub(crate) async fn a_correction_is_a_row_and_budget_and_sums_follow(bed: &Bed) 
     let told = leased(&store, SERVER, ask(&key, 300, at(0))).await;
     assert_eq!((told.granted, told.spent), (nano(300), nano(700)));
     let days = (Day::of(at(0)), Day::of(at(0)).plus(1));
-    let (sums, total) = store.spend(world.tenant.id, SpendBy::Key, days).await.unwrap();
+    let Spending { sums, total, .. } = spending(&store, &world, SpendBy::Key, days).await;
     assert_eq!((sums.len(), total.cost, total.requests, total.output), (1, nano(700), 1, 2));
     assert_eq!(
         world.log(&store).await.iter().filter(|entry| entry.action == Action::LedgerCorrect).count(),
@@ -366,7 +393,8 @@ pub(crate) async fn spending_is_summed_up_by_whatever_is_asked(bed: &Bed) {
     }
     let days = (Day::of(monday), Day::of(tuesday).plus(1));
     let sums = async |by| {
-        let (sums, total) = store.spend(world.tenant.id, by, days).await.unwrap();
+        let Spending { sums, total, has_more } = spending(&store, &world, by, days).await;
+        assert!(!has_more);
         assert_eq!((total.cost, total.requests, total.input), (nano(95), 3, 15));
         sums.into_iter().map(|sum| (sum.name, sum.spend.cost.as_nanos())).collect::<Vec<_>>()
     };
@@ -377,7 +405,7 @@ pub(crate) async fn spending_is_summed_up_by_whatever_is_asked(bed: &Bed) {
     assert_eq!(sums(SpendBy::Application).await, [named(&first.application_id, 95)]);
     assert_eq!(sums(SpendBy::Customer).await, [(None, 95)]);
     let stranger = World::founded(&store).await;
-    assert!(store.spend(stranger.tenant.id, SpendBy::Key, days).await.unwrap().0.is_empty());
+    assert!(spending(&store, &stranger, SpendBy::Key, days).await.sums.is_empty());
 }
 
 pub(crate) async fn no_charge_is_too_large_to_be_summed_up(bed: &Bed) {
@@ -394,7 +422,7 @@ pub(crate) async fn no_charge_is_too_large_to_be_summed_up(bed: &Bed) {
         store.write_quota(SERVER, batch(vec![lie], vec![])).await.unwrap();
     }
     let days = (Day::of(now), Day::of(now).plus(1));
-    let (_, total) = store.spend(world.tenant.id, SpendBy::Key, days).await.unwrap();
+    let Spending { total, .. } = spending(&store, &world, SpendBy::Key, days).await;
     assert_eq!((total.requests, total.input, total.cost), (3, 10_u64.pow(18), nano(10_i64.pow(18))));
     let debt = LeaseAsk { debt: nano(i64::MAX), ..ask(&key, 1, now) };
     assert_eq!(leased(&store, SERVER, debt).await.granted, NanoUsd::ZERO);

@@ -3,9 +3,10 @@
 use std::error::Error as _;
 
 use keystile_core::key::KeyAddress;
+use keystile_core::quota::{Day, SpendBy};
 use keystile_core::usage::{Span, Step};
 use keystile_core::{Code, Environment, Timestamp};
-use keystile_store::{CustomerFilter, KeyFilter, Location, OpenError, Store};
+use keystile_store::{CustomerFilter, KeyFilter, Location, OpenError, SpendFilter, Store};
 
 use crate::bed::Bed;
 use crate::sample::{at, page};
@@ -50,7 +51,7 @@ pub(crate) async fn concurrent_migrations_run_once(bed: &Bed) {
 }
 
 /// The first of the migrations, in order.
-const FIRST: [&str; 24] = [
+const FIRST: [&str; 26] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_app_stamp.sql"),
     include_str!("../../migrations/0003_tenant_settings.sql"),
@@ -75,6 +76,8 @@ const FIRST: [&str; 24] = [
     include_str!("../../migrations/0022_jobs.sql"),
     include_str!("../../migrations/0023_webhooks.sql"),
     include_str!("../../migrations/0024_log_breaks.sql"),
+    include_str!("../../migrations/0025_llm.sql"),
+    include_str!("../../migrations/0026_budgets.sql"),
 ];
 
 /// The schema that a version of long ago left behind.
@@ -207,5 +210,22 @@ pub(crate) async fn messages_that_were_made_before_are_sent_and_swept(bed: &Bed)
         let said: Vec<_> = due().await.into_iter().map(|one| one.body).collect();
         assert_eq!(said, ["second"]);
         assert_eq!(store.sweep_deliveries(at(10)).await.unwrap(), swept);
+    }
+}
+
+pub(crate) async fn what_was_spent_before_is_of_the_environment_of_its_key(bed: &Bed) {
+    let spent = format!(
+        "INSERT INTO spend (tenant_id, day, key_id, model, provider_id, customer_id, application_id, lineage_id, requests, input,
+            cached_input, cache_write, output, cost_nano)
+        VALUES ('{TENANT}', 5, '{KEY}', 'o3', '', '', '{APPLICATION}', '{KEY}', 1, 1, 0, 0, 1, 70);"
+    );
+    let store = migrated(bed, 26, &spent).await;
+    for (environment, cost) in
+        [(None, 70), (Some(Environment::Staging), 70), (Some(Environment::Production), 0)]
+    {
+        let filter = SpendFilter { environment, ..SpendFilter::default() };
+        let days = (Day::from_number(0), Day::from_number(9));
+        let told = store.spend(TENANT.parse().unwrap(), SpendBy::Key, days, &filter).await.unwrap();
+        assert_eq!(told.total.cost.as_nanos(), cost, "{environment:?}");
     }
 }

@@ -133,6 +133,7 @@ pub const PAGES: &[Page] = &[
     page("provider-delete", Who::Owner, "/console/{tenant}/providers/{provider}/delete"),
     page("spend", Who::Owner, "/console/{tenant}/spend"),
     page("spend-by-model", Who::Owner, "/console/{tenant}/spend?by=model"),
+    page("spend-narrowed", Who::Owner, "/console/{tenant}/spend?environment=production&model=gpt-4o"),
     page("spend-of-nothing", Who::Owner, "/console/{tenant}/spend?from=2020-01-01&to=2020-01-31"),
     page("ledger", Who::Owner, "/console/{tenant}/ledger"),
     page("ledger-none-found", Who::Owner, "/console/{tenant}/ledger?model=there-is-none"),

@@ -10,7 +10,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::Quota;
 use super::account::Account;
+use super::flight::{Flight, Writing};
 use super::leasing::LEASE_TIMEOUT;
+use super::port::NotWritten;
 use super::queue::Paid;
 use crate::source::SourceUnavailable;
 
@@ -23,6 +25,10 @@ pub const LEASES_PER_ROUND: usize = 200;
 /// Longest one write may take before it is offered again.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Most batches in a row that may be refused in one round: a charge that is refused needs eleven to be found among a thousand, and whoever
+/// refuses everything is not asked for each of them at once.
+const MOST_REFUSED: usize = 64;
+
 /// Which leases are given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Return {
@@ -32,56 +38,91 @@ pub enum Return {
     All,
 }
 
-/// A batch that was offered and is not known to be written.
-pub(super) struct Flight {
-    batch: Arc<QuotaBatch>,
-    paid: Vec<Paid>,
-}
-
-impl Flight {
-    /// Whether more may wait than had room in it.
-    fn is_full(&self) -> bool {
-        self.batch.settled.len() >= ROWS_PER_BATCH || self.batch.opened.len() >= ROWS_PER_BATCH
-    }
-}
-
 impl Quota {
-    /// Charges what is overdue and writes all that is pending by now, in batches; stops at the first that fails, which is kept for later. What
-    /// comes in meanwhile is left to the next time, as there may be no end of it.
+    /// Charges what is overdue and writes all that is pending by now, in batches; stops at the first that cannot be written now, which is
+    /// kept for later. What comes in meanwhile is left to the next time, as there may be no end of it.
     pub(crate) async fn flush(&self) -> Result<(), SourceUnavailable> {
-        let mut flight = self.flushing.lock().await;
-        self.write_all(&mut flight).await
+        let mut writing = self.flushing.lock().await;
+        self.write_all(&mut writing).await
     }
 
     /// The same, and then gives leases back that are not needed.
     pub(crate) async fn settle_up(&self, what: Return) -> Result<(), SourceUnavailable> {
-        let mut flight = self.flushing.lock().await;
-        self.write_all(&mut flight).await?;
+        let mut writing = self.flushing.lock().await;
+        self.write_all(&mut writing).await?;
         // Nothing is in the air now, so that what the authority has noted is what is here.
         self.true_up(what).await
     }
 
-    async fn write_all(&self, flight: &mut Option<Flight>) -> Result<(), SourceUnavailable> {
+    async fn write_all(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
         self.charge_overdue();
-        loop {
-            let is_old = flight.is_some();
-            if !is_old {
-                *flight = self.next_flight();
-            }
-            let Some(current) = flight.as_ref() else { return Ok(()) };
-            // One that was made now and has room left has all that was pending.
-            let is_last = !is_old && !current.is_full();
-            if self.write(Arc::clone(&current.batch)).await.is_err() {
-                self.failed_flushes.fetch_add(1, Ordering::Relaxed);
-                return Err(SourceUnavailable);
-            }
-            if let Some(landed) = flight.take() {
-                self.land(landed);
-            }
+        let written = self.write_pending(writing).await;
+        if written.is_err() {
+            self.failed_flushes.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+
+    async fn write_pending(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
+        let mut takes_charges = self.write_flights(writing).await?;
+        while let Some(next) = self.next_flight() {
+            // One that has room left has all that was pending.
+            let is_last = !next.is_full();
+            writing.flights.push_back(next);
+            takes_charges |= self.write_flights(writing).await?;
             if is_last {
-                return Ok(());
+                break;
             }
         }
+        // While no charge is taken it is not one of them that is at fault.
+        if takes_charges { self.end_aside(writing).await } else { Ok(()) }
+    }
+
+    /// Offers batch after batch; what is refused is offered again in halves. Tells whether any charge was taken.
+    async fn write_flights(&self, writing: &mut Writing) -> Result<bool, SourceUnavailable> {
+        let (mut takes_charges, mut refused) = (false, 0);
+        while let Some(first) = writing.flights.front() {
+            match self.write(Arc::clone(&first.batch)).await {
+                Ok(()) => {
+                    takes_charges |= first.has_charges();
+                    refused = 0;
+                    if let Some(landed) = writing.flights.pop_front() {
+                        self.land(landed);
+                    }
+                }
+                Err(NotWritten::Unavailable) => return Err(SourceUnavailable),
+                Err(NotWritten::Refused) => {
+                    writing.split_first();
+                    refused += 1;
+                    if refused == MOST_REFUSED {
+                        return Err(SourceUnavailable);
+                    }
+                }
+            }
+        }
+        Ok(takes_charges)
+    }
+
+    /// Others were taken: what was refused on its own is offered once more, and then given up. That a hold is open is only noted for the
+    /// case that this process is killed, and may be untrue by now.
+    async fn end_aside(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
+        while let Some(refused) = writing.aside.last() {
+            let written = if refused.has_charges() {
+                self.write(Arc::clone(&refused.batch)).await
+            } else {
+                Err(NotWritten::Refused)
+            };
+            if written == Err(NotWritten::Unavailable) {
+                return Err(SourceUnavailable);
+            }
+            let Some(ended) = writing.aside.pop() else { break };
+            if written.is_ok() {
+                self.land(ended);
+            } else {
+                self.give_up(&ended);
+            }
+        }
+        Ok(())
     }
 
     /// What is to be written next, if there is anything.
@@ -95,20 +136,29 @@ impl Quota {
             released.extend(inner.take_released());
         }
         let batch = QuotaBatch { settled, opened, released };
-        (!batch.is_empty()).then(|| Flight { batch: Arc::new(batch), paid })
+        (!batch.is_empty()).then(|| Flight::new(batch, paid))
     }
 
     /// A task of its own, so that a source that panics does not end the flushing.
-    async fn write(&self, batch: Arc<QuotaBatch>) -> Result<(), SourceUnavailable> {
+    async fn write(&self, batch: Arc<QuotaBatch>) -> Result<(), NotWritten> {
         let budgets = Arc::clone(&self.budgets);
         let write = tokio::spawn(async move {
-            tokio::time::timeout(WRITE_TIMEOUT, budgets.write(batch)).await.unwrap_or(Err(SourceUnavailable))
+            let written = tokio::time::timeout(WRITE_TIMEOUT, budgets.write(batch)).await;
+            written.unwrap_or(Err(NotWritten::Unavailable))
         });
-        write.await.unwrap_or(Err(SourceUnavailable))
+        write.await.unwrap_or(Err(NotWritten::Unavailable))
+    }
+
+    /// Its account does not hear of it: what was leased for it counts as spent as long as this process lives, and is lost to its budget when the
+    /// next one takes up what this one has left.
+    fn give_up(&self, flight: &Flight) {
+        self.budgets.give_up(&flight.batch);
+        self.given_up.fetch_add(flight.paid.len() as u64, Ordering::Relaxed);
+        self.queue.land(flight.paid.len());
     }
 
     fn land(&self, flight: Flight) {
-        self.queue.leave_places(flight.paid.len());
+        self.queue.land(flight.paid.len());
         for Paid { account, budget, charge } in flight.paid {
             account.lock().note_written(budget, charge);
         }
@@ -141,8 +191,8 @@ impl Quota {
         if !account.lock().has_free_beside(budget, self.moment()) {
             return;
         }
-        let flight = self.flushing.lock().await;
-        if flight.is_some() {
+        let writing = self.flushing.lock().await;
+        if !writing.flights.is_empty() {
             // What the authority has noted is not known. It is given back later.
             return;
         }

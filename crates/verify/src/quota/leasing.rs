@@ -19,6 +19,11 @@ use crate::source::SourceUnavailable;
 /// has failed.
 pub const LEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Longest that somebody waits who is only to be told what is left: an answer is better without it than late.
+pub const ROOM_TIMEOUT: Duration = Duration::from_millis(500);
+/// For so long after somebody has waited in vain nobody waits to be told what is left. Whoever needs a lease asks all the same.
+const UNHEARD_MILLIS: u64 = 1_000;
+
 /// Somebody waits for a lease that has at least so much.
 struct Waiting<'a> {
     account: &'a Account,
@@ -58,7 +63,10 @@ impl Quota {
             Taking::Refused(refusal) => Err(refusal),
             Taking::Short(shortage) => {
                 let taken = Box::pin(self.lease_and_take(account, bid, shortage));
-                tokio::time::timeout(LEASE_TIMEOUT, taken).await.unwrap_or_else(|_| Err(unavailable()))
+                tokio::time::timeout(LEASE_TIMEOUT, taken).await.unwrap_or_else(|_| {
+                    self.note_unheard();
+                    Err(unavailable())
+                })
             }
         }
     }
@@ -153,15 +161,42 @@ impl Quota {
         if is_news {
             self.note_active(account);
         }
-        (ask, self.budgets.lease(ask).await)
+        let answer = self.budgets.lease(ask).await;
+        if answer.is_ok() {
+            self.unheard_until.store(0, Ordering::Relaxed);
+        }
+        (ask, answer)
     }
 
-    /// What is left to a key of its limits. Asks the authority only if it has told nothing yet.
+    fn note_unheard(&self) {
+        let until = self.clock.elapsed_millis().saturating_add(UNHEARD_MILLIS);
+        self.unheard_until.store(until, Ordering::Relaxed);
+    }
+
+    /// What is left to a key of its limits, for who is told of it. Asks the authority only if it has told nothing yet and was not waited for
+    /// in vain a moment ago.
+    pub(super) async fn room_to_tell(
+        self: &Arc<Self>,
+        account: &Arc<Account>,
+        whose: (TenantId, KeyId),
+        limits: (Option<u64>, Option<Budget>),
+    ) -> Result<Room, SourceUnavailable> {
+        if let Some(room) = self.known_room(account, limits) {
+            return Ok(room);
+        }
+        if self.clock.elapsed_millis() < self.unheard_until.load(Ordering::Relaxed) {
+            return Err(SourceUnavailable);
+        }
+        self.room(account, whose, limits, ROOM_TIMEOUT).await
+    }
+
+    /// What is left to a key of its limits. Asks the authority only if it has told nothing yet, and waits no longer than `patience`.
     pub(super) async fn room(
         self: &Arc<Self>,
         account: &Arc<Account>,
         (tenant_id, key_id): (TenantId, KeyId),
         limits: (Option<u64>, Option<Budget>),
+        patience: Duration,
     ) -> Result<Room, SourceUnavailable> {
         if let Some(room) = self.known_room(account, limits) {
             return Ok(room);
@@ -182,7 +217,10 @@ impl Quota {
             // What it has heard is looked at next.
             drop(asked.await);
         };
-        tokio::time::timeout(LEASE_TIMEOUT, asking).await.map_err(|_| SourceUnavailable)?;
+        if tokio::time::timeout(patience, asking).await.is_err() {
+            self.note_unheard();
+            return Err(SourceUnavailable);
+        }
         self.known_room(account, limits).ok_or(SourceUnavailable)
     }
 

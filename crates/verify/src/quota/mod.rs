@@ -6,6 +6,7 @@
 
 mod account;
 mod bid;
+mod flight;
 mod flush;
 mod handed;
 mod hold;
@@ -15,6 +16,7 @@ mod port;
 mod queue;
 mod room;
 mod settling;
+mod unwritten;
 mod verifier;
 
 use std::hash::{BuildHasher, RandomState};
@@ -27,15 +29,16 @@ use parking_lot::Mutex;
 pub(crate) use account::Account;
 pub use flush::{LEASES_PER_ROUND, ROWS_PER_BATCH, Return};
 pub use hold::{Hold, Settled, Terms};
-pub use leasing::LEASE_TIMEOUT;
-pub use port::Budgets;
+pub use leasing::{LEASE_TIMEOUT, ROOM_TIMEOUT};
 pub(crate) use port::NoBudgets;
+pub use port::{Budgets, NotWritten};
 pub use queue::CHARGES_WAITING;
 pub use room::{BudgetRoom, Room, TokenRoom};
 pub use settling::{Actual, Ruling, SettleError, SettledHold};
+pub use unwritten::UnwrittenCharges;
 pub use verifier::QuotaStats;
 
-use flush::Flight;
+use flight::Writing;
 use handed::Handed;
 use queue::Queue;
 
@@ -50,12 +53,15 @@ pub(crate) struct Quota {
     /// Where the holds are that callers were told of.
     handed: Mutex<Handed>,
     queue: Queue,
-    /// Whoever has it writes. It holds what was offered and is not known to be written.
-    flushing: tokio::sync::Mutex<Option<Flight>>,
+    /// Whoever has it writes. It holds what was taken to be written and is not known to be.
+    flushing: tokio::sync::Mutex<Writing>,
     ids: Ids,
+    /// Until then nobody waits for the authority only to be told what is left, by the clock that nobody sets.
+    unheard_until: AtomicU64,
     asked: AtomicU64,
     overdue: AtomicU64,
     failed_flushes: AtomicU64,
+    given_up: AtomicU64,
 }
 
 /// Names holds. Ids of different processes differ by what the system gave them to begin with, those of one by their number.
@@ -75,9 +81,11 @@ impl Quota {
             queue: Queue::default(),
             flushing: tokio::sync::Mutex::default(),
             ids: Ids::new(),
+            unheard_until: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
             failed_flushes: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
         })
     }
 

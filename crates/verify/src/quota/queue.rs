@@ -19,6 +19,8 @@ pub const CHARGES_WAITING: usize = 100_000;
 #[derive(Default)]
 pub(super) struct Queue {
     places: AtomicUsize,
+    /// Charges that were taken out and have not landed.
+    in_flight: AtomicUsize,
     rows: Mutex<VecDeque<Queued>>,
 }
 
@@ -46,8 +48,14 @@ impl Queue {
         self.places.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Holds have ended for good.
-    pub(super) fn leave_places(&self, count: usize) {
+    /// A hold has ended without a charge.
+    pub(super) fn leave_place(&self) {
+        self.places.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Charges that were taken out are written, or given up.
+    pub(super) fn land(&self, count: usize) {
+        self.in_flight.fetch_sub(count, Ordering::Relaxed);
         self.places.fetch_sub(count, Ordering::Relaxed);
     }
 
@@ -59,12 +67,19 @@ impl Queue {
     pub(super) fn take(&self, most: usize) -> Vec<Queued> {
         let mut rows = self.rows.lock();
         let count = rows.len().min(most);
+        self.in_flight.fetch_add(count, Ordering::Relaxed);
         rows.drain(..count).collect()
     }
 
-    /// How many wait.
+    /// How many are not written, those that are under way included.
     pub(super) fn len(&self) -> usize {
-        self.rows.lock().len()
+        let rows = self.rows.lock();
+        rows.len() + self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Looks at all that were not taken out.
+    pub(super) fn for_each(&self, look: impl FnMut(&Settlement)) {
+        self.rows.lock().iter().map(|queued| &queued.settlement).for_each(look);
     }
 
     /// Whether the charge of this hold waits.

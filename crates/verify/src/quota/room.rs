@@ -7,7 +7,7 @@ use keystile_core::{KeyId, NanoUsd, Refusal, TenantId, Timestamp};
 
 use super::Quota;
 use super::account::Account;
-use super::leasing::unavailable;
+use super::leasing::{LEASE_TIMEOUT, unavailable};
 
 /// What is left to a key of its limits on tokens and money.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Quota {
         need: &Need,
     ) -> Result<(), Refusal> {
         let Some(budget) = budget else { return Ok(()) };
-        let room = self.room(account, whose, (None, Some(budget))).await;
+        let room = self.room(account, whose, (None, Some(budget)), LEASE_TIMEOUT).await;
         let room = room.ok().and_then(|room| room.budget).ok_or_else(unavailable)?;
         let fitting = need.units_within_money(room.remaining).filter(|units| *units >= need.least);
         let left = || BudgetLeft {

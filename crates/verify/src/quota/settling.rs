@@ -177,7 +177,7 @@ impl Quota {
     /// Ends a hold of which nothing was used.
     pub(super) fn release(&self, account: &Account, id: HoldId) {
         if account.lock().release(id, self.clock.elapsed_millis()) {
-            self.queue.leave_places(1);
+            self.queue.leave_place();
         }
     }
 

@@ -14,6 +14,7 @@ use super::hold::{Fresh, Hold, Terms};
 use super::leasing::unavailable;
 use super::room::Room;
 use super::settling::{Actual, SettleError, SettledHold};
+use super::unwritten::UnwrittenCharges;
 use crate::cache::Look;
 use crate::cached_key::CachedKey;
 use crate::meter::OwnerId;
@@ -27,7 +28,7 @@ pub struct QuotaStats {
     pub accounts: usize,
     /// Holds that are open.
     pub holds: usize,
-    /// Charges that are not written yet. Together with holds they are at most [`crate::CHARGES_WAITING`].
+    /// Charges that are not written yet, those under way included. Together with holds they are at most [`crate::CHARGES_WAITING`].
     pub charges_waiting: usize,
     /// Questions to the authority of budgets.
     pub leases: u64,
@@ -35,10 +36,13 @@ pub struct QuotaStats {
     pub overdue: u64,
     /// Rounds of writing charges that failed; they stay pending.
     pub flush_failures: u64,
+    /// Charges that the ledger refused, and takes no more.
+    pub given_up: u64,
 }
 
 impl Verifier {
-    /// What a request may still take. Asks the budget's authority if it has told nothing yet, for [`crate::LEASE_TIMEOUT`] at most.
+    /// What a request may still take, for who is told of it. Asks the budget's authority if it has told nothing yet, for
+    /// [`crate::ROOM_TIMEOUT`] at most, and not at all just after it has not answered in time.
     ///
     /// # Errors
     /// When that cannot be known now.
@@ -47,7 +51,7 @@ impl Verifier {
         if limits == (None, None) {
             return Ok(Room::default());
         }
-        self.quota.room(&self.account_of(key), (key.tenant_id(), key.id()), limits).await
+        self.quota.room_to_tell(&self.account_of(key), (key.tenant_id(), key.id()), limits).await
     }
 
     /// Takes tokens and money for a request, all or nothing, under the limits that the key has at this moment. From memory as long as the
@@ -141,6 +145,12 @@ impl Verifier {
         self.quota.settle_up(what).await
     }
 
+    /// What was charged and is not written, of each key, who was charged most first: for who has to say what is lost. Waits for a write
+    /// that is under way.
+    pub async fn unwritten_charges(&self) -> Vec<UnwrittenCharges> {
+        self.quota.unwritten().await
+    }
+
     /// Goes on with a hold that another process has opened, whose lease this one has taken over. Call it before the first verification.
     pub fn adopt_hold(&self, hold: OpenHold) {
         let account = match hold.whose.lineage_id {
@@ -229,6 +239,7 @@ impl super::Quota {
             leases: self.asked.load(Ordering::Relaxed),
             overdue: self.overdue.load(Ordering::Relaxed),
             flush_failures: self.failed_flushes.load(Ordering::Relaxed),
+            given_up: self.given_up.load(Ordering::Relaxed),
         }
     }
 }

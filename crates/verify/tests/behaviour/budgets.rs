@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keystile_core::quota::{BudgetTime, LeaseAsk, LeaseTruth, Leased, LedgerEntry, OpenHold, QuotaBatch};
 use keystile_core::{HoldId, KeyId, NanoUsd};
-use keystile_verify::{BoxFuture, Budgets, SourceUnavailable};
+use keystile_verify::{BoxFuture, Budgets, NotWritten, SourceUnavailable};
 use parking_lot::Mutex;
 
 use crate::source::Mood;
@@ -16,7 +16,20 @@ use crate::source::Mood;
 pub(crate) struct FakeBudgets {
     state: Mutex<State>,
     mood: Mutex<Option<Mood>>,
+    refuses: Mutex<Refuses>,
+    given_up: Mutex<Vec<HoldId>>,
     leases: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+/// What it refuses to write.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refuses {
+    #[default]
+    Nothing,
+    /// The charge of this hold, that it is open, and whatever comes with it.
+    Hold(HoldId),
+    Everything,
 }
 
 #[derive(Default)]
@@ -35,6 +48,20 @@ pub(crate) struct Period {
 impl FakeBudgets {
     pub(crate) fn become_so(&self, mood: Mood) {
         *self.mood.lock() = Some(mood);
+    }
+
+    pub(crate) fn refuse(&self, what: Refuses) {
+        *self.refuses.lock() = what;
+    }
+
+    /// The holds whose charges were given up.
+    pub(crate) fn given_up(&self) -> Vec<HoldId> {
+        self.given_up.lock().clone()
+    }
+
+    /// How often something was to be written.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
     }
 
     /// What was written to the ledger, in its order.
@@ -69,6 +96,17 @@ impl FakeBudgets {
     /// How often a part of a budget was asked for.
     pub(crate) fn leases(&self) -> usize {
         self.leases.load(Ordering::Relaxed)
+    }
+
+    fn refuses(&self, batch: &QuotaBatch) -> bool {
+        match *self.refuses.lock() {
+            Refuses::Nothing => false,
+            Refuses::Everything => true,
+            Refuses::Hold(bad) => {
+                let charged = batch.settled.iter().filter_map(|settlement| settlement.entry.hold_id);
+                charged.chain(batch.opened.iter().map(|hold| hold.id)).any(|id| id == bad)
+            }
+        }
     }
 
     async fn misbehave(&self) -> Result<(), SourceUnavailable> {
@@ -139,12 +177,20 @@ impl Budgets for FakeBudgets {
         })
     }
 
-    fn write(&self, batch: Arc<QuotaBatch>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+    fn write(&self, batch: Arc<QuotaBatch>) -> BoxFuture<'_, Result<(), NotWritten>> {
         Box::pin(async move {
-            self.misbehave().await?;
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            self.misbehave().await.map_err(|SourceUnavailable| NotWritten::Unavailable)?;
+            if self.refuses(&batch) {
+                return Err(NotWritten::Refused);
+            }
             self.state.lock().write(&batch);
             Ok(())
         })
+    }
+
+    fn give_up(&self, batch: &QuotaBatch) {
+        self.given_up.lock().extend(batch.settled.iter().filter_map(|settlement| settlement.entry.hold_id));
     }
 
     fn true_up(&self, truth: LeaseTruth) -> BoxFuture<'_, Result<(), SourceUnavailable>> {

@@ -13,25 +13,25 @@ use tokio::task::JoinSet;
 use crate::source::Mood;
 use crate::world::{World, digest, tenant};
 
-const DOLLAR: i64 = 1_000_000_000;
+pub(crate) const DOLLAR: i64 = 1_000_000_000;
 
-fn nano(nanos: i64) -> NanoUsd {
+pub(crate) fn nano(nanos: i64) -> NanoUsd {
     NanoUsd::from_nanos(nanos)
 }
 
-fn limited(facts: &mut KeyFacts, tokens: Option<u64>, budget: Option<(i64, BudgetPeriod)>) {
+pub(crate) fn limited(facts: &mut KeyFacts, tokens: Option<u64>, budget: Option<(i64, BudgetPeriod)>) {
     let budget = budget.map(|(max, period)| Budget { max: nano(max), period });
     facts.limits = Some(LineageLimits { lineage_id: facts.id, rates: Rates::NONE, tokens, budget });
 }
 
 /// A world in which key 0 may spend a dollar a day.
-fn with_a_dollar() -> World {
+pub(crate) fn with_a_dollar() -> World {
     let world = World::with_keys(2);
     world.change(0, |facts| limited(facts, None, Some((DOLLAR, BudgetPeriod::Day))));
     world
 }
 
-fn money(nanos: i64) -> Need {
+pub(crate) fn money(nanos: i64) -> Need {
     Need::of(Amount { tokens: 0, picos: u128::try_from(nanos).unwrap() * 1_000 })
 }
 
@@ -39,11 +39,11 @@ fn tokens(tokens: u64) -> Need {
     Need::of(Amount { tokens, picos: 0 })
 }
 
-fn terms(origin: Origin) -> Terms {
+pub(crate) fn terms(origin: Origin) -> Terms {
     Terms { deadline: Duration::from_secs(60), origin, model: "gpt-4o".into(), request_id: "r".into() }
 }
 
-fn settled(nanos: i64, used: u64) -> Settled {
+pub(crate) fn settled(nanos: i64, used: u64) -> Settled {
     Settled {
         used: Consumption { output: used, ..Consumption::default() },
         cost: nano(nanos),
@@ -55,16 +55,16 @@ fn settled(nanos: i64, used: u64) -> Settled {
 }
 
 impl World {
-    async fn key(&self, number: usize) -> Arc<CachedKey> {
+    pub(crate) async fn key(&self, number: usize) -> Arc<CachedKey> {
         self.verify(number).await.key.unwrap()
     }
 
-    async fn hold(&self, need: &Need) -> Result<Hold, Refusal> {
+    pub(crate) async fn hold(&self, need: &Need) -> Result<Hold, Refusal> {
         let key = self.key(0).await;
         self.verifier.reserve(&key, need, terms(Origin::Gateway)).await
     }
 
-    async fn written(&self) {
+    pub(crate) async fn written(&self) {
         self.verifier.settle_up(Return::Idle).await.unwrap();
     }
 

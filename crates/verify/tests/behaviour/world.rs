@@ -35,6 +35,10 @@ impl Clock for TurnableClock {
 }
 
 impl TurnableClock {
+    pub(crate) fn turn_to(&self, moment: Timestamp) {
+        self.0.store(moment.as_millis(), Ordering::Relaxed);
+    }
+
     pub(crate) fn turn(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }

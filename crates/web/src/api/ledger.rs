@@ -3,7 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use keystile_core::LedgerId;
-use keystile_manage::{Caller, LedgerQuery, Right};
+use keystile_manage::{Caller, LedgerQuery, Right, SpendFilter};
 use keystile_wire::{
     CorrectCharge, CorrectedView, LedgerListQuery, LedgerView, Listing, Problem, SpendQuery, SpendView,
 };
@@ -54,7 +54,8 @@ pub(crate) async fn correct_charge(
     Ok(json(StatusCode::OK, &view))
 }
 
-/// Show what was spent, by key, customer, application, model or day: requests, tokens and money.
+/// Show what was spent, by key, customer, application, model or day: requests, tokens and money. Of all, or of one key, customer, application,
+/// model or environment.
 #[utoipa::path(get, path = "/spend", tag = "spending", params(("tenant_id" = String, Path), SpendQuery), responses(
     (status = 200, body = SpendView, description = "The sums, and their sum."),
 ))]
@@ -63,15 +64,13 @@ pub(crate) async fn show_spend(
     Member(caller): Member,
     Query(query): Query<SpendQuery>,
 ) -> Answer {
-    Ok(json(StatusCode::OK, &spent(&app, &caller, &query).await?))
-}
-
-/// What the caller's tenant has spent, up to the present.
-pub(crate) async fn spent(app: &App, caller: &Caller, query: &SpendQuery) -> Answer<SpendView> {
-    let days = query.days(app.control.present())?;
-    written(app, caller).await?;
-    let (sums, total) = app.control.spend(caller, query.by(), days).await?;
-    Ok(SpendView::new(query.by(), days, sums, total))
+    let (by, days) = (query.by(), query.days(app.control.present())?);
+    let SpendQuery { key_id, customer_id, application_id, model, environment, .. } = query;
+    let model = sought("model", model)?;
+    let filter = SpendFilter { key_id, customer_id, application_id, model, environment };
+    written(&app, &caller).await?;
+    let spending = app.control.spend(&caller, by, days, &filter).await?;
+    Ok(json(StatusCode::OK, &SpendView::new(by, days, spending)))
 }
 
 /// What is only in memory belongs to what somebody reads who may.

@@ -281,6 +281,8 @@ fn quota(app: &App, page: &mut Exposition) {
         .size(&[], stats.charges_waiting);
     let help = "Times that charges could not be written; they are tried again.";
     page.counter("keystile_charge_flush_failures_total", help).count(&[], stats.flush_failures);
+    let help = "Charges that the ledger refused while it took others; the log has each of them in full.";
+    page.counter("keystile_charges_given_up_total", help).count(&[], stats.given_up);
     let help = "Times that a part of a budget was leased, or asked for in vain.";
     page.counter("keystile_budget_leases_total", help).count(&[], stats.leases);
     let help = "Holds that were charged in full, as nobody settled them in time.";

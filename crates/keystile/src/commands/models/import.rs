@@ -99,9 +99,9 @@ fn told(imported: &ImportedModelsView) -> Report {
     let rows: Vec<_> = imported.models.iter().map(row).collect();
     let report = Report::default().data(&table(["NAME", "OUTCOME", "INPUT $/M", "OUTPUT $/M", "ID"], &rows));
     let report = match &imported.as_of {
-        Some(day) => {
-            report.note(format!("The prices are those of {day}: compare them with your provider's."))
-        }
+        Some(day) => report.note(format!(
+            "The prices were compared with public lists on {day}: compare them with your provider's."
+        )),
         None => report,
     };
     if imported.dry_run { report.note("Nothing was written, as you asked.") } else { report }

@@ -2,14 +2,14 @@
 
 use askama::Template;
 use axum::extract::State;
-use keystile_core::quota::{Day, Spend, SpendBy, SpendSum};
-use keystile_core::{NanoUsd, Timestamp};
-use keystile_manage::Names;
+use keystile_core::quota::{Day, Spend, SpendBy, SpendSum, Spending};
+use keystile_core::{ApplicationId, CustomerId, Environment, KeyId, NanoUsd, Timestamp};
+use keystile_manage::{Names, SpendFilter};
 use keystile_wire::SpendQuery;
 use serde::{Deserialize, Serialize};
 
-use crate::api::Answer;
 use crate::api::ledger::written;
+use crate::api::{Answer, sought};
 use crate::console::page::page;
 use crate::console::shell::Shell;
 use crate::console::sought::{Asked, Sought};
@@ -22,8 +22,8 @@ use crate::state::App;
 const TABLES: &[SpendBy] = &[SpendBy::Key, SpendBy::Customer, SpendBy::Application, SpendBy::Model];
 /// Sums that a page shows, those who spent most; the API tells more.
 const SHOWN: usize = 200;
-/// Most days that a chart draws: two years. More are in the table.
-const DRAWN: usize = 731;
+/// What narrows a report, as queries name it.
+const NARROWING: [&str; 5] = ["key_id", "customer_id", "application_id", "model", "environment"];
 
 pub(super) fn routes() -> Pages {
     Pages::new().route("/spend", get(show))
@@ -36,6 +36,11 @@ struct Wanted {
     by: Option<SpendBy>,
     from: Option<String>,
     to: Option<String>,
+    key_id: Option<KeyId>,
+    customer_id: Option<CustomerId>,
+    application_id: Option<ApplicationId>,
+    model: Option<String>,
+    environment: Option<Environment>,
 }
 
 impl Wanted {
@@ -47,7 +52,13 @@ impl Wanted {
         };
         let (from, to) = (day("from", &self.from)?, day("to", &self.to)?);
         let (from, to) = (from.map(Day::start), to.map(|last| last.plus(1).start()));
-        Ok(SpendQuery { by: None, from, to }.days(now)?)
+        Ok(SpendQuery { from, to, ..SpendQuery::default() }.days(now)?)
+    }
+
+    /// Whose spending.
+    fn filter(self) -> Answer<SpendFilter> {
+        let Self { key_id, customer_id, application_id, model, environment, .. } = self;
+        Ok(SpendFilter { key_id, customer_id, application_id, model: sought("model", model)?, environment })
     }
 
     /// By whom or on what.
@@ -69,8 +80,9 @@ struct Show {
     /// Days on which anything was charged, the latest first.
     days: Vec<Row>,
     rows: Vec<Row>,
-    /// How many more there are than are shown.
+    /// How many more there are than are shown, and whether that is not all of them.
     further: usize,
+    has_more: bool,
 }
 
 /// A sum, as a table shows it.
@@ -107,9 +119,11 @@ async fn show(
     Sought { query, asked }: Sought<Wanted>,
 ) -> Answer {
     let (by, (from, to)) = (query.by(), query.days(shell.now)?);
+    let filter = query.filter()?;
     written(&app, &caller).await?;
-    let (days, total) = app.control.spend(&caller, SpendBy::Day, (from, to)).await?;
-    let (mut sums, _) = app.control.spend(&caller, by, (from, to)).await?;
+    let Spending { sums: days, total, .. } =
+        app.control.spend(&caller, SpendBy::Day, (from, to), &filter).await?;
+    let Spending { mut sums, has_more, .. } = app.control.spend(&caller, by, (from, to), &filter).await?;
     let further = sums.len().saturating_sub(SHOWN);
     sums.truncate(SHOWN);
     let names = app.control.names_in_spend(&caller, by, &sums).await?;
@@ -121,7 +135,7 @@ async fn show(
     };
     let (chart, days) = (Chart::of(&days, (from, to), &total), days.iter().rev().map(of_day).collect());
     let (first, last) = (from.to_string(), to.plus(-1).to_string());
-    page(&Show { shell, asked, by, first, last, total, chart, days, rows, further })
+    page(&Show { shell, asked, by, first, last, total, chart, days, rows, further, has_more })
 }
 
 /// What it is called that a sum is of; nothing for what belongs to none.
@@ -165,10 +179,9 @@ fn share(part: NanoUsd, of: NanoUsd) -> u64 {
 }
 
 impl Chart {
-    /// Of these days, also of those of which nothing is told. The latest of very many.
+    /// Of these days, also of those of which nothing is told.
     fn of(sums: &[SpendSum], (from, to): (Day, Day), total: &Spend) -> Self {
-        let first = from.number().max(to.number() - i32::try_from(DRAWN).unwrap_or(i32::MAX));
-        let days: Vec<Day> = (first..to.number()).map(Day::from_number).collect();
+        let days: Vec<Day> = (from.number()..to.number()).map(Day::from_number).collect();
         let names: Vec<String> = days.iter().map(Day::to_string).collect();
         let spent = |day: &String| {
             let sum = sums.iter().find(|sum| sum.name.as_deref() == Some(day.as_str()));
@@ -195,6 +208,16 @@ impl Show {
     /// The same of the days that are shown unless others are asked for.
     fn usual(&self) -> String {
         self.asked.with_all(&[("from", ""), ("to", "")])
+    }
+
+    /// Whether the report is of a part of what was spent.
+    fn is_narrowed(&self) -> bool {
+        NARROWING.iter().any(|name| !self.asked.of(name).is_empty())
+    }
+
+    /// The same of all.
+    fn whole(&self) -> String {
+        self.asked.with_all(&NARROWING.map(|name| (name, "")))
     }
 
     fn head(&self) -> &'static str {
@@ -227,7 +250,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
     fn wanted(from: Option<&str>, to: Option<&str>) -> Wanted {
-        Wanted { by: None, from: from.map(str::to_owned), to: to.map(str::to_owned) }
+        Wanted { from: from.map(str::to_owned), to: to.map(str::to_owned), ..Wanted::default() }
     }
 
     #[test]
@@ -239,10 +262,12 @@ mod tests {
         let broken = wanted(Some("yesterday"), None).days(NOW).unwrap_err();
         assert_eq!(broken.errors()[0].field, "from");
         assert!(wanted(Some("2026-02-02"), Some("2026-02-01")).days(NOW).is_err());
+        let too_many = wanted(Some("2025-01-01"), Some("2026-02-01")).days(NOW).unwrap_err();
+        assert_eq!(too_many.errors()[0].field, "from");
     }
 
     #[test]
-    fn a_chart_has_every_day_and_draws_the_latest_of_many() {
+    fn a_chart_has_every_day() {
         let spend = Spend { requests: 2, cost: NanoUsd::from_nanos(1_500_000_000), ..Spend::default() };
         let sums = [SpendSum { name: Some("2026-02-02".to_owned()), spend }];
         let days = ("2026-02-01".parse().unwrap(), "2026-02-04".parse().unwrap());
@@ -251,9 +276,6 @@ mod tests {
         assert_eq!(series["spent"], serde_json::json!([0.0, 1.5, 0.0]));
         assert_eq!(series["days"][2], "2026-02-03");
         assert_eq!(chart.told, "$1.50 spent from 2026-02-01 to 2026-02-03.");
-        let long = Chart::of(&[], ("2020-01-01".parse().unwrap(), days.1), &Spend::default());
-        let series: serde_json::Value = serde_json::from_str(&long.series).unwrap();
-        assert_eq!(series["times"].as_array().unwrap().len(), DRAWN);
     }
 
     #[test]

@@ -1,0 +1,118 @@
+//! Charges on their way to the ledger: one that is refused, a ledger that refuses everything, and what is not written at the end.
+
+use keystile_core::quota::Origin;
+use keystile_core::{Code, HoldId};
+use keystile_verify::{ROWS_PER_BATCH, Return};
+
+use crate::budgets::Refuses;
+use crate::quotas::{DOLLAR, money, nano, settled, terms, with_a_dollar};
+use crate::source::Mood;
+use crate::world::World;
+
+/// Opens so many holds of key 0 and settles each to one.
+async fn charged(world: &World, count: usize) -> Vec<HoldId> {
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        let hold = world.hold(&money(2)).await.unwrap();
+        ids.push(hold.id());
+        hold.settle(settled(1, 1));
+    }
+    ids
+}
+
+#[tokio::test]
+async fn a_charge_that_is_refused_holds_up_no_other_and_counts_as_spent() {
+    let world = with_a_dollar();
+    let ids = charged(&world, ROWS_PER_BATCH + 7).await;
+    let bad = ids[ROWS_PER_BATCH / 3];
+    world.budgets.refuse(Refuses::Hold(bad));
+    world.written().await;
+    let ledger = world.budgets.ledger();
+    assert_eq!(ledger.len(), ids.len() - 1);
+    assert!(ledger.iter().all(|entry| entry.hold_id != Some(bad)));
+    assert_eq!(world.budgets.given_up(), [bad], "it is told of, once");
+    assert!(world.budgets.writes() < 40, "it is looked for in halves: {}", world.budgets.writes());
+    let stats = world.verifier.quota_stats();
+    assert_eq!((stats.given_up, stats.charges_waiting, stats.holds), (1, 0, 0));
+    world.verifier.settle_up(Return::All).await.unwrap();
+    let period = world.budgets.period();
+    assert_eq!((period.spent, period.leased), (ids.len() as i64 - 1, 1), "what it did cost stays leased");
+    let rest = DOLLAR - ids.len() as i64;
+    assert_eq!(world.hold(&money(rest + 1)).await.unwrap_err().code(), Code::BudgetExhausted);
+    world.hold(&money(rest)).await.unwrap().release();
+    assert_eq!(world.budgets.given_up().len(), 1);
+}
+
+#[tokio::test]
+async fn while_everything_is_refused_nothing_is_given_up() {
+    let world = with_a_dollar();
+    world.budgets.refuse(Refuses::Everything);
+    let mut ids = charged(&world, 300).await;
+    for _ in 0..20 {
+        // A round may end well when all that there is was put aside.
+        let _either = world.verifier.settle_up(Return::Idle).await;
+    }
+    assert!(world.budgets.given_up().is_empty() && world.budgets.ledger().is_empty());
+    assert_eq!(world.verifier.quota_stats().charges_waiting, 300);
+    world.budgets.refuse(Refuses::Nothing);
+    ids.extend(charged(&world, 1).await);
+    world.written().await;
+    let mut written: Vec<_> = world.budgets.ledger().into_iter().filter_map(|entry| entry.hold_id).collect();
+    written.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(written, ids);
+    let stats = world.verifier.quota_stats();
+    assert_eq!((stats.given_up, stats.charges_waiting), (0, 0));
+}
+
+#[tokio::test]
+async fn a_round_of_a_ledger_that_refuses_everything_is_bounded() {
+    let world = with_a_dollar();
+    world.budgets.refuse(Refuses::Everything);
+    charged(&world, ROWS_PER_BATCH).await;
+    world.verifier.settle_up(Return::Idle).await.unwrap_err();
+    assert_eq!(world.budgets.writes(), 64);
+    assert_eq!(world.verifier.quota_stats().flush_failures, 1);
+}
+
+#[tokio::test]
+async fn a_hold_that_cannot_be_noted_as_open_is_charged_all_the_same() {
+    let world = with_a_dollar();
+    let open = world.hold(&money(20)).await.unwrap();
+    world.budgets.refuse(Refuses::Hold(open.id()));
+    charged(&world, 1).await;
+    world.written().await;
+    assert!(world.budgets.open().is_empty());
+    assert_eq!((world.budgets.ledger().len(), world.budgets.given_up().len()), (1, 0), "no charge is lost");
+    world.budgets.refuse(Refuses::Nothing);
+    open.settle(settled(7, 1));
+    world.written().await;
+    assert_eq!(world.budgets.ledger().iter().map(|entry| entry.cost.as_nanos()).sum::<i64>(), 8);
+}
+
+#[tokio::test]
+async fn what_is_not_written_is_told_by_key_with_what_leases_stand_for() {
+    let world = with_a_dollar();
+    world.hold(&money(500)).await.unwrap().settle(settled(400, 4));
+    let free = world.key(1).await;
+    for cost in [300, 350] {
+        let hold = world.verifier.reserve(&free, &money(1_000), terms(Origin::Gateway)).await.unwrap();
+        hold.settle(settled(cost, 3));
+    }
+    world.budgets.become_so(Mood::Failing);
+    world.verifier.settle_up(Return::All).await.unwrap_err();
+    world.hold(&money(50)).await.unwrap().settle(settled(10, 1));
+    let unwritten = world.verifier.unwritten_charges().await;
+    let told: Vec<_> =
+        unwritten.iter().map(|key| (key.key_id, key.charges, key.tokens, key.cost, key.leased)).collect();
+    let budgeted = world.key(0).await.id();
+    assert_eq!(
+        told,
+        [(free.id(), 2, 6, nano(650), nano(0)), (budgeted, 2, 5, nano(410), nano(410))],
+        "those that are under way included"
+    );
+    assert_eq!(world.verifier.quota_stats().charges_waiting, 4);
+    world.budgets.become_so(Mood::Well);
+    world.written().await;
+    assert!(world.verifier.unwritten_charges().await.is_empty());
+}
