@@ -13,6 +13,7 @@ pub struct Change {
     routed: Vec<ApplicationId>,
     supplied: Vec<TenantId>,
     budgeted: Vec<KeyId>,
+    is_of_new: bool,
 }
 
 /// Somebody whose limits many keys share.
@@ -30,7 +31,19 @@ impl Change {
     /// The change touched the keys that are, or were, recognised by `digests`.
     pub fn of(digests: impl IntoIterator<Item = Digest>) -> Self {
         let digests = digests.into_iter().collect();
-        Self { digests, limited: Vec::new(), routed: Vec::new(), supplied: Vec::new(), budgeted: Vec::new() }
+        Self {
+            digests,
+            limited: Vec::new(),
+            routed: Vec::new(),
+            supplied: Vec::new(),
+            budgeted: Vec::new(),
+            is_of_new: false,
+        }
+    }
+
+    /// The change made the keys that are recognised by `digests`, and touched no other.
+    pub fn of_new(digests: impl IntoIterator<Item = Digest>) -> Self {
+        Self { is_of_new: true, ..Self::of(digests) }
     }
 
     /// The change touched the limits of `limited`, and of no key.
@@ -56,6 +69,11 @@ impl Change {
     /// The digests to forget.
     pub fn digests(&self) -> &[Digest] {
         &self.digests
+    }
+
+    /// Whether a key that was there before may have ended by it.
+    pub fn may_end_keys(&self) -> bool {
+        !self.digests.is_empty() && !self.is_of_new
     }
 
     /// Whose limits to read anew.

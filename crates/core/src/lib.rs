@@ -18,6 +18,7 @@ pub mod id;
 pub mod invalid;
 pub mod invitation;
 pub mod job;
+pub mod journal;
 pub mod key;
 pub mod leak;
 pub mod limit;
@@ -57,6 +58,7 @@ pub use id::{
 pub use invalid::Invalid;
 pub use invitation::Invitation;
 pub use job::{Job, JobError, JobKind, JobProblem, JobState};
+pub use journal::{JournalLine, KnownEnds};
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
 pub use leak::{LeakDeed, LeakReport, LeakSource, LeakState, OnLeak};
 pub use limit::{BudgetPeriod, Limits, RateLimit, RequestLimits, RequestLimitsPatch};
@@ -75,7 +77,7 @@ pub use request_log::{
 };
 pub use role::Role;
 pub use route::Routing;
-pub use secret::{Digest, Secret};
+pub use secret::{Digest, Digesting, Secret};
 pub use session::{Session, SessionEnd};
 pub use tenancy::{
     Application, ApplicationPatch, Member, Membership, Person, Tenant, TenantPatch, TenantSettings,

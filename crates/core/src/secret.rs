@@ -129,6 +129,28 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Takes the digest of what comes in pieces.
+#[derive(Clone, Default)]
+pub struct Digesting(Sha256);
+
+impl Digesting {
+    /// Adds the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all pieces.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
+impl fmt::Debug for Digesting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digesting(…)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +170,9 @@ mod tests {
         assert_eq!(hex.parse::<Digest>().unwrap(), Digest::of(b"abc"));
         assert!("zz".repeat(32).parse::<Digest>().is_err());
         assert!(Digest::of(b"abc") != Digest::of(b"abd"));
+        let mut pieces = Digesting::default();
+        pieces.update(b"a");
+        pieces.update(b"bc");
+        assert!(pieces.finish() == Digest::of(b"abc"));
     }
 }

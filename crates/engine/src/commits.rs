@@ -4,32 +4,35 @@ use std::sync::Arc;
 
 use keystile_core::Change;
 use keystile_manage::{Committed, Refused};
-use keystile_store::Doubt;
+use keystile_store::{Doubt, StoreError};
 use keystile_verify::Verifier;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::doubts::Unsettled;
+use crate::journal::Telling;
 
 /// Carries out changes; clones are the same.
 #[derive(Clone)]
 pub struct Commits {
     verifier: Arc<Verifier>,
     doubts: Sender<Unsettled>,
+    journal: Telling,
 }
 
 impl Commits {
-    pub(crate) const fn new(verifier: Arc<Verifier>, doubts: Sender<Unsettled>) -> Self {
-        Self { verifier, doubts }
+    pub(crate) const fn new(verifier: Arc<Verifier>, doubts: Sender<Unsettled>, journal: Telling) -> Self {
+        Self { verifier, doubts, journal }
     }
 
     /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
     /// is answered. A change in doubt is forgotten once more when its end is known.
     /// Runs to its end even when nobody waits for it any more: a commit whose change was not applied would leave a
-    /// revoked key in use. If it panics, which may be after the commit, everything is forgotten.
+    /// revoked key in use. If it panics, which may be after the commit, everything is forgotten. When keys may have ended by the change, the revocation
+    /// journal has been told of it, too.
     ///
     /// # Errors
-    /// What `work` was refused for.
+    /// What `work` was refused for. [`Refused::InDoubt`] as well when the change holds, but the journal cannot be written.
     pub async fn carry_out<T, F>(&self, work: F) -> Result<T, Refused>
     where
         T: Send + 'static,
@@ -45,9 +48,23 @@ impl Commits {
                 Err(_) => {}
             }
             std::mem::forget(unapplied);
-            outcome.map(|committed| committed.value)
+            let Committed { value, change } = outcome?;
+            commits.tell_journal(change).await.map(|()| value)
         });
         task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
+    }
+
+    /// Has the journal told of a change that may have ended keys.
+    async fn tell_journal(&self, change: Change) -> Result<(), Refused> {
+        if !change.may_end_keys() {
+            return Ok(());
+        }
+        let told = self.journal.told().await;
+        told.map_err(|untold| Refused::InDoubt {
+            change: Box::new(change),
+            doubt: Doubt::ENDED,
+            source: StoreError::Unavailable(untold.into()),
+        })
     }
 
     fn doubt(&self, change: &Change, doubt: Doubt) {
@@ -113,12 +130,21 @@ mod tests {
         let limiter = OneNode::new(Arc::clone(&clock) as _);
         let verifier = Verifier::new(Arc::new(NoKeys), limiter, clock, Bounds::default());
         let (doubts, _kept) = tokio::sync::mpsc::channel(1);
-        let commits = Commits::new(Arc::clone(&verifier), doubts);
+        let commits = Commits::new(Arc::clone(&verifier), doubts, Telling::to_nobody());
         verifier.verify_held(Digest::of(b"key"), &Ask::ANYTHING).await;
 
         let refused = async || Err::<Committed<()>, _>(Refused::Internal("refused".to_owned()));
         commits.carry_out(refused()).await.unwrap_err();
         assert_eq!(verifier.stats().absent, 1, "nothing was changed");
+
+        let holds = async || Ok(Committed { value: (), change: Change::of([Digest::of(b"another")]) });
+        let untold = commits.carry_out(holds()).await.unwrap_err();
+        assert!(
+            matches!(untold, Refused::InDoubt { doubt: Doubt::ENDED, .. }),
+            "nobody keeps the journal: {untold}"
+        );
+        let is_new = Ok(Committed { value: (), change: Change::of_new([Digest::of(b"another")]) });
+        commits.carry_out(async { is_new }).await.unwrap();
 
         let panics = async { panic!("after the commit") };
         commits.carry_out::<(), _>(panics).await.unwrap_err();

@@ -12,6 +12,7 @@ use crate::doubts::Settler;
 use crate::helm::Watch;
 use crate::ingest::Gatherer;
 use crate::jobs::Jobs;
+use crate::journal::{self, Keeper};
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{UNOPENED, connect, control_plane, migrate};
@@ -33,6 +34,7 @@ pub struct Engine {
     jobs: Jobs,
     log_writer: LogWriter,
     settler: Settler,
+    keeper: Keeper,
     limits: LimitKeeper,
     quotas: QuotaKeeper,
     helm: Watch,
@@ -66,6 +68,8 @@ impl Engine {
         let helm = store.take_helm().await.map_err(|error| EngineError::because(UNOPENED, error))?;
         migrate(&store).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let journal =
+            journal::open(&settings.revocation_journal, &store, (clock.as_ref(), &SystemEntropy)).await?;
         let control = control_plane(settings, &store).await?;
         let limiter = OneNode::new(Arc::clone(&clock));
         let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
@@ -84,7 +88,8 @@ impl Engine {
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
         let background = verifier.start();
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
-        let commits = Commits::new(Arc::clone(&verifier), doubts);
+        let (keeper, telling) = Keeper::start(store.clone(), journal);
+        let commits = Commits::new(Arc::clone(&verifier), doubts, telling);
         let sealer = Sealer::start(store.clone());
         let jobs = Jobs::start(control.clone(), commits.clone());
         let planes = Planes { control, verifier, store, commits, ingest, requests };
@@ -97,6 +102,7 @@ impl Engine {
             jobs,
             log_writer,
             settler,
+            keeper,
             limits,
             quotas,
             helm,
@@ -112,6 +118,7 @@ impl Engine {
     pub async fn stop(self) {
         self.jobs.stop().await;
         self.settler.stop().await;
+        self.keeper.stop().await;
         self.background.stop().await;
         self.quotas.stop().await;
         self.limits.stop().await;

@@ -6,6 +6,7 @@
 //! answered. The server is this behind HTTP; a program of yours may hold one as well. It must never know HTTP, nor where
 //! settings come from.
 
+mod backup;
 mod budgets;
 mod commits;
 mod doubts;
@@ -16,6 +17,7 @@ mod helm;
 mod ingest;
 mod ingest_measures;
 mod jobs;
+mod journal;
 mod key_source;
 mod limit_keeper;
 mod opening;
@@ -29,6 +31,7 @@ mod signing;
 mod sweeper;
 mod system;
 
+pub use backup::{Restore, back_up, open_backup, restore};
 pub use commits::Commits;
 pub use engine::{Engine, Planes};
 pub use engine_error::EngineError;
@@ -39,5 +42,5 @@ pub use request_log::{
     LOG_EVERY, LogElsewhere, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
     TAILS, TAILS_PER_TENANT, Tail, Tailed, Texts, TooManyTails,
 };
-pub use settings::EngineSettings;
+pub use settings::{EngineSettings, JOURNAL};
 pub use system::{SystemClock, SystemEntropy};

@@ -10,6 +10,8 @@ use crate::{LogElsewhere, RequestSink};
 
 /// The database in a data folder.
 const DATABASE: &str = "keystile.db";
+/// The revocation journal in a data folder.
+pub const JOURNAL: &str = "revocations.journal";
 
 /// Where an engine keeps what, and how much of it in memory.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct EngineSettings {
     pub signing_key_file: PathBuf,
     /// File with the key that encrypts secrets in the database; made when it is not there and the database has no need of it.
     pub encryption_key_file: PathBuf,
+    /// File of the revocation journal, outside of the database and best outside of its backup; made when it is not there.
+    pub revocation_journal: PathBuf,
     /// Most that verification remembers.
     pub bounds: Bounds,
     /// Where requests go that are logged, beside the database.
@@ -38,6 +42,7 @@ impl EngineSettings {
             location: Location::Sqlite(data_dir.join(DATABASE)),
             signing_key_file: data_dir.join("signing-key.der"),
             encryption_key_file: data_dir.join("encryption-key"),
+            revocation_journal: data_dir.join(JOURNAL),
             bounds: Bounds::default(),
             request_sinks: Vec::new(),
             request_log_elsewhere: None,

@@ -55,8 +55,7 @@ struct Whom {
 /// Runs `keystile admin …`.
 pub(crate) async fn run(command: AdminCommand) -> Result<ExitCode, Failure> {
     let (what, Whom { email, settings }) = command.action.parts();
-    let settings = Settings { log: settings.log.or_else(|| Some("warn".to_owned())), ..settings };
-    let settings = settings.with_file(command.config.as_ref())?;
+    let settings = settings.quiet().with_file(command.config.as_ref())?;
     settings.start_logging()?;
     let store = open_store(&settings).await?;
     let control = control_plane(&settings.engine()?, &store).await?;

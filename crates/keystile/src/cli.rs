@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::admin::AdminCommand;
+use crate::backup::BackupOptions;
 use crate::clickhouse::schema::SchemaOptions;
 use crate::commands::{
     AppsCommand, AuditCommand, CustomersCommand, EntitiesCommand, EventsCommand, HoldsCommand,
@@ -14,6 +15,7 @@ use crate::commands::{
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
+use crate::restore::RestoreOptions;
 use crate::serve::ServeOptions;
 
 /// Issues API keys and guards APIs with them.
@@ -37,6 +39,10 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Bring the database to the form this version needs, without serving.
     Migrate(MigrateOptions),
+    /// Write all rows of the database to one file, beside a server that serves from it.
+    Backup(Box<BackupOptions>),
+    /// Put the database back to a backup, without bringing ended keys back.
+    Restore(Box<RestoreOptions>),
     /// Help persons in or keep them out, on the server's own database.
     Admin(Box<AdminCommand>),
     /// Print the statement that makes the table for the request log in ClickHouse.

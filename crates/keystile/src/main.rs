@@ -1,6 +1,7 @@
 //! The binary: configuration, composition, command line.
 
 mod admin;
+mod backup;
 mod cli;
 mod clickhouse;
 mod commands;
@@ -14,6 +15,8 @@ mod migrate;
 mod open_files;
 mod operations;
 mod process_metrics;
+mod progress;
+mod restore;
 mod serve;
 mod stop;
 mod traces;
@@ -54,6 +57,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Password(command) => command.run(&SystemClock).await,
         Command::Totp(command) => commands::totp::run(command, &SystemClock).await,
         Command::Sessions(command) => commands::sessions::run(command, &SystemClock).await,
+        Command::Backup(options) => backup::run(*options).await,
+        Command::Restore(options) => restore::run(*options).await,
         Command::Admin(command) => admin::run(*command).await,
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Tenants(command) => commands::tenants::run(command, &SystemClock).await,

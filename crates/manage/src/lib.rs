@@ -58,7 +58,9 @@ pub use customers::{CustomerDraft, CustomerQuery};
 pub use events::{EntityQuery, EventQuery};
 pub use invitations::{Acceptance, Invited, Offered};
 pub use jobs::{JobOrder, JobPiece, JobQuery, JobResult, MadeSecret};
-pub use keys::{History, Imported, Issued, KeyQuery, KnownSecret, Lineage, Sighting, VersionGuard};
+pub use keys::{
+    History, Imported, Issued, KeyQuery, KnownSecret, Lineage, Sighting, VersionGuard, end_again,
+};
 pub use llm::{ImportedModel, ImportedModels, KnownProvider, ModelImport, ModelQuery, TableSource};
 pub use names::Names;
 pub use once::{Asked, Asker, Attempt, Repeated};

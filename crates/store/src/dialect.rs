@@ -14,6 +14,7 @@
 //! | `{for_share}`: keeps them from being changed | | `FOR SHARE` |
 //! | `{skip_locked}`: behind it, passes over rows that others have locked | | `SKIP LOCKED` |
 //! | `{tables}`: the names of the tables | `sqlite_schema` | `pg_tables` |
+//! | `{columns}`: the names of their columns that are written, not derived, each with its place | `pragma_table_xinfo` | `information_schema` |
 
 use std::borrow::Cow;
 

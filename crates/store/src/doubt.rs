@@ -11,6 +11,11 @@ const HAS_ENDED: &str = "SELECT CASE WHEN pg_xact_status(CAST(CAST($1 AS TEXT) A
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt(pub(crate) Transaction);
 
+impl Doubt {
+    /// Of a transaction that is known to have ended.
+    pub const ENDED: Self = Self(Transaction::OfFile);
+}
+
 /// What there is to ask about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transaction {

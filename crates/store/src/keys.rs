@@ -7,7 +7,7 @@ use keystile_core::{ApiKey, AuditEntry, KeyId, TenantId};
 use crate::belonging::Belonging;
 use crate::tx::{Statement, Tx};
 use crate::value::Value;
-use crate::{Store, StoreError, Unique, audit, record, tags};
+use crate::{Store, StoreError, Unique, audit, ends, record, tags};
 
 pub(crate) static ONE: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM api_keys WHERE tenant_id = $1 AND id = $2", *record::SELECTED));
@@ -127,16 +127,20 @@ pub(crate) async fn write(
 ) -> Result<(), StoreError> {
     Belonging::new_customer(before, after).hold(tx).await?;
     tags::change(before, after, tx).await?;
-    let (row, entry) = (record::update_values(after), audit::values(entry));
+    let (row, entry, end) = (record::update_values(after), audit::values(entry), ends::noted(before, after));
+    let end = end.as_ref().map(|end| (ends::NOTE, end.as_slice()));
     let (old, new) = (before.secret.digest, after.secret.digest);
     if old == new {
-        return tx.pipeline(&[(&record::UPDATE, &row), (audit::INSERT, &entry)]).await.map(drop);
+        let batch: [Statement<'_>; 2] = [(&record::UPDATE, &row), (audit::INSERT, &entry)];
+        let batch: Vec<Statement<'_>> = batch.into_iter().chain(end).collect();
+        return tx.pipeline(&batch).await.map(drop);
     }
     let new = [new.into()];
     let retired =
         [old.into(), Value::text(before.tenant_id), Value::text(before.id), after.updated_at.into()];
     let batch: [Statement<'_>; 4] =
         [(&record::UPDATE, &row), (IS_RETIRED, &new), (RETIRE, &retired), (audit::INSERT, &entry)];
+    let batch: Vec<Statement<'_>> = batch.into_iter().chain(end).collect();
     refuse_retired(tx.pipeline(&batch).await?.get(1))
 }
 

@@ -5,7 +5,7 @@
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
 //! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::untold_tenant`], [`Store::tenant_with_webhooks`], [`Store::tenant_with_changed_budgets`],
 //! [`Store::due_webhook`], [`Store::what_waits_for`], [`Store::due_later`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::spent`], of lineages, [`Store::has_ended`], for transactions
-//! whose end was not learned, and those that write, work or sweep in batches for all tenants.
+//! whose end was not learned, those of the revocation journal and of backups, and those that write, work or sweep in batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never
 //! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
@@ -14,6 +14,7 @@
 mod addresses;
 mod applications;
 mod audit;
+mod backup;
 mod belonging;
 mod catalogue;
 mod chain;
@@ -22,6 +23,7 @@ mod customers;
 mod dialect;
 mod doubt;
 mod edit;
+mod ends;
 mod engine;
 mod error;
 mod events;
@@ -71,10 +73,14 @@ mod value;
 mod webhooks;
 
 pub use audit::{AuditFilter, AuditFound};
+pub use backup::{
+    Backed, Backup, BackupError, BackupHeader, EngineName, Restoration, RestoreRefused, Restored, back_up,
+};
 pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
 pub use customers::CustomerFilter;
 pub use doubt::Doubt;
+pub use ends::{Rewrite, UntoldEnd};
 pub use error::{Archived, OpenError, StoreError, Unique};
 pub use events::{EventBatch, EventFilter, EventPage, KnownEntity, RefusedEvents, Swept};
 pub use filter::KeyFilter;

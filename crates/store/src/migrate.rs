@@ -65,6 +65,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(28, "0028_budget_looks", include_str!("../migrations/0028_budget_looks.sql")),
     Migration::sql(29, "0029_successors", include_str!("../migrations/0029_successors.sql")),
     Migration::sql(30, "0030_spend_filters", include_str!("../migrations/0030_spend_filters.sql")),
+    Migration::sql(31, "0031_key_ends", include_str!("../migrations/0031_key_ends.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -84,6 +85,16 @@ impl Schema {
         self.check_known()?;
         let known = latest();
         if self.found < known { Err(OpenError::SchemaBehind { found: self.found, known }) } else { Ok(()) }
+    }
+
+    /// The last step that it had; 0 when there was none.
+    pub(crate) const fn version(self) -> i64 {
+        self.found
+    }
+
+    /// The schema whose last step was `version`.
+    pub(crate) const fn of(version: i64) -> Self {
+        Self { found: version }
     }
 
     /// Nothing may touch a schema that a later program made.
@@ -110,13 +121,22 @@ pub(crate) async fn read_schema(tx: &mut Tx<'_>) -> Result<Schema, StoreError> {
 
 /// Runs what is missing, all in one transaction, and says what that was.
 pub(crate) async fn apply(tx: &mut Tx<'_>) -> Result<Result<Vec<Migration>, OpenError>, StoreError> {
+    apply_to(i64::MAX, tx).await
+}
+
+/// The same for the schema that has its last step before or at `version`.
+pub(crate) async fn apply_to(
+    version: i64,
+    tx: &mut Tx<'_>,
+) -> Result<Result<Vec<Migration>, OpenError>, StoreError> {
     tx.lock_schema().await?;
     let schema = read_schema(tx).await?;
     if let Err(too_new) = schema.check_known() {
         return Ok(Err(too_new));
     }
     let mut applied = Vec::new();
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > schema.found) {
+    let missing = |migration: &&Migration| migration.version > schema.found && migration.version <= version;
+    for migration in MIGRATIONS.iter().filter(missing) {
         tx.script(TABLE).await?;
         tx.script(migration.sql).await?;
         match migration.then {
@@ -128,6 +148,12 @@ pub(crate) async fn apply(tx: &mut Tx<'_>) -> Result<Result<Vec<Migration>, Open
         applied.push(*migration);
     }
     Ok(Ok(applied))
+}
+
+/// The SQL of every step, in order.
+#[cfg(test)]
+pub(crate) fn scripts() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().map(|migration| migration.sql)
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ impl Row {
         Self { values: values.into_iter() }
     }
 
+    /// All that was not taken yet, as it is.
+    pub(crate) fn into_values(self) -> Vec<Value> {
+        self.values.collect()
+    }
+
     fn next(&mut self, column: &str) -> Read<Value> {
         self.values.next().ok_or_else(|| corrupt(column, "is missing"))
     }

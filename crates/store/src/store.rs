@@ -152,7 +152,7 @@ impl Store {
         &self.adrift
     }
 
-    fn refuse_adrift(&self) -> Result<(), StoreError> {
+    pub(crate) fn refuse_adrift(&self) -> Result<(), StoreError> {
         if self.adrift.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("the right to serve from this database was lost"));
         }

@@ -16,6 +16,9 @@ pub(crate) type Work<A, R> = for<'t> fn(&'t mut A, &'t mut Tx<'_>) -> BoxFuture<
 /// One statement of a batch: its SQL and its values.
 pub(crate) type Statement<'s> = (&'s str, &'s [Value]);
 
+/// Takes one row.
+pub(crate) type TakeRow<'r> = dyn FnMut(Vec<Value>) -> Result<(), StoreError> + Send + 'r;
+
 /// An open transaction. On SQLite its futures are ready at once.
 pub(crate) enum Tx<'a> {
     Sqlite(&'a mut rusqlite::Connection),
@@ -38,6 +41,20 @@ impl Tx<'_> {
         match self {
             Self::Sqlite(connection) => sqlite::query(connection, sql, values),
             Self::Postgres(client) => postgres::query(client, sql, values).await,
+        }
+    }
+
+    /// Runs a statement without values and hands its rows on, one by one, however many there are. `cursor` names it among those of the
+    /// transaction.
+    pub(crate) async fn each(
+        &mut self,
+        cursor: &str,
+        sql: &str,
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::each(connection, sql, take),
+            Self::Postgres(client) => postgres::each(client, cursor, sql, take).await,
         }
     }
 
@@ -70,6 +87,14 @@ impl Tx<'_> {
         match self {
             Self::Sqlite(connection) => sqlite::script(connection, sql),
             Self::Postgres(client) => postgres::script(client, sql).await,
+        }
+    }
+
+    /// Lets the transaction last as long as it takes, also while nothing is asked of the database.
+    pub(crate) async fn be_patient(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(client) => postgres::be_patient(client).await,
         }
     }
 

@@ -94,6 +94,14 @@ impl Plan {
         self.folder.path().join("data")
     }
 
+    /// The flags that name its data, for tools that run beside it or while it is stopped.
+    pub fn places(&self) -> Vec<String> {
+        let data = self.data_dir().display().to_string();
+        let database =
+            self.database.iter().flat_map(|database| ["--database-url".to_owned(), database.url()]);
+        ["--data-dir".to_owned(), data].into_iter().chain(database).collect()
+    }
+
     /// A folder for whatever belongs to the test; the data and the output are in it.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -66,7 +66,7 @@ pub(crate) use logs::LogsCommand;
 pub(crate) use members::MembersCommand;
 pub(crate) use mock_llm::MockLlmCommand;
 pub(crate) use models::ModelsCommand;
-pub(crate) use output::{Form, Report};
+pub(crate) use output::{Form, Report, tell};
 pub(crate) use overview::OverviewCommand;
 pub(crate) use permissions::PermissionsCommand;
 pub(crate) use providers::ProvidersCommand;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use clap::Args;
 use keystile_bearer::{loopback_proxies, usual_key_headers};
 use keystile_core::Reach;
-use keystile_engine::EngineSettings;
+use keystile_engine::{EngineSettings, JOURNAL};
 use keystile_manage::PartnerKeys;
 use keystile_store::Location;
 use keystile_verify::Bounds;
@@ -72,6 +72,8 @@ settings! {
     signing_key_file: PathBuf, "KEYSTILE_SIGNING_KEY_FILE", "FILE";
     /// File with the key that encrypts secrets in the database; nodes of one installation share it. Keep a copy: without it, people with a second factor cannot sign in [default: encryption-key in the data folder].
     encryption_key_file: PathBuf, "KEYSTILE_ENCRYPTION_KEY_FILE", "FILE";
+    /// File, outside of the database, that keeps which keys have ended, so that a restored backup brings none back. Put it where a loss of the database does not reach, and outside of its backup [default: revocations.journal in the data folder].
+    revocation_journal: PathBuf, "KEYSTILE_REVOCATION_JOURNAL", "FILE";
     /// File with the public keys that GitHub signs with when its secret scanning has found keys (partner program), as `https://api.github.com/meta/public_keys/secret_scanning` gives them; it is read at the start [default: none, and GitHub is not listened to].
     github_keys_file: PathBuf, "KEYSTILE_GITHUB_KEYS_FILE", "FILE";
     /// Networks beside public addresses that webhooks may be sent to, separated by commas, such as 10.0.0.0/8; there they may be sent without TLS, too. Whoever manages webhooks reaches what is in them [default: none].
@@ -148,6 +150,11 @@ impl Settings {
         Ok(self.or(from_file))
     }
 
+    /// The same for a command that is not a server: it logs what is wrong only, unless it is asked for more.
+    pub(crate) fn quiet(self) -> Self {
+        Self { log: self.log.or_else(|| Some("warn".to_owned())), ..self }
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(|| "keystile-data".into())
     }
@@ -162,6 +169,10 @@ impl Settings {
 
     pub(crate) fn encryption_key_file(&self) -> PathBuf {
         self.encryption_key_file.clone().unwrap_or_else(|| self.data_dir().join("encryption-key"))
+    }
+
+    pub(crate) fn revocation_journal(&self) -> PathBuf {
+        self.revocation_journal.clone().unwrap_or_else(|| self.data_dir().join(JOURNAL))
     }
 
     /// Where the rows are.
@@ -186,6 +197,7 @@ impl Settings {
             location: self.location()?,
             signing_key_file: self.signing_key_file(),
             encryption_key_file: self.encryption_key_file(),
+            revocation_journal: self.revocation_journal(),
             bounds: self.bounds(),
             request_sinks: Vec::new(),
             request_log_elsewhere: None,

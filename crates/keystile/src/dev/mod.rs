@@ -24,11 +24,12 @@ const FOLDER: &str = "keystile-dev";
 const LEVEL: &str = "warn";
 /// Settings that name other places than the local folder, and their variables. As flags they are meant; in the
 /// environment they are likely to be those of another server.
-const PLACES: [(&str, &str); 5] = [
+const PLACES: [(&str, &str); 6] = [
     ("database_url", "KEYSTILE_DATABASE_URL"),
     ("data_dir", "KEYSTILE_DATA_DIR"),
     ("signing_key_file", "KEYSTILE_SIGNING_KEY_FILE"),
     ("encryption_key_file", "KEYSTILE_ENCRYPTION_KEY_FILE"),
+    ("revocation_journal", "KEYSTILE_REVOCATION_JOURNAL"),
     ("clickhouse_url", "KEYSTILE_CLICKHOUSE_URL"),
 ];
 
@@ -163,7 +164,12 @@ fn refuse_own_files(file: Option<&Path>, settings: &Settings) -> Result<(), Fail
     let (folder, asked) = (settings.data_dir(), resolved(file));
     let beside = |suffix: &str| folder.join(format!("{DATABASE}{suffix}"));
     let databases = ["", "-wal", "-shm", ".lock"].map(beside);
-    let others = [folder.join(NOTES), settings.signing_key_file(), settings.encryption_key_file()];
+    let others = [
+        folder.join(NOTES),
+        settings.signing_key_file(),
+        settings.encryption_key_file(),
+        settings.revocation_journal(),
+    ];
     if databases.iter().chain(&others).all(|own| resolved(own) != asked) {
         return Ok(());
     }

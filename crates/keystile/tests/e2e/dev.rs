@@ -157,6 +157,7 @@ fn what_the_environment_says_of_another_server_is_refused() {
         "KEYSTILE_DATA_DIR",
         "KEYSTILE_SIGNING_KEY_FILE",
         "KEYSTILE_ENCRYPTION_KEY_FILE",
+        "KEYSTILE_REVOCATION_JOURNAL",
         "KEYSTILE_CLICKHOUSE_URL",
     ] {
         let mut command = Command::new(KEYSTILE);
@@ -178,6 +179,7 @@ fn credentials_do_not_replace_a_file_of_the_server() {
         "keystile.db.lock",
         "signing-key.der",
         "encryption-key",
+        "revocations.journal",
     ] {
         for file in [data.join(name), data.join("..").join("data").join(name)] {
             let file = file.to_str().unwrap();

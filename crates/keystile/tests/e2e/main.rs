@@ -10,6 +10,7 @@ mod addresses;
 mod audit;
 mod authorization;
 mod automation;
+mod backup;
 mod bad_input;
 mod bad_requests;
 mod batch;

@@ -43,7 +43,7 @@ impl ControlPlane {
         let changes = Value::Object(describe(&key));
         let entry = self.entry(caller, Action::KeyCreate, key.id.to_string(), changes)?;
         // The secret may have been asked for, in vain, before it was brought.
-        let change = Change::of([key.secret.digest]);
+        let change = Change::of_new([key.secret.digest]);
         let created = self.store.create_key(key.clone(), entry).await;
         Touched::known(change.clone()).outcome(created)?;
         Ok(Committed { change, value: Issued { key, secret } })

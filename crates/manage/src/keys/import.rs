@@ -52,7 +52,7 @@ impl ControlPlane {
         }
         let digests: Vec<Digest> = drawn.iter().map(|(key, _)| key.secret.digest).collect();
         // The secrets may have been asked for, in vain, before they were imported.
-        let change = Change::of(digests.iter().copied());
+        let change = Change::of_new(digests.iter().copied());
         let decide = move |held: &Held| decide(drawn, batch, held);
         let told = self.store.import_keys::<_, Refused>(caller.tenant_id, digests, decide).await;
         let told = Touched::known(change.clone()).outcome(told)??;

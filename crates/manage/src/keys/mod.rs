@@ -1,5 +1,6 @@
 //! API keys: making them, showing them, and everything that happens in their life.
 
+mod again;
 mod change;
 mod create;
 mod history;
@@ -11,6 +12,7 @@ mod rotate;
 mod secret;
 mod surrender;
 
+pub use again::end_again;
 pub use change::VersionGuard;
 pub use create::Issued;
 pub use history::History;

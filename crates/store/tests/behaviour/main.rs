@@ -5,6 +5,7 @@
 mod addresses;
 mod archiving;
 mod audit;
+mod backup;
 mod bed;
 mod budget_looks;
 mod catalogue;
@@ -281,6 +282,16 @@ on_both_engines! {
         active_keys_of_a_source_are_counted,
         refused_attempts_are_told_by_code,
         old_counts_of_events_are_swept;
+    backup:
+        everything_that_was_backed_up_comes_back,
+        an_empty_database_takes_a_backup_of_either_engine,
+        keys_that_ended_since_end_in_the_transaction_that_restores,
+        a_backup_under_load_sees_one_moment,
+        a_backup_that_is_not_as_it_was_made_is_refused,
+        a_backup_of_a_later_schema_is_refused,
+        a_backup_of_an_older_schema_is_brought_up_to_date,
+        a_change_after_which_a_key_stands_otherwise_is_noted_for_the_journal,
+        many_keys_are_ended_again_whatever_their_tenant;
     schema:
         migrations_run_once,
         customers_that_keys_named_exist_after_the_migration,

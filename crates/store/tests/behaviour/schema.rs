@@ -101,7 +101,7 @@ fn schema(location: &Location, version: usize) -> String {
 }
 
 /// A key, its tenant and its application, and a customer that it names.
-fn with_a_key(location: &Location, version: usize) -> String {
+pub(crate) fn with_a_key(location: &Location, version: usize) -> String {
     let digest = match location {
         Location::Sqlite(_) => "zeroblob(32)",
         Location::Postgres { .. } => "decode(repeat('00', 32), 'hex')",
@@ -122,10 +122,10 @@ fn with_a_key(location: &Location, version: usize) -> String {
     )
 }
 
-const TENANT: &str = "ten_01J00000000000000000000001";
+pub(crate) const TENANT: &str = "ten_01J00000000000000000000001";
 const APPLICATION: &str = "app_01J00000000000000000000001";
 const CUSTOMER: &str = "cus_01J00000000000000000000001";
-const KEY: &str = "key_01J00000000000000000000001";
+pub(crate) const KEY: &str = "key_01J00000000000000000000001";
 
 /// The store after the migrations since `version`, when there was a key and what `more` inserts.
 async fn migrated(bed: &Bed, version: u8, more: &str) -> Store {

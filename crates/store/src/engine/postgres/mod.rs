@@ -3,6 +3,7 @@
 mod helm;
 mod pool;
 mod session;
+mod snapshot;
 mod statement;
 mod tls;
 mod url;
@@ -15,9 +16,10 @@ use crate::{Doubt, Load, OpenError, StoreError};
 use session::Session;
 
 pub(crate) use helm::Helm;
+pub(crate) use snapshot::Snapshot;
 #[cfg(test)]
 pub(crate) use statement::translated;
-pub(crate) use statement::{execute, lock_schema, prepare, query, script};
+pub(crate) use statement::{be_patient, each, execute, lock_schema, prepare, query, script};
 pub(crate) use url::shown;
 
 /// How often a transaction is tried that PostgreSQL ended for the sake of another one, or whose connection

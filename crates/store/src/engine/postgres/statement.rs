@@ -14,6 +14,7 @@ use crate::dialect::{Words, translate};
 use crate::doubt::Transaction;
 use crate::error::{StoreError, Unique};
 use crate::row::Row;
+use crate::tx::TakeRow;
 use crate::value::Value;
 
 const WORDS: &Words = &[
@@ -28,6 +29,12 @@ const WORDS: &Words = &[
     ("{for_share}", "FOR SHARE"),
     ("{skip_locked}", "SKIP LOCKED"),
     ("{tables}", "(SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema())"),
+    (
+        "{columns}",
+        "(SELECT CAST(table_name AS TEXT) AS in_table, CAST(column_name AS TEXT) AS name,
+            CAST(ordinal_position AS BIGINT) AS place
+            FROM information_schema.columns WHERE table_schema = current_schema() AND is_generated = 'NEVER')",
+    ),
 ];
 
 /// The advisory lock of migrations: the ASCII codes of `keystile`.
@@ -87,6 +94,28 @@ pub(crate) async fn query(
     rows.iter().map(|row| read(row).map(Row::new).map_err(store_error)).collect()
 }
 
+/// How many rows come at a time of what is read one by one. A row rarely has more than a few kilobytes.
+const FETCHED: usize = 256;
+
+/// Runs a statement by a cursor of this name, and hands its rows on, one by one.
+pub(crate) async fn each(
+    client: &ClientWrapper,
+    cursor: &str,
+    sql: &str,
+    take: &mut TakeRow<'_>,
+) -> Result<(), StoreError> {
+    script(client, &format!("DECLARE {cursor} NO SCROLL CURSOR FOR {sql}")).await?;
+    let fetch = format!("FETCH {FETCHED} FROM {cursor}");
+    loop {
+        let rows = query(client, &fetch, &[]).await?;
+        let fetched = rows.len();
+        rows.into_iter().try_for_each(|row| take(row.into_values()))?;
+        if fetched < FETCHED {
+            return script(client, &format!("CLOSE {cursor}")).await;
+        }
+    }
+}
+
 async fn in_time<T>(answer: impl Future<Output = Result<T, PgError>>) -> Result<T, Trouble> {
     match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
         Ok(answered) => answered.map_err(Trouble::Answer),
@@ -142,6 +171,13 @@ pub(crate) async fn lock_schema(client: &ClientWrapper) -> Result<(), StoreError
     // Building an index over a large table takes as long as it takes, and so does waiting for who builds it.
     let patiently = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
     script(client, &format!("{patiently}; SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")).await
+}
+
+/// Lets the open transaction last as long as it takes.
+pub(crate) async fn be_patient(client: &ClientWrapper) -> Result<(), StoreError> {
+    let patiently = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+        SET LOCAL idle_in_transaction_session_timeout = 0";
+    script(client, patiently).await
 }
 
 /// Whether the transaction came to nothing through no fault of its own: it was ended for the sake of

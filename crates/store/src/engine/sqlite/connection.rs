@@ -63,6 +63,12 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     connect().map_err(|source| file_error(path, source))
 }
 
+/// A connection that reads beside whoever serves from the file, which has to be there.
+pub(crate) fn open_beside(path: &Path) -> Result<Connection, OpenError> {
+    check_version()?;
+    open_reader(path)
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

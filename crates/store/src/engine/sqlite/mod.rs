@@ -17,7 +17,8 @@ use crate::tx::Work;
 use crate::{Load, OpenError, StoreError};
 use job::Message;
 
-pub(crate) use statement::{execute, query, script};
+pub(crate) use connection::open_beside;
+pub(crate) use statement::{each, execute, query, script};
 
 /// Writes that may wait. One batch that is being committed and some that wait behind it; more would only
 /// make callers wait longer for the same disk.

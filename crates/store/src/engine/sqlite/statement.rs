@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql, ffi};
 use crate::dialect::{Words, translate};
 use crate::error::{StoreError, Unique};
 use crate::row::Row;
+use crate::tx::TakeRow;
 use crate::value::Value;
 
 const WORDS: &Words = &[
@@ -21,6 +22,11 @@ const WORDS: &Words = &[
     ("{for_share}", ""),
     ("{skip_locked}", ""),
     ("{tables}", "(SELECT name FROM sqlite_schema WHERE type = 'table')"),
+    (
+        "{columns}",
+        "(SELECT t.name AS in_table, c.name AS name, c.cid AS place
+            FROM sqlite_schema AS t JOIN pragma_table_xinfo(t.name) AS c WHERE t.type = 'table' AND c.hidden = 0)",
+    ),
 ];
 
 /// Runs a statement and says how many rows it touched.
@@ -40,6 +46,18 @@ pub(crate) fn query(connection: &Connection, sql: &str, values: &[Value]) -> Res
         found.push(Row::new((0..columns).map(read).collect::<Result<_, _>>()?));
     }
     Ok(found)
+}
+
+/// Runs a statement and hands its rows on, one by one.
+pub(crate) fn each(connection: &Connection, sql: &str, take: &mut TakeRow<'_>) -> Result<(), StoreError> {
+    let mut statement = prepare(connection, sql).map_err(store_error)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([]).map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let read = |column| row.get_ref(column).map_err(store_error).and_then(value);
+        take((0..columns).map(read).collect::<Result<_, _>>()?)?;
+    }
+    Ok(())
 }
 
 /// Runs a text of several statements.

@@ -1,0 +1,11 @@
+//! The revocation journal: what is told, outside of a database, of how its keys stand, so that an older backup of the
+//! database brings no ended key back.
+//!
+//! It is a file of lines, which are only added. Each is JSON, a blank, and the CRC-32 of the JSON in eight hexadecimal digits, so that a
+//! line that was not written to its end is recognised. No secret is in it, and no digest by which one could be recognised.
+
+mod known;
+mod line;
+
+pub use known::KnownEnds;
+pub use line::{BrokenLine, JournalLine, KeyLine, Standing, replaced_secret};

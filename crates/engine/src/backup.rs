@@ -1,0 +1,201 @@
+//! Backups of the database, and putting it back to one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use keystile_core::{Clock, KnownEnds};
+use keystile_store::{Backed, Backup, EngineName, Restoration, RestoreRefused, Restored};
+
+use crate::journal::{self, read_all, sync_folder};
+use crate::opening::{UNOPENED, connect};
+use crate::{EngineError, EngineSettings, SystemClock, SystemEntropy};
+
+/// How much is written at a time.
+const PIECE: usize = 256 * 1024;
+
+/// How to put a database back.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Restore {
+    /// What is in the database may go.
+    pub replace: bool,
+    /// Keys that ended after the backup was made may come back.
+    pub without_journal: bool,
+    /// The backup is of the other engine: the rows move.
+    pub change_engine: bool,
+}
+
+/// Writes a backup of the database to a new file that only its owner can read, whole or not at all, beside a server that serves from it. `told` hears
+/// now and then how many rows were written.
+///
+/// # Errors
+/// When there is such a file, the database cannot be read, or the file cannot be written.
+pub async fn back_up(
+    settings: &EngineSettings,
+    file: &Path,
+    told: &mut (dyn FnMut(u64) + Send),
+) -> Result<Backed, EngineError> {
+    let name = file.display();
+    if file.exists() {
+        return Err(EngineError::new(format!("{name} is there already; a backup takes no other's place")));
+    }
+    let failed = |error| EngineError::because(format!("{name} cannot be written"), error);
+    let beside = file.with_added_extension("part");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let part = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
+    let backed = write(settings, part, told).await;
+    if backed.is_err() {
+        // What is left of it is of no use, and said to be none by its name.
+        let _left = fs::remove_file(&beside);
+    }
+    let backed = backed.map_err(|error| EngineError::because(format!("{name} was not written"), error))?;
+    fs::rename(&beside, file).and_then(|()| sync_folder(file)).map_err(failed)?;
+    Ok(backed)
+}
+
+async fn write(
+    settings: &EngineSettings,
+    part: File,
+    told: &mut (dyn FnMut(u64) + Send),
+) -> Result<Backed, keystile_store::BackupError> {
+    let mut to = BufWriter::with_capacity(PIECE, part);
+    let backed = keystile_store::back_up(&settings.location, SystemClock.now(), &mut to, told).await?;
+    let synced = to.flush().and_then(|()| to.get_ref().sync_all());
+    synced.map_err(keystile_store::BackupError::Write)?;
+    Ok(backed)
+}
+
+/// Opens a backup and reads all of it once: whether it is whole is known before anything else is done. `told` hears now and then how many bytes
+/// were read.
+///
+/// # Errors
+/// When it cannot be read, is no backup, or is not as it was made.
+pub fn open_backup(file: &Path, told: &mut dyn FnMut(u64)) -> Result<Backup, EngineError> {
+    let unusable = || format!("{} cannot be used", file.display());
+    let open = File::open(file).map_err(|error| EngineError::because(unusable(), error))?;
+    Backup::open(open, told).map_err(|error| EngineError::because(unusable(), error))
+}
+
+/// Puts the database back to a backup. Keys that have ended since, as the revocation journal says, end again in the same transaction. `told`
+/// hears now and then how many rows were written.
+///
+/// # Errors
+/// When a server serves from the database, something is in it that may not go, the journal is missing or damaged, or the backup is of another engine
+/// or a later version. Nothing is changed then.
+pub async fn restore(
+    settings: &EngineSettings,
+    backup: Backup,
+    how: Restore,
+    told: Box<dyn FnMut(u64) + Send>,
+) -> Result<Restored, EngineError> {
+    check_engine(settings, &backup, how)?;
+    let ends = known_ends(settings, how)?;
+    let store = connect(settings).await?;
+    let unopened = |error| EngineError::because(UNOPENED, error);
+    let _helm = store.take_helm().await.map_err(unopened)?;
+    let now = SystemClock.now();
+    // First, so that versions of keys that follow are not taken for those of before. If the rest fails, it says nothing wrong.
+    journal::note_restoration(&settings.revocation_journal, now)?;
+    let (keys, rewrite) = journal::again(ends, now, &SystemEntropy)?;
+    let restored = store.restore(Restoration { backup, replace: how.replace, keys, rewrite, told }).await;
+    store.close().await;
+    match restored {
+        Ok(Ok(restored)) => Ok(restored),
+        Ok(Err(RestoreRefused::NotEmpty)) => Err(EngineError::new(
+            "the database is not empty: back it up first, and say --replace if what is in it may go",
+        )),
+        Ok(Err(refused @ RestoreRefused::Schema(_))) => {
+            Err(EngineError::because("the backup was not restored", refused))
+        }
+        Err(error) => Err(EngineError::because("the backup was not restored", error)),
+    }
+}
+
+fn check_engine(settings: &EngineSettings, backup: &Backup, how: Restore) -> Result<(), EngineError> {
+    let (from, to) = (backup.header().engine, EngineName::of(&settings.location));
+    if from == to || how.change_engine {
+        return Ok(());
+    }
+    Err(EngineError::new(format!(
+        "the backup is of {from}, and the database is {to}: name the right database, or say --change-engine to move to {to}"
+    )))
+}
+
+/// What the journal says, or nothing if it may say nothing.
+fn known_ends(settings: &EngineSettings, how: Restore) -> Result<KnownEnds, EngineError> {
+    if how.without_journal {
+        return Ok(KnownEnds::default());
+    }
+    let path = &settings.revocation_journal;
+    read_all(path)?.ok_or_else(|| {
+        EngineError::new(format!(
+            "the revocation journal {} is not there, so keys that ended after the backup was made would be good again: put it there, name \
+             it with KEYSTILE_REVOCATION_JOURNAL, or say --without-journal if that may be",
+            path.display()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::Engine;
+
+    /// Settings of a folder in which an engine ran.
+    async fn used(folder: &Path) -> EngineSettings {
+        let settings = EngineSettings::in_folder(folder);
+        Engine::start(&settings).await.unwrap().stop().await;
+        settings
+    }
+
+    fn nobody() -> Box<dyn FnMut(u64) + Send> {
+        Box::new(|_| {})
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_backup_is_its_owners_only_and_takes_no_others_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, file) = (used(&folder.path().join("data")).await, folder.path().join("backup"));
+        let running = Engine::start(&settings).await.unwrap();
+        let backed = back_up(&settings, &file, &mut *nobody()).await.unwrap();
+        running.stop().await;
+        let facts = fs::metadata(&file).unwrap();
+        assert_eq!((facts.permissions().mode() & 0o777, facts.len()), (0o600, backed.bytes));
+        let before = fs::read(&file).unwrap();
+        back_up(&settings, &file, &mut *nobody()).await.unwrap_err();
+        assert_eq!(fs::read(&file).unwrap(), before);
+        let missing = EngineSettings::in_folder(&folder.path().join("nowhere"));
+        back_up(&missing, &folder.path().join("other"), &mut *nobody()).await.unwrap_err();
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "nothing is left of a backup that failed");
+        assert_eq!(open_backup(&file, &mut |_| {}).unwrap().digest(), backed.digest);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_backup_is_restored_without_a_server_and_with_the_journal_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, file) = (used(&folder.path().join("data")).await, folder.path().join("backup"));
+        back_up(&settings, &file, &mut *nobody()).await.unwrap();
+        let open = || open_backup(&file, &mut |_| {}).unwrap();
+        let running = Engine::start(&settings).await.unwrap();
+        let refused = restore(&settings, open(), Restore::default(), nobody()).await.unwrap_err();
+        running.stop().await;
+        assert_eq!(refused.to_string(), UNOPENED);
+        restore(&settings, open(), Restore::default(), nobody()).await.unwrap();
+
+        fs::remove_file(&settings.revocation_journal).unwrap();
+        let refused = restore(&settings, open(), Restore::default(), nobody()).await.unwrap_err();
+        assert!(refused.to_string().contains("--without-journal"), "{refused}");
+        let accepted = Restore { without_journal: true, ..Restore::default() };
+        restore(&settings, open(), accepted, nobody()).await.unwrap();
+        // The next start makes the journal that is not there.
+        Engine::start(&settings).await.unwrap().stop().await;
+        restore(&settings, open(), Restore::default(), nobody()).await.unwrap();
+    }
+}

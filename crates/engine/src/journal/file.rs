@@ -1,0 +1,300 @@
+//! The file of the revocation journal: opened, made, added to and read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use keystile_core::{JournalLine, KnownEnds};
+
+use crate::EngineError;
+use crate::private_file::make_private;
+
+/// Most that is written at once, and so most that a server which is killed, or a machine without power, can leave unfinished.
+pub(super) const AT_ONCE: usize = 1024 * 1024;
+
+/// The journal, open to be written to by the one process that serves.
+pub(crate) struct JournalFile {
+    file: File,
+    /// The end of what is known to be on the disk.
+    length: u64,
+    /// Whether there may be something behind it.
+    is_torn: bool,
+}
+
+/// What was found of a journal.
+pub(super) enum Found {
+    /// There is none.
+    Nothing,
+    /// It can be used.
+    Whole(JournalFile),
+    /// Something in it was changed since it was written.
+    Damaged,
+}
+
+impl JournalFile {
+    /// Opens the journal, and takes away what was not written to its end.
+    pub(super) fn open(path: &Path) -> Result<Found, EngineError> {
+        make_private(path);
+        let failed = |error| EngineError::because(unusable(path), error);
+        let file = match OpenOptions::new().read(true).append(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) => return Err(failed(error)),
+        };
+        let length = file.metadata().map_err(failed)?.len();
+        let mut journal = Self { file, length, is_torn: false };
+        Ok(if journal.mend().map_err(failed)? { Found::Whole(journal) } else { Found::Damaged })
+    }
+
+    /// Makes a journal of these lines, whole or not at all.
+    pub(super) fn make(path: &Path) -> Result<Making, EngineError> {
+        let failed = |error| EngineError::because(unusable(path), error);
+        let beside = path.with_added_extension("new");
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        Ok(Making { to: BufWriter::new(file.map_err(failed)?), beside, path: path.to_owned() })
+    }
+
+    /// Adds lines, and returns when they are on the disk. When that fails they are not in the journal.
+    pub(super) fn append(&mut self, lines: &[JournalLine]) -> io::Result<()> {
+        if self.is_torn {
+            self.file.set_len(self.length)?;
+            self.is_torn = false;
+        }
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&line.write()?);
+        }
+        for piece in pieces(&text) {
+            self.is_torn = true;
+            self.file.write_all(piece.as_bytes())?;
+            self.file.sync_data()?;
+            self.length += piece.len() as u64;
+            self.is_torn = false;
+        }
+        Ok(())
+    }
+
+    /// The last line, unless there is none.
+    pub(super) fn last(&mut self) -> io::Result<Option<JournalLine>> {
+        let (tail, _) = self.tail()?;
+        let lines = tail.strip_suffix(b"\n").map(|lines| lines.rsplit(|byte| *byte == b'\n'));
+        Ok(lines.and_then(|mut lines| lines.next()).and_then(|line| JournalLine::read(line).ok()))
+    }
+
+    /// Takes away what was not written to its end, which nobody was told to be there. Tells whether all before is whole, as far as it is looked
+    /// at: what a write has left unfinished has nothing behind it.
+    fn mend(&mut self) -> io::Result<bool> {
+        let (tail, mut place) = self.tail()?;
+        let mut first_broken = None;
+        for line in tail.split_inclusive(|byte| *byte == b'\n') {
+            match (is_whole(line), first_broken) {
+                (true, Some(_)) => return Ok(false),
+                (false, None) => first_broken = Some(place),
+                (true, None) | (false, Some(_)) => {}
+            }
+            place += line.len() as u64;
+        }
+        if let Some(end) = first_broken {
+            self.file.set_len(end)?;
+            self.file.sync_data()?;
+            self.length = end;
+        }
+        Ok(true)
+    }
+
+    /// The last lines, from the beginning of one of them on, and where that is: all that one write can have left unfinished.
+    fn tail(&mut self) -> io::Result<(Vec<u8>, u64)> {
+        let begins = self.length.saturating_sub(2 * AT_ONCE as u64);
+        self.file.seek(SeekFrom::Start(begins))?;
+        let mut tail = Vec::new();
+        self.file.by_ref().take(self.length - begins).read_to_end(&mut tail)?;
+        if begins == 0 {
+            return Ok((tail, 0));
+        }
+        let cut = tail.iter().position(|byte| *byte == b'\n').map_or(tail.len(), |end| end + 1);
+        tail.drain(..cut);
+        Ok((tail, begins + cut as u64))
+    }
+}
+
+/// Whether a line, with its line break, is as it was written.
+fn is_whole(line: &[u8]) -> bool {
+    line.strip_suffix(b"\n").is_some_and(|line| JournalLine::read(line).is_ok())
+}
+
+/// Whole lines of at most [`AT_ONCE`] bytes together.
+fn pieces(text: &str) -> Vec<&str> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while rest.len() > AT_ONCE {
+        // A line is far shorter.
+        let end = rest.get(..AT_ONCE).and_then(|most| most.rfind('\n')).map_or(rest.len(), |end| end + 1);
+        let (piece, left) = rest.split_at(end);
+        pieces.push(piece);
+        rest = left;
+    }
+    if !rest.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
+/// A journal that is being made.
+pub(super) struct Making {
+    to: BufWriter<File>,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Making {
+    pub(super) fn add(&mut self, line: &JournalLine) -> Result<(), EngineError> {
+        let written = line.write().map_err(io::Error::from);
+        let written = written.and_then(|text| self.to.write_all(text.as_bytes()));
+        written.map_err(|error| EngineError::because(unusable(&self.path), error))
+    }
+
+    /// Puts it into its place.
+    pub(super) fn finish(self) -> Result<JournalFile, EngineError> {
+        let Self { to, beside, path } = self;
+        let failed = |error| EngineError::because(unusable(&path), error);
+        let file = to.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&beside, &path).map_err(failed)?;
+        sync_folder(&path).map_err(failed)?;
+        match JournalFile::open(&path)? {
+            Found::Whole(journal) => Ok(journal),
+            Found::Nothing | Found::Damaged => {
+                Err(EngineError::new(format!("{}: others write to it, too", unusable(&path))))
+            }
+        }
+    }
+}
+
+/// Makes sure that the name of a new file is on the disk, too.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// All that a journal says; nothing if there is none. What was not written to its end has nothing behind it, and was never relied on; anything
+/// else that cannot be read is damage.
+pub(crate) fn read_all(path: &Path) -> Result<Option<KnownEnds>, EngineError> {
+    let failed = |error| EngineError::because(unusable(path), error);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let (mut known, mut from, mut line) = (KnownEnds::default(), BufReader::new(file), Vec::new());
+    let (mut number, mut first_broken) = (0_u64, None);
+    while from.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+        number += 1;
+        match (line.strip_suffix(b"\n").map(JournalLine::read), first_broken) {
+            (Some(Ok(told)), None) => known.hear(&told),
+            (Some(Ok(_)), Some(broken)) => return Err(damaged(path, broken)),
+            (Some(Err(_)) | None, None) => first_broken = Some(number),
+            (Some(Err(_)) | None, Some(_)) => {}
+        }
+        line.clear();
+    }
+    Ok(Some(known))
+}
+
+fn damaged(path: &Path, line: u64) -> EngineError {
+    EngineError::new(format!(
+        "line {line} of the revocation journal {} is damaged: put back a copy of the journal, or take the line away if you know what it said",
+        path.display()
+    ))
+}
+
+fn unusable(path: &Path) -> String {
+    format!("the revocation journal {} cannot be used", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::Timestamp;
+
+    use super::*;
+
+    fn line(number: i64) -> JournalLine {
+        JournalLine::Restored { at: Timestamp::from_millis(number) }
+    }
+
+    fn make(path: &Path, lines: &[JournalLine]) -> JournalFile {
+        let mut making = JournalFile::make(path).unwrap();
+        lines.iter().for_each(|line| making.add(line).unwrap());
+        making.finish().unwrap()
+    }
+
+    fn open(path: &Path) -> JournalFile {
+        match JournalFile::open(path).unwrap() {
+            Found::Whole(journal) => journal,
+            Found::Nothing => panic!("there is none"),
+            Found::Damaged => panic!("it is damaged"),
+        }
+    }
+
+    #[test]
+    fn lines_are_added_behind_those_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        assert!(
+            matches!(JournalFile::open(&path).unwrap(), Found::Nothing) && read_all(&path).unwrap().is_none()
+        );
+        assert_eq!(make(&path, &[]).last().unwrap(), None);
+        open(&path).append(&[line(1), line(2)]).unwrap();
+        let mut journal = open(&path);
+        journal.append(&[line(3)]).unwrap();
+        assert_eq!(journal.last().unwrap(), Some(line(3)));
+        let text = [line(1), line(2), line(3)].map(|line| line.write().unwrap()).concat();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_was_not_written_to_its_end_is_taken_away_wherever_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (first, second) = (line(1).write().unwrap(), line(2).write().unwrap());
+        for end in 0..second.len() {
+            for rest in ["", "\0\0\0\0"] {
+                fs::write(&path, format!("{first}{}{rest}", &second[..end])).unwrap();
+                assert!(read_all(&path).is_ok(), "{end}");
+                let mut journal = open(&path);
+                assert_eq!(fs::read_to_string(&path).unwrap(), first, "{end}");
+                journal.append(&[line(3)]).unwrap();
+                assert_eq!(open(&path).last().unwrap(), Some(line(3)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_changed_is_damage_and_tells_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        drop(make(&path, &[line(1), line(2), line(3)]));
+        let text = fs::read_to_string(&path).unwrap();
+        let second = text.lines().nth(1).unwrap();
+        for other in [second.replace("restored", "rest0red"), String::new(), second[1..].to_owned()] {
+            fs::write(&path, text.replace(second, &other)).unwrap();
+            assert!(matches!(JournalFile::open(&path).unwrap(), Found::Damaged), "{other}");
+            let told = read_all(&path).unwrap_err().to_string();
+            assert!(told.contains("line 2 of") && told.contains("journal"), "{told}");
+        }
+    }
+
+    #[test]
+    fn many_lines_are_written_in_pieces_of_whole_lines() {
+        let lines = "0123456789abcde\n".repeat(AT_ONCE / 8);
+        let found = pieces(&lines);
+        assert!(found.len() > 1 && found.concat() == lines);
+        assert!(found.iter().all(|piece| piece.len() <= AT_ONCE && piece.ends_with('\n')));
+        assert_eq!(pieces(""), [""; 0]);
+    }
+}

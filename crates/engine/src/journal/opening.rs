@@ -1,0 +1,130 @@
+//! Opening the journal at the start of a server, and ending keys again that an older database has.
+
+use std::path::Path;
+
+use keystile_core::journal::Standing;
+use keystile_core::{AuditId, Clock, Entropy, JournalLine, KeyId, KnownEnds, Timestamp};
+use keystile_manage::end_again;
+use keystile_store::{Rewrite, Store};
+
+use super::file::{Found, JournalFile, read_all};
+use crate::EngineError;
+
+/// How many rows are read at a time.
+const AT_ONCE: u32 = 1000;
+const UNREAD: &str = "how keys stand cannot be read for the revocation journal";
+
+/// Opens the journal of a database from which nobody serves. One that is not there, or is damaged, is made of what the database says; a
+/// database that is older than its journal is told what has ended since.
+pub(crate) async fn open(
+    path: &Path,
+    store: &Store,
+    (clock, entropy): (&dyn Clock, &dyn Entropy),
+) -> Result<JournalFile, EngineError> {
+    let mut journal = match JournalFile::open(path)? {
+        Found::Whole(journal) => journal,
+        Found::Nothing => return make(path, store).await,
+        Found::Damaged => return make_anew(path, store).await,
+    };
+    let last = journal.last().map_err(|error| unread(path, error))?;
+    if is_older(store, last).await? {
+        end_since(path, store, &mut journal, clock.now(), entropy).await?;
+    }
+    Ok(journal)
+}
+
+/// Notes that the database is put back to an earlier state. A journal that is not there is left so: the next start makes it.
+pub(crate) fn note_restoration(path: &Path, at: Timestamp) -> Result<(), EngineError> {
+    match JournalFile::open(path)? {
+        Found::Nothing | Found::Damaged => Ok(()),
+        Found::Whole(mut journal) => {
+            journal.append(&[JournalLine::Restored { at }]).map_err(|error| unread(path, error))
+        }
+    }
+}
+
+/// The keys of which the journal knows something, and what brings each to the end that it has had.
+pub(crate) fn again(
+    ends: KnownEnds,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<(Vec<KeyId>, Rewrite), EngineError> {
+    let mut random = [0; 16];
+    let filled = entropy.fill(&mut random);
+    filled.map_err(|error| EngineError::because("entries of the audit log cannot be named", error))?;
+    let mut next = u128::from_be_bytes(random) >> 64;
+    // In the order of their ids they lie together.
+    let mut keys: Vec<KeyId> = ends.keys().collect();
+    keys.sort_unstable();
+    let rewrite: Rewrite = Box::new(move |key| {
+        next += 1;
+        Ok(end_again(&ends, key, AuditId::from_parts(now, next), now))
+    });
+    Ok((keys, rewrite))
+}
+
+/// Whether the database lacks the change that the last line tells of, which was committed before the line was written.
+async fn is_older(store: &Store, last: Option<JournalLine>) -> Result<bool, EngineError> {
+    let Some(JournalLine::Key(line)) = last else { return Ok(false) };
+    let key = store.key(line.tenant_id, line.key_id).await;
+    let key = key.map_err(|error| EngineError::because(UNREAD, error))?;
+    Ok(key.is_none_or(|key| key.version < line.version))
+}
+
+async fn end_since(
+    path: &Path,
+    store: &Store,
+    journal: &mut JournalFile,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<(), EngineError> {
+    let journal_file = path.display();
+    tracing::warn!(
+        journal = %journal_file,
+        "the database is older than its revocation journal: what has ended since is ended again"
+    );
+    let Some(ends) = read_all(path)? else { return Ok(()) };
+    let (keys, rewrite) = again(ends, now, entropy)?;
+    // First, so that versions that follow are not taken for those of before.
+    journal.append(&[JournalLine::Restored { at: now }]).map_err(|error| unread(path, error))?;
+    let ended = store.end_again(keys, rewrite).await;
+    let ended =
+        ended.map_err(|error| EngineError::because("keys that have ended cannot be ended again", error))?;
+    tracing::warn!(keys = ended, "keys were ended again that had ended after the state of this database");
+    Ok(())
+}
+
+/// Keeps a journal that is damaged, and makes another.
+async fn make_anew(path: &Path, store: &Store) -> Result<JournalFile, EngineError> {
+    let aside = path.with_added_extension("damaged");
+    std::fs::rename(path, &aside).map_err(|error| unread(path, error))?;
+    let kept = aside.display();
+    tracing::error!(%kept, "the revocation journal was damaged: it is made anew of what the database says");
+    make(path, store).await
+}
+
+/// Makes a journal of how all keys stand that stand otherwise than a new key, and of all secrets that were replaced.
+async fn make(path: &Path, store: &Store) -> Result<JournalFile, EngineError> {
+    let unread = |error| EngineError::because(UNREAD, error);
+    let mut making = JournalFile::make(path)?;
+    let mut after = None;
+    loop {
+        let found = store.replaced_secrets(after, AT_ONCE).await.map_err(unread)?;
+        found.iter().try_for_each(|(_, line)| making.add(line))?;
+        let Some((last, _)) = found.last() else { break };
+        after = Some(*last);
+    }
+    let mut after = None;
+    loop {
+        let found = store.standings(after, AT_ONCE).await.map_err(unread)?;
+        let ended = found.iter().filter(|line| line.standing != Standing::default());
+        ended.copied().try_for_each(|line| making.add(&JournalLine::Key(line)))?;
+        let Some(last) = found.last() else { break };
+        after = Some(last.key_id);
+    }
+    making.finish()
+}
+
+fn unread(path: &Path, error: std::io::Error) -> EngineError {
+    EngineError::because(format!("the revocation journal {} cannot be used", path.display()), error)
+}

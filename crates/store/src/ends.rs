@@ -1,0 +1,195 @@
+//! Keys that ended, for the revocation journal, which is kept outside of the database.
+//!
+//! Each change after which a key stands otherwise leaves a note, in its own transaction. Whoever keeps the journal reads the notes,
+//! writes their lines, and removes them.
+
+use std::sync::LazyLock;
+
+use keystile_core::journal::{JournalLine, KeyLine, Standing, replaced_secret};
+use keystile_core::{ApiKey, AuditEntry, Digest, KeyId, Timestamp};
+
+use crate::row::{Read, Row};
+use crate::tx::{Statement, Tx};
+use crate::value::Value;
+use crate::{Store, StoreError, keys, record};
+
+/// How many keys one statement reads by their ids. Fewer are filled up with repeats.
+const ASKED: usize = 128;
+
+pub(crate) const NOTE: &str =
+    "INSERT INTO key_ends (key_id, version, replaced) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const REMOVE: &str = "DELETE FROM key_ends WHERE key_id = $1 AND version = $2";
+
+/// The columns that [`read_line`] takes.
+macro_rules! columns {
+    () => {
+        "k.tenant_id, k.id, k.version, k.updated_at, k.revoked_at, k.deleted_at, k.expires_at, k.enabled, k.blocked_reason"
+    };
+}
+
+const UNTOLD: &str = concat!(
+    "SELECT e.key_id, e.version AS noted, e.replaced, ",
+    columns!(),
+    " FROM key_ends e JOIN api_keys k ON k.id = e.key_id ORDER BY e.key_id, e.version LIMIT $1"
+);
+const STANDING: &str =
+    concat!("SELECT ", columns!(), " FROM api_keys k WHERE k.id > $1 ORDER BY k.id LIMIT $2");
+const REPLACED: &str = "SELECT digest, tenant_id, key_id, retired_at FROM retired_secrets
+    WHERE digest > $1 ORDER BY digest LIMIT $2";
+
+static BY_IDS: LazyLock<String> = LazyLock::new(|| {
+    let places: Vec<_> = (1..=ASKED).map(|place| format!("${place}")).collect();
+    format!("SELECT {} FROM api_keys WHERE id IN ({})", *record::SELECTED, places.join(", "))
+});
+
+/// Decides what becomes of a key of an older database, and what the audit log is told of it; nothing if it stays as it is.
+pub type Rewrite = Box<dyn FnMut(&mut ApiKey) -> Result<Option<AuditEntry>, StoreError> + Send>;
+
+/// A change that the journal was not told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UntoldEnd {
+    /// The key.
+    pub key_id: KeyId,
+    /// Its version after the change.
+    pub version: i64,
+    /// What to tell: how the key stands by now, and the secret that the change has replaced.
+    pub lines: Vec<JournalLine>,
+}
+
+/// The note of a change after which a key stands otherwise.
+pub(crate) fn noted(before: &ApiKey, after: &ApiKey) -> Option<[Value; 3]> {
+    let (old, new) = (before.secret.digest, after.secret.digest);
+    if old == new && Standing::of(before) == Standing::of(after) {
+        return None;
+    }
+    let replaced = if old == new { None } else { Some(old) };
+    Some([Value::text(after.id), after.version.into(), replaced.into()])
+}
+
+impl Store {
+    /// Changes that the journal was not told of, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn untold_ends(&self, limit: u32) -> Result<Vec<UntoldEnd>, StoreError> {
+        self.refuse_adrift()?;
+        let args = Value::Int(limit.into());
+        self.engine().read(args, |limit, tx| Box::pin(untold(limit, tx))).await
+    }
+
+    /// Notes that the journal was told of these changes.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn ends_told(&self, ends: Vec<(KeyId, i64)>) -> Result<(), StoreError> {
+        self.refuse_adrift()?;
+        self.engine().write(ends, |ends, tx| Box::pin(remove(ends, tx))).await
+    }
+
+    /// How the keys stand whose ids follow `after`, in the order of their ids; at most `limit`.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn standings(&self, after: Option<KeyId>, limit: u32) -> Result<Vec<KeyLine>, StoreError> {
+        let args =
+            [Value::Text(after.map(|id| id.to_string()).unwrap_or_default()), Value::Int(limit.into())];
+        self.read(args, |args, tx| Box::pin(standings(args, tx))).await
+    }
+
+    /// Secrets that were replaced, each with its digest, after that digest and in the order of digests; at most `limit`.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn replaced_secrets(
+        &self,
+        after: Option<Digest>,
+        limit: u32,
+    ) -> Result<Vec<(Digest, JournalLine)>, StoreError> {
+        let after = after.map_or_else(|| Value::blob(Vec::<u8>::new()), Value::from);
+        self.read([after, Value::Int(limit.into())], |args, tx| Box::pin(replaced(args, tx))).await
+    }
+
+    /// Lets `rewrite` look at each of these keys that there is, whatever its tenant, and writes what it changes, with its audit
+    /// entry, in one transaction. Tells how many were changed. May take long; nobody may serve meanwhile.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read, or what `rewrite` was refused for; nothing is changed then.
+    pub async fn end_again(&self, keys: Vec<KeyId>, rewrite: Rewrite) -> Result<u64, StoreError> {
+        let args = (keys, rewrite);
+        self.write(args, |(keys, rewrite), tx| Box::pin(end_again(keys, rewrite, tx))).await
+    }
+}
+
+/// What [`Store::end_again`] does, in a transaction that does more.
+pub(crate) async fn end_again(
+    keys: &[KeyId],
+    rewrite: &mut Rewrite,
+    tx: &mut Tx<'_>,
+) -> Result<u64, StoreError> {
+    let mut ended = 0;
+    for chunk in keys.chunks(ASKED) {
+        let ids: Vec<Value> = chunk.iter().cycle().take(ASKED).map(Value::text).collect();
+        for row in tx.query(&BY_IDS, &ids).await? {
+            let before = record::read(row)?;
+            let mut after = before.clone();
+            if let Some(entry) = rewrite(&mut after)? {
+                record::check_change(&before, &after)?;
+                keys::write(&before, &after, &entry, tx).await?;
+                ended += 1;
+            }
+        }
+    }
+    Ok(ended)
+}
+
+async fn untold(limit: &Value, tx: &mut Tx<'_>) -> Result<Vec<UntoldEnd>, StoreError> {
+    tx.query(UNTOLD, std::slice::from_ref(limit)).await?.into_iter().map(read_untold).collect()
+}
+
+async fn remove(ends: &[(KeyId, i64)], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let values: Vec<[Value; 2]> =
+        ends.iter().map(|(key_id, version)| [Value::text(key_id), (*version).into()]).collect();
+    let batch: Vec<Statement<'_>> = values.iter().map(|values| (REMOVE, values.as_slice())).collect();
+    tx.pipeline(&batch).await.map(drop)
+}
+
+async fn standings(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<Vec<KeyLine>, StoreError> {
+    tx.query(STANDING, args).await?.into_iter().map(|mut row| read_line(&mut row)).collect()
+}
+
+async fn replaced(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<Vec<(Digest, JournalLine)>, StoreError> {
+    tx.query(REPLACED, args).await?.into_iter().map(read_replaced).collect()
+}
+
+fn read_untold(mut row: Row) -> Read<UntoldEnd> {
+    let (key_id, version) = (row.parsed("key_id")?, row.int("noted")?);
+    let replaced = row.opt_digest("replaced")?;
+    let line = read_line(&mut row)?;
+    let replaced = replaced.map(|digest| JournalLine::Replaced {
+        tenant_id: line.tenant_id,
+        key_id,
+        secret: replaced_secret(digest),
+        at: line.at,
+    });
+    Ok(UntoldEnd { key_id, version, lines: replaced.into_iter().chain([JournalLine::Key(line)]).collect() })
+}
+
+fn read_line(row: &mut Row) -> Read<KeyLine> {
+    let (tenant_id, key_id) = (row.parsed("tenant_id")?, row.parsed("id")?);
+    let (version, at) = (row.int("version")?, row.time("updated_at")?);
+    let standing = Standing {
+        revoked_at: row.opt_time("revoked_at")?,
+        deleted_at: row.opt_time("deleted_at")?,
+        expires_at: row.opt_time("expires_at")?,
+        disabled: !row.truth("enabled")?,
+        blocked: row.opt_text("blocked_reason")?.is_some(),
+    };
+    Ok(KeyLine { tenant_id, key_id, version, at, standing })
+}
+
+fn read_replaced(mut row: Row) -> Read<(Digest, JournalLine)> {
+    let digest = row.digest("digest")?;
+    let (tenant_id, key_id) = (row.parsed("tenant_id")?, row.parsed("key_id")?);
+    let at: Timestamp = row.time("retired_at")?;
+    Ok((digest, JournalLine::Replaced { tenant_id, key_id, secret: replaced_secret(digest), at }))
+}
