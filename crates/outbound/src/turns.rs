@@ -45,7 +45,7 @@ pub struct Turn {
 struct Share {
     turns: Arc<Turns>,
     tenant_id: TenantId,
-    #[expect(dead_code, reason = "the turn is taken for as long as this lives")]
+    /// Taken for as long as this lives.
     turn: Option<OwnedSemaphorePermit>,
 }
 

@@ -38,7 +38,7 @@ mod tests {
     #[tokio::test]
     async fn work_knows_its_tenant_wherever_it_is_carried_on() {
         let own = TenantId::from_u128(7);
-        let work = on_behalf_of(own, async { carried(async { tenant() }) }).await;
+        let work = on_behalf_of(own, async { Some(carried(async { tenant() })) }).await.unwrap();
         assert_eq!(tokio::spawn(work).await.unwrap(), Some(own));
         assert_eq!((tenant(), carried(async { tenant() }).await), (None, None));
     }

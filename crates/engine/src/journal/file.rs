@@ -112,7 +112,7 @@ impl JournalFile {
         let begins = self.length.saturating_sub(2 * AT_ONCE as u64);
         self.file.seek(SeekFrom::Start(begins))?;
         let mut tail = Vec::new();
-        self.file.by_ref().take(self.length - begins).read_to_end(&mut tail)?;
+        (&self.file).take(self.length - begins).read_to_end(&mut tail)?;
         if begins == 0 {
             return Ok((tail, 0));
         }
