@@ -18,6 +18,12 @@ pub(crate) const LOAD_CORE: &str = "1";
 const MAX_START: Duration = Duration::from_secs(60);
 /// How often a server that starts is asked whether it is there.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
+/// Longest a server may be busy after a load.
+const MAX_SETTLING: Duration = Duration::from_secs(60);
+/// How long a server is looked at for whether it does nothing: longer than the pause between the rounds in which it writes what it counted.
+const A_LOOK: Duration = Duration::from_secs(6);
+/// The part of a core that an idle server takes at the most.
+const IDLE: f64 = 0.02;
 /// `/proc` counts processor time in this unit on every Linux (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -114,6 +120,23 @@ impl Server {
         let mut seconds = || ticks.next().context("a short `stat`")?.context("no number in `stat`");
         let (user, system) = (seconds()?, seconds()?);
         Ok(Cpu { user: user / TICKS_PER_SECOND, system: system / TICKS_PER_SECOND })
+    }
+
+    /// Waits until it does nothing any more: what was counted of many keys is written in the seconds after they were asked for, and belongs
+    /// to that load, not to the next one.
+    pub(crate) async fn settled(&self) -> Result<()> {
+        let begun = Instant::now();
+        let spent = || self.cpu().map(|cpu| cpu.user + cpu.system);
+        let mut before = spent()?;
+        while begun.elapsed() < MAX_SETTLING {
+            tokio::time::sleep(A_LOOK).await;
+            let now = spent()?;
+            if now - before <= IDLE * A_LOOK.as_secs_f64() {
+                return Ok(());
+            }
+            before = now;
+        }
+        bail!("the server is still busy {} s after it was asked", MAX_SETTLING.as_secs())
     }
 
     /// Resident memory in MiB: the present and the most there was.

@@ -68,6 +68,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
             }
             let server = if turn.to == To::Bare { &bare } else { &keystile };
             world.log(&keystile, turn.logged).await?;
+            server.settled().await?;
             let run = turn.load.run(server, plan.seconds)?;
             let expected = if turn.answers == Answers::Allowed { 0.0 } else { 1.0 };
             ensure!(run.refused == expected, "{}: {} of the answers are refusals", turn.name, run.refused);
