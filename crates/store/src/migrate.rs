@@ -12,6 +12,8 @@ pub struct Migration {
     /// What its file is called.
     pub name: &'static str,
     sql: &'static str,
+    /// What PostgreSQL alone runs behind it; nothing of most.
+    on_postgres: &'static str,
     then: Then,
 }
 
@@ -26,7 +28,7 @@ enum Then {
 
 impl Migration {
     const fn sql(version: i64, name: &'static str, sql: &'static str) -> Self {
-        Self { version, name, sql, then: Then::Done }
+        Self { version, name, sql, on_postgres: "", then: Then::Done }
     }
 }
 
@@ -63,6 +65,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(26, "0026_budgets", include_str!("../migrations/0026_budgets.sql")),
     Migration::sql(27, "0027_webhook_messages", include_str!("../migrations/0027_webhook_messages.sql")),
     Migration::sql(28, "0028_budget_looks", include_str!("../migrations/0028_budget_looks.sql")),
+    Migration {
+        on_postgres: include_str!("../migrations/0029_nodes.postgres.sql"),
+        ..Migration::sql(29, "0029_nodes", include_str!("../migrations/0029_nodes.sql"))
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -117,6 +123,9 @@ pub(crate) async fn apply(tx: &mut Tx<'_>) -> Result<Result<Vec<Migration>, Open
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > schema.found) {
         tx.script(TABLE).await?;
         tx.script(migration.sql).await?;
+        if !migration.on_postgres.is_empty() {
+            tx.script_of_postgres(migration.on_postgres).await?;
+        }
         match migration.then {
             Then::Done => {}
             Then::FillTags => tags::fill(tx).await?,

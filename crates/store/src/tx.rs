@@ -73,6 +73,14 @@ impl Tx<'_> {
         }
     }
 
+    /// The same for what SQLite has no need of, such as triggers that tell other processes.
+    pub(crate) async fn script_of_postgres(&mut self, sql: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(client) => postgres::script(client, sql).await,
+        }
+    }
+
     /// Keeps every other process from migrating until the transaction ends.
     pub(crate) async fn lock_schema(&mut self) -> Result<(), StoreError> {
         match self {
