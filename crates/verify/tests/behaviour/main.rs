@@ -9,6 +9,7 @@ mod explanation;
 mod flights;
 mod forgetting;
 mod last_use;
+mod leases;
 mod limits;
 mod quotas;
 mod routings;
