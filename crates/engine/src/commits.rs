@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use keystile_core::Change;
 use keystile_manage::{Committed, Refused};
-use keystile_store::Doubt;
+use keystile_store::{Doubt, noting};
 use keystile_verify::Verifier;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::Cluster;
+use crate::cluster::give_receipt;
 use crate::doubts::Unsettled;
 
 /// Carries out changes; clones are the same.
@@ -16,15 +18,21 @@ use crate::doubts::Unsettled;
 pub struct Commits {
     verifier: Arc<Verifier>,
     doubts: Sender<Unsettled>,
+    cluster: Option<Cluster>,
 }
 
 impl Commits {
-    pub(crate) const fn new(verifier: Arc<Verifier>, doubts: Sender<Unsettled>) -> Self {
-        Self { verifier, doubts }
+    pub(crate) const fn new(
+        verifier: Arc<Verifier>,
+        doubts: Sender<Unsettled>,
+        cluster: Option<Cluster>,
+    ) -> Self {
+        Self { verifier, doubts, cluster }
     }
 
     /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
-    /// is answered. A change in doubt is forgotten once more when its end is known.
+    /// is answered. A change in doubt is forgotten once more when its end is known. Among nodes it waits until the others have forgotten it,
+    /// too, or may not answer from memory any more: the length of a lease, and half a second, at most.
     /// Runs to its end even when nobody waits for it any more: a commit whose change was not applied would leave a
     /// revoked key in use. If it panics, which may be after the commit, everything is forgotten.
     ///
@@ -38,16 +46,25 @@ impl Commits {
         let commits = self.clone();
         let task = tokio::spawn(async move {
             let unapplied = Unapplied(&commits.verifier);
-            let outcome = work.await;
+            let (outcome, committed) = noting(work).await;
             match &outcome {
                 Ok(Committed { change, .. }) => commits.verifier.apply(change),
                 Err(Refused::InDoubt { change, doubt, .. }) => commits.doubt(change, *doubt),
                 Err(_) => {}
             }
             std::mem::forget(unapplied);
-            outcome.map(|committed| committed.value)
+            let receipt = match &commits.cluster {
+                Some(cluster) => cluster.acknowledged(&committed).await,
+                None => None,
+            };
+            (outcome.map(|committed| committed.value), receipt)
         });
-        task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
+        let interrupted = |_| Refused::Internal("the change was interrupted".to_owned());
+        let (outcome, receipt) = task.await.map_err(interrupted)?;
+        if let Some(receipt) = receipt {
+            give_receipt(receipt);
+        }
+        outcome
     }
 
     fn doubt(&self, change: &Change, doubt: Doubt) {
@@ -113,7 +130,7 @@ mod tests {
         let limiter = OneNode::new(Arc::clone(&clock) as _);
         let verifier = Verifier::new(Arc::new(NoKeys), limiter, clock, Bounds::default());
         let (doubts, _kept) = tokio::sync::mpsc::channel(1);
-        let commits = Commits::new(Arc::clone(&verifier), doubts);
+        let commits = Commits::new(Arc::clone(&verifier), doubts, None);
         verifier.verify_held(Digest::of(b"key"), &Ask::ANYTHING).await;
 
         let refused = async || Err::<Committed<()>, _>(Refused::Internal("refused".to_owned()));

@@ -7,6 +7,7 @@
 //! settings come from.
 
 mod budgets;
+mod cluster;
 mod commits;
 mod doubts;
 mod encryption_key;
@@ -19,6 +20,7 @@ mod jobs;
 mod key_source;
 mod limit_keeper;
 mod opening;
+mod place;
 pub mod private_file;
 mod quota_keeper;
 mod refusals;
@@ -29,6 +31,7 @@ mod signing;
 mod sweeper;
 mod system;
 
+pub use cluster::{Cluster, ClusterMeasures, Duty, Leading, Receipt, carrying_receipt, with_receipt};
 pub use commits::Commits;
 pub use engine::{Engine, Planes};
 pub use engine_error::EngineError;
@@ -39,5 +42,5 @@ pub use request_log::{
     LOG_EVERY, LogElsewhere, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
     TAILS, TAILS_PER_TENANT, Tail, Tailed, Texts, TooManyTails,
 };
-pub use settings::EngineSettings;
+pub use settings::{ClusterSettings, EngineSettings};
 pub use system::{SystemClock, SystemEntropy};

@@ -11,6 +11,7 @@ mod failure;
 mod first_start;
 mod logging;
 mod migrate;
+mod nodes;
 mod open_files;
 mod operations;
 mod process_metrics;
@@ -55,6 +56,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Totp(command) => commands::totp::run(command, &SystemClock).await,
         Command::Sessions(command) => commands::sessions::run(command, &SystemClock).await,
         Command::Admin(command) => admin::run(*command).await,
+        Command::Nodes(command) => nodes::run(*command).await,
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Tenants(command) => commands::tenants::run(command, &SystemClock).await,
         Command::Apps(command) => commands::apps::run(command, &SystemClock).await,
