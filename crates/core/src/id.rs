@@ -128,6 +128,10 @@ typed_id!(
     JobId, "job_"
 );
 typed_id!(
+    /// Names one run of a server that serves together with others.
+    NodeId, "node_"
+);
+typed_id!(
     /// Names a provider of language models.
     ProviderId, "prv_"
 );

@@ -53,7 +53,7 @@ pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
     ApplicationId, AuditId, CustomerId, DeliveryId, EventId, HoldId, InvitationId, JobId, KeyId, LeakId,
-    LedgerId, LogId, ModelId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
+    LedgerId, LogId, ModelId, NodeId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;

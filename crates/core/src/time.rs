@@ -111,6 +111,12 @@ pub trait Clock: Send + Sync {
     fn elapsed(&self) -> Duration {
         Duration::from_millis(self.elapsed_millis())
     }
+
+    /// The same time as [`Self::elapsed_millis`], where that counts as well in which the machine was suspended, as far as the system
+    /// knows of it: a lease that somebody else believes to be over must be over here, too.
+    fn unslept_millis(&self) -> u64 {
+        self.elapsed_millis()
+    }
 }
 
 #[cfg(test)]

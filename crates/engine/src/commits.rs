@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use keystile_core::Change;
 use keystile_manage::{Committed, Refused};
-use keystile_store::{Doubt, StoreError};
+use keystile_store::{Doubt, StoreError, noting};
 use keystile_verify::Verifier;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::Cluster;
+use crate::cluster::give_receipt;
 use crate::doubts::Unsettled;
 use crate::journal::Telling;
 
@@ -18,15 +20,22 @@ pub struct Commits {
     verifier: Arc<Verifier>,
     doubts: Sender<Unsettled>,
     journal: Telling,
+    cluster: Option<Cluster>,
 }
 
 impl Commits {
-    pub(crate) const fn new(verifier: Arc<Verifier>, doubts: Sender<Unsettled>, journal: Telling) -> Self {
-        Self { verifier, doubts, journal }
+    pub(crate) const fn new(
+        verifier: Arc<Verifier>,
+        doubts: Sender<Unsettled>,
+        journal: Telling,
+        cluster: Option<Cluster>,
+    ) -> Self {
+        Self { verifier, doubts, journal, cluster }
     }
 
     /// Carries out a change and lets the data plane forget what it made, or may have made, untrue, before anyone
-    /// is answered. A change in doubt is forgotten once more when its end is known.
+    /// is answered. A change in doubt is forgotten once more when its end is known. Among nodes it waits until the others have forgotten it,
+    /// too, or may not answer from memory any more: the length of a lease, and half a second, at most.
     /// Runs to its end even when nobody waits for it any more: a commit whose change was not applied would leave a
     /// revoked key in use. If it panics, which may be after the commit, everything is forgotten. When keys may have ended by the change, the revocation
     /// journal has been told of it, too.
@@ -41,26 +50,37 @@ impl Commits {
         let commits = self.clone();
         let task = tokio::spawn(async move {
             let unapplied = Unapplied(&commits.verifier);
-            let outcome = work.await;
+            let (outcome, committed) = noting(work).await;
             match &outcome {
                 Ok(Committed { change, .. }) => commits.verifier.apply(change),
                 Err(Refused::InDoubt { change, doubt, .. }) => commits.doubt(change, *doubt),
                 Err(_) => {}
             }
             std::mem::forget(unapplied);
-            let Committed { value, change } = outcome?;
-            commits.tell_journal(change).await.map(|()| value)
+            let others = async {
+                match &commits.cluster {
+                    Some(cluster) => cluster.acknowledged(&committed).await,
+                    None => None,
+                }
+            };
+            tokio::join!(commits.told_to_journal(outcome), others)
         });
-        task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
+        let interrupted = |_| Refused::Internal("the change was interrupted".to_owned());
+        let (outcome, receipt) = task.await.map_err(interrupted)?;
+        if let Some(receipt) = receipt {
+            give_receipt(receipt);
+        }
+        outcome
     }
 
-    /// Has the journal told of a change that may have ended keys.
-    async fn tell_journal(&self, change: Change) -> Result<(), Refused> {
+    /// The same, when the journal has been told if keys may have ended.
+    async fn told_to_journal<T>(&self, outcome: Result<Committed<T>, Refused>) -> Result<T, Refused> {
+        let Committed { value, change } = outcome?;
         if !change.may_end_keys() {
-            return Ok(());
+            return Ok(value);
         }
         let told = self.journal.told().await;
-        told.map_err(|untold| Refused::InDoubt {
+        told.map(|()| value).map_err(|untold| Refused::InDoubt {
             change: Box::new(change),
             doubt: Doubt::ENDED,
             source: StoreError::Unavailable(untold.into()),
@@ -130,7 +150,7 @@ mod tests {
         let limiter = OneNode::new(Arc::clone(&clock) as _);
         let verifier = Verifier::new(Arc::new(NoKeys), limiter, clock, Bounds::default());
         let (doubts, _kept) = tokio::sync::mpsc::channel(1);
-        let commits = Commits::new(Arc::clone(&verifier), doubts, Telling::to_nobody());
+        let commits = Commits::new(Arc::clone(&verifier), doubts, Telling::to_nobody(), None);
         verifier.verify_held(Digest::of(b"key"), &Ask::ANYTHING).await;
 
         let refused = async || Err::<Committed<()>, _>(Refused::Internal("refused".to_owned()));

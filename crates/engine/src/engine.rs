@@ -5,22 +5,26 @@ use std::sync::Arc;
 use keystile_core::{Clock, Entropy};
 use keystile_manage::ControlPlane;
 use keystile_store::Store;
-use keystile_verify::{Background, OneNode, Verifier};
+use keystile_verify::{Background, Verifier};
 
 use crate::budgets::StoredBudgets;
+use crate::cluster::Undertaker;
 use crate::doubts::Settler;
-use crate::helm::Watch;
 use crate::ingest::Gatherer;
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Others};
 use crate::journal::{self, Keeper};
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
-use crate::opening::{UNOPENED, connect, control_plane, migrate};
-use crate::quota_keeper::{QuotaKeeper, server_id};
+use crate::opening::{connect, control_plane};
+use crate::place::{Kept, Place};
+use crate::quota_keeper::QuotaKeeper;
 use crate::request_log::LogWriter;
 use crate::sealer::Sealer;
 use crate::sweeper::Sweeper;
-use crate::{Commits, EngineError, EngineSettings, Ingest, RequestLog, SystemClock, SystemEntropy};
+use crate::{
+    Cluster, Commits, Duty, EngineError, EngineSettings, Ingest, Leading, RequestLog, SystemClock,
+    SystemEntropy,
+};
 
 /// A running Keystile without a face. End it with [`Self::stop`]; when it is only dropped, what runs beside it ends on its
 /// own and writes what it can.
@@ -28,8 +32,7 @@ use crate::{Commits, EngineError, EngineSettings, Ingest, RequestLog, SystemCloc
 pub struct Engine {
     planes: Planes,
     background: Background,
-    sealer: Sealer,
-    sweeper: Sweeper,
+    duties: Vec<Duty>,
     gatherer: Gatherer,
     jobs: Jobs,
     log_writer: LogWriter,
@@ -37,7 +40,7 @@ pub struct Engine {
     keeper: Keeper,
     limits: LimitKeeper,
     quotas: QuotaKeeper,
-    helm: Watch,
+    place: Kept,
 }
 
 /// What others use of an engine; clones are the same. They refuse everything once it has stopped.
@@ -55,49 +58,55 @@ pub struct Planes {
     pub ingest: Ingest,
     /// Takes down what is asked and answered.
     pub requests: RequestLog,
+    /// The other nodes that serve from the database, if it does not serve alone.
+    pub cluster: Option<Cluster>,
+}
+
+impl Planes {
+    /// Whether this server is the one that does what only one may do.
+    pub fn leading(&self) -> Leading {
+        self.cluster.as_ref().map_or_else(Leading::always, Cluster::leading)
+    }
 }
 
 impl Engine {
-    /// Opens the store, makes sure that no other server serves from it, brings it up to date, and starts what runs beside
-    /// verification. Needs a Tokio runtime that goes on until it is stopped.
+    /// Opens the store, makes sure that no other server serves from it but nodes of the same cluster, brings it up to date, and starts what
+    /// runs beside verification. Needs a Tokio runtime that goes on until it is stopped.
     ///
     /// # Errors
     /// When the database or a key of the server cannot be opened, or another server serves from the database.
     pub async fn start(settings: &EngineSettings) -> Result<Self, EngineError> {
-        let store = connect(settings).await?;
-        let helm = store.take_helm().await.map_err(|error| EngineError::because(UNOPENED, error))?;
-        migrate(&store).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = connect(settings).await?;
+        let (place, store) = Place::take(&store, settings.cluster.as_ref(), clock.as_ref()).await?;
         let journal =
             journal::open(&settings.revocation_journal, &store, (clock.as_ref(), &SystemEntropy)).await?;
         let control = control_plane(settings, &store).await?;
-        let limiter = OneNode::new(Arc::clone(&clock));
-        let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
-        let sweeper = Sweeper::start(store.clone(), Arc::clone(&clock));
-        let server = server_id()?;
+        let server = place.server()?;
         let budgets = Arc::new(StoredBudgets::new(store.clone(), server));
-        let verifier = Verifier::with_budgets(keys, limiter, budgets, Arc::clone(&clock), settings.bounds);
-        let helm = Watch::start(helm, Arc::clone(&verifier));
+        let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
+        let verifier = place.verifier(keys, budgets, &clock, settings.bounds);
+        let others = if place.is_among() { Others::MayWork } else { Others::Ended };
+        let (place, cluster) = place.keep(&store, &verifier, &control, &clock);
         let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
         let begun = store.begin_log(clock.now()).await;
         begun.map_err(|error| EngineError::because("the request log cannot be begun", error))?;
         let (requests, log_writer) = log_requests(settings, &store, &clock)?;
         let quotas = QuotaKeeper::start(&store, server, Arc::clone(&verifier), clock.as_ref()).await?;
-        let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
+        let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), Arc::clone(&clock)).await;
         let limits =
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
         let background = verifier.start();
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
         let (keeper, telling) = Keeper::start(store.clone(), journal);
-        let commits = Commits::new(Arc::clone(&verifier), doubts, telling);
-        let sealer = Sealer::start(store.clone());
-        let jobs = Jobs::start(control.clone(), commits.clone());
-        let planes = Planes { control, verifier, store, commits, ingest, requests };
+        let commits = Commits::new(Arc::clone(&verifier), doubts, telling, cluster.clone());
+        let jobs = Jobs::start(control.clone(), commits.clone(), others);
+        let planes = Planes { control, verifier, store, commits, ingest, requests, cluster };
+        let duties = duties(&planes, &clock);
         Ok(Self {
             planes,
             background,
-            sealer,
-            sweeper,
+            duties,
             gatherer,
             jobs,
             log_writer,
@@ -105,7 +114,7 @@ impl Engine {
             keeper,
             limits,
             quotas,
-            helm,
+            place,
         })
     }
 
@@ -127,12 +136,38 @@ impl Engine {
         if self.planes.verifier.flush().await.is_err() {
             tracing::warn!("the last uses of some keys and some counts were not written");
         }
-        drop(self.sweeper);
         self.gatherer.stop().await;
-        self.sealer.stop().await;
-        self.planes.store.close().await;
-        self.helm.stop().await;
+        for duty in self.duties {
+            duty.stop().await;
+        }
+        match self.place {
+            // Nobody may serve before nothing is written any more.
+            place @ Kept::Alone(_) => {
+                self.planes.store.close().await;
+                place.stop().await;
+            }
+            // It leaves by its connection, and the store writes nothing behind that.
+            place @ Kept::Among(_) => {
+                place.stop().await;
+                self.planes.store.close().await;
+            }
+        }
     }
+}
+
+/// What only one server does at a time: sealing the log, removing what is old, and giving up nodes that have ended.
+fn duties(planes: &Planes, clock: &Arc<dyn Clock>) -> Vec<Duty> {
+    let (store, leading) = (planes.store.clone(), planes.leading());
+    let sealing = Duty::start(leading, move || Sealer::start(store.clone()), Sealer::stop);
+    let (store, leading, of_sweeper) = (planes.store.clone(), planes.leading(), Arc::clone(clock));
+    let begin = move || Sweeper::start(store.clone(), Arc::clone(&of_sweeper));
+    let sweeping = Duty::start(leading, begin, Sweeper::stop);
+    let burying = planes.cluster.clone().map(|cluster| {
+        let (leading, clock) = (cluster.leading(), Arc::clone(clock));
+        let begin = move || Undertaker::start(cluster.clone(), Arc::clone(&clock));
+        Duty::start(leading, begin, Undertaker::stop)
+    });
+    burying.into_iter().chain([sweeping, sealing]).collect()
 }
 
 /// The request log, whose ids no other process gives.

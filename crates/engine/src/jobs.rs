@@ -26,6 +26,15 @@ const NOTED_AT_MOST: u32 = 30;
 /// Pause between two steps of a job, for others that write.
 const BREATH: Duration = Duration::from_millis(5);
 
+/// Whether anybody else may work on jobs, whose leases have to be respected then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Nobody: all leases are of processes that have ended.
+    Ended,
+    /// Other nodes.
+    MayWork,
+}
+
 /// The task that does jobs.
 pub(crate) struct Jobs {
     stop: watch::Sender<()>,
@@ -34,10 +43,10 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// Starts doing jobs, first those on which an earlier process worked.
-    pub(crate) fn start(control: ControlPlane, commits: Commits) -> Self {
+    pub(crate) fn start(control: ControlPlane, commits: Commits, others: Others) -> Self {
         let (stop, stopped) = watch::channel(());
         let worker = Worker { control, commits, stopped };
-        Self { stop, task: tokio::spawn(run(worker)) }
+        Self { stop, task: tokio::spawn(run(worker, others == Others::MayWork)) }
     }
 
     /// Ends when the steps at hand are done; the next start goes on with the jobs.
@@ -57,8 +66,9 @@ struct Worker {
     stopped: watch::Receiver<()>,
 }
 
-async fn run(mut worker: Worker) {
-    let (mut turns, mut works, mut is_free) = (JoinSet::new(), true, false);
+/// Frees the jobs of earlier processes first, unless that is done or may not be.
+async fn run(mut worker: Worker, mut is_free: bool) {
+    let (mut turns, mut works) = (JoinSet::new(), true);
     loop {
         let round = worker.take_up(&mut turns, &mut is_free).await;
         match (&round, works) {

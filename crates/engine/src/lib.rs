@@ -8,6 +8,7 @@
 
 mod backup;
 mod budgets;
+mod cluster;
 mod commits;
 mod doubts;
 mod encryption_key;
@@ -21,6 +22,7 @@ mod journal;
 mod key_source;
 mod limit_keeper;
 mod opening;
+mod place;
 pub mod private_file;
 mod quota_keeper;
 mod refusals;
@@ -32,6 +34,7 @@ mod sweeper;
 mod system;
 
 pub use backup::{Restore, back_up, open_backup, restore};
+pub use cluster::{Cluster, ClusterMeasures, Duty, Leading, Receipt, carrying_receipt, with_receipt};
 pub use commits::Commits;
 pub use engine::{Engine, Planes};
 pub use engine_error::EngineError;
@@ -42,5 +45,5 @@ pub use request_log::{
     LOG_EVERY, LogElsewhere, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
     TAILS, TAILS_PER_TENANT, Tail, Tailed, Texts, TooManyTails,
 };
-pub use settings::{EngineSettings, JOURNAL};
+pub use settings::{ClusterSettings, EngineSettings, JOURNAL};
 pub use system::{SystemClock, SystemEntropy};

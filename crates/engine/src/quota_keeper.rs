@@ -29,11 +29,6 @@ pub(crate) struct QuotaKeeper {
     task: JoinHandle<()>,
 }
 
-/// Names this run of the server.
-pub(crate) fn server_id() -> Result<ServerId, EngineError> {
-    random().map(ServerId::new)
-}
-
 fn random() -> Result<u128, EngineError> {
     let mut bytes = [0; 16];
     let filled = SystemEntropy.fill(&mut bytes);
@@ -66,7 +61,8 @@ impl QuotaKeeper {
     }
 }
 
-async fn take_up(
+/// Takes up what servers have left that run no more.
+pub(crate) async fn take_up(
     store: &Store,
     server: ServerId,
     verifier: &Verifier,

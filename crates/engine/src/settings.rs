@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use keystile_store::Location;
 use keystile_verify::Bounds;
@@ -18,7 +19,7 @@ pub const JOURNAL: &str = "revocations.journal";
 pub struct EngineSettings {
     /// Folder of the data, made for its owner alone when it is not there.
     pub data_dir: PathBuf,
-    /// The database. Programs that serve from one take turns: a second one does not start.
+    /// The database. Programs that serve from one take turns, unless all are nodes of a cluster: a second one does not start.
     pub location: Location,
     /// File with the key that signs access tokens; made when it is not there.
     pub signing_key_file: PathBuf,
@@ -32,6 +33,25 @@ pub struct EngineSettings {
     pub request_sinks: Vec<Arc<dyn RequestSink>>,
     /// Where they go instead of the database, if they do.
     pub request_log_elsewhere: Option<LogElsewhere>,
+    /// How it serves beside others from one database; `None` for one that serves alone.
+    pub cluster: Option<ClusterSettings>,
+}
+
+/// How an engine serves beside others.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// What operators call this node.
+    pub name: String,
+    /// Where it serves, for operators.
+    pub address: String,
+    /// How long it answers from memory behind a renewal of its lease; the same for all nodes. A change waits so long, and half a second,
+    /// for a node that has stopped.
+    pub lease: Duration,
+}
+
+impl ClusterSettings {
+    /// The usual lease.
+    pub const USUAL_LEASE: Duration = Duration::from_secs(3);
 }
 
 impl EngineSettings {
@@ -46,6 +66,7 @@ impl EngineSettings {
             bounds: Bounds::default(),
             request_sinks: Vec::new(),
             request_log_elsewhere: None,
+            cluster: None,
             data_dir: data_dir.to_owned(),
         }
     }

@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a batch of counts is remembered: far longer than it is offered again.
 const BATCHES: Duration = DAY;
+/// How long it is remembered what nodes have to forget: they look at changes of the last seconds.
+const CHANGES: Duration = DAY;
 /// How long a job is shown that is over.
 const JOBS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long periods of budgets are kept that are over: longer than any hold can be open. The ledger has all that was spent in them.
@@ -34,6 +36,15 @@ impl Sweeper {
     /// Starts sweeping, first what is there already.
     pub(crate) fn start(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self(tokio::spawn(run(store, clock)))
+    }
+}
+
+impl Sweeper {
+    /// Ends it.
+    pub(crate) async fn stop(mut self) {
+        self.0.abort();
+        // It ends by being aborted.
+        let _aborted = (&mut self.0).await;
     }
 }
 
@@ -130,6 +141,9 @@ async fn sweep(store: &Store, now: Timestamp) -> Result<(), StoreError> {
         tokio::time::sleep(BREATH).await;
     }
     while store.sweep_budgets(Day::of(now.minus(BUDGETS))).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
+    while store.sweep_changes(now.minus(CHANGES)).await? > 0 {
         tokio::time::sleep(BREATH).await;
     }
     Ok(())

@@ -24,6 +24,13 @@ impl Clock for SystemClock {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
     }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn unslept_millis(&self) -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let part = |part: i64| u64::try_from(part).unwrap_or(0);
+        part(now.tv_sec) * 1_000 + part(now.tv_nsec) / 1_000_000
+    }
 }
 
 /// The system's source of randomness.

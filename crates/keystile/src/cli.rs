@@ -15,6 +15,7 @@ use crate::commands::{
 };
 use crate::dev::DevOptions;
 use crate::migrate::MigrateOptions;
+use crate::nodes::NodesCommand;
 use crate::restore::RestoreOptions;
 use crate::serve::ServeOptions;
 
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Restore(Box<RestoreOptions>),
     /// Help persons in or keep them out, on the server's own database.
     Admin(Box<AdminCommand>),
+    /// Show which servers serve from one database together.
+    Nodes(Box<NodesCommand>),
     /// Print the statement that makes the table for the request log in ClickHouse.
     ClickhouseSchema(SchemaOptions),
     /// Make the first person of a new server, with the link that it wrote.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keystile_core::Entropy;
 use keystile_courier::{Courier, Running as Telling};
-use keystile_engine::{Engine, Planes, SystemClock, SystemEntropy};
+use keystile_engine::{Duty, Engine, Planes, SystemClock, SystemEntropy};
 use keystile_manage::ControlPlane;
 use keystile_proxy::Gateway;
 use keystile_store::{Location, Store};
@@ -22,7 +22,7 @@ use crate::stop;
 /// A server that is bound but does not serve yet.
 pub(crate) struct Running {
     engine: Engine,
-    courier: Telling,
+    courier: Duty,
     gateway: Arc<Gateway>,
     server: Server,
     envoy: Option<Server>,
@@ -48,7 +48,9 @@ impl Running {
         let more = clickhouse.metrics();
         let operations = Operations::bind(settings.operations_listen, &app, limits, more).await?;
         let (server, envoy) = bind(settings, app, limits).await?;
-        Ok(Self { engine, courier: courier.start(), gateway, server, envoy, operations, clickhouse })
+        // Of several nodes one tells: which attempts are under way is known in memory only.
+        let courier = Duty::start(engine.planes().leading(), move || courier.start(), Telling::stop);
+        Ok(Self { engine, courier, gateway, server, envoy, operations, clickhouse })
     }
 
     /// Every change of state.

@@ -12,6 +12,7 @@ mod failure;
 mod first_start;
 mod logging;
 mod migrate;
+mod nodes;
 mod open_files;
 mod operations;
 mod process_metrics;
@@ -60,6 +61,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Backup(options) => backup::run(*options).await,
         Command::Restore(options) => restore::run(*options).await,
         Command::Admin(command) => admin::run(*command).await,
+        Command::Nodes(command) => nodes::run(*command).await,
         Command::Keys(command) => commands::keys::run(command, &SystemClock).await,
         Command::Tenants(command) => commands::tenants::run(command, &SystemClock).await,
         Command::Apps(command) => commands::apps::run(command, &SystemClock).await,

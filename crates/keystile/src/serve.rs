@@ -37,6 +37,12 @@ Metrics for Prometheus are on a listener of their own; traces go to an OpenTelem
 
   KEYSTILE_OPERATIONS_LISTEN=127.0.0.1:7880 KEYSTILE_OTLP_ENDPOINT=http://127.0.0.1:4318 keystile serve
 
+Several servers can serve from one PostgreSQL, if all are started with --cluster and have the same keys:
+
+  KEYSTILE_CLUSTER=true KEYSTILE_DATABASE_URL=postgres://… keystile serve --signing-key-file … --encryption-key-file …
+
+docs/guarantees.md says what that promises and what it rests on; limits on requests and tokens are counted by each node.
+
 Keystile speaks plain HTTP: put it on a private network or behind a proxy that speaks TLS.")]
 pub(crate) struct ServeOptions {
     /// File with settings, in TOML.

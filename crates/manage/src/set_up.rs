@@ -92,6 +92,11 @@ impl ControlPlane {
         Ok(Some(token))
     }
 
+    /// Somebody else has made the first person: no token of [`Self::offer_set_up`] is waited for any more.
+    pub fn end_set_up(&self) {
+        self.setup.end();
+    }
+
     /// Whether a token of [`Self::offer_set_up`] is waited for. Nothing is read for that.
     pub fn awaits_set_up(&self) -> bool {
         self.setup.is_open()

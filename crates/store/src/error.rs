@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::Doubt;
 
@@ -117,10 +118,24 @@ pub enum OpenError {
     },
     /// Another server serves from the database.
     #[error(
-        "another Keystile server serves from this database: stop it first (several servers on one database are not \
-         possible yet: a revocation on one would not reach the memory of the others)"
+        "another Keystile server serves from this database: stop it first, or start all of them with --cluster (without it, \
+         a revocation on one would not reach the memory of the others)"
     )]
     Served,
+    /// Several servers cannot share this database.
+    #[error(
+        "several servers (--cluster) need PostgreSQL: give --database-url, or start one without --cluster"
+    )]
+    Alone,
+    /// Other nodes have another lease.
+    #[error(
+        "the nodes that run have a lease of {} ms: give this one the same (--cluster-lease-seconds), or stop them first",
+        theirs.as_millis()
+    )]
+    OtherLease {
+        /// How long it is.
+        theirs: Duration,
+    },
     /// The data file or its folder cannot be made or opened.
     #[error("cannot open {}: check that the folder exists and belongs to the user Keystile runs as", path.display())]
     File {

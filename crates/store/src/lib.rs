@@ -5,7 +5,7 @@
 //! without a tenant are [`Store::facts_by_digest`], for verification, [`Store::secret_owner`], for secrets that leaked,
 //! [`Store::unsealed_tenant`], for the sealing of the log, [`Store::untold_tenant`], [`Store::tenant_with_webhooks`], [`Store::tenant_with_changed_budgets`],
 //! [`Store::due_webhook`], [`Store::what_waits_for`], [`Store::due_later`] and [`Store::webhook_backlog`], for what is told to webhooks, [`Store::spent`], of lineages, [`Store::has_ended`], for transactions
-//! whose end was not learned, those of the revocation journal and of backups, and those that write, work or sweep in batches for all tenants.
+//! whose end was not learned, [`Store::join`] and its like, of nodes, those of the revocation journal and of backups, and those that write, work or sweep in batches for all tenants.
 //!
 //! This crate must never know HTTP, roles, or whether something is allowed; it never
 //! reads a clock but to measure how long it takes. A future that is dropped does not undo its transaction:
@@ -19,6 +19,7 @@ mod belonging;
 mod catalogue;
 mod chain;
 mod chunked;
+mod cluster;
 mod customers;
 mod dialect;
 mod doubt;
@@ -45,6 +46,7 @@ mod measures;
 mod members;
 mod migrate;
 mod names;
+mod noting;
 mod once;
 mod overview;
 mod page;
@@ -78,6 +80,7 @@ pub use backup::{
 };
 pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
+pub use cluster::{Applied, Heard, Hearing, Member, NewNode, Node, Outlook, Peer, Renewal, Told, Written};
 pub use customers::CustomerFilter;
 pub use doubt::Doubt;
 pub use ends::{Rewrite, UntoldEnd};
@@ -101,6 +104,7 @@ pub use location::Location;
 pub use measures::{Load, Measured, Measures};
 pub use members::{Place, PlaceChange};
 pub use migrate::Migration;
+pub use noting::{Transactions, noting};
 pub use once::{Begun, Once, Receipt};
 pub use page::Page;
 pub use passwords::Reset;

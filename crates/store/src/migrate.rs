@@ -12,6 +12,8 @@ pub struct Migration {
     /// What its file is called.
     pub name: &'static str,
     sql: &'static str,
+    /// What PostgreSQL alone runs behind it; nothing of most.
+    on_postgres: &'static str,
     then: Then,
 }
 
@@ -26,7 +28,7 @@ enum Then {
 
 impl Migration {
     const fn sql(version: i64, name: &'static str, sql: &'static str) -> Self {
-        Self { version, name, sql, then: Then::Done }
+        Self { version, name, sql, on_postgres: "", then: Then::Done }
     }
 }
 
@@ -66,6 +68,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration::sql(29, "0029_successors", include_str!("../migrations/0029_successors.sql")),
     Migration::sql(30, "0030_spend_filters", include_str!("../migrations/0030_spend_filters.sql")),
     Migration::sql(31, "0031_key_ends", include_str!("../migrations/0031_key_ends.sql")),
+    Migration {
+        on_postgres: include_str!("../migrations/0032_nodes.postgres.sql"),
+        ..Migration::sql(32, "0032_nodes", include_str!("../migrations/0032_nodes.sql"))
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -139,6 +145,9 @@ pub(crate) async fn apply_to(
     for migration in MIGRATIONS.iter().filter(missing) {
         tx.script(TABLE).await?;
         tx.script(migration.sql).await?;
+        if !migration.on_postgres.is_empty() {
+            tx.script_of_postgres(migration.on_postgres).await?;
+        }
         match migration.then {
             Then::Done => {}
             Then::FillTags => tags::fill(tx).await?,

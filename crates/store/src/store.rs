@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use keystile_core::NodeId;
 use tokio::sync::Notify;
 
 use crate::engine::Engine;
@@ -21,6 +22,8 @@ pub struct Store {
     adrift: Arc<AtomicBool>,
     measures: Arc<Measures>,
     receipt: Option<Receipt>,
+    /// Which of several servers this is, if there may be several.
+    node: Option<NodeId>,
 }
 
 impl std::fmt::Debug for Store {
@@ -38,7 +41,7 @@ impl Store {
         let engine = Arc::new(Engine::open(&location).await?);
         let measures = Arc::new(Measures::new());
         let (changed, sealed, adrift) = (Arc::default(), Arc::default(), Arc::default());
-        Ok(Self { engine, changed, sealed, adrift, measures, receipt: None })
+        Ok(Self { engine, changed, sealed, adrift, measures, receipt: None, node: None })
     }
 
     /// Brings the schema up to date and says what that took; nothing when it was.
@@ -67,6 +70,13 @@ impl Store {
     #[must_use]
     pub fn plain(&self) -> Self {
         Self { receipt: None, ..self.clone() }
+    }
+
+    /// The same rows, for a node of this name: what it writes of itself does not touch what others wrote of themselves. It reads also while
+    /// it is adrift, as it keeps nothing then.
+    #[must_use]
+    pub fn as_node(&self, id: NodeId) -> Self {
+        Self { node: Some(id), ..self.clone() }
     }
 
     /// Asks the database for a sign of life.
@@ -135,7 +145,10 @@ impl Store {
         A: Send + 'static,
         R: Send + 'static,
     {
-        self.refuse_adrift()?;
+        // A node that is adrift keeps nothing of what it reads.
+        if self.node.is_none() {
+            self.refuse_adrift()?;
+        }
         self.measures.reads.of(self.engine.read(args, work)).await
     }
 
@@ -145,6 +158,11 @@ impl Store {
 
     pub(crate) fn own_measures(&self) -> &Measures {
         &self.measures
+    }
+
+    /// Which of several servers this is.
+    pub(crate) const fn node(&self) -> Option<NodeId> {
+        self.node
     }
 
     /// Whether the right to serve was lost.

@@ -90,6 +90,14 @@ impl Tx<'_> {
         }
     }
 
+    /// The same for what SQLite has no need of, such as triggers that tell other processes.
+    pub(crate) async fn script_of_postgres(&mut self, sql: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(client) => postgres::script(client, sql).await,
+        }
+    }
+
     /// Lets the transaction last as long as it takes, also while nothing is asked of the database.
     pub(crate) async fn be_patient(&mut self) -> Result<(), StoreError> {
         match self {

@@ -18,6 +18,7 @@ use crate::cached_key::{CachedKey, Shared};
 use crate::flight::{Flight, Landing, Ticket};
 use crate::meter::{Meters, OwnerId};
 use crate::source::KeySource;
+use crate::standing::Standing;
 
 /// Most digests in one query. Beyond this a query gains little per key, and its answer is held up by it.
 pub const DIGESTS_PER_QUERY: usize = 256;
@@ -45,6 +46,9 @@ pub(crate) struct Fills {
     shared: Shared,
     queue: Mutex<Queue>,
     batch_parts: Semaphore,
+    /// For reads that nobody shares.
+    alone: Semaphore,
+    standing: Arc<Standing>,
     queries: AtomicU64,
 }
 
@@ -58,13 +62,21 @@ struct Queue {
 enum Boarded {
     Landed(Landing),
     Waiting(Arc<Flight>),
+    /// Nothing that is known, or was begun to be read, may be believed.
+    Alone,
 }
 
 impl Fills {
-    pub(crate) fn new(cache: Arc<Cache>, source: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        cache: Arc<Cache>,
+        source: Arc<dyn KeySource>,
+        clock: Arc<dyn Clock>,
+        standing: Arc<Standing>,
+    ) -> Arc<Self> {
         let (shared, queue) = (Shared::new(), Mutex::default());
-        let (batch_parts, queries) = (Semaphore::new(BATCH_PARTS), AtomicU64::new(0));
-        Arc::new(Self { cache, source, clock, shared, queue, batch_parts, queries })
+        let (batch_parts, alone) = (Semaphore::new(BATCH_PARTS), Semaphore::new(QUERIES_IN_FLIGHT));
+        let queries = AtomicU64::new(0);
+        Arc::new(Self { cache, source, clock, shared, queue, batch_parts, alone, standing, queries })
     }
 
     /// The key with this digest, read by this caller or another. Never says [`Landing::Overtaken`].
@@ -103,6 +115,9 @@ impl Fills {
 
     /// What is known, or a read that is under way from now on.
     fn board(self: &Arc<Self>, digest: &Digest) -> Boarded {
+        if !self.standing.is_good() {
+            return Boarded::Alone;
+        }
         match self.cache.board(digest) {
             Boarding::Landed(landing) => Boarded::Landed(landing),
             Boarding::Joined(flight) => Boarded::Waiting(flight),
@@ -119,6 +134,7 @@ impl Fills {
             let landing = match boarded {
                 Boarded::Landed(landing) => landing,
                 Boarded::Waiting(flight) => flight.landed().await,
+                Boarded::Alone => self.read_alone(digest).await,
             };
             if !matches!(landing, Landing::Overtaken) {
                 return landing;
@@ -126,6 +142,26 @@ impl Fills {
             boarded = self.board(digest);
         }
         Landing::Unavailable
+    }
+
+    /// Reads a key for one caller, and keeps nothing of it: whoever asks at the same time may have come after a change that this read has not
+    /// seen. When a lease has begun meanwhile, the limits that it shares with others may be older than what is known of them by now.
+    async fn read_alone(&self, digest: &Digest) -> Landing {
+        let without = self.standing.without();
+        // It is never closed.
+        let _turn = self.alone.acquire().await;
+        self.queries.fetch_add(1, Ordering::Relaxed);
+        let Ok(found) = self.source.facts(vec![*digest]).await else { return Landing::Unavailable };
+        let now = self.clock.elapsed_millis();
+        let Some(_still) = self.standing.still(without) else { return Landing::Overtaken };
+        match found.into_iter().find(|reading| reading.digest == *digest) {
+            Some(reading) => {
+                let key = CachedKey::new(*digest, &reading.facts, &self.shared, now);
+                key.shared_meters().set(&reading.shared_rates, now);
+                Landing::Found(Arc::new(key))
+            }
+            None => Landing::Absent,
+        }
     }
 
     /// Queues a read. When the queue is full the ticket is dropped, which lands it as unavailable.

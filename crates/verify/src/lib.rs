@@ -8,6 +8,9 @@
 //! What a request may cost is held before it starts ([`Verifier::reserve`]) and settled afterwards ([`Hold`]): of tokens per minute, and of
 //! budgets, which are leased through [`Budgets`].
 //!
+//! What is in memory is believed as long as every change is told before anybody is answered. A verifier that is one of several
+//! ([`Verifier::of_a_node`]) is told so for a lease at a time ([`Verifier::extend_lease`]), and without one reads anew for each question.
+//!
 //! This crate must never know a database, HTTP or a wall clock: keys come through [`KeySource`], time through
 //! [`keystile_core::Clock`]. When it cannot know whether a key is good it refuses with
 //! [`keystile_core::Code::EnforcementUnavailable`]; it never lets a request pass because something failed.
@@ -24,6 +27,7 @@ mod flight;
 mod last_use;
 mod lately;
 mod limiter;
+mod memory;
 mod meter;
 mod pool;
 mod profile;
@@ -31,6 +35,7 @@ mod quota;
 mod routings;
 mod slots;
 mod source;
+mod standing;
 mod stats;
 mod swept;
 mod tally;

@@ -7,6 +7,7 @@ use keystile_core::route::Table;
 
 use crate::slots::Slots;
 use crate::source::{KeySource, SourceUnavailable};
+use crate::standing::Standing;
 
 /// Most applications whose tables are kept: more than one installation has in use, and a table of some routes takes a
 /// few kilobytes. Beyond it, any one goes for the next.
@@ -17,17 +18,27 @@ type MaybeTable = Option<Arc<Table>>;
 
 pub(crate) struct Routings {
     source: Arc<dyn KeySource>,
+    standing: Arc<Standing>,
     pub(crate) slots: Slots<ApplicationId, MaybeTable>,
 }
 
 impl Routings {
-    pub(crate) fn new(source: Arc<dyn KeySource>) -> Self {
-        Self { source, slots: Slots::new(ROUTINGS_KEPT) }
+    pub(crate) fn new(source: Arc<dyn KeySource>, standing: Arc<Standing>) -> Self {
+        Self { source, standing, slots: Slots::new(ROUTINGS_KEPT) }
+    }
+
+    /// The table, if it is in memory.
+    pub(crate) fn look_up(&self, id: ApplicationId) -> Option<MaybeTable> {
+        if self.standing.is_good() { self.slots.look_up(id) } else { None }
     }
 
     /// The table, read by this caller or another.
     pub(crate) async fn find(&self, id: ApplicationId) -> Result<MaybeTable, SourceUnavailable> {
         let read = || async move { self.source.routing(id).await.map(|table| table.map(Arc::new)) };
-        self.slots.find(id, read).await
+        if self.standing.is_good() {
+            self.slots.find(id, read).await
+        } else {
+            self.slots.find_alone(read).await
+        }
     }
 }

@@ -51,6 +51,14 @@ impl<K: Copy + Eq + Hash, V: Clone> Slots<K, V> {
         tokio::time::timeout(FILL_TIMEOUT, filled).await.map_err(|_| SourceUnavailable)?.cloned()
     }
 
+    /// The same for one caller, kept for nobody: as long as nothing that is known may be believed.
+    pub(crate) async fn find_alone<F>(&self, read: impl FnOnce() -> F) -> Result<V, SourceUnavailable>
+    where
+        F: Future<Output = Result<V, SourceUnavailable>>,
+    {
+        tokio::time::timeout(FILL_TIMEOUT, self.in_turn(read)).await.map_err(|_| SourceUnavailable)?
+    }
+
     /// Forgets one. Whoever asks after this has returned has it read anew.
     pub(crate) fn forget(&self, id: K) {
         self.known.write().slots.remove(&id);

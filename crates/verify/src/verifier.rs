@@ -9,8 +9,7 @@ use keystile_core::rate::UsedLimit;
 use keystile_core::route::Table;
 use keystile_core::usage::Latency;
 use keystile_core::{
-    ApplicationId, Ask, Change, Clock, Code, Digest, KeyId, Refusal, Requirement, TenantId, Timestamp,
-    Upstreams,
+    ApplicationId, Ask, Clock, Code, Digest, KeyId, Refusal, Requirement, TenantId, Timestamp, Upstreams,
 };
 use keystile_measure::Striped;
 
@@ -26,6 +25,7 @@ use crate::meter::{OwnerId, OwnerUse};
 use crate::quota::{Budgets, NoBudgets, Quota};
 use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
+use crate::standing::Standing;
 use crate::stats::Stats;
 use crate::upstreams::Supplies;
 use crate::usage::Usage;
@@ -33,16 +33,17 @@ use crate::usage::Usage;
 /// Answers whether keys are good for what is asked of them.
 pub struct Verifier {
     pub(crate) cache: Arc<Cache>,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) fills: Arc<Fills>,
-    routings: Routings,
-    supplies: Supplies,
+    pub(crate) routings: Routings,
+    pub(crate) supplies: Supplies,
     uses: Arc<LastUses>,
     usage: Arc<Usage>,
     pub(crate) limiter: Arc<dyn Limiter>,
     pub(crate) quota: Arc<Quota>,
     pub(crate) clock: Arc<dyn Clock>,
     hits: Striped,
-    doubts: AtomicUsize,
+    pub(crate) doubts: AtomicUsize,
     misses: AtomicU64,
     unavailable: AtomicU64,
 }
@@ -107,11 +108,37 @@ impl Verifier {
         clock: Arc<dyn Clock>,
         bounds: Bounds,
     ) -> Arc<Self> {
+        let standing = Standing::always(Arc::clone(&clock));
+        Self::made(standing, (source, limiter, budgets), clock, bounds)
+    }
+
+    /// The same as one of several, of which each has changes told to it for as long as it has a lease. It has none yet: until
+    /// [`Self::extend_lease`], and whenever its lease is over, it reads anew for every question, keeps nothing, and takes nothing from
+    /// budgets.
+    pub fn of_a_node(
+        source: Arc<dyn KeySource>,
+        limiter: Arc<dyn Limiter>,
+        budgets: Arc<dyn Budgets>,
+        clock: Arc<dyn Clock>,
+        bounds: Bounds,
+    ) -> Arc<Self> {
+        let standing = Standing::on_lease(Arc::clone(&clock));
+        Self::made(standing, (source, limiter, budgets), clock, bounds)
+    }
+
+    fn made(
+        standing: Arc<Standing>,
+        (source, limiter, budgets): (Arc<dyn KeySource>, Arc<dyn Limiter>, Arc<dyn Budgets>),
+        clock: Arc<dyn Clock>,
+        bounds: Bounds,
+    ) -> Arc<Self> {
         let cache = Cache::new(bounds, Arc::clone(&clock));
+        let (of_cache, of_source) = (Arc::clone(&cache), Arc::clone(&source));
         Arc::new(Self {
-            routings: Routings::new(Arc::clone(&source)),
-            supplies: Supplies::new(Arc::clone(&source)),
-            fills: Fills::new(Arc::clone(&cache), Arc::clone(&source), Arc::clone(&clock)),
+            routings: Routings::new(Arc::clone(&source), Arc::clone(&standing)),
+            supplies: Supplies::new(Arc::clone(&source), Arc::clone(&standing)),
+            fills: Fills::new(of_cache, of_source, Arc::clone(&clock), Arc::clone(&standing)),
+            standing,
             uses: LastUses::new(Arc::clone(&source)),
             usage: Usage::new(source, Arc::clone(&clock)),
             quota: Quota::new(budgets, Arc::clone(&clock)),
@@ -239,7 +266,7 @@ impl Verifier {
 
     /// The key of a digest, or why there is none, if that needs no read.
     fn find_held(&self, digest: Digest) -> Result<Result<Arc<CachedKey>, Code>, Cold> {
-        let found = match self.cache.look_up(&digest) {
+        let found = match self.look_up(&digest) {
             Look::Known(key) => Ok(key),
             Look::Absent => Err(Code::KeyNotFound),
             Look::Unknown => return Err(Cold { digest }),
@@ -275,7 +302,7 @@ impl Verifier {
     /// The routes of an application, if that needs no read; `Some(None)` for one that has none. Makes no store call and
     /// waits for nothing.
     pub fn try_routing(&self, id: ApplicationId) -> Option<Option<Arc<Table>>> {
-        self.routings.slots.look_up(id)
+        self.routings.look_up(id)
     }
 
     /// The routes of an application, read if they are not in memory; none for one that has none. It takes at most
@@ -290,7 +317,7 @@ impl Verifier {
 
     /// What the gateway of a tenant may send requests to, if that needs no read. Makes no store call and waits for nothing.
     pub fn try_upstreams(&self, id: TenantId) -> Option<Arc<Upstreams>> {
-        self.supplies.slots.look_up(id)
+        self.supplies.look_up(id)
     }
 
     /// The same, read if it is not in memory; empty for a tenant without providers. It takes at most [`crate::FILL_TIMEOUT`]. Meant
@@ -300,50 +327,6 @@ impl Verifier {
     /// When it cannot be read now; nothing may be sent anywhere then.
     pub async fn upstreams(&self, id: TenantId) -> Result<Arc<Upstreams>, SourceUnavailable> {
         self.supplies.find(id).await
-    }
-
-    /// Forgets what a committed change made untrue. Once this has returned, no verification that starts later
-    /// uses facts read before the change, not even from a read that is under way now. Waits for no read and
-    /// no verification. Changes may be applied in any order and more than once.
-    pub fn apply(&self, change: &Change) {
-        change.digests().iter().for_each(|digest| self.cache.forget(digest));
-        change.routed().iter().for_each(|id| self.routings.slots.forget(*id));
-        change.supplied().iter().for_each(|id| self.supplies.slots.forget(*id));
-        self.forget_limits(change);
-    }
-
-    /// Forgets what a change made untrue that may have been committed, or still be, and keeps nothing of its keys: each
-    /// question about them is read anew, until [`Self::settle`] is called for the same change.
-    pub fn doubt(&self, change: &Change) {
-        self.doubts.fetch_add(1, Ordering::Relaxed);
-        change.digests().iter().for_each(|digest| self.cache.doubt(digest));
-        change.routed().iter().for_each(|id| self.routings.slots.doubt(*id));
-        change.supplied().iter().for_each(|id| self.supplies.slots.doubt(*id));
-        self.forget_limits(change);
-    }
-
-    /// Applies a change that was in doubt, whose transaction has ended.
-    pub fn settle(&self, change: &Change) {
-        change.digests().iter().for_each(|digest| self.cache.settle_doubt(digest));
-        change.routed().iter().for_each(|id| self.routings.slots.settle(*id));
-        change.supplied().iter().for_each(|id| self.supplies.slots.settle(*id));
-        self.forget_limits(change);
-        // One that was not in doubt is not counted off.
-        let _none_open =
-            self.doubts.try_update(Ordering::Relaxed, Ordering::Relaxed, |open| open.checked_sub(1));
-    }
-
-    fn forget_limits(&self, change: &Change) {
-        self.forget_budgets(change);
-        change.limited().iter().for_each(|owner| self.fills.forget_limits(owner.into()));
-    }
-
-    /// Forgets every key, as [`Self::apply`] does for some: for when changes may have been missed.
-    pub fn forget_all(&self) {
-        self.cache.forget_all();
-        self.routings.slots.forget_all();
-        self.supplies.slots.forget_all();
-        self.forget_leases();
     }
 
     /// What more was used of limits since the last call, for somebody to keep over a restart: of owners with a window of ten

@@ -33,7 +33,7 @@ mod unpack;
 mod vigil;
 mod watching;
 
-pub use operations::MoreMetrics;
+pub use operations::{MoreMetrics, NodeView};
 pub use router::{console_places, openapi};
 pub use server::{Server, ServerLimits};
 pub use state::{App, HttpSettings};

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use keystile_core::text::check_word;
 use keystile_core::{Digest, Invalid, Secret};
+use keystile_engine::carrying_receipt;
 use keystile_manage::{Asked, Asker, Attempt, Refused, Repeated};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -106,7 +107,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<(T, Vec<u8>), ApiProblem>> + Send + 'static,
 {
-    let task = tokio::spawn(carried_out(app.clone(), attempt, work).in_current_span());
+    let task = tokio::spawn(carrying_receipt(carried_out(app.clone(), attempt, work).in_current_span()));
     task.await.map_err(|_| ApiProblem::from(Refused::Internal("the request was interrupted".to_owned())))?
 }
 

@@ -3,16 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use keystile_core::{NodeId, Timestamp};
+use keystile_manage::Refused;
 use keystile_measure::Exposition;
+use keystile_store::Node;
+use serde::Serialize;
 
 use crate::api::health;
 use crate::metrics;
+use crate::problem::ApiProblem;
 use crate::router::{no_such_method, no_such_path};
 use crate::state::App;
 
@@ -36,6 +41,46 @@ impl fmt::Debug for MoreMetrics {
     }
 }
 
+/// A node, as operators are shown it.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeView {
+    /// Names this run of it.
+    pub id: NodeId,
+    /// What it is called.
+    pub name: String,
+    /// Where it serves.
+    pub address: String,
+    /// Which version it is.
+    pub version: String,
+    /// `running`, or `expired` when its lease is over by the clock of the database.
+    pub state: &'static str,
+    /// When it joined.
+    pub started_at: Timestamp,
+    /// How long its lease is.
+    pub lease_millis: u64,
+    /// What is left of it by the clock of the database; below nothing when it is over.
+    pub lease_left_millis: i64,
+    /// The last change that it had applied at its last renewal.
+    pub revision: i64,
+}
+
+impl NodeView {
+    /// Of a row.
+    pub fn of(node: &Node) -> Self {
+        Self {
+            id: node.id,
+            name: node.name.clone(),
+            address: node.address.clone(),
+            version: node.version.clone(),
+            state: if node.has_lease() { "running" } else { "expired" },
+            started_at: node.started_at,
+            lease_millis: u64::try_from(node.lease.as_millis()).unwrap_or(u64::MAX),
+            lease_left_millis: node.left_millis,
+            revision: node.revision,
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Operations {
     app: App,
@@ -54,9 +99,17 @@ pub(crate) fn router(app: App, more: MoreMetrics) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route(METRICS_PATH, get(show_metrics))
+        .route("/nodes", get(list_nodes))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Operations { app, more })
+}
+
+/// The nodes that serve from the database together; none where a server serves alone.
+async fn list_nodes(State(app): State<App>) -> Result<Json<Vec<NodeView>>, ApiProblem> {
+    let Some(cluster) = &app.cluster else { return Ok(Json(Vec::new())) };
+    let nodes = cluster.list().await.map_err(Refused::from)?;
+    Ok(Json(nodes.iter().map(NodeView::of).collect()))
 }
 
 async fn show_metrics(State(Operations { app, more }): State<Operations>) -> Response {

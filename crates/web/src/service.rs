@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
+use keystile_engine::with_receipt;
 use tower::ServiceExt;
 use tracing::{Instrument, Span};
 
@@ -30,6 +31,8 @@ pub(crate) type AnyBody = Either<Full<Bytes>, axum::body::Body>;
 /// Where the one hot path that takes a body is mounted.
 pub(crate) const VERIFY_PATH: &str = "/api/v1/keys/verify";
 
+/// Tells which nodes have heard of a change.
+const REVISION: HeaderName = HeaderName::from_static("keystile-revision");
 /// Stands for the route of what nothing is mounted for.
 const UNMATCHED: &str = "unmatched";
 /// Longest request head, in bytes.
@@ -38,6 +41,9 @@ pub(crate) const MAX_HEAD: usize = 64 * 1024;
 pub(crate) const MAX_LINES: usize = 100;
 /// What a header line has beside name and value: a colon, a space and the end of the line.
 const AROUND_A_HEADER: usize = 4;
+
+/// An answer, the route that it is of, and the code of a refusal.
+type Routed = (Response<AnyBody>, Option<MatchedPath>, Option<&'static str>);
 
 /// Answers the requests of one connection.
 pub(crate) trait Answering: Send + Sync + 'static {
@@ -194,7 +200,7 @@ impl Service {
         let head = (request.method(), request.headers());
         let called = Called::begin(&self.app, head, client, (path.as_str(), request_id));
         request.extensions_mut().insert(called.noted.clone());
-        let routed = self.through_router(request, client, request_id);
+        let routed = self.receipted(self.through_router(request, client, request_id));
         let (response, route, refused) = match &traced {
             Some(Traced(span)) => routed.instrument(span.clone()).await,
             None => routed.await,
@@ -220,12 +226,26 @@ impl Service {
         response
     }
 
+    /// Tells with an answer which other nodes have heard of what was changed.
+    async fn receipted(&self, routed: impl Future<Output = Routed>) -> Routed {
+        if self.app.cluster.is_none() {
+            return routed.await;
+        }
+        let ((mut response, route, refused), receipt) = with_receipt(routed).await;
+        if let Some(receipt) = receipt
+            && let Ok(value) = HeaderValue::try_from(receipt.to_string())
+        {
+            response.headers_mut().insert(REVISION, value);
+        }
+        (response, route, refused)
+    }
+
     async fn through_router(
         &self,
         mut request: Request<Incoming>,
         client: ClientIp,
         request_id: &RequestId,
-    ) -> (Response<AnyBody>, Option<MatchedPath>, Option<&'static str>) {
+    ) -> Routed {
         if is_head_too_long(target_length(request.uri()), request.headers()) {
             return (render(ApiProblem::head_too_long(), request_id), None, None);
         }

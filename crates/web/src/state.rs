@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 use keystile_courier::Courier;
-use keystile_engine::{Commits, Ingest, Planes, RequestLog};
+use keystile_engine::{Cluster, Commits, Ingest, Planes, RequestLog, carrying_receipt};
 use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
 use keystile_proxy::Gateway;
@@ -63,6 +63,7 @@ pub struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) traces: Option<Traces>,
     pub(crate) failures_logged: Arc<Sparing>,
+    pub(crate) cluster: Option<Cluster>,
     commits: Commits,
 }
 
@@ -75,7 +76,7 @@ impl App {
         settings: HttpSettings,
         seed: u64,
     ) -> Self {
-        let Planes { control, verifier, store, commits, ingest, requests } = planes;
+        let Planes { control, verifier, store, commits, ingest, requests, cluster } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
@@ -98,6 +99,7 @@ impl App {
             words,
             reporters: Arc::default(),
             metrics: Arc::default(),
+            cluster,
             commits,
         }))
     }
@@ -114,7 +116,7 @@ impl App {
         T: Send + 'static,
         F: Future<Output = Result<T, Refused>> + Send + 'static,
     {
-        let task = tokio::spawn(work(self.clone()).in_current_span());
+        let task = tokio::spawn(carrying_receipt(work(self.clone()).in_current_span()));
         task.await.map_err(|_| Refused::Internal("a request was interrupted".to_owned()))?
     }
 

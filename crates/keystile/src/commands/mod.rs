@@ -76,6 +76,7 @@ pub(crate) use sessions::SessionsCommand;
 pub(crate) use setup::SetupCommand;
 pub(crate) use sources::SourcesCommand;
 pub(crate) use spend::SpendCommand;
+pub(crate) use table::table;
 pub(crate) use tenants::TenantsCommand;
 pub(crate) use totp::TotpCommand;
 pub(crate) use usage::UsageCommand;

@@ -1,6 +1,7 @@
 //! Settings from flags, environment variables and a file, under the same names.
 
 mod clickhouse;
+mod cluster;
 mod gateway;
 mod list;
 mod trace;
@@ -68,6 +69,13 @@ settings! {
     database_url: DatabaseUrl, "KEYSTILE_DATABASE_URL", "URL";
     /// Connections to PostgreSQL at most [default: 16], if the database is PostgreSQL.
     database_connections: usize, "KEYSTILE_DATABASE_CONNECTIONS", "N";
+    /// Serve beside other nodes from one PostgreSQL, all of them started with this: what is changed on one is forgotten by all before it is answered. Without it one server serves at a time.
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
+    cluster: bool, "KEYSTILE_CLUSTER", "YES";
+    /// Seconds for which a node answers from memory behind a renewal of its lease, from 1 to 30, the same for all nodes; a change waits so long, and half a second, for a node that has stopped [default: 3].
+    cluster_lease_seconds: u64, "KEYSTILE_CLUSTER_LEASE_SECONDS", "N";
+    /// What this node is called in `keystile nodes list` [default: the name of this machine].
+    node_name: String, "KEYSTILE_NODE_NAME", "NAME";
     /// File with the key that signs access tokens; nodes of one installation share it [default: signing-key.der in the data folder].
     signing_key_file: PathBuf, "KEYSTILE_SIGNING_KEY_FILE", "FILE";
     /// File with the key that encrypts secrets in the database; nodes of one installation share it. Keep a copy: without it, people with a second factor cannot sign in [default: encryption-key in the data folder].
@@ -201,6 +209,7 @@ impl Settings {
             bounds: self.bounds(),
             request_sinks: Vec::new(),
             request_log_elsewhere: None,
+            cluster: self.cluster()?,
         })
     }
 

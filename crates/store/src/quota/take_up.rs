@@ -1,4 +1,4 @@
-//! A server takes up what others, which run no more, have left.
+//! A server takes up what others, which run no more, have left. Nodes that have a row run.
 
 use keystile_core::llm::Consumption;
 use keystile_core::quota::{Basis, BudgetTime, LedgerEntry, LedgerKind, OpenHold, Origin, Settlement, Whose};
@@ -18,7 +18,8 @@ const AT_ONCE: i64 = 500;
 
 const ADOPT: &str = "UPDATE holds SET server = $1 WHERE id = $2";
 const LEASES: &str = "SELECT server, lineage_id, period, first_day, leased_nano FROM budget_leases
-    WHERE server <> $1 ORDER BY lineage_id, period, first_day, server LIMIT $2";
+    WHERE server <> $1 AND server NOT IN (SELECT server FROM nodes)
+    ORDER BY lineage_id, period, first_day, server LIMIT $2";
 const PERIOD: &str = "SELECT tenant_id, end_day FROM budgets
     WHERE lineage_id = $1 AND period = $2 AND first_day = $3";
 const DROP: &str = "DELETE FROM budget_leases
@@ -41,7 +42,7 @@ pub struct TakenUp {
 }
 
 impl Store {
-    /// Takes up a part of what other servers have left: no other may run. Holds of callers go on under `server`; those of a gateway are
+    /// Takes up a part of what other servers have left: none may run but nodes. Holds of callers go on under `server`; those of a gateway are
     /// charged in full, as nobody knows what they used; what else was leased is entered as lost. `random` makes the ids of rows, another one for
     /// each call.
     ///
@@ -66,8 +67,11 @@ async fn take_up(
     tx: &mut Tx<'_>,
 ) -> Result<TakenUp, StoreError> {
     guard(tx).await?;
-    let holds =
-        format!("SELECT server, {} FROM holds WHERE server <> $1 ORDER BY server, id LIMIT $2", rows::HOLD);
+    let holds = format!(
+        "SELECT server, {} FROM holds WHERE server <> $1 AND server NOT IN (SELECT server FROM nodes)
+            ORDER BY server, id LIMIT $2",
+        rows::HOLD
+    );
     let values = [server.value(), AT_ONCE.into()];
     let holds = tx.query(&holds, &values).await?;
     let mut taken = TakenUp { is_partial: !holds.is_empty(), ..TakenUp::default() };

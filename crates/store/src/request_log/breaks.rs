@@ -12,10 +12,14 @@ use crate::{Store, StoreError};
 const EXTEND: &str = "UPDATE request_breaks SET until = CASE WHEN until < $2 THEN $2 ELSE until END
     WHERE until >= $1 AND since <= $1";
 const ADD: &str = "INSERT INTO request_breaks (since, until) VALUES ($1, $2)";
-const OPEN: &str = "INSERT INTO request_breaks (since) VALUES ($1)";
-const OPENED: &str = "SELECT MIN(since) AS since FROM request_breaks WHERE until IS NULL";
-const MARK: &str = "UPDATE request_breaks SET since = $1 WHERE until IS NULL";
-const CLOSE: &str = "DELETE FROM request_breaks WHERE until IS NULL";
+const OPEN: &str = "INSERT INTO request_breaks (since, node) VALUES ($1, $2)";
+/// Of this server, or of nodes that are no more.
+const OPENED: &str = "SELECT MIN(since) AS since FROM request_breaks
+    WHERE until IS NULL AND (node = $1 OR node NOT IN (SELECT id FROM nodes))";
+const CLOSE_OPENED: &str = "DELETE FROM request_breaks
+    WHERE until IS NULL AND (node = $1 OR node NOT IN (SELECT id FROM nodes))";
+const MARK: &str = "UPDATE request_breaks SET since = $1 WHERE until IS NULL AND node = $2";
+const CLOSE: &str = "DELETE FROM request_breaks WHERE until IS NULL AND node = $1";
 /// The longest that any tenant keeps its log.
 const FORGET: &str = "DELETE FROM request_breaks WHERE until < $1";
 /// Most spans that are told: nobody needs more to know that a log is not whole.
@@ -28,7 +32,8 @@ impl Store {
     /// # Errors
     /// When the database is unavailable.
     pub async fn begin_log(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.write_quietly(now, |now, tx| Box::pin(begin(*now, tx))).await
+        let args = [Value::from(now), self.log_owner()];
+        self.write_quietly((now, args), |(now, args), tx| Box::pin(begin(*now, args, tx))).await
     }
 
     /// Notes that of the server that logs now everything before this moment is written, or counted as missing.
@@ -36,7 +41,8 @@ impl Store {
     /// # Errors
     /// When the database is unavailable.
     pub async fn mark_log(&self, whole_until: Timestamp) -> Result<(), StoreError> {
-        self.write_quietly(whole_until, |whole_until, tx| Box::pin(mark(*whole_until, tx))).await
+        let args = [Value::from(whole_until), self.log_owner()];
+        self.write_quietly(args, |args, tx| Box::pin(mark(args, tx))).await
     }
 
     /// The server that logs now has written everything, and logs nothing more.
@@ -44,7 +50,13 @@ impl Store {
     /// # Errors
     /// When the database is unavailable.
     pub async fn end_log(&self) -> Result<(), StoreError> {
-        self.write_quietly((), |(), tx| Box::pin(async move { tx.execute(CLOSE, &[]).await.map(drop) })).await
+        let args = [self.log_owner()];
+        self.write_quietly(args, |args, tx| Box::pin(end(args, tx))).await
+    }
+
+    /// Whose log it is: one of several servers has its own.
+    fn log_owner(&self) -> Value {
+        self.node().map_or(Value::Word(""), Value::text)
     }
 
     /// Notes that requests of any tenant may be missing in this span.
@@ -65,21 +77,37 @@ impl Store {
     }
 }
 
-async fn begin(now: Timestamp, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let opened = tx.query_opt(OPENED, &[]).await?.map(|mut row| row.opt_time("since")).transpose()?;
+async fn begin(now: Timestamp, args: &[Value; 2], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let [_, owner] = args;
+    end_opened(owner, now, tx).await?;
+    tx.execute(OPEN, args).await.map(drop)
+}
+
+/// Gives an end to the logs of nodes that are no more, and did not end them.
+pub(crate) async fn end_lost(now: Timestamp, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    // No node is called so, and no server that serves alone runs beside nodes.
+    end_opened(&Value::Word(""), now, tx).await
+}
+
+async fn end_opened(owner: &Value, now: Timestamp, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let owner = std::slice::from_ref(owner);
+    let opened = tx.query_opt(OPENED, owner).await?.map(|mut row| row.opt_time("since")).transpose()?;
     if let Some(since) = opened.flatten() {
         // The clock may have been set back meanwhile.
         add(LogBreak { since: since.min(now), until: now }, tx).await?;
-        tx.execute(CLOSE, &[]).await?;
+        tx.execute(CLOSE_OPENED, owner).await?;
     }
-    tx.execute(OPEN, &[Value::from(now)]).await.map(drop)
+    Ok(())
+}
+
+async fn end(args: &[Value; 1], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.execute(CLOSE, args).await.map(drop)
 }
 
 /// Another server may have ended what this one began, while the right to serve was lost to it.
-async fn mark(whole_until: Timestamp, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let moment = [Value::from(whole_until)];
-    if tx.execute(MARK, &moment).await? == 0 {
-        tx.execute(OPEN, &moment).await?;
+async fn mark(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    if tx.execute(MARK, args).await? == 0 {
+        tx.execute(OPEN, args).await?;
     }
     Ok(())
 }

@@ -7,5 +7,6 @@ mod gaps;
 mod rows;
 pub(crate) mod sweep;
 
+pub(crate) use breaks::end_lost;
 pub use find::{LogPage, Order};
 pub use sweep::LogSwept;

@@ -51,6 +51,9 @@ impl Verifier {
         if limits == (None, None) {
             return Ok(Room::default());
         }
+        if !self.may_take_from(key) {
+            return Err(SourceUnavailable);
+        }
         self.quota.room_to_tell(&self.account_of(key), (key.tenant_id(), key.id()), limits).await
     }
 
@@ -63,6 +66,9 @@ impl Verifier {
     /// known now, or what speaks against a key that was changed since it was found.
     pub async fn reserve(&self, key: &Arc<CachedKey>, need: &Need, terms: Terms) -> Result<Hold, Refusal> {
         let key = self.as_it_is(key).await.map_err(Refusal::Plain)?;
+        if !self.may_take_from(&key) {
+            return Err(unavailable());
+        }
         let bid = Bid {
             whose: whose(&key),
             tokens: key.tokens(),
@@ -122,7 +128,7 @@ impl Verifier {
     /// Decides anew, from memory, about a key that was found before: for requests that take long. Counts nothing. `None` when its facts
     /// were forgotten, so that they have to be read.
     pub fn still_stands(&self, digest: &Digest, ask: &Ask<'_>) -> Option<Result<(), Refusal>> {
-        match self.cache.look_up(digest) {
+        match self.look_up(digest) {
             Look::Known(key) => Some(key.decide(ask, self.clock.now())),
             Look::Absent => Some(Err(Refusal::Plain(Code::KeyNotFound))),
             Look::Unknown => None,
@@ -151,13 +157,14 @@ impl Verifier {
         self.quota.unwritten().await
     }
 
-    /// Goes on with a hold that another process has opened, whose lease this one has taken over. Call it before the first verification.
+    /// Goes on with a hold that another process has opened, whose lease this one has taken over: what was told of its budget is asked anew.
     pub fn adopt_hold(&self, hold: OpenHold) {
         let account = match hold.whose.lineage_id {
             Some(lineage_id) => self.lineage_account(lineage_id),
             None => self.quota.unlimited(),
         };
         self.quota.adopt(&account, hold);
+        account.lock().forget_told();
     }
 
     /// A reading of the counters of quotas. Takes the lock of each active account for a moment; meant for every few seconds.
@@ -183,7 +190,7 @@ impl Verifier {
 
     /// The key as it is by now: it may have been changed since it was found.
     async fn as_it_is(&self, key: &Arc<CachedKey>) -> Result<Arc<CachedKey>, Code> {
-        match self.cache.look_up(key.digest()) {
+        match self.look_up(key.digest()) {
             Look::Known(key) => Ok(key),
             Look::Absent => Err(Code::KeyNotFound),
             Look::Unknown => Box::pin(self.read(Cold { digest: *key.digest() })).await.map(|(key, _)| key),
@@ -196,7 +203,16 @@ impl Verifier {
         let fresh = Fresh::new(hold);
         let now = self.as_it_is(key).await.map_err(Refusal::Plain)?;
         let stands = (now.tokens(), now.budget()) == (key.tokens(), key.budget());
-        if stands { fresh.take().ok_or_else(unavailable) } else { Err(unavailable()) }
+        if stands && self.may_take_from(&now) {
+            fresh.take().ok_or_else(unavailable)
+        } else {
+            Err(unavailable())
+        }
+    }
+
+    /// What a node without a lease has leased of budgets may be another's by now.
+    fn may_take_from(&self, key: &CachedKey) -> bool {
+        key.budget().is_none() || self.standing.is_good()
     }
 
     fn account_of(&self, key: &CachedKey) -> Arc<Account> {

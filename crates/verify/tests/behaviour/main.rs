@@ -10,6 +10,7 @@ mod explanation;
 mod flights;
 mod forgetting;
 mod last_use;
+mod leases;
 mod limits;
 mod periods;
 mod quotas;

@@ -9,7 +9,7 @@ use keystile_core::{
     Actor, ApiKey, ApplicationId, Ask, Change, Clock, Code, Digest, Environment, Grants, KeyFacts, KeyId,
     KeyLabel, Secret, TenantId, Timestamp,
 };
-use keystile_verify::{Bounds, Budgets, KeySource, OneNode, Verdict, Verifier};
+use keystile_verify::{Bounds, Budgets, KeySource, Limiter, OneNode, Verdict, Verifier};
 use tokio::task::JoinHandle;
 
 use crate::budgets::FakeBudgets;
@@ -75,12 +75,27 @@ pub(crate) fn facts(number: usize) -> KeyFacts {
     KeyFacts::of(&ApiKey { scopes: Grants::parse(&["orders:read"]).unwrap(), ..key })
 }
 
+/// How a verifier is made.
+type Make =
+    fn(Arc<dyn KeySource>, Arc<dyn Limiter>, Arc<dyn Budgets>, Arc<dyn Clock>, Bounds) -> Arc<Verifier>;
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::bounded(Bounds { keys: 10_000, absent: 1_000 })
     }
 
     pub(crate) fn bounded(bounds: Bounds) -> Self {
+        Self::made(bounds, Verifier::with_budgets)
+    }
+
+    /// A world with keys `0..count` in which the verifier is one of several, and has no lease.
+    pub(crate) fn of_a_node(count: usize) -> Self {
+        let world = Self::made(Bounds { keys: 10_000, absent: 1_000 }, Verifier::of_a_node);
+        (0..count).for_each(|number| world.commit(number, |_| {}));
+        world
+    }
+
+    fn made(bounds: Bounds, make: Make) -> Self {
         let source = FakeSource::new();
         let clock = Arc::new(TurnableClock(AtomicI64::new(start_of_time().as_millis())));
         let port: Arc<dyn KeySource> = Arc::clone(&source) as _;
@@ -88,7 +103,7 @@ impl World {
         let budgets: Arc<FakeBudgets> = Arc::default();
         let authority: Arc<dyn Budgets> = Arc::clone(&budgets) as _;
         let clock_of_all: Arc<dyn Clock> = Arc::clone(&clock) as _;
-        let verifier = Verifier::with_budgets(port, limiter, authority, clock_of_all, bounds);
+        let verifier = make(port, limiter, authority, clock_of_all, bounds);
         Self { source, budgets, clock, verifier }
     }
 

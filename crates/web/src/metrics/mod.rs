@@ -1,6 +1,7 @@
 //! What is counted and measured of requests, for whoever operates the server. Nothing here names a tenant, a key, a client
 //! or a path as it was sent, so the number of series is bounded by our own words.
 
+mod cluster;
 mod connections;
 mod page;
 mod requests;

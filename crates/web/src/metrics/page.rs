@@ -62,6 +62,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     app.gateway.write_metrics(page);
     quota(app, page);
     store(app, page);
+    super::cluster::write(app.cluster.as_ref(), page);
 }
 
 /// Writes how many background jobs there are, unless the store does not tell in time.

@@ -15,7 +15,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long one attempt to take the lock may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// The server lets go of a holder that has fallen silent after 25 seconds: later than the holder notices.
-const KEEPALIVES: &str =
+pub(super) const KEEPALIVES: &str =
     "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
 /// A connection of ours that was lost may live on at the server, and with it the lock.
 const END_FORMER: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity

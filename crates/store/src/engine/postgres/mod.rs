@@ -1,6 +1,7 @@
 //! PostgreSQL: a bounded pool, and transactions whose statements are sent together where they can.
 
 mod helm;
+mod member;
 mod pool;
 mod session;
 mod snapshot;
@@ -12,10 +13,11 @@ use deadpool_postgres::Pool;
 use futures_util::future;
 
 use crate::tx::{Tx, Work};
-use crate::{Doubt, Load, OpenError, StoreError};
+use crate::{Doubt, Load, OpenError, StoreError, noting};
 use session::Session;
 
 pub(crate) use helm::Helm;
+pub(crate) use member::{Member, Messages};
 pub(crate) use snapshot::Snapshot;
 #[cfg(test)]
 pub(crate) use statement::translated;
@@ -31,11 +33,14 @@ pub(crate) struct Engine {
     pool: Pool,
     /// Makes the connection that holds the lock of a server.
     aside: Pool,
+    /// Where a node of several makes the connection on which it listens.
+    url: String,
 }
 
 impl Engine {
     pub(crate) async fn open(url: &str, max_connections: usize) -> Result<Self, OpenError> {
-        Ok(Self { pool: pool::open(url, max_connections).await?, aside: pool::make(url, 1)? })
+        let (pool, aside) = (pool::open(url, max_connections).await?, pool::make(url, 1)?);
+        Ok(Self { pool, aside, url: url.to_owned() })
     }
 
     pub(crate) async fn write<A: Send, R>(&self, mut args: A, work: Work<A, R>) -> Result<R, StoreError> {
@@ -43,7 +48,11 @@ impl Engine {
         loop {
             let session = Session::writing(&self.pool).await?;
             match transact(&session, &mut args, work).await {
-                Ok((result, doubt)) => return session.commit(doubt).await.map(|()| result),
+                Ok((result, doubt)) => {
+                    session.commit(doubt).await?;
+                    noting::note(doubt);
+                    return Ok(result);
+                }
                 Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => {
                     tracing::debug!(attempt, ?error, "a transaction is tried again");
                     attempt += 1;
@@ -70,6 +79,11 @@ impl Engine {
 
     pub(crate) fn helm(&self) -> Helm {
         Helm::new(self.aside.clone())
+    }
+
+    /// The connection of a node, and what comes on it unasked.
+    pub(crate) async fn member(&self) -> Result<(Member, Messages), OpenError> {
+        Member::connect(&self.url).await
     }
 
     /// What its connections do now.

@@ -6,8 +6,8 @@ use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
     Runtime, Timeouts,
 };
-use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
 
 use super::tls;
 use super::url::{self, Server};
@@ -23,7 +23,7 @@ const POOL_WAIT: Duration = Duration::from_secs(5);
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Settings of every connection. No statement of ours takes seconds, except migrations of large tables,
 /// which lift the limit for themselves; nobody holds a lock while thinking.
-const SETTINGS: &str = "SET statement_timeout = '10s';
+pub(super) const SETTINGS: &str = "SET statement_timeout = '10s';
     SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '10s'";
 
@@ -61,15 +61,23 @@ pub(super) async fn take(pool: &Pool) -> Result<Object, StoreError> {
 }
 
 fn no_connection(error: PoolError) -> OpenError {
-    let untrusted = match &error {
-        PoolError::Backend(error) => tls::is_about_trust(error),
-        _ => false,
-    };
-    if untrusted { OpenError::Untrusted(error.into()) } else { OpenError::Connect(error.into()) }
+    match error {
+        PoolError::Backend(error) => not_connected(error),
+        other => OpenError::Connect(other.into()),
+    }
 }
 
-fn build(server: Server, max_connections: usize) -> Result<Pool, OpenError> {
-    let mut config = server.config;
+/// Why there is no connection.
+pub(super) fn not_connected(error: tokio_postgres::Error) -> OpenError {
+    if tls::is_about_trust(&error) {
+        OpenError::Untrusted(error.into())
+    } else {
+        OpenError::Connect(error.into())
+    }
+}
+
+/// How every connection is made.
+pub(super) fn patient(mut config: Config) -> Config {
     config
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_user_timeout(NETWORK_TIMEOUT)
@@ -77,6 +85,11 @@ fn build(server: Server, max_connections: usize) -> Result<Pool, OpenError> {
     if config.get_application_name().is_none() {
         config.application_name("keystile");
     }
+    config
+}
+
+fn build(server: Server, max_connections: usize) -> Result<Pool, OpenError> {
+    let config = patient(server.config);
     // `Fast` asks the connection whether it is closed; a round trip for every use would cost more than
     // trying again does.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };

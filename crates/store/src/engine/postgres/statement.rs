@@ -87,7 +87,11 @@ pub(crate) async fn query(
         let statement = client.prepare_cached(&translate(sql, WORDS)).await?;
         client.query(&statement, &values).await
     };
-    let rows = in_time(answer).await.map_err(Trouble::of_statement)?;
+    read_rows(&in_time(answer).await.map_err(Trouble::of_statement)?)
+}
+
+/// What the rows of an answer hold.
+pub(super) fn read_rows(rows: &[tokio_postgres::Row]) -> Result<Vec<Row>, StoreError> {
     let read = |row: &tokio_postgres::Row| {
         (0..row.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>()
     };

@@ -1,0 +1,150 @@
+//! The right to serve from a database: alone, or as one of several nodes.
+
+use std::sync::Arc;
+
+use keystile_core::{Clock, Entropy, NodeId};
+use keystile_manage::ControlPlane;
+use keystile_store::{Helm, NewNode, OpenError, ServerId, Store};
+use keystile_verify::{Bounds, Budgets, KeySource, OneNode, Verifier};
+
+use crate::cluster::{Joined, Membership};
+use crate::helm::Watch;
+use crate::opening::{UNOPENED, migrate};
+use crate::{Cluster, ClusterSettings, EngineError, SystemEntropy};
+
+/// The right, just taken.
+pub(crate) enum Place {
+    /// No other server serves.
+    Alone(Helm),
+    /// Others may.
+    Among(Box<(NewNode, Joined)>),
+}
+
+/// The right, while it is watched over.
+pub(crate) enum Kept {
+    Alone(Watch),
+    Among(Membership),
+}
+
+impl Place {
+    /// Takes the right and brings the database up to date. Nodes do that only when no other runs, which may not know the new form.
+    pub(crate) async fn take(
+        store: &Store,
+        settings: Option<&ClusterSettings>,
+        clock: &dyn Clock,
+    ) -> Result<(Self, Store), EngineError> {
+        let Some(settings) = settings else {
+            let helm = store.take_helm().await.map_err(unopened)?;
+            migrate(store).await?;
+            store.forget_nodes().await.map_err(|error| unopened(error.into()))?;
+            return Ok((Self::Alone(helm), store.clone()));
+        };
+        prepare(store).await?;
+        let node = NewNode {
+            id: NodeId::from_parts(clock.now(), random()?),
+            name: settings.name.clone(),
+            address: settings.address.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            lease: settings.lease,
+        };
+        let store = store.as_node(node.id);
+        let joined = Joined::join(&store, &node, clock).await.map_err(unopened)?;
+        tracing::info!(node = %node.id, name = node.name, lease = ?node.lease, "this node has joined the others");
+        tracing::warn!("limits are counted by each node: of n nodes together a key may use n times as much");
+        Ok((Self::Among(Box::new((node, joined))), store))
+    }
+
+    /// Names who leases parts of budgets.
+    pub(crate) fn server(&self) -> Result<ServerId, EngineError> {
+        match self {
+            Self::Alone(_) => random().map(ServerId::new),
+            Self::Among(among) => Ok(ServerId::new(among.0.id.as_u128())),
+        }
+    }
+
+    /// A verifier that believes what it remembers for as long as others' changes are told to it: always, or under a lease.
+    pub(crate) fn verifier(
+        &self,
+        keys: Arc<dyn KeySource>,
+        budgets: Arc<dyn Budgets>,
+        clock: &Arc<dyn Clock>,
+        bounds: Bounds,
+    ) -> Arc<Verifier> {
+        let (limiter, clock) = (OneNode::new(Arc::clone(clock)), Arc::clone(clock));
+        match self {
+            Self::Alone(_) => Verifier::with_budgets(keys, limiter, budgets, clock, bounds),
+            Self::Among(_) => Verifier::of_a_node(keys, limiter, budgets, clock, bounds),
+        }
+    }
+
+    /// Whether there may be other servers.
+    pub(crate) const fn is_among(&self) -> bool {
+        match self {
+            Self::Alone(_) => false,
+            Self::Among(_) => true,
+        }
+    }
+
+    /// Watches over it from now on.
+    pub(crate) fn keep(
+        self,
+        store: &Store,
+        verifier: &Arc<Verifier>,
+        control: &ControlPlane,
+        clock: &Arc<dyn Clock>,
+    ) -> (Kept, Option<Cluster>) {
+        match self {
+            Self::Alone(helm) => (Kept::Alone(Watch::start(helm, Arc::clone(verifier))), None),
+            Self::Among(among) => {
+                let cluster = Cluster::new(among.0.id, among.0.lease, store.clone(), Arc::clone(verifier));
+                let membership =
+                    Membership::start(cluster.clone(), *among, control.clone(), Arc::clone(clock));
+                (Kept::Among(membership), Some(cluster))
+            }
+        }
+    }
+}
+
+impl Kept {
+    /// Lets go of it.
+    pub(crate) async fn stop(self) {
+        match self {
+            Self::Alone(watch) => watch.stop().await,
+            Self::Among(membership) => membership.stop().await,
+        }
+    }
+}
+
+/// Brings the database up to date while no other server runs, if it is not.
+async fn prepare(store: &Store) -> Result<(), EngineError> {
+    match store.check_schema().await {
+        Ok(()) => return Ok(()),
+        Err(OpenError::SchemaBehind { .. }) => {}
+        Err(other) => return Err(unopened(other)),
+    }
+    match store.take_helm().await {
+        // It is let go of at the end, for all nodes.
+        Ok(_helm) => migrate(store).await,
+        // Another node may have done it meanwhile.
+        Err(OpenError::Served) => store.check_schema().await.map_err(|error| match error {
+            OpenError::SchemaBehind { .. } => EngineError::because(
+                "the database has to be brought up to date, and other servers run that may not know the new form: stop all, \
+                 and start one first",
+                error,
+            ),
+            other => unopened(other),
+        }),
+        Err(other) => Err(unopened(other)),
+    }
+}
+
+fn unopened(error: OpenError) -> EngineError {
+    EngineError::because(UNOPENED, error)
+}
+
+fn random() -> Result<u128, EngineError> {
+    let mut bytes = [0; 16];
+    let filled = SystemEntropy.fill(&mut bytes);
+    filled.map_err(|error| EngineError::because("this run of the server cannot be named", error))?;
+    Ok(u128::from_ne_bytes(bytes))
+}
