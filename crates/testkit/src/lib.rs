@@ -20,6 +20,8 @@ pub mod clickhouse;
 #[cfg(feature = "server")]
 pub mod collector;
 #[cfg(feature = "server")]
+pub mod faults;
+#[cfg(feature = "server")]
 pub mod gateway;
 #[cfg(feature = "server")]
 pub mod http;
