@@ -24,6 +24,8 @@ pub mod faults;
 #[cfg(feature = "server")]
 pub mod gateway;
 #[cfg(feature = "server")]
+pub mod history;
+#[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "browser")]
 pub mod pages;
