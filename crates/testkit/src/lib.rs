@@ -27,6 +27,8 @@ pub mod gateway;
 pub mod history;
 #[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
+pub mod nodes;
 #[cfg(feature = "browser")]
 pub mod pages;
 pub mod postgres;

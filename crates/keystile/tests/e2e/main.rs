@@ -25,6 +25,7 @@ mod canaries;
 mod clickhouse;
 mod clickhouse_engine;
 mod client_address;
+mod cluster;
 mod connections;
 mod console;
 mod console_account;
