@@ -20,9 +20,15 @@ pub mod clickhouse;
 #[cfg(feature = "server")]
 pub mod collector;
 #[cfg(feature = "server")]
+pub mod faults;
+#[cfg(feature = "server")]
 pub mod gateway;
 #[cfg(feature = "server")]
+pub mod history;
+#[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
+pub mod nodes;
 #[cfg(feature = "browser")]
 pub mod pages;
 pub mod postgres;

@@ -79,6 +79,34 @@ impl Process {
         assert!(sent.unwrap().success(), "SIG{name} could not be sent");
     }
 
+    /// Stops it where it stands (SIGSTOP), and waits until each of its threads has. Its sockets stay as they are: others can
+    /// connect and send.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        until("a process to stand still", || self.threads_are_stopped().then_some(()));
+    }
+
+    /// Lets it go on after [`Self::freeze`] (SIGCONT).
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn threads_are_stopped(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        threads.flatten().all(|thread| {
+            // The state stands behind the name, which is in parentheses and may have some in it. A thread that has ended
+            // meanwhile has no file any more.
+            let facts = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            facts.rsplit_once(')').is_none_or(|(_, facts)| facts.trim_start().starts_with('T'))
+        })
+    }
+
     /// Lets no file that it writes grow beyond so many bytes; with nothing, they grow as they may again.
     ///
     /// # Panics
@@ -109,4 +137,27 @@ impl Drop for Process {
 
 fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frozen_process_does_nothing_until_it_is_thawed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do echo on; done"]);
+        let process = Process::start(&mut command, folder.path(), "busy");
+        let has_grown = |from: usize| (process.stdout().len() > from).then_some(());
+        until("it to run", || has_grown(0));
+        process.freeze();
+        let written = process.stdout().len();
+        // It can write again long before another process has been run, unless it stands still.
+        let mut other = Process::start(&mut Command::new("true"), folder.path(), "other");
+        assert!(other.wait().success());
+        assert_eq!(process.stdout().len(), written);
+        process.thaw();
+        until("it to go on", || has_grown(written));
+    }
 }

@@ -81,6 +81,7 @@ const OWN_ENGINE: &[&str] = &[
     "browser_roles::",
     "clickhouse::",
     "clickhouse_engine::",
+    "cluster::",
     "database_away::",
     "dev::",
     "doubt::",

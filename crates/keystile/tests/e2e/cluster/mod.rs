@@ -1,0 +1,11 @@
+//! Three nodes on one PostgreSQL: whatever happens to nodes, to the database and to the ways between them, no request that was
+//! sent after the answer to a revocation is accepted, and the answer comes within a lease and half a second.
+
+mod budgets;
+mod cut;
+mod fills;
+mod healthy;
+mod notices;
+mod restarts;
+mod stopped;
+mod world;

@@ -1,0 +1,136 @@
+//! Nodes of one installation: processes that share a PostgreSQL, each of which reaches it by a way of its own that can break.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::faults::FaultProxy;
+use crate::http::Http;
+use crate::postgres::{Durability, Postgres};
+use crate::server::{Plan, Server};
+
+/// What a node says to PostgreSQL on the connection on which it is told of changes.
+const LISTENS: &str = "LISTEN keystile_changes";
+/// What nodes are called, by their numbers.
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// The address of whoever owns the installation.
+pub const OWNER: &str = "ada@example.com";
+/// Their password.
+pub const PASSWORD: &str = "correct-otter-lamp-41-river";
+
+/// The nodes, and their PostgreSQL. All of it ends with the value.
+#[derive(Debug)]
+pub struct Nodes {
+    // They end before what they use.
+    nodes: Vec<Node>,
+    postgres: Postgres,
+    /// What they share beside the database.
+    _folder: TempDir,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Node {
+    server: Server,
+    way: FaultProxy,
+}
+
+impl Nodes {
+    /// Starts so many nodes with leases of `lease`, one after the other, on a PostgreSQL of their own. `program` is
+    /// `env!("CARGO_BIN_EXE_keystile")`.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub fn start(program: &str, count: usize, lease: Duration) -> Self {
+        let postgres = Postgres::start(Durability::Off).unwrap();
+        let folder = TempDir::with_prefix("keystile-nodes-").unwrap();
+        let start = |name: &&str| Node::start(program, name, lease, postgres.url(), folder.path());
+        let nodes: Vec<_> = NAMES.iter().take(count).map(start).collect();
+        assert_eq!(nodes.len(), count, "there are not so many names");
+        Self { nodes, postgres, _folder: folder }
+    }
+
+    /// One of them, from 0.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn node(&self, number: usize) -> &Node {
+        &self.nodes[number]
+    }
+
+    /// One of them, from 0, to be killed or started.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn node_mut(&mut self, number: usize) -> &mut Node {
+        &mut self.nodes[number]
+    }
+
+    /// Their PostgreSQL, which can be killed and started again.
+    pub const fn postgres(&mut self) -> &mut Postgres {
+        &mut self.postgres
+    }
+}
+
+impl Node {
+    fn start(program: &str, name: &str, lease: Duration, database: &str, shared: &Path) -> Self {
+        let address = host(database);
+        let way = FaultProxy::start_marking(address, LISTENS).unwrap();
+        let url = database.replace(&address.to_string(), &way.address().to_string());
+        let file = |name: &str| shared.join(name).display().to_string();
+        let plan = Plan::serve(program)
+            .flag("--database-url", &url)
+            .flag("--signing-key-file", &file("signing-key.der"))
+            .flag("--encryption-key-file", &file("encryption-key"))
+            .flag("--owner-email", OWNER)
+            .variable("KEYSTILE_OWNER_PASSWORD", PASSWORD)
+            .variable("KEYSTILE_CLUSTER", "true")
+            .variable("KEYSTILE_CLUSTER_LEASE", &format!("{}s", lease.as_secs_f64()))
+            .variable("KEYSTILE_NODE_NAME", name);
+        Self { server: plan.start(), way }
+    }
+
+    /// A client with connections of its own.
+    pub fn http(&self) -> Http {
+        self.server.http()
+    }
+
+    /// Where it listens, as `127.0.0.1:PORT`; another port after each start.
+    pub fn address(&self) -> &str {
+        self.server.address()
+    }
+
+    /// Its way to PostgreSQL. Marked is the connection on which it is told of changes.
+    pub const fn way(&self) -> &FaultProxy {
+        &self.way
+    }
+
+    /// Stops it where it stands (SIGSTOP).
+    pub fn freeze(&self) {
+        self.server.process().freeze();
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) {
+        self.server.process().thaw();
+    }
+
+    /// Ends it the hard way (SIGKILL).
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again after a kill, and waits until it is ready.
+    pub fn start_again(&mut self) {
+        self.server.start();
+    }
+}
+
+/// Where a database is, of which the URL has a user.
+fn host(url: &str) -> SocketAddr {
+    let (_, host) = url.split_once('@').unwrap();
+    host.split('/').next().unwrap().parse().unwrap()
+}
