@@ -13,6 +13,7 @@ use crate::commands::{
     WhoamiCommand,
 };
 use crate::dev::DevOptions;
+use crate::health::HealthCommand;
 use crate::migrate::MigrateOptions;
 use crate::serve::ServeOptions;
 
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Bring the database to the form this version needs, without serving.
     Migrate(MigrateOptions),
+    /// Tell whether a server serves, for whatever watches over it.
+    Health(HealthCommand),
     /// Help persons in or keep them out, on the server's own database.
     Admin(Box<AdminCommand>),
     /// Print the statement that makes the table for the request log in ClickHouse.
