@@ -6,6 +6,7 @@
 
 mod bench;
 mod check;
+mod debian;
 mod fuzz;
 mod generate;
 mod python;
