@@ -32,6 +32,7 @@ mod customers;
 mod download;
 mod error;
 mod events;
+mod health;
 mod jobs;
 mod keys;
 mod leaks;
@@ -51,6 +52,7 @@ pub use client::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client};
 pub use credential::Credential;
 pub use download::{Download, EXPORT_TIMEOUT};
 pub use error::ClientError;
+pub use health::READY_TIMEOUT;
 pub use logs::{LogStream, Streamed};
 
 pub use answer::MAX_ANSWER;

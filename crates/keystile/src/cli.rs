@@ -14,6 +14,7 @@ use crate::commands::{
     WhoamiCommand,
 };
 use crate::dev::DevOptions;
+use crate::health::HealthCommand;
 use crate::migrate::MigrateOptions;
 use crate::nodes::NodesCommand;
 use crate::restore::RestoreOptions;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Backup(Box<BackupOptions>),
     /// Put the database back to a backup, without bringing ended keys back.
     Restore(Box<RestoreOptions>),
+    /// Tell whether a server serves, for whatever watches over it.
+    Health(HealthCommand),
     /// Help persons in or keep them out, on the server's own database.
     Admin(Box<AdminCommand>),
     /// Show which servers serve from one database together.

@@ -10,6 +10,7 @@ mod config;
 mod dev;
 mod failure;
 mod first_start;
+mod health;
 mod logging;
 mod migrate;
 mod nodes;
@@ -50,6 +51,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::run(options).await,
         Command::Dev(options) => dev::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::Health(command) => health::run(command).await,
         Command::ClickhouseSchema(options) => clickhouse::schema::run(options),
         Command::Setup(command) => command.run().await,
         Command::Login(command) => command.run(&SystemClock).await,

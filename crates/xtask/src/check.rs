@@ -3,12 +3,12 @@
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, shown, works};
-use crate::{generate, tidy};
+use crate::{deploy, generate, tidy};
 
 /// Runs every check, also after one has failed, and names those that did.
 pub(crate) fn run() -> Result<()> {
-    let checks: [fn() -> Result<()>; 6] =
-        [formatting, lints, documentation, tidy::run, dependencies, generate::check];
+    let checks: [fn() -> Result<()>; 7] =
+        [formatting, lints, documentation, tidy::run, dependencies, generate::check, deploy::check];
     let failures = checks.iter().filter_map(|check| check().err()).map(|failure| format!("{failure:#}"));
     let failures = failures.collect::<Vec<_>>();
     if failures.is_empty() {

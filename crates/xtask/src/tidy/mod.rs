@@ -5,6 +5,8 @@
 
 mod crates;
 mod dependencies;
+mod deploy;
+mod deploy_names;
 mod edges;
 mod links;
 mod size;
@@ -37,6 +39,11 @@ type Rule = fn(&Tree) -> Result<Vec<Finding>>;
 const RULES: &[Rule] = &[
     crates::check,
     dependencies::check,
+    deploy::check_manifests,
+    deploy::check_ports,
+    deploy::check_stops,
+    deploy::check_versions,
+    deploy_names::check,
     edges::check,
     links::check,
     size::check_files,
@@ -80,6 +87,11 @@ mod tests {
     the_tree_keeps!(
         every_crate_says_what_it_is: crates::check,
         dependencies_are_licensed_and_from_the_registry: dependencies::check,
+        every_manifest_is_applied: deploy::check_manifests,
+        every_port_is_listened_on: deploy::check_ports,
+        a_stop_gets_the_time_that_it_takes: deploy::check_stops,
+        images_have_versions: deploy::check_versions,
+        names_in_deploy_exist_in_the_binary: deploy_names::check,
         crates_use_only_what_the_architecture_allows: edges::check,
         links_in_documents_lead_somewhere: links::check,
         no_file_is_too_long: size::check_files,
