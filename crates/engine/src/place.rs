@@ -15,7 +15,7 @@ use crate::{Cluster, ClusterSettings, EngineError, SystemEntropy};
 /// The right, just taken.
 pub(crate) enum Place {
     /// No other server serves.
-    Alone(Helm),
+    Alone(Box<Helm>),
     /// Others may.
     Among(Box<(NewNode, Joined)>),
 }
@@ -37,7 +37,7 @@ impl Place {
             let helm = store.take_helm().await.map_err(unopened)?;
             migrate(store).await?;
             store.forget_nodes().await.map_err(|error| unopened(error.into()))?;
-            return Ok((Self::Alone(helm), store.clone()));
+            return Ok((Self::Alone(Box::new(helm)), store.clone()));
         };
         prepare(store).await?;
         let node = NewNode {
@@ -94,7 +94,7 @@ impl Place {
         clock: &Arc<dyn Clock>,
     ) -> (Kept, Option<Cluster>) {
         match self {
-            Self::Alone(helm) => (Kept::Alone(Watch::start(helm, Arc::clone(verifier))), None),
+            Self::Alone(helm) => (Kept::Alone(Watch::start(*helm, Arc::clone(verifier))), None),
             Self::Among(among) => {
                 let cluster = Cluster::new(among.0.id, among.0.lease, store.clone(), Arc::clone(verifier));
                 let membership =

@@ -13,7 +13,7 @@ CREATE INDEX changes_at ON changes (at);
 -- Of one transaction 256 are told one by one, so that the queue of notifications stays short; whoever changes more has everything forgotten.
 -- What was told just before is not told again: an import of models says the same thing two thousand times.
 -- Nobody is notified where no node listens: one that joins meanwhile finds the row.
-CREATE FUNCTION keystile_note(what TEXT) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note(what TEXT) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 DECLARE
     noted INTEGER := COALESCE(NULLIF(current_setting('keystile.noted', true), ''), '0')::INTEGER;
     told TEXT := what;
@@ -34,7 +34,7 @@ BEGIN
 END
 $note$;
 
-CREATE FUNCTION keystile_note_everything() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note_everything() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 BEGIN
     PERFORM keystile_note('everything');
     RETURN NULL;
@@ -42,7 +42,7 @@ END
 $note$;
 
 -- Many keys that come or go at once; a hundred digests fit into one notification.
-CREATE FUNCTION keystile_note_keys() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note_keys() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 DECLARE
     part TEXT;
 BEGIN
@@ -57,7 +57,7 @@ BEGIN
 END
 $note$;
 
-CREATE FUNCTION keystile_note_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 BEGIN
     PERFORM keystile_note('digests ' || encode(OLD.digest, 'hex')
         || CASE WHEN NEW.digest = OLD.digest THEN '' ELSE ',' || encode(NEW.digest, 'hex') END);
@@ -66,7 +66,7 @@ END
 $note$;
 
 -- The word is the argument of the trigger.
-CREATE FUNCTION keystile_note_id() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note_id() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         PERFORM keystile_note(TG_ARGV[0] || ' ' || OLD.id);
@@ -78,7 +78,7 @@ BEGIN
 END
 $note$;
 
-CREATE FUNCTION keystile_note_upstreams() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note_upstreams() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         PERFORM keystile_note('upstreams ' || OLD.tenant_id);
@@ -90,14 +90,14 @@ BEGIN
 END
 $note$;
 
-CREATE FUNCTION keystile_note_budget() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note_budget() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 BEGIN
     PERFORM keystile_note('budget ' || NEW.lineage_id);
     RETURN NULL;
 END
 $note$;
 
-CREATE FUNCTION keystile_note_people() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
+CREATE OR REPLACE FUNCTION keystile_note_people() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $note$
 BEGIN
     PERFORM keystile_note('people');
     RETURN NULL;

@@ -88,7 +88,7 @@ impl Node {
             .flag("--owner-email", OWNER)
             .variable("KEYSTILE_OWNER_PASSWORD", PASSWORD)
             .variable("KEYSTILE_CLUSTER", "true")
-            .variable("KEYSTILE_CLUSTER_LEASE", &format!("{}s", lease.as_secs_f64()))
+            .variable("KEYSTILE_CLUSTER_LEASE_SECONDS", &lease.as_secs().to_string())
             .variable("KEYSTILE_NODE_NAME", name);
         Self { server: plan.start(), way }
     }

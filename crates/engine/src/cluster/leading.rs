@@ -22,7 +22,7 @@ impl Leading {
     async fn becomes(&mut self, wanted: bool) {
         if self.0.wait_for(|leads| *leads == wanted).await.is_err() {
             // Nobody tells any more.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

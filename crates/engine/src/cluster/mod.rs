@@ -184,8 +184,10 @@ impl Cluster {
                     }
                 }
                 Ok(Err(error)) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "which nodes have heard of a change cannot be asked now");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "which nodes have heard of a change cannot be asked now"
+                    );
                     sleep_until(end.min(Instant::now() + LOOK_AGAIN)).await;
                 }
                 // The next look at the time ends it.

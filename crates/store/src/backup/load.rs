@@ -96,7 +96,7 @@ async fn make_room(replace: bool, tx: &mut Tx<'_>) -> Result<Result<(), RestoreR
     if !replace && is_used(tx).await? {
         return Ok(Err(RestoreRefused::NotEmpty));
     }
-    for table in tables::present(tx).await?.into_iter().rev() {
+    for table in tables::to_drop(tx).await? {
         tx.script(&format!("DROP TABLE {table}")).await?;
     }
     tx.script("DROP TABLE schema_migrations").await?;

@@ -64,11 +64,26 @@ pub(super) const TABLES: &[&str] = &[
     "spend",
 ];
 
-/// The tables of ours that the database has, in the order of [`TABLES`]. Others may use the schema, too.
+/// Tables of ours that say what servers do at this moment, which no backup keeps.
+const OF_SERVERS: &[&str] = &["changes", "nodes"];
+
+/// The tables of ours that a restore makes anew, each before those that refer to it.
+pub(super) async fn to_drop(tx: &mut Tx<'_>) -> Result<Vec<&'static str>, StoreError> {
+    let names = names(tx).await?;
+    let all = OF_SERVERS.iter().chain(TABLES.iter().rev());
+    Ok(all.copied().filter(|table| names.contains(*table)).collect())
+}
+
+/// The tables of ours that the database has, in the order of [`TABLES`].
 pub(super) async fn present(tx: &mut Tx<'_>) -> Result<Vec<&'static str>, StoreError> {
-    let rows = tx.query("SELECT CAST(name AS TEXT) AS name FROM {tables} AS known", &[]).await?;
-    let names = rows.into_iter().map(|mut row| row.text("name")).collect::<Result<BTreeSet<_>, _>>()?;
+    let names = names(tx).await?;
     Ok(TABLES.iter().copied().filter(|table| names.contains(*table)).collect())
+}
+
+/// All tables of the schema; others may use it, too.
+async fn names(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, StoreError> {
+    let rows = tx.query("SELECT CAST(name AS TEXT) AS name FROM {tables} AS known", &[]).await?;
+    rows.into_iter().map(|mut row| row.text("name")).collect()
 }
 
 /// The columns of a table that are written, in their order.
@@ -101,7 +116,7 @@ mod tests {
     #[test]
     fn every_table_is_backed_up() {
         let there = names(&present(), "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
-        let mut listed = TABLES.to_vec();
+        let mut listed = [TABLES, &["nodes"]].concat();
         listed.sort_unstable();
         assert_eq!(there, listed);
     }
