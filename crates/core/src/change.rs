@@ -76,6 +76,14 @@ impl Change {
         !self.digests.is_empty() && !self.is_of_new
     }
 
+    /// Whether it may have made untrue what somebody knew: it is neither empty nor only of what is new.
+    pub fn concerns_what_is_known(&self) -> bool {
+        let Self { digests, limited, routed, supplied, budgeted, is_of_new } = self;
+        let is_of_others =
+            !limited.is_empty() || !routed.is_empty() || !supplied.is_empty() || !budgeted.is_empty();
+        is_of_others || (!digests.is_empty() && !is_of_new)
+    }
+
     /// Whose limits to read anew.
     pub fn limited(&self) -> &[LimitedId] {
         &self.limited

@@ -57,9 +57,10 @@ impl Commits {
                 Err(_) => {}
             }
             std::mem::forget(unapplied);
+            let change = outcome.as_ref().ok().map(|committed| committed.change.clone());
             let others = async {
                 match &commits.cluster {
-                    Some(cluster) => cluster.acknowledged(&committed).await,
+                    Some(cluster) => cluster.acknowledged(&committed, change.as_ref()).await,
                     None => None,
                 }
             };

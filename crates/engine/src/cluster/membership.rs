@@ -158,14 +158,16 @@ impl Keeping {
 
     async fn renew(&self, member: &Member, applied: &mut Applied) {
         let shared = &self.cluster.0;
+        if self.look_around(member).await.is_none() {
+            return;
+        }
         loop {
-            if self.look_around(member).await.is_none() {
-                return;
-            }
             tokio::time::sleep(shared.lease / 3).await;
             applied.revision = applied.revision.max(shared.revision.load(Ordering::Relaxed));
             let since = self.clock.unslept_millis();
-            let Some(Some(renewal)) = told(member.renew(applied).await) else { return };
+            // Sent together: where answers take long, two round trips would be a large part of the lease.
+            let (renewed, seen) = tokio::join!(member.renew(applied), self.look_around(member));
+            let (Some(Some(renewal)), Some(())) = (told(renewed), seen) else { return };
             let mut learned = Vec::new();
             for (written, heard) in &renewal.missed {
                 // What stands for many is not what was heard of the last of them.
@@ -187,10 +189,12 @@ impl Keeping {
     /// Who else is there, and whether somebody leads.
     async fn look_around(&self, member: &Member) -> Option<()> {
         let shared = &self.cluster.0;
-        let nodes = told(member.nodes().await)?;
+        let leads = async { if self.cluster.leads() { Ok(true) } else { member.lead().await } };
+        let (nodes, leads) = tokio::join!(member.nodes(), leads);
+        let (nodes, leads) = (told(nodes)?, told(leads)?);
         let others = nodes.iter().filter(|node| node.id != shared.id);
         shared.sight.note(others, Instant::now());
-        if !self.cluster.leads() && told(member.lead().await)? {
+        if leads && !self.cluster.leads() {
             tracing::info!("this node leads: it does what only one node does");
             shared.leads.send_replace(true);
         }

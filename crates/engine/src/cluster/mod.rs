@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use keystile_core::NodeId;
+use keystile_core::{Change, NodeId};
 use keystile_measure::Histogram;
-use keystile_store::{Node, Outlook, Store, StoreError, Transactions};
+use keystile_store::{Node, Outlook, Store, StoreError, Transactions, noting};
 use keystile_verify::Verifier;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -100,6 +100,16 @@ impl ClusterMeasures {
     }
 }
 
+/// What came of waiting.
+enum Waited {
+    /// Nobody remembers anything that was changed.
+    Nothing,
+    /// All leases are over, or should be.
+    InVain,
+    /// All have heard of it, or have no lease any more.
+    Heard(Receipt),
+}
+
 impl Cluster {
     /// A node that is to join; see [`Membership`].
     pub(crate) fn new(id: NodeId, lease: Duration, store: Store, verifier: Arc<Verifier>) -> Self {
@@ -160,27 +170,65 @@ impl Cluster {
         &self.0.measures
     }
 
-    /// Waits until each other node has forgotten what these transactions made untrue, or has no lease any more; to be called at once when
-    /// they are committed. `None` when nothing of it concerns verification, or when the database could not be asked, which takes as long
-    /// as all leases.
-    pub(crate) async fn acknowledged(&self, transactions: &Transactions) -> Option<Receipt> {
-        if transactions.is_empty() {
-            return None;
-        }
-        let Shared { store, sight, measures, lease, .. } = &*self.0;
+    /// Waits until each other node has forgotten what these transactions and this change made untrue, or has no lease any more; to be called at
+    /// once when they are committed. `None` when nothing of it concerns verification, or when the database could not be asked, which takes as
+    /// long as all leases.
+    pub(crate) async fn acknowledged(
+        &self,
+        transactions: &Transactions,
+        change: Option<&Change>,
+    ) -> Option<Receipt> {
         let began = Instant::now();
-        let mut end = began + sight.longest_lease().max(*lease) + MARGIN;
+        let mut waited = self.waited(transactions, began).await;
+        if let (Waited::Nothing, Some(change)) = (&waited, change)
+            && change.concerns_what_is_known()
+        {
+            // It found everything as it was to be, perhaps by a change of which some have not heard yet.
+            waited = self.waited_again(change, began).await;
+        }
+        let receipt = match waited {
+            Waited::Nothing => return None,
+            Waited::InVain => None,
+            Waited::Heard(receipt) => Some(receipt),
+        };
+        let measures = &self.0.measures;
+        measures.waits.record(began.elapsed());
+        let expired = receipt.as_ref().map_or(0, |receipt| receipt.expired as u64);
+        measures.expired.fetch_add(expired, Ordering::Relaxed);
+        receipt
+    }
+
+    /// Has the others told of a change that nobody was told of, and waits for them.
+    async fn waited_again(&self, change: &Change, began: Instant) -> Waited {
+        match timeout_at(self.end(began), noting(self.0.store.note_again(change))).await {
+            Ok((Ok(()), noted)) => self.waited(&noted, began).await,
+            Ok((Err(_), _)) | Err(_) => {
+                sleep_until(self.end(began)).await;
+                Waited::InVain
+            }
+        }
+    }
+
+    /// When all leases are over that ran at this moment.
+    fn end(&self, began: Instant) -> Instant {
+        began + self.0.sight.longest_lease().max(self.0.lease) + MARGIN
+    }
+
+    async fn waited(&self, transactions: &Transactions, began: Instant) -> Waited {
+        if transactions.is_empty() {
+            return Waited::Nothing;
+        }
+        let Shared { store, sight, .. } = &*self.0;
+        let mut end = self.end(began);
         loop {
             match timeout_at(end, store.outlook(transactions)).await {
-                Ok(Ok(outlook)) if outlook.written.is_empty() => return None,
+                Ok(Ok(outlook)) if outlook.written.is_empty() => return Waited::Nothing,
                 Ok(Ok(outlook)) => {
                     let now = Instant::now();
                     sight.note(outlook.others.iter().map(|other| &other.node), now);
-                    end = began + sight.longest_lease().max(*lease) + MARGIN;
+                    end = self.end(began);
                     if let Some(receipt) = self.settled(&outlook, end).await {
-                        measures.waits.record(began.elapsed());
-                        measures.expired.fetch_add(receipt.expired as u64, Ordering::Relaxed);
-                        return Some(receipt);
+                        return Waited::Heard(receipt);
                     }
                 }
                 Ok(Err(error)) => {
@@ -194,8 +242,7 @@ impl Cluster {
                 Err(_) => {}
             }
             if Instant::now() >= end {
-                measures.waits.record(began.elapsed());
-                return None;
+                return Waited::InVain;
             }
         }
     }

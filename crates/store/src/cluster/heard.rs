@@ -2,6 +2,9 @@
 
 use keystile_core::{ApplicationId, Change, CustomerId, Digest, KeyId, LimitedId, NodeId, TenantId};
 
+/// Digests in one text, as in those of the triggers: a notification takes 8,000 bytes.
+const DIGESTS_AT_ONCE: usize = 100;
+
 /// What verification has to forget because of a change that somebody has committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
@@ -35,6 +38,24 @@ impl Heard {
     /// Reads a text as the triggers write it.
     pub(super) fn read(text: &str) -> Self {
         Self::known(text).unwrap_or(Self::Everything)
+    }
+
+    /// The texts that triggers would write of a change, a hundred digests in each.
+    pub(super) fn texts(change: &Change) -> Vec<String> {
+        let hex =
+            |digest: &Digest| digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digests = change.digests().chunks(DIGESTS_AT_ONCE);
+        let digests =
+            digests.map(|some| format!("digests {}", some.iter().map(hex).collect::<Vec<_>>().join(",")));
+        let limits = change.limited().iter().map(|limited| match limited {
+            LimitedId::Customer(id) => format!("limits {id}"),
+            LimitedId::Application(id) => format!("limits {id}"),
+            LimitedId::Tenant(id) => format!("limits {id}"),
+        });
+        let routes = change.routed().iter().map(|id| format!("routes {id}"));
+        let upstreams = change.supplied().iter().map(|id| format!("upstreams {id}"));
+        let budgets = change.budgeted().iter().map(|id| format!("budget {id}"));
+        digests.chain(limits).chain(routes).chain(upstreams).chain(budgets).collect()
     }
 
     fn known(text: &str) -> Option<Self> {
@@ -124,8 +145,11 @@ mod tests {
             (format!("upstreams {tenant}"), Change::of_upstreams(tenant)),
             (format!("budget {key}"), Change::of_budget(key)),
         ] {
+            assert_eq!(Heard::texts(&change), [text.clone()]);
             assert_eq!(Heard::read(&text), Heard::Change(change), "{text}");
         }
+        let many = Change::of((0..101_u32).map(|number| Digest::of(&number.to_le_bytes())));
+        assert_eq!(Heard::texts(&many).len(), 2);
         assert_eq!(Heard::read("people"), Heard::People);
     }
 

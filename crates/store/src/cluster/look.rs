@@ -1,8 +1,8 @@
 //! What whoever has changed something has to wait for.
 
-use keystile_core::NodeId;
+use keystile_core::{Change, NodeId};
 
-use super::{Node, Written, peers};
+use super::{Heard, Node, Written, peers};
 use crate::noting::Transactions;
 use crate::row::Row;
 use crate::tx::Tx;
@@ -16,6 +16,9 @@ const WRITTEN: &str = "SELECT CAST(xid AS TEXT) AS xid, MAX(revision) AS revisio
 const APPLIED: &str = "SELECT id FROM nodes WHERE NOT EXISTS (
         SELECT FROM unnest(CAST(CAST($1 AS TEXT) AS xid8[])) AS one (xid)
         WHERE NOT pg_visible_in_snapshot(one.xid, CAST(nodes.applied AS pg_snapshot)))";
+
+/// Notes a change as the triggers do.
+const NOTE: &str = "SELECT CAST(keystile_note($1) AS TEXT) AS noted";
 
 /// Another node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,16 @@ pub struct Outlook {
 }
 
 impl Store {
+    /// Notes once more what a change makes untrue, for one that found everything as it was to be: whoever made it so may still wait for
+    /// nodes that have not heard of it. Only for a node.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn note_again(&self, change: &Change) -> Result<(), StoreError> {
+        let texts: Vec<_> = Heard::texts(change).into_iter().map(|text| [Value::Text(text)]).collect();
+        self.write_quietly(texts, |texts, tx| Box::pin(note(texts, tx))).await
+    }
+
     /// Which other nodes there are, and what they have applied of these transactions, which are committed. Only for a node.
     ///
     /// # Errors
@@ -45,6 +58,13 @@ impl Store {
         let args = ([Value::Text(format!("{{{}}}", numbers.join(",")))], self.node());
         self.read(args, |(numbers, own), tx| Box::pin(look(numbers, *own, tx))).await
     }
+}
+
+async fn note(texts: &[[Value; 1]], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    for text in texts {
+        tx.query(NOTE, text).await?;
+    }
+    Ok(())
 }
 
 async fn look(numbers: &[Value; 1], own: Option<NodeId>, tx: &mut Tx<'_>) -> Result<Outlook, StoreError> {
