@@ -35,7 +35,7 @@ use crate::source::{Events, Form, Long, Source};
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
 use crate::upstream_status::{costs_nothing, is_about_account, repeats, trouble};
-use crate::usage::Reading;
+use crate::usage::{Eye, Reading};
 
 /// Upstreams that one request is sent to at most: its client waits meanwhile.
 pub(crate) const MOST_ATTEMPTS: usize = 4;
@@ -222,10 +222,11 @@ impl Exchange {
         let gathered = intake::gather_if_it_fits(body, bounds, &mut part).await;
         match gathered {
             Ok(Gathered::Whole(bytes)) => {
+                let seen = Eye::of(&self.operation).whole(&bytes);
                 let Answer { response, place: _place, tab, clamped, .. } = answer;
                 // The bill was settled meanwhile only if the server stops.
-                let _read = tab.read(|reading| reading.whole(&bytes));
-                drop(tab);
+                let _heard = tab.read(|reading| reading.hear(&seen));
+                drop((tab, seen));
                 let fields = response.headers();
                 Ok(answered((response.status(), fields, clamped), Either::Left(Full::new(bytes))))
             }

@@ -1,9 +1,11 @@
-//! Looks at events before anybody's bill is: most of the work is done where nobody waits for it.
+//! Looks at answers and events before anybody's bill is: most of the work is done where nobody waits for it.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::passed::Passed;
+use super::sieve::Sieve;
 use crate::operation::Operation;
 use crate::sse::data_of;
 
@@ -22,7 +24,23 @@ pub(crate) enum Glance {
     Whole(Value),
 }
 
-/// Looks at the events of one answer.
+/// What an answer says that came as a whole.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// All of it that matters.
+    pub(super) body: Value,
+    /// Bytes that are no JSON, or none that can be read: they are counted if no usage was found in them.
+    pub(super) unread: usize,
+}
+
+/// What is read of an answer that is long and has nothing else to read.
+#[derive(Deserialize)]
+struct UsageAlone {
+    #[serde(default)]
+    usage: Value,
+}
+
+/// Looks at one answer, or at its events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Eye(Answer);
 
@@ -46,6 +64,27 @@ impl Eye {
             return Glance::Passed(passed);
         }
         serde_json::from_slice(&data).map_or(Glance::Bytes(data.len()), Glance::Whole)
+    }
+
+    /// Looks at an answer that came as a whole. What makes it unreadable need not be where its usage is: half a letter of two, or lists
+    /// that are too deep.
+    pub(crate) fn whole(self, body: &[u8]) -> Seen {
+        let Self(answer) = self;
+        let read = match answer {
+            Answer::Vectors => {
+                serde_json::from_slice(body).map(|UsageAlone { usage }| json!({ "usage": usage }))
+            }
+            Answer::Opaque => Ok(Value::Null),
+            Answer::Choices | Answer::Response | Answer::Message | Answer::Images | Answer::Transcript => {
+                serde_json::from_slice(body)
+            }
+        };
+        let found = |_| {
+            let mut sieve = Sieve::default();
+            sieve.pass(body);
+            Seen { body: sieve.found().unwrap_or_default(), unread: body.len() }
+        };
+        read.map_or_else(found, |body| Seen { body, unread: 0 })
     }
 }
 

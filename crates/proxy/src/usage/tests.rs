@@ -220,6 +220,30 @@ fn what_is_no_json_is_passed_on_and_counted() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_read_is_charged_by_its_usage_all_the_same() {
+    let bound = reading(Operation::ChatCompletions, CHAT).load.input;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for said in [r#""half a letter: \ud800""#, deep.as_str()] {
+        let of = |usage: &str| {
+            let answer = format!(r#"{{"choices":[{{"message":{{"content":{said}}}}}]{usage}}}"#);
+            (whole(Operation::ChatCompletions, CHAT, &answer), answer.len().min(100) as u64)
+        };
+        let (told, _) = of(r#","usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}"#);
+        assert_eq!(told, (tokens(9, 0, 0, 2), Basis::Upstream), "{said}");
+        let (untold, length) = of("");
+        assert_eq!(untold, (tokens(bound, 0, 0, length), Basis::Counted), "{said}");
+        let (lying, length) = of(r#","usage":{"prompt_tokens":9,"completion_tokens":0}"#);
+        assert_eq!(lying, (tokens(9, 0, 0, length), Basis::Counted), "{said}");
+    }
+    let cut =
+        whole(Operation::ChatCompletions, CHAT, r#"{"usage":{"prompt_tokens":9,"completion_tokens":2}"#);
+    assert_eq!(cut, (tokens(bound, 0, 0, 50), Basis::Counted), "what has no end tells nothing");
+    let twice = r#"{"data":[],"usage":{"prompt_tokens":1},"usage":{"prompt_tokens":8}}"#;
+    let vectors = whole(Operation::Embeddings, r#"{"model":"m","input":"a"}"#, twice);
+    assert_eq!(vectors.0, tokens(8, 0, 0, 0));
+}
+
+#[test]
 fn images_are_counted_by_their_price_or_by_their_tokens() {
     let body = r#"{"model":"m","prompt":"a cat","n":4}"#;
     let answer = r#"{"data":[{"b64_json":"AAAA"},{"b64_json":"AAAA"}],"usage":{"input_tokens":50,"output_tokens":6208}}"#;
