@@ -20,7 +20,8 @@ use crate::sse::{Frames, LONGEST_EVENT};
 use crate::stats::Streaming;
 use crate::usage::{Eye, Passing, Reading, Sieve};
 
-/// Most that is read of an answer whose client is gone, in bytes: far more than any model says in the time that there is for it.
+/// Most that is read of a stream whose client is gone, in bytes: far more than any model says in the time that there is for it. What comes
+/// as a whole was made before, and has its usage at its end.
 const MOST_DRAINED: usize = 8 * 1024 * 1024;
 
 /// What still comes of an upstream.
@@ -143,7 +144,7 @@ impl Source {
                     }
                 }
                 Form::Long(long) => match long.begun.take() {
-                    Some(begun) => return Poll::Ready(self.give(begun)),
+                    Some(begun) => return Poll::Ready(self.count(begun)),
                     // It is on its way to the client.
                     None => self.memory.release(),
                 },
@@ -161,7 +162,7 @@ impl Source {
                 Form::Long(_) | Form::Opaque if bytes.is_empty() => {}
                 Form::Long(long) => {
                     long.sieve.pass(&bytes);
-                    return Poll::Ready(self.give(bytes));
+                    return Poll::Ready(self.count(bytes));
                 }
                 Form::Opaque => return Poll::Ready(self.give(bytes)),
             }
@@ -171,6 +172,15 @@ impl Source {
     /// Gives something out of which nothing has to be noted, unless the bill was settled meanwhile.
     fn give(&self, bytes: Bytes) -> Result<Bytes, Over> {
         self.tab.read(|_| bytes).ok_or(Over::Stopped)
+    }
+
+    /// Gives a piece of a long answer, which may be text.
+    fn count(&self, bytes: Bytes) -> Result<Bytes, Over> {
+        let passed = |reading: &mut Reading| {
+            reading.passed(bytes.len());
+            bytes
+        };
+        self.tab.read(passed).ok_or(Over::Stopped)
     }
 
     /// What is there when the upstream has ended.
@@ -194,24 +204,33 @@ impl Source {
         }
     }
 
-    /// Reads on, for what the answer tells of usage alone.
+    /// Reads on, for what the answer tells of usage alone. What nobody is given any more takes no memory meanwhile.
     pub(crate) async fn drain(mut self) {
+        if let Form::Long(long) = &mut self.form {
+            let begun = long.begun.take().unwrap_or_default();
+            self.memory.release();
+            if self.count(begun).is_err() {
+                return;
+            }
+        }
         let mut drained = 0;
         while let Some(Ok(frame)) = self.body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
-            drained += bytes.len();
-            if drained > MOST_DRAINED {
-                return;
-            }
             match &mut self.form {
                 Form::Events(events) => {
-                    let has_room = events.have_room(&mut self.memory);
+                    drained += bytes.len();
+                    let has_room = drained <= MOST_DRAINED && events.have_room(&mut self.memory);
                     events.frames.push(bytes);
                     if !has_room || events.have_ended(&self.tab) {
                         return;
                     }
                 }
-                Form::Long(long) => long.sieve.pass(&bytes),
+                Form::Long(long) => {
+                    long.sieve.pass(&bytes);
+                    if self.count(bytes).is_err() {
+                        return;
+                    }
+                }
                 Form::Opaque => return,
             }
         }

@@ -127,14 +127,19 @@ impl Reading {
     pub(crate) fn hear(&mut self, seen: &Seen) {
         self.is_complete = true;
         self.read(&seen.body);
+        self.passed(seen.unread);
+    }
+
+    /// So many bytes came of an answer that is no stream, and of which no more is kept.
+    pub(crate) fn passed(&mut self, bytes: usize) {
         if self.answer.is_text() {
-            self.count(seen.unread);
+            self.count(bytes);
         }
     }
 
-    /// Reads what was found in an answer that came as a whole, and of which no more was kept. Without a usage nothing is known of it.
+    /// Reads what was found in such an answer when it has come to its end.
     pub(crate) fn found(&mut self, found: &Value) {
-        self.is_complete |= self.answer.usage(found).is_some();
+        self.is_complete = true;
         self.read(found);
     }
 
