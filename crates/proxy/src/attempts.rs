@@ -222,7 +222,13 @@ impl Exchange {
         let gathered = intake::gather_if_it_fits(body, bounds, &mut part).await;
         match gathered {
             Ok(Gathered::Whole(bytes)) => {
-                let seen = Eye::of(&self.operation).whole(&bytes);
+                let eye = Eye::of(&self.operation);
+                let (needs, mut values) = (eye.needs(&bytes), answers.part());
+                if needs > 0 && values.grow(needs).is_err() {
+                    let memory = answers.keep(part);
+                    return Ok(self.relay(answer, Form::Long(Long::of(bytes)), memory));
+                }
+                let seen = eye.whole(&bytes);
                 let Answer { response, place: _place, tab, clamped, .. } = answer;
                 // The bill was settled meanwhile only if the server stops.
                 let _heard = tab.read(|reading| reading.hear(&seen));

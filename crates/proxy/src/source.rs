@@ -18,7 +18,7 @@ use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::sse::{Frames, LONGEST_EVENT};
 use crate::stats::Streaming;
-use crate::usage::{Eye, Passing, Reading, Sieve};
+use crate::usage::{Eye, Glance, Passing, Reading, Sieve};
 
 /// Most that is read of a stream whose client is gone, in bytes: far more than any model says in the time that there is for it. What comes
 /// as a whole was made before, and has its usage at its end.
@@ -64,13 +64,12 @@ impl Events {
     }
 
     /// The next one that the client is to have; `None` if there is none that is whole. It is read before the bill is looked at.
-    fn next_for_client(&mut self, tab: &Tab) -> Result<Option<Bytes>, Over> {
+    fn next_for_client(&mut self, tab: &Tab, memory: &mut Kept) -> Result<Option<Bytes>, Over> {
         for event in self.frames.by_ref() {
             if is_part(&event, self.longest) {
                 return Err(Over::Broken);
             }
-            let glance = self.eye.look(&event);
-            match tab.read(|reading| reading.note(&glance)).ok_or(Over::Stopped)? {
+            match look(self.eye, &event, tab, memory, Reading::note)? {
                 Passing::Pass => return Ok(Some(event)),
                 Passing::Drop => {}
             }
@@ -79,22 +78,38 @@ impl Events {
     }
 
     /// Whether one of those that are there is the last for which it is worth waiting.
-    fn have_ended(&mut self, tab: &Tab) -> bool {
+    fn have_ended(&mut self, tab: &Tab, memory: &mut Kept) -> bool {
         let eye = self.eye;
-        self.frames.by_ref().any(|event| {
-            let glance = eye.look(&event);
-            let is_last = |reading: &mut Reading| {
-                reading.note(&glance);
-                reading.is_complete()
-            };
-            tab.read(is_last).unwrap_or(true)
-        })
+        let is_last = |reading: &mut Reading, glance: &Glance| {
+            reading.note(glance);
+            reading.is_complete()
+        };
+        self.frames.by_ref().any(|event| look(eye, &event, tab, memory, is_last).unwrap_or(true))
     }
 
     /// Whether there is memory for one of which more comes.
     fn have_room(&self, memory: &mut Kept) -> bool {
         self.frames.begun() <= LONGEST_EVENT || memory.reach(self.frames.begun()).is_ok()
     }
+}
+
+/// Looks at an event, and tells its bill what was seen. One that is longer than most is looked at only if there is memory for it, and for what
+/// is made of it meanwhile.
+fn look<T>(
+    eye: Eye,
+    event: &[u8],
+    tab: &Tab,
+    memory: &mut Kept,
+    note: impl FnOnce(&mut Reading, &Glance) -> T,
+) -> Result<T, Over> {
+    let is_long = event.len() > LONGEST_EVENT;
+    let fits = !is_long || memory.reach(event.len()).is_ok();
+    let mut values = memory.part();
+    if !fits || (is_long && values.grow(eye.needs(event)).is_err()) {
+        return Err(Over::Broken);
+    }
+    let glance = eye.look(event);
+    tab.read(|reading| note(reading, &glance)).ok_or(Over::Stopped)
 }
 
 /// An answer that is looked through for its usage, which stands at its end as a rule, while it passes.
@@ -136,7 +151,7 @@ impl Source {
         loop {
             match &mut self.form {
                 Form::Events(events) => {
-                    if let Some(piece) = events.next_for_client(&self.tab)? {
+                    if let Some(piece) = events.next_for_client(&self.tab, &mut self.memory)? {
                         return Poll::Ready(Ok(piece));
                     }
                     if !events.have_room(&mut self.memory) {
@@ -188,11 +203,10 @@ impl Source {
         match &mut self.form {
             Form::Events(events) => {
                 let rest = events.frames.rest();
-                let glance = events.eye.look(&rest);
-                match self.tab.read(|reading| reading.note(&glance)) {
-                    Some(Passing::Pass) => Over::Whole(rest),
-                    Some(Passing::Drop) => Over::Whole(Bytes::new()),
-                    None => Over::Stopped,
+                match look(events.eye, &rest, &self.tab, &mut self.memory, Reading::note) {
+                    Ok(Passing::Pass) => Over::Whole(rest),
+                    Ok(Passing::Drop) => Over::Whole(Bytes::new()),
+                    Err(over) => over,
                 }
             }
             Form::Long(long) => {
@@ -221,7 +235,7 @@ impl Source {
                     drained += bytes.len();
                     let has_room = drained <= MOST_DRAINED && events.have_room(&mut self.memory);
                     events.frames.push(bytes);
-                    if !has_room || events.have_ended(&self.tab) {
+                    if !has_room || events.have_ended(&self.tab, &mut self.memory) {
                         return;
                     }
                 }

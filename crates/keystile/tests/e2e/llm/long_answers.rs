@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use keystile_testkit::http::NOTHING;
+use keystile_testkit::http::{NOTHING, told};
 use keystile_testkit::virtual_key::{chat, message};
 use keystile_testkit::wait::eventually;
 use serde_json::json;
@@ -101,6 +101,46 @@ async fn a_long_answer_whose_client_leaves_is_charged_by_the_usage_at_its_end_ho
     drop(unread);
     let (billed, row) = llm.only_charge(&key).await;
     assert_eq!((charged(&row), row["basis"].as_str()), (cost(&billed.usage), Some("upstream")), "{row}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_takes_far_more_memory_than_its_text_is_passed_on_without_being_parsed() {
+    let flags =
+        [("--gateway-body-memory-mib", "8"), ("--operations-listen", "127.0.0.1:0"), ("--log", "info")];
+    let llm = Llm::with(&flags).await;
+    for (zeros, refused) in [(1_000, 0.0), (400_000, 1.0)] {
+        let name = format!("mock-{zeros}");
+        llm.model(&name, &format!("mock+zeros={zeros}")).await;
+        llm.mock.reset();
+        let key = llm.key(&json!({ "max_budget_usd": 1.0 })).await;
+        let told = key.chat(&name, &json!({ "max_tokens": 8 })).await.expect(200);
+        assert_eq!(told["zeros"].as_array().map(Vec::len), Some(zeros));
+        let (billed, row) = llm.only_charge(&key).await;
+        assert_eq!((charged(&row), row["basis"].as_str()), (cost(&billed.usage), Some("upstream")), "{row}");
+        let sample = "keystile_gateway_bodies_refused_total{kind=\"answer\"}";
+        assert_eq!(metrics(&llm).await.value(sample), refused, "{zeros}");
+    }
+    memory_is_free(&llm).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_takes_far_more_memory_than_its_text_ends_its_stream() {
+    let flags =
+        [("--gateway-body-memory-mib", "8"), ("--operations-listen", "127.0.0.1:0"), ("--log", "info")];
+    let llm = Llm::with(&flags).await;
+    for (zeros, basis) in [(1_000, "upstream"), (1_000_000, "hold")] {
+        let name = format!("mock-{zeros}");
+        llm.model(&name, &format!("mock+zeros={zeros}")).await;
+        let key = llm.key(&json!({ "max_budget_usd": 1.0 })).await;
+        let mut body = json!({ "model": name, "input": "How is the sea?", "max_output_tokens": 16 });
+        body["stream"] = true.into();
+        let events = key.open("/v1/responses", &body).await.events().await;
+        let ended = told(events.last().unwrap());
+        assert_eq!(ended["error"].is_object(), basis == "hold", "{zeros}: {:?}", ended["type"]);
+        let ledger = llm.settled(&key, 1).await;
+        assert_eq!(ledger[0]["basis"], basis, "{zeros}: {ledger:?}");
+    }
+    memory_is_free(&llm).await;
 }
 
 /// An upstream that answers one request with so many bytes, and owes the rest of the answer for ever.
