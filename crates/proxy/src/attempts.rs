@@ -36,6 +36,7 @@ use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
 use crate::upstream_status::{costs_nothing, is_about_account, repeats, trouble};
 use crate::usage::{Eye, Reading};
+use crate::whole::Whole;
 
 /// Upstreams that one request is sent to at most: its client waits meanwhile.
 pub(crate) const MOST_ATTEMPTS: usize = 4;
@@ -209,7 +210,7 @@ impl Exchange {
         let verifier = Arc::clone(&self.shared.verifier);
         let standing = Standing::new(verifier, *self.key.digest(), self.purpose);
         let relay = Relay::new(source, standing, pieces, terms);
-        answered((parts.status, &parts.headers, clamped), Either::Right(relay))
+        answered((parts.status, &parts.headers, clamped), Either::Right(Either::Right(relay)))
     }
 
     /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end. If it has no room it is not thrown
@@ -233,8 +234,8 @@ impl Exchange {
                 // The bill was settled meanwhile only if the server stops.
                 let _heard = tab.read(|reading| reading.hear(&seen));
                 drop((tab, seen));
-                let fields = response.headers();
-                Ok(answered((response.status(), fields, clamped), Either::Left(Full::new(bytes))))
+                let body = Whole::body(bytes, answers.keep(part));
+                Ok(answered((response.status(), response.headers(), clamped), body))
             }
             Ok(Gathered::Begun(bytes)) => {
                 let memory = answers.keep(part);
@@ -271,14 +272,16 @@ impl Exchange {
         if headers::is_packed(&parts.headers) {
             return Err(Fault::upstream_broke_off().into());
         }
-        let mut part = self.shared.answers.part();
+        let answers = &self.shared.answers;
+        let mut part = answers.part();
         let read = intake::gather_within(body, (LONGEST_REFUSAL, self.head_within()), &mut part).await;
         let body = read.map_err(|_| Fault::upstream_broke_off())?;
         if is_about_account(&body) || repeats(&body, &way.credential) {
             self.note(&way, parts.status, Trouble::Refused);
             return Err(Fault::upstream_refused().into());
         }
-        Ok(answered((parts.status, &parts.headers, None), Either::Left(Full::new(body))))
+        let body = Whole::body(body, answers.keep(part));
+        Ok(answered((parts.status, &parts.headers, None), body))
     }
 
     /// Counts what an upstream did wrong. That it refuses its credential or its account is told in the log: only those who run this

@@ -143,6 +143,25 @@ async fn an_event_that_takes_far_more_memory_than_its_text_ends_its_stream() {
     memory_is_free(&llm).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_answer_takes_memory_until_its_client_has_it() {
+    let llm = Llm::with(&[("--operations-listen", "127.0.0.1:0"), ("--log", "info")]).await;
+    llm.model("mock", "mock+flood=24576").await;
+    let key = llm.key(&json!({ "max_budget_usd": 1.0 })).await;
+    let unread = key.open("/v1/chat/completions", &chat("mock", &json!({ "max_tokens": 8 }))).await;
+    // All of it is there, as it has been charged.
+    let (billed, row) = llm.only_charge(&key).await;
+    assert_eq!((charged(&row), row["basis"].as_str()), (cost(&billed.usage), Some("upstream")), "{row}");
+    assert!(memory(&llm).await > (24 * MIB) as f64);
+    drop(unread);
+    memory_is_free(&llm).await;
+    // Who takes it has all of it.
+    let answer = key.chat("mock", &json!({ "max_tokens": 8 })).await;
+    assert_eq!(answer.header("content-length"), answer.text.len().to_string());
+    assert!(answer.json["usage"].is_object() && answer.text.len() > 24 * MIB);
+    memory_is_free(&llm).await;
+}
+
 /// An upstream that answers one request with so many bytes, and owes the rest of the answer for ever.
 fn falls_silent_after(said: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
