@@ -87,21 +87,26 @@ impl Exchange {
     /// What the client is told instead: that its limits do not allow it, or that no upstream answers.
     pub(crate) async fn carry_out(self) -> Result<Response<GatewayBody>, Denied> {
         let counts = &self.shared.counts;
-        let mut failed = Failure::Unconnected;
+        let (mut failed, mut may_pass) = (Failure::Unconnected, false);
         for (place, way) in self.ways.iter().enumerate() {
             let outcome = self.attempt(way).await?;
             let is_last = place + 1 == self.ways.len() || self.left.load(Ordering::Relaxed);
             match outcome {
                 Ok(answer) => match trouble(answer.response.status()) {
                     Some(trouble) if !is_last => {
+                        may_pass |= trouble != Trouble::Refused;
                         self.note(&answer.way, answer.response.status(), trouble);
                         if costs_nothing(answer.response.status()) {
                             answer.tab.not_done();
                         }
                     }
-                    None | Some(_) => return self.pass_on(answer).await,
+                    None | Some(_) => {
+                        let passed = self.pass_on(answer).await;
+                        return passed.map_err(|denied| denied.after_others(may_pass));
+                    }
                 },
                 Err(failure) => {
+                    may_pass |= failure != Failure::Forbidden;
                     counts.trouble(failure.into());
                     failed = failure;
                 }
