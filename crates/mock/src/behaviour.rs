@@ -11,6 +11,8 @@ const MAX_TOKENS: u64 = 100_000;
 const MAX_INPUT: u64 = 1_000_000_000;
 /// Longest text of a flood, in KiB, for the same reason.
 const MAX_FLOOD: u64 = 64 * 1024;
+/// Longest list of zeros, likewise.
+const MAX_ZEROS: u64 = 4 * 1024 * 1024;
 
 /// Every behaviour: what stands behind `+`, and what it means.
 pub const BEHAVIOURS: &[(&str, &str)] = &[
@@ -28,6 +30,7 @@ pub const BEHAVIOURS: &[(&str, &str)] = &[
     ("stall[=N]", "nothing more is sent after N frames, until POST /mock/resume (1)"),
     ("error-after=N", "an error follows after N frames"),
     ("flood[=KIB]", "one frame, or the text, is so large (2048)"),
+    ("zeros=N", "an answer of chat or responses has a list of N zeros beside it, in a stream at its end"),
     ("hang", "there is no answer"),
     ("endless", "a stream has no end, whatever is asked for"),
     ("packed", "the answer says that it is packed with gzip, though nobody has asked for that"),
@@ -95,6 +98,7 @@ pub(crate) struct Behaviour {
     pub(crate) error_after: Option<u64>,
     /// Characters.
     pub(crate) flood: Option<usize>,
+    pub(crate) zeros: usize,
     pub(crate) hangs: bool,
     pub(crate) is_endless: bool,
     pub(crate) is_packed: bool,
@@ -146,6 +150,7 @@ impl Behaviour {
             ("stall", _) => self.stall = Some(value.unwrap_or(1)),
             ("error-after", Some(count)) => self.error_after = Some(count),
             ("flood", _) => self.flood = Some(characters(value.unwrap_or(2048))),
+            ("zeros", Some(count)) => self.zeros = usize::try_from(count.min(MAX_ZEROS)).unwrap_or_default(),
             ("hang", None) => self.hangs = true,
             ("endless", None) => self.is_endless = true,
             ("packed", None) => self.is_packed = true,

@@ -69,6 +69,7 @@ impl Chat {
         if let Some(told) = self.story.told() {
             answer["usage"] = usage(told);
         }
+        self.story.burden(&mut answer);
         answer
     }
 

@@ -57,6 +57,7 @@ impl Answer {
         if let Some(told) = self.story.told() {
             answer["usage"] = usage(told);
         }
+        self.story.burden(&mut answer);
         answer
     }
 

@@ -1,5 +1,7 @@
 //! What an answer says and what it costs, in whatever shape it is told.
 
+use serde_json::Value;
+
 use crate::ask::{Ask, CacheWrites};
 use crate::behaviour::{Ends, Told};
 use crate::records::Usage;
@@ -30,6 +32,7 @@ pub(crate) struct Story {
     pub(crate) reasoning: u64,
     /// What is behind the words of an answer that is not streamed, to make it large.
     padding: usize,
+    zeros: usize,
 }
 
 impl Story {
@@ -51,12 +54,20 @@ impl Story {
             usage: Usage { output: length.saturating_mul(answers), ..ask.input(written) },
             reasoning: thoughts.saturating_mul(answers),
             padding: ask.behaviour.flood.unwrap_or(0),
+            zeros: ask.behaviour.zeros,
         }
     }
 
     /// The whole text of a choice.
     pub(crate) fn text(&self) -> String {
         (0..self.words).map(word).collect::<String>() + &"x".repeat(self.padding)
+    }
+
+    /// Puts into an answer what is of no use to anybody and takes memory when it is read, if that was asked for.
+    pub(crate) fn burden(&self, answer: &mut Value) {
+        if self.zeros > 0 {
+            answer["zeros"] = vec![0; self.zeros].into();
+        }
     }
 
     /// The usage that is told; nothing when none is.

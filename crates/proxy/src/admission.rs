@@ -202,9 +202,13 @@ impl Gateway {
     /// Counts an answer that is there; one that is passed on as it comes counts itself at its end.
     fn count(&self, response: &Response<GatewayBody>) {
         match (response.body(), response.status().is_success()) {
-            (Either::Right(_), _) => {}
-            (Either::Left(_), true) => self.shared.counts.ended(Ending::Answered),
-            (Either::Left(_), false) => self.shared.counts.ended(Ending::UpstreamRefused),
+            (Either::Right(Either::Right(_)), _) => {}
+            (Either::Left(_) | Either::Right(Either::Left(_)), true) => {
+                self.shared.counts.ended(Ending::Answered);
+            }
+            (Either::Left(_) | Either::Right(Either::Left(_)), false) => {
+                self.shared.counts.ended(Ending::UpstreamRefused);
+            }
         }
     }
 

@@ -35,7 +35,8 @@ use crate::source::{Events, Form, Long, Source};
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
 use crate::upstream_status::{costs_nothing, is_about_account, repeats, trouble};
-use crate::usage::Reading;
+use crate::usage::{Eye, Reading};
+use crate::whole::Whole;
 
 /// Upstreams that one request is sent to at most: its client waits meanwhile.
 pub(crate) const MOST_ATTEMPTS: usize = 4;
@@ -86,21 +87,26 @@ impl Exchange {
     /// What the client is told instead: that its limits do not allow it, or that no upstream answers.
     pub(crate) async fn carry_out(self) -> Result<Response<GatewayBody>, Denied> {
         let counts = &self.shared.counts;
-        let mut failed = Failure::Unconnected;
+        let (mut failed, mut may_pass) = (Failure::Unconnected, false);
         for (place, way) in self.ways.iter().enumerate() {
             let outcome = self.attempt(way).await?;
             let is_last = place + 1 == self.ways.len() || self.left.load(Ordering::Relaxed);
             match outcome {
                 Ok(answer) => match trouble(answer.response.status()) {
                     Some(trouble) if !is_last => {
+                        may_pass |= trouble != Trouble::Refused;
                         self.note(&answer.way, answer.response.status(), trouble);
                         if costs_nothing(answer.response.status()) {
                             answer.tab.not_done();
                         }
                     }
-                    None | Some(_) => return self.pass_on(answer).await,
+                    None | Some(_) => {
+                        let passed = self.pass_on(answer).await;
+                        return passed.map_err(|denied| denied.after_others(may_pass));
+                    }
                 },
                 Err(failure) => {
+                    may_pass |= failure != Failure::Forbidden;
                     counts.trouble(failure.into());
                     failed = failure;
                 }
@@ -209,7 +215,7 @@ impl Exchange {
         let verifier = Arc::clone(&self.shared.verifier);
         let standing = Standing::new(verifier, *self.key.digest(), self.purpose);
         let relay = Relay::new(source, standing, pieces, terms);
-        answered((parts.status, &parts.headers, clamped), Either::Right(relay))
+        answered((parts.status, &parts.headers, clamped), Either::Right(Either::Right(relay)))
     }
 
     /// An answer that is there wholly before any of it is passed on, as what it cost stands at its end. If it has no room it is not thrown
@@ -222,12 +228,19 @@ impl Exchange {
         let gathered = intake::gather_if_it_fits(body, bounds, &mut part).await;
         match gathered {
             Ok(Gathered::Whole(bytes)) => {
+                let eye = Eye::of(&self.operation);
+                let (needs, mut values) = (eye.needs(&bytes), answers.part());
+                if needs > 0 && values.grow(needs).is_err() {
+                    let memory = answers.keep(part);
+                    return Ok(self.relay(answer, Form::Long(Long::of(bytes)), memory));
+                }
+                let seen = eye.whole(&bytes);
                 let Answer { response, place: _place, tab, clamped, .. } = answer;
                 // The bill was settled meanwhile only if the server stops.
-                let _read = tab.read(|reading| reading.whole(&bytes));
-                drop(tab);
-                let fields = response.headers();
-                Ok(answered((response.status(), fields, clamped), Either::Left(Full::new(bytes))))
+                let _heard = tab.read(|reading| reading.hear(&seen));
+                drop((tab, seen));
+                let body = Whole::body(bytes, answers.keep(part));
+                Ok(answered((response.status(), response.headers(), clamped), body))
             }
             Ok(Gathered::Begun(bytes)) => {
                 let memory = answers.keep(part);
@@ -264,14 +277,16 @@ impl Exchange {
         if headers::is_packed(&parts.headers) {
             return Err(Fault::upstream_broke_off().into());
         }
-        let mut part = self.shared.answers.part();
+        let answers = &self.shared.answers;
+        let mut part = answers.part();
         let read = intake::gather_within(body, (LONGEST_REFUSAL, self.head_within()), &mut part).await;
         let body = read.map_err(|_| Fault::upstream_broke_off())?;
         if is_about_account(&body) || repeats(&body, &way.credential) {
             self.note(&way, parts.status, Trouble::Refused);
             return Err(Fault::upstream_refused().into());
         }
-        Ok(answered((parts.status, &parts.headers, None), Either::Left(Full::new(body))))
+        let body = Whole::body(body, answers.keep(part));
+        Ok(answered((parts.status, &parts.headers, None), body))
     }
 
     /// Counts what an upstream did wrong. That it refuses its credential or its account is told in the log: only those who run this

@@ -21,6 +21,12 @@ impl Denied {
         Self { fault: Fault::of_refusal(refusal, model), decision: Some(refusal.code()) }
     }
 
+    /// The same of the last of several upstreams, where what others had against the request may pass by itself.
+    pub(crate) fn after_others(self, may_pass: bool) -> Self {
+        let fault = if may_pass { self.fault.worth_another_try() } else { self.fault };
+        Self { fault, decision: self.decision }
+    }
+
     /// The code for the log, which has the same for decisions wherever they are made.
     pub(crate) fn code(&self) -> &'static str {
         self.decision.map_or_else(|| self.fault.code(), Code::as_str)

@@ -22,9 +22,10 @@ use crate::operation::{Operation, Route};
 use crate::relay::Relay;
 use crate::settings::{BodyBounds, GatewaySettings, Patience};
 use crate::stats::Counts;
+use crate::whole::Whole;
 
-/// The body of an answer: one that is there, or one that is passed on as it comes.
-pub type GatewayBody = Either<Full<Bytes>, Relay>;
+/// The body of an answer: one that is short, one that is there as a whole, or one that is passed on as it comes.
+pub type GatewayBody = Either<Full<Bytes>, Either<Whole, Relay>>;
 
 /// Where everything is that the gateway serves.
 pub const GATEWAY_PREFIX: &str = "/v1/";

@@ -1,4 +1,4 @@
-//! The body of a request: read within bounds of size, time and memory.
+//! Bodies of requests and of answers: read within bounds of size, time and memory.
 
 use std::pin::{Pin, pin};
 use std::time::Duration;

@@ -32,6 +32,7 @@ mod standing;
 mod stats;
 mod upstream_status;
 mod usage;
+mod whole;
 
 pub use bounds::{Budgeted, UNCAPPED};
 pub use call::Call;
@@ -45,3 +46,4 @@ pub use relay::{BrokenOff, Relay};
 pub use settings::{BodyBounds, GatewaySettings, Patience};
 pub use sse::{Frames, LONGEST_EVENT};
 pub use usage::{Passing, Reading, Sieve};
+pub use whole::Whole;

@@ -18,9 +18,10 @@ use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::sse::{Frames, LONGEST_EVENT};
 use crate::stats::Streaming;
-use crate::usage::{Eye, Passing, Reading, Sieve};
+use crate::usage::{Eye, Glance, Passing, Reading, Sieve};
 
-/// Most that is read of an answer whose client is gone, in bytes: far more than any model says in the time that there is for it.
+/// Most that is read of a stream whose client is gone, in bytes: far more than any model says in the time that there is for it. What comes
+/// as a whole was made before, and has its usage at its end.
 const MOST_DRAINED: usize = 8 * 1024 * 1024;
 
 /// What still comes of an upstream.
@@ -63,13 +64,12 @@ impl Events {
     }
 
     /// The next one that the client is to have; `None` if there is none that is whole. It is read before the bill is looked at.
-    fn next_for_client(&mut self, tab: &Tab) -> Result<Option<Bytes>, Over> {
+    fn next_for_client(&mut self, tab: &Tab, memory: &mut Kept) -> Result<Option<Bytes>, Over> {
         for event in self.frames.by_ref() {
             if is_part(&event, self.longest) {
                 return Err(Over::Broken);
             }
-            let glance = self.eye.look(&event);
-            match tab.read(|reading| reading.note(&glance)).ok_or(Over::Stopped)? {
+            match look(self.eye, &event, tab, memory, Reading::note)? {
                 Passing::Pass => return Ok(Some(event)),
                 Passing::Drop => {}
             }
@@ -78,22 +78,38 @@ impl Events {
     }
 
     /// Whether one of those that are there is the last for which it is worth waiting.
-    fn have_ended(&mut self, tab: &Tab) -> bool {
+    fn have_ended(&mut self, tab: &Tab, memory: &mut Kept) -> bool {
         let eye = self.eye;
-        self.frames.by_ref().any(|event| {
-            let glance = eye.look(&event);
-            let is_last = |reading: &mut Reading| {
-                reading.note(&glance);
-                reading.is_complete()
-            };
-            tab.read(is_last).unwrap_or(true)
-        })
+        let is_last = |reading: &mut Reading, glance: &Glance| {
+            reading.note(glance);
+            reading.is_complete()
+        };
+        self.frames.by_ref().any(|event| look(eye, &event, tab, memory, is_last).unwrap_or(true))
     }
 
     /// Whether there is memory for one of which more comes.
     fn have_room(&self, memory: &mut Kept) -> bool {
         self.frames.begun() <= LONGEST_EVENT || memory.reach(self.frames.begun()).is_ok()
     }
+}
+
+/// Looks at an event, and tells its bill what was seen. One that is longer than most is looked at only if there is memory for it, and for what
+/// is made of it meanwhile.
+fn look<T>(
+    eye: Eye,
+    event: &[u8],
+    tab: &Tab,
+    memory: &mut Kept,
+    note: impl FnOnce(&mut Reading, &Glance) -> T,
+) -> Result<T, Over> {
+    let is_long = event.len() > LONGEST_EVENT;
+    let fits = !is_long || memory.reach(event.len()).is_ok();
+    let mut values = memory.part();
+    if !fits || (is_long && values.grow(eye.needs(event)).is_err()) {
+        return Err(Over::Broken);
+    }
+    let glance = eye.look(event);
+    tab.read(|reading| note(reading, &glance)).ok_or(Over::Stopped)
 }
 
 /// An answer that is looked through for its usage, which stands at its end as a rule, while it passes.
@@ -135,7 +151,7 @@ impl Source {
         loop {
             match &mut self.form {
                 Form::Events(events) => {
-                    if let Some(piece) = events.next_for_client(&self.tab)? {
+                    if let Some(piece) = events.next_for_client(&self.tab, &mut self.memory)? {
                         return Poll::Ready(Ok(piece));
                     }
                     if !events.have_room(&mut self.memory) {
@@ -143,7 +159,7 @@ impl Source {
                     }
                 }
                 Form::Long(long) => match long.begun.take() {
-                    Some(begun) => return Poll::Ready(self.give(begun)),
+                    Some(begun) => return Poll::Ready(self.count(begun)),
                     // It is on its way to the client.
                     None => self.memory.release(),
                 },
@@ -161,7 +177,7 @@ impl Source {
                 Form::Long(_) | Form::Opaque if bytes.is_empty() => {}
                 Form::Long(long) => {
                     long.sieve.pass(&bytes);
-                    return Poll::Ready(self.give(bytes));
+                    return Poll::Ready(self.count(bytes));
                 }
                 Form::Opaque => return Poll::Ready(self.give(bytes)),
             }
@@ -173,16 +189,24 @@ impl Source {
         self.tab.read(|_| bytes).ok_or(Over::Stopped)
     }
 
+    /// Gives a piece of a long answer, which may be text.
+    fn count(&self, bytes: Bytes) -> Result<Bytes, Over> {
+        let passed = |reading: &mut Reading| {
+            reading.passed(bytes.len());
+            bytes
+        };
+        self.tab.read(passed).ok_or(Over::Stopped)
+    }
+
     /// What is there when the upstream has ended.
     fn rest(&mut self) -> Over {
         match &mut self.form {
             Form::Events(events) => {
                 let rest = events.frames.rest();
-                let glance = events.eye.look(&rest);
-                match self.tab.read(|reading| reading.note(&glance)) {
-                    Some(Passing::Pass) => Over::Whole(rest),
-                    Some(Passing::Drop) => Over::Whole(Bytes::new()),
-                    None => Over::Stopped,
+                match look(events.eye, &rest, &self.tab, &mut self.memory, Reading::note) {
+                    Ok(Passing::Pass) => Over::Whole(rest),
+                    Ok(Passing::Drop) => Over::Whole(Bytes::new()),
+                    Err(over) => over,
                 }
             }
             Form::Long(long) => {
@@ -194,24 +218,33 @@ impl Source {
         }
     }
 
-    /// Reads on, for what the answer tells of usage alone.
+    /// Reads on, for what the answer tells of usage alone. What nobody is given any more takes no memory meanwhile.
     pub(crate) async fn drain(mut self) {
+        if let Form::Long(long) = &mut self.form {
+            let begun = long.begun.take().unwrap_or_default();
+            self.memory.release();
+            if self.count(begun).is_err() {
+                return;
+            }
+        }
         let mut drained = 0;
         while let Some(Ok(frame)) = self.body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
-            drained += bytes.len();
-            if drained > MOST_DRAINED {
-                return;
-            }
             match &mut self.form {
                 Form::Events(events) => {
-                    let has_room = events.have_room(&mut self.memory);
+                    drained += bytes.len();
+                    let has_room = drained <= MOST_DRAINED && events.have_room(&mut self.memory);
                     events.frames.push(bytes);
-                    if !has_room || events.have_ended(&self.tab) {
+                    if !has_room || events.have_ended(&self.tab, &mut self.memory) {
                         return;
                     }
                 }
-                Form::Long(long) => long.sieve.pass(&bytes),
+                Form::Long(long) => {
+                    long.sieve.pass(&bytes);
+                    if self.count(bytes).is_err() {
+                        return;
+                    }
+                }
                 Form::Opaque => return,
             }
         }

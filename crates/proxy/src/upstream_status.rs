@@ -2,8 +2,9 @@
 
 use http::StatusCode;
 use keystile_core::Secret;
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::stats::Trouble;
 
@@ -34,7 +35,7 @@ pub(crate) fn costs_nothing(status: StatusCode) -> bool {
 
 /// Whether an error says that the account with which the gateway pays has no money left. To a client that would look like its own budget.
 pub(crate) fn is_about_account(body: &[u8]) -> bool {
-    /// Errors as both protocols tell them, as far as they are of matter.
+    /// Errors as both protocols tell them, as far as they are of matter. Some who nearly speak one have a number as their code.
     #[derive(Deserialize)]
     struct Refusal {
         error: Cause,
@@ -42,17 +43,46 @@ pub(crate) fn is_about_account(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Cause {
         #[serde(rename = "type")]
-        kind: Option<String>,
-        code: Option<String>,
+        kind: Option<Value>,
+        code: Option<Value>,
     }
     let Ok(Refusal { error: Cause { kind, code } }) = serde_json::from_slice(body) else { return false };
-    [kind, code].into_iter().flatten().any(|name| NO_MONEY.contains(&name.as_str()))
+    [kind, code].iter().flatten().filter_map(Value::as_str).any(|name| NO_MONEY.contains(&name))
 }
 
 /// Whether an error shows what was sent with the request, as pages for developers do. No client may see that.
 pub(crate) fn repeats(body: &[u8], credential: &Secret) -> bool {
     let credential = credential.expose().as_bytes();
-    credential.len() >= SECRET_FROM && memmem::find(body, credential).is_some()
+    let shows = |body: &[u8], credential: &[u8]| memmem::find(body, credential).is_some();
+    credential.len() >= SECRET_FROM
+        && (shows(body, credential) || shows(&unescaped(body), &unescaped(credential)))
+}
+
+/// The same without what a text in JSON may write in another way: `\/` for `/`, and `\u003d` for `=`.
+/// Backslashes themselves are left out, so that it does not matter how often a text was put into another.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr(b'\\', rest) {
+        let (before, behind) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        rest = match letter(behind) {
+            Some((letter, behind)) => {
+                plain.push(letter);
+                behind
+            }
+            None => behind.get(1..).unwrap_or_default(),
+        };
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+/// The letter that a text begins with, if that is written as a backslash and its number, and what is behind. Credentials have no others.
+fn letter(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, behind) = text.strip_prefix(b"\\u00")?.split_at_checked(2)?;
+    let letter = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    Some((letter, behind))
 }
 
 #[cfg(test)]
@@ -89,12 +119,15 @@ mod tests {
             r#"{"error":{"message":"m","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
             r#"{"error":{"message":"m","type":"requests","code":"insufficient_quota"}}"#,
             r#"{"type":"error","error":{"type":"billing_error","message":"m"}}"#,
+            r#"{"error":{"message":"m","type":"insufficient_quota","code":429}}"#,
+            r#"{"error":{"message":"m","type":null,"code":"insufficient_quota"}}"#,
         ] {
             assert!(is_about_account(body.as_bytes()), "{body}");
         }
         for body in [
             r#"{"error":{"message":"insufficient_quota","type":"requests","code":"rate_limit_exceeded"}}"#,
             r#"{"error":{"type":"rate_limit_error"}}"#,
+            r#"{"error":{"type":["insufficient_quota"],"code":429}}"#,
             r#"{"error":"insufficient_quota"}"#,
             "insufficient_quota",
             "",
@@ -109,5 +142,24 @@ mod tests {
         assert!(repeats(br#"{"headers":{"authorization":"Bearer sk-provider-1"}}"#, &credential));
         assert!(!repeats(br#"{"error":{"message":"sk-provi*****"}}"#, &credential));
         assert!(!repeats(b"none of these", &Secret::new("none")));
+    }
+
+    #[test]
+    fn a_credential_is_noticed_however_its_letters_are_written_in_json() {
+        let credential = Secret::new("sk/of+the/provider==");
+        for body in [
+            r#"{"sent":"Bearer sk/of+the/provider=="}"#,
+            r#"{"sent":"Bearer sk\/of+the\/provider=="}"#,
+            r#"{"sent":"Bearer sk/of\u002Bthe/provider\u003d\u003d"}"#,
+            r#"{"raw":"{\"sent\":\"Bearer sk\\/of\\u002bthe\\/provider==\"}"}"#,
+        ] {
+            assert!(repeats(body.as_bytes(), &credential), "{body}");
+        }
+        for body in
+            [r#"{"sent":"sk\/of the\/provider=="}"#, r"sk/of+the/provider=\u00", r"sk/of+the/provider=\"]
+        {
+            assert!(!repeats(body.as_bytes(), &credential), "{body}");
+        }
+        assert!(repeats(br#"{"sent":"a\\b-of-the-provider"}"#, &Secret::new(r"a\b-of-the-provider")));
     }
 }

@@ -181,6 +181,11 @@ impl Fault {
         Self::new(StatusCode::BAD_GATEWAY, Kind::Server, "upstream_refused", message).retry(Retry::Never)
     }
 
+    /// The same where another upstream may serve the request the next time, so that it would not be answered alike.
+    pub(crate) fn worth_another_try(self) -> Self {
+        if self.0.retry == Retry::Never { self.retry(Retry::Unsaid) } else { self }
+    }
+
     /// An upstream began to answer and broke off.
     pub fn upstream_broke_off() -> Self {
         let message = "the provider of this model broke off its answer";

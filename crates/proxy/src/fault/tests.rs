@@ -133,6 +133,10 @@ fn clients_are_told_not_to_try_again_what_would_fail_again() {
             assert!(!headers.contains_key(RETRY_AFTER));
         }
     }
+    let (headers, _) = told(Fault::upstream_refused().worth_another_try(), Protocol::OpenAi);
+    assert!(!headers.contains_key("x-should-retry"), "another upstream may serve it then");
+    let (headers, _) = told(Fault::busy().worth_another_try(), Protocol::OpenAi);
+    assert_eq!(headers[RETRY_AFTER], "1");
     let long = || refused(&limited(Some(60_001)));
     assert_eq!(told(long(), Protocol::Anthropic).0["x-should-retry"], "false", "its clients would not wait");
     assert!(!told(long(), Protocol::OpenAi).0.contains_key("x-should-retry"));

@@ -1,11 +1,21 @@
-//! Looks at events before anybody's bill is: most of the work is done where nobody waits for it.
+//! Looks at answers and events before anybody's bill is: most of the work is done where nobody waits for it.
 
+use memchr::memchr3_iter;
 use serde_json::Value;
 
 use super::answer::Answer;
 use super::passed::Passed;
+use super::sieve::Sieve;
 use crate::operation::Operation;
 use crate::sse::data_of;
+
+/// Memory that an item of a list takes when it is kept as a value, in bytes, with what a list of them keeps free, and the least that a
+/// text takes. One of one digit takes two bytes of an answer.
+const ITEM: usize = 96;
+/// The same of a member, with its name, in an object of many.
+const MEMBER: usize = 160;
+/// The same of an object that is not empty: it has room for eleven members from the first on.
+const OBJECT: usize = 640;
 
 /// What one event says.
 #[derive(Debug)]
@@ -22,7 +32,16 @@ pub(crate) enum Glance {
     Whole(Value),
 }
 
-/// Looks at the events of one answer.
+/// What an answer says that came as a whole.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// All of it that matters.
+    pub(super) body: Value,
+    /// Bytes that are no JSON, or none that can be read: they are counted if no usage was found in them.
+    pub(super) unread: usize,
+}
+
+/// Looks at one answer, or at its events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Eye(Answer);
 
@@ -47,6 +66,46 @@ impl Eye {
         }
         serde_json::from_slice(&data).map_or(Glance::Bytes(data.len()), Glance::Whole)
     }
+
+    /// Memory that is taken while an answer, or an event, is looked at, beside that of its texts. What stands within texts counts as well.
+    pub(crate) fn needs(self, body: &[u8]) -> usize {
+        let Self(answer) = self;
+        match answer {
+            Answer::Vectors | Answer::Opaque => 0,
+            Answer::Choices | Answer::Response | Answer::Message | Answer::Images | Answer::Transcript => {
+                let size = |at: usize| match body.get(at) {
+                    Some(b',') => ITEM,
+                    Some(b':') => MEMBER,
+                    Some(_) | None => OBJECT,
+                };
+                memchr3_iter(b',', b':', b'{', body).map(size).fold(0, usize::saturating_add)
+            }
+        }
+    }
+
+    /// Looks at an answer that came as a whole. What makes it unreadable need not be where its usage is: half a letter of two, or lists
+    /// that are too deep.
+    pub(crate) fn whole(self, body: &[u8]) -> Seen {
+        let Self(answer) = self;
+        match answer {
+            Answer::Opaque => Seen { body: Value::Null, unread: 0 },
+            // They are long, and have nothing else to read.
+            Answer::Vectors => Seen { body: found_in(body), unread: 0 },
+            Answer::Choices | Answer::Response | Answer::Message | Answer::Images | Answer::Transcript => {
+                match serde_json::from_slice(body) {
+                    Ok(body) => Seen { body, unread: 0 },
+                    Err(_) => Seen { body: found_in(body), unread: body.len() },
+                }
+            }
+        }
+    }
+}
+
+/// What tells usage in an answer of which nothing else is kept.
+fn found_in(body: &[u8]) -> Value {
+    let mut sieve = Sieve::default();
+    sieve.pass(body);
+    sieve.found().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -106,6 +165,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_answer_takes_memory_for_the_values_that_are_made_of_it() {
+        let needs = |operation, body: &str| Eye::of(&operation).needs(body.as_bytes());
+        let one = size_of::<Value>();
+        let (items, objects) = (r#"{"a":[0,0,0,0,0]}"#, r#"[{"a":0},{"a":0}]"#);
+        // A list, or an object, that has grown has room for as much again.
+        assert!(needs(Operation::ChatCompletions, items) >= 2 * 5 * one);
+        let named = size_of::<String>() + one;
+        assert!(needs(Operation::ImagesGenerations, objects) >= 2 * 11 * named);
+        assert!(MEMBER >= 2 * named);
+        assert_eq!([Operation::Embeddings, Operation::AudioSpeech].map(|own| needs(own, items)), [0, 0]);
     }
 
     #[test]

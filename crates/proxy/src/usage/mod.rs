@@ -12,8 +12,7 @@ mod told;
 
 use keystile_core::llm::{Consumption, Upstream};
 use keystile_core::quota::Basis;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::bounds::{Load, UNCAPPED};
 use crate::call::Call;
@@ -22,7 +21,7 @@ use crate::operation::Operation;
 use answer::Answer;
 use told::Told;
 
-pub(crate) use eye::{Eye, Glance};
+pub(crate) use eye::{Eye, Glance, Seen};
 pub use sieve::Sieve;
 
 /// What to do with an event.
@@ -32,13 +31,6 @@ pub enum Passing {
     Pass,
     /// It is an answer to a question that the client did not ask.
     Drop,
-}
-
-/// What is read of an answer that is long and has nothing else to read.
-#[derive(Deserialize)]
-struct UsageAlone {
-    #[serde(default)]
-    usage: Value,
 }
 
 /// Reads what comes back for one request to one upstream.
@@ -128,26 +120,26 @@ impl Reading {
 
     /// Reads an answer that came as a whole.
     pub fn whole(&mut self, body: &[u8]) {
+        self.hear(&Eye::for_answer(self.answer).whole(body));
+    }
+
+    /// Hears what an answer says that came as a whole, at which somebody has looked already.
+    pub(crate) fn hear(&mut self, seen: &Seen) {
         self.is_complete = true;
-        let read = match self.answer {
-            Answer::Vectors => {
-                serde_json::from_slice(body).map(|UsageAlone { usage }| json!({ "usage": usage }))
-            }
-            Answer::Opaque => Ok(Value::Null),
-            Answer::Choices | Answer::Response | Answer::Message | Answer::Images | Answer::Transcript => {
-                serde_json::from_slice(body)
-            }
-        };
-        match read {
-            Ok(body) => self.read(&body),
-            Err(_) if self.answer.is_text() => self.count(body.len()),
-            Err(_) => {}
+        self.read(&seen.body);
+        self.passed(seen.unread);
+    }
+
+    /// So many bytes came of an answer that is no stream, and of which no more is kept.
+    pub(crate) fn passed(&mut self, bytes: usize) {
+        if self.answer.is_text() {
+            self.count(bytes);
         }
     }
 
-    /// Reads what was found in an answer that came as a whole, and of which no more was kept. Without a usage nothing is known of it.
+    /// Reads what was found in such an answer when it has come to its end.
     pub(crate) fn found(&mut self, found: &Value) {
-        self.is_complete |= self.answer.usage(found).is_some();
+        self.is_complete = true;
         self.read(found);
     }
 

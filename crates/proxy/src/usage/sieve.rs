@@ -107,6 +107,8 @@ impl Sieve {
                 self.keep(&[byte]);
                 self.at = At::Text;
             }
+            // What is behind a name is none of it.
+            (byte, _) if byte.is_ascii_whitespace() && matches!(self.taking, Taking::Name(_)) => {}
             (byte, _) => {
                 self.keep(&[byte]);
                 match byte {
@@ -137,6 +139,8 @@ impl Sieve {
             Taking::Nothing | Taking::NameToCome | Taking::Value(..) => None,
         };
         if let Some(wanted) = WANTED.into_iter().find(|wanted| name.as_deref() == Some(*wanted)) {
+            // Of two the last is it, also if it is too long to be kept.
+            self.found.remove(wanted);
             self.taking = Taking::Value(wanted, Vec::new());
         }
     }
@@ -191,6 +195,8 @@ mod tests {
                 json!({ "usage": usage, "duration": 8.47 }),
             ),
             (format!(r#"{{"usage":1,"usage":{usage}}}"#), json!({ "usage": usage })),
+            (format!(r#"{{"usage":1,"usage":"{long}","duration":2}}"#), json!({ "duration": 2 })),
+            (format!(r#"{{"usage"{}:{usage}}}"#, " \n".repeat(LONGEST_NAME)), json!({ "usage": usage })),
             (format!(r#"{{"usage":null,"x":"{long}"}}"#), json!({ "usage": null })),
             (format!(r#"{{"usage":"{long}","duration":"2.5"}}"#), json!({ "duration": "2.5" })),
             (format!(r#"{{"{long}":1,"a":{{"usage":{usage}}}}}"#), json!({})),

@@ -1,6 +1,7 @@
 //! What each provider's answers come to.
 
 use keystile_core::llm::{PicoUsd, Price};
+use serde_json::json;
 
 use super::*;
 use crate::bounds::tests::{price, priced, upstream};
@@ -220,6 +221,30 @@ fn what_is_no_json_is_passed_on_and_counted() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_read_is_charged_by_its_usage_all_the_same() {
+    let bound = reading(Operation::ChatCompletions, CHAT).load.input;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for said in [r#""half a letter: \ud800""#, deep.as_str()] {
+        let of = |usage: &str| {
+            let answer = format!(r#"{{"choices":[{{"message":{{"content":{said}}}}}]{usage}}}"#);
+            (whole(Operation::ChatCompletions, CHAT, &answer), answer.len().min(100) as u64)
+        };
+        let (told, _) = of(r#","usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}"#);
+        assert_eq!(told, (tokens(9, 0, 0, 2), Basis::Upstream), "{said}");
+        let (untold, length) = of("");
+        assert_eq!(untold, (tokens(bound, 0, 0, length), Basis::Counted), "{said}");
+        let (lying, length) = of(r#","usage":{"prompt_tokens":9,"completion_tokens":0}"#);
+        assert_eq!(lying, (tokens(9, 0, 0, length), Basis::Counted), "{said}");
+    }
+    let cut =
+        whole(Operation::ChatCompletions, CHAT, r#"{"usage":{"prompt_tokens":9,"completion_tokens":2}"#);
+    assert_eq!(cut, (tokens(bound, 0, 0, 50), Basis::Counted), "what has no end tells nothing");
+    let twice = r#"{"data":[],"usage":{"prompt_tokens":1},"usage":{"prompt_tokens":8}}"#;
+    let vectors = whole(Operation::Embeddings, r#"{"model":"m","input":"a"}"#, twice);
+    assert_eq!(vectors.0, tokens(8, 0, 0, 0));
+}
+
+#[test]
 fn images_are_counted_by_their_price_or_by_their_tokens() {
     let body = r#"{"model":"m","prompt":"a cat","n":4}"#;
     let answer = r#"{"data":[{"b64_json":"AAAA"},{"b64_json":"AAAA"}],"usage":{"input_tokens":50,"output_tokens":6208}}"#;
@@ -236,18 +261,30 @@ fn images_are_counted_by_their_price_or_by_their_tokens() {
 }
 
 #[test]
-fn an_answer_that_is_not_kept_is_charged_by_the_usage_that_was_found_in_it() {
-    let of = |found: &str| {
+fn an_answer_that_is_not_kept_is_charged_by_the_usage_that_was_found_in_it_or_by_its_bytes() {
+    let bound = reading(Operation::ChatCompletions, CHAT).load.input;
+    let of = |passed: [usize; 2], found: &str| {
         let mut own = reading(Operation::ChatCompletions, CHAT).within(40);
+        passed.into_iter().for_each(|bytes| own.passed(bytes));
         own.found(&serde_json::from_str(found).unwrap());
         own.used()
     };
     let usage = r#"{"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#;
-    assert_eq!(of(usage), (tokens(9, 0, 0, 2), Basis::Upstream));
+    assert_eq!(of([300, 200], usage), (tokens(9, 0, 0, 2), Basis::Upstream));
     for none in ["{}", r#"{"usage":null}"#] {
-        let (used, basis) = of(none);
-        assert_eq!((used.output, basis), (40, Basis::Hold), "{none}");
+        assert_eq!(of([3, 4], none), (tokens(bound, 0, 0, 7), Basis::Counted), "{none}");
+        assert_eq!(of([30, 40], none), (tokens(bound, 0, 0, 40), Basis::Counted), "{none}");
     }
+    let lying = r#"{"usage":{"prompt_tokens":9,"completion_tokens":0}}"#;
+    assert_eq!(of([3, 4], lying), (tokens(9, 0, 0, 7), Basis::Counted));
+    let mut endless = reading(Operation::ChatCompletions, CHAT).within(40);
+    endless.passed(7);
+    assert_eq!(endless.used(), (tokens(bound, 0, 0, 40), Basis::Hold), "more of it may have been made");
+    assert_eq!(endless.within(UNCAPPED).used(), (tokens(bound, 0, 0, 7), Basis::Counted));
+    let mut vectors = reading(Operation::Embeddings, r#"{"model":"m","input":"a"}"#);
+    vectors.passed(7);
+    vectors.found(&json!({ "usage": { "prompt_tokens": 8, "total_tokens": 8 } }));
+    assert_eq!(vectors.used(), (tokens(8, 0, 0, 0), Basis::Upstream), "nothing of them is text");
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 use keystile_proxy::{Frames, Sieve};
+use serde_json::Value;
 
 /// The shortest bound at which pieces are of use; small, so that a search finds events that are longer.
 const LONGEST: usize = 64;
+
+/// Longest value that is kept of an answer while it passes.
+const LONGEST_KEPT: usize = 16 * 1024;
 
 /// The events of bytes that come in pieces of `length`, and what is left.
 pub(crate) fn events(bytes: &[u8], length: usize, longest: usize) -> Vec<Bytes> {
@@ -25,8 +29,24 @@ fn found(bytes: &[u8], length: usize) -> String {
     format!("{:?}", sieve.found())
 }
 
+/// What an answer tells is the same whether it is read as a whole or looked through, but for values that are too long to be kept.
+fn agree(bytes: &[u8]) {
+    let Ok(Value::Object(whole)) = serde_json::from_slice(bytes) else { return };
+    let mut sieve = Sieve::default();
+    sieve.pass(bytes);
+    let found = sieve.found().unwrap();
+    for name in ["usage", "duration"] {
+        let may_be_left_out = bytes.len() > LONGEST_KEPT && found.get(name).is_none();
+        assert!(
+            may_be_left_out || found.get(name) == whole.get(name),
+            "`{name}` of {whole:?} is not {found}"
+        );
+    }
+}
+
 /// Panics when a law is broken for `bytes`.
 pub(crate) fn hold(bytes: &[u8]) {
+    agree(bytes);
     let in_one = found(bytes, bytes.len().max(1));
     for length in [1, 2, 3, 5] {
         assert_eq!(found(bytes, length), in_one, "in pieces of {length}");

@@ -73,6 +73,23 @@ async fn another_provider_serves_what_one_refuses_to_the_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_ask_again_when_a_provider_before_the_one_that_refuses_may_serve_it_then() {
+    let llm = Llm::start().await;
+    let second = llm.provider("Second mock", "openai", &format!("{}/v1", llm.mock.url())).await;
+    let key = llm.key(&json!({ "max_budget_usd": 1.0 })).await;
+    for (first, is_in_vain) in [("error-429", false), ("error-503", false), ("error-401", true)] {
+        let name = format!("mock-{first}");
+        llm.model_of(&llm.open_ai, &name, &format!("mock+{first}"), &json!({ "rank": 0 })).await;
+        llm.model_of(&second, &name, "mock-second+error-401", &json!({ "rank": 1 })).await;
+        let answer = key.chat(&name, &json!({ "max_tokens": 4 })).await;
+        assert_error(&answer, 502, "server_error", "upstream_refused");
+        let told = if is_in_vain { "false" } else { "" };
+        assert_eq!(answer.header("x-should-retry"), told, "{first}: {:?}", answer.headers);
+    }
+    assert_eq!(llm.mock.asked().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_repeats_the_providers_credential_does_not_reach_the_client() {
     let llm = Llm::start().await;
     let key = llm.key(&json!({ "max_budget_usd": 1.0 })).await;
