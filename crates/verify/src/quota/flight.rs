@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use keystile_core::HoldId;
 use keystile_core::quota::QuotaBatch;
 
 use super::flush::ROWS_PER_BATCH;
@@ -56,6 +57,13 @@ impl Flight {
     /// Whether anything is charged by it.
     pub(super) fn has_charges(&self) -> bool {
         !self.batch.settled.is_empty()
+    }
+
+    /// The holds of its charges that are, or may be, written as open.
+    pub(super) fn noted(&self) -> Vec<HoldId> {
+        let charges = self.batch.settled.iter().zip(&self.paid);
+        let noted = charges.filter(|(_, paid)| paid.is_noted);
+        noted.filter_map(|(settlement, _)| settlement.entry.hold_id).collect()
     }
 
     /// Whether it only notes that holds are open.

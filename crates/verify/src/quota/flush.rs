@@ -126,7 +126,7 @@ impl Quota {
             let Some(again) = writing.aside.pop_front() else { break };
             if again.is_note() {
                 // That a hold is open is only noted for the case that this process is killed, and may be untrue by now.
-                self.give_up(&again);
+                self.give_up(&again, writing);
                 continue;
             }
             let batch = Arc::clone(&again.batch);
@@ -145,7 +145,8 @@ impl Quota {
                 self.refused_again(offered, writing, what);
             }
         }
-        Ok(())
+        // That holds are open no more of which charges were given up.
+        self.write_flights(writing).await
     }
 
     /// It is offered once more in a later round, unless it is a charge that was refused in many, or there will be none. That a hold is open no
@@ -154,7 +155,7 @@ impl Quota {
         flight.tries = flight.tries.saturating_add(1);
         let is_over = flight.tries >= MOST_TRIES || what == Return::All;
         if flight.has_charges() && is_over {
-            self.give_up(&flight);
+            self.give_up(&flight, writing);
         } else {
             writing.aside.push_back(flight);
         }
@@ -185,11 +186,17 @@ impl Quota {
     }
 
     /// Its account does not hear of it: what was leased for it counts as spent as long as this process lives, and is lost to its budget when the
-    /// next one takes up what this one has left.
-    fn give_up(&self, flight: &Flight) {
+    /// next one takes up what this one has left. That would charge the hold as well if it went on being written as open, or its caller
+    /// would settle it anew.
+    fn give_up(&self, flight: &Flight, writing: &mut Writing) {
         self.budgets.give_up(&flight.batch);
         self.given_up.fetch_add(flight.paid.len() as u64, Ordering::Relaxed);
         self.queue.land(flight.paid.len());
+        let released = flight.noted();
+        if !released.is_empty() {
+            let batch = QuotaBatch { released, ..QuotaBatch::default() };
+            writing.flights.push_back(Flight::new(batch, Vec::new()));
+        }
     }
 
     fn land(&self, flight: Flight) {

@@ -2,12 +2,12 @@
 
 use keystile_core::quota::Origin;
 use keystile_core::{Code, HoldId};
-use keystile_verify::{ROWS_PER_BATCH, Return};
+use keystile_verify::{Actual, ROWS_PER_BATCH, Return};
 
 use crate::budgets::Refuses;
 use crate::quotas::{DOLLAR, money, nano, settled, terms, with_a_dollar};
 use crate::source::Mood;
-use crate::world::World;
+use crate::world::{World, tenant};
 
 /// Opens so many holds of key 0 and settles each to one.
 async fn charged(world: &World, count: usize) -> Vec<HoldId> {
@@ -59,6 +59,35 @@ async fn a_charge_that_is_refused_holds_up_no_other_and_counts_as_spent() {
     assert_eq!(world.hold(&money(rest + 1)).await.unwrap_err().code(), Code::BudgetExhausted);
     world.hold(&money(rest)).await.unwrap().release();
     assert_eq!(world.budgets.given_up().len(), 1, "it is told of once");
+}
+
+#[tokio::test]
+async fn a_hold_is_open_no_more_when_its_charge_is_given_up() {
+    let world = with_a_dollar();
+    let key = world.key(0).await;
+    let handed = world.verifier.reserve_for_caller(&key, &money(30), terms(Origin::Caller)).await.unwrap();
+    let hold = world.hold(&money(20)).await.unwrap();
+    let id = hold.id();
+    world.written().await;
+    assert_eq!(world.budgets.open().len(), 2, "both are written as open");
+    hold.settle(settled(5, 1));
+    let told = Actual { cost: Some(nano(5)), ..Actual::default() };
+    world.verifier.settle_hold(tenant(1), handed, told).unwrap();
+    world.budgets.refuse(Refuses::Costing(nano(5)));
+    rounds(&world, 9).await;
+    assert_eq!(world.budgets.open().len(), 2);
+    rounds(&world, 1).await;
+    let mut given_up = world.budgets.given_up();
+    given_up.sort_unstable();
+    let mut both = [id, handed];
+    both.sort_unstable();
+    assert_eq!(given_up, both);
+    assert!(
+        world.budgets.open().is_empty(),
+        "else they would be charged after the next start, or settled anew"
+    );
+    world.verifier.settle_up(Return::All).await.unwrap();
+    assert_eq!((world.budgets.period().spent, world.budgets.period().leased), (10, 10));
 }
 
 #[tokio::test]
