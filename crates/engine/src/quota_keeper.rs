@@ -135,9 +135,11 @@ fn tell_unwritten(keys: &[UnwrittenCharges]) {
         tokens = sum.tokens,
         cost = %sum.cost,
         counted = %sum.counted,
-        missing = %sum.missing(),
-        "the database is away and charges were not written: `counted` stands in leases and will be in the ledger as lost, `missing` will be \
-         in no ledger and no sum unless somebody enters it; the next lines tell of which keys"
+        missing = %sum.missing,
+        held = %sum.held,
+        "charges were not written, as the database is away or refuses them: `counted` stands in leases and counts as spent; `held` is written \
+         as held, and charged in full after the next start unless its callers settle it; `missing` will be in no ledger and no sum unless \
+         somebody enters it; the next lines tell of which keys"
     );
     for key in keys.iter().take(KEYS_TOLD) {
         tracing::error!(
@@ -147,6 +149,8 @@ fn tell_unwritten(keys: &[UnwrittenCharges]) {
             tokens = key.tokens,
             cost = %key.cost,
             counted = %key.leased,
+            missing = %key.missing,
+            held = %key.held,
             "charges of a key were not written"
         );
     }
@@ -166,6 +170,10 @@ struct Sum {
     cost: NanoUsd,
     /// What of the cost stands in leases.
     counted: NanoUsd,
+    /// What nothing stands for.
+    missing: NanoUsd,
+    /// What holds stand for that are written as open.
+    held: NanoUsd,
 }
 
 impl Sum {
@@ -178,12 +186,9 @@ impl Sum {
             tokens: all.tokens.saturating_add(key.tokens),
             cost: sum(all.cost, key.cost),
             counted: sum(all.counted, key.leased),
+            missing: sum(all.missing, key.missing),
+            held: sum(all.held, key.held),
         })
-    }
-
-    /// What nothing stands for.
-    fn missing(&self) -> NanoUsd {
-        NanoUsd::from_nanos(self.cost.as_nanos().saturating_sub(self.counted.as_nanos()))
     }
 }
 
@@ -194,18 +199,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_lease_stands_for_is_told_as_missing() {
-        let key = |number: u128, cost: i64, leased: i64| UnwrittenCharges {
+    fn what_keys_are_charged_is_summed_up() {
+        let nano = NanoUsd::from_nanos;
+        let key = |number: u128, [cost, leased, held, missing]: [i64; 4]| UnwrittenCharges {
             tenant_id: TenantId::from_u128(1),
             key_id: KeyId::from_u128(number),
             charges: 2,
             tokens: 10,
-            cost: NanoUsd::from_nanos(cost),
-            leased: NanoUsd::from_nanos(leased),
+            cost: nano(cost),
+            leased: nano(leased),
+            held: nano(held),
+            missing: nano(missing),
         };
-        let sum = Sum::of(&[key(1, 500, 0), key(2, 300, 250)]);
-        assert_eq!((sum.charges, sum.tokens), (4, 20));
-        assert_eq!((sum.cost, sum.counted), (NanoUsd::from_nanos(800), NanoUsd::from_nanos(250)));
-        assert_eq!(sum.missing(), NanoUsd::from_nanos(550));
+        let sum = Sum::of(&[key(1, [500, 0, 40, 460]), key(2, [300, 250, 300, 0])]);
+        let expected = Sum {
+            charges: 4,
+            tokens: 20,
+            cost: nano(800),
+            counted: nano(250),
+            missing: nano(460),
+            held: nano(340),
+        };
+        assert_eq!(sum, expected);
     }
 }

@@ -229,6 +229,7 @@ async fn what_is_not_written_is_told_by_key_with_what_leases_stand_for() {
     let unwritten = world.verifier.unwritten_charges().await;
     let told: Vec<_> =
         unwritten.iter().map(|key| (key.key_id, key.charges, key.tokens, key.cost, key.leased)).collect();
+    assert_eq!(unwritten.iter().map(|key| key.missing).collect::<Vec<_>>(), [nano(650), nano(0)]);
     let budgeted = world.key(0).await.id();
     assert_eq!(
         told,
@@ -239,4 +240,25 @@ async fn what_is_not_written_is_told_by_key_with_what_leases_stand_for() {
     world.budgets.become_so(Mood::Well);
     world.written().await;
     assert!(world.verifier.unwritten_charges().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_holds_stand_for_that_are_written_as_open_is_not_told_as_missing() {
+    let world = World::with_keys(1);
+    let (less, more) = (world.hold(&money(500)).await.unwrap(), world.hold(&money(500)).await.unwrap());
+    world.written().await;
+    assert_eq!(world.budgets.open().len(), 2);
+    world.budgets.become_so(Mood::Failing);
+    let unknown = world.hold(&money(500)).await.unwrap();
+    world.verifier.settle_up(Return::Idle).await.unwrap_err();
+    less.settle(settled(400, 1));
+    more.settle(settled(530, 1));
+    unknown.settle(settled(7, 1));
+    world.hold(&money(500)).await.unwrap().settle(settled(200, 1));
+    world.verifier.settle_up(Return::All).await.unwrap_err();
+    let unwritten = world.verifier.unwritten_charges().await;
+    let [told] = unwritten[..] else { panic!("it is one key: {unwritten:?}") };
+    assert_eq!((told.charges, told.cost, told.leased), (4, nano(1_137), nano(0)));
+    assert_eq!(told.held, nano(1_000), "that one more is open was not written");
+    assert_eq!(told.missing, nano(30 + 7 + 200));
 }
