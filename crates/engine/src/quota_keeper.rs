@@ -15,8 +15,8 @@ use crate::{EngineError, SystemEntropy};
 
 /// Pause between two rounds. What was charged within it is counted as lost if the process is killed.
 const EVERY: Duration = Duration::from_secs(1);
-/// For so long a server that stops tries to write what is charged: as long as a database may take to come back from a failover, and short
-/// beside the half minute that supervisors usually leave. A write that hangs is waited for beyond it.
+/// For so long a server that stops tries to write what is charged and to give leases back: as long as a database may take to come back from
+/// a failover, and short beside the half minute that supervisors usually leave. A write that hangs is waited for beyond it.
 const AT_THE_END: Duration = Duration::from_secs(5);
 /// Pause between two tries at the end.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
@@ -112,13 +112,11 @@ async fn run(verifier: Arc<Verifier>, mut stopped: oneshot::Receiver<()>) {
     end(&verifier).await;
 }
 
-/// Writes all that was charged, trying for a while. What cannot be written is told in sums, as nothing else will remember it.
+/// Writes all that was charged and gives all leases back, trying for a while: a lease that stays is entered as lost. What cannot be written is
+/// told in sums, as nothing else will remember it.
 async fn end(verifier: &Verifier) {
     let until = Instant::now() + AT_THE_END;
-    while verifier.settle_up(Return::All).await.is_err()
-        && verifier.quota_stats().charges_waiting > 0
-        && Instant::now() < until
-    {
+    while verifier.settle_up(Return::All).await.is_err() && Instant::now() < until {
         tokio::time::sleep(TRY_AGAIN).await;
     }
     let unwritten = verifier.unwritten_charges().await;
@@ -194,9 +192,112 @@ impl Sum {
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::{KeyId, TenantId};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use keystile_core::quota::{
+        BudgetTime, Day, LeaseAsk, LeaseTruth, Leased, OpenHold, Origin, QuotaBatch, Whose,
+    };
+    use keystile_core::route::Table;
+    use keystile_core::{
+        ApplicationId, BudgetPeriod, Digest, Environment, HoldId, KeyId, KeyReading, TenantId, Timestamp,
+        Upstreams,
+    };
+    use keystile_verify::{
+        Actual, Bounds, BoxFuture, Budgets, KeySource, NotWritten, OneNode, SourceUnavailable, UsageBatch,
+        Use,
+    };
 
     use super::*;
+    use crate::SystemClock;
+
+    /// Nobody asks for keys.
+    struct NoKeys;
+
+    impl KeySource for NoKeys {
+        fn facts(&self, _: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn upstreams(&self, _: TenantId) -> BoxFuture<'_, Result<Upstreams, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn touch(&self, _: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn count(&self, _: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+    }
+
+    /// Takes every charge, and hears what is leased at the third time it is told.
+    #[derive(Default)]
+    struct HardOfHearing {
+        told: AtomicUsize,
+    }
+
+    impl Budgets for HardOfHearing {
+        fn lease(&self, _: LeaseAsk) -> BoxFuture<'_, Result<Leased, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn write(&self, _: Arc<QuotaBatch>) -> BoxFuture<'_, Result<(), NotWritten>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn give_up(&self, _: &QuotaBatch) {}
+
+        fn true_up(&self, truth: LeaseTruth) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            assert_eq!(truth.leased, NanoUsd::ZERO, "all is written, and the rest given back");
+            let times = self.told.fetch_add(1, Ordering::Relaxed) + 1;
+            Box::pin(async move { if times < 3 { Err(SourceUnavailable) } else { Ok(()) } })
+        }
+    }
+
+    /// A hold of 500 of a budget by the day.
+    fn hold(now: Timestamp) -> OpenHold {
+        let key_id = KeyId::from_u128(2);
+        OpenHold {
+            id: HoldId::from_u128(3),
+            whose: Whose {
+                tenant_id: TenantId::from_u128(1),
+                key_id,
+                lineage_id: Some(key_id),
+                application_id: ApplicationId::from_u128(4),
+                customer_id: None,
+                environment: Environment::Production,
+            },
+            origin: Origin::Caller,
+            opened_at: now,
+            deadline_at: now.plus(Duration::from_secs(900)),
+            tokens: 0,
+            cost: NanoUsd::from_nanos(500),
+            budget: Some(BudgetTime { period: BudgetPeriod::Day, first_day: Day::of(now) }),
+            model: Box::default(),
+            request_id: Box::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn leases_are_given_back_at_the_end_though_all_charges_were_written_before() {
+        let (clock, budgets) = (Arc::new(SystemClock), Arc::new(HardOfHearing::default()));
+        let limiter = OneNode::new(Arc::clone(&clock) as _);
+        let authority: Arc<dyn Budgets> = Arc::clone(&budgets) as _;
+        let hold = hold(clock.now());
+        let (tenant_id, id) = (hold.whose.tenant_id, hold.id);
+        let verifier = Verifier::with_budgets(Arc::new(NoKeys), limiter, authority, clock, Bounds::default());
+        verifier.adopt_hold(hold);
+        let actual = Actual { cost: Some(NanoUsd::from_nanos(200)), ..Actual::default() };
+        verifier.settle_hold(tenant_id, id, actual).unwrap();
+        end(&verifier).await;
+        let stats = verifier.quota_stats();
+        assert_eq!((budgets.told.load(Ordering::Relaxed), stats.charges_waiting, stats.accounts), (3, 0, 0));
+    }
 
     #[test]
     fn what_keys_are_charged_is_summed_up() {
