@@ -15,8 +15,8 @@ use crate::{EngineError, SystemEntropy};
 
 /// Pause between two rounds. What was charged within it is counted as lost if the process is killed.
 const EVERY: Duration = Duration::from_secs(1);
-/// For so long a server that stops tries to write what is charged: as long as a database may take to come back from a failover, and short
-/// beside the half minute that supervisors usually leave. A write that hangs is waited for beyond it.
+/// For so long a server that stops tries to write what is charged and to give leases back: as long as a database may take to come back from
+/// a failover, and short beside the half minute that supervisors usually leave. A write that hangs is waited for beyond it.
 const AT_THE_END: Duration = Duration::from_secs(5);
 /// Pause between two tries at the end.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
@@ -112,13 +112,11 @@ async fn run(verifier: Arc<Verifier>, mut stopped: oneshot::Receiver<()>) {
     end(&verifier).await;
 }
 
-/// Writes all that was charged, trying for a while. What cannot be written is told in sums, as nothing else will remember it.
+/// Writes all that was charged and gives all leases back, trying for a while: a lease that stays is entered as lost. What cannot be written is
+/// told in sums, as nothing else will remember it.
 async fn end(verifier: &Verifier) {
     let until = Instant::now() + AT_THE_END;
-    while verifier.settle_up(Return::All).await.is_err()
-        && verifier.quota_stats().charges_waiting > 0
-        && Instant::now() < until
-    {
+    while verifier.settle_up(Return::All).await.is_err() && Instant::now() < until {
         tokio::time::sleep(TRY_AGAIN).await;
     }
     let unwritten = verifier.unwritten_charges().await;
@@ -135,9 +133,11 @@ fn tell_unwritten(keys: &[UnwrittenCharges]) {
         tokens = sum.tokens,
         cost = %sum.cost,
         counted = %sum.counted,
-        missing = %sum.missing(),
-        "the database is away and charges were not written: `counted` stands in leases and will be in the ledger as lost, `missing` will be \
-         in no ledger and no sum unless somebody enters it; the next lines tell of which keys"
+        missing = %sum.missing,
+        held = %sum.held,
+        "charges were not written, as the database is away or refuses them: `counted` stands in leases and counts as spent; `held` is written \
+         as held, and charged in full after the next start unless its callers settle it; `missing` will be in no ledger and no sum unless \
+         somebody enters it; the next lines tell of which keys"
     );
     for key in keys.iter().take(KEYS_TOLD) {
         tracing::error!(
@@ -147,6 +147,8 @@ fn tell_unwritten(keys: &[UnwrittenCharges]) {
             tokens = key.tokens,
             cost = %key.cost,
             counted = %key.leased,
+            missing = %key.missing,
+            held = %key.held,
             "charges of a key were not written"
         );
     }
@@ -166,6 +168,10 @@ struct Sum {
     cost: NanoUsd,
     /// What of the cost stands in leases.
     counted: NanoUsd,
+    /// What nothing stands for.
+    missing: NanoUsd,
+    /// What holds stand for that are written as open.
+    held: NanoUsd,
 }
 
 impl Sum {
@@ -178,34 +184,143 @@ impl Sum {
             tokens: all.tokens.saturating_add(key.tokens),
             cost: sum(all.cost, key.cost),
             counted: sum(all.counted, key.leased),
+            missing: sum(all.missing, key.missing),
+            held: sum(all.held, key.held),
         })
-    }
-
-    /// What nothing stands for.
-    fn missing(&self) -> NanoUsd {
-        NanoUsd::from_nanos(self.cost.as_nanos().saturating_sub(self.counted.as_nanos()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::{KeyId, TenantId};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use keystile_core::quota::{
+        BudgetTime, Day, LeaseAsk, LeaseTruth, Leased, OpenHold, Origin, QuotaBatch, Whose,
+    };
+    use keystile_core::route::Table;
+    use keystile_core::{
+        ApplicationId, BudgetPeriod, Digest, Environment, HoldId, KeyId, KeyReading, TenantId, Timestamp,
+        Upstreams,
+    };
+    use keystile_verify::{
+        Actual, Bounds, BoxFuture, Budgets, KeySource, NotWritten, OneNode, SourceUnavailable, UsageBatch,
+        Use,
+    };
 
     use super::*;
+    use crate::SystemClock;
+
+    /// Nobody asks for keys.
+    struct NoKeys;
+
+    impl KeySource for NoKeys {
+        fn facts(&self, _: Vec<Digest>) -> BoxFuture<'_, Result<Vec<KeyReading>, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn routing(&self, _: ApplicationId) -> BoxFuture<'_, Result<Option<Table>, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn upstreams(&self, _: TenantId) -> BoxFuture<'_, Result<Upstreams, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn touch(&self, _: Vec<Use>) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn count(&self, _: UsageBatch) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+    }
+
+    /// Takes every charge, and hears what is leased at the third time it is told.
+    #[derive(Default)]
+    struct HardOfHearing {
+        told: AtomicUsize,
+    }
+
+    impl Budgets for HardOfHearing {
+        fn lease(&self, _: LeaseAsk) -> BoxFuture<'_, Result<Leased, SourceUnavailable>> {
+            Box::pin(async { Err(SourceUnavailable) })
+        }
+
+        fn write(&self, _: Arc<QuotaBatch>) -> BoxFuture<'_, Result<(), NotWritten>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn give_up(&self, _: &QuotaBatch) {}
+
+        fn true_up(&self, truth: LeaseTruth) -> BoxFuture<'_, Result<(), SourceUnavailable>> {
+            assert_eq!(truth.leased, NanoUsd::ZERO, "all is written, and the rest given back");
+            let times = self.told.fetch_add(1, Ordering::Relaxed) + 1;
+            Box::pin(async move { if times < 3 { Err(SourceUnavailable) } else { Ok(()) } })
+        }
+    }
+
+    /// A hold of 500 of a budget by the day.
+    fn hold(now: Timestamp) -> OpenHold {
+        let key_id = KeyId::from_u128(2);
+        OpenHold {
+            id: HoldId::from_u128(3),
+            whose: Whose {
+                tenant_id: TenantId::from_u128(1),
+                key_id,
+                lineage_id: Some(key_id),
+                application_id: ApplicationId::from_u128(4),
+                customer_id: None,
+                environment: Environment::Production,
+            },
+            origin: Origin::Caller,
+            opened_at: now,
+            deadline_at: now.plus(Duration::from_secs(900)),
+            tokens: 0,
+            cost: NanoUsd::from_nanos(500),
+            budget: Some(BudgetTime { period: BudgetPeriod::Day, first_day: Day::of(now) }),
+            model: Box::default(),
+            request_id: Box::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn leases_are_given_back_at_the_end_though_all_charges_were_written_before() {
+        let (clock, budgets) = (Arc::new(SystemClock), Arc::new(HardOfHearing::default()));
+        let limiter = OneNode::new(Arc::clone(&clock) as _);
+        let authority: Arc<dyn Budgets> = Arc::clone(&budgets) as _;
+        let hold = hold(clock.now());
+        let (tenant_id, id) = (hold.whose.tenant_id, hold.id);
+        let verifier = Verifier::with_budgets(Arc::new(NoKeys), limiter, authority, clock, Bounds::default());
+        verifier.adopt_hold(hold);
+        let actual = Actual { cost: Some(NanoUsd::from_nanos(200)), ..Actual::default() };
+        verifier.settle_hold(tenant_id, id, actual).unwrap();
+        end(&verifier).await;
+        let stats = verifier.quota_stats();
+        assert_eq!((budgets.told.load(Ordering::Relaxed), stats.charges_waiting, stats.accounts), (3, 0, 0));
+    }
 
     #[test]
-    fn what_no_lease_stands_for_is_told_as_missing() {
-        let key = |number: u128, cost: i64, leased: i64| UnwrittenCharges {
+    fn what_keys_are_charged_is_summed_up() {
+        let nano = NanoUsd::from_nanos;
+        let key = |number: u128, [cost, leased, held, missing]: [i64; 4]| UnwrittenCharges {
             tenant_id: TenantId::from_u128(1),
             key_id: KeyId::from_u128(number),
             charges: 2,
             tokens: 10,
-            cost: NanoUsd::from_nanos(cost),
-            leased: NanoUsd::from_nanos(leased),
+            cost: nano(cost),
+            leased: nano(leased),
+            held: nano(held),
+            missing: nano(missing),
         };
-        let sum = Sum::of(&[key(1, 500, 0), key(2, 300, 250)]);
-        assert_eq!((sum.charges, sum.tokens), (4, 20));
-        assert_eq!((sum.cost, sum.counted), (NanoUsd::from_nanos(800), NanoUsd::from_nanos(250)));
-        assert_eq!(sum.missing(), NanoUsd::from_nanos(550));
+        let sum = Sum::of(&[key(1, [500, 0, 40, 460]), key(2, [300, 250, 300, 0])]);
+        let expected = Sum {
+            charges: 4,
+            tokens: 20,
+            cost: nano(800),
+            counted: nano(250),
+            missing: nano(460),
+            held: nano(340),
+        };
+        assert_eq!(sum, expected);
     }
 }

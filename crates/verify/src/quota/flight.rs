@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use keystile_core::HoldId;
 use keystile_core::quota::QuotaBatch;
 
 use super::flush::ROWS_PER_BATCH;
@@ -13,8 +14,11 @@ use super::queue::Paid;
 pub(super) struct Writing {
     /// Batches, in the order in which they are offered.
     pub(super) flights: VecDeque<Flight>,
-    /// What was refused on its own. Each charge has its place until it is written or given up, so there are no more of them than places.
-    pub(super) aside: Vec<Flight>,
+    /// What was refused on its own, and is known not to be written; what was offered longest ago comes first. Each charge has its place until
+    /// it is written or given up, so there are no more of them than places.
+    pub(super) aside: VecDeque<Flight>,
+    /// Whether any charge was taken since something of that was offered again.
+    pub(super) takes_charges: bool,
 }
 
 /// A batch, and who has to hear that it is written.
@@ -22,6 +26,8 @@ pub(super) struct Flight {
     pub(super) batch: Arc<QuotaBatch>,
     /// One for each charge of the batch, in their order.
     pub(super) paid: Vec<Paid>,
+    /// In how many rounds it was refused on its own while other charges were taken.
+    pub(super) tries: u8,
 }
 
 impl Writing {
@@ -33,14 +39,14 @@ impl Writing {
                 self.flights.push_front(second);
                 self.flights.push_front(first);
             }
-            Err(whole) => self.aside.push(whole),
+            Err(whole) => self.aside.push_back(whole),
         }
     }
 }
 
 impl Flight {
     pub(super) fn new(batch: QuotaBatch, paid: Vec<Paid>) -> Self {
-        Self { batch: Arc::new(batch), paid }
+        Self { batch: Arc::new(batch), paid, tries: 0 }
     }
 
     /// Whether more may wait than had room in it.
@@ -51,6 +57,18 @@ impl Flight {
     /// Whether anything is charged by it.
     pub(super) fn has_charges(&self) -> bool {
         !self.batch.settled.is_empty()
+    }
+
+    /// The holds of its charges that are, or may be, written as open.
+    pub(super) fn noted(&self) -> Vec<HoldId> {
+        let charges = self.batch.settled.iter().zip(&self.paid);
+        let noted = charges.filter(|(_, paid)| paid.is_noted);
+        noted.filter_map(|(settlement, _)| settlement.entry.hold_id).collect()
+    }
+
+    /// Whether it only notes that holds are open.
+    pub(super) fn is_note(&self) -> bool {
+        self.batch.settled.is_empty() && self.batch.released.is_empty()
     }
 
     /// Two batches of it, neither of them empty: ids first, then charges, then holds. All of it, if it is a single row.
@@ -64,7 +82,7 @@ impl Flight {
             (false, 0, _) => (0, holds / 2),
             (false, _, _) => (charges, 0),
         };
-        let Self { batch, mut paid } = self;
+        let Self { batch, mut paid, .. } = self;
         let mut first = Arc::unwrap_or_clone(batch);
         let second = QuotaBatch {
             settled: first.settled.split_off(charges_first),

@@ -28,6 +28,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Most batches in a row that may be refused in one round: a charge that is refused needs eleven to be found among a thousand, and whoever
 /// refuses everything is not asked for each of them at once.
 const MOST_REFUSED: usize = 64;
+/// Most that is offered again in one round of what was refused on its own, each by a write of its own.
+const AGAIN_PER_ROUND: usize = 500;
+/// In so many rounds a charge is offered again before it is given up: what is wrong may be mended within seconds.
+const MOST_TRIES: u8 = 10;
 
 /// Which leases are given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,50 +47,55 @@ impl Quota {
     /// kept for later. What comes in meanwhile is left to the next time, as there may be no end of it.
     pub(crate) async fn flush(&self) -> Result<(), SourceUnavailable> {
         let mut writing = self.flushing.lock().await;
-        self.write_all(&mut writing).await
+        let written = self.write_pending(&mut writing).await;
+        self.note_failure(written)
     }
 
-    /// The same, and then gives leases back that are not needed.
+    /// The same, offers again what was refused, and then gives leases back that are not needed.
     pub(crate) async fn settle_up(&self, what: Return) -> Result<(), SourceUnavailable> {
         let mut writing = self.flushing.lock().await;
-        self.write_all(&mut writing).await?;
+        let written = self.write_all(&mut writing, what).await;
+        self.note_failure(written)?;
         // Nothing is in the air now, so that what the authority has noted is what is here.
         self.true_up(what).await
     }
 
-    async fn write_all(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
-        self.charge_overdue();
-        let written = self.write_pending(writing).await;
+    fn note_failure(&self, written: Result<(), SourceUnavailable>) -> Result<(), SourceUnavailable> {
         if written.is_err() {
             self.failed_flushes.fetch_add(1, Ordering::Relaxed);
         }
         written
     }
 
+    async fn write_all(&self, writing: &mut Writing, what: Return) -> Result<(), SourceUnavailable> {
+        self.write_pending(writing).await?;
+        self.offer_again(writing, what).await
+    }
+
     async fn write_pending(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
-        let mut takes_charges = self.write_flights(writing).await?;
+        self.charge_overdue();
+        self.write_flights(writing).await?;
         while let Some(next) = self.next_flight() {
             // One that has room left has all that was pending.
             let is_last = !next.is_full();
             writing.flights.push_back(next);
-            takes_charges |= self.write_flights(writing).await?;
+            self.write_flights(writing).await?;
             if is_last {
                 break;
             }
         }
-        // While no charge is taken it is not one of them that is at fault.
-        if takes_charges { self.end_aside(writing).await } else { Ok(()) }
+        Ok(())
     }
 
-    /// Offers batch after batch; what is refused is offered again in halves. Tells whether any charge was taken.
-    async fn write_flights(&self, writing: &mut Writing) -> Result<bool, SourceUnavailable> {
-        let (mut takes_charges, mut refused) = (false, 0);
+    /// Offers batch after batch; what is refused is offered again in halves.
+    async fn write_flights(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
+        let mut refused = 0;
         while let Some(first) = writing.flights.front() {
             match self.write(Arc::clone(&first.batch)).await {
                 Ok(()) => {
-                    takes_charges |= first.has_charges();
                     refused = 0;
                     if let Some(landed) = writing.flights.pop_front() {
+                        writing.takes_charges |= landed.has_charges();
                         self.land(landed);
                     }
                 }
@@ -100,29 +109,56 @@ impl Quota {
                 }
             }
         }
-        Ok(takes_charges)
+        Ok(())
     }
 
-    /// Others were taken: what was refused on its own is offered once more, and then given up. That a hold is open is only noted for the
-    /// case that this process is killed, and may be untrue by now.
-    async fn end_aside(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
-        while let Some(refused) = writing.aside.last() {
-            let written = if refused.has_charges() {
-                self.write(Arc::clone(&refused.batch)).await
-            } else {
-                Err(NotWritten::Refused)
-            };
+    /// Offers again what was refused on its own, a part of it in each round, and gives up what was refused often enough. While no charge is
+    /// taken it is not one of them that is at fault. To be called when all batches have landed.
+    async fn offer_again(&self, writing: &mut Writing, what: Return) -> Result<(), SourceUnavailable> {
+        if !std::mem::take(&mut writing.takes_charges) {
+            return Ok(());
+        }
+        let mut refused = 0;
+        for _ in 0..writing.aside.len().min(AGAIN_PER_ROUND) {
+            if refused == MOST_REFUSED {
+                break;
+            }
+            let Some(again) = writing.aside.pop_front() else { break };
+            if again.is_note() {
+                // That a hold is open is only noted for the case that this process is killed, and may be untrue by now.
+                self.give_up(&again, writing);
+                continue;
+            }
+            let batch = Arc::clone(&again.batch);
+            // As long as nobody knows whether it is written, it comes before all others.
+            writing.flights.push_front(again);
+            let written = self.write(batch).await;
             if written == Err(NotWritten::Unavailable) {
                 return Err(SourceUnavailable);
             }
-            let Some(ended) = writing.aside.pop() else { break };
+            let Some(offered) = writing.flights.pop_front() else { break };
             if written.is_ok() {
-                self.land(ended);
+                writing.takes_charges |= offered.has_charges();
+                self.land(offered);
             } else {
-                self.give_up(&ended);
+                refused += 1;
+                self.refused_again(offered, writing, what);
             }
         }
-        Ok(())
+        // That holds are open no more of which charges were given up.
+        self.write_flights(writing).await
+    }
+
+    /// It is offered once more in a later round, unless it is a charge that was refused in many, or there will be none. That a hold is open no
+    /// more has to be written some time: else it would be charged in full after the next start.
+    fn refused_again(&self, mut flight: Flight, writing: &mut Writing, what: Return) {
+        flight.tries = flight.tries.saturating_add(1);
+        let is_over = flight.tries >= MOST_TRIES || what == Return::All;
+        if flight.has_charges() && is_over {
+            self.give_up(&flight, writing);
+        } else {
+            writing.aside.push_back(flight);
+        }
     }
 
     /// What is to be written next, if there is anything.
@@ -150,11 +186,17 @@ impl Quota {
     }
 
     /// Its account does not hear of it: what was leased for it counts as spent as long as this process lives, and is lost to its budget when the
-    /// next one takes up what this one has left.
-    fn give_up(&self, flight: &Flight) {
+    /// next one takes up what this one has left. That would charge the hold as well if it went on being written as open, or its caller
+    /// would settle it anew.
+    fn give_up(&self, flight: &Flight, writing: &mut Writing) {
         self.budgets.give_up(&flight.batch);
         self.given_up.fetch_add(flight.paid.len() as u64, Ordering::Relaxed);
         self.queue.land(flight.paid.len());
+        let released = flight.noted();
+        if !released.is_empty() {
+            let batch = QuotaBatch { released, ..QuotaBatch::default() };
+            writing.flights.push_back(Flight::new(batch, Vec::new()));
+        }
     }
 
     fn land(&self, flight: Flight) {

@@ -34,8 +34,8 @@ pub trait Budgets: Send + Sync + 'static {
     /// When it is not known to be written.
     fn write(&self, batch: Arc<QuotaBatch>) -> BoxFuture<'_, Result<(), NotWritten>>;
 
-    /// One charge, or one hold, that was refused on its own while others were taken: it is not offered again. What a lease stands for stays
-    /// leased. To be told in full to whoever can see to it, as nothing else remembers it.
+    /// One charge that was refused on its own again and again while others were taken, or one hold that cannot be noted as open: it is not
+    /// offered any more. What a lease stands for stays leased. To be told in full to whoever can see to it, as nothing else remembers it.
     fn give_up(&self, batch: &QuotaBatch);
 
     /// Corrects what is noted as leased by this process. It is called while nothing is being leased or written of the same budget.

@@ -35,6 +35,8 @@ pub(super) struct Paid {
     pub(super) account: Arc<Account>,
     pub(super) budget: Option<BudgetTime>,
     pub(super) charge: Charge,
+    /// Whether it is, or may be, written that the hold is open.
+    pub(super) is_noted: bool,
 }
 
 impl Queue {
@@ -78,8 +80,8 @@ impl Queue {
     }
 
     /// Looks at all that were not taken out.
-    pub(super) fn for_each(&self, look: impl FnMut(&Settlement)) {
-        self.rows.lock().iter().map(|queued| &queued.settlement).for_each(look);
+    pub(super) fn for_each(&self, look: impl FnMut(&Queued)) {
+        self.rows.lock().iter().for_each(look);
     }
 
     /// Whether the charge of this hold waits.

@@ -151,6 +151,7 @@ impl Quota {
         let report = report.within_bounds();
         let (tokens, cost) = (report.tokens, report.cost);
         let (held, charge) = account.lock().settle(id, (tokens, cost), self.clock.elapsed_millis())?;
+        let is_noted = held.is_written;
         let hold = held.hold;
         self.forget_handed(&hold);
         let settled = SettledHold {
@@ -169,7 +170,7 @@ impl Quota {
             audit,
             entry: entry(hold, report, charge, at),
         };
-        let paid = Paid { account: Arc::clone(account), budget, charge };
+        let paid = Paid { account: Arc::clone(account), budget, charge, is_noted };
         self.queue.push(Queued { settlement, paid });
         Some(settled)
     }

@@ -17,6 +17,8 @@ pub(crate) struct FakeBudgets {
     state: Mutex<State>,
     mood: Mutex<Option<Mood>>,
     refuses: Mutex<Refuses>,
+    /// The next write of this hold's charge succeeds, and its answer is lost.
+    unanswered: Mutex<Option<HoldId>>,
     given_up: Mutex<Vec<HoldId>>,
     leases: AtomicUsize,
     writes: AtomicUsize,
@@ -29,6 +31,8 @@ pub(crate) enum Refuses {
     Nothing,
     /// The charge of this hold, that it is open, and whatever comes with it.
     Hold(HoldId),
+    /// Charges that cost just so much, and whatever comes with them.
+    Costing(NanoUsd),
     Everything,
 }
 
@@ -52,6 +56,11 @@ impl FakeBudgets {
 
     pub(crate) fn refuse(&self, what: Refuses) {
         *self.refuses.lock() = what;
+    }
+
+    /// The next write of this hold's charge succeeds, and its answer is lost.
+    pub(crate) fn lose_answer(&self, hold: HoldId) {
+        *self.unanswered.lock() = Some(hold);
     }
 
     /// The holds whose charges were given up.
@@ -102,6 +111,7 @@ impl FakeBudgets {
         match *self.refuses.lock() {
             Refuses::Nothing => false,
             Refuses::Everything => true,
+            Refuses::Costing(cost) => batch.settled.iter().any(|settlement| settlement.entry.cost == cost),
             Refuses::Hold(bad) => {
                 let charged = batch.settled.iter().filter_map(|settlement| settlement.entry.hold_id);
                 charged.chain(batch.opened.iter().map(|hold| hold.id)).any(|id| id == bad)
@@ -185,7 +195,9 @@ impl Budgets for FakeBudgets {
                 return Err(NotWritten::Refused);
             }
             self.state.lock().write(&batch);
-            Ok(())
+            let charges = |id: HoldId| batch.settled.iter().any(|one| one.entry.hold_id == Some(id));
+            let is_lost = self.unanswered.lock().take_if(|id| charges(*id)).is_some();
+            if is_lost { Err(NotWritten::Unavailable) } else { Ok(()) }
         })
     }
 
