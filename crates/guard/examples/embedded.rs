@@ -1,7 +1,7 @@
 //! A service with API keys of its own, and no Keystile server beside it.
 //!
 //! ```text
-//! cargo run -p keystile-guard --example in_process
+//! cargo run -p keystile-guard --example embedded
 //! curl -H 'X-API-Key: sk_…' http://127.0.0.1:8080/orders/7
 //! ```
 //!
