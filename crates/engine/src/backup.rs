@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use keystile_core::{Clock, KnownEnds};
-use keystile_store::{Backed, Backup, EngineName, Restoration, RestoreRefused, Restored};
+use keystile_store::{Backed, Backup, EngineName, Restoration, RestoreRefused, Restored, Store};
 
 use crate::journal::{self, read_all, sync_folder};
 use crate::opening::{UNOPENED, connect};
@@ -93,16 +93,28 @@ pub async fn restore(
     told: Box<dyn FnMut(u64) + Send>,
 ) -> Result<Restored, EngineError> {
     check_engine(settings, &backup, how)?;
-    let ends = known_ends(settings, how)?;
     let store = connect(settings).await?;
+    let restored = put_back(settings, &store, backup, how, told).await;
+    store.close().await;
+    restored
+}
+
+async fn put_back(
+    settings: &EngineSettings,
+    store: &Store,
+    backup: Backup,
+    how: Restore,
+    told: Box<dyn FnMut(u64) + Send>,
+) -> Result<Restored, EngineError> {
     let unopened = |error| EngineError::because(UNOPENED, error);
     let _helm = store.take_helm().await.map_err(unopened)?;
+    // Only now: a server that was ending when this began has told the journal of its last changes.
+    let ends = known_ends(settings, how)?;
     let now = SystemClock.now();
     // First, so that versions of keys that follow are not taken for those of before. If the rest fails, it says nothing wrong.
     journal::note_restoration(&settings.revocation_journal, now)?;
     let (keys, rewrite) = journal::again(ends, now, &SystemEntropy)?;
     let restored = store.restore(Restoration { backup, replace: how.replace, keys, rewrite, told }).await;
-    store.close().await;
     match restored {
         Ok(Ok(restored)) => Ok(restored),
         Ok(Err(RestoreRefused::NotEmpty)) => Err(EngineError::new(
