@@ -5,7 +5,7 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use keystile_core::{Clock, KnownEnds};
+use keystile_core::{Clock, JournalLine, KnownEnds};
 use keystile_store::{Backed, Backup, EngineName, Restoration, RestoreRefused, Restored, Store};
 
 use crate::journal::{self, read_all, sync_folder};
@@ -110,13 +110,23 @@ async fn put_back(
     let _helm = store.take_helm().await.map_err(unopened)?;
     // Only now: a server that was ending when this began has told the journal of its last changes.
     let ends = known_ends(settings, how)?;
+    let journal = journal::open_to_note(&settings.revocation_journal)?;
     let now = SystemClock.now();
-    // First, so that versions of keys that follow are not taken for those of before. If the rest fails, it says nothing wrong.
-    journal::note_restoration(&settings.revocation_journal, now)?;
     let (keys, rewrite) = journal::again(ends, now, &SystemEntropy)?;
     let restored = store.restore(Restoration { backup, replace: how.replace, keys, rewrite, told }).await;
     match restored {
-        Ok(Ok(restored)) => Ok(restored),
+        Ok(Ok(restored)) => {
+            // Only now: what is refused or fails leaves the database as it was. Versions of keys that follow are not to be taken for those of before.
+            let line = JournalLine::Restored { at: now, accepted: how.without_journal };
+            let noted = journal.map_or(Ok(()), |mut journal| journal.append(&[line]));
+            noted.map_err(|error| {
+                EngineError::because(
+                    "the backup was restored, but the revocation journal cannot be told so: mend that, and run it again",
+                    error,
+                )
+            })?;
+            Ok(restored)
+        }
         Ok(Err(RestoreRefused::NotEmpty)) => Err(EngineError::new(
             "the database is not empty: back it up first, and say --replace if what is in it may go",
         )),

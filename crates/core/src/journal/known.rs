@@ -33,6 +33,8 @@ struct Known {
     deleted_at: Option<Timestamp>,
     /// Secrets that open nothing any more.
     replaced: Vec<Digest>,
+    /// The highest version that was ever told.
+    highest: i64,
 }
 
 impl KnownEnds {
@@ -55,6 +57,7 @@ impl KnownEnds {
         let known = self.keys.entry(line.key_id).or_default();
         known.revoked_at = known.revoked_at.or(line.standing.revoked_at);
         known.deleted_at = known.deleted_at.or(line.standing.deleted_at);
+        known.highest = known.highest.max(line.version);
         if place >= known.place {
             (known.place, known.last) = (place, line.standing);
         }
@@ -67,7 +70,7 @@ impl KnownEnds {
 
     /// Brings the record of a key from an older database to the end that the key has had since, and tells whether that changed
     /// anything. A key is only ever ended, barred or switched off by this; what was given to it since is not given again. A secret that was
-    /// replaced since ends its key, as the new one is not known.
+    /// replaced since ends its key, as the new one is not known. Its version is above all that were told, so that the journal tells which came later.
     pub fn end_again(&self, key: &mut ApiKey, now: Timestamp) -> bool {
         let Some(known) = self.keys.get(&key.id) else { return false };
         let before = key.clone();
@@ -75,7 +78,7 @@ impl KnownEnds {
         if *key == before {
             return false;
         }
-        key.version = key.version.max(known.place.1) + 1;
+        key.version = key.version.max(known.highest) + 1;
         key.updated_at = now;
         key.updated_by = Actor::System;
         true
@@ -175,9 +178,11 @@ mod tests {
 
     #[test]
     fn versions_begin_anew_when_the_database_was_put_back() {
-        let restored = JournalLine::Restored { at: at(10) };
+        let restored = JournalLine::Restored { at: at(10), accepted: false };
         let lines = [line(2, BLOCKED_KEY), line(3, Standing::default()), restored, line(2, BLOCKED_KEY)];
-        assert!(after(&lines).blocked.is_some());
+        let key = after(&lines);
+        assert!(key.blocked.is_some());
+        assert_eq!(key.version, 4, "above all that were told");
     }
 
     #[test]

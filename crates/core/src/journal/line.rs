@@ -80,6 +80,9 @@ pub enum JournalLine {
     Restored {
         /// When.
         at: Timestamp,
+        /// Whether somebody has accepted that keys which have ended came back by it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        accepted: bool,
     },
 }
 
@@ -143,14 +146,15 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + millis)
     }
 
-    fn lines() -> [JournalLine; 3] {
+    fn lines() -> [JournalLine; 4] {
         let (tenant_id, key_id) = (TenantId::from_parts(at(0), 1), KeyId::from_parts(at(0), 2));
         let standing = Standing { revoked_at: Some(at(1)), blocked: true, ..Standing::default() };
         let secret = replaced_secret(Digest::of(b"secret"));
         [
             JournalLine::Key(KeyLine { tenant_id, key_id, version: 7, at: at(2), standing }),
             JournalLine::Replaced { tenant_id, key_id, secret, at: at(3) },
-            JournalLine::Restored { at: at(4) },
+            JournalLine::Restored { at: at(4), accepted: false },
+            JournalLine::Restored { at: at(5), accepted: true },
         ]
     }
 

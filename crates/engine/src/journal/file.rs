@@ -60,7 +60,7 @@ impl JournalFile {
     }
 
     /// Adds lines, and returns when they are on the disk. When that fails they are not in the journal.
-    pub(super) fn append(&mut self, lines: &[JournalLine]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, lines: &[JournalLine]) -> io::Result<()> {
         if self.is_torn {
             self.file.set_len(self.length)?;
             self.is_torn = false;
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     fn line(number: i64) -> JournalLine {
-        JournalLine::Restored { at: Timestamp::from_millis(number) }
+        JournalLine::Restored { at: Timestamp::from_millis(number), accepted: false }
     }
 
     fn make(path: &Path, lines: &[JournalLine]) -> JournalFile {

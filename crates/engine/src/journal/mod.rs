@@ -11,4 +11,4 @@ mod opening;
 
 pub(crate) use file::{read_all, sync_folder};
 pub(crate) use keeper::{Keeper, Telling};
-pub(crate) use opening::{again, note_restoration, open};
+pub(crate) use opening::{again, open, open_to_note};

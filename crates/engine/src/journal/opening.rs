@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use keystile_core::journal::Standing;
-use keystile_core::{AuditId, Clock, Entropy, JournalLine, KeyId, KnownEnds, Timestamp};
+use keystile_core::{ApiKey, AuditId, Clock, Entropy, JournalLine, KeyId, KnownEnds, TenantId, Timestamp};
 use keystile_manage::end_again;
 use keystile_store::{Rewrite, Store};
 
@@ -28,18 +28,16 @@ pub(crate) async fn open(
     };
     let last = journal.last().map_err(|error| unread(path, error))?;
     if is_older(store, last).await? {
-        end_since(path, store, &mut journal, clock.now(), entropy).await?;
+        end_since((path, last), store, &mut journal, clock.now(), entropy).await?;
     }
     Ok(journal)
 }
 
-/// Notes that the database is put back to an earlier state. A journal that is not there is left so: the next start makes it.
-pub(crate) fn note_restoration(path: &Path, at: Timestamp) -> Result<(), EngineError> {
+/// Opens the journal to note in it that the database was put back, when that is done. One that is not there is left so: the next start makes it.
+pub(crate) fn open_to_note(path: &Path) -> Result<Option<JournalFile>, EngineError> {
     match JournalFile::open(path)? {
-        Found::Nothing | Found::Damaged => Ok(()),
-        Found::Whole(mut journal) => {
-            journal.append(&[JournalLine::Restored { at }]).map_err(|error| unread(path, error))
-        }
+        Found::Nothing | Found::Damaged => Ok(None),
+        Found::Whole(journal) => Ok(Some(journal)),
     }
 }
 
@@ -63,34 +61,51 @@ pub(crate) fn again(
     Ok((keys, rewrite))
 }
 
-/// Whether the database lacks the change that the last line tells of, which was committed before the line was written.
+/// Whether the database lacks the change that the last line tells of, which was committed before the line was written. One that was put back, and
+/// from which nobody has served for long enough to end a key, may lack anything: another copy may have taken its place since.
 async fn is_older(store: &Store, last: Option<JournalLine>) -> Result<bool, EngineError> {
-    let Some(JournalLine::Key(line)) = last else { return Ok(false) };
-    let key = store.key(line.tenant_id, line.key_id).await;
-    let key = key.map_err(|error| EngineError::because(UNREAD, error))?;
-    Ok(key.is_none_or(|key| key.version < line.version))
+    Ok(match last {
+        None => false,
+        Some(JournalLine::Restored { accepted, .. }) => !accepted,
+        Some(JournalLine::Key(line)) => {
+            let key = read(store, line.tenant_id, line.key_id).await?;
+            key.is_none_or(|key| key.version < line.version)
+        }
+        Some(JournalLine::Replaced { tenant_id, key_id, at, .. }) => {
+            let key = read(store, tenant_id, key_id).await?;
+            key.is_none_or(|key| key.updated_at < at)
+        }
+    })
 }
 
+async fn read(store: &Store, tenant_id: TenantId, key_id: KeyId) -> Result<Option<ApiKey>, EngineError> {
+    let key = store.key(tenant_id, key_id).await;
+    key.map_err(|error| EngineError::because(UNREAD, error))
+}
+
+/// Ends keys again. If that is interrupted, the next start does it once more, as what is ended here gets versions above all that were told.
 async fn end_since(
-    path: &Path,
+    (path, last): (&Path, Option<JournalLine>),
     store: &Store,
     journal: &mut JournalFile,
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<(), EngineError> {
-    let journal_file = path.display();
-    tracing::warn!(
-        journal = %journal_file,
-        "the database is older than its revocation journal: what has ended since is ended again"
-    );
     let Some(ends) = read_all(path)? else { return Ok(()) };
     let (keys, rewrite) = again(ends, now, entropy)?;
-    // First, so that versions that follow are not taken for those of before.
-    journal.append(&[JournalLine::Restored { at: now }]).map_err(|error| unread(path, error))?;
     let ended = store.end_again(keys, rewrite).await;
     let ended =
         ended.map_err(|error| EngineError::because("keys that have ended cannot be ended again", error))?;
-    tracing::warn!(keys = ended, "keys were ended again that had ended after the state of this database");
+    if ended == 0 && matches!(last, Some(JournalLine::Restored { .. })) {
+        return Ok(());
+    }
+    // Versions that follow are not to be taken for those of before.
+    let restored = JournalLine::Restored { at: now, accepted: false };
+    journal.append(&[restored]).map_err(|error| unread(path, error))?;
+    tracing::warn!(
+        keys = ended,
+        "the database was older than its revocation journal: keys that have ended since were ended again"
+    );
     Ok(())
 }
 

@@ -284,6 +284,53 @@ async fn a_database_file_that_is_put_back_by_hand_has_no_ended_key_either() {
     assert_eq!(log["data"][0]["action"], "key.revoke");
 }
 
+/// A server that is stopped, whose first key was revoked since the state of its data file that is given, too.
+async fn revoked_since_yesterday() -> (World, Value, Vec<u8>) {
+    let mut world = World::on_sqlite().await;
+    let key = named(&world, "first").await;
+    world.server.stop();
+    let yesterday = fs::read(world.server.plan().data_dir().join("keystile.db")).unwrap();
+    world.start_again();
+    world.change("POST", text(&key, "id"), "/revoke", &NOTHING).await.expect(200);
+    (world, key, yesterday)
+}
+
+fn put_back_by_hand(world: &World, state: &[u8]) {
+    fs::write(world.server.plan().data_dir().join("keystile.db"), state).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_was_refused_hides_no_file_that_is_put_back_by_hand() {
+    let (mut world, key, yesterday) = revoked_since_yesterday().await;
+    let file = file(&world);
+    done(&run(&world, &["backup", "--json", &file]));
+    world.server.stop();
+    let before = fs::read(journal(&world)).unwrap();
+    refused(&run(&world, &["restore", &file]), "--replace");
+    assert_eq!(fs::read(journal(&world)).unwrap(), before, "nothing was restored");
+    // Nor does one that was carried out and had no key to end.
+    assert_eq!(done(&run(&world, &["restore", "--json", "--replace", &file]))["keys_ended"], 0);
+    put_back_by_hand(&world, &yesterday);
+    world.start_again();
+    assert_eq!(code(&world, &key["secret"]).await, "key_revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_to_end_keys_again_is_made_up_for_by_the_next() {
+    let (mut world, key, yesterday) = revoked_since_yesterday().await;
+    world.server.stop();
+    put_back_by_hand(&world, &yesterday);
+    world.server.sql(
+        "CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'there is no room'); END;",
+    );
+    let mut fails = world.server.plan().run("fails");
+    assert_eq!(fails.wait().code(), Some(2));
+    assert!(fails.stderr().contains("cannot be ended again"), "{}", fails.stderr());
+    world.server.sql("DROP TRIGGER full;");
+    world.start_again();
+    assert_eq!(code(&world, &key["secret"]).await, "key_revoked");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_that_cannot_be_written_is_told_and_loses_no_revocation() {
     let database = Postgres::shared().database();
