@@ -1,5 +1,6 @@
 //! Backups: everything comes back, and no key that has ended since.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -233,7 +234,7 @@ pub(crate) async fn a_change_after_which_a_key_stands_otherwise_is_noted_for_the
             Ok::<_, ()>(Some(entry))
         };
         store.change_key(world.tenant.id, key.id, change).await.unwrap().unwrap().unwrap();
-        store.untold_ends(10).await.unwrap()
+        store.untold_ends(None, 10, HashSet::new()).await.unwrap().ends
     };
     assert_eq!(change(|key, _| key.name = "Renamed".parse().unwrap()).await, []);
     let noted = change(|key, _| key.blocked = Some("unpaid".into())).await;
@@ -243,8 +244,14 @@ pub(crate) async fn a_change_after_which_a_key_stands_otherwise_is_noted_for_the
     };
     let blocked = Standing { blocked: true, ..Standing::default() };
     let [end] = &noted[..] else { panic!("{noted:?}") };
-    assert_eq!((end.key_id, end.version, &end.lines[..]), (key.id, 3, &[line(3, blocked)][..]));
-    store.ends_told(vec![(end.key_id, end.version)]).await.unwrap();
+    assert_eq!((end.place, &end.lines[..]), ((key.id, 3), &[line(3, blocked)][..]));
+    let told = store.untold_ends(None, 10, HashSet::from([end.place])).await.unwrap();
+    assert_eq!((told.ends, told.next), (Vec::new(), None), "it was told, and has its note still");
+    let first = store.untold_ends(None, 1, HashSet::new()).await.unwrap();
+    assert_eq!((&first.ends, first.next), (&noted, Some(end.place)), "there may be others");
+    let others = store.untold_ends(first.next, 10, HashSet::new()).await.unwrap();
+    assert_eq!((others.ends, others.next), (Vec::new(), None));
+    store.ends_told(vec![end.place]).await.unwrap();
     let noted = change(|key, other| key.secret = other.secret.clone()).await;
     let [end] = &noted[..] else { panic!("{noted:?}") };
     let secret = keystile_core::journal::replaced_secret(key.secret.digest);
