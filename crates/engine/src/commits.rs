@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::doubts::Unsettled;
-use crate::journal::Telling;
+use crate::journal::{Telling, Untold};
 
 /// Carries out changes; clones are the same.
 #[derive(Clone)]
@@ -52,6 +52,24 @@ impl Commits {
             commits.tell_journal(change).await.map(|()| value)
         });
         task.await.map_err(|_| Refused::Internal("the change was interrupted".to_owned()))?
+    }
+
+    /// Whether the revocation journal could be written when it was written last.
+    pub fn journal_works(&self) -> bool {
+        self.journal.works()
+    }
+
+    /// Refuses what would end a key and give a new secret in the one answer that there is. While the journal cannot be written, that answer would be an
+    /// error: the old secret would be dead, and nobody would have the new one.
+    ///
+    /// # Errors
+    /// [`Refused::Store`] when the journal could not be written the last time.
+    pub fn require_journal(&self) -> Result<(), Refused> {
+        if self.journal_works() {
+            Ok(())
+        } else {
+            Err(Refused::Store(StoreError::Unavailable(Untold.into())))
+        }
     }
 
     /// Has the journal told of a change that may have ended keys.

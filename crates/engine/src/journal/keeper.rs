@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keystile_store::{EndPlace, Store, StoreError, UntoldEnd, UntoldEnds};
@@ -17,6 +18,8 @@ const WAITING: usize = 4096;
 const AT_ONCE: u32 = 1000;
 /// Pause between two looks for changes that nobody waits for, such as one that was in doubt and has happened.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Longest that anybody waits for the journal, whose disk may hang.
+const LONGEST: Duration = Duration::from_secs(10);
 /// For how long nobody has waited when notes are removed: a change that comes alone does not wait for that of the one before it.
 const IDLE: Duration = Duration::from_millis(500);
 /// Notes of which the journal was told, and which are removed though changes go on; few enough to be read once more with each round.
@@ -31,7 +34,11 @@ type Waiter = oneshot::Sender<bool>;
 
 /// What those who change keys have of the journal; clones are the same.
 #[derive(Clone)]
-pub(crate) struct Telling(mpsc::Sender<Waiter>);
+pub(crate) struct Telling {
+    to: mpsc::Sender<Waiter>,
+    /// Whether the file could be written when it was written last.
+    works: Arc<AtomicBool>,
+}
 
 /// The journal was not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +48,22 @@ pub(crate) struct Untold;
 impl Telling {
     /// Returns when the journal was told of everything that was committed before this call.
     pub(crate) async fn told(&self) -> Result<(), Untold> {
+        let told = tokio::time::timeout(LONGEST, self.ask()).await;
+        told.unwrap_or_else(|_| {
+            // It hangs. The round that does so says more when it ends.
+            self.works.store(false, Ordering::Relaxed);
+            Err(Untold)
+        })
+    }
+
+    /// Whether the journal could be written when it was written last.
+    pub(crate) fn works(&self) -> bool {
+        self.works.load(Ordering::Relaxed)
+    }
+
+    async fn ask(&self) -> Result<(), Untold> {
         let (waiter, answer) = oneshot::channel();
-        self.0.send(waiter).await.map_err(|_| Untold)?;
+        self.to.send(waiter).await.map_err(|_| Untold)?;
         match answer.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(Untold),
@@ -52,7 +73,14 @@ impl Telling {
     /// Where nobody keeps a journal and nothing has to be told.
     #[cfg(test)]
     pub(crate) fn to_nobody() -> Self {
-        Self(mpsc::channel(1).0)
+        Self { to: mpsc::channel(1).0, works: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// To a journal that hangs: whoever asks finds a place, and no answer comes as long as the second part lives.
+    #[cfg(test)]
+    fn to_one_that_hangs() -> (Self, mpsc::Receiver<Waiter>) {
+        let (to, waiting) = mpsc::channel(1);
+        (Self { to, works: Arc::new(AtomicBool::new(true)) }, waiting)
     }
 }
 
@@ -67,15 +95,20 @@ impl Keeper {
         let (telling, waiting) = mpsc::channel(WAITING);
         let (stop, stopped) = oneshot::channel();
         let journal = Arc::new(Mutex::new(journal));
-        let keeping = Keeping { store, journal, told: HashSet::new(), works: true, removes: true };
-        (Self { stop, task: tokio::spawn(run(keeping, waiting, stopped)) }, Telling(telling))
+        let works = Arc::new(AtomicBool::new(true));
+        let telling = Telling { to: telling, works: Arc::clone(&works) };
+        let told = HashSet::new();
+        let keeping = Keeping { store, journal, told, works: true, writes: works, removes: true };
+        (Self { stop, task: tokio::spawn(run(keeping, waiting, stopped)) }, telling)
     }
 
-    /// Tells the journal of what is left, and ends. Nothing is told afterwards.
+    /// Tells the journal of what is left, and ends. Nothing is told afterwards. What a disk that hangs keeps from it, the next start makes up for.
     pub(crate) async fn stop(self) {
         drop(self.stop);
-        if self.task.await.is_err() {
-            tracing::error!("the keeping of the revocation journal ended with a panic");
+        match tokio::time::timeout(LONGEST, self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("the keeping of the revocation journal ended with a panic"),
+            Err(_) => tracing::error!("the revocation journal hangs; the next start tells it the rest"),
         }
     }
 }
@@ -121,6 +154,8 @@ struct Keeping {
     told: HashSet<EndPlace>,
     /// Whether the last round succeeded.
     works: bool,
+    /// Whether the file could be written when it was written last, for whoever asks.
+    writes: Arc<AtomicBool>,
     /// Whether the last notes that were to be removed were.
     removes: bool,
 }
@@ -188,7 +223,10 @@ impl Keeping {
         let lines: Vec<_> = new.into_iter().flat_map(|end| end.lines).collect();
         let journal = Arc::clone(&self.journal);
         let written = tokio::task::spawn_blocking(move || journal.lock().append(&lines)).await;
-        written.map_err(|_| Trouble::Interrupted)??;
+        let written =
+            written.map_err(|_| Trouble::Interrupted).and_then(|written| written.map_err(Trouble::from));
+        self.writes.store(written.is_ok(), Ordering::Relaxed);
+        written?;
         self.told.extend(places);
         Ok(())
     }
@@ -213,5 +251,19 @@ impl Keeping {
                 self.told.remove(place);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_a_disk_that_hangs() {
+        let (telling, mut waiting) = Telling::to_one_that_hangs();
+        assert!(telling.works());
+        assert_eq!(telling.told().await, Err(Untold));
+        assert!(!telling.works(), "whoever needs the journal is refused at once from now on");
+        drop(waiting.recv().await);
     }
 }

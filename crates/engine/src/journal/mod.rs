@@ -10,5 +10,5 @@ mod keeper;
 mod opening;
 
 pub(crate) use file::{read_all, sync_folder};
-pub(crate) use keeper::{Keeper, Telling};
+pub(crate) use keeper::{Keeper, Telling, Untold};
 pub(crate) use opening::{again, open, open_to_note};

@@ -12,6 +12,7 @@ use keystile_testkit::server::Plan;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
+use crate::exposition::Page;
 use crate::world::{KEYSTILE, World, sign_in, text};
 
 fn told(output: &Output) -> String {
@@ -334,19 +335,36 @@ async fn a_start_that_fails_to_end_keys_again_is_made_up_for_by_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_that_cannot_be_written_is_told_and_loses_no_revocation() {
     let database = Postgres::shared().database();
-    let world = World::on_postgres(&database).await;
+    let plan = Plan::dev(KEYSTILE).own_database().flag("--database-url", &database.url());
+    let plan = plan.flag("--operations-listen", "127.0.0.1:0").flag("--log", "info");
+    let world = World::of(plan.start()).await;
     let (first, second) = (named(&world, "first").await, named(&world, "second").await);
+    let operations = world.server.operations();
+    let writable = async || {
+        let page = operations.json("GET", "/metrics", "", &NOTHING).await;
+        Page::parse(&page.text).value("keystile_revocation_journal_writable")
+    };
+    assert_eq!(writable().await, 1.0);
     // No file of the server grows, as if its disk were full; the database is elsewhere.
     world.server.process().limit_files(Some(journal(&world).metadata().unwrap().len()));
     let untold = world.change("POST", text(&first, "id"), "/revoke", &NOTHING).await;
     untold.expect_problem(503, "outcome_unknown");
     assert_eq!(code(&world, &first["secret"]).await, "key_revoked", "it holds all the same");
+    assert_eq!(writable().await, 0.0);
+    for (what, body) in [("/regenerate", NOTHING), ("/rotate", json!({ "overlap_seconds": 0 }))] {
+        let refused = world.change("POST", text(&second, "id"), what, &body).await;
+        refused.expect_problem(503, "unavailable");
+        assert_eq!(code(&world, &second["secret"]).await, "allowed", "nothing was changed");
+    }
     world.server.process().limit_files(None);
     world.change("POST", text(&second, "id"), "/revoke", &NOTHING).await.expect(200);
     let told = fs::read_to_string(journal(&world)).unwrap();
     for key in [&first, &second] {
         assert_eq!(told.lines().filter(|line| line.contains(text(key, "id"))).count(), 1, "{told}");
     }
+    assert_eq!(writable().await, 1.0);
+    let third = named(&world, "third").await;
+    world.change("POST", text(&third, "id"), "/regenerate", &NOTHING).await.expect(200);
 }
 
 #[test]
