@@ -86,10 +86,16 @@ pub enum JournalLine {
     },
 }
 
-/// A line that was not written to its end, or was damaged since.
+/// Why a line says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a line of the revocation journal is damaged")]
-pub struct BrokenLine;
+pub enum UnreadLine {
+    /// It was not written to its end, or was damaged since.
+    #[error("a line of the revocation journal is damaged")]
+    Broken,
+    /// It is as it was written, by a program that knows more.
+    #[error("a later version wrote to the revocation journal: install that, or a later one")]
+    Unknown,
+}
 
 impl JournalLine {
     /// The line, with its line break.
@@ -106,15 +112,22 @@ impl JournalLine {
     ///
     /// # Errors
     /// When its check does not fit, or nobody knows what it says.
-    pub fn read(line: &[u8]) -> Result<Self, BrokenLine> {
-        let line = std::str::from_utf8(line).map_err(|_| BrokenLine)?;
-        let (json, check) = line.rsplit_once(' ').ok_or(BrokenLine)?;
-        let check = u32::from_str_radix(check, 16).map_err(|_| BrokenLine)?;
-        if crc32fast::hash(json.as_bytes()) != check {
-            return Err(BrokenLine);
-        }
-        serde_json::from_str(json).map_err(|_| BrokenLine)
+    pub fn read(line: &[u8]) -> Result<Self, UnreadLine> {
+        let json = checked(line).ok_or(UnreadLine::Broken)?;
+        serde_json::from_str(json).map_err(|_| UnreadLine::Unknown)
     }
+
+    /// Whether a line, without its line break, is as it was written, whatever it says.
+    pub fn is_whole(line: &[u8]) -> bool {
+        checked(line).is_some()
+    }
+}
+
+/// The JSON of a line whose check fits.
+fn checked(line: &[u8]) -> Option<&str> {
+    let (json, check) = std::str::from_utf8(line).ok()?.rsplit_once(' ')?;
+    let check = u32::from_str_radix(check, 16).ok()?;
+    (crc32fast::hash(json.as_bytes()) == check).then_some(json)
 }
 
 /// What the journal keeps of a secret that was replaced: the digest of its digest, by which the digest cannot be found.
@@ -180,12 +193,20 @@ mod tests {
         let text = lines()[1].write().unwrap();
         let whole = text.strip_suffix('\n').unwrap().as_bytes();
         for end in 0..whole.len() {
-            assert_eq!(JournalLine::read(&whole[..end]), Err(BrokenLine), "{end}");
+            assert_eq!(JournalLine::read(&whole[..end]), Err(UnreadLine::Broken), "{end}");
             let mut other = whole.to_vec();
             // Another letter in the JSON or its check, and not only the other case of a digit.
             other[end] = if other[end] == b'~' { b'!' } else { b'~' };
-            assert_eq!(JournalLine::read(&other), Err(BrokenLine), "{end}");
+            assert_eq!(JournalLine::read(&other), Err(UnreadLine::Broken), "{end}");
         }
+    }
+
+    #[test]
+    fn what_a_later_version_has_written_is_unknown_and_not_broken() {
+        let json = "{\"is\":\"moved\"}";
+        let line = format!("{json} {:08x}", crc32fast::hash(json.as_bytes()));
+        assert_eq!(JournalLine::read(line.as_bytes()), Err(UnreadLine::Unknown));
+        assert!(JournalLine::is_whole(line.as_bytes()));
     }
 
     #[test]

@@ -8,4 +8,4 @@ mod known;
 mod line;
 
 pub use known::KnownEnds;
-pub use line::{BrokenLine, JournalLine, KeyLine, Standing, replaced_secret};
+pub use line::{JournalLine, KeyLine, Standing, UnreadLine, replaced_secret};

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFr
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use keystile_core::journal::UnreadLine;
 use keystile_core::{JournalLine, KnownEnds};
 
 use crate::EngineError;
@@ -82,8 +83,10 @@ impl JournalFile {
     /// The last line, unless there is none.
     pub(super) fn last(&mut self) -> io::Result<Option<JournalLine>> {
         let (tail, _) = self.tail()?;
-        let lines = tail.strip_suffix(b"\n").map(|lines| lines.rsplit(|byte| *byte == b'\n'));
-        Ok(lines.and_then(|mut lines| lines.next()).and_then(|line| JournalLine::read(line).ok()))
+        let mut lines =
+            tail.strip_suffix(b"\n").into_iter().flat_map(|lines| lines.rsplit(|byte| *byte == b'\n'));
+        let last = lines.next().map(JournalLine::read).transpose();
+        last.map_err(|unread| io::Error::new(ErrorKind::InvalidData, unread))
     }
 
     /// Takes away what was not written to its end, which nobody was told to be there. Tells whether all before is whole, as far as it is looked
@@ -124,7 +127,7 @@ impl JournalFile {
 
 /// Whether a line, with its line break, is as it was written.
 fn is_whole(line: &[u8]) -> bool {
-    line.strip_suffix(b"\n").is_some_and(|line| JournalLine::read(line).is_ok())
+    line.strip_suffix(b"\n").is_some_and(JournalLine::is_whole)
 }
 
 /// Whole lines of at most [`AT_ONCE`] bytes together.
@@ -195,9 +198,12 @@ pub(crate) fn read_all(path: &Path) -> Result<Option<KnownEnds>, EngineError> {
         number += 1;
         match (line.strip_suffix(b"\n").map(JournalLine::read), first_broken) {
             (Some(Ok(told)), None) => known.hear(&told),
-            (Some(Ok(_)), Some(broken)) => return Err(damaged(path, broken)),
-            (Some(Err(_)) | None, None) => first_broken = Some(number),
-            (Some(Err(_)) | None, Some(_)) => {}
+            (Some(Err(unknown @ UnreadLine::Unknown)), None) => {
+                return Err(EngineError::because(unusable(path), unknown));
+            }
+            (Some(Ok(_) | Err(UnreadLine::Unknown)), Some(broken)) => return Err(damaged(path, broken)),
+            (Some(Err(UnreadLine::Broken)) | None, None) => first_broken = Some(number),
+            (Some(Err(UnreadLine::Broken)) | None, Some(_)) => {}
         }
         line.clear();
     }
@@ -287,6 +293,20 @@ mod tests {
             let told = read_all(&path).unwrap_err().to_string();
             assert!(told.contains("line 2 of") && told.contains("journal"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_kept_and_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        // `{"is":"moved"}` and its check.
+        let text = format!("{}{{\"is\":\"moved\"}} 91603b99\n", line(1).write().unwrap());
+        fs::write(&path, &text).unwrap();
+        let told = open(&path).last().unwrap_err().to_string();
+        assert!(told.contains("a later version"), "{told}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing of it is taken away");
+        let told = std::error::Error::source(&read_all(&path).unwrap_err()).unwrap().to_string();
+        assert!(told.contains("a later version"), "{told}");
     }
 
     #[test]
