@@ -110,7 +110,7 @@ async fn put_back(
     let _helm = store.take_helm().await.map_err(unopened)?;
     // Only now: a server that was ending when this began has told the journal of its last changes.
     let ends = known_ends(settings, how)?;
-    let journal = journal::open_to_note(&settings.revocation_journal)?;
+    let journal = journal::open_to_note(&settings.revocation_journal).await?;
     let now = SystemClock.now();
     let (keys, rewrite) = journal::again(ends, now, &SystemEntropy)?;
     let restored = store.restore(Restoration { backup, replace: how.replace, keys, rewrite, told }).await;

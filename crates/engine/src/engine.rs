@@ -12,7 +12,7 @@ use crate::doubts::Settler;
 use crate::helm::Watch;
 use crate::ingest::Gatherer;
 use crate::jobs::Jobs;
-use crate::journal::{self, Keeper};
+use crate::journal::{self, Journal, Keeper};
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{UNOPENED, connect, control_plane, migrate};
@@ -70,6 +70,7 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let journal =
             journal::open(&settings.revocation_journal, &store, (clock.as_ref(), &SystemEntropy)).await?;
+        let journal = Journal::new(journal);
         let control = control_plane(settings, &store).await?;
         let limiter = OneNode::new(Arc::clone(&clock));
         let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
@@ -77,7 +78,7 @@ impl Engine {
         let server = server_id()?;
         let budgets = Arc::new(StoredBudgets::new(store.clone(), server));
         let verifier = Verifier::with_budgets(keys, limiter, budgets, Arc::clone(&clock), settings.bounds);
-        let helm = Watch::start(helm, Arc::clone(&verifier));
+        let helm = Watch::start(helm, Arc::clone(&verifier), journal.clone());
         let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
         let begun = store.begin_log(clock.now()).await;
         begun.map_err(|error| EngineError::because("the request log cannot be begun", error))?;

@@ -1,8 +1,8 @@
 //! The file of the revocation journal: opened, made, added to and read.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use keystile_core::journal::UnreadLine;
@@ -14,8 +14,9 @@ use crate::private_file::make_private;
 /// Most that is written at once, and so most that a server which is killed, or a machine without power, can leave unfinished.
 pub(super) const AT_ONCE: usize = 1024 * 1024;
 
-/// The journal, open to be written to by the one process that serves.
+/// The journal, open to be written to by the one process that serves, which has it locked as long as it is open.
 pub(crate) struct JournalFile {
+    path: PathBuf,
     file: File,
     /// The end of what is known to be on the disk.
     length: u64,
@@ -29,6 +30,8 @@ pub(super) enum Found {
     Nothing,
     /// It can be used.
     Whole(JournalFile),
+    /// Another process writes to it.
+    InUse,
     /// Something in it was changed since it was written.
     Damaged,
 }
@@ -36,16 +39,30 @@ pub(super) enum Found {
 impl JournalFile {
     /// Opens the journal, and takes away what was not written to its end.
     pub(super) fn open(path: &Path) -> Result<Found, EngineError> {
-        make_private(path);
         let failed = |error| EngineError::because(unusable(path), error);
+        // A pipe, a folder or a device would be opened, or lose its mode, before anybody sees what it is.
+        if fs::metadata(path).is_ok_and(|facts| !facts.is_file()) {
+            return Err(EngineError::new(format!("{}: it is no file", unusable(path))));
+        }
+        make_private(path);
         let file = match OpenOptions::new().read(true).append(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(error) => return Err(failed(error)),
         };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Found::InUse),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
         let length = file.metadata().map_err(failed)?.len();
-        let mut journal = Self { file, length, is_torn: false };
+        let mut journal = Self { path: path.to_owned(), file, length, is_torn: false };
         Ok(if journal.mend().map_err(failed)? { Found::Whole(journal) } else { Found::Damaged })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Makes a journal of these lines, whole or not at all.
@@ -62,6 +79,7 @@ impl JournalFile {
 
     /// Adds lines, and returns when they are on the disk. When that fails they are not in the journal.
     pub(crate) fn append(&mut self, lines: &[JournalLine]) -> io::Result<()> {
+        self.check_place()?;
         if self.is_torn {
             self.file.set_len(self.length)?;
             self.is_torn = false;
@@ -78,6 +96,31 @@ impl JournalFile {
             self.is_torn = false;
         }
         Ok(())
+    }
+
+    /// Makes sure that what is written is found by whoever opens the journal by its name, and is all that is written.
+    fn check_place(&mut self) -> io::Result<()> {
+        let (there, held) = (fs::metadata(&self.path)?, self.file.metadata()?);
+        let place = |facts: &Metadata| (facts.dev(), facts.ino());
+        if place(&there) != place(&held) {
+            return self.follow();
+        }
+        let is_ours = held.len() == self.length || self.is_torn && held.len() > self.length;
+        if is_ours { Ok(()) } else { Err(io::Error::other("others write to it, too: start anew")) }
+    }
+
+    /// Goes on with a copy that has taken the journal's place.
+    fn follow(&mut self) -> io::Result<()> {
+        match Self::open(&self.path) {
+            Ok(Found::Whole(copy)) if copy.length == self.length => {
+                *self = copy;
+                Ok(())
+            }
+            Ok(Found::Whole(_) | Found::Nothing | Found::InUse | Found::Damaged) => {
+                Err(io::Error::other("another file has taken its place: put it back, or start anew"))
+            }
+            Err(error) => Err(io::Error::other(error)),
+        }
     }
 
     /// The last line, unless there is none.
@@ -170,7 +213,7 @@ impl Making {
         sync_folder(&path).map_err(failed)?;
         match JournalFile::open(&path)? {
             Found::Whole(journal) => Ok(journal),
-            Found::Nothing | Found::Damaged => {
+            Found::Nothing | Found::InUse | Found::Damaged => {
                 Err(EngineError::new(format!("{}: others write to it, too", unusable(&path))))
             }
         }
@@ -241,6 +284,7 @@ mod tests {
         match JournalFile::open(path).unwrap() {
             Found::Whole(journal) => journal,
             Found::Nothing => panic!("there is none"),
+            Found::InUse => panic!("it is in use"),
             Found::Damaged => panic!("it is damaged"),
         }
     }
@@ -275,6 +319,7 @@ mod tests {
                 let mut journal = open(&path);
                 assert_eq!(fs::read_to_string(&path).unwrap(), first, "{end}");
                 journal.append(&[line(3)]).unwrap();
+                drop(journal);
                 assert_eq!(open(&path).last().unwrap(), Some(line(3)));
             }
         }
@@ -307,6 +352,47 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing of it is taken away");
         let told = std::error::Error::source(&read_all(&path).unwrap_err()).unwrap().to_string();
         assert!(told.contains("a later version"), "{told}");
+    }
+
+    #[test]
+    fn one_process_writes_at_a_time_and_others_that_do_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut journal = make(&path, &[line(1)]);
+        assert!(matches!(JournalFile::open(&path).unwrap(), Found::InUse));
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{before}another's")).unwrap();
+        journal.append(&[line(2)]).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{before}another's"), "it is another's");
+        drop(journal);
+        assert_eq!(open(&path).last().unwrap(), Some(line(1)));
+    }
+
+    #[test]
+    fn a_copy_that_has_taken_the_journals_place_is_written_to_and_no_other_file_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, away) = (folder.path().join("journal"), folder.path().join("away"));
+        let mut journal = make(&path, &[line(1)]);
+        fs::rename(&path, &away).unwrap();
+        journal.append(&[line(2)]).unwrap_err();
+        fs::write(&path, "").unwrap();
+        journal.append(&[line(2)]).unwrap_err();
+        fs::copy(&away, &path).unwrap();
+        journal.append(&[line(2)]).unwrap();
+        assert_eq!(fs::read_to_string(&away).unwrap(), line(1).write().unwrap());
+        drop(journal);
+        assert_eq!(open(&path).last().unwrap(), Some(line(2)));
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        fs::create_dir(&path).unwrap();
+        let mode = || std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        let before = mode();
+        let told = JournalFile::open(&path).err().unwrap().to_string();
+        assert!(told.contains("it is no file") && mode() == before, "{told}");
     }
 
     #[test]

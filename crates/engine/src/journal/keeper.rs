@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keystile_store::{EndPlace, Store, StoreError, UntoldEnd, UntoldEnds};
-use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::file::JournalFile;
+use super::opening::reopen;
+use super::shared::Journal;
+use crate::EngineError;
 
 /// Changes that wait for the journal; far more than can be under way. Whoever finds no place waits for one.
 const WAITING: usize = 4096;
@@ -91,10 +92,9 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn start(store: Store, journal: JournalFile) -> (Self, Telling) {
+    pub(crate) fn start(store: Store, journal: Journal) -> (Self, Telling) {
         let (telling, waiting) = mpsc::channel(WAITING);
         let (stop, stopped) = oneshot::channel();
-        let journal = Arc::new(Mutex::new(journal));
         let works = Arc::new(AtomicBool::new(true));
         let telling = Telling { to: telling, works: Arc::clone(&works) };
         let told = HashSet::new();
@@ -149,7 +149,7 @@ enum Why {
 /// What writing takes.
 struct Keeping {
     store: Store,
-    journal: Arc<Mutex<JournalFile>>,
+    journal: Journal,
     /// What is in the journal, and whose notes may be in the database still.
     told: HashSet<EndPlace>,
     /// Whether the last round succeeded.
@@ -165,6 +165,8 @@ struct Keeping {
 enum Trouble {
     #[error("what to tell cannot be read")]
     Store(#[from] StoreError),
+    #[error("the file cannot be opened again")]
+    Again(#[from] EngineError),
     #[error("the file cannot be written")]
     File(#[from] std::io::Error),
     #[error("the writing was interrupted")]
@@ -221,8 +223,11 @@ impl Keeping {
         }
         let places: Vec<_> = new.iter().map(|end| end.place).collect();
         let lines: Vec<_> = new.into_iter().flat_map(|end| end.lines).collect();
-        let journal = Arc::clone(&self.journal);
-        let written = tokio::task::spawn_blocking(move || journal.lock().append(&lines)).await;
+        if self.journal.is_let_go() {
+            self.journal.take_again(reopen(self.journal.path(), &self.store).await?);
+        }
+        let journal = self.journal.clone();
+        let written = tokio::task::spawn_blocking(move || journal.append(&lines)).await;
         let written =
             written.map_err(|_| Trouble::Interrupted).and_then(|written| written.map_err(Trouble::from));
         self.writes.store(written.is_ok(), Ordering::Relaxed);

@@ -8,7 +8,9 @@
 mod file;
 mod keeper;
 mod opening;
+mod shared;
 
 pub(crate) use file::{read_all, sync_folder};
 pub(crate) use keeper::{Keeper, Telling, Untold};
 pub(crate) use opening::{again, open, open_to_note};
+pub(crate) use shared::Journal;

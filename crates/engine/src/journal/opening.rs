@@ -1,6 +1,7 @@
 //! Opening the journal at the start of a server, and ending keys again that an older database has.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use keystile_core::journal::Standing;
 use keystile_core::{ApiKey, AuditId, Clock, Entropy, JournalLine, KeyId, KnownEnds, TenantId, Timestamp};
@@ -12,6 +13,10 @@ use crate::EngineError;
 
 /// How many rows are read at a time.
 const AT_ONCE: u32 = 1000;
+/// How long a server that starts waits for one that lets go of the journal.
+const HANDOVER: Duration = Duration::from_secs(3);
+/// Pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
 const UNREAD: &str = "how keys stand cannot be read for the revocation journal";
 
 /// Opens the journal of a database from which nobody serves. One that is not there, or is damaged, is made of what the database says; a
@@ -21,8 +26,9 @@ pub(crate) async fn open(
     store: &Store,
     (clock, entropy): (&dyn Clock, &dyn Entropy),
 ) -> Result<JournalFile, EngineError> {
-    let mut journal = match JournalFile::open(path)? {
+    let mut journal = match unlocked(path).await? {
         Found::Whole(journal) => journal,
+        Found::InUse => return Err(in_use(path)),
         Found::Nothing => return make(path, store).await,
         Found::Damaged => return make_anew(path, store).await,
     };
@@ -34,11 +40,42 @@ pub(crate) async fn open(
 }
 
 /// Opens the journal to note in it that the database was put back, when that is done. One that is not there is left so: the next start makes it.
-pub(crate) fn open_to_note(path: &Path) -> Result<Option<JournalFile>, EngineError> {
-    match JournalFile::open(path)? {
+pub(crate) async fn open_to_note(path: &Path) -> Result<Option<JournalFile>, EngineError> {
+    match unlocked(path).await? {
         Found::Nothing | Found::Damaged => Ok(None),
+        Found::InUse => Err(in_use(path)),
         Found::Whole(journal) => Ok(Some(journal)),
     }
+}
+
+/// Opens the journal again that was let go of, as the right to serve was lost.
+pub(super) async fn reopen(path: &Path, _store: &Store) -> Result<JournalFile, EngineError> {
+    match unlocked(path).await? {
+        Found::Whole(journal) => Ok(journal),
+        Found::InUse => Err(in_use(path)),
+        Found::Nothing | Found::Damaged => Err(EngineError::new(format!(
+            "the revocation journal {} is gone or damaged: start anew",
+            path.display()
+        ))),
+    }
+}
+
+/// What there is of a journal, when nobody else writes to it or it is clear that somebody does.
+pub(super) async fn unlocked(path: &Path) -> Result<Found, EngineError> {
+    let started = Instant::now();
+    loop {
+        match JournalFile::open(path)? {
+            Found::InUse if started.elapsed() < HANDOVER => tokio::time::sleep(PAUSE).await,
+            found @ (Found::Nothing | Found::Whole(_) | Found::InUse | Found::Damaged) => return Ok(found),
+        }
+    }
+}
+
+fn in_use(path: &Path) -> EngineError {
+    EngineError::new(format!(
+        "another process writes to the revocation journal {}; each installation has its own: name another with KEYSTILE_REVOCATION_JOURNAL",
+        path.display()
+    ))
 }
 
 /// The keys of which the journal knows something, and what brings each to the end that it has had.

@@ -373,7 +373,8 @@ fn a_server_without_a_journal_that_it_can_use_does_not_start() {
     fs::create_dir_all(plan.data_dir().join("revocations.journal")).unwrap();
     let mut process = plan.run("no-journal");
     assert_eq!(process.wait().code(), Some(2));
-    assert!(process.stderr().contains("the revocation journal"), "{}", process.stderr());
+    let told = process.stderr();
+    assert!(told.contains("the revocation journal") && told.contains("it is no file"), "{told}");
 }
 
 /// Rows of the database in the test of memory, and bytes of each.
