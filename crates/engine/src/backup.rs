@@ -1,8 +1,8 @@
 //! Backups of the database, and putting it back to one.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use keystile_core::{Clock, JournalLine, KnownEnds};
@@ -42,24 +42,59 @@ pub async fn back_up(
     }
     let failed = |error| EngineError::because(format!("{name} cannot be written"), error);
     let beside = file.with_added_extension("part");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let part = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
-    let backed = write(settings, part, told).await;
-    if backed.is_err() {
+    let part = open_part(&beside)?;
+    let backed = write(settings, &part, told).await;
+    let backed = backed.map_err(|error| EngineError::because(format!("{name} was not written"), error));
+    let placed = backed.and_then(|backed| put_in_place(&beside, file).map(|()| backed).map_err(failed));
+    if placed.is_err() {
         // What is left of it is of no use, and said to be none by its name.
         let _left = fs::remove_file(&beside);
     }
-    let backed = backed.map_err(|error| EngineError::because(format!("{name} was not written"), error))?;
-    fs::rename(&beside, file).and_then(|()| sync_folder(file)).map_err(failed)?;
+    // Until now nobody else writes a file of that name.
+    drop(part);
+    let backed = placed?;
+    sync_folder(file).map_err(failed)?;
     Ok(backed)
+}
+
+/// Gives a file its name, and takes no other's place, also not that of one that has come meanwhile.
+fn put_in_place(beside: &Path, file: &Path) -> io::Result<()> {
+    match fs::hard_link(beside, file) {
+        Ok(()) => fs::remove_file(beside),
+        // There are file systems without links.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists && !file.exists() => fs::rename(beside, file),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the file that is written beside, unless another process does so now. What an interrupted attempt left goes.
+fn open_part(beside: &Path) -> Result<File, EngineError> {
+    let name = beside.display();
+    let failed = |error| EngineError::because(format!("{name} cannot be written"), error);
+    if fs::symlink_metadata(beside).is_ok_and(|facts| !facts.is_file()) {
+        return Err(EngineError::new(format!("{name} is there already, and is no file")));
+    }
+    let part = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside);
+    let part = part.map_err(failed)?;
+    match part.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(EngineError::new(format!("another backup writes {name}")));
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    let is_named =
+        fs::metadata(beside).is_ok_and(|there| part.metadata().is_ok_and(|own| own.ino() == there.ino()));
+    if !is_named {
+        return Err(EngineError::new(format!("another backup has written {name}")));
+    }
+    part.set_permissions(Permissions::from_mode(0o600)).and_then(|()| part.set_len(0)).map_err(failed)?;
+    Ok(part)
 }
 
 async fn write(
     settings: &EngineSettings,
-    part: File,
+    part: &File,
     told: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Backed, keystile_store::BackupError> {
     let mut to = BufWriter::with_capacity(PIECE, part);
@@ -164,8 +199,6 @@ fn known_ends(settings: &EngineSettings, how: Restore) -> Result<KnownEnds, Engi
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::Engine;
 
@@ -192,6 +225,16 @@ mod tests {
         let before = fs::read(&file).unwrap();
         back_up(&settings, &file, &mut *nobody()).await.unwrap_err();
         assert_eq!(fs::read(&file).unwrap(), before);
+        let beside = file.with_added_extension("part");
+        let written = open_part(&beside).unwrap();
+        let refused = back_up(&settings, &folder.path().join("backup"), &mut *nobody()).await.unwrap_err();
+        assert!(refused.to_string().contains("is there already"), "{refused}");
+        let refused = open_part(&beside).unwrap_err();
+        assert!(refused.to_string().contains("another backup writes"), "{refused}");
+        drop(written);
+        fs::write(&beside, "what an interrupted attempt left").unwrap();
+        assert_eq!(open_part(&beside).unwrap().metadata().unwrap().len(), 0);
+        fs::remove_file(&beside).unwrap();
         let missing = EngineSettings::in_folder(&folder.path().join("nowhere"));
         back_up(&missing, &folder.path().join("other"), &mut *nobody()).await.unwrap_err();
         let left = fs::read_dir(folder.path()).unwrap().count();
