@@ -12,7 +12,7 @@ use crate::doubts::Settler;
 use crate::helm::Watch;
 use crate::ingest::Gatherer;
 use crate::jobs::Jobs;
-use crate::journal::{self, Journal, Keeper};
+use crate::journal::{Journal, Keeper, Opening};
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{UNOPENED, connect, control_plane, migrate};
@@ -68,9 +68,14 @@ impl Engine {
         let helm = store.take_helm().await.map_err(|error| EngineError::because(UNOPENED, error))?;
         migrate(&store).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let journal =
-            journal::open(&settings.revocation_journal, &store, (clock.as_ref(), &SystemEntropy)).await?;
-        let journal = Journal::new(journal);
+        let opening = Opening {
+            path: &settings.revocation_journal,
+            store: &store,
+            makes_another: settings.new_revocation_journal,
+            clock: clock.as_ref(),
+            entropy: &SystemEntropy,
+        };
+        let journal = Journal::new(opening.open().await?);
         let control = control_plane(settings, &store).await?;
         let limiter = OneNode::new(Arc::clone(&clock));
         let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
@@ -84,12 +89,12 @@ impl Engine {
         begun.map_err(|error| EngineError::because("the request log cannot be begun", error))?;
         let (requests, log_writer) = log_requests(settings, &store, &clock)?;
         let quotas = QuotaKeeper::start(&store, server, Arc::clone(&verifier), clock.as_ref()).await?;
-        let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), clock).await;
+        let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), Arc::clone(&clock)).await;
         let limits =
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
         let background = verifier.start();
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
-        let (keeper, telling) = Keeper::start(store.clone(), journal);
+        let (keeper, telling) = Keeper::start(store.clone(), clock, journal);
         let commits = Commits::new(Arc::clone(&verifier), doubts, telling);
         let sealer = Sealer::start(store.clone());
         let jobs = Jobs::start(control.clone(), commits.clone());

@@ -6,3 +6,9 @@ CREATE TABLE key_ends (
     replaced {blob},
     PRIMARY KEY (key_id, version)
 ) {clustered};
+
+-- The revocation journal that this database was told to, so that another one, or none, is noticed. One row at the most.
+CREATE TABLE journal_place (
+    one {int} NOT NULL PRIMARY KEY,
+    journal_id {id} NOT NULL
+) {strict};

@@ -7,11 +7,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use keystile_core::journal::{JournalLine, KeyLine, Standing, replaced_secret};
-use keystile_core::{ApiKey, AuditEntry, Digest, KeyId, Timestamp};
+use keystile_core::{ApiKey, AuditEntry, Digest, JournalId, KeyId, Timestamp};
 
 use crate::chunked::Chunked;
 use crate::row::{Read, Row};
-use crate::tx::{Statement, Tx};
+use crate::tx::{Statement, Tx, Work};
 use crate::value::Value;
 use crate::{Store, StoreError, keys, record};
 
@@ -20,6 +20,10 @@ const ASKED: usize = 128;
 
 pub(crate) const NOTE: &str =
     "INSERT INTO key_ends (key_id, version, replaced) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const PLACE: &str = "SELECT journal_id FROM journal_place WHERE one = 1";
+const NAME: &str = "INSERT INTO journal_place (one, journal_id) VALUES (1, $1)
+    ON CONFLICT (one) DO UPDATE SET journal_id = excluded.journal_id";
+pub(crate) const FORGET: &str = "DELETE FROM journal_place";
 const REMOVE: &str = "DELETE FROM key_ends WHERE key_id = $1 AND version = $2";
 
 /// The columns that [`read_line`] takes.
@@ -124,6 +128,24 @@ impl Store {
         self.engine().write(ends, |ends, tx| Box::pin(remove(ends, tx))).await
     }
 
+    /// The journal that is told what becomes of these keys, if there was one.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn journal(&self) -> Result<Option<JournalId>, StoreError> {
+        self.read((), |(), tx| Box::pin(journal(tx))).await
+    }
+
+    /// Notes that this journal knows how all keys stand, and is told what becomes of them from now on.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn name_journal(&self, id: JournalId) -> Result<(), StoreError> {
+        let work: Work<[Value; 1], ()> =
+            |args, tx| Box::pin(async move { tx.execute(NAME, args).await.map(drop) });
+        self.write_quietly([Value::text(id)], work).await
+    }
+
     /// How the keys stand whose ids follow `after`, in the order of their ids; at most `limit`.
     ///
     /// # Errors
@@ -203,6 +225,10 @@ fn to_tell(note: &Note, lines: &HashMap<KeyId, KeyLine>) -> UntoldEnd {
     });
     let lines = replaced.into_iter().chain(line.map(JournalLine::Key)).collect();
     UntoldEnd { place: note.place, lines }
+}
+
+async fn journal(tx: &mut Tx<'_>) -> Result<Option<JournalId>, StoreError> {
+    tx.query_opt(PLACE, &[]).await?.map(|mut row| row.parsed("journal_id")).transpose()
 }
 
 async fn remove(ends: &[EndPlace], tx: &mut Tx<'_>) -> Result<(), StoreError> {

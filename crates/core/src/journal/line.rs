@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Digest, KeyId, TenantId, Timestamp};
+use crate::{ApiKey, Digest, JournalId, KeyId, TenantId, Timestamp};
 
 /// What of a key's record decides whether anybody can use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,6 +62,13 @@ pub struct KeyLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum JournalLine {
+    /// The first line: which journal this is.
+    Begun {
+        /// Its id, by which a database names the journal that is told of it.
+        journal_id: JournalId,
+        /// When it was made.
+        at: Timestamp,
+    },
     /// A key stands otherwise than before.
     Key(KeyLine),
     /// A secret of a key was replaced: it opens nothing any more.
@@ -76,7 +83,8 @@ pub enum JournalLine {
         /// When.
         at: Timestamp,
     },
-    /// The database was put back to an earlier state: versions of keys that follow are counted from there.
+    /// The database was put back to an earlier state: versions of keys that follow are counted from there. Or lines before this one were not told as it
+    /// happened, which makes no difference to those that follow.
     Restored {
         /// When.
         at: Timestamp,
@@ -159,7 +167,7 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + millis)
     }
 
-    fn lines() -> [JournalLine; 4] {
+    fn lines() -> [JournalLine; 5] {
         let (tenant_id, key_id) = (TenantId::from_parts(at(0), 1), KeyId::from_parts(at(0), 2));
         let standing = Standing { revoked_at: Some(at(1)), blocked: true, ..Standing::default() };
         let secret = replaced_secret(Digest::of(b"secret"));
@@ -168,6 +176,7 @@ mod tests {
             JournalLine::Replaced { tenant_id, key_id, secret, at: at(3) },
             JournalLine::Restored { at: at(4), accepted: false },
             JournalLine::Restored { at: at(5), accepted: true },
+            JournalLine::Begun { journal_id: JournalId::from_parts(at(0), 3), at: at(0) },
         ]
     }
 

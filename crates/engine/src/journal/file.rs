@@ -1,12 +1,11 @@
-//! The file of the revocation journal: opened, made, added to and read.
+//! The file of the revocation journal: opened, made and added to.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use keystile_core::journal::UnreadLine;
-use keystile_core::{JournalLine, KnownEnds};
+use keystile_core::{JournalId, JournalLine, Timestamp};
 
 use crate::EngineError;
 use crate::private_file::make_private;
@@ -14,9 +13,13 @@ use crate::private_file::make_private;
 /// Most that is written at once, and so most that a server which is killed, or a machine without power, can leave unfinished.
 pub(super) const AT_ONCE: usize = 1024 * 1024;
 
+/// Longest first line.
+const FIRST: u64 = 1024;
+
 /// The journal, open to be written to by the one process that serves, which has it locked as long as it is open.
 pub(crate) struct JournalFile {
     path: PathBuf,
+    id: JournalId,
     file: File,
     /// The end of what is known to be on the disk.
     length: u64,
@@ -32,7 +35,7 @@ pub(super) enum Found {
     Whole(JournalFile),
     /// Another process writes to it.
     InUse,
-    /// Something in it was changed since it was written.
+    /// Something in it was changed since it was written, or it does not begin as a journal does.
     Damaged,
 }
 
@@ -45,7 +48,7 @@ impl JournalFile {
             return Err(EngineError::new(format!("{}: it is no file", unusable(path))));
         }
         make_private(path);
-        let file = match OpenOptions::new().read(true).append(true).open(path) {
+        let mut file = match OpenOptions::new().read(true).append(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(error) => return Err(failed(error)),
@@ -55,9 +58,15 @@ impl JournalFile {
             Err(TryLockError::WouldBlock) => return Ok(Found::InUse),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        let Some(id) = begun(&mut file).map_err(failed)? else { return Ok(Found::Damaged) };
         let length = file.metadata().map_err(failed)?.len();
-        let mut journal = Self { path: path.to_owned(), file, length, is_torn: false };
+        let mut journal = Self { path: path.to_owned(), id, file, length, is_torn: false };
         Ok(if journal.mend().map_err(failed)? { Found::Whole(journal) } else { Found::Damaged })
+    }
+
+    /// Which it is.
+    pub(super) const fn id(&self) -> JournalId {
+        self.id
     }
 
     /// Where it is.
@@ -65,8 +74,8 @@ impl JournalFile {
         &self.path
     }
 
-    /// Makes a journal of these lines, whole or not at all.
-    pub(super) fn make(path: &Path) -> Result<Making, EngineError> {
+    /// Makes a journal of the lines that are added, whole or not at all.
+    pub(super) fn make(path: &Path, journal_id: JournalId, at: Timestamp) -> Result<Making, EngineError> {
         let failed = |error| EngineError::because(unusable(path), error);
         let beside = path.with_added_extension("new");
         match fs::remove_file(&beside) {
@@ -74,7 +83,10 @@ impl JournalFile {
             _ => {}
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-        Ok(Making { to: BufWriter::new(file.map_err(failed)?), beside, path: path.to_owned() })
+        let to = BufWriter::new(file.map_err(failed)?);
+        let mut making = Making { to, beside, path: path.to_owned() };
+        making.add(&JournalLine::Begun { journal_id, at })?;
+        Ok(making)
     }
 
     /// Adds lines, and returns when they are on the disk. When that fails they are not in the journal.
@@ -112,7 +124,7 @@ impl JournalFile {
     /// Goes on with a copy that has taken the journal's place.
     fn follow(&mut self) -> io::Result<()> {
         match Self::open(&self.path) {
-            Ok(Found::Whole(copy)) if copy.length == self.length => {
+            Ok(Found::Whole(copy)) if (copy.id, copy.length) == (self.id, self.length) => {
                 *self = copy;
                 Ok(())
             }
@@ -166,6 +178,20 @@ impl JournalFile {
         tail.drain(..cut);
         Ok((tail, begins + cut as u64))
     }
+}
+
+/// Which journal begins here.
+fn begun(file: &mut File) -> io::Result<Option<JournalId>> {
+    let mut first = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(FIRST).read_to_end(&mut first)?;
+    let first = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(match JournalLine::read(first) {
+        Ok(JournalLine::Begun { journal_id, .. }) => Some(journal_id),
+        Ok(JournalLine::Key(_) | JournalLine::Replaced { .. } | JournalLine::Restored { .. }) | Err(_) => {
+            None
+        }
+    })
 }
 
 /// Whether a line, with its line break, is as it was written.
@@ -226,56 +252,31 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// All that a journal says; nothing if there is none. What was not written to its end has nothing behind it, and was never relied on; anything
-/// else that cannot be read is damage.
-pub(crate) fn read_all(path: &Path) -> Result<Option<KnownEnds>, EngineError> {
-    let failed = |error| EngineError::because(unusable(path), error);
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let (mut known, mut from, mut line) = (KnownEnds::default(), BufReader::new(file), Vec::new());
-    let (mut number, mut first_broken) = (0_u64, None);
-    while from.read_until(b'\n', &mut line).map_err(failed)? > 0 {
-        number += 1;
-        match (line.strip_suffix(b"\n").map(JournalLine::read), first_broken) {
-            (Some(Ok(told)), None) => known.hear(&told),
-            (Some(Err(unknown @ UnreadLine::Unknown)), None) => {
-                return Err(EngineError::because(unusable(path), unknown));
-            }
-            (Some(Ok(_) | Err(UnreadLine::Unknown)), Some(broken)) => return Err(damaged(path, broken)),
-            (Some(Err(UnreadLine::Broken)) | None, None) => first_broken = Some(number),
-            (Some(Err(UnreadLine::Broken)) | None, Some(_)) => {}
-        }
-        line.clear();
-    }
-    Ok(Some(known))
-}
-
-fn damaged(path: &Path, line: u64) -> EngineError {
-    EngineError::new(format!(
-        "line {line} of the revocation journal {} is damaged: put back a copy of the journal, or take the line away if you know what it said",
-        path.display()
-    ))
-}
-
-fn unusable(path: &Path) -> String {
+pub(super) fn unusable(path: &Path) -> String {
     format!("the revocation journal {} cannot be used", path.display())
 }
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::Timestamp;
-
+    use super::super::reading::read_all;
     use super::*;
 
     fn line(number: i64) -> JournalLine {
         JournalLine::Restored { at: Timestamp::from_millis(number), accepted: false }
     }
 
+    const BEGUN: Timestamp = Timestamp::from_millis(0);
+
+    fn id() -> JournalId {
+        JournalId::from_parts(BEGUN, 1)
+    }
+
+    fn begun() -> JournalLine {
+        JournalLine::Begun { journal_id: id(), at: BEGUN }
+    }
+
     fn make(path: &Path, lines: &[JournalLine]) -> JournalFile {
-        let mut making = JournalFile::make(path).unwrap();
+        let mut making = JournalFile::make(path, id(), BEGUN).unwrap();
         lines.iter().for_each(|line| making.add(line).unwrap());
         making.finish().unwrap()
     }
@@ -296,12 +297,13 @@ mod tests {
         assert!(
             matches!(JournalFile::open(&path).unwrap(), Found::Nothing) && read_all(&path).unwrap().is_none()
         );
-        assert_eq!(make(&path, &[]).last().unwrap(), None);
+        assert_eq!(make(&path, &[]).last().unwrap(), Some(begun()));
         open(&path).append(&[line(1), line(2)]).unwrap();
         let mut journal = open(&path);
         journal.append(&[line(3)]).unwrap();
         assert_eq!(journal.last().unwrap(), Some(line(3)));
-        let text = [line(1), line(2), line(3)].map(|line| line.write().unwrap()).concat();
+        assert_eq!(journal.id(), id());
+        let text = [begun(), line(1), line(2), line(3)].map(|line| line.write().unwrap()).concat();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
@@ -311,7 +313,8 @@ mod tests {
     fn what_was_not_written_to_its_end_is_taken_away_wherever_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let (first, second) = (line(1).write().unwrap(), line(2).write().unwrap());
+        let first = [begun(), line(1)].map(|line| line.write().unwrap()).concat();
+        let second = line(2).write().unwrap();
         for end in 0..second.len() {
             for rest in ["", "\0\0\0\0"] {
                 fs::write(&path, format!("{first}{}{rest}", &second[..end])).unwrap();
@@ -331,12 +334,12 @@ mod tests {
         let path = folder.path().join("journal");
         drop(make(&path, &[line(1), line(2), line(3)]));
         let text = fs::read_to_string(&path).unwrap();
-        let second = text.lines().nth(1).unwrap();
+        let second = text.lines().nth(2).unwrap();
         for other in [second.replace("restored", "rest0red"), String::new(), second[1..].to_owned()] {
             fs::write(&path, text.replace(second, &other)).unwrap();
             assert!(matches!(JournalFile::open(&path).unwrap(), Found::Damaged), "{other}");
             let told = read_all(&path).unwrap_err().to_string();
-            assert!(told.contains("line 2 of") && told.contains("journal"), "{told}");
+            assert!(told.contains("line 3 of") && told.contains("journal"), "{told}");
         }
     }
 
@@ -345,13 +348,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         // `{"is":"moved"}` and its check.
-        let text = format!("{}{{\"is\":\"moved\"}} 91603b99\n", line(1).write().unwrap());
+        let text = format!(
+            "{}{}{{\"is\":\"moved\"}} 91603b99\n",
+            begun().write().unwrap(),
+            line(1).write().unwrap()
+        );
         fs::write(&path, &text).unwrap();
         let told = open(&path).last().unwrap_err().to_string();
         assert!(told.contains("a later version"), "{told}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing of it is taken away");
         let told = std::error::Error::source(&read_all(&path).unwrap_err()).unwrap().to_string();
         assert!(told.contains("a later version"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_begin_as_a_journal_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        for text in [String::new(), line(1).write().unwrap(), "a letter".to_owned(), "a letter\n".to_owned()]
+        {
+            fs::write(&path, &text).unwrap();
+            assert!(matches!(JournalFile::open(&path).unwrap(), Found::Damaged), "{text}");
+            assert!(read_all(&path).unwrap_err().to_string().contains("line 1 of"), "{text}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing of it is taken away");
+        }
     }
 
     #[test]
@@ -379,7 +399,8 @@ mod tests {
         journal.append(&[line(2)]).unwrap_err();
         fs::copy(&away, &path).unwrap();
         journal.append(&[line(2)]).unwrap();
-        assert_eq!(fs::read_to_string(&away).unwrap(), line(1).write().unwrap());
+        let before = [begun(), line(1)].map(|line| line.write().unwrap()).concat();
+        assert_eq!(fs::read_to_string(&away).unwrap(), before);
         drop(journal);
         assert_eq!(open(&path).last().unwrap(), Some(line(2)));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use keystile_core::Clock;
 use keystile_store::{EndPlace, Store, StoreError, UntoldEnd, UntoldEnds};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -92,13 +93,13 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn start(store: Store, journal: Journal) -> (Self, Telling) {
+    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, journal: Journal) -> (Self, Telling) {
         let (telling, waiting) = mpsc::channel(WAITING);
         let (stop, stopped) = oneshot::channel();
         let works = Arc::new(AtomicBool::new(true));
         let telling = Telling { to: telling, works: Arc::clone(&works) };
         let told = HashSet::new();
-        let keeping = Keeping { store, journal, told, works: true, writes: works, removes: true };
+        let keeping = Keeping { store, clock, journal, told, works: true, writes: works, removes: true };
         (Self { stop, task: tokio::spawn(run(keeping, waiting, stopped)) }, telling)
     }
 
@@ -149,6 +150,7 @@ enum Why {
 /// What writing takes.
 struct Keeping {
     store: Store,
+    clock: Arc<dyn Clock>,
     journal: Journal,
     /// What is in the journal, and whose notes may be in the database still.
     told: HashSet<EndPlace>,
@@ -224,7 +226,7 @@ impl Keeping {
         let places: Vec<_> = new.iter().map(|end| end.place).collect();
         let lines: Vec<_> = new.into_iter().flat_map(|end| end.lines).collect();
         if self.journal.is_let_go() {
-            self.journal.take_again(reopen(self.journal.path(), &self.store).await?);
+            self.journal.take_again(reopen(self.journal.path(), &self.store, self.clock.now()).await?);
         }
         let journal = self.journal.clone();
         let written = tokio::task::spawn_blocking(move || journal.append(&lines)).await;

@@ -8,9 +8,11 @@
 mod file;
 mod keeper;
 mod opening;
+mod reading;
 mod shared;
 
-pub(crate) use file::{read_all, sync_folder};
+pub(crate) use file::sync_folder;
 pub(crate) use keeper::{Keeper, Telling, Untold};
-pub(crate) use opening::{again, open, open_to_note};
+pub(crate) use opening::{Noting, Opening, again};
+pub(crate) use reading::read_all;
 pub(crate) use shared::Journal;

@@ -1,14 +1,17 @@
 //! Opening the journal at the start of a server, and ending keys again that an older database has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use keystile_core::journal::Standing;
-use keystile_core::{ApiKey, AuditId, Clock, Entropy, JournalLine, KeyId, KnownEnds, TenantId, Timestamp};
+use keystile_core::{
+    ApiKey, AuditId, Clock, Entropy, JournalId, JournalLine, KeyId, KnownEnds, TenantId, Timestamp,
+};
 use keystile_manage::end_again;
 use keystile_store::{Rewrite, Store};
 
-use super::file::{Found, JournalFile, read_all};
+use super::file::{Found, JournalFile, sync_folder};
+use super::reading::{Heard, hear};
 use crate::EngineError;
 
 /// How many rows are read at a time.
@@ -19,39 +22,224 @@ const HANDOVER: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 const UNREAD: &str = "how keys stand cannot be read for the revocation journal";
 
-/// Opens the journal of a database from which nobody serves. One that is not there, or is damaged, is made of what the database says; a
-/// database that is older than its journal is told what has ended since.
-pub(crate) async fn open(
-    path: &Path,
-    store: &Store,
-    (clock, entropy): (&dyn Clock, &dyn Entropy),
-) -> Result<JournalFile, EngineError> {
-    let mut journal = match unlocked(path).await? {
-        Found::Whole(journal) => journal,
-        Found::InUse => return Err(in_use(path)),
-        Found::Nothing => return make(path, store).await,
-        Found::Damaged => return make_anew(path, store).await,
-    };
-    let last = journal.last().map_err(|error| unread(path, error))?;
-    if is_older(store, last).await? {
-        end_since((path, last), store, &mut journal, clock.now(), entropy).await?;
-    }
-    Ok(journal)
+/// What opening a journal takes.
+pub(crate) struct Opening<'a> {
+    /// Where it is.
+    pub(crate) path: &'a Path,
+    /// The database, from which nobody serves.
+    pub(crate) store: &'a Store,
+    /// Whether another may be made where the one is missing that the database names.
+    pub(crate) makes_another: bool,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) entropy: &'a dyn Entropy,
 }
 
-/// Opens the journal to note in it that the database was put back, when that is done. One that is not there is left so: the next start makes it.
-pub(crate) async fn open_to_note(path: &Path) -> Result<Option<JournalFile>, EngineError> {
-    match unlocked(path).await? {
-        Found::Nothing | Found::Damaged => Ok(None),
-        Found::InUse => Err(in_use(path)),
-        Found::Whole(journal) => Ok(Some(journal)),
+impl Opening<'_> {
+    /// Opens the journal. A new database gets one. One that is damaged is made anew, of what its whole lines and the database say. A database that is
+    /// older than its journal is told what has ended since, and a journal that another database was told to is told all that this one knows.
+    pub(crate) async fn open(self) -> Result<JournalFile, EngineError> {
+        let named = named(self.store).await?;
+        let mut journal = match unlocked(self.path).await? {
+            Found::Whole(journal) => journal,
+            Found::InUse => return Err(in_use(self.path)),
+            Found::Nothing if named.is_some() && !self.makes_another => return Err(missing(self.path)),
+            Found::Nothing => return self.make().await,
+            Found::Damaged => return self.make_anew().await,
+        };
+        let last = journal.last().map_err(|error| unread(self.path, error))?;
+        if is_older(self.store, last).await? && !self.end_since(last, &mut journal).await? {
+            drop(journal);
+            return self.make_anew().await;
+        }
+        adopt(&mut journal, self.store, named, self.clock.now()).await?;
+        Ok(journal)
+    }
+
+    /// Ends keys again that have ended since the state of the database. If that is interrupted, the next start does it once more, as what is ended here gets
+    /// versions above all that were told. Tells whether the journal is whole.
+    async fn end_since(
+        &self,
+        last: Option<JournalLine>,
+        journal: &mut JournalFile,
+    ) -> Result<bool, EngineError> {
+        let Some(heard) = hear(self.path)? else { return Ok(true) };
+        if heard.damaged.is_some() {
+            return Ok(false);
+        }
+        let ended = self.end(heard).await?;
+        if ended == 0 && matches!(last, Some(JournalLine::Restored { .. })) {
+            return Ok(true);
+        }
+        // Versions that follow are not to be taken for those of before.
+        let restored = JournalLine::Restored { at: self.clock.now(), accepted: false };
+        journal.append(&[restored]).map_err(|error| unread(self.path, error))?;
+        tracing::warn!(
+            keys = ended,
+            "the database was older than its revocation journal: keys that have ended since were ended again"
+        );
+        Ok(true)
+    }
+
+    async fn end(&self, heard: Heard) -> Result<u64, EngineError> {
+        let (keys, rewrite) = again(heard.known, self.clock.now(), self.entropy)?;
+        let ended = self.store.end_again(keys, rewrite).await;
+        ended.map_err(|error| EngineError::because("keys that have ended cannot be ended again", error))
+    }
+
+    /// Keeps a journal that is damaged, and makes another. What its whole lines say is in the database before that.
+    async fn make_anew(&self) -> Result<JournalFile, EngineError> {
+        let ended = match hear(self.path)? {
+            Some(heard) => self.end(heard).await?,
+            None => 0,
+        };
+        let aside = set_aside(self.path, self.clock.now())?;
+        let kept = aside.display();
+        tracing::error!(
+            %kept,
+            keys = ended,
+            "the revocation journal was damaged: keys were ended again that end by its whole lines, and it is made anew of what the database says"
+        );
+        self.make().await
+    }
+
+    /// Makes a journal of how all keys stand that stand otherwise than a new key, and of all secrets that were replaced. The database names it when it is
+    /// there.
+    async fn make(&self) -> Result<JournalFile, EngineError> {
+        let mut random = [0; 16];
+        let filled = self.entropy.fill(&mut random);
+        filled.map_err(|error| EngineError::because("a revocation journal cannot be named", error))?;
+        let now = self.clock.now();
+        let id = JournalId::from_parts(now, u128::from_be_bytes(random));
+        let mut making = JournalFile::make(self.path, id, now)?;
+        each_end(self.store, &mut |lines: Vec<JournalLine>| {
+            lines.iter().try_for_each(|line| making.add(line))
+        })
+        .await?;
+        making.add(&all_told(now))?;
+        let journal = making.finish()?;
+        name(self.store, id).await?;
+        Ok(journal)
+    }
+}
+
+/// Tells a journal to which this database was not told all that is known of its keys, and names it.
+async fn adopt(
+    journal: &mut JournalFile,
+    store: &Store,
+    named: Option<JournalId>,
+    now: Timestamp,
+) -> Result<(), EngineError> {
+    let id = journal.id();
+    if named == Some(id) {
+        return Ok(());
+    }
+    let path = journal.path().to_owned();
+    let tell = &mut |lines: Vec<JournalLine>| journal.append(&lines).map_err(|error| unread(&path, error));
+    each_end(store, tell).await?;
+    journal.append(&[all_told(now)]).map_err(|error| unread(&path, error))?;
+    name(store, id).await?;
+    tracing::warn!(journal = %path.display(), "the database was told to another revocation journal: this one knows all its keys from now on");
+    Ok(())
+}
+
+/// What follows lines that were not told as it happened: the last of them says nothing of how old a database is that is found later.
+const fn all_told(at: Timestamp) -> JournalLine {
+    JournalLine::Restored { at, accepted: false }
+}
+
+async fn named(store: &Store) -> Result<Option<JournalId>, EngineError> {
+    store.journal().await.map_err(|error| EngineError::because(UNREAD, error))
+}
+
+async fn name(store: &Store, id: JournalId) -> Result<(), EngineError> {
+    let named = store.name_journal(id).await;
+    named.map_err(|error| {
+        EngineError::because("the revocation journal cannot be noted in the database", error)
+    })
+}
+
+/// All that a journal has to know of the keys of a database, some lines at a time.
+async fn each_end(
+    store: &Store,
+    tell: &mut (dyn FnMut(Vec<JournalLine>) -> Result<(), EngineError> + Send),
+) -> Result<(), EngineError> {
+    let unread = |error| EngineError::because(UNREAD, error);
+    let mut after = None;
+    loop {
+        let found = store.replaced_secrets(after, AT_ONCE).await.map_err(unread)?;
+        let Some((last, _)) = found.last() else { break };
+        after = Some(*last);
+        tell(found.into_iter().map(|(_, line)| line).collect())?;
+    }
+    let mut after = None;
+    loop {
+        let found = store.standings(after, AT_ONCE).await.map_err(unread)?;
+        let Some(last) = found.last() else { break };
+        after = Some(last.key_id);
+        let ended = found.into_iter().filter(|line| line.standing != Standing::default());
+        tell(ended.map(JournalLine::Key).collect())?;
+    }
+    Ok(())
+}
+
+/// Renames a journal that is damaged; gives its new name, which has the moment.
+fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, EngineError> {
+    let aside = path.with_added_extension(format!("damaged-{}", now.to_string().replace(':', "-")));
+    std::fs::rename(path, &aside).and_then(|()| sync_folder(path)).map_err(|error| unread(path, error))?;
+    Ok(aside)
+}
+
+fn missing(path: &Path) -> EngineError {
+    EngineError::new(format!(
+        "the revocation journal {} is not there, which tells how the keys of this database have ended: put it there, or name it with \
+         KEYSTILE_REVOCATION_JOURNAL. If it is lost, start once with KEYSTILE_NEW_REVOCATION_JOURNAL=true: another one is made of what the database says",
+        path.display()
+    ))
+}
+
+/// How the journal is told that the database was put back, when that is done.
+pub(crate) struct Noting {
+    path: PathBuf,
+    journal: Option<JournalFile>,
+    is_damaged: bool,
+}
+
+impl Noting {
+    /// Opens what there is.
+    pub(crate) async fn open(path: &Path) -> Result<Self, EngineError> {
+        let (journal, is_damaged) = match unlocked(path).await? {
+            Found::Nothing => (None, false),
+            Found::Damaged => (None, true),
+            Found::InUse => return Err(in_use(path)),
+            Found::Whole(journal) => (Some(journal), false),
+        };
+        Ok(Self { path: path.to_owned(), journal, is_damaged })
+    }
+
+    /// Whether there is a journal that goes on.
+    pub(crate) const fn is_there(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Notes it. A journal that is not there is left so, and one that is damaged, which somebody has accepted, is set aside: the next start makes another.
+    pub(crate) fn note(self, at: Timestamp, accepted: bool) -> Result<(), EngineError> {
+        if self.is_damaged {
+            return set_aside(&self.path, at).map(drop);
+        }
+        let line = JournalLine::Restored { at, accepted };
+        let noted = self.journal.map_or(Ok(()), |mut journal| journal.append(&[line]));
+        noted.map_err(|error| unread(&self.path, error))
     }
 }
 
 /// Opens the journal again that was let go of, as the right to serve was lost.
-pub(super) async fn reopen(path: &Path, _store: &Store) -> Result<JournalFile, EngineError> {
+pub(super) async fn reopen(path: &Path, store: &Store, now: Timestamp) -> Result<JournalFile, EngineError> {
     match unlocked(path).await? {
-        Found::Whole(journal) => Ok(journal),
+        Found::Whole(mut journal) => {
+            // Another server may have told another one meanwhile.
+            adopt(&mut journal, store, named(store).await?, now).await?;
+            Ok(journal)
+        }
         Found::InUse => Err(in_use(path)),
         Found::Nothing | Found::Damaged => Err(EngineError::new(format!(
             "the revocation journal {} is gone or damaged: start anew",
@@ -102,7 +290,7 @@ pub(crate) fn again(
 /// from which nobody has served for long enough to end a key, may lack anything: another copy may have taken its place since.
 async fn is_older(store: &Store, last: Option<JournalLine>) -> Result<bool, EngineError> {
     Ok(match last {
-        None => false,
+        None | Some(JournalLine::Begun { .. }) => false,
         Some(JournalLine::Restored { accepted, .. }) => !accepted,
         Some(JournalLine::Key(line)) => {
             let key = read(store, line.tenant_id, line.key_id).await?;
@@ -118,63 +306,6 @@ async fn is_older(store: &Store, last: Option<JournalLine>) -> Result<bool, Engi
 async fn read(store: &Store, tenant_id: TenantId, key_id: KeyId) -> Result<Option<ApiKey>, EngineError> {
     let key = store.key(tenant_id, key_id).await;
     key.map_err(|error| EngineError::because(UNREAD, error))
-}
-
-/// Ends keys again. If that is interrupted, the next start does it once more, as what is ended here gets versions above all that were told.
-async fn end_since(
-    (path, last): (&Path, Option<JournalLine>),
-    store: &Store,
-    journal: &mut JournalFile,
-    now: Timestamp,
-    entropy: &dyn Entropy,
-) -> Result<(), EngineError> {
-    let Some(ends) = read_all(path)? else { return Ok(()) };
-    let (keys, rewrite) = again(ends, now, entropy)?;
-    let ended = store.end_again(keys, rewrite).await;
-    let ended =
-        ended.map_err(|error| EngineError::because("keys that have ended cannot be ended again", error))?;
-    if ended == 0 && matches!(last, Some(JournalLine::Restored { .. })) {
-        return Ok(());
-    }
-    // Versions that follow are not to be taken for those of before.
-    let restored = JournalLine::Restored { at: now, accepted: false };
-    journal.append(&[restored]).map_err(|error| unread(path, error))?;
-    tracing::warn!(
-        keys = ended,
-        "the database was older than its revocation journal: keys that have ended since were ended again"
-    );
-    Ok(())
-}
-
-/// Keeps a journal that is damaged, and makes another.
-async fn make_anew(path: &Path, store: &Store) -> Result<JournalFile, EngineError> {
-    let aside = path.with_added_extension("damaged");
-    std::fs::rename(path, &aside).map_err(|error| unread(path, error))?;
-    let kept = aside.display();
-    tracing::error!(%kept, "the revocation journal was damaged: it is made anew of what the database says");
-    make(path, store).await
-}
-
-/// Makes a journal of how all keys stand that stand otherwise than a new key, and of all secrets that were replaced.
-async fn make(path: &Path, store: &Store) -> Result<JournalFile, EngineError> {
-    let unread = |error| EngineError::because(UNREAD, error);
-    let mut making = JournalFile::make(path)?;
-    let mut after = None;
-    loop {
-        let found = store.replaced_secrets(after, AT_ONCE).await.map_err(unread)?;
-        found.iter().try_for_each(|(_, line)| making.add(line))?;
-        let Some((last, _)) = found.last() else { break };
-        after = Some(*last);
-    }
-    let mut after = None;
-    loop {
-        let found = store.standings(after, AT_ONCE).await.map_err(unread)?;
-        let ended = found.iter().filter(|line| line.standing != Standing::default());
-        ended.copied().try_for_each(|line| making.add(&JournalLine::Key(line)))?;
-        let Some(last) = found.last() else { break };
-        after = Some(last.key_id);
-    }
-    making.finish()
 }
 
 fn unread(path: &Path, error: std::io::Error) -> EngineError {

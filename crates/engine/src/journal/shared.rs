@@ -50,6 +50,8 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use keystile_core::{JournalId, Timestamp};
+
     use super::super::file::Found;
     use super::super::opening::unlocked;
     use super::*;
@@ -58,7 +60,9 @@ mod tests {
     async fn whoever_serves_next_writes_to_it_and_this_server_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let journal = Journal::new(JournalFile::make(&path).unwrap().finish().unwrap());
+        let now = Timestamp::from_millis(0);
+        let made = JournalFile::make(&path, JournalId::from_parts(now, 1), now).unwrap();
+        let journal = Journal::new(made.finish().unwrap());
         journal.append(&[]).unwrap();
         assert!(matches!(JournalFile::open(&path).unwrap(), Found::InUse));
         journal.let_go();

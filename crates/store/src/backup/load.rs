@@ -8,7 +8,7 @@ use keystile_core::KeyId;
 use super::container::{Backup, Piece, TableStart};
 use super::{RestoreRefused, tables};
 use crate::chunked::{Chunked, places};
-use crate::ends::{Rewrite, end_again};
+use crate::ends::{FORGET, Rewrite, end_again};
 use crate::migrate::{self, Migration, Schema};
 use crate::tx::Tx;
 use crate::value::Value;
@@ -28,6 +28,8 @@ pub struct Restoration {
     pub backup: Backup,
     /// Whether what is in the database now may go.
     pub replace: bool,
+    /// Whether the revocation journal is there, and goes on; else the database forgets which was told of it.
+    pub keep_journal: bool,
     /// The keys of which it is known how they have ended since.
     pub keys: Vec<KeyId>,
     /// Ends them again.
@@ -66,7 +68,7 @@ async fn restore(
     restoration: &mut Restoration,
     tx: &mut Tx<'_>,
 ) -> Result<Result<Restored, RestoreRefused>, StoreError> {
-    let Restoration { backup, replace, keys, rewrite, told } = restoration;
+    let Restoration { backup, replace, keep_journal, keys, rewrite, told } = restoration;
     let schema = backup.header().schema;
     if let Err(too_new) = Schema::of(schema).check_known() {
         return Ok(Err(too_new.into()));
@@ -80,6 +82,9 @@ async fn restore(
     let rows = load(backup, told, tx).await?;
     let migrated = migrate::apply(tx).await?.map_err(|error| refused(&error))?;
     tx.script(END_SESSIONS).await?;
+    if !*keep_journal {
+        tx.script(FORGET).await?;
+    }
     let ended = end_again(keys, rewrite, tx).await?;
     Ok(Ok(Restored { rows, ended, migrated }))
 }

@@ -17,6 +17,7 @@ pub(super) const TABLES: &[&str] = &[
     "api_keys",
     "retired_secrets",
     "key_ends",
+    "journal_place",
     "key_tags",
     "audit_entries",
     "audit_chains",

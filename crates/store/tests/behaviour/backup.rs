@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use keystile_core::journal::{JournalLine, KeyLine, Standing};
 use keystile_core::key::Revocation;
-use keystile_core::{Action, ApiKey, Digest, KeyId, Timestamp};
+use keystile_core::{Action, ApiKey, Digest, JournalId, KeyId, Timestamp};
 use keystile_store::{
     Backed, Backup, BackupError, EngineName, Location, Restoration, RestoreRefused, Restored, Rewrite, Store,
     StoreError, back_up,
@@ -41,7 +41,7 @@ impl Place {
 
     fn restoration(&self, replace: bool, keys: Vec<KeyId>, rewrite: Rewrite) -> Restoration {
         let backup = self.open().unwrap();
-        Restoration { backup, replace, keys, rewrite, told: Box::new(|_| {}) }
+        Restoration { backup, replace, keep_journal: false, keys, rewrite, told: Box::new(|_| {}) }
     }
 
     async fn restore(&self, store: &Store, replace: bool) -> Result<Restored, RestoreRefused> {
@@ -268,6 +268,23 @@ pub(crate) async fn a_change_after_which_a_key_stands_otherwise_is_noted_for_the
             && matches!(told, JournalLine::Replaced { secret: told, .. } if *told == secret)
     );
     assert_eq!(store.replaced_secrets(Some(*digest), 10).await.unwrap().len(), 0);
+}
+
+pub(crate) async fn a_database_names_its_journal_and_forgets_it_when_it_is_restored_without(bed: &Bed) {
+    let (store, place) = (bed.store().await, Place::new());
+    let [first, second] = [1, 2].map(|number| JournalId::from_parts(at(0), number));
+    assert_eq!(store.journal().await.unwrap(), None);
+    for id in [first, second] {
+        store.name_journal(id).await.unwrap();
+        assert_eq!(store.journal().await.unwrap(), Some(id));
+    }
+    place.back_up(&bed.location()).await;
+    store.name_journal(first).await.unwrap();
+    for (keep_journal, named) in [(true, Some(second)), (false, None)] {
+        let restoration = place.restoration(true, Vec::new(), Box::new(|_| Ok(None)));
+        store.restore(Restoration { keep_journal, ..restoration }).await.unwrap().unwrap();
+        assert_eq!(store.journal().await.unwrap(), named);
+    }
 }
 
 pub(crate) async fn many_keys_are_ended_again_whatever_their_tenant(bed: &Bed) {
