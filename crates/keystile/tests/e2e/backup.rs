@@ -246,6 +246,8 @@ async fn a_backup_that_is_damaged_or_of_another_engine_is_refused_and_changes_no
 /// Rows of the database in the test of memory, and bytes of each.
 const ROWS: usize = 100_000;
 const ROW: usize = 2_000;
+/// Rows of two megabytes each.
+const LARGE_ROWS: usize = 64;
 /// What the tool may have of memory: far less than the rows have.
 const MEMORY: usize = 128 * 1024 * 1024;
 
@@ -257,20 +259,26 @@ async fn a_database_is_backed_up_and_restored_with_far_less_memory_than_it_has_r
     world.server.sql(&format!(
         "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {ROWS})
          INSERT INTO limit_use (owner, used, at, spent_at)
-         SELECT '{tenant}' || i, '{long}', 1, 9000000000000 FROM numbers;",
+         SELECT '{tenant}' || i, '{long}', 1, 9000000000000 FROM numbers;
+         WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {LARGE_ROWS})
+         INSERT INTO job_inputs (tenant_id, job_id, number, keys)
+         SELECT '{tenant}', 'job', i, replace('{long}', 'x', '{thousand}') FROM numbers;",
         long = "x".repeat(ROW),
+        thousand = "y".repeat(1000),
     ));
     let file = file(&world);
     let within = |arguments: &[&str]| {
         let mut command = Command::new("prlimit");
         command.arg(format!("--data={MEMORY}")).arg(KEYSTILE).args(arguments);
-        command.args(world.server.plan().places()).env_clear().output().unwrap()
+        command.args(world.server.plan().places()).env_clear();
+        // Threads have memory of their own, and the machine many of them.
+        command.env("TOKIO_WORKER_THREADS", "2").output().unwrap()
     };
     let backed = done(&within(&["backup", "--json", &file]));
-    assert!(backed["bytes"].as_u64().unwrap() > (ROWS * ROW) as u64, "{backed}");
+    assert!(backed["bytes"].as_u64().unwrap() > (ROWS * ROW + LARGE_ROWS * 1000 * ROW) as u64, "{backed}");
     let restored = done(&within(&["restore", "--json", "--replace", &file]));
     assert_eq!(restored["rows"], backed["rows"]);
     // What fills the tables is no real use of limits.
-    world.server.sql("DELETE FROM limit_use;");
+    world.server.sql("DELETE FROM limit_use; DELETE FROM job_inputs;");
     start_restored(&mut world).await;
 }

@@ -188,7 +188,7 @@ impl Loading {
         if values.len() != self.width {
             return Err(unfit("a row has not as many values as its table has columns"));
         }
-        self.bytes += values.iter().map(size).sum::<usize>();
+        self.bytes += values.iter().map(Value::size).sum::<usize>();
         self.rows.push(values);
         Ok(())
     }
@@ -207,15 +207,6 @@ async fn flush(loading: &mut Option<Loading>, tx: &mut Tx<'_>) -> Result<(), Sto
     match loading {
         Some(loading) => loading.flush(tx).await,
         None => Ok(()),
-    }
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Int(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::Word(word) => word.len(),
-        Value::Blob(blob) => blob.len(),
     }
 }
 
