@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +13,7 @@ use keystile_store::{
     Backed, Backup, BackupError, EngineName, Location, Restoration, RestoreRefused, Restored, Rewrite, Store,
     StoreError, back_up,
 };
+use keystile_testkit::wait::until;
 use tempfile::TempDir;
 
 use crate::bed::Bed;
@@ -131,6 +133,29 @@ pub(crate) async fn keys_that_ended_since_end_in_the_transaction_that_restores(b
     assert_eq!(world.read(&store, first.id).await, before, "nothing of the backup is there");
 }
 
+/// A file that is written when keys were made meanwhile.
+struct Slow {
+    file: File,
+    keys: Arc<Mutex<u32>>,
+    has_waited: bool,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.windows(13).any(|window| window == b"audit_entries") {
+            let before = *self.keys.lock().unwrap();
+            // Of two, one has begun only now: the keys are written, and the audit entries are not.
+            until("more keys", || (*self.keys.lock().unwrap() >= before + 2).then_some(()));
+            self.has_waited = true;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 pub(crate) async fn a_backup_under_load_sees_one_moment(bed: &Bed) {
     let (store, place) = (bed.store().await, Place::new());
     let world = World::founded(&store).await;
@@ -138,7 +163,7 @@ pub(crate) async fn a_backup_under_load_sees_one_moment(bed: &Bed) {
         world.created(&store).await;
     }
     // Each key comes with its audit entry, so in any one moment there are as many of one as of the other.
-    let keys = Arc::new(Mutex::new(0));
+    let keys = Arc::new(Mutex::new(0_u32));
     let (more, writer, made) = (world.clone(), store.clone(), Arc::clone(&keys));
     let load = tokio::spawn(async move {
         loop {
@@ -146,10 +171,9 @@ pub(crate) async fn a_backup_under_load_sees_one_moment(bed: &Bed) {
             *made.lock().unwrap() += 1;
         }
     });
-    while *keys.lock().unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
-    place.back_up(&bed.location()).await;
+    let mut slow = Slow { file: File::create(place.file()).unwrap(), keys, has_waited: false };
+    back_up(&bed.location(), at(1), &mut slow, &mut |_| {}).await.unwrap();
+    assert!(slow.has_waited);
     load.abort();
     let copy = Bed::sqlite();
     let restored = copy.open().await;
