@@ -75,12 +75,15 @@ async fn restore(
     }
     tx.be_patient().await?;
     tx.lock_schema().await?;
-    if let Err(refused) = make_room(*replace, tx).await? {
+    if let Err(refused) = make_room(*replace, schema, tx).await? {
         return Ok(Err(refused));
     }
     make_tables(schema, tx).await?;
     let rows = load(backup, told, tx).await?;
     let migrated = migrate::apply(tx).await?.map_err(|error| refused(&error))?;
+    for table in tables::present(tx).await? {
+        tx.analyze(table).await?;
+    }
     tx.script(END_SESSIONS).await?;
     if !*keep_journal {
         tx.script(FORGET).await?;
@@ -89,8 +92,13 @@ async fn restore(
     Ok(Ok(Restored { rows, ended, migrated }))
 }
 
-/// Drops the tables of ours, if there is nothing in them or it may go.
-async fn make_room(replace: bool, tx: &mut Tx<'_>) -> Result<Result<(), RestoreRefused>, StoreError> {
+/// Drops the tables of ours, if there is nothing in them or it may go; empties them instead where that is as good, as what others have granted on them
+/// stays then.
+async fn make_room(
+    replace: bool,
+    wanted: i64,
+    tx: &mut Tx<'_>,
+) -> Result<Result<(), RestoreRefused>, StoreError> {
     let schema = migrate::read_schema(tx).await?;
     if let Err(too_new) = schema.check_known() {
         return Ok(Err(too_new.into()));
@@ -101,7 +109,11 @@ async fn make_room(replace: bool, tx: &mut Tx<'_>) -> Result<Result<(), RestoreR
     if !replace && is_used(tx).await? {
         return Ok(Err(RestoreRefused::NotEmpty));
     }
-    for table in tables::present(tx).await?.into_iter().rev() {
+    let present = tables::present(tx).await?;
+    if schema.version() == wanted && tx.truncate(&present).await? {
+        return Ok(Ok(()));
+    }
+    for table in present.into_iter().rev() {
         tx.script(&format!("DROP TABLE {table}")).await?;
     }
     tx.script("DROP TABLE schema_migrations").await?;

@@ -311,6 +311,28 @@ pub(crate) async fn a_database_names_its_journal_and_forgets_it_when_it_is_resto
     }
 }
 
+pub(crate) async fn what_postgres_knows_of_its_tables_is_there_after_a_restore(bed: &Bed) {
+    let (store, place) = (bed.store().await, Place::new());
+    let world = World::founded(&store).await;
+    for _ in 0..20 {
+        world.created(&store).await;
+    }
+    place.back_up(&bed.location()).await;
+    let Location::Postgres { .. } = bed.location() else {
+        return assert_eq!(place.restore(&store, true).await.unwrap().ended, 0);
+    };
+    bed.run_sql("GRANT SELECT ON api_keys TO PUBLIC");
+    place.restore(&store, true).await.unwrap();
+    bed.run_sql(
+        "DO $$ BEGIN
+            IF NOT has_table_privilege('public', 'api_keys', 'SELECT') THEN RAISE EXCEPTION 'nobody may read'; END IF;
+            IF (SELECT reltuples FROM pg_class WHERE oid = to_regclass('api_keys')) <> 20 THEN
+                RAISE EXCEPTION 'its size is not known';
+            END IF;
+        END $$",
+    );
+}
+
 pub(crate) async fn many_keys_are_ended_again_whatever_their_tenant(bed: &Bed) {
     let store = bed.store().await;
     let (one, two) = (World::founded(&store).await, World::founded(&store).await);
