@@ -18,7 +18,7 @@ use crate::stop;
 ///
 /// The server must be stopped. The backup is read once before anything is done: one that is not as it was made is refused. Keys that were revoked,
 /// deleted, blocked or disabled, that expire earlier, or whose secret was replaced after the backup was made, as the revocation journal tells, end
-/// again in the same transaction, each with an entry in the audit log. Everybody signs in again.
+/// again in the same transaction, each with an entry in the audit log. Everybody signs in again, with the password of then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
   keystile restore --data-dir /var/lib/keystile --replace /backup/keystile-2026-01-31

@@ -138,7 +138,7 @@ fn checked(line: &[u8]) -> Option<&str> {
     (crc32fast::hash(json.as_bytes()) == check).then_some(json)
 }
 
-/// What the journal keeps of a secret that was replaced: the digest of its digest, by which the digest cannot be found.
+/// What the journal keeps of a secret that was replaced: the digest of its digest, by which the digest cannot be found. Whoever has the secret can test it.
 pub fn replaced_secret(secret: Digest) -> Digest {
     Digest::of(secret.as_bytes())
 }
