@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keystile_core::Clock;
+use keystile_core::{Clock, JournalLine};
 use keystile_store::{EndPlace, Store, StoreError, UntoldEnd, UntoldEnds};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -225,17 +225,20 @@ impl Keeping {
         }
         let places: Vec<_> = new.iter().map(|end| end.place).collect();
         let lines: Vec<_> = new.into_iter().flat_map(|end| end.lines).collect();
+        let written = self.append(lines).await;
+        self.writes.store(written.is_ok(), Ordering::Relaxed);
+        written?;
+        self.told.extend(places);
+        Ok(())
+    }
+
+    async fn append(&self, lines: Vec<JournalLine>) -> Result<(), Trouble> {
         if self.journal.is_let_go() {
             self.journal.take_again(reopen(self.journal.path(), &self.store, self.clock.now()).await?);
         }
         let journal = self.journal.clone();
         let written = tokio::task::spawn_blocking(move || journal.append(&lines)).await;
-        let written =
-            written.map_err(|_| Trouble::Interrupted).and_then(|written| written.map_err(Trouble::from));
-        self.writes.store(written.is_ok(), Ordering::Relaxed);
-        written?;
-        self.told.extend(places);
-        Ok(())
+        Ok(written.map_err(|_| Trouble::Interrupted)??)
     }
 
     /// Removes the notes of what the journal was told, as far as the store answers; the rest is removed another time.

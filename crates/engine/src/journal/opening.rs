@@ -1,9 +1,10 @@
 //! Opening the journal at the start of a server, and ending keys again that an older database has.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keystile_core::journal::Standing;
+use keystile_core::journal::{KeyLine, Standing};
 use keystile_core::{
     ApiKey, AuditId, Clock, Entropy, JournalId, JournalLine, KeyId, KnownEnds, TenantId, Timestamp,
 };
@@ -47,12 +48,32 @@ impl Opening<'_> {
             Found::Damaged => return self.make_anew().await,
         };
         let last = journal.last().map_err(|error| unread(self.path, error))?;
-        if is_older(self.store, last).await? && !self.end_since(last, &mut journal).await? {
-            drop(journal);
-            return self.make_anew().await;
+        let is_whole = if named == Some(journal.id()) {
+            !is_older(self.store, last).await? || self.end_since(last, &mut journal).await?
+        } else {
+            self.take_up(last, &mut journal).await?
+        };
+        if is_whole {
+            return Ok(journal);
         }
-        adopt(&mut journal, self.store, named, self.clock.now()).await?;
-        Ok(journal)
+        drop(journal);
+        self.make_anew().await
+    }
+
+    /// Takes up a journal to which this database was told last when it had another one, or never: first what the journal knows of keys is in the database,
+    /// as far as that is older, and then the other way round. Tells whether the journal is whole.
+    async fn take_up(
+        &self,
+        last: Option<JournalLine>,
+        journal: &mut JournalFile,
+    ) -> Result<bool, EngineError> {
+        let Some(Heard { known, damaged: None }) = hear(self.path)? else { return Ok(false) };
+        let heard_of = known.keys().collect();
+        if !matches!(last, Some(JournalLine::Restored { accepted: true, .. })) {
+            self.end(known.with_gaps()).await?;
+        }
+        adopt(journal, self.store, &heard_of, self.clock.now()).await?;
+        Ok(true)
     }
 
     /// Ends keys again that have ended since the state of the database. If that is interrupted, the next start does it once more, as what is ended here gets
@@ -62,11 +83,8 @@ impl Opening<'_> {
         last: Option<JournalLine>,
         journal: &mut JournalFile,
     ) -> Result<bool, EngineError> {
-        let Some(heard) = hear(self.path)? else { return Ok(true) };
-        if heard.damaged.is_some() {
-            return Ok(false);
-        }
-        let ended = self.end(heard).await?;
+        let Some(Heard { known, damaged: None }) = hear(self.path)? else { return Ok(false) };
+        let ended = self.end(known).await?;
         if ended == 0 && matches!(last, Some(JournalLine::Restored { .. })) {
             return Ok(true);
         }
@@ -80,8 +98,8 @@ impl Opening<'_> {
         Ok(true)
     }
 
-    async fn end(&self, heard: Heard) -> Result<u64, EngineError> {
-        let (keys, rewrite) = again(heard.known, self.clock.now(), self.entropy)?;
+    async fn end(&self, known: KnownEnds) -> Result<u64, EngineError> {
+        let (keys, rewrite) = again(known, self.clock.now(), self.entropy)?;
         let ended = self.store.end_again(keys, rewrite).await;
         ended.map_err(|error| EngineError::because("keys that have ended cannot be ended again", error))
     }
@@ -89,7 +107,7 @@ impl Opening<'_> {
     /// Keeps a journal that is damaged, and makes another. What its whole lines say is in the database before that.
     async fn make_anew(&self) -> Result<JournalFile, EngineError> {
         let ended = match hear(self.path)? {
-            Some(heard) => self.end(heard).await?,
+            Some(heard) => self.end(heard.known).await?,
             None => 0,
         };
         let aside = set_aside(self.path, self.clock.now())?;
@@ -111,10 +129,8 @@ impl Opening<'_> {
         let now = self.clock.now();
         let id = JournalId::from_parts(now, u128::from_be_bytes(random));
         let mut making = JournalFile::make(self.path, id, now)?;
-        each_end(self.store, &mut |lines: Vec<JournalLine>| {
-            lines.iter().try_for_each(|line| making.add(line))
-        })
-        .await?;
+        let tell = &mut |lines: Vec<JournalLine>| lines.iter().try_for_each(|line| making.add(line));
+        each_end(self.store, &HashSet::new(), tell).await?;
         making.add(&all_told(now))?;
         let journal = making.finish()?;
         name(self.store, id).await?;
@@ -122,20 +138,18 @@ impl Opening<'_> {
     }
 }
 
-/// Tells a journal to which this database was not told all that is known of its keys, and names it.
+/// Tells a journal to which this database was not told all that is known of its keys, and names it. It has `heard_of` these keys, which may stand as new
+/// ones do by now.
 async fn adopt(
     journal: &mut JournalFile,
     store: &Store,
-    named: Option<JournalId>,
+    heard_of: &HashSet<KeyId>,
     now: Timestamp,
 ) -> Result<(), EngineError> {
     let id = journal.id();
-    if named == Some(id) {
-        return Ok(());
-    }
     let path = journal.path().to_owned();
     let tell = &mut |lines: Vec<JournalLine>| journal.append(&lines).map_err(|error| unread(&path, error));
-    each_end(store, tell).await?;
+    each_end(store, heard_of, tell).await?;
     journal.append(&[all_told(now)]).map_err(|error| unread(&path, error))?;
     name(store, id).await?;
     tracing::warn!(journal = %path.display(), "the database was told to another revocation journal: this one knows all its keys from now on");
@@ -158,9 +172,11 @@ async fn name(store: &Store, id: JournalId) -> Result<(), EngineError> {
     })
 }
 
-/// All that a journal has to know of the keys of a database, some lines at a time.
+/// All that a journal has to know of the keys of a database, some lines at a time: of those that do not stand as new ones do, and those that it has
+/// `heard_of`.
 async fn each_end(
     store: &Store,
+    heard_of: &HashSet<KeyId>,
     tell: &mut (dyn FnMut(Vec<JournalLine>) -> Result<(), EngineError> + Send),
 ) -> Result<(), EngineError> {
     let unread = |error| EngineError::because(UNREAD, error);
@@ -176,8 +192,9 @@ async fn each_end(
         let found = store.standings(after, AT_ONCE).await.map_err(unread)?;
         let Some(last) = found.last() else { break };
         after = Some(last.key_id);
-        let ended = found.into_iter().filter(|line| line.standing != Standing::default());
-        tell(ended.map(JournalLine::Key).collect())?;
+        let is_news =
+            |line: &KeyLine| line.standing != Standing::default() || heard_of.contains(&line.key_id);
+        tell(found.into_iter().filter(is_news).map(JournalLine::Key).collect())?;
     }
     Ok(())
 }
@@ -237,15 +254,19 @@ pub(super) async fn reopen(path: &Path, store: &Store, now: Timestamp) -> Result
     match unlocked(path).await? {
         Found::Whole(mut journal) => {
             // Another server may have told another one meanwhile.
-            adopt(&mut journal, store, named(store).await?, now).await?;
+            if named(store).await? != Some(journal.id()) {
+                let Some(Heard { known, damaged: None }) = hear(path)? else { return Err(lost(path)) };
+                adopt(&mut journal, store, &known.keys().collect(), now).await?;
+            }
             Ok(journal)
         }
         Found::InUse => Err(in_use(path)),
-        Found::Nothing | Found::Damaged => Err(EngineError::new(format!(
-            "the revocation journal {} is gone or damaged: start anew",
-            path.display()
-        ))),
+        Found::Nothing | Found::Damaged => Err(lost(path)),
     }
+}
+
+fn lost(path: &Path) -> EngineError {
+    EngineError::new(format!("the revocation journal {} is gone or damaged: start anew", path.display()))
 }
 
 /// What there is of a journal, when nobody else writes to it or it is clear that somebody does.

@@ -160,6 +160,33 @@ async fn a_start_with_a_damaged_journal_ends_what_its_whole_lines_say_and_makes_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_was_away_learns_what_has_become_of_its_keys() {
+    let mut world = World::start().await;
+    let (unblocked, revoked) = (named(&world, "unblocked").await, named(&world, "revoked").await);
+    let unpaid = json!({ "reason": "unpaid" });
+    world.change("POST", text(&unblocked, "id"), "/block", &unpaid).await.expect(200);
+    world.server.stop();
+    // Another server, with a journal of its own, serves meanwhile.
+    let away = world.server.plan().folder().join("away");
+    fs::rename(journal(&world), &away).unwrap();
+    world.server.sql("DELETE FROM journal_place;");
+    world.start_again();
+    world.change("POST", text(&unblocked, "id"), "/unblock", &NOTHING).await.expect(200);
+    world.change("POST", text(&revoked, "id"), "/revoke", &NOTHING).await.expect(200);
+    world.server.stop();
+    fs::rename(&away, journal(&world)).unwrap();
+    for _ in 0..2 {
+        world.start_again();
+        assert_eq!(code(&world, &unblocked["secret"]).await, "allowed");
+        assert_eq!(code(&world, &revoked["secret"]).await, "key_revoked");
+        world.server.stop();
+    }
+    let told = fs::read_to_string(journal(&world)).unwrap();
+    assert!(told.contains(text(&revoked, "id")), "{told}");
+    assert_eq!(told.lines().filter(|line| line.contains(text(&unblocked, "id"))).count(), 2, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn thousands_of_notes_are_told_at_once_and_removed() {
     let mut world = World::start().await;
     let key = named(&world, "revoked").await;
