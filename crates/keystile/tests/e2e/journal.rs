@@ -163,14 +163,21 @@ async fn a_start_with_a_damaged_journal_ends_what_its_whole_lines_say_and_makes_
 async fn a_journal_that_was_away_learns_what_has_become_of_its_keys() {
     let mut world = World::start().await;
     let (unblocked, revoked) = (named(&world, "unblocked").await, named(&world, "revoked").await);
-    let unpaid = json!({ "reason": "unpaid" });
+    let (renewed, unpaid) = (named(&world, "renewed").await, json!({ "reason": "unpaid" }));
     world.change("POST", text(&unblocked, "id"), "/block", &unpaid).await.expect(200);
+    world.change("POST", text(&renewed, "id"), "/regenerate", &NOTHING).await.expect(200);
     world.server.stop();
     // Another server, with a journal of its own, serves meanwhile.
     let away = world.server.plan().folder().join("away");
     fs::rename(journal(&world), &away).unwrap();
     world.server.sql("DELETE FROM journal_place;");
     world.start_again();
+    let made = fs::read_to_string(journal(&world)).unwrap();
+    let has = |key: &Value, what: &str| {
+        made.lines().any(|line| line.contains(text(key, "id")) && line.contains(what))
+    };
+    assert!(has(&unblocked, "\"blocked\":true") && has(&renewed, "\"is\":\"replaced\""), "{made}");
+    assert!(!made.contains(text(&revoked, "id")), "it stands as a new one does: {made}");
     world.change("POST", text(&unblocked, "id"), "/unblock", &NOTHING).await.expect(200);
     world.change("POST", text(&revoked, "id"), "/revoke", &NOTHING).await.expect(200);
     world.server.stop();
