@@ -13,7 +13,7 @@ pub struct Change {
     routed: Vec<ApplicationId>,
     supplied: Vec<TenantId>,
     budgeted: Vec<KeyId>,
-    is_of_new: bool,
+    ends_nothing: bool,
 }
 
 /// Somebody whose limits many keys share.
@@ -37,13 +37,18 @@ impl Change {
             routed: Vec::new(),
             supplied: Vec::new(),
             budgeted: Vec::new(),
-            is_of_new: false,
+            ends_nothing: false,
         }
     }
 
     /// The change made the keys that are recognised by `digests`, and touched no other.
     pub fn of_new(digests: impl IntoIterator<Item = Digest>) -> Self {
-        Self { is_of_new: true, ..Self::of(digests) }
+        Self::of(digests).ending_nothing()
+    }
+
+    /// The same change, of which it is known that each key which can be used before can be used after it, with the same secret.
+    pub fn ending_nothing(self) -> Self {
+        Self { ends_nothing: true, ..self }
     }
 
     /// The change touched the limits of `limited`, and of no key.
@@ -73,7 +78,7 @@ impl Change {
 
     /// Whether a key that was there before may have ended by it.
     pub fn may_end_keys(&self) -> bool {
-        !self.digests.is_empty() && !self.is_of_new
+        !self.digests.is_empty() && !self.ends_nothing
     }
 
     /// Whether it may have made untrue what somebody knew: it is neither empty nor only of what is new.

@@ -160,6 +160,10 @@ typed_id!(
     EventId, "evt_"
 );
 typed_id!(
+    /// Names a revocation journal.
+    JournalId, "jrn_"
+);
+typed_id!(
     /// Names a request in the log. It is made of the moment at which the request was answered.
     LogId, "log_"
 );

@@ -52,8 +52,8 @@ pub use decision::{Ask, Code, KeyFacts, KeyReading, LineageLimits, Refusal, deci
 pub use environment::Environment;
 pub use event::{Entity, EntityName, Event, Heard, Overwriting, Stamp, StoredEvent};
 pub use id::{
-    ApplicationId, AuditId, CustomerId, DeliveryId, EventId, HoldId, InvitationId, JobId, KeyId, LeakId,
-    LedgerId, LogId, ModelId, NodeId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
+    ApplicationId, AuditId, CustomerId, DeliveryId, EventId, HoldId, InvitationId, JobId, JournalId, KeyId,
+    LeakId, LedgerId, LogId, ModelId, NodeId, PersonId, ProviderId, SessionId, TenantId, WebhookId,
 };
 pub use invalid::Invalid;
 pub use invitation::Invitation;

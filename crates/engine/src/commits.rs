@@ -12,7 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::Cluster;
 use crate::cluster::give_receipt;
 use crate::doubts::Unsettled;
-use crate::journal::Telling;
+use crate::journal::{Telling, Untold};
 
 /// Carries out changes; clones are the same.
 #[derive(Clone)]
@@ -72,6 +72,24 @@ impl Commits {
             give_receipt(receipt);
         }
         outcome
+    }
+
+    /// Whether the revocation journal could be written when it was written last.
+    pub fn journal_works(&self) -> bool {
+        self.journal.works()
+    }
+
+    /// Refuses what would end a key and give a new secret in the one answer that there is. While the journal cannot be written, that answer would be an
+    /// error: the old secret would be dead, and nobody would have the new one.
+    ///
+    /// # Errors
+    /// [`Refused::Store`] when the journal could not be written the last time.
+    pub fn require_journal(&self) -> Result<(), Refused> {
+        if self.journal_works() {
+            Ok(())
+        } else {
+            Err(Refused::Store(StoreError::Unavailable(Untold.into())))
+        }
     }
 
     /// The same, when the journal has been told if keys may have ended.

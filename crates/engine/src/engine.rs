@@ -12,7 +12,7 @@ use crate::cluster::Undertaker;
 use crate::doubts::Settler;
 use crate::ingest::Gatherer;
 use crate::jobs::{Jobs, Others};
-use crate::journal::{self, Keeper};
+use crate::journal::{Journal, Keeper, Opening};
 use crate::key_source::StoredKeys;
 use crate::limit_keeper::LimitKeeper;
 use crate::opening::{connect, control_plane};
@@ -79,15 +79,22 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = connect(settings).await?;
         let (place, store) = Place::take(&store, settings.cluster.as_ref(), clock.as_ref()).await?;
-        let journal =
-            journal::open(&settings.revocation_journal, &store, (clock.as_ref(), &SystemEntropy)).await?;
+        let opening = Opening {
+            path: &settings.revocation_journal,
+            store: &store,
+            is_among: place.is_among(),
+            makes_another: settings.new_revocation_journal,
+            clock: clock.as_ref(),
+            entropy: &SystemEntropy,
+        };
+        let journal = Journal::new(opening.open().await?);
         let control = control_plane(settings, &store).await?;
         let server = place.server()?;
         let budgets = Arc::new(StoredBudgets::new(store.clone(), server));
         let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
         let verifier = place.verifier(keys, budgets, &clock, settings.bounds);
         let others = if place.is_among() { Others::MayWork } else { Others::Ended };
-        let (place, cluster) = place.keep(&store, &verifier, &control, &clock);
+        let (place, cluster) = place.keep(&store, &verifier, &control, &clock, &journal);
         let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
         let begun = store.begin_log(clock.now()).await;
         begun.map_err(|error| EngineError::because("the request log cannot be begun", error))?;
@@ -98,7 +105,7 @@ impl Engine {
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
         let background = verifier.start();
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
-        let (keeper, telling) = Keeper::start(store.clone(), journal);
+        let (keeper, telling) = Keeper::start(store.clone(), Arc::clone(&clock), journal);
         let commits = Commits::new(Arc::clone(&verifier), doubts, telling, cluster.clone());
         let jobs = Jobs::start(control.clone(), commits.clone(), others);
         let planes = Planes { control, verifier, store, commits, ingest, requests, cluster };

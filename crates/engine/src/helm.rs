@@ -3,7 +3,7 @@
 //! While it is lost, the store reads and writes nothing: changes are refused, the server is not ready, and verification
 //! answers from memory only, so that a database that is away stops nobody. As soon as the database tells of another server,
 //! which may change what is in memory here, that is forgotten, and every verification is refused as
-//! `enforcement_unavailable`.
+//! `enforcement_unavailable`. The revocation journal is let go of, for that other server, and opened again when there is something to tell it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use std::time::Duration;
 use keystile_store::{Helm, OpenError};
 use keystile_verify::Verifier;
 use tokio::task::JoinHandle;
+
+use crate::journal::Journal;
 
 /// Pause between two attempts to take the right again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -21,8 +23,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn start(helm: Helm, verifier: Arc<Verifier>) -> Self {
-        Self { task: tokio::spawn(watch(Held { helm, verifier })) }
+    pub(crate) fn start(helm: Helm, verifier: Arc<Verifier>, journal: Journal) -> Self {
+        Self { task: tokio::spawn(watch(Held { journal, helm, verifier })) }
     }
 
     /// Lets go of the right, for the next server to take it.
@@ -41,6 +43,8 @@ impl Drop for Watch {
 
 /// The right. Whoever still holds the verifier when it ends learns nothing any more: others may change the keys from then on.
 struct Held {
+    /// Before the right: whoever has that next wants to write to it.
+    journal: Journal,
     helm: Helm,
     verifier: Arc<Verifier>,
 }
@@ -55,6 +59,7 @@ impl Drop for Held {
 async fn watch(mut held: Held) {
     loop {
         held.helm.lost().await;
+        held.journal.let_go();
         tracing::error!("the right to serve from the database was lost; nothing is changed until it is back");
         let mut another = false;
         while let Err(error) = held.helm.retake().await {

@@ -9,6 +9,7 @@ use keystile_verify::{Bounds, Budgets, KeySource, OneNode, Verifier};
 
 use crate::cluster::{Joined, Membership};
 use crate::helm::Watch;
+use crate::journal::Journal;
 use crate::opening::{UNOPENED, migrate};
 use crate::{Cluster, ClusterSettings, EngineError, SystemEntropy};
 
@@ -92,9 +93,12 @@ impl Place {
         verifier: &Arc<Verifier>,
         control: &ControlPlane,
         clock: &Arc<dyn Clock>,
+        journal: &Journal,
     ) -> (Kept, Option<Cluster>) {
         match self {
-            Self::Alone(helm) => (Kept::Alone(Watch::start(*helm, Arc::clone(verifier))), None),
+            Self::Alone(helm) => {
+                (Kept::Alone(Watch::start(*helm, Arc::clone(verifier), journal.clone())), None)
+            }
             Self::Among(among) => {
                 let cluster = Cluster::new(among.0.id, among.0.lease, store.clone(), Arc::clone(verifier));
                 let membership =

@@ -49,10 +49,10 @@ fn shared(path: &Path, what: &str, mode: u32) -> EngineError {
 }
 
 /// Makes a database that others can read, or its group can write, private: one that was copied back from a backup, for
-/// example. A group that may only read it keeps that.
+/// example. A group that may only read it keeps that, and what is no file keeps its mode.
 pub(crate) fn make_private(path: &Path) {
     let Ok(facts) = fs::metadata(path) else { return };
-    if facts.mode() & (OTHERS | GROUP_CHANGES) == 0 {
+    if !facts.is_file() || facts.mode() & (OTHERS | GROUP_CHANGES) == 0 {
         return;
     }
     let (file, mode) = (path.display(), facts.mode() & 0o777);

@@ -27,6 +27,8 @@ pub struct EngineSettings {
     pub encryption_key_file: PathBuf,
     /// File of the revocation journal, outside of the database and best outside of its backup; made when it is not there.
     pub revocation_journal: PathBuf,
+    /// Whether another journal may be made where the one is missing that the database was told to: what it knows beside the database is lost.
+    pub new_revocation_journal: bool,
     /// Most that verification remembers.
     pub bounds: Bounds,
     /// Where requests go that are logged, beside the database.
@@ -63,6 +65,7 @@ impl EngineSettings {
             signing_key_file: data_dir.join("signing-key.der"),
             encryption_key_file: data_dir.join("encryption-key"),
             revocation_journal: data_dir.join(JOURNAL),
+            new_revocation_journal: false,
             bounds: Bounds::default(),
             request_sinks: Vec::new(),
             request_log_elsewhere: None,

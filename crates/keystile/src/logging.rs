@@ -43,7 +43,8 @@ pub(crate) fn start(filter: &str, format: LogFormat, sending: Option<&Sending>) 
 }
 
 fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // What cannot be logged, as the disk is full, is not told either: the attempt would end whoever logs.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().with_span_list(false).boxed(),

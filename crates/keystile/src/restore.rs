@@ -18,7 +18,7 @@ use crate::stop;
 ///
 /// The server must be stopped. The backup is read once before anything is done: one that is not as it was made is refused. Keys that were revoked,
 /// deleted, blocked or disabled, that expire earlier, or whose secret was replaced after the backup was made, as the revocation journal tells, end
-/// again in the same transaction, each with an entry in the audit log. Everybody signs in again.
+/// again in the same transaction, each with an entry in the audit log. Everybody signs in again, with the password of then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
   keystile restore --data-dir /var/lib/keystile --replace /backup/keystile-2026-01-31
@@ -30,13 +30,16 @@ pub(crate) struct RestoreOptions {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Only tell whether the backup is whole, and what it is of.
-    #[arg(long, conflicts_with_all = ["replace", "without_journal", "change_engine"])]
+    #[arg(long, conflicts_with_all = ["replace", "journal", "without_journal", "change_engine"])]
     check: bool,
     /// What is in the database now may go.
     #[arg(long)]
     replace: bool,
-    /// Do without the revocation journal: keys that ended after the backup was made are good again.
-    #[arg(long)]
+    /// A revocation journal beside that of the settings: of another server that has served from the database. Can be given several times.
+    #[arg(long, value_name = "FILE")]
+    journal: Vec<PathBuf>,
+    /// Do without the revocation journal: keys that ended after the backup was made are good again. They end once more at the next restore with that journal.
+    #[arg(long, conflicts_with = "journal")]
     without_journal: bool,
     /// Take a backup of the other engine: move from SQLite to PostgreSQL, or back.
     #[arg(long)]
@@ -52,8 +55,17 @@ pub(crate) struct RestoreOptions {
 }
 
 pub(crate) async fn run(options: RestoreOptions) -> Result<ExitCode, Failure> {
-    let RestoreOptions { file, check, replace, without_journal, change_engine, json, config, settings } =
-        options;
+    let RestoreOptions {
+        file,
+        check,
+        replace,
+        journal,
+        without_journal,
+        change_engine,
+        json,
+        config,
+        settings,
+    } = options;
     let form = Form::of(json);
     let settings = settings.quiet().with_file(config.as_ref())?;
     settings.start_logging()?;
@@ -65,10 +77,10 @@ pub(crate) async fn run(options: RestoreOptions) -> Result<ExitCode, Failure> {
     if check {
         return checked(&file, &backup, form)?.print();
     }
-    let how = Restore { replace, without_journal, change_engine };
+    let how = Restore { replace, journals: journal, without_journal, change_engine };
     let mut progress = Progress::new("rows", form);
     let told = Box::new(move |rows| progress.tell(rows));
-    let restored = keystile_engine::restore(&settings.engine()?, backup, how, told).await?;
+    let restored = keystile_engine::restore(&settings.engine()?, backup, &how, told).await?;
     report(&file, &restored, form)?.print()
 }
 

@@ -6,3 +6,8 @@ CREATE TABLE key_ends (
     replaced {blob},
     PRIMARY KEY (key_id, version)
 ) {clustered};
+
+-- The revocation journals that this database was told to, of each node one, so that another one, or none, is noticed.
+CREATE TABLE revocation_journals (
+    journal_id {id} NOT NULL PRIMARY KEY
+) {strict};

@@ -10,6 +10,7 @@
 //! | `{clustered}`: the same, where rows lie in the order of their primary key | `STRICT, WITHOUT ROWID` | |
 //! | `{derived}`: how a column is kept that follows from others | `VIRTUAL` | `STORED` |
 //! | `{by_bytes}`: behind a text, to order it so | | `COLLATE "C"` |
+//! | `{aside}`: before a column that is not to choose the index | `+` | |
 //! | `{for_update}`: locks the rows that are read | | `FOR UPDATE` |
 //! | `{for_share}`: keeps them from being changed | | `FOR SHARE` |
 //! | `{skip_locked}`: behind it, passes over rows that others have locked | | `SKIP LOCKED` |

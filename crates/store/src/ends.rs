@@ -3,13 +3,15 @@
 //! Each change after which a key stands otherwise leaves a note, in its own transaction. Whoever keeps the journal reads the notes,
 //! writes their lines, and removes them.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use keystile_core::journal::{JournalLine, KeyLine, Standing, replaced_secret};
-use keystile_core::{ApiKey, AuditEntry, Digest, KeyId, Timestamp};
+use keystile_core::{ApiKey, AuditEntry, Digest, JournalId, KeyId, Timestamp};
 
+use crate::chunked::Chunked;
 use crate::row::{Read, Row};
-use crate::tx::{Statement, Tx};
+use crate::tx::{Statement, Tx, Work};
 use crate::value::Value;
 use crate::{Store, StoreError, keys, record};
 
@@ -18,22 +20,22 @@ const ASKED: usize = 128;
 
 pub(crate) const NOTE: &str =
     "INSERT INTO key_ends (key_id, version, replaced) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const JOURNALS: &str = "SELECT journal_id FROM revocation_journals ORDER BY journal_id";
+const NAME: &str = "INSERT INTO revocation_journals (journal_id) VALUES ($1) ON CONFLICT DO NOTHING";
+pub(crate) const FORGET: &str = "DELETE FROM revocation_journals";
 const REMOVE: &str = "DELETE FROM key_ends WHERE key_id = $1 AND version = $2";
 
 /// The columns that [`read_line`] takes.
 macro_rules! columns {
     () => {
-        "k.tenant_id, k.id, k.version, k.updated_at, k.revoked_at, k.deleted_at, k.expires_at, k.enabled, k.blocked_reason"
+        "tenant_id, id, version, updated_at, revoked_at, deleted_at, expires_at, enabled, blocked_reason"
     };
 }
 
-const UNTOLD: &str = concat!(
-    "SELECT e.key_id, e.version AS noted, e.replaced, ",
-    columns!(),
-    " FROM key_ends e JOIN api_keys k ON k.id = e.key_id ORDER BY e.key_id, e.version LIMIT $1"
-);
-const STANDING: &str =
-    concat!("SELECT ", columns!(), " FROM api_keys k WHERE k.id > $1 ORDER BY k.id LIMIT $2");
+/// Notes behind a place, in the order of their keys.
+pub(crate) const NOTES: &str = "SELECT key_id, version, replaced FROM key_ends
+    WHERE (key_id, version) > ($1, $2) ORDER BY key_id, version LIMIT $3";
+const STANDING: &str = concat!("SELECT ", columns!(), " FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2");
 const REPLACED: &str = "SELECT digest, tenant_id, key_id, retired_at FROM retired_secrets
     WHERE digest > $1 ORDER BY digest LIMIT $2";
 
@@ -42,18 +44,49 @@ static BY_IDS: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {} FROM api_keys WHERE id IN ({})", *record::SELECTED, places.join(", "))
 });
 
+static STANDING_OF: LazyLock<Chunked> = LazyLock::new(|| Chunked::new(standing_of));
+
+/// How so many keys stand, by their ids.
+pub(crate) fn standing_of(keys: usize) -> String {
+    let places: Vec<_> = (1..=keys).map(|place| format!("${place}")).collect();
+    format!("SELECT {} FROM api_keys WHERE id IN ({})", columns!(), places.join(", "))
+}
+
 /// Decides what becomes of a key of an older database, and what the audit log is told of it; nothing if it stays as it is.
 pub type Rewrite = Box<dyn FnMut(&mut ApiKey) -> Result<Option<AuditEntry>, StoreError> + Send>;
+
+/// Which change: the key, and its version after it.
+pub type EndPlace = (KeyId, i64);
 
 /// A change that the journal was not told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UntoldEnd {
-    /// The key.
-    pub key_id: KeyId,
-    /// Its version after the change.
-    pub version: i64,
-    /// What to tell: how the key stands by now, and the secret that the change has replaced.
+    /// Which.
+    pub place: EndPlace,
+    /// What to tell: how the key stands by now, and the secret that the change has replaced. Nothing of a key that is gone.
     pub lines: Vec<JournalLine>,
+}
+
+/// Some of the changes that the journal was not told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UntoldEnds {
+    /// What they are.
+    pub ends: Vec<UntoldEnd>,
+    /// The place behind which to go on, if there may be others.
+    pub next: Option<EndPlace>,
+}
+
+/// A note, and the digest of the secret that the change has replaced.
+struct Note {
+    place: EndPlace,
+    replaced: Option<Digest>,
+}
+
+/// Which notes are wanted.
+struct Wanted {
+    behind: [Value; 3],
+    limit: u32,
+    told: HashSet<EndPlace>,
 }
 
 /// The note of a change after which a key stands otherwise.
@@ -67,23 +100,48 @@ pub(crate) fn noted(before: &ApiKey, after: &ApiKey) -> Option<[Value; 3]> {
 }
 
 impl Store {
-    /// Changes that the journal was not told of, at most `limit`.
+    /// Changes that are noted behind `after`, in the order of their keys, but for those that the journal was `told` of; at most `limit`.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
-    pub async fn untold_ends(&self, limit: u32) -> Result<Vec<UntoldEnd>, StoreError> {
+    pub async fn untold_ends(
+        &self,
+        after: Option<EndPlace>,
+        limit: u32,
+        told: HashSet<EndPlace>,
+    ) -> Result<UntoldEnds, StoreError> {
         self.refuse_adrift()?;
-        let args = Value::Int(limit.into());
-        self.engine().read(args, |limit, tx| Box::pin(untold(limit, tx))).await
+        let (key_id, version) =
+            after.map(|(key_id, version)| (key_id.to_string(), version)).unwrap_or_default();
+        let behind = [Value::Text(key_id), Value::Int(version), Value::Int(limit.into())];
+        let wanted = Wanted { behind, limit, told };
+        self.engine().read(wanted, |wanted, tx| Box::pin(untold(wanted, tx))).await
     }
 
-    /// Notes that the journal was told of these changes.
+    /// Removes the notes of these changes, of which the journal was told.
     ///
     /// # Errors
     /// When the database is unavailable.
-    pub async fn ends_told(&self, ends: Vec<(KeyId, i64)>) -> Result<(), StoreError> {
+    pub async fn ends_told(&self, ends: Vec<EndPlace>) -> Result<(), StoreError> {
         self.refuse_adrift()?;
         self.engine().write(ends, |ends, tx| Box::pin(remove(ends, tx))).await
+    }
+
+    /// The journals that are told what becomes of these keys: that of the server, or those of its nodes.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn journals(&self) -> Result<Vec<JournalId>, StoreError> {
+        self.read((), |(), tx| Box::pin(journals(tx))).await
+    }
+
+    /// Notes that this journal knows how all keys stand, and is told what becomes of them from now on: it alone, or beside those of other nodes.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn name_journal(&self, id: JournalId, is_alone: bool) -> Result<(), StoreError> {
+        let work: Work<([Value; 1], bool), ()> = |(id, is_alone), tx| Box::pin(name(id, *is_alone, tx));
+        self.write_quietly(([Value::text(id)], is_alone), work).await
     }
 
     /// How the keys stand whose ids follow `after`, in the order of their ids; at most `limit`.
@@ -142,11 +200,43 @@ pub(crate) async fn end_again(
     Ok(ended)
 }
 
-async fn untold(limit: &Value, tx: &mut Tx<'_>) -> Result<Vec<UntoldEnd>, StoreError> {
-    tx.query(UNTOLD, std::slice::from_ref(limit)).await?.into_iter().map(read_untold).collect()
+async fn untold(wanted: &Wanted, tx: &mut Tx<'_>) -> Result<UntoldEnds, StoreError> {
+    let rows = tx.query(NOTES, &wanted.behind).await?;
+    let notes = rows.into_iter().map(read_note).collect::<Read<Vec<Note>>>()?;
+    let is_full = u32::try_from(notes.len()).is_ok_and(|notes| notes >= wanted.limit);
+    let next = notes.last().filter(|_| is_full).map(|note| note.place);
+    let untold: Vec<Note> = notes.into_iter().filter(|note| !wanted.told.contains(&note.place)).collect();
+    let keys: BTreeSet<KeyId> = untold.iter().map(|note| note.place.0).collect();
+    let rows = STANDING_OF.run(keys.iter().map(|id| vec![Value::text(id)]).collect(), tx).await?;
+    let lines = rows.into_iter().map(|mut row| read_line(&mut row).map(|line| (line.key_id, line)));
+    let lines = lines.collect::<Read<HashMap<KeyId, KeyLine>>>()?;
+    Ok(UntoldEnds { ends: untold.into_iter().map(|note| to_tell(&note, &lines)).collect(), next })
 }
 
-async fn remove(ends: &[(KeyId, i64)], tx: &mut Tx<'_>) -> Result<(), StoreError> {
+fn to_tell(note: &Note, lines: &HashMap<KeyId, KeyLine>) -> UntoldEnd {
+    let line = lines.get(&note.place.0).copied();
+    let replaced = line.zip(note.replaced).map(|(line, digest)| JournalLine::Replaced {
+        tenant_id: line.tenant_id,
+        key_id: line.key_id,
+        secret: replaced_secret(digest),
+        at: line.at,
+    });
+    let lines = replaced.into_iter().chain(line.map(JournalLine::Key)).collect();
+    UntoldEnd { place: note.place, lines }
+}
+
+async fn journals(tx: &mut Tx<'_>) -> Result<Vec<JournalId>, StoreError> {
+    tx.query(JOURNALS, &[]).await?.into_iter().map(|mut row| row.parsed("journal_id")).collect()
+}
+
+async fn name(id: &[Value; 1], is_alone: bool, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    if is_alone {
+        tx.execute(FORGET, &[]).await?;
+    }
+    tx.execute(NAME, id).await.map(drop)
+}
+
+async fn remove(ends: &[EndPlace], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let values: Vec<[Value; 2]> =
         ends.iter().map(|(key_id, version)| [Value::text(key_id), (*version).into()]).collect();
     let batch: Vec<Statement<'_>> = values.iter().map(|values| (REMOVE, values.as_slice())).collect();
@@ -161,17 +251,9 @@ async fn replaced(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<Vec<(Digest, Jou
     tx.query(REPLACED, args).await?.into_iter().map(read_replaced).collect()
 }
 
-fn read_untold(mut row: Row) -> Read<UntoldEnd> {
-    let (key_id, version) = (row.parsed("key_id")?, row.int("noted")?);
-    let replaced = row.opt_digest("replaced")?;
-    let line = read_line(&mut row)?;
-    let replaced = replaced.map(|digest| JournalLine::Replaced {
-        tenant_id: line.tenant_id,
-        key_id,
-        secret: replaced_secret(digest),
-        at: line.at,
-    });
-    Ok(UntoldEnd { key_id, version, lines: replaced.into_iter().chain([JournalLine::Key(line)]).collect() })
+fn read_note(mut row: Row) -> Read<Note> {
+    let place = (row.parsed("key_id")?, row.int("version")?);
+    Ok(Note { place, replaced: row.opt_digest("replaced")? })
 }
 
 fn read_line(row: &mut Row) -> Read<KeyLine> {

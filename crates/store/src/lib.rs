@@ -83,7 +83,7 @@ pub use chain::Sealing;
 pub use cluster::{Applied, Heard, Hearing, Member, NewNode, Node, Outlook, Peer, Renewal, Told, Written};
 pub use customers::CustomerFilter;
 pub use doubt::Doubt;
-pub use ends::{Rewrite, UntoldEnd};
+pub use ends::{EndPlace, Rewrite, UntoldEnd, UntoldEnds};
 pub use error::{Archived, OpenError, StoreError, Unique};
 pub use events::{EventBatch, EventFilter, EventPage, KnownEntity, RefusedEvents, Swept};
 pub use filter::KeyFilter;

@@ -37,6 +37,7 @@ const CASES: &[Case] = cases![
     queues::a_page_of_deliveries_looks_at_few_whatever_its_filter,
     queues::a_look_for_notices_goes_through_a_part_of_the_keys,
     queues::budgets_without_a_charge_are_not_looked_at,
+    queues::notes_for_the_journal_are_read_in_their_order_and_their_keys_by_id,
     queues::budgets_near_their_end_are_found_among_those_of_the_present,
     spending::what_a_key_was_charged_for_a_model_is_led_by_an_index_of_both,
     spending::what_one_key_has_spent_is_not_looked_for_among_all,

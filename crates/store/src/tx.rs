@@ -106,6 +106,26 @@ impl Tx<'_> {
         }
     }
 
+    /// Empties tables, if the engine can empty them as fast as it can drop them; tells whether it has.
+    pub(crate) async fn truncate(&mut self, tables: &[&str]) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(_) if tables.is_empty() => Ok(false),
+            Self::Postgres(client) => {
+                postgres::script(client, &format!("TRUNCATE {}", tables.join(", "))).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Has the engine look at the rows of a table, by which it plans from now on, if it does so at all.
+    pub(crate) async fn analyze(&mut self, table: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(client) => postgres::script(client, &format!("ANALYZE {table}")).await,
+        }
+    }
+
     /// Keeps every other process from migrating until the transaction ends.
     pub(crate) async fn lock_schema(&mut self) -> Result<(), StoreError> {
         match self {

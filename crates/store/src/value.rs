@@ -60,6 +60,16 @@ impl Value {
         Self::text(value)
     }
 
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Null | Self::Int(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Word(word) => word.len(),
+            Self::Blob(blob) => blob.len(),
+        }
+    }
+
     /// Refuses what PostgreSQL could not store, on either engine.
     pub(crate) fn check(values: &[Self]) -> Result<(), StoreError> {
         let holds_nul = |value: &Self| matches!(value, Self::Text(text) if text.contains('\0'));

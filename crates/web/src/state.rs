@@ -128,6 +128,16 @@ impl App {
     {
         self.commits.carry_out(work(self.clone()).in_current_span()).await
     }
+
+    /// Refuses to end a secret for a new one that could not be told.
+    pub(crate) fn require_journal(&self) -> Result<(), Refused> {
+        self.commits.require_journal()
+    }
+
+    /// Whether the revocation journal could be written when it was written last.
+    pub(crate) fn journal_works(&self) -> bool {
+        self.commits.journal_works()
+    }
 }
 
 impl std::ops::Deref for App {

@@ -19,6 +19,8 @@ pub struct KnownEnds {
     keys: HashMap<KeyId, Known>,
     /// How often the database was put back before the lines that come now.
     restored: u64,
+    /// Whether lines are missing.
+    has_gaps: bool,
 }
 
 /// What is known of one key.
@@ -28,17 +30,22 @@ struct Known {
     place: (u64, i64),
     /// What the last line says.
     last: Standing,
+    /// When it was written.
+    last_at: Option<Timestamp>,
     /// The final ends, which no later line takes back.
     revoked_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
     /// Secrets that open nothing any more.
     replaced: Vec<Digest>,
+    /// The highest version that was ever told.
+    highest: i64,
 }
 
 impl KnownEnds {
     /// Takes note of the next line. Lines of one key may have changed places if they were written at the same time.
     pub fn hear(&mut self, line: &JournalLine) {
         match line {
+            JournalLine::Begun { .. } => {}
             JournalLine::Restored { .. } => self.restored += 1,
             JournalLine::Replaced { key_id, secret, .. } => {
                 let known = self.keys.entry(*key_id).or_default();
@@ -55,9 +62,25 @@ impl KnownEnds {
         let known = self.keys.entry(line.key_id).or_default();
         known.revoked_at = known.revoked_at.or(line.standing.revoked_at);
         known.deleted_at = known.deleted_at.or(line.standing.deleted_at);
+        known.highest = known.highest.max(line.version);
         if place >= known.place {
-            (known.place, known.last) = (place, line.standing);
+            (known.place, known.last, known.last_at) = (place, line.standing, Some(line.at));
         }
+    }
+
+    /// Takes note of what another journal of the same database says: of what can be taken back, the later counts.
+    pub fn join(&mut self, other: Self) {
+        self.has_gaps |= other.has_gaps;
+        for (key_id, known) in other.keys {
+            self.keys.entry(key_id).or_default().join(known);
+        }
+    }
+
+    /// Takes note that lines of the journal are missing. What can be taken back counts then only for a record that is older than the last line that is
+    /// there: the line that took it back may be one of those.
+    #[must_use]
+    pub fn with_gaps(self) -> Self {
+        Self { has_gaps: true, ..self }
     }
 
     /// The keys of which something is known.
@@ -67,15 +90,15 @@ impl KnownEnds {
 
     /// Brings the record of a key from an older database to the end that the key has had since, and tells whether that changed
     /// anything. A key is only ever ended, barred or switched off by this; what was given to it since is not given again. A secret that was
-    /// replaced since ends its key, as the new one is not known.
+    /// replaced since ends its key, as the new one is not known. Its version is above all that were told, so that the journal tells which came later.
     pub fn end_again(&self, key: &mut ApiKey, now: Timestamp) -> bool {
         let Some(known) = self.keys.get(&key.id) else { return false };
         let before = key.clone();
-        known.end(key, now);
+        known.end(key, now, self.has_gaps);
         if *key == before {
             return false;
         }
-        key.version = key.version.max(known.place.1) + 1;
+        key.version = key.version.max(known.highest) + 1;
         key.updated_at = now;
         key.updated_by = Actor::System;
         true
@@ -83,7 +106,21 @@ impl KnownEnds {
 }
 
 impl Known {
-    fn end(&self, key: &mut ApiKey, now: Timestamp) {
+    fn join(&mut self, other: Self) {
+        self.revoked_at = self.revoked_at.or(other.revoked_at);
+        self.deleted_at = self.deleted_at.or(other.deleted_at);
+        self.highest = self.highest.max(other.highest);
+        for secret in other.replaced {
+            if !self.replaced.contains(&secret) {
+                self.replaced.push(secret);
+            }
+        }
+        if other.last_at > self.last_at {
+            (self.place, self.last, self.last_at) = (other.place, other.last, other.last_at);
+        }
+    }
+
+    fn end(&self, key: &mut ApiKey, now: Timestamp, has_gaps: bool) {
         let end = |at, reason: &str| Revocation { at, reason: Some(reason.to_owned()) };
         if let Some(at) = self.revoked_at.or(self.deleted_at) {
             key.revoked.get_or_insert_with(|| end(at, REVOKED));
@@ -94,7 +131,7 @@ impl Known {
         if self.replaced.contains(&replaced_secret(key.secret.digest)) {
             key.revoked.get_or_insert_with(|| end(now, REPLACED));
         }
-        if key.revoked.is_some() {
+        if key.revoked.is_some() || has_gaps && key.version >= self.highest {
             return;
         }
         if self.last.disabled {
@@ -175,9 +212,11 @@ mod tests {
 
     #[test]
     fn versions_begin_anew_when_the_database_was_put_back() {
-        let restored = JournalLine::Restored { at: at(10) };
+        let restored = JournalLine::Restored { at: at(10), accepted: false };
         let lines = [line(2, BLOCKED_KEY), line(3, Standing::default()), restored, line(2, BLOCKED_KEY)];
-        assert!(after(&lines).blocked.is_some());
+        let key = after(&lines);
+        assert!(key.blocked.is_some());
+        assert_eq!(key.version, 4, "above all that were told");
     }
 
     #[test]
@@ -187,6 +226,46 @@ mod tests {
             |digest| JournalLine::Replaced { tenant_id, key_id, secret: replaced_secret(digest), at: at(2) };
         assert!(after(&[replaced(secret.digest)]).revoked.is_some());
         assert!(after(&[replaced(Digest::of(b"an older one"))]).revoked.is_none());
+    }
+
+    #[test]
+    fn of_two_journals_the_later_line_counts_and_final_ends_of_both() {
+        let heard = |lines: &[JournalLine]| {
+            let mut known = KnownEnds::default();
+            lines.iter().for_each(|line| known.hear(line));
+            known
+        };
+        let revoked = Standing { revoked_at: Some(at(5)), ..Standing::default() };
+        let (blocked, taken_back) = (line(2, BLOCKED_KEY), line(3, Standing::default()));
+        for (first, second, is_blocked) in
+            [(blocked, taken_back, false), (line(4, BLOCKED_KEY), taken_back, true)]
+        {
+            for (one, two) in [(first, second), (second, first)] {
+                let (mut known, mut key) = (heard(&[one]), key());
+                known.join(heard(&[two]));
+                known.end_again(&mut key, at(99));
+                assert_eq!(key.blocked.is_some(), is_blocked);
+            }
+        }
+        let (mut known, mut key) = (heard(&[line(7, Standing::default())]), key());
+        known.join(heard(&[line(2, revoked)]));
+        assert!(known.end_again(&mut key, at(99)) && key.revoked.is_some() && key.version == 8);
+    }
+
+    #[test]
+    fn where_lines_are_missing_only_older_records_get_what_can_be_taken_back() {
+        let mut known = KnownEnds::default();
+        known.hear(&line(2, BLOCKED_KEY));
+        let known = known.with_gaps();
+        let (mut older, mut present) = (key(), ApiKey { version: 3, ..key() });
+        assert!(known.end_again(&mut older, at(99)) && older.blocked.is_some());
+        assert!(
+            !known.end_again(&mut present, at(99)),
+            "it was taken back, perhaps by a line that is missing"
+        );
+        let mut known = KnownEnds::default();
+        known.hear(&line(2, Standing { revoked_at: Some(at(5)), ..Standing::default() }));
+        assert!(known.with_gaps().end_again(&mut present, at(99)), "that is never taken back");
     }
 
     #[test]

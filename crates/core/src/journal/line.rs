@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKey, Digest, KeyId, TenantId, Timestamp};
+use crate::{ApiKey, Digest, JournalId, KeyId, TenantId, Timestamp};
 
 /// What of a key's record decides whether anybody can use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,6 +62,13 @@ pub struct KeyLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum JournalLine {
+    /// The first line: which journal this is.
+    Begun {
+        /// Its id, by which a database names the journal that is told of it.
+        journal_id: JournalId,
+        /// When it was made.
+        at: Timestamp,
+    },
     /// A key stands otherwise than before.
     Key(KeyLine),
     /// A secret of a key was replaced: it opens nothing any more.
@@ -76,17 +83,27 @@ pub enum JournalLine {
         /// When.
         at: Timestamp,
     },
-    /// The database was put back to an earlier state: versions of keys that follow are counted from there.
+    /// The database was put back to an earlier state: versions of keys that follow are counted from there. Or lines before this one were not told as it
+    /// happened, which makes no difference to those that follow.
     Restored {
         /// When.
         at: Timestamp,
+        /// Whether somebody has accepted that keys which have ended came back by it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        accepted: bool,
     },
 }
 
-/// A line that was not written to its end, or was damaged since.
+/// Why a line says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a line of the revocation journal is damaged")]
-pub struct BrokenLine;
+pub enum UnreadLine {
+    /// It was not written to its end, or was damaged since.
+    #[error("a line of the revocation journal is damaged")]
+    Broken,
+    /// It is as it was written, by a program that knows more.
+    #[error("a later version wrote to the revocation journal: install that, or a later one")]
+    Unknown,
+}
 
 impl JournalLine {
     /// The line, with its line break.
@@ -103,18 +120,25 @@ impl JournalLine {
     ///
     /// # Errors
     /// When its check does not fit, or nobody knows what it says.
-    pub fn read(line: &[u8]) -> Result<Self, BrokenLine> {
-        let line = std::str::from_utf8(line).map_err(|_| BrokenLine)?;
-        let (json, check) = line.rsplit_once(' ').ok_or(BrokenLine)?;
-        let check = u32::from_str_radix(check, 16).map_err(|_| BrokenLine)?;
-        if crc32fast::hash(json.as_bytes()) != check {
-            return Err(BrokenLine);
-        }
-        serde_json::from_str(json).map_err(|_| BrokenLine)
+    pub fn read(line: &[u8]) -> Result<Self, UnreadLine> {
+        let json = checked(line).ok_or(UnreadLine::Broken)?;
+        serde_json::from_str(json).map_err(|_| UnreadLine::Unknown)
+    }
+
+    /// Whether a line, without its line break, is as it was written, whatever it says.
+    pub fn is_whole(line: &[u8]) -> bool {
+        checked(line).is_some()
     }
 }
 
-/// What the journal keeps of a secret that was replaced: the digest of its digest, by which the digest cannot be found.
+/// The JSON of a line whose check fits.
+fn checked(line: &[u8]) -> Option<&str> {
+    let (json, check) = std::str::from_utf8(line).ok()?.rsplit_once(' ')?;
+    let check = u32::from_str_radix(check, 16).ok()?;
+    (crc32fast::hash(json.as_bytes()) == check).then_some(json)
+}
+
+/// What the journal keeps of a secret that was replaced: the digest of its digest, by which the digest cannot be found. Whoever has the secret can test it.
 pub fn replaced_secret(secret: Digest) -> Digest {
     Digest::of(secret.as_bytes())
 }
@@ -143,14 +167,16 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + millis)
     }
 
-    fn lines() -> [JournalLine; 3] {
+    fn lines() -> [JournalLine; 5] {
         let (tenant_id, key_id) = (TenantId::from_parts(at(0), 1), KeyId::from_parts(at(0), 2));
         let standing = Standing { revoked_at: Some(at(1)), blocked: true, ..Standing::default() };
         let secret = replaced_secret(Digest::of(b"secret"));
         [
             JournalLine::Key(KeyLine { tenant_id, key_id, version: 7, at: at(2), standing }),
             JournalLine::Replaced { tenant_id, key_id, secret, at: at(3) },
-            JournalLine::Restored { at: at(4) },
+            JournalLine::Restored { at: at(4), accepted: false },
+            JournalLine::Restored { at: at(5), accepted: true },
+            JournalLine::Begun { journal_id: JournalId::from_parts(at(0), 3), at: at(0) },
         ]
     }
 
@@ -176,12 +202,20 @@ mod tests {
         let text = lines()[1].write().unwrap();
         let whole = text.strip_suffix('\n').unwrap().as_bytes();
         for end in 0..whole.len() {
-            assert_eq!(JournalLine::read(&whole[..end]), Err(BrokenLine), "{end}");
+            assert_eq!(JournalLine::read(&whole[..end]), Err(UnreadLine::Broken), "{end}");
             let mut other = whole.to_vec();
             // Another letter in the JSON or its check, and not only the other case of a digit.
             other[end] = if other[end] == b'~' { b'!' } else { b'~' };
-            assert_eq!(JournalLine::read(&other), Err(BrokenLine), "{end}");
+            assert_eq!(JournalLine::read(&other), Err(UnreadLine::Broken), "{end}");
         }
+    }
+
+    #[test]
+    fn what_a_later_version_has_written_is_unknown_and_not_broken() {
+        let json = "{\"is\":\"moved\"}";
+        let line = format!("{json} {:08x}", crc32fast::hash(json.as_bytes()));
+        assert_eq!(JournalLine::read(line.as_bytes()), Err(UnreadLine::Unknown));
+        assert!(JournalLine::is_whole(line.as_bytes()));
     }
 
     #[test]

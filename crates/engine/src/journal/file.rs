@@ -1,11 +1,11 @@
-//! The file of the revocation journal: opened, made, added to and read.
+//! The file of the revocation journal: opened, made and added to.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use keystile_core::{JournalLine, KnownEnds};
+use keystile_core::{JournalId, JournalLine, Timestamp};
 
 use crate::EngineError;
 use crate::private_file::make_private;
@@ -13,8 +13,13 @@ use crate::private_file::make_private;
 /// Most that is written at once, and so most that a server which is killed, or a machine without power, can leave unfinished.
 pub(super) const AT_ONCE: usize = 1024 * 1024;
 
-/// The journal, open to be written to by the one process that serves.
+/// Longest first line.
+const FIRST: u64 = 1024;
+
+/// The journal, open to be written to by the one process that serves, which has it locked as long as it is open.
 pub(crate) struct JournalFile {
+    path: PathBuf,
+    id: JournalId,
     file: File,
     /// The end of what is known to be on the disk.
     length: u64,
@@ -28,27 +33,49 @@ pub(super) enum Found {
     Nothing,
     /// It can be used.
     Whole(JournalFile),
-    /// Something in it was changed since it was written.
+    /// Another process writes to it.
+    InUse,
+    /// Something in it was changed since it was written, or it does not begin as a journal does.
     Damaged,
 }
 
 impl JournalFile {
     /// Opens the journal, and takes away what was not written to its end.
     pub(super) fn open(path: &Path) -> Result<Found, EngineError> {
-        make_private(path);
         let failed = |error| EngineError::because(unusable(path), error);
-        let file = match OpenOptions::new().read(true).append(true).open(path) {
+        // A pipe, a folder or a device would be opened, or lose its mode, before anybody sees what it is.
+        if fs::metadata(path).is_ok_and(|facts| !facts.is_file()) {
+            return Err(EngineError::new(format!("{}: it is no file", unusable(path))));
+        }
+        make_private(path);
+        let mut file = match OpenOptions::new().read(true).append(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(error) => return Err(failed(error)),
         };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Found::InUse),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let Some(id) = begun(&mut file).map_err(failed)? else { return Ok(Found::Damaged) };
         let length = file.metadata().map_err(failed)?.len();
-        let mut journal = Self { file, length, is_torn: false };
+        let mut journal = Self { path: path.to_owned(), id, file, length, is_torn: false };
         Ok(if journal.mend().map_err(failed)? { Found::Whole(journal) } else { Found::Damaged })
     }
 
-    /// Makes a journal of these lines, whole or not at all.
-    pub(super) fn make(path: &Path) -> Result<Making, EngineError> {
+    /// Which it is.
+    pub(super) const fn id(&self) -> JournalId {
+        self.id
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a journal of the lines that are added, whole or not at all.
+    pub(super) fn make(path: &Path, journal_id: JournalId, at: Timestamp) -> Result<Making, EngineError> {
         let failed = |error| EngineError::because(unusable(path), error);
         let beside = path.with_added_extension("new");
         match fs::remove_file(&beside) {
@@ -56,11 +83,15 @@ impl JournalFile {
             _ => {}
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-        Ok(Making { to: BufWriter::new(file.map_err(failed)?), beside, path: path.to_owned() })
+        let to = BufWriter::new(file.map_err(failed)?);
+        let mut making = Making { to, beside, path: path.to_owned() };
+        making.add(&JournalLine::Begun { journal_id, at })?;
+        Ok(making)
     }
 
     /// Adds lines, and returns when they are on the disk. When that fails they are not in the journal.
-    pub(super) fn append(&mut self, lines: &[JournalLine]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, lines: &[JournalLine]) -> io::Result<()> {
+        self.check_place()?;
         if self.is_torn {
             self.file.set_len(self.length)?;
             self.is_torn = false;
@@ -79,11 +110,38 @@ impl JournalFile {
         Ok(())
     }
 
+    /// Makes sure that what is written is found by whoever opens the journal by its name, and is all that is written.
+    fn check_place(&mut self) -> io::Result<()> {
+        let (there, held) = (fs::metadata(&self.path)?, self.file.metadata()?);
+        let place = |facts: &Metadata| (facts.dev(), facts.ino());
+        if place(&there) != place(&held) {
+            return self.follow();
+        }
+        let is_ours = held.len() == self.length || self.is_torn && held.len() > self.length;
+        if is_ours { Ok(()) } else { Err(io::Error::other("others write to it, too: start anew")) }
+    }
+
+    /// Goes on with a copy that has taken the journal's place.
+    fn follow(&mut self) -> io::Result<()> {
+        match Self::open(&self.path) {
+            Ok(Found::Whole(copy)) if (copy.id, copy.length) == (self.id, self.length) => {
+                *self = copy;
+                Ok(())
+            }
+            Ok(Found::Whole(_) | Found::Nothing | Found::InUse | Found::Damaged) => {
+                Err(io::Error::other("another file has taken its place: put it back, or start anew"))
+            }
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
     /// The last line, unless there is none.
     pub(super) fn last(&mut self) -> io::Result<Option<JournalLine>> {
         let (tail, _) = self.tail()?;
-        let lines = tail.strip_suffix(b"\n").map(|lines| lines.rsplit(|byte| *byte == b'\n'));
-        Ok(lines.and_then(|mut lines| lines.next()).and_then(|line| JournalLine::read(line).ok()))
+        let mut lines =
+            tail.strip_suffix(b"\n").into_iter().flat_map(|lines| lines.rsplit(|byte| *byte == b'\n'));
+        let last = lines.next().map(JournalLine::read).transpose();
+        last.map_err(|unread| io::Error::new(ErrorKind::InvalidData, unread))
     }
 
     /// Takes away what was not written to its end, which nobody was told to be there. Tells whether all before is whole, as far as it is looked
@@ -122,9 +180,23 @@ impl JournalFile {
     }
 }
 
+/// Which journal begins here.
+fn begun(file: &mut File) -> io::Result<Option<JournalId>> {
+    let mut first = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(FIRST).read_to_end(&mut first)?;
+    let first = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(match JournalLine::read(first) {
+        Ok(JournalLine::Begun { journal_id, .. }) => Some(journal_id),
+        Ok(JournalLine::Key(_) | JournalLine::Replaced { .. } | JournalLine::Restored { .. }) | Err(_) => {
+            None
+        }
+    })
+}
+
 /// Whether a line, with its line break, is as it was written.
 fn is_whole(line: &[u8]) -> bool {
-    line.strip_suffix(b"\n").is_some_and(|line| JournalLine::read(line).is_ok())
+    line.strip_suffix(b"\n").is_some_and(JournalLine::is_whole)
 }
 
 /// Whole lines of at most [`AT_ONCE`] bytes together.
@@ -167,7 +239,7 @@ impl Making {
         sync_folder(&path).map_err(failed)?;
         match JournalFile::open(&path)? {
             Found::Whole(journal) => Ok(journal),
-            Found::Nothing | Found::Damaged => {
+            Found::Nothing | Found::InUse | Found::Damaged => {
                 Err(EngineError::new(format!("{}: others write to it, too", unusable(&path))))
             }
         }
@@ -180,53 +252,31 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// All that a journal says; nothing if there is none. What was not written to its end has nothing behind it, and was never relied on; anything
-/// else that cannot be read is damage.
-pub(crate) fn read_all(path: &Path) -> Result<Option<KnownEnds>, EngineError> {
-    let failed = |error| EngineError::because(unusable(path), error);
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let (mut known, mut from, mut line) = (KnownEnds::default(), BufReader::new(file), Vec::new());
-    let (mut number, mut first_broken) = (0_u64, None);
-    while from.read_until(b'\n', &mut line).map_err(failed)? > 0 {
-        number += 1;
-        match (line.strip_suffix(b"\n").map(JournalLine::read), first_broken) {
-            (Some(Ok(told)), None) => known.hear(&told),
-            (Some(Ok(_)), Some(broken)) => return Err(damaged(path, broken)),
-            (Some(Err(_)) | None, None) => first_broken = Some(number),
-            (Some(Err(_)) | None, Some(_)) => {}
-        }
-        line.clear();
-    }
-    Ok(Some(known))
-}
-
-fn damaged(path: &Path, line: u64) -> EngineError {
-    EngineError::new(format!(
-        "line {line} of the revocation journal {} is damaged: put back a copy of the journal, or take the line away if you know what it said",
-        path.display()
-    ))
-}
-
-fn unusable(path: &Path) -> String {
+pub(super) fn unusable(path: &Path) -> String {
     format!("the revocation journal {} cannot be used", path.display())
 }
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::Timestamp;
-
+    use super::super::reading::read_all;
     use super::*;
 
     fn line(number: i64) -> JournalLine {
-        JournalLine::Restored { at: Timestamp::from_millis(number) }
+        JournalLine::Restored { at: Timestamp::from_millis(number), accepted: false }
+    }
+
+    const BEGUN: Timestamp = Timestamp::from_millis(0);
+
+    fn id() -> JournalId {
+        JournalId::from_parts(BEGUN, 1)
+    }
+
+    fn begun() -> JournalLine {
+        JournalLine::Begun { journal_id: id(), at: BEGUN }
     }
 
     fn make(path: &Path, lines: &[JournalLine]) -> JournalFile {
-        let mut making = JournalFile::make(path).unwrap();
+        let mut making = JournalFile::make(path, id(), BEGUN).unwrap();
         lines.iter().for_each(|line| making.add(line).unwrap());
         making.finish().unwrap()
     }
@@ -235,6 +285,7 @@ mod tests {
         match JournalFile::open(path).unwrap() {
             Found::Whole(journal) => journal,
             Found::Nothing => panic!("there is none"),
+            Found::InUse => panic!("it is in use"),
             Found::Damaged => panic!("it is damaged"),
         }
     }
@@ -246,12 +297,13 @@ mod tests {
         assert!(
             matches!(JournalFile::open(&path).unwrap(), Found::Nothing) && read_all(&path).unwrap().is_none()
         );
-        assert_eq!(make(&path, &[]).last().unwrap(), None);
+        assert_eq!(make(&path, &[]).last().unwrap(), Some(begun()));
         open(&path).append(&[line(1), line(2)]).unwrap();
         let mut journal = open(&path);
         journal.append(&[line(3)]).unwrap();
         assert_eq!(journal.last().unwrap(), Some(line(3)));
-        let text = [line(1), line(2), line(3)].map(|line| line.write().unwrap()).concat();
+        assert_eq!(journal.id(), id());
+        let text = [begun(), line(1), line(2), line(3)].map(|line| line.write().unwrap()).concat();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
@@ -261,7 +313,8 @@ mod tests {
     fn what_was_not_written_to_its_end_is_taken_away_wherever_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let (first, second) = (line(1).write().unwrap(), line(2).write().unwrap());
+        let first = [begun(), line(1)].map(|line| line.write().unwrap()).concat();
+        let second = line(2).write().unwrap();
         for end in 0..second.len() {
             for rest in ["", "\0\0\0\0"] {
                 fs::write(&path, format!("{first}{}{rest}", &second[..end])).unwrap();
@@ -269,6 +322,7 @@ mod tests {
                 let mut journal = open(&path);
                 assert_eq!(fs::read_to_string(&path).unwrap(), first, "{end}");
                 journal.append(&[line(3)]).unwrap();
+                drop(journal);
                 assert_eq!(open(&path).last().unwrap(), Some(line(3)));
             }
         }
@@ -280,13 +334,86 @@ mod tests {
         let path = folder.path().join("journal");
         drop(make(&path, &[line(1), line(2), line(3)]));
         let text = fs::read_to_string(&path).unwrap();
-        let second = text.lines().nth(1).unwrap();
+        let second = text.lines().nth(2).unwrap();
         for other in [second.replace("restored", "rest0red"), String::new(), second[1..].to_owned()] {
             fs::write(&path, text.replace(second, &other)).unwrap();
             assert!(matches!(JournalFile::open(&path).unwrap(), Found::Damaged), "{other}");
             let told = read_all(&path).unwrap_err().to_string();
-            assert!(told.contains("line 2 of") && told.contains("journal"), "{told}");
+            assert!(told.contains("line 3 of") && told.contains("journal"), "{told}");
         }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_kept_and_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        // `{"is":"moved"}` and its check.
+        let text = format!(
+            "{}{}{{\"is\":\"moved\"}} 91603b99\n",
+            begun().write().unwrap(),
+            line(1).write().unwrap()
+        );
+        fs::write(&path, &text).unwrap();
+        let told = open(&path).last().unwrap_err().to_string();
+        assert!(told.contains("a later version"), "{told}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing of it is taken away");
+        let told = std::error::Error::source(&read_all(&path).unwrap_err()).unwrap().to_string();
+        assert!(told.contains("a later version"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_begin_as_a_journal_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        for text in [String::new(), line(1).write().unwrap(), "a letter".to_owned(), "a letter\n".to_owned()]
+        {
+            fs::write(&path, &text).unwrap();
+            assert!(matches!(JournalFile::open(&path).unwrap(), Found::Damaged), "{text}");
+            assert!(read_all(&path).unwrap_err().to_string().contains("line 1 of"), "{text}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing of it is taken away");
+        }
+    }
+
+    #[test]
+    fn one_process_writes_at_a_time_and_others_that_do_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut journal = make(&path, &[line(1)]);
+        assert!(matches!(JournalFile::open(&path).unwrap(), Found::InUse));
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{before}another's")).unwrap();
+        journal.append(&[line(2)]).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{before}another's"), "it is another's");
+        drop(journal);
+        assert_eq!(open(&path).last().unwrap(), Some(line(1)));
+    }
+
+    #[test]
+    fn a_copy_that_has_taken_the_journals_place_is_written_to_and_no_other_file_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, away) = (folder.path().join("journal"), folder.path().join("away"));
+        let mut journal = make(&path, &[line(1)]);
+        fs::rename(&path, &away).unwrap();
+        journal.append(&[line(2)]).unwrap_err();
+        fs::write(&path, "").unwrap();
+        journal.append(&[line(2)]).unwrap_err();
+        fs::copy(&away, &path).unwrap();
+        journal.append(&[line(2)]).unwrap();
+        let before = [begun(), line(1)].map(|line| line.write().unwrap()).concat();
+        assert_eq!(fs::read_to_string(&away).unwrap(), before);
+        drop(journal);
+        assert_eq!(open(&path).last().unwrap(), Some(line(2)));
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        fs::create_dir(&path).unwrap();
+        let mode = || std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        let before = mode();
+        let told = JournalFile::open(&path).err().unwrap().to_string();
+        assert!(told.contains("it is no file") && mode() == before, "{told}");
     }
 
     #[test]

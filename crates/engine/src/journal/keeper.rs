@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keystile_core::KeyId;
-use keystile_store::{Store, StoreError, UntoldEnd};
-use parking_lot::Mutex;
+use keystile_core::{Clock, JournalLine};
+use keystile_store::{EndPlace, Store, StoreError, UntoldEnd, UntoldEnds};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::file::JournalFile;
+use super::opening::reopen;
+use super::shared::Journal;
+use crate::EngineError;
 
 /// Changes that wait for the journal; far more than can be under way. Whoever finds no place waits for one.
 const WAITING: usize = 4096;
@@ -18,13 +20,27 @@ const WAITING: usize = 4096;
 const AT_ONCE: u32 = 1000;
 /// Pause between two looks for changes that nobody waits for, such as one that was in doubt and has happened.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Longest that anybody waits for the journal, whose disk may hang.
+const LONGEST: Duration = Duration::from_secs(10);
+/// For how long nobody has waited when notes are removed: a change that comes alone does not wait for that of the one before it.
+const IDLE: Duration = Duration::from_millis(500);
+/// Notes of which the journal was told, and which are removed though changes go on; few enough to be read once more with each round.
+const REMAINING: usize = 256;
+/// The same while many are told at once, and those who wait for it wait for that, too: as many as may be kept in memory.
+const MOST_REMAINING: usize = 16_384;
+/// Notes that one transaction removes.
+const REMOVED_AT_ONCE: usize = 1000;
 
 /// Whoever waits until the journal was told of what is committed.
 type Waiter = oneshot::Sender<bool>;
 
 /// What those who change keys have of the journal; clones are the same.
 #[derive(Clone)]
-pub(crate) struct Telling(mpsc::Sender<Waiter>);
+pub(crate) struct Telling {
+    to: mpsc::Sender<Waiter>,
+    /// Whether the file could be written when it was written last.
+    works: Arc<AtomicBool>,
+}
 
 /// The journal was not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,8 +50,22 @@ pub(crate) struct Untold;
 impl Telling {
     /// Returns when the journal was told of everything that was committed before this call.
     pub(crate) async fn told(&self) -> Result<(), Untold> {
+        let told = tokio::time::timeout(LONGEST, self.ask()).await;
+        told.unwrap_or_else(|_| {
+            // It hangs. The round that does so says more when it ends.
+            self.works.store(false, Ordering::Relaxed);
+            Err(Untold)
+        })
+    }
+
+    /// Whether the journal could be written when it was written last.
+    pub(crate) fn works(&self) -> bool {
+        self.works.load(Ordering::Relaxed)
+    }
+
+    async fn ask(&self) -> Result<(), Untold> {
         let (waiter, answer) = oneshot::channel();
-        self.0.send(waiter).await.map_err(|_| Untold)?;
+        self.to.send(waiter).await.map_err(|_| Untold)?;
         match answer.await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(Untold),
@@ -45,7 +75,14 @@ impl Telling {
     /// Where nobody keeps a journal and nothing has to be told.
     #[cfg(test)]
     pub(crate) fn to_nobody() -> Self {
-        Self(mpsc::channel(1).0)
+        Self { to: mpsc::channel(1).0, works: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// To a journal that hangs: whoever asks finds a place, and no answer comes as long as the second part lives.
+    #[cfg(test)]
+    fn to_one_that_hangs() -> (Self, mpsc::Receiver<Waiter>) {
+        let (to, waiting) = mpsc::channel(1);
+        (Self { to, works: Arc::new(AtomicBool::new(true)) }, waiting)
     }
 }
 
@@ -56,19 +93,23 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn start(store: Store, journal: JournalFile) -> (Self, Telling) {
+    pub(crate) fn start(store: Store, clock: Arc<dyn Clock>, journal: Journal) -> (Self, Telling) {
         let (telling, waiting) = mpsc::channel(WAITING);
         let (stop, stopped) = oneshot::channel();
-        let journal = Arc::new(Mutex::new(journal));
-        let keeping = Keeping { store, journal, told: HashSet::new(), works: true };
-        (Self { stop, task: tokio::spawn(run(keeping, waiting, stopped)) }, Telling(telling))
+        let works = Arc::new(AtomicBool::new(true));
+        let telling = Telling { to: telling, works: Arc::clone(&works) };
+        let told = HashSet::new();
+        let keeping = Keeping { store, clock, journal, told, works: true, writes: works, removes: true };
+        (Self { stop, task: tokio::spawn(run(keeping, waiting, stopped)) }, telling)
     }
 
-    /// Tells the journal of what is left, and ends. Nothing is told afterwards.
+    /// Tells the journal of what is left, and ends. Nothing is told afterwards. What a disk that hangs keeps from it, the next start makes up for.
     pub(crate) async fn stop(self) {
         drop(self.stop);
-        if self.task.await.is_err() {
-            tracing::error!("the keeping of the revocation journal ended with a panic");
+        match tokio::time::timeout(LONGEST, self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("the keeping of the revocation journal ended with a panic"),
+            Err(_) => tracing::error!("the revocation journal hangs; the next start tells it the rest"),
         }
     }
 }
@@ -76,39 +117,58 @@ impl Keeper {
 async fn run(mut keeping: Keeping, mut waiting: mpsc::Receiver<Waiter>, mut stopped: oneshot::Receiver<()>) {
     loop {
         let mut waiters = Vec::new();
-        let is_last = tokio::select! {
+        let pause = keeping.pause();
+        let why = tokio::select! {
             Some(waiter) = waiting.recv() => {
                 waiters.push(waiter);
-                false
+                Why::Asked
             }
-            _ = &mut stopped => true,
-            () = tokio::time::sleep(PAUSE) => false,
+            _ = &mut stopped => Why::Stopped,
+            () = tokio::time::sleep(pause) => Why::Idle,
         };
         while let Ok(waiter) = waiting.try_recv() {
             waiters.push(waiter);
         }
-        keeping.round(waiters).await;
-        if is_last {
+        let is_told = keeping.round(waiters).await;
+        if is_told && (why != Why::Asked || keeping.told.len() >= REMAINING) {
+            keeping.remove_notes().await;
+        }
+        if why == Why::Stopped {
             return;
         }
     }
 }
 
+/// Why there is a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Asked,
+    Idle,
+    Stopped,
+}
+
 /// What writing takes.
 struct Keeping {
     store: Store,
-    journal: Arc<Mutex<JournalFile>>,
+    clock: Arc<dyn Clock>,
+    journal: Journal,
     /// What is in the journal, and whose notes may be in the database still.
-    told: HashSet<(KeyId, i64)>,
+    told: HashSet<EndPlace>,
     /// Whether the last round succeeded.
     works: bool,
+    /// Whether the file could be written when it was written last, for whoever asks.
+    writes: Arc<AtomicBool>,
+    /// Whether the last notes that were to be removed were.
+    removes: bool,
 }
 
 /// Why the journal is not told.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
-    #[error("what to tell cannot be read or noted")]
+    #[error("what to tell cannot be read")]
     Store(#[from] StoreError),
+    #[error("the file cannot be opened again")]
+    Again(#[from] EngineError),
     #[error("the file cannot be written")]
     File(#[from] std::io::Error),
     #[error("the writing was interrupted")]
@@ -116,18 +176,19 @@ enum Trouble {
 }
 
 impl Keeping {
-    /// Tells the journal of all that is committed, answers those who wait, and removes the notes.
-    async fn round(&mut self, waiters: Vec<Waiter>) {
+    /// How long to wait for somebody who asks.
+    fn pause(&self) -> Duration {
+        if self.told.is_empty() || !self.works || !self.removes { PAUSE } else { IDLE }
+    }
+
+    /// Tells the journal of all that is committed, and answers those who wait. Tells whether that succeeded.
+    async fn round(&mut self, waiters: Vec<Waiter>) -> bool {
         let written = self.write_all().await;
         for waiter in waiters {
             // Whoever has gone away does not wait.
             let _gone = waiter.send(written.is_ok());
         }
-        let done = match written {
-            Ok(()) => self.remove_notes().await.map_err(Trouble::from),
-            Err(trouble) => Err(trouble),
-        };
-        match (&done, self.works) {
+        match (&written, self.works) {
             (Err(error), true) => {
                 let error: &dyn std::error::Error = error;
                 tracing::error!(
@@ -138,42 +199,81 @@ impl Keeping {
             (Ok(()), false) => tracing::info!("the revocation journal is written again"),
             (Ok(()), true) | (Err(_), false) => {}
         }
-        self.works = done.is_ok();
+        self.works = written.is_ok();
+        self.works
     }
 
     async fn write_all(&mut self) -> Result<(), Trouble> {
+        let mut after = None;
         loop {
-            let found = self.store.untold_ends(AT_ONCE).await?;
-            let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= AT_ONCE);
-            self.write(found).await?;
-            if !is_full {
+            let found = self.store.untold_ends(after, AT_ONCE, self.told.clone()).await?;
+            let UntoldEnds { ends, next } = found;
+            self.write(ends).await?;
+            if next.is_none() {
                 return Ok(());
             }
-            self.remove_notes().await?;
+            after = next;
+            if self.told.len() >= MOST_REMAINING {
+                self.remove_notes().await;
+            }
         }
     }
 
-    async fn write(&mut self, found: Vec<UntoldEnd>) -> Result<(), Trouble> {
-        let new: Vec<UntoldEnd> =
-            found.into_iter().filter(|end| !self.told.contains(&(end.key_id, end.version))).collect();
+    async fn write(&mut self, new: Vec<UntoldEnd>) -> Result<(), Trouble> {
         if new.is_empty() {
             return Ok(());
         }
-        let places: Vec<_> = new.iter().map(|end| (end.key_id, end.version)).collect();
+        let places: Vec<_> = new.iter().map(|end| end.place).collect();
         let lines: Vec<_> = new.into_iter().flat_map(|end| end.lines).collect();
-        let journal = Arc::clone(&self.journal);
-        let written = tokio::task::spawn_blocking(move || journal.lock().append(&lines)).await;
-        written.map_err(|_| Trouble::Interrupted)??;
+        let written = self.append(lines).await;
+        self.writes.store(written.is_ok(), Ordering::Relaxed);
+        written?;
         self.told.extend(places);
         Ok(())
     }
 
-    async fn remove_notes(&mut self) -> Result<(), StoreError> {
-        if self.told.is_empty() {
-            return Ok(());
+    async fn append(&self, lines: Vec<JournalLine>) -> Result<(), Trouble> {
+        if self.journal.is_let_go() {
+            self.journal.take_again(reopen(self.journal.path(), &self.store, self.clock.now()).await?);
         }
-        self.store.ends_told(self.told.iter().copied().collect()).await?;
-        self.told.clear();
-        Ok(())
+        let journal = self.journal.clone();
+        let written = tokio::task::spawn_blocking(move || journal.append(&lines)).await;
+        Ok(written.map_err(|_| Trouble::Interrupted)??)
+    }
+
+    /// Removes the notes of what the journal was told, as far as the store answers; the rest is removed another time.
+    async fn remove_notes(&mut self) {
+        let told: Vec<EndPlace> = self.told.iter().copied().collect();
+        for some in told.chunks(REMOVED_AT_ONCE) {
+            let removed = self.store.ends_told(some.to_vec()).await;
+            let removed_before = std::mem::replace(&mut self.removes, removed.is_ok());
+            if let Err(error) = removed {
+                let error: &dyn std::error::Error = &error;
+                if removed_before {
+                    tracing::warn!(
+                        error,
+                        "notes of what the revocation journal was told cannot be removed now; they will be when the store answers"
+                    );
+                }
+                return;
+            }
+            for place in some {
+                self.told.remove(place);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_a_disk_that_hangs() {
+        let (telling, mut waiting) = Telling::to_one_that_hangs();
+        assert!(telling.works());
+        assert_eq!(telling.told().await, Err(Untold));
+        assert!(!telling.works(), "whoever needs the journal is refused at once from now on");
+        drop(waiting.recv().await);
     }
 }

@@ -82,6 +82,8 @@ settings! {
     encryption_key_file: PathBuf, "KEYSTILE_ENCRYPTION_KEY_FILE", "FILE";
     /// File, outside of the database, that keeps which keys have ended, so that a restored backup brings none back. Put it where a loss of the database does not reach, and outside of its backup [default: revocations.journal in the data folder].
     revocation_journal: PathBuf, "KEYSTILE_REVOCATION_JOURNAL", "FILE";
+    /// Whether a server whose database names a revocation journal that is not there makes another one and starts; which keys have ended since a backup is not known from it [default: false].
+    new_revocation_journal: bool, "KEYSTILE_NEW_REVOCATION_JOURNAL", "BOOLEAN";
     /// File with the public keys that GitHub signs with when its secret scanning has found keys (partner program), as `https://api.github.com/meta/public_keys/secret_scanning` gives them; it is read at the start [default: none, and GitHub is not listened to].
     github_keys_file: PathBuf, "KEYSTILE_GITHUB_KEYS_FILE", "FILE";
     /// Networks beside public addresses that webhooks may be sent to, separated by commas, such as 10.0.0.0/8; there they may be sent without TLS, too. Whoever manages webhooks reaches what is in them [default: none].
@@ -206,6 +208,7 @@ impl Settings {
             signing_key_file: self.signing_key_file(),
             encryption_key_file: self.encryption_key_file(),
             revocation_journal: self.revocation_journal(),
+            new_revocation_journal: self.new_revocation_journal.unwrap_or(false),
             bounds: self.bounds(),
             request_sinks: Vec::new(),
             request_log_elsewhere: None,

@@ -8,45 +8,44 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use keystile_testkit::http::NOTHING;
 use keystile_testkit::postgres::Postgres;
-use keystile_testkit::server::Plan;
 use keystile_testkit::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::world::{KEYSTILE, World, sign_in, text};
 
-fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// What the tool printed as JSON.
 #[track_caller]
-fn done(output: &Output) -> Value {
+pub(crate) fn done(output: &Output) -> Value {
     assert!(output.status.success(), "{}", told(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[track_caller]
-fn refused(output: &Output, why: &str) {
+pub(crate) fn refused(output: &Output, why: &str) {
     assert_eq!(output.status.code(), Some(2), "{}", told(output));
     assert!(told(output).contains(why), "{}", told(output));
 }
 
 /// The tool, with the data of the server.
-fn tool(world: &World, arguments: &[&str]) -> Command {
+pub(crate) fn tool(world: &World, arguments: &[&str]) -> Command {
     let mut command = Command::new(KEYSTILE);
     command.args(arguments).args(world.server.plan().places()).env_clear();
     command
 }
 
-fn run(world: &World, arguments: &[&str]) -> Output {
+pub(crate) fn run(world: &World, arguments: &[&str]) -> Output {
     tool(world, arguments).output().unwrap()
 }
 
-fn file(world: &World) -> String {
+pub(crate) fn file(world: &World) -> String {
     world.server.plan().folder().join("backup").display().to_string()
 }
 
-fn journal(world: &World) -> PathBuf {
+pub(crate) fn journal(world: &World) -> PathBuf {
     world.server.plan().data_dir().join("revocations.journal")
 }
 
@@ -58,12 +57,12 @@ async fn start_restored(world: &mut World) {
     world.owner = sign_in(&world.http, &world.credentials.email, &world.credentials.password).await;
 }
 
-async fn code(world: &World, secret: &Value) -> String {
+pub(crate) async fn code(world: &World, secret: &Value) -> String {
     let verified = world.verify(&json!({ "key": secret, "environment": "production" })).await;
     text(&verified, "code").to_owned()
 }
 
-async fn named(world: &World, name: &str) -> Value {
+pub(crate) async fn named(world: &World, name: &str) -> Value {
     world.create(&json!({ "name": name })).await
 }
 
@@ -188,6 +187,9 @@ async fn a_journal_that_is_torn_is_used_and_one_that_is_damaged_or_missing_is_no
 
     fs::remove_file(journal(&world)).unwrap();
     refused(&run(&world, &arguments), "KEYSTILE_REVOCATION_JOURNAL");
+    let mut without = world.server.plan().run("without");
+    assert_eq!(without.wait().code(), Some(2));
+    assert!(without.stderr().contains("KEYSTILE_NEW_REVOCATION_JOURNAL"), "{}", without.stderr());
     let line = whole.lines().find(|line| line.contains(text(&first, "id"))).unwrap();
     fs::write(journal(&world), whole.replace(line, &line.replace("revoked_at", "revoked_on"))).unwrap();
     refused(&run(&world, &arguments), "is damaged");
@@ -241,79 +243,11 @@ async fn a_backup_that_is_damaged_or_of_another_engine_is_refused_and_changes_no
     world.ask("GET", &world.keys(), &NOTHING).await.expect(200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_server_has_not_told_the_journal_is_told_at_the_next_start() {
-    let mut world = World::start().await;
-    let key = named(&world, "revoked").await;
-    let id = text(&key, "id");
-    world.server.stop();
-    assert!(
-        !fs::read_to_string(journal(&world)).unwrap().contains(id),
-        "a key that stands as it began is no news"
-    );
-    // As a kill between the commit and the journal leaves it.
-    world.server.sql(&format!(
-        "UPDATE api_keys SET revoked_at = 1700000000000, version = 2 WHERE id = '{id}';
-         INSERT INTO key_ends (key_id, version) VALUES ('{id}', 2);"
-    ));
-    world.start_again();
-    world.server.stop();
-    let told = fs::read_to_string(journal(&world)).unwrap();
-    assert_eq!(told.lines().filter(|line| line.contains(id)).count(), 1, "{told}");
-    assert!(told.contains("\"revoked_at\":\"2023-11-14T22:13:20.000Z\""), "{told}");
-    world.start_again();
-    world.server.stop();
-    assert_eq!(fs::read_to_string(journal(&world)).unwrap(), told, "it is told once");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_file_that_is_put_back_by_hand_has_no_ended_key_either() {
-    let mut world = World::on_sqlite().await;
-    let (first, second) = (named(&world, "first").await, named(&world, "second").await);
-    world.server.stop();
-    let database = world.server.plan().data_dir().join("keystile.db");
-    let yesterday = fs::read(&database).unwrap();
-    world.start_again();
-    world.change("POST", text(&first, "id"), "/revoke", &NOTHING).await.expect(200);
-    world.server.stop();
-    fs::write(&database, yesterday).unwrap();
-    world.start_again();
-    assert_eq!(code(&world, &first["secret"]).await, "key_revoked");
-    assert_eq!(code(&world, &second["secret"]).await, "allowed");
-    let log = world.read(&format!("{}/audit?target={}", world.tenant(), text(&first, "id"))).await;
-    assert_eq!(log["data"][0]["action"], "key.revoke");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_journal_that_cannot_be_written_is_told_and_loses_no_revocation() {
-    let database = Postgres::shared().database();
-    let world = World::on_postgres(&database).await;
-    let (first, second) = (named(&world, "first").await, named(&world, "second").await);
-    // No file of the server grows, as if its disk were full; the database is elsewhere.
-    world.server.process().limit_files(Some(journal(&world).metadata().unwrap().len()));
-    let untold = world.change("POST", text(&first, "id"), "/revoke", &NOTHING).await;
-    untold.expect_problem(503, "outcome_unknown");
-    assert_eq!(code(&world, &first["secret"]).await, "key_revoked", "it holds all the same");
-    world.server.process().limit_files(None);
-    world.change("POST", text(&second, "id"), "/revoke", &NOTHING).await.expect(200);
-    let told = fs::read_to_string(journal(&world)).unwrap();
-    for key in [&first, &second] {
-        assert_eq!(told.lines().filter(|line| line.contains(text(key, "id"))).count(), 1, "{told}");
-    }
-}
-
-#[test]
-fn a_server_without_a_journal_that_it_can_use_does_not_start() {
-    let plan = Plan::serve(KEYSTILE);
-    fs::create_dir_all(plan.data_dir().join("revocations.journal")).unwrap();
-    let mut process = plan.run("no-journal");
-    assert_eq!(process.wait().code(), Some(2));
-    assert!(process.stderr().contains("the revocation journal"), "{}", process.stderr());
-}
-
 /// Rows of the database in the test of memory, and bytes of each.
 const ROWS: usize = 100_000;
 const ROW: usize = 2_000;
+/// Rows of two megabytes each.
+const LARGE_ROWS: usize = 64;
 /// What the tool may have of memory: far less than the rows have.
 const MEMORY: usize = 128 * 1024 * 1024;
 
@@ -325,20 +259,26 @@ async fn a_database_is_backed_up_and_restored_with_far_less_memory_than_it_has_r
     world.server.sql(&format!(
         "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {ROWS})
          INSERT INTO limit_use (owner, used, at, spent_at)
-         SELECT '{tenant}' || i, '{long}', 1, 9000000000000 FROM numbers;",
+         SELECT '{tenant}' || i, '{long}', 1, 9000000000000 FROM numbers;
+         WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {LARGE_ROWS})
+         INSERT INTO job_inputs (tenant_id, job_id, number, keys)
+         SELECT '{tenant}', 'job', i, replace('{long}', 'x', '{thousand}') FROM numbers;",
         long = "x".repeat(ROW),
+        thousand = "y".repeat(1000),
     ));
     let file = file(&world);
     let within = |arguments: &[&str]| {
         let mut command = Command::new("prlimit");
         command.arg(format!("--data={MEMORY}")).arg(KEYSTILE).args(arguments);
-        command.args(world.server.plan().places()).env_clear().output().unwrap()
+        command.args(world.server.plan().places()).env_clear();
+        // Threads have memory of their own, and the machine many of them.
+        command.env("TOKIO_WORKER_THREADS", "2").output().unwrap()
     };
     let backed = done(&within(&["backup", "--json", &file]));
-    assert!(backed["bytes"].as_u64().unwrap() > (ROWS * ROW) as u64, "{backed}");
+    assert!(backed["bytes"].as_u64().unwrap() > (ROWS * ROW + LARGE_ROWS * 1000 * ROW) as u64, "{backed}");
     let restored = done(&within(&["restore", "--json", "--replace", &file]));
     assert_eq!(restored["rows"], backed["rows"]);
     // What fills the tables is no real use of limits.
-    world.server.sql("DELETE FROM limit_use;");
+    world.server.sql("DELETE FROM limit_use; DELETE FROM job_inputs;");
     start_restored(&mut world).await;
 }

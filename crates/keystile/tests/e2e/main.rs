@@ -70,6 +70,7 @@ mod ingest;
 mod integration;
 mod isolation;
 mod jobs;
+mod journal;
 mod key_lists;
 mod keys_fields;
 mod keys_life;

@@ -183,6 +183,7 @@ async fn the_page_tells_of_everything_that_is_bounded() {
         ("keystile_connections_accepted_total{listener=\"operations\"}", 1.0),
         ("keystile_body_memory_limit_bytes", 1024.0),
         ("keystile_password_hashes_limit", 1.0),
+        ("keystile_revocation_journal_writable", 1.0),
         ("keystile_store_transaction_duration_seconds_count{kind=\"write\"}", 1.0),
         ("keystile_store_transaction_duration_seconds_count{kind=\"read\"}", 1.0),
         ("process_resident_memory_bytes", 1e6),

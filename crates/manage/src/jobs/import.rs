@@ -27,7 +27,7 @@ impl ControlPlane {
         let touched = Touched::default();
         let (touches, control) = (touched.clone(), self.clone());
         let decide = move |job: &Job, wanted: Vec<ApiKey>, held: &Held| {
-            touches.note(Change::of(wanted.iter().map(|key| key.secret.digest)));
+            touches.note(Change::of_new(wanted.iter().map(|key| key.secret.digest)));
             let (mut step, mut lines) = (JobStep::default(), String::new());
             for (key, index) in wanted.into_iter().zip(job.seen()..) {
                 let line = match control.taken(&caller, job, key, held)? {

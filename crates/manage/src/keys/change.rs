@@ -1,5 +1,6 @@
 //! The one path on which an existing key is changed.
 
+use keystile_core::journal::Standing;
 use keystile_core::{Action, ApiKey, AuditEntry, Change, KeyId, Timestamp};
 use keystile_store::Changed;
 
@@ -84,11 +85,55 @@ pub(crate) fn noted(
 }
 
 pub(super) fn change_of(before: &ApiKey, after: &ApiKey) -> Change {
-    Change::of([before.secret.digest, after.secret.digest])
+    let change = Change::of([before.secret.digest, after.secret.digest]);
+    if leaves_good(before, after) { change.ending_nothing() } else { change }
+}
+
+/// Whether the key stood as a new one does, and does so still, with the same secret. Of one that stands otherwise, the journal may still lack
+/// why: whoever ends a key once more is answered when it does not.
+fn leaves_good(before: &ApiKey, after: &ApiKey) -> bool {
+    let good = Standing::default();
+    before.secret.digest == after.secret.digest && Standing::of(before) == good && Standing::of(after) == good
 }
 
 /// Whether the action can only make a key less useful. Whoever may change a key at all may do that, even to a key
 /// that has more than they do.
 const fn only_takes_away(action: Action) -> bool {
     matches!(action, Action::KeyDisable | Action::KeyBlock | Action::KeyRevoke | Action::KeyDelete)
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::key::{Revocation, SecretFacts};
+    use keystile_core::{Actor, ApplicationId, Secret, TenantId};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn key() -> ApiKey {
+        let (id, tenant) = (KeyId::from_parts(NOW, 1), TenantId::from_parts(NOW, 1));
+        let (application, name) = (ApplicationId::from_parts(NOW, 1), "Web".parse().unwrap());
+        ApiKey::new(id, tenant, application, name, &Secret::new("s".repeat(24)), Actor::System, NOW)
+    }
+
+    #[test]
+    fn a_new_name_ends_no_key_and_whatever_touches_its_use_may() {
+        let (before, revoked) = (key(), Some(Revocation { at: NOW, reason: None }));
+        let renamed = ApiKey { name: "Shop".parse().unwrap(), ..key() };
+        assert!(!change_of(&before, &renamed).may_end_keys());
+        let other = SecretFacts::of(&Secret::new("t".repeat(24)));
+        for after in [
+            ApiKey { revoked: revoked.clone(), ..key() },
+            ApiKey { expires_at: Some(NOW), ..key() },
+            ApiKey { enabled: false, ..key() },
+            ApiKey { blocked: Some("unpaid".to_owned()), ..key() },
+            ApiKey { secret: other, ..key() },
+        ] {
+            assert!(change_of(&before, &after).may_end_keys());
+            assert!(change_of(&after, &before).may_end_keys());
+        }
+        let ended = ApiKey { revoked, ..key() };
+        assert!(change_of(&ended, &ended).may_end_keys(), "nobody knows whether the first attempt was told");
+    }
 }

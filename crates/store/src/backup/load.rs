@@ -8,7 +8,7 @@ use keystile_core::KeyId;
 use super::container::{Backup, Piece, TableStart};
 use super::{RestoreRefused, tables};
 use crate::chunked::{Chunked, places};
-use crate::ends::{Rewrite, end_again};
+use crate::ends::{FORGET, Rewrite, end_again};
 use crate::migrate::{self, Migration, Schema};
 use crate::tx::Tx;
 use crate::value::Value;
@@ -28,6 +28,8 @@ pub struct Restoration {
     pub backup: Backup,
     /// Whether what is in the database now may go.
     pub replace: bool,
+    /// Whether the revocation journal is there, and goes on; else the database forgets which was told of it.
+    pub keep_journal: bool,
     /// The keys of which it is known how they have ended since.
     pub keys: Vec<KeyId>,
     /// Ends them again.
@@ -66,26 +68,37 @@ async fn restore(
     restoration: &mut Restoration,
     tx: &mut Tx<'_>,
 ) -> Result<Result<Restored, RestoreRefused>, StoreError> {
-    let Restoration { backup, replace, keys, rewrite, told } = restoration;
+    let Restoration { backup, replace, keep_journal, keys, rewrite, told } = restoration;
     let schema = backup.header().schema;
     if let Err(too_new) = Schema::of(schema).check_known() {
         return Ok(Err(too_new.into()));
     }
     tx.be_patient().await?;
     tx.lock_schema().await?;
-    if let Err(refused) = make_room(*replace, tx).await? {
+    if let Err(refused) = make_room(*replace, schema, tx).await? {
         return Ok(Err(refused));
     }
     make_tables(schema, tx).await?;
     let rows = load(backup, told, tx).await?;
     let migrated = migrate::apply(tx).await?.map_err(|error| refused(&error))?;
+    for table in tables::present(tx).await? {
+        tx.analyze(table).await?;
+    }
     tx.script(END_SESSIONS).await?;
+    if !*keep_journal {
+        tx.script(FORGET).await?;
+    }
     let ended = end_again(keys, rewrite, tx).await?;
     Ok(Ok(Restored { rows, ended, migrated }))
 }
 
-/// Drops the tables of ours, if there is nothing in them or it may go.
-async fn make_room(replace: bool, tx: &mut Tx<'_>) -> Result<Result<(), RestoreRefused>, StoreError> {
+/// Drops the tables of ours, if there is nothing in them or it may go; empties them instead where that is as good, as what others have granted on them
+/// stays then.
+async fn make_room(
+    replace: bool,
+    wanted: i64,
+    tx: &mut Tx<'_>,
+) -> Result<Result<(), RestoreRefused>, StoreError> {
     let schema = migrate::read_schema(tx).await?;
     if let Err(too_new) = schema.check_known() {
         return Ok(Err(too_new.into()));
@@ -96,7 +109,11 @@ async fn make_room(replace: bool, tx: &mut Tx<'_>) -> Result<Result<(), RestoreR
     if !replace && is_used(tx).await? {
         return Ok(Err(RestoreRefused::NotEmpty));
     }
-    for table in tables::to_drop(tx).await? {
+    let present = tables::to_drop(tx).await?;
+    if schema.version() == wanted && tx.truncate(&present).await? {
+        return Ok(Ok(()));
+    }
+    for table in present {
         tx.script(&format!("DROP TABLE {table}")).await?;
     }
     tx.script("DROP TABLE schema_migrations").await?;
@@ -183,7 +200,7 @@ impl Loading {
         if values.len() != self.width {
             return Err(unfit("a row has not as many values as its table has columns"));
         }
-        self.bytes += values.iter().map(size).sum::<usize>();
+        self.bytes += values.iter().map(Value::size).sum::<usize>();
         self.rows.push(values);
         Ok(())
     }
@@ -202,15 +219,6 @@ async fn flush(loading: &mut Option<Loading>, tx: &mut Tx<'_>) -> Result<(), Sto
     match loading {
         Some(loading) => loading.flush(tx).await,
         None => Ok(()),
-    }
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Int(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::Word(word) => word.len(),
-        Value::Blob(blob) => blob.len(),
     }
 }
 

@@ -5,7 +5,7 @@ use keystile_core::{DeliveryId, DeliveryState, KeyId, WebhookId};
 use super::bed::{Bed, FOR_ANY, FOR_THESE, moment, tenant};
 use crate::quota::near::NEAR;
 use crate::value::Value;
-use crate::{DeliveryFilter, Page, jobs, webhooks};
+use crate::{DeliveryFilter, Page, ends, jobs, webhooks};
 
 /// Jobs, deliveries and budgets of a tenant that are over or have no charge, but for each hundredth.
 pub(super) const FILL: &str = "
@@ -32,7 +32,9 @@ SELECT 'TENANT', 'msg_' || (100000 + i), CASE WHEN i % 40 = 0 THEN 'HOOK' ELSE '
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO budgets (lineage_id, period, first_day, end_day, tenant_id, spent_nano, leased_nano, is_changed)
 SELECT 'key_' || i, 'month', 20, CASE WHEN i % 100 = 0 THEN 50 ELSE 40 END, 'TENANT', 5, 0,
-    CASE WHEN i % 100 = 0 THEN 1 ELSE 0 END FROM numbers;";
+    CASE WHEN i % 100 = 0 THEN 1 ELSE 0 END FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO key_ends (key_id, version, replaced) SELECT 'key_' || (100000 + i), 2, DIGEST FROM numbers;";
 
 pub(super) fn hook() -> WebhookId {
     WebhookId::from_parts(moment(1), 4)
@@ -137,4 +139,25 @@ pub(super) fn budgets_near_their_end_are_found_among_those_of_the_present(bed: &
     let near = bed.plan(NEAR, &[Value::text(tenant()), Value::Int(5), Value::Int(45)], FOR_THESE);
     assert_found_by("budgets_", &near, "budgets");
     assert_found_by("api_keys_budgeted", &near, "api_keys");
+}
+
+pub(super) fn notes_for_the_journal_are_read_in_their_order_and_their_keys_by_id(bed: &Bed) {
+    let behind = [Value::text("key_105000"), Value::Int(2), Value::Int(1000)];
+    let found = |plan: &str, indexes: [&str; 2], table: &str| {
+        assert!(indexes.iter().any(|index| plan.contains(index)), "{plan}");
+        let scans = [format!("Seq Scan on {table}"), format!("SCAN {table}\n")];
+        for costly in scans.iter().map(String::as_str).chain(["Sort", "TEMP B-TREE"]) {
+            assert!(!plan.contains(costly), "{costly}:\n{plan}");
+        }
+    };
+    for mode in [FOR_THESE, FOR_ANY] {
+        let notes = bed.plan(ends::NOTES, &behind, mode);
+        // The table itself is in the order of its key on SQLite.
+        found(&notes, ["key_ends_pkey", "USING PRIMARY KEY"], "key_ends");
+        for keys in [1, 128] {
+            let ids: Vec<_> = (0..keys).map(|key| Value::text(format!("key_{}", 100_001 + key))).collect();
+            let keys = bed.plan(&ends::standing_of(keys), &ids, mode);
+            found(&keys, ["api_keys_pkey", "sqlite_autoindex_api_keys_1"], "api_keys");
+        }
+    }
 }

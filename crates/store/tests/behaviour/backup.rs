@@ -1,16 +1,19 @@
 //! Backups: everything comes back, and no key that has ended since.
 
+use std::collections::HashSet;
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use keystile_core::journal::{JournalLine, KeyLine, Standing};
 use keystile_core::key::Revocation;
-use keystile_core::{Action, ApiKey, Digest, KeyId, Timestamp};
+use keystile_core::{Action, ApiKey, Digest, JournalId, KeyId, Timestamp};
 use keystile_store::{
     Backed, Backup, BackupError, EngineName, Location, Restoration, RestoreRefused, Restored, Rewrite, Store,
     StoreError, back_up,
 };
+use keystile_testkit::wait::until;
 use tempfile::TempDir;
 
 use crate::bed::Bed;
@@ -40,7 +43,7 @@ impl Place {
 
     fn restoration(&self, replace: bool, keys: Vec<KeyId>, rewrite: Rewrite) -> Restoration {
         let backup = self.open().unwrap();
-        Restoration { backup, replace, keys, rewrite, told: Box::new(|_| {}) }
+        Restoration { backup, replace, keep_journal: false, keys, rewrite, told: Box::new(|_| {}) }
     }
 
     async fn restore(&self, store: &Store, replace: bool) -> Result<Restored, RestoreRefused> {
@@ -130,6 +133,29 @@ pub(crate) async fn keys_that_ended_since_end_in_the_transaction_that_restores(b
     assert_eq!(world.read(&store, first.id).await, before, "nothing of the backup is there");
 }
 
+/// A file that is written when keys were made meanwhile.
+struct Slow {
+    file: File,
+    keys: Arc<Mutex<u32>>,
+    has_waited: bool,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.windows(13).any(|window| window == b"audit_entries") {
+            let before = *self.keys.lock().unwrap();
+            // Of two, one has begun only now: the keys are written, and the audit entries are not.
+            until("more keys", || (*self.keys.lock().unwrap() >= before + 2).then_some(()));
+            self.has_waited = true;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 pub(crate) async fn a_backup_under_load_sees_one_moment(bed: &Bed) {
     let (store, place) = (bed.store().await, Place::new());
     let world = World::founded(&store).await;
@@ -137,7 +163,7 @@ pub(crate) async fn a_backup_under_load_sees_one_moment(bed: &Bed) {
         world.created(&store).await;
     }
     // Each key comes with its audit entry, so in any one moment there are as many of one as of the other.
-    let keys = Arc::new(Mutex::new(0));
+    let keys = Arc::new(Mutex::new(0_u32));
     let (more, writer, made) = (world.clone(), store.clone(), Arc::clone(&keys));
     let load = tokio::spawn(async move {
         loop {
@@ -145,10 +171,9 @@ pub(crate) async fn a_backup_under_load_sees_one_moment(bed: &Bed) {
             *made.lock().unwrap() += 1;
         }
     });
-    while *keys.lock().unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
-    place.back_up(&bed.location()).await;
+    let mut slow = Slow { file: File::create(place.file()).unwrap(), keys, has_waited: false };
+    back_up(&bed.location(), at(1), &mut slow, &mut |_| {}).await.unwrap();
+    assert!(slow.has_waited);
     load.abort();
     let copy = Bed::sqlite();
     let restored = copy.open().await;
@@ -233,7 +258,7 @@ pub(crate) async fn a_change_after_which_a_key_stands_otherwise_is_noted_for_the
             Ok::<_, ()>(Some(entry))
         };
         store.change_key(world.tenant.id, key.id, change).await.unwrap().unwrap().unwrap();
-        store.untold_ends(10).await.unwrap()
+        store.untold_ends(None, 10, HashSet::new()).await.unwrap().ends
     };
     assert_eq!(change(|key, _| key.name = "Renamed".parse().unwrap()).await, []);
     let noted = change(|key, _| key.blocked = Some("unpaid".into())).await;
@@ -243,8 +268,14 @@ pub(crate) async fn a_change_after_which_a_key_stands_otherwise_is_noted_for_the
     };
     let blocked = Standing { blocked: true, ..Standing::default() };
     let [end] = &noted[..] else { panic!("{noted:?}") };
-    assert_eq!((end.key_id, end.version, &end.lines[..]), (key.id, 3, &[line(3, blocked)][..]));
-    store.ends_told(vec![(end.key_id, end.version)]).await.unwrap();
+    assert_eq!((end.place, &end.lines[..]), ((key.id, 3), &[line(3, blocked)][..]));
+    let told = store.untold_ends(None, 10, HashSet::from([end.place])).await.unwrap();
+    assert_eq!((told.ends, told.next), (Vec::new(), None), "it was told, and has its note still");
+    let first = store.untold_ends(None, 1, HashSet::new()).await.unwrap();
+    assert_eq!((&first.ends, first.next), (&noted, Some(end.place)), "there may be others");
+    let others = store.untold_ends(first.next, 10, HashSet::new()).await.unwrap();
+    assert_eq!((others.ends, others.next), (Vec::new(), None));
+    store.ends_told(vec![end.place]).await.unwrap();
     let noted = change(|key, other| key.secret = other.secret.clone()).await;
     let [end] = &noted[..] else { panic!("{noted:?}") };
     let secret = keystile_core::journal::replaced_secret(key.secret.digest);
@@ -261,6 +292,47 @@ pub(crate) async fn a_change_after_which_a_key_stands_otherwise_is_noted_for_the
             && matches!(told, JournalLine::Replaced { secret: told, .. } if *told == secret)
     );
     assert_eq!(store.replaced_secrets(Some(*digest), 10).await.unwrap().len(), 0);
+}
+
+pub(crate) async fn a_database_names_its_journal_and_forgets_it_when_it_is_restored_without(bed: &Bed) {
+    let (store, place) = (bed.store().await, Place::new());
+    let [first, second] = [1, 2].map(|number| JournalId::from_parts(at(0), number));
+    assert_eq!(store.journals().await.unwrap(), []);
+    for (id, is_alone, named) in
+        [(first, true, vec![first]), (second, false, vec![first, second]), (second, true, vec![second])]
+    {
+        store.name_journal(id, is_alone).await.unwrap();
+        assert_eq!(store.journals().await.unwrap(), named);
+    }
+    place.back_up(&bed.location()).await;
+    store.name_journal(first, true).await.unwrap();
+    for (keep_journal, named) in [(true, vec![second]), (false, Vec::new())] {
+        let restoration = place.restoration(true, Vec::new(), Box::new(|_| Ok(None)));
+        store.restore(Restoration { keep_journal, ..restoration }).await.unwrap().unwrap();
+        assert_eq!(store.journals().await.unwrap(), named);
+    }
+}
+
+pub(crate) async fn what_postgres_knows_of_its_tables_is_there_after_a_restore(bed: &Bed) {
+    let (store, place) = (bed.store().await, Place::new());
+    let world = World::founded(&store).await;
+    for _ in 0..20 {
+        world.created(&store).await;
+    }
+    place.back_up(&bed.location()).await;
+    let Location::Postgres { .. } = bed.location() else {
+        return assert_eq!(place.restore(&store, true).await.unwrap().ended, 0);
+    };
+    bed.run_sql("GRANT SELECT ON api_keys TO PUBLIC");
+    place.restore(&store, true).await.unwrap();
+    bed.run_sql(
+        "DO $$ BEGIN
+            IF NOT has_table_privilege('public', 'api_keys', 'SELECT') THEN RAISE EXCEPTION 'nobody may read'; END IF;
+            IF (SELECT reltuples FROM pg_class WHERE oid = to_regclass('api_keys')) <> 20 THEN
+                RAISE EXCEPTION 'its size is not known';
+            END IF;
+        END $$",
+    );
 }
 
 pub(crate) async fn many_keys_are_ended_again_whatever_their_tenant(bed: &Bed) {

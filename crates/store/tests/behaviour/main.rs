@@ -289,8 +289,10 @@ on_both_engines! {
         a_backup_under_load_sees_one_moment,
         a_backup_that_is_not_as_it_was_made_is_refused,
         a_backup_of_a_later_schema_is_refused,
+        a_database_names_its_journal_and_forgets_it_when_it_is_restored_without,
         a_backup_of_an_older_schema_is_brought_up_to_date,
         a_change_after_which_a_key_stands_otherwise_is_noted_for_the_journal,
+        what_postgres_knows_of_its_tables_is_there_after_a_restore,
         many_keys_are_ended_again_whatever_their_tenant;
     schema:
         migrations_run_once,

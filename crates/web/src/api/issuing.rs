@@ -56,7 +56,10 @@ pub(crate) async fn regenerate_key(
     once(&app, caller.asker(Right::ManageKeys)?, asked, move |app| async move {
         let (brought, shown) = (request.secret, Shown::to(&app, &caller).await?);
         let issued = app
-            .commit(|app| async move { app.control.regenerate_key(&caller, id, brought, guard).await })
+            .commit(|app| async move {
+                app.require_journal()?;
+                app.control.regenerate_key(&caller, id, brought, guard).await
+            })
             .await?;
         Ok(shown.with_secret(&app, StatusCode::OK, issued))
     })
@@ -83,7 +86,10 @@ pub(crate) async fn rotate_key(
     once(&app, caller.asker(Right::ManageKeys)?, asked, move |app| async move {
         let (brought, shown) = (request.secret, Shown::to(&app, &caller).await?);
         let issued = app
-            .commit(|app| async move { app.control.rotate_key(&caller, id, overlap, brought, guard).await })
+            .commit(|app| async move {
+                app.require_journal()?;
+                app.control.rotate_key(&caller, id, overlap, brought, guard).await
+            })
             .await?;
         let path = path_of(&issued.key);
         Ok(with_location(shown.with_secret(&app, StatusCode::OK, issued), path))

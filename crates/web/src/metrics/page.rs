@@ -307,6 +307,8 @@ fn store(app: &App, page: &mut Exposition) {
     load(app.store.load(), page);
     let help = "1 while the right to serve from the database is lost, and nothing is read or written.";
     page.gauge("keystile_store_adrift", help).count(&[], app.store.is_adrift().into());
+    let help = "1 while the revocation journal can be written; while it cannot, what ends keys holds and is answered with an error.";
+    page.gauge("keystile_revocation_journal_writable", help).count(&[], app.journal_works().into());
     let help =
         "Time since the audit logs were last seen sealed to their end; about a second when all is well.";
     page.gauge("keystile_audit_unsealed_seconds", help).value(&[], measures.unsealed_for().as_secs_f64());

@@ -136,6 +136,8 @@ fn settings(url: &str, folder: &Path) -> EngineSettings {
     EngineSettings {
         location: Location::Postgres { url: url.to_owned(), max_connections: 4 },
         cluster: Some(cluster),
+        // Each node has its own.
+        revocation_journal: folder.join(format!("{:x}.journal", random())),
         ..EngineSettings::in_folder(folder)
     }
 }

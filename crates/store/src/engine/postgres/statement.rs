@@ -28,6 +28,7 @@ const WORDS: &Words = &[
     ("{for_update}", "FOR UPDATE"),
     ("{for_share}", "FOR SHARE"),
     ("{skip_locked}", "SKIP LOCKED"),
+    ("{aside}", ""),
     ("{tables}", "(SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema())"),
     (
         "{columns}",
@@ -98,8 +99,12 @@ pub(super) fn read_rows(rows: &[tokio_postgres::Row]) -> Result<Vec<Row>, StoreE
     rows.iter().map(|row| read(row).map(Row::new).map_err(store_error)).collect()
 }
 
-/// How many rows come at a time of what is read one by one. A row rarely has more than a few kilobytes.
-const FETCHED: usize = 256;
+/// How many rows come first of what is read one by one, whose size nobody knows; the largest have megabytes.
+const FETCHED_FIRST: usize = 8;
+/// Most rows that come at a time.
+const FETCHED: usize = 1024;
+/// About how many bytes come at a time: enough for the way to be worth it, and few enough to be kept in memory.
+const FETCHED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Runs a statement by a cursor of this name, and hands its rows on, one by one.
 pub(crate) async fn each(
@@ -109,15 +114,27 @@ pub(crate) async fn each(
     take: &mut TakeRow<'_>,
 ) -> Result<(), StoreError> {
     script(client, &format!("DECLARE {cursor} NO SCROLL CURSOR FOR {sql}")).await?;
-    let fetch = format!("FETCH {FETCHED} FROM {cursor}");
+    let mut wanted = FETCHED_FIRST;
     loop {
-        let rows = query(client, &fetch, &[]).await?;
-        let fetched = rows.len();
-        rows.into_iter().try_for_each(|row| take(row.into_values()))?;
-        if fetched < FETCHED {
+        let rows = query(client, &format!("FETCH {wanted} FROM {cursor}"), &[]).await?;
+        let (fetched, mut bytes) = (rows.len(), 0);
+        for row in rows {
+            let values = row.into_values();
+            bytes += values.iter().map(Value::size).sum::<usize>();
+            take(values)?;
+        }
+        if fetched < wanted {
             return script(client, &format!("CLOSE {cursor}")).await;
         }
+        wanted = next_wanted(wanted, bytes / fetched);
     }
+}
+
+/// How many rows are to come next, of which those before had so many bytes each. A power of two, so that there are only a few statements to keep prepared,
+/// and no more than twice as many as before, as those that follow may be larger.
+fn next_wanted(before: usize, bytes: usize) -> usize {
+    let fitting = (FETCHED_BYTES / bytes.max(1)).clamp(1, FETCHED);
+    (1_usize << fitting.ilog2()).min(2 * before)
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, PgError>>) -> Result<T, Trouble> {
@@ -262,5 +279,22 @@ impl<'r> FromSql<'r> for Value {
 
     fn accepts(_: &Type) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_as_many_at_a_time_as_fit_into_memory() {
+        let (small, large) = (100, 3 * 1024 * 1024);
+        let mut wanted = FETCHED_FIRST;
+        for expected in [16, 32, 64, 128, 256, 512, 1024, 1024] {
+            wanted = next_wanted(wanted, small);
+            assert_eq!(wanted, expected);
+        }
+        assert_eq!(next_wanted(wanted, large), 1);
+        assert_eq!((next_wanted(1, 0), next_wanted(8, 1024 * 1024)), (2, 4));
     }
 }

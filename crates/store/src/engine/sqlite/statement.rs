@@ -21,6 +21,7 @@ const WORDS: &Words = &[
     ("{for_update}", ""),
     ("{for_share}", ""),
     ("{skip_locked}", ""),
+    ("{aside}", "+"),
     ("{tables}", "(SELECT name FROM sqlite_schema WHERE type = 'table')"),
     (
         "{columns}",

@@ -90,6 +90,7 @@ pub(super) async fn rotate(
         let (request, guard) = requested(&fields)?;
         let (overlap, secret) = (request.overlap()?, request.secret);
         let rotate = move |app: App, caller: Caller| async move {
+            app.require_journal()?;
             app.control.rotate_key(&caller, id, overlap, secret, guard).await
         };
         Ok((issue(&app, &caller, asked, rotate).await?, request.overlap_seconds))
@@ -147,6 +148,7 @@ pub(super) async fn regenerate(
     let sent = async {
         let (secret, guard) = (fields.secret("secret"), guard(&fields)?);
         let regenerate = move |app: App, caller: Caller| async move {
+            app.require_journal()?;
             app.control.regenerate_key(&caller, id, secret, guard).await
         };
         issue(&app, &caller, asked, regenerate).await
