@@ -81,12 +81,14 @@ impl Change {
         !self.digests.is_empty() && !self.ends_nothing
     }
 
-    /// Whether it may have made untrue what somebody knew: it is neither empty nor only of what is new.
-    pub fn concerns_what_is_known(&self) -> bool {
-        let Self { digests, limited, routed, supplied, budgeted, is_of_new } = self;
-        let is_of_others =
-            !limited.is_empty() || !routed.is_empty() || !supplied.is_empty() || !budgeted.is_empty();
-        is_of_others || (!digests.is_empty() && !is_of_new)
+    /// Whether nobody has to forget anything.
+    pub fn is_empty(&self) -> bool {
+        let Self { digests, limited, routed, supplied, budgeted, ends_nothing: _ } = self;
+        digests.is_empty()
+            && limited.is_empty()
+            && routed.is_empty()
+            && supplied.is_empty()
+            && budgeted.is_empty()
     }
 
     /// Whose limits to read anew.

@@ -181,7 +181,7 @@ impl Cluster {
         let began = Instant::now();
         let mut waited = self.waited(transactions, began).await;
         if let (Waited::Nothing, Some(change)) = (&waited, change)
-            && change.concerns_what_is_known()
+            && !change.is_empty()
         {
             // It found everything as it was to be, perhaps by a change of which some have not heard yet.
             waited = self.waited_again(change, began).await;

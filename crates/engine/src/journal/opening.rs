@@ -41,7 +41,7 @@ impl Opening<'_> {
     /// Opens the journal. A new database gets one. One that is damaged is made anew, of what its whole lines and the database say. A database that is
     /// older than its journal is told what has ended since, and a journal that another database was told to is told all that this one knows.
     pub(crate) async fn open(self) -> Result<JournalFile, EngineError> {
-        let named = self.store.journals().await.map_err(|error| EngineError::because(UNREAD, error))?;
+        let named = journals(self.store).await?;
         let mut journal = match unlocked(self.path).await? {
             Found::Whole(journal) => journal,
             Found::InUse => return Err(in_use(self.path)),
@@ -53,9 +53,7 @@ impl Opening<'_> {
             Found::Damaged => return self.make_anew().await,
         };
         let last = journal.last().map_err(|error| unread(self.path, error))?;
-        // Whoever serves alone behind several nodes has to know what each was told.
-        let is_own = named.contains(&journal.id()) && (self.is_among || named.len() == 1);
-        let is_whole = if is_own {
+        let is_whole = if is_own(&journal, (self.store, self.is_among)).await? {
             !is_older(self.store, last).await? || self.end_since(last, &mut journal).await?
         } else {
             self.take_up(last, &mut journal).await?
@@ -79,7 +77,7 @@ impl Opening<'_> {
         if !matches!(last, Some(JournalLine::Restored { accepted: true, .. })) {
             self.end(known.with_gaps()).await?;
         }
-        self.adopt(journal, &heard_of).await?;
+        adopt(journal, (self.store, self.is_among), &heard_of, self.clock.now()).await?;
         Ok(true)
     }
 
@@ -140,30 +138,44 @@ impl Opening<'_> {
         each_end(self.store, &HashSet::new(), tell).await?;
         making.add(&all_told(now))?;
         let journal = making.finish()?;
-        self.name(id).await?;
+        name((self.store, self.is_among), id).await?;
         Ok(journal)
     }
+}
 
-    /// Tells a journal to which this database was not told all that is known of its keys, and names it. It has `heard_of` these keys, which may stand as
-    /// new ones do by now.
-    async fn adopt(&self, journal: &mut JournalFile, heard_of: &HashSet<KeyId>) -> Result<(), EngineError> {
-        let id = journal.id();
-        let path = journal.path().to_owned();
-        let tell =
-            &mut |lines: Vec<JournalLine>| journal.append(&lines).map_err(|error| unread(&path, error));
-        each_end(self.store, heard_of, tell).await?;
-        journal.append(&[all_told(self.clock.now())]).map_err(|error| unread(&path, error))?;
-        self.name(id).await?;
-        tracing::warn!(journal = %path.display(), "the database was told to another revocation journal: this one knows all its keys from now on");
-        Ok(())
-    }
+/// Tells a journal to which this database was not told all that is known of its keys, and names it. It has `heard_of` these keys, which may stand as new
+/// ones do by now.
+async fn adopt(
+    journal: &mut JournalFile,
+    (store, is_among): (&Store, bool),
+    heard_of: &HashSet<KeyId>,
+    now: Timestamp,
+) -> Result<(), EngineError> {
+    let id = journal.id();
+    let path = journal.path().to_owned();
+    let tell = &mut |lines: Vec<JournalLine>| journal.append(&lines).map_err(|error| unread(&path, error));
+    each_end(store, heard_of, tell).await?;
+    journal.append(&[all_told(now)]).map_err(|error| unread(&path, error))?;
+    name((store, is_among), id).await?;
+    tracing::warn!(journal = %path.display(), "the database was told to another revocation journal: this one knows all its keys from now on");
+    Ok(())
+}
 
-    async fn name(&self, id: JournalId) -> Result<(), EngineError> {
-        let named = self.store.name_journal(id, !self.is_among).await;
-        named.map_err(|error| {
-            EngineError::because("the revocation journal cannot be noted in the database", error)
-        })
-    }
+async fn name((store, is_among): (&Store, bool), id: JournalId) -> Result<(), EngineError> {
+    let named = store.name_journal(id, !is_among).await;
+    named.map_err(|error| {
+        EngineError::because("the revocation journal cannot be noted in the database", error)
+    })
+}
+
+/// Whether the database was told to this journal. Whoever serves alone behind several nodes has to know what each was told.
+async fn is_own(journal: &JournalFile, (store, is_among): (&Store, bool)) -> Result<bool, EngineError> {
+    let named = journals(store).await?;
+    Ok(named.contains(&journal.id()) && (is_among || named.len() == 1))
+}
+
+async fn journals(store: &Store) -> Result<Vec<JournalId>, EngineError> {
+    store.journals().await.map_err(|error| EngineError::because(UNREAD, error))
 }
 
 /// What follows lines that were not told as it happened: the last of them says nothing of how old a database is that is found later.
@@ -248,14 +260,14 @@ impl Noting {
     }
 }
 
-/// Opens the journal again that was let go of, as the right to serve was lost.
+/// Opens the journal again that was let go of, as the right to serve alone was lost.
 pub(super) async fn reopen(path: &Path, store: &Store, now: Timestamp) -> Result<JournalFile, EngineError> {
     match unlocked(path).await? {
         Found::Whole(mut journal) => {
             // Another server may have told another one meanwhile.
-            if named(store).await? != Some(journal.id()) {
+            if !is_own(&journal, (store, false)).await? {
                 let Some(Heard { known, damaged: None }) = hear(path)? else { return Err(lost(path)) };
-                adopt(&mut journal, store, &known.keys().collect(), now).await?;
+                adopt(&mut journal, (store, false), &known.keys().collect(), now).await?;
             }
             Ok(journal)
         }

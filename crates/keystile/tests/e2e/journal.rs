@@ -206,8 +206,8 @@ async fn thousands_of_notes_are_told_at_once_and_removed() {
          INSERT INTO key_ends (key_id, version) VALUES ('key_01HF7YAT000000000000000007', 7);"
     ));
     world.start_again();
-    let told =
-        || fs::read_to_string(journal(&world)).unwrap().lines().filter(|line| line.contains(id)).count();
+    let file = journal(&world);
+    let told = || fs::read_to_string(&file).unwrap().lines().filter(|line| line.contains(id)).count();
     // Whoever waits for one note waits until all are told.
     let other = named(&world, "other").await;
     world.change("POST", text(&other, "id"), "/revoke", &NOTHING).await.expect(200);

@@ -145,7 +145,7 @@ mod tests {
             (format!("upstreams {tenant}"), Change::of_upstreams(tenant)),
             (format!("budget {key}"), Change::of_budget(key)),
         ] {
-            assert_eq!(Heard::texts(&change), [text.clone()]);
+            assert_eq!(Heard::texts(&change), std::slice::from_ref(&text));
             assert_eq!(Heard::read(&text), Heard::Change(change), "{text}");
         }
         let many = Change::of((0..101_u32).map(|number| Digest::of(&number.to_le_bytes())));

@@ -201,7 +201,7 @@ impl Quota {
 
     fn land(&self, flight: Flight) {
         self.queue.land(flight.paid.len());
-        for Paid { account, budget, charge } in flight.paid {
+        for Paid { account, budget, charge, is_noted: _ } in flight.paid {
             account.lock().note_written(budget, charge);
         }
     }
