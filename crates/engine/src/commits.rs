@@ -1,5 +1,6 @@
 //! The one rule by which a change reaches verification before anybody is answered.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use keystile_core::Change;
@@ -13,6 +14,9 @@ use crate::Cluster;
 use crate::cluster::give_receipt;
 use crate::doubts::Unsettled;
 use crate::journal::{Telling, Untold};
+
+/// What is to be carried out.
+type Work<T> = Pin<Box<dyn Future<Output = Result<Committed<T>, Refused>> + Send>>;
 
 /// Carries out changes; clones are the same.
 #[derive(Clone)]
@@ -47,6 +51,11 @@ impl Commits {
         T: Send + 'static,
         F: Future<Output = Result<Committed<T>, Refused>> + Send + 'static,
     {
+        self.carry_out_any(Box::pin(work)).await
+    }
+
+    /// The same for all work of one result, so that there is no code for each.
+    async fn carry_out_any<T: Send + 'static>(&self, work: Work<T>) -> Result<T, Refused> {
         let commits = self.clone();
         let task = tokio::spawn(async move {
             let unapplied = Unapplied(&commits.verifier);

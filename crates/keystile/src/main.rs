@@ -23,6 +23,7 @@ mod serve;
 mod stop;
 mod traces;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -43,7 +44,9 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(format!("the runtime did not start: {error}")).report(),
     };
-    runtime.block_on(run(cli.command)).unwrap_or_else(|failure| failure.report())
+    // Boxed as any future, or the code of every command would be there once for each way to run one.
+    let run: Pin<Box<dyn Future<Output = Result<ExitCode, Failure>>>> = Box::pin(run(cli.command));
+    runtime.block_on(run).unwrap_or_else(|failure| failure.report())
 }
 
 async fn run(command: Command) -> Result<ExitCode, Failure> {

@@ -1,5 +1,6 @@
 //! What operators see of the store.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -88,12 +89,19 @@ impl Measured {
     /// Carries out a transaction and measures it.
     pub(crate) async fn of<R>(
         &self,
-        transaction: impl Future<Output = Result<R, StoreError>>,
+        transaction: impl Future<Output = Result<R, StoreError>> + Send,
+    ) -> Result<R, StoreError> {
+        self.of_any(Box::pin(transaction)).await
+    }
+
+    /// The same for all transactions of one result, so that there is no code for each; and none is held twice by whoever awaits it.
+    async fn of_any<R>(
+        &self,
+        transaction: Pin<Box<dyn Future<Output = Result<R, StoreError>> + Send + '_>>,
     ) -> Result<R, StoreError> {
         let began = Instant::now();
         let span = tracing::info_span!(target: SPANS, "store", otel.name = self.kind, otel.kind = "client");
-        // Boxed, or every transaction would be held twice by whoever awaits it.
-        let done = Box::pin(transaction.instrument(span)).await;
+        let done = transaction.instrument(span).await;
         self.durations.record(began.elapsed());
         if done.as_ref().is_err_and(StoreError::is_of_the_database) {
             self.failures.fetch_add(1, Ordering::Relaxed);

@@ -379,7 +379,8 @@ async fn one_node_leads_and_another_when_it_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_and_a_server_that_serves_alone_exclude_each_other() {
     let (bed, one) = Bed::new("cluster-alone").await;
-    let alone = EngineSettings { cluster: None, ..settings(&bed.database.url(), &bed.folder) };
+    let shared = settings(&bed.database.url(), &bed.folder);
+    let alone = EngineSettings { cluster: None, new_revocation_journal: true, ..shared };
     let refused = Engine::start(&alone).await.map(drop).unwrap_err();
     let why = std::error::Error::source(&refused).unwrap().to_string();
     assert!(why.contains("another Keystile server serves"), "{why}");
@@ -397,8 +398,8 @@ async fn the_first_person_is_known_to_all_nodes() {
     let database = Postgres::shared().database();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-people");
     let _ = std::fs::remove_dir_all(&folder);
-    let settings = settings(&database.url(), &folder);
-    let (one, two) = (Engine::start(&settings).await.unwrap(), Engine::start(&settings).await.unwrap());
+    let node = async || Engine::start(&settings(&database.url(), &folder)).await.unwrap();
+    let (one, two) = (node().await, node().await);
     for node in [&one, &two] {
         has_lease(node).await;
         assert!(node.planes().control.offer_set_up().await.unwrap().is_some());
