@@ -76,9 +76,18 @@ impl Engine {
     /// # Errors
     /// When the database or a key of the server cannot be opened, or another server serves from the database.
     pub async fn start(settings: &EngineSettings) -> Result<Self, EngineError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = connect(settings).await?;
-        let (place, store) = Place::take(&store, settings.cluster.as_ref(), clock.as_ref()).await?;
+        let started = Self::start_on(&store, settings).await;
+        if started.is_err() {
+            // Whoever tries again finds it free.
+            store.close().await;
+        }
+        started
+    }
+
+    async fn start_on(store: &Store, settings: &EngineSettings) -> Result<Self, EngineError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (place, store) = Place::take(store, settings.cluster.as_ref(), clock.as_ref()).await?;
         let opening = Opening {
             path: &settings.revocation_journal,
             store: &store,

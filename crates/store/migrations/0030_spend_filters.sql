@@ -6,6 +6,6 @@ WHERE EXISTS
     (SELECT 1 FROM api_keys WHERE api_keys.tenant_id = spend.tenant_id AND api_keys.id = spend.key_id);
 
 -- What one key has spent, however many there are.
-CREATE INDEX spend_of_key ON spend (tenant_id, key_id, day);
+CREATE INDEX spend_of_key ON spend (key_id, day);
 -- What one key was charged for one model, latest first, however many models it uses.
 CREATE INDEX ledger_of_key_and_model ON ledger (tenant_id, key_id, model, id);

@@ -170,7 +170,7 @@ async fn a_journal_that_was_away_learns_what_has_become_of_its_keys() {
     // Another server, with a journal of its own, serves meanwhile.
     let away = world.server.plan().folder().join("away");
     fs::rename(journal(&world), &away).unwrap();
-    world.server.sql("DELETE FROM journal_place;");
+    world.server.sql("DELETE FROM revocation_journals;");
     world.start_again();
     let made = fs::read_to_string(journal(&world)).unwrap();
     let has = |key: &Value, what: &str| {

@@ -18,10 +18,10 @@ const SUMS: &str = "CAST(COALESCE(SUM(requests), 0) AS BIGINT) AS requests,
     CAST(COALESCE(SUM(cache_write), 0) AS BIGINT) AS cache_write,
     CAST(COALESCE(SUM(output), 0) AS BIGINT) AS output,
     CAST(COALESCE(SUM(cost_nano), 0) AS BIGINT) AS cost_nano
-    FROM spend WHERE tenant_id = $1";
-const IN_SPAN: &str = " AND day >= $2 AND day < $3";
-/// Of one key: all its sums are few beside those of all keys in the span, which lie in its order.
-const IN_SPAN_OF_KEY: &str = " AND {aside}day >= $2 AND {aside}day < $3";
+    FROM spend WHERE day >= $2 AND day < $3";
+const OF_TENANT: &str = " AND tenant_id = $1";
+/// Of one key, whose sums are few beside those of all keys of the tenant.
+const OF_TENANT_OF_KEY: &str = " AND {aside}tenant_id = $1";
 const OF_LINEAGE: &str = "SELECT CAST(COALESCE(SUM(cost_nano), 0) AS BIGINT) AS cost_nano FROM spend
     WHERE lineage_id = $1 AND day >= $2 AND day < $3";
 
@@ -63,7 +63,7 @@ impl SpendFilter {
     /// Conditions that are not asked for are not spelled, so that an index leads to the others.
     pub(crate) fn ask(&self, tenant_id: TenantId, by: SpendBy, (from, to): (Day, Day)) -> Asked {
         let mut values = vec![Value::text(tenant_id), day_value(from), day_value(to)];
-        let mut of = SUMS.to_owned() + if self.key_id.is_some() { IN_SPAN_OF_KEY } else { IN_SPAN };
+        let mut of = SUMS.to_owned() + if self.key_id.is_some() { OF_TENANT_OF_KEY } else { OF_TENANT };
         let wanted = [
             ("key_id", self.key_id.map(Value::text)),
             ("customer_id", self.customer_id.map(Value::text)),
