@@ -117,6 +117,8 @@ pub(crate) async fn everything(plan: Plan, parts: &[Part], table: &mut Table) ->
     say(&format!("filling PostgreSQL with {} keys", plan.postgres_keys));
     let data = folder.path().join("postgres");
     let postgres = World::make(data, Some(server.url()), plan.postgres_keys).await?;
+    // What a server does by itself in the minutes after so many rows have come.
+    server.run("VACUUM ANALYZE").map_err(|failure| anyhow!(failure))?;
     for part in wanted().filter(|part| part.is_of_each_engine()) {
         table.add(&part.rows(&postgres, "PostgreSQL", plan.postgres_keys, plan).await?);
     }
