@@ -51,6 +51,9 @@ pub(crate) fn run(flags: &[String]) -> Result<()> {
 /// HTTP. The tests of the store, of which one has the same name, take both engines by themselves.
 const EITHER_ENGINE: &[&str] =
     &["--package", "keystile-manage", "--package", "keystile", "--test", "behaviour", "--test", "e2e"];
+/// The same in the words of nextest.
+const EITHER_ENGINE_FILTER: &str =
+    "(package(=keystile-manage) or package(=keystile)) and (binary(=behaviour) or binary(=e2e))";
 /// Parts of the names of tests among them that are not run a second time: they choose an engine themselves, are about one, or
 /// are about what stands before Keystile or watches it, which is the same for both.
 const OWN_ENGINE: &[&str] = &[
@@ -127,9 +130,11 @@ impl Runner {
     fn run_on_postgres(&self, postgres: &str, tools: &Tools) -> Result<()> {
         let mut command = match self {
             Self::Nextest => {
-                let left_out: Vec<_> = OWN_ENGINE.iter().map(|part| format!("not test({part})")).collect();
-                let mut command = cargo(&["nextest", "run"]);
-                command.args(EITHER_ENGINE).args(["-E", &left_out.join(" and ")]);
+                let left_out = OWN_ENGINE.iter().map(|part| format!(" and not test({part})"));
+                let filter = EITHER_ENGINE_FILTER.to_owned() + &left_out.collect::<String>();
+                // Of the whole workspace, as for all tests: with the features of some packages alone everything would be built anew.
+                let mut command = cargo(&["nextest", "run", "--workspace"]);
+                command.args(["-E", &filter]);
                 command
             }
             Self::Cargo => {
