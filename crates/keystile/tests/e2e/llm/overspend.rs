@@ -122,7 +122,8 @@ async fn judge(llm: &Llm, key: &VirtualKey, server: Server) {
         charged <= DOLLAR,
         "{charged} of {DOLLAR} nano-dollars are charged, {billed} were billed: {server:?}"
     );
-    let is_used = charged > DOLLAR / 2;
+    // All ask at once, and what is held of those that come first refuses the others; in the end most of it may have been too much.
+    let is_used = charged > DOLLAR / 10;
     assert!(is_used || server == Server::IsKilled, "{charged} nano-dollars are too few for {CALLS} calls");
 }
 
