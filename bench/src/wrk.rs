@@ -19,6 +19,9 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     /// Mean pause of a connection between two requests, in milliseconds; 0 for none.
     pub(crate) pause: usize,
+    /// Goes before other loads on the core that they share, so that what is measured is how long the server takes and not who is let
+    /// onto that core. Who may not have that is told so by `nice`, and measures both.
+    pub(crate) goes_first: bool,
 }
 
 /// Which key comes next.
@@ -83,7 +86,11 @@ impl Load {
     fn wrk(&self, address: SocketAddr, seconds: u64) -> Result<[f64; 6]> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("load.lua");
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", LOAD_CORE, "wrk", "--threads", "1", "--timeout", "10s"]);
+        command.args(["--cpu-list", LOAD_CORE]);
+        if self.goes_first {
+            command.args(["nice", "--adjustment=-20"]);
+        }
+        command.args(["wrk", "--threads", "1", "--timeout", "10s"]);
         command.args(["--connections", &self.connections.to_string()]);
         command.args(["--duration", &format!("{seconds}s"), "--script"]).arg(script);
         command.arg(format!("http://{address}/")).arg("--").arg(&self.request);

@@ -21,7 +21,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
     say("good clients beside a flood");
     let server = world.serve(&[]).await?;
     let authz = world.authz()?;
-    let good = Load { pause: PAUSE, ..hot(&authz, &world.file(""))? };
+    let good = Load { pause: PAUSE, goes_first: true, ..hot(&authz, &world.file(""))? };
     let (malformed, unknown) = (world.file("malformed.keys"), world.file("flood.keys"));
     write_file(&malformed, UNKNOWN, 1000, |text| text.replacen("live", "stage", 1))?;
     let mut alone = Vec::new();

@@ -20,7 +20,13 @@ const READS: usize = 300;
 pub(super) async fn rows(world: &World, engine: &str, plan: Plan) -> Result<Vec<Row>> {
     say(&format!("events, {engine}"));
     let server = world.serve(&[]).await?;
-    let load = Load { request: world.events(&server).await?, keys: None, connections: CLIENTS, pause: 0 };
+    let load = Load {
+        request: world.events(&server).await?,
+        keys: None,
+        connections: CLIENTS,
+        pause: 0,
+        goes_first: false,
+    };
     let runs = (0..plan.rounds).map(|_| load.run(&server, plan.seconds)).collect::<Result<Vec<_>>>()?;
     ensure!(runs.iter().all(|run| run.refused == 0.0), "some events were not kept");
     let row = Row::of(format!("durable events, {BATCH} at a time, {CLIENTS} clients, {engine}"), &runs);

@@ -37,7 +37,13 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
     for (name, moderate, streams) in
         [("whole", "whole, moderate rate", false), ("streamed", "streamed, moderate rate", true)]
     {
-        let load = Load { request: world.chat(&key, streams)?, keys: None, connections: CLIENTS, pause: 0 };
+        let load = Load {
+            request: world.chat(&key, streams)?,
+            keys: None,
+            connections: CLIENTS,
+            pause: 0,
+            goes_first: false,
+        };
         let slow = Load { pause: MODERATE_PAUSE, ..load.clone() };
         pairs.extend([(name, load), (moderate, slow)].map(|(name, load)| Pair {
             name,

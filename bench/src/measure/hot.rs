@@ -100,7 +100,8 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
     };
     let logged = |name: &str, load| Turn { logged: Logged::All, ..turn(name, To::Keystile, load) };
     let (hot_verify, hot_authz) = (hot(&verify, &folder)?, hot(&authz, &folder)?);
-    let batch = Load { request: world.batch()?, keys: None, connections: CLIENTS, pause: 0 };
+    let batch =
+        Load { request: world.batch()?, keys: None, connections: CLIENTS, pause: 0, goes_first: false };
     let moderate = |load: &Load| Load { pause: MODERATE_PAUSE, ..load.clone() };
     let of = match plan.further_keys {
         0 => format!("random keys of {}", plan.keys),

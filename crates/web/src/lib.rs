@@ -29,6 +29,7 @@ mod server;
 mod service;
 mod state;
 mod traces;
+mod turns;
 mod unpack;
 mod vigil;
 mod watching;

@@ -1,18 +1,25 @@
-//! Whether anything happens on a connection.
+//! Whether anything happens on a connection, and whether it is anything good.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use hyper::body::{Body, Frame, SizeHint};
+
+/// Requests one after the other that are refused for their credentials until a connection is taken for one that brings nothing else: more
+/// than a client that is set up wrongly sends in a hurry, and few beside those of a flood.
+const NOTHING_GOOD: u32 = 32;
 
 /// What happens on one connection. It counts and reads no clock, as it belongs to every request.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     open: AtomicUsize,
     moves: AtomicUsize,
+    /// Requests that were refused for their credentials since the last other one.
+    refused: AtomicU32,
 }
 
 /// A request that is being answered.
@@ -23,6 +30,21 @@ impl Pace {
     pub(crate) fn begin(&self) -> Open<'_> {
         self.open.fetch_add(1, Ordering::Relaxed);
         Open(self)
+    }
+
+    /// A request was answered so.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        let refused = self.refused.load(Ordering::Relaxed);
+        if status == StatusCode::UNAUTHORIZED {
+            self.refused.store(refused.saturating_add(1), Ordering::Relaxed);
+        } else if refused > 0 {
+            self.refused.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nothing but bad credentials have come for a while.
+    pub(crate) fn brings_bad_credentials(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) >= NOTHING_GOOD
     }
 
     fn step(&self) {

@@ -9,7 +9,6 @@ use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -19,6 +18,7 @@ use crate::pace::Pace;
 use crate::router::router;
 use crate::service::{Answering, EnvoyService, MAX_HEAD, Service};
 use crate::state::App;
+use crate::turns::Turns;
 use crate::vigil::{Vigil, Watch};
 
 /// Longest request head that hyper reads, in bytes. It answers a longer one with a bare 431, so it is given twice what
@@ -97,6 +97,7 @@ struct Accepted {
     opened: watch::Receiver<()>,
     place: OwnedSemaphorePermit,
     watch: Watch,
+    pace: Arc<Pace>,
 }
 
 impl Server {
@@ -156,7 +157,7 @@ impl Server {
         let (open, opened) = watch::channel(());
         let connections = self.app.metrics.connections(self.face.listener());
         let vigil = Vigil::begin(Arc::clone(connections), self.limits.head_timeout);
-        let http = self.http();
+        let (http, turns) = (self.http(), Turns::begin());
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -167,8 +168,8 @@ impl Server {
                 Some((stream, peer, place)) => {
                     let pace = Arc::<Pace>::default();
                     let watch = vigil.watch(Arc::clone(&pace));
-                    let accepted = Accepted { stream, peer: peer.ip(), opened: opened.clone(), place, watch };
-                    self.connect(&http, accepted, pace);
+                    let (peer, opened) = (peer.ip(), opened.clone());
+                    self.connect((&http, &turns), Accepted { stream, peer, opened, place, watch, pace });
                 }
                 None => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -201,25 +202,25 @@ impl Server {
         }
     }
 
-    fn connect(&self, http: &Builder<TokioExecutor>, connection: Accepted, pace: Arc<Pace>) {
+    fn connect(&self, how: (&Builder<TokioExecutor>, &Turns), connection: Accepted) {
         if let Err(error) = connection.stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
-        let (app, peer) = (self.app.clone(), connection.peer);
+        let (app, peer, pace) = (self.app.clone(), connection.peer, Arc::clone(&connection.pace));
         match &self.face {
             Face::Api(router) | Face::Operations(router) => {
                 let (router, serves) = (router.clone(), self.face.listener());
-                self.carry(http, Service { app, router, serves, peer, pace }, connection);
+                self.carry(how, Service { app, router, serves, peer, pace }, connection);
             }
-            Face::Envoy => self.carry(http, EnvoyService { app, peer, pace }, connection),
+            Face::Envoy => self.carry(how, EnvoyService { app, peer, pace }, connection),
         }
     }
 
     fn carry<S: Answering>(
         &self,
-        http: &Builder<TokioExecutor>,
+        (http, turns): (&Builder<TokioExecutor>, &Turns),
         service: S,
-        Accepted { stream, peer, opened, place, watch }: Accepted,
+        Accepted { stream, peer, opened, place, watch, pace }: Accepted,
     ) {
         let connected = self.app.metrics.connections(self.face.listener()).accept();
         let service = Arc::new(service);
@@ -230,9 +231,10 @@ impl Server {
         let mut http = http.clone();
         http.http1().timer(watch.head_timer());
         let connection = http.serve_connection(TokioIo::new(stream), answer).into_owned();
+        let connection = turns.in_turn(connection, pace);
         tokio::spawn(async move {
             let _until_it_ends = (opened, place, connected);
-            let ended = watch.attend(connection, GracefulConnection::graceful_shutdown).await;
+            let ended = watch.attend(connection, |mut it| it.connection().graceful_shutdown()).await;
             if let Some(Err(error)) = ended {
                 tracing::debug!(error, %peer, "a connection broke off");
             }

@@ -94,6 +94,7 @@ impl Answering for Service {
                 Box::pin(routed.instrument(in_request(&request_id))).await
             }
         };
+        self.pace.answered(response.status());
         response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
         response
     }
