@@ -43,7 +43,8 @@ impl Running {
             .map_err(|error| Failure::because("request ids cannot be made", &error))?;
         let (planes, courier) = with_courier(engine.planes(), settings)?;
         let gateway = gateway(&planes, settings)?;
-        let app = App::new(planes, courier.clone(), Arc::clone(&gateway), http, u64::from_ne_bytes(seed));
+        let (site, seed) = (keystile_console::site(), u64::from_ne_bytes(seed));
+        let app = App::new(planes, courier.clone(), Arc::clone(&gateway), site, http, seed);
         let limits = server_limits(settings)?;
         let more = clickhouse.metrics();
         let operations = Operations::bind(settings.operations_listen, &app, limits, more).await?;

@@ -19,9 +19,9 @@ use crate::problem::{ApiProblem, BUSY};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Longest body that is read, but for those that say otherwise.
-pub(crate) const MAX_BODY: usize = 1024 * 1024;
+pub const MAX_BODY: usize = 1024 * 1024;
 /// Longest body that is read of somebody who is not known yet: far more than signing in takes.
-pub(crate) const MAX_EARLY: usize = 64 * 1024;
+pub const MAX_EARLY: usize = 64 * 1024;
 /// How much longer than that a body may be that is read only to be dropped: enough for honest mistakes.
 const MAX_DROPPED: usize = 8 * MAX_BODY;
 /// Longest that is spent on it.
@@ -29,7 +29,7 @@ const MAX_DROPPING: Duration = Duration::from_secs(5);
 
 /// How bodies are read.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// Longest that one may take.
     pub(crate) within: Duration,
     /// Memory for all that are not there wholly.
@@ -87,7 +87,7 @@ where
 }
 
 /// Reads the fields of a form of at most `longest` bytes.
-pub(crate) async fn read_form<T, B>(
+pub async fn read_form<T, B>(
     headers: &HeaderMap,
     body: B,
     reading: &Reading,
@@ -106,7 +106,7 @@ where
 }
 
 /// Reads fields as they stand in a form or a query.
-pub(crate) fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiProblem> {
+pub fn parse_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiProblem> {
     refuse_other_than_utf8(text)?;
     let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     let read = serde_path_to_error::deserialize(reader);
@@ -250,7 +250,7 @@ fn too_large(longest: usize) -> ApiProblem {
 }
 
 /// Reads a JSON object.
-pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProblem> {
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiProblem> {
     // To serde a list may stand for a struct, its items for the fields in order; to us it may not.
     if !is_object(bytes) {
         return Err(explain_no_object(bytes));

@@ -50,7 +50,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
 }
 
 /// The query string.
-pub(crate) struct Query<T>(pub(crate) T);
+pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = ApiProblem;
@@ -86,7 +86,7 @@ impl FromRequestParts<App> for Here {
 }
 
 /// Where a request came from.
-pub(crate) struct CameFrom(pub(crate) Origin);
+pub struct CameFrom(pub Origin);
 
 impl FromRequestParts<App> for CameFrom {
     type Rejection = std::convert::Infallible;
@@ -143,7 +143,7 @@ impl FromRequestParts<App> for Member {
 }
 
 /// The span of the request tells the tenant, once its caller is known to be of it, and the log tells who it was.
-pub(crate) fn note_caller(parts: &Parts, caller: &Caller) {
+pub fn note_caller(parts: &Parts, caller: &Caller) {
     if let Some(traced) = parts.extensions.get::<Traced>() {
         traced.in_tenant(caller.tenant_id());
     }
@@ -215,7 +215,7 @@ impl Known {
 }
 
 /// An id in the path. One that is malformed names nothing, so it is not found.
-pub(crate) struct PathId<Id>(pub(crate) Id);
+pub struct PathId<Id>(pub Id);
 
 macro_rules! path_ids {
     ($( $id:ty, $parameter:literal, $what:literal; )+) => {
@@ -249,7 +249,7 @@ path_ids! {
 }
 
 /// The name of an entity in the path. One that no entity can have names nothing.
-pub(crate) struct PathEntity(pub(crate) EntityName);
+pub struct PathEntity(pub EntityName);
 
 impl FromRequestParts<App> for PathEntity {
     type Rejection = ApiProblem;
@@ -268,7 +268,7 @@ impl FromRequestParts<App> for PathEntity {
 }
 
 /// The name of a permission in the path. Unlike an id it is chosen by the caller, who is told what is wrong with it.
-pub(crate) struct PathPermission(pub(crate) PermissionName);
+pub struct PathPermission(pub PermissionName);
 
 impl FromRequestParts<App> for PathPermission {
     type Rejection = ApiProblem;
@@ -282,7 +282,8 @@ impl FromRequestParts<App> for PathPermission {
     }
 }
 
-pub(crate) async fn path_id<Id: FromStr>(
+/// The id under the name `parameter` in the path; one that is malformed is of no `what`.
+pub async fn path_id<Id: FromStr>(
     parts: &mut Parts,
     app: &App,
     parameter: &str,
@@ -360,7 +361,7 @@ pub(crate) fn find_credential<'a>(
 }
 
 /// Where a request came from, for the audit log.
-pub(crate) fn origin(parts: &Parts) -> Origin {
+pub fn origin(parts: &Parts) -> Origin {
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned());
     Origin { ip: ip_of(parts), request_id }
 }

@@ -1,40 +1,39 @@
-//! The only crate that knows HTTP: the API, forward authentication, the accept loop, and the one place
-//! where refusals become responses.
+//! The server: the API, forward authentication, the accept loop, and the one place where refusals become responses. The console, a
+//! crate of its own, brings its pages as a [`Site`] and takes from here what both answer with.
 //!
 //! A request comes through `server` (connections and their timeouts) to `service` (request id, the two hot
 //! paths) and either to a hot path, to the LLM gateway, or to `router`, which is the table of everything else. It must never
 //! read or write the store, only ask whether it answers, nor decide anything: it asks `manage` and `verify`.
 
-mod api;
-mod authz;
+pub mod api;
+pub mod authz;
 mod beats;
-mod body;
-mod console;
+pub mod body;
 mod document;
-mod extract;
+pub mod extract;
 mod field_name;
 mod gateway;
-mod loggable;
+pub mod loggable;
 mod metrics;
-mod once;
+pub mod once;
 mod operations;
 mod pace;
-mod problem;
+pub mod problem;
 mod readiness;
 mod refusals;
 mod reporters;
-mod request_log;
-mod router;
+pub mod request_log;
+pub mod router;
 mod server;
 mod service;
-mod state;
+pub mod state;
 mod traces;
 mod turns;
 mod unpack;
 mod vigil;
-mod watching;
+pub mod watching;
 
 pub use operations::{MoreMetrics, NodeView};
-pub use router::{console_places, openapi};
+pub use router::openapi;
 pub use server::{Server, ServerLimits};
-pub use state::{App, HttpSettings};
+pub use state::{App, HttpSettings, Site};

@@ -98,7 +98,7 @@ where
 
 /// Carries an attempt out to its end, even when the client goes away. `work` gives what it made, and what of it is kept for
 /// whoever sends the request again.
-pub(crate) async fn carry_out<T, F>(
+pub async fn carry_out<T, F>(
     app: &App,
     attempt: Attempt,
     work: impl FnOnce(App) -> F + Send + 'static,

@@ -18,7 +18,7 @@ use crate::service::{MAX_HEAD, MAX_LINES};
 const SECRET_EXISTS: &str = "secret_exists";
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// A request that may be repeated was carried out, and nobody can say any more what came of it.
-pub(crate) const ANSWER_LOST: &str = "idempotency_answer_lost";
+pub const ANSWER_LOST: &str = "idempotency_answer_lost";
 /// So much is being done already that this must come back later.
 pub(crate) const BUSY: &str = "busy";
 const INTERNAL: &str = "internal";
@@ -32,7 +32,7 @@ const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="keystile", c
 
 /// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
 #[derive(Debug, Clone)]
-pub(crate) struct ApiProblem {
+pub struct ApiProblem {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -46,7 +46,8 @@ pub(crate) struct ApiProblem {
 }
 
 impl ApiProblem {
-    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    /// A refusal with this status; `code` is for programs, `detail` for people.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -72,7 +73,7 @@ impl ApiProblem {
     }
 
     /// A request whose values break rules.
-    pub(crate) fn invalid(broken: impl IntoIterator<Item = Invalid>) -> Self {
+    pub fn invalid(broken: impl IntoIterator<Item = Invalid>) -> Self {
         let as_problem = |invalid: Invalid| FieldProblem {
             field: tellable(&invalid.field).into_owned(),
             message: invalid.rule.into(),
@@ -106,7 +107,8 @@ impl ApiProblem {
         Self { status: StatusCode::CONFLICT, code, ..Self::invalid([broken]) }
     }
 
-    pub(crate) fn not_found(what: &str) -> Self {
+    /// There is no such thing, or it is not the caller's to see.
+    pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
     }
 
@@ -134,53 +136,53 @@ impl ApiProblem {
     }
 
     /// Our own fault, whose cause was logged.
-    pub(crate) fn internal() -> Self {
+    pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "this is our fault and was logged")
     }
 
     /// One word for programs.
-    pub(crate) const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         self.code
     }
 
     /// What is wrong, in a sentence.
-    pub(crate) fn detail(&self) -> &str {
+    pub fn detail(&self) -> &str {
         &self.detail
     }
 
     /// What is wrong with each field.
-    pub(crate) fn errors(&self) -> &[FieldProblem] {
+    pub fn errors(&self) -> &[FieldProblem] {
         &self.errors
     }
 
     /// Whether signing in is what helps.
-    pub(crate) fn is_session_over(&self) -> bool {
+    pub fn is_session_over(&self) -> bool {
         self.code == SESSION_ENDED
     }
 
     /// Whether the tenant cannot be entered without a second factor.
-    pub(crate) fn wants_second_factor(&self) -> bool {
+    pub fn wants_second_factor(&self) -> bool {
         self.code == SECOND_FACTOR_REQUIRED
     }
 
     /// The status that it is told with.
-    pub(crate) const fn status(&self) -> StatusCode {
+    pub const fn status(&self) -> StatusCode {
         self.status
     }
 
     /// After how many seconds the same may be asked again, if that may help.
-    pub(crate) fn retry_after(&self) -> Option<u64> {
+    pub fn retry_after(&self) -> Option<u64> {
         let pause = self.pause.map(|seconds| seconds.get().into());
         pause.or_else(|| keystile_bearer::retry_after(self.status, self.code, self.limited_by.as_deref()))
     }
 
     /// Whether the same was sent before, so that sending it anew could do it twice.
-    pub(crate) fn was_sent_before(&self) -> bool {
+    pub fn was_sent_before(&self) -> bool {
         [IN_PROGRESS, ANSWER_LOST].contains(&self.code)
     }
 
     /// Whether what was asked for may have happened all the same.
-    pub(crate) fn leaves_doubt(&self) -> bool {
+    pub fn leaves_doubt(&self) -> bool {
         [OUTCOME_UNKNOWN, INTERNAL].contains(&self.code)
     }
 

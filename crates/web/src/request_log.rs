@@ -91,7 +91,7 @@ impl Noted {
 
 /// The code of a refusal that was made a page; it travels beside the answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RefusedWith(pub(crate) &'static str);
+pub struct RefusedWith(pub &'static str);
 
 /// A call that passes the router. It is logged when it is answered, or when it is dropped before, as nobody waits for it any more.
 pub(crate) struct Called<'a> {

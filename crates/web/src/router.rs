@@ -18,7 +18,6 @@ use crate::api::{
     verification, webhooks, whoami,
 };
 use crate::authz;
-use crate::console;
 use crate::document::Document;
 use crate::problem::ApiProblem;
 use crate::refusals;
@@ -38,7 +37,7 @@ pub(crate) fn router(app: App) -> Router {
         .route(DOCUMENT_PATH, axum::routing::get(async move |headers: HeaderMap| document.answer(&headers)))
         // The service answers what is sent there with POST; here it is only told apart from other methods.
         .route(VERIFY_PATH, axum::routing::post(no_such_path))
-        .merge(console::routes())
+        .merge(app.site.clone())
         .route_layer(from_fn(tell_route))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -48,12 +47,6 @@ pub(crate) fn router(app: App) -> Router {
 /// The OpenAPI 3.1 document of everything that is served.
 pub fn openapi() -> Described {
     api().into_openapi()
-}
-
-/// Everything that the console serves: the method, and the path with names in it for what is not always the same. A method
-/// `HEAD` is served wherever `GET` is.
-pub fn console_places() -> Vec<(String, String)> {
-    console::places().into_iter().map(|place| (place.method.to_string(), place.path)).collect()
 }
 
 #[derive(OpenApi)]
@@ -225,7 +218,8 @@ async fn tell_route(request: Request, next: Next) -> Response {
     response
 }
 
-pub(crate) async fn no_such_path() -> Response {
+/// There is nothing at the path.
+pub async fn no_such_path() -> Response {
     ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path").into_response()
 }
 

@@ -1,8 +1,10 @@
 //! What every handler can reach.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use http::HeaderName;
 use ipnet::IpNet;
 use keystile_courier::Courier;
@@ -40,6 +42,15 @@ pub struct HttpSettings {
     pub github_keys: Option<Arc<PartnerKeys>>,
 }
 
+/// Pages for people that are served beside the API.
+#[derive(Debug, Default)]
+pub struct Site {
+    /// What serves them.
+    pub router: Router<App>,
+    /// The words of their paths, which may stand in a log.
+    pub words: HashSet<String>,
+}
+
 /// The parts of a running server, shared by all requests.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
@@ -47,18 +58,24 @@ pub struct App(Arc<Parts>);
 /// The parts by name.
 #[derive(Clone)]
 pub struct Parts {
-    pub(crate) control: ControlPlane,
-    pub(crate) verifier: Arc<Verifier>,
+    /// Every change of state.
+    pub control: ControlPlane,
+    /// Decides about keys.
+    pub verifier: Arc<Verifier>,
     pub(crate) store: Store,
     pub(crate) ingest: Ingest,
-    pub(crate) requests: RequestLog,
-    pub(crate) courier: Courier,
+    /// What was asked and answered.
+    pub requests: RequestLog,
+    /// Tells webhooks.
+    pub courier: Courier,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) settings: HttpSettings,
     pub(crate) request_ids: Arc<RequestIds>,
-    pub(crate) reading: Arc<Reading>,
+    /// How bodies are read.
+    pub reading: Arc<Reading>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) words: Arc<Words>,
+    pub(crate) site: Router<App>,
     pub(crate) reporters: Arc<Reporters>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) traces: Option<Traces>,
@@ -68,11 +85,12 @@ pub struct Parts {
 }
 
 impl App {
-    /// Brings the parts together. `seed` is a random number that makes this process's request ids its own.
+    /// Brings the parts together, and the pages of `site` beside the API. `seed` is a random number that makes this process's request ids its own.
     pub fn new(
         planes: Planes,
         courier: Courier,
         gateway: Arc<Gateway>,
+        site: Site,
         settings: HttpSettings,
         seed: u64,
     ) -> Self {
@@ -81,7 +99,7 @@ impl App {
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
         let readiness = Arc::new(Readiness::new());
-        let words = Arc::new(Words::of(&openapi()));
+        let words = Arc::new(Words::of(&openapi(), site.words));
         Self(Arc::new(Parts {
             control,
             verifier,
@@ -97,6 +115,7 @@ impl App {
             reading,
             readiness,
             words,
+            site: site.router,
             reporters: Arc::default(),
             metrics: Arc::default(),
             cluster,
@@ -111,7 +130,7 @@ impl App {
 
     /// Carries out `work` to its end even when the client goes away: an attempt to sign in counts, whether its answer is
     /// waited for or not.
-    pub(crate) async fn finish<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
+    pub async fn finish<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Refused>> + Send + 'static,
@@ -121,7 +140,7 @@ impl App {
     }
 
     /// Carries out a change to its end, and answers when verification knows of it.
-    pub(crate) async fn commit<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
+    pub async fn commit<T, F>(&self, work: impl FnOnce(App) -> F) -> Result<T, Refused>
     where
         T: Send + 'static,
         F: Future<Output = Result<Committed<T>, Refused>> + Send + 'static,
@@ -130,7 +149,7 @@ impl App {
     }
 
     /// Refuses to end a secret for a new one that could not be told.
-    pub(crate) fn require_journal(&self) -> Result<(), Refused> {
+    pub fn require_journal(&self) -> Result<(), Refused> {
         self.commits.require_journal()
     }
 

@@ -18,7 +18,7 @@ use crate::request_log::Noted;
 use crate::state::App;
 
 /// How somebody is told, and who they are.
-pub(crate) trait Telling: Send + 'static {
+pub trait Telling: Send + 'static {
     /// What is sent of something that is told, and of what is there behind it; nothing ends the answer.
     fn told(&mut self, first: Tailed, behind: &mut Tail) -> impl Future<Output = Option<String>> + Send;
 
@@ -27,7 +27,7 @@ pub(crate) trait Telling: Send + 'static {
 }
 
 /// Somebody who watches.
-pub(crate) struct Watching<T> {
+pub struct Watching<T> {
     telling: T,
     /// What they showed, which is looked at again and again.
     shown: Parts,
@@ -36,13 +36,14 @@ pub(crate) struct Watching<T> {
 }
 
 /// What is logged of a tenant from now on.
-pub(crate) fn tail(app: &App, tenant_id: TenantId, filter: LogFilter) -> Answer<Tail> {
+pub fn tail(app: &App, tenant_id: TenantId, filter: LogFilter) -> Answer<Tail> {
     let tail = app.requests.watch(tenant_id, filter);
     tail.map_err(|busy| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, busy.to_string()))
 }
 
 impl<T: Telling> Watching<T> {
-    pub(crate) fn begin(telling: T, mut shown: Parts, tail: Tail) -> Self {
+    /// Begins for whoever showed what is in `shown`, with what is in `tail`.
+    pub fn begin(telling: T, mut shown: Parts, tail: Tail) -> Self {
         // Looking again is no call, and is not noted as one.
         shown.extensions.insert(Noted::default());
         Self { telling, shown, tail, beats: Beats::begin() }
@@ -50,7 +51,7 @@ impl<T: Telling> Watching<T> {
 
     /// The answer that goes on until there is nothing more to tell. Its head goes out with `first`, so that the client knows that it is
     /// heard.
-    pub(crate) fn answer(self, first: String) -> Response {
+    pub fn answer(self, first: String) -> Response {
         let pieces = stream::unfold((self, Some(first)), |(mut watching, first)| async move {
             let piece = match first {
                 Some(first) => first,

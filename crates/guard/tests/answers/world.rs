@@ -12,7 +12,7 @@ use keystile_guard::{Authority, Guard, InProcess, Peer, Remote, VerifiedKey};
 use keystile_manage::FirstOwner;
 use keystile_proxy::{Gateway, GatewaySettings};
 use keystile_testkit::http::{Answer, Http};
-use keystile_web::{App, HttpSettings, Server, ServerLimits};
+use keystile_web::{App, HttpSettings, Server, ServerLimits, Site};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -71,7 +71,7 @@ impl World {
         let courier = Courier::new(of, (clock, entropy), Reach::default()).unwrap();
         let upstreams = GatewaySettings::reaching(Reach::default());
         let gateway = Arc::new(Gateway::new(Arc::clone(&planes.verifier), &upstreams).unwrap());
-        let app = App::new(planes, courier, gateway, http, SEED);
+        let app = App::new(planes, courier, gateway, Site::default(), http, SEED);
         let limits = ServerLimits { drain: Duration::from_secs(1), ..ServerLimits::default() };
         let server = Server::bind(([127, 0, 0, 1], 0).into(), app, limits).await.unwrap();
         let address = server.address().unwrap().to_string();

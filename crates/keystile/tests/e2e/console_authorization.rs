@@ -202,7 +202,7 @@ pub(crate) fn assert_guarded(answer: &Answer, what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_may_open_and_send_in_the_console_what_the_table_says_and_nothing_else() {
     let house = House::start().await;
-    let places = keystile_web::console_places();
+    let places = keystile_console::places();
     for (method, path, _) in ROWS {
         let path = path.replace('…', "/console/{tenant_id}");
         assert!(places.contains(&((*method).to_owned(), path)), "a row of nothing: {method}");
@@ -259,7 +259,7 @@ async fn nothing_but_the_session_of_a_browser_signs_anybody_in() {
         ("cookie", format!("keystile={session}0")),
         ("cookie", format!("session={session}; keystile-theme={session}")),
     ];
-    for (method, path) in keystile_web::console_places() {
+    for (method, path) in keystile_console::places() {
         if matches!(row(&method, &path), Nothing) {
             continue;
         }
@@ -287,7 +287,7 @@ async fn a_form_is_read_only_from_a_page_of_the_session_that_sends_it() {
     let token = owner.form_token.as_str();
     let upper = token.to_uppercase();
     let mut sent = 0;
-    for (method, path) in keystile_web::console_places() {
+    for (method, path) in keystile_console::places() {
         if method != "POST" {
             continue;
         }
@@ -352,7 +352,7 @@ async fn whoever_is_of_another_tenant_cannot_tell_what_there_is() {
         ("entity_id", "no-subject"),
     ];
     let thing = |name: &str| house.things.iter().find(|(own, _)| *own == name).unwrap().1.clone();
-    for (method, path) in keystile_web::console_places() {
+    for (method, path) in keystile_console::places() {
         if !matches!(row(&method, &path), Member(_) | Maker) {
             continue;
         }

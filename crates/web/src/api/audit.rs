@@ -71,7 +71,7 @@ pub(crate) async fn export_audit(
 }
 
 /// The export from `first` on, as a file to save.
-pub(crate) async fn export(app: &App, caller: &Caller, first: Seq) -> Answer {
+pub async fn export(app: &App, caller: &Caller, first: Seq) -> Answer {
     let export = app.control.audit_export(caller, first).await?;
     let (first, last) = export.places();
     let name = format!("keystile-audit-{}-{first}-{last}.ndjson", caller.tenant_id());

@@ -26,11 +26,7 @@ pub(crate) async fn list_entities(
 }
 
 /// A page of the entities that are known in an environment of the caller's tenant.
-pub(crate) async fn entities(
-    app: &App,
-    caller: &Caller,
-    query: EntityListQuery,
-) -> Answer<Listing<KnownEntity>> {
+pub async fn entities(app: &App, caller: &Caller, query: EntityListQuery) -> Answer<Listing<KnownEntity>> {
     let (after, limit) = (query.after()?, page_size(query.limit)?);
     let environment = query.environment.unwrap_or(Environment::Production);
     let wanted = keystile_manage::EntityQuery { environment, entity_type: query.entity_type };

@@ -71,7 +71,7 @@ pub(crate) async fn settle_hold_by_hand(
 }
 
 /// Settles a hold in another's place.
-pub(crate) async fn settled_by_hand(
+pub async fn settled_by_hand(
     app: &App,
     caller: &Caller,
     id: HoldId,

@@ -41,7 +41,7 @@ pub(crate) async fn show_ingest(
 }
 
 /// How events come into an environment of the caller's tenant.
-pub(crate) async fn posture(app: &App, caller: &Caller, environment: Environment) -> Answer<IngestPosture> {
+pub async fn posture(app: &App, caller: &Caller, environment: Environment) -> Answer<IngestPosture> {
     caller.require(Right::ReadTenant)?;
     write_refused(app).await?;
     app.verifier.flush_few().await?;
@@ -49,7 +49,7 @@ pub(crate) async fn posture(app: &App, caller: &Caller, environment: Environment
 }
 
 /// A page of the sources of the caller's tenant.
-pub(crate) async fn sources(app: &App, caller: &Caller, query: &SourceListQuery) -> Answer<Listing<Source>> {
+pub async fn sources(app: &App, caller: &Caller, query: &SourceListQuery) -> Answer<Listing<Source>> {
     let (after, limit) = (query.after()?, page_size(query.limit)?);
     caller.require(Right::ReadEvents)?;
     write_refused(app).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn sources(app: &App, caller: &Caller, query: &SourceListQuery)
 }
 
 /// What became of the events of an environment of the caller's tenant, up to the present.
-pub(crate) async fn counted(app: &App, caller: &Caller, query: &IngestQuery) -> Answer<IngestView> {
+pub async fn counted(app: &App, caller: &Caller, query: &IngestQuery) -> Answer<IngestView> {
     caller.require(Right::ReadEvents)?;
     let span = query.span(app.control.present())?;
     write_refused(app).await?;

@@ -56,7 +56,7 @@ pub(crate) async fn list_keys(
 }
 
 /// What is asked for in a query, as the control plane takes it.
-pub(crate) fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) -> Answer<KeyQuery> {
+pub fn filter(query: KeyListQuery, now: Timestamp, rotation_days: u16) -> Answer<KeyQuery> {
     query.check()?;
     let KeyListQuery { q, source_id, tag, kind, unused_days, expires_within_days, .. } = query;
     let days = |days: u16| Duration::from_secs(u64::from(days) * 24 * 60 * 60);

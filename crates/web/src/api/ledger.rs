@@ -74,7 +74,7 @@ pub(crate) async fn show_spend(
 }
 
 /// What is only in memory belongs to what somebody reads who may.
-pub(crate) async fn written(app: &App, caller: &Caller) -> Answer<()> {
+pub async fn written(app: &App, caller: &Caller) -> Answer<()> {
     caller.require(Right::ReadSpend)?;
     app.verifier.flush_spend().await?;
     Ok(())

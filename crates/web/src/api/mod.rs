@@ -4,27 +4,27 @@ pub(crate) mod addresses;
 mod answer;
 pub(crate) mod applications;
 pub(crate) mod asking;
-pub(crate) mod audit;
+pub mod audit;
 pub(crate) mod batch;
 pub(crate) mod catalogue;
 pub(crate) mod customers;
-pub(crate) mod entities;
+pub mod entities;
 mod estimate;
-pub(crate) mod events;
+pub mod events;
 pub(crate) mod health;
-pub(crate) mod holds;
-pub(crate) mod ingest;
+pub mod holds;
+pub mod ingest;
 pub(crate) mod integration;
 pub(crate) mod invitations;
 pub(crate) mod issuing;
-pub(crate) mod jobs;
-pub(crate) mod keys;
+pub mod jobs;
+pub mod keys;
 pub(crate) mod leak_intake;
 pub(crate) mod leaks;
-pub(crate) mod ledger;
-pub(crate) mod logs;
+pub mod ledger;
+pub mod logs;
 pub(crate) mod members;
-pub(crate) mod models;
+pub mod models;
 pub(crate) mod oauth;
 pub(crate) mod overview;
 pub(crate) mod passwords;
@@ -38,9 +38,9 @@ pub(crate) mod setup;
 mod shown;
 pub(crate) mod sign_in;
 pub(crate) mod tenants;
-pub(crate) mod usage;
+pub mod usage;
 pub(crate) mod verification;
-pub(crate) mod webhooks;
+pub mod webhooks;
 pub(crate) mod whoami;
 
 use axum::response::{IntoResponse, Response};
@@ -55,18 +55,18 @@ use std::str::FromStr;
 use crate::problem::ApiProblem;
 
 /// What a handler gives back.
-pub(crate) type Answer<T = Response> = Result<T, ApiProblem>;
+pub type Answer<T = Response> = Result<T, ApiProblem>;
 
 /// Items on a page unless the caller says otherwise.
 const DEFAULT_PAGE: u16 = 50;
 
 /// A JSON body with a status.
-pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     (status, axum::Json(body)).into_response()
 }
 
 /// A JSON body that shows a secret.
-pub(crate) fn secret_json(status: StatusCode, body: &impl Serialize) -> Response {
+pub fn secret_json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = json(status, body);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -89,7 +89,7 @@ fn with_location(mut response: Response, path: String) -> Response {
 }
 
 /// A text to look for, as it may stand in a query.
-pub(crate) fn sought(field: &'static str, text: Option<String>) -> Answer<Option<String>> {
+pub fn sought(field: &'static str, text: Option<String>) -> Answer<Option<String>> {
     match text {
         Some(text) if text.contains('\0') => {
             Err(Invalid::new(field, "must not contain the character U+0000").into())
@@ -99,7 +99,7 @@ pub(crate) fn sought(field: &'static str, text: Option<String>) -> Answer<Option
 }
 
 /// The page a caller asks for. One item more is read, to know whether there is a next page.
-pub(crate) fn page_of<Id: FromStr<Err = Invalid>>(
+pub fn page_of<Id: FromStr<Err = Invalid>>(
     limit: Option<u16>,
     cursor: Option<&str>,
 ) -> Answer<(Page<Id>, usize)> {
@@ -110,7 +110,7 @@ pub(crate) fn page_of<Id: FromStr<Err = Invalid>>(
 }
 
 /// How many items a page is to have.
-pub(crate) fn page_size(limit: Option<u16>) -> Answer<u16> {
+pub fn page_size(limit: Option<u16>) -> Answer<u16> {
     let limit = limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Invalid::new("limit", format!("must be from 1 to {MAX_PAGE}")).into());
@@ -119,7 +119,7 @@ pub(crate) fn page_size(limit: Option<u16>) -> Answer<u16> {
 }
 
 /// One page of `limit` items; `cursor` names the last item on it.
-pub(crate) fn listing<T, V>(
+pub fn listing<T, V>(
     mut items: Vec<T>,
     limit: usize,
     cursor: impl Fn(&T) -> String,

@@ -147,7 +147,7 @@ pub(crate) async fn import_models(
 }
 
 /// The import that was asked for.
-pub(crate) fn asked(request: ModelImportAsked) -> ModelImport {
+pub fn asked(request: ModelImportAsked) -> ModelImport {
     let ModelImportAsked { provider_id, table, supplier, names, overwrite, dry_run } = request;
     let source = table.map_or(TableSource::Builtin, TableSource::Given);
     ModelImport { provider_id, source, supplier, names, overwrite, dry_run }

@@ -43,7 +43,7 @@ pub(crate) async fn show_usage(
 
 /// What the keys of the caller's tenant were asked, up to the present; where more keys are in use than one write takes, up to a few
 /// seconds before.
-pub(crate) async fn of_tenant(app: &App, caller: &Caller, query: &TenantUsageQuery) -> Answer<UsageView> {
+pub async fn of_tenant(app: &App, caller: &Caller, query: &TenantUsageQuery) -> Answer<UsageView> {
     caller.require(Right::ReadTenant)?;
     let span = query.span(app.control.present())?;
     app.verifier.flush_few().await?;

@@ -185,7 +185,7 @@ pub(crate) async fn list_deliveries(
 }
 
 /// A page of `limit` deliveries of what was found for it, and one more.
-pub(crate) fn listed(found: DeliveriesFound, limit: usize) -> Listing<Delivery> {
+pub fn listed(found: DeliveriesFound, limit: usize) -> Listing<Delivery> {
     let page = listing(found.deliveries, limit, |delivery| delivery.id.to_string(), |delivery| delivery);
     let looked_to = found.looked_to.map(|id| id.to_string());
     Listing { next_cursor: page.next_cursor.or(looked_to), ..page }

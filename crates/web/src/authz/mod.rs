@@ -36,7 +36,7 @@ struct Question<'a> {
 
 /// What the routing of an application says of a request before one is made: its route, and the environment unless the
 /// gateway has to name it; or why no key may make it.
-pub(crate) fn foretold<'t>(
+pub fn foretold<'t>(
     table: &'t Table,
     (method, target, host): (&str, &str, &str),
 ) -> Result<(Option<&'t Route>, Option<Environment>), String> {

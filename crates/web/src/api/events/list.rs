@@ -28,7 +28,7 @@ pub(crate) async fn list_events(
 }
 
 /// A page of the events of an environment of the caller's tenant, and how many events it has if there are so many.
-pub(crate) async fn events(app: &App, caller: &Caller, query: EventListQuery) -> Answer<(EventPage, u16)> {
+pub async fn events(app: &App, caller: &Caller, query: EventListQuery) -> Answer<(EventPage, u16)> {
     let entity = query.check()?;
     let limit = page_size(query.limit)?;
     let after = query.cursor.as_deref().map(str::parse::<EventId>).transpose();

@@ -6,5 +6,5 @@ mod send;
 mod sender;
 
 // The table of routes needs what utoipa makes beside the handlers.
-pub(crate) use list::*;
+pub use list::*;
 pub(crate) use send::*;

@@ -21,7 +21,7 @@ use crate::once::{Making, MakingOptional, once};
 use crate::problem::ApiProblem;
 use crate::state::App;
 
-pub(crate) use result::download;
+pub use result::download;
 
 /// Make a background job on many keys. It begins in a moment, and works on the keys that are there now and that the filter finds when
 /// their turn comes, as whoever asks: what they lose the right to meanwhile is not done.

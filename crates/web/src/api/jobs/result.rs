@@ -25,7 +25,7 @@ struct Written {
 }
 
 /// The result of a job as a file to save. What fails on the way cuts the connection.
-pub(crate) async fn download(app: &App, caller: &Caller, id: JobId, format: JobResultFormat) -> Answer {
+pub async fn download(app: &App, caller: &Caller, id: JobId, format: JobResultFormat) -> Answer {
     let shown = Shown::to(app, caller).await?;
     let result = app.control.job_result(caller, id).await?;
     let (ending, media_type) = match format {

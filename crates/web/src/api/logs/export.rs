@@ -30,7 +30,7 @@ pub(crate) async fn export_logs(
 }
 
 /// What the filter shows, as a file to save.
-pub(crate) async fn export(app: &App, caller: &Caller, filter: LogFilter, format: LogExportFormat) -> Answer {
+pub async fn export(app: &App, caller: &Caller, filter: LogFilter, format: LogExportFormat) -> Answer {
     // Nothing of it is read before it is sent.
     let export = app.control.log_export(caller, filter)?;
     // A file that says nothing of what it lacks must not lack anything.

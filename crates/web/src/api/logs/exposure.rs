@@ -27,7 +27,7 @@ pub(crate) async fn show_exposure(
 }
 
 /// What was done with a key of the caller's tenant, up to the present, as the API has it.
-pub(crate) async fn exposure_of(
+pub async fn exposure_of(
     app: &App,
     caller: &Caller,
     id: KeyId,
@@ -38,19 +38,15 @@ pub(crate) async fn exposure_of(
 }
 
 /// What was done with a key.
-pub(crate) struct Exposed {
-    pub(crate) report: ExposureReport,
+pub struct Exposed {
+    /// The report itself.
+    pub report: ExposureReport,
     /// Whether all that is to be in it was written before.
-    pub(crate) is_written: bool,
+    pub is_written: bool,
 }
 
 /// What was done with a key of the caller's tenant, up to the present.
-pub(crate) async fn exposed(
-    app: &App,
-    caller: &Caller,
-    id: KeyId,
-    since: Option<Timestamp>,
-) -> Answer<Exposed> {
+pub async fn exposed(app: &App, caller: &Caller, id: KeyId, since: Option<Timestamp>) -> Answer<Exposed> {
     caller.require(Right::ReadLogs)?;
     // What is answered while it is written is not told of.
     let until = app.control.present();

@@ -6,7 +6,7 @@ mod list;
 mod stream;
 
 // The table of routes needs what utoipa makes beside the handlers.
-pub(crate) use export::*;
-pub(crate) use exposure::*;
+pub use export::*;
+pub use exposure::*;
 pub(crate) use list::*;
 pub(crate) use stream::*;
