@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::invalid::text_enum;
 use crate::limit::{MAX_COUNT, MAX_WINDOW_SECONDS};
-use crate::{LogRequests, RateLimit};
+use crate::{LogRequests, RateLimit, WhenAway};
 
 /// The name under which requests per minute appear in answers.
 pub const RPM: &str = "rpm";
@@ -30,6 +30,7 @@ pub struct Rate {
     limit: u64,
     window_seconds: u64,
     burst: u64,
+    when_away: Option<WhenAway>,
 }
 
 impl Rate {
@@ -40,6 +41,7 @@ impl Rate {
             limit,
             window_seconds: window_seconds.clamp(1, MAX_WINDOW_SECONDS),
             burst: burst.unwrap_or(limit).clamp(1, limit),
+            when_away: None,
         }
     }
 
@@ -61,6 +63,12 @@ impl Rate {
     /// Requests that may come at once.
     pub const fn burst(&self) -> u64 {
         self.burst
+    }
+
+    /// What becomes of requests while the count that nodes share cannot be reached; `None` is as the server is set, and so it
+    /// always is for [`RPM`].
+    pub const fn when_away(&self) -> Option<WhenAway> {
+        self.when_away
     }
 
     /// Parts that one request puts in: the window in milliseconds.
@@ -118,7 +126,10 @@ impl Rates {
             return Self::NONE;
         }
         let per_minute = rpm.map(|limit| Rate::new(RPM, limit, MINUTE_SECONDS, None));
-        let own = |rate: &RateLimit| Rate::new(&rate.name, rate.limit, rate.window_seconds, rate.burst);
+        let own = |rate: &RateLimit| Rate {
+            when_away: rate.when_away,
+            ..Rate::new(&rate.name, rate.limit, rate.window_seconds, rate.burst)
+        };
         Self(Some(Arc::new(per_minute.into_iter().chain(further.iter().map(own)).collect())))
     }
 
@@ -384,6 +395,7 @@ mod tests {
             limit,
             window_seconds,
             burst,
+            when_away: None,
         };
         Rates::new(rpm, &further.iter().map(limit).collect::<Vec<_>>())
     }
@@ -436,6 +448,34 @@ mod tests {
         assert_eq!(used.count(0).unwrap().remaining, 0);
         assert_eq!(used.check(1), Err(Full { place: 0, wait_millis: Some(40_000) }), "4 used, 3 allowed");
         assert_eq!(used.check(0), Ok(()), "what costs nothing fits even so");
+    }
+
+    #[test]
+    fn a_changed_policy_keeps_what_was_used_and_holds_from_then_on() {
+        let daily = |when_away| {
+            let limit = RateLimit {
+                name: "daily".into(),
+                limit: 10,
+                window_seconds: 86_400,
+                burst: Some(9),
+                when_away,
+            };
+            Rates::new(Some(60), &[limit])
+        };
+        let policies = |rates: &Rates| rates.as_slice().iter().map(Rate::when_away).collect::<Vec<_>>();
+        let mut used = Used::default();
+        used.advance(&daily(None), 0);
+        used.add(4);
+        let before = used.levels();
+        for when_away in [Some(WhenAway::Refuse), Some(WhenAway::LocalShare), None] {
+            assert_ne!(&daily(when_away), used.rates());
+            used.advance(&daily(when_away), 0);
+            assert_eq!(policies(used.rates()), [None, when_away]);
+            assert_eq!(used.levels(), before);
+        }
+        let mut kept = Used::from_record(&used.to_record(), 0, 0);
+        kept.advance(&daily(Some(WhenAway::Refuse)), 0);
+        assert_eq!((policies(kept.rates()), kept.levels()), (vec![None, Some(WhenAway::Refuse)], before));
     }
 
     #[test]

@@ -43,6 +43,7 @@ fn a_limit() -> impl Strategy<Value = RateLimit> {
         limit,
         window_seconds,
         burst: burst.map(|burst| burst % limit + 1),
+        when_away: None,
     })
 }
 

@@ -162,9 +162,21 @@ mod tests {
     #[test]
     fn a_row_is_read_as_it_is_shown() {
         for rate in [
-            RateLimit { name: "daily".to_owned(), limit: 10_000, window_seconds: 86_400, burst: Some(50) },
-            RateLimit { name: "odd".to_owned(), limit: 7, window_seconds: 5_400, burst: None },
-            RateLimit { name: "s".to_owned(), limit: 1, window_seconds: 61, burst: None },
+            RateLimit {
+                name: "daily".to_owned(),
+                limit: 10_000,
+                window_seconds: 86_400,
+                burst: Some(50),
+                when_away: None,
+            },
+            RateLimit {
+                name: "odd".to_owned(),
+                limit: 7,
+                window_seconds: 5_400,
+                burst: None,
+                when_away: None,
+            },
+            RateLimit { name: "s".to_owned(), limit: 1, window_seconds: 61, burst: None, when_away: None },
         ] {
             assert_eq!(parse(&[Row::from(&rate)]), Ok(vec![rate]));
         }
@@ -185,7 +197,13 @@ mod tests {
             broken.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(),
             ["rate_limits[1].limit"]
         );
-        let hourly = RateLimit { name: "per-1h".to_owned(), limit: 100, window_seconds: 3_600, burst: None };
+        let hourly = RateLimit {
+            name: "per-1h".to_owned(),
+            limit: 100,
+            window_seconds: 3_600,
+            burst: None,
+            when_away: None,
+        };
         assert_eq!(parse(&typed[..1]), Ok(vec![hourly]));
         assert_eq!(with_empty(typed).len(), 3);
     }
