@@ -451,34 +451,6 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_policy_keeps_what_was_used_and_holds_from_then_on() {
-        let daily = |when_away| {
-            let limit = RateLimit {
-                name: "daily".into(),
-                limit: 10,
-                window_seconds: 86_400,
-                burst: Some(9),
-                when_away,
-            };
-            Rates::new(Some(60), &[limit])
-        };
-        let policies = |rates: &Rates| rates.as_slice().iter().map(Rate::when_away).collect::<Vec<_>>();
-        let mut used = Used::default();
-        used.advance(&daily(None), 0);
-        used.add(4);
-        let before = used.levels();
-        for when_away in [Some(WhenAway::Refuse), Some(WhenAway::LocalShare), None] {
-            assert_ne!(&daily(when_away), used.rates());
-            used.advance(&daily(when_away), 0);
-            assert_eq!(policies(used.rates()), [None, when_away]);
-            assert_eq!(used.levels(), before);
-        }
-        let mut kept = Used::from_record(&used.to_record(), 0, 0);
-        kept.advance(&daily(Some(WhenAway::Refuse)), 0);
-        assert_eq!((policies(kept.rates()), kept.levels()), (vec![None, Some(WhenAway::Refuse)], before));
-    }
-
-    #[test]
     fn what_was_kept_leaks_on_as_if_nothing_had_happened() {
         let (rates, mut used) = (rates(Some(60), &[("daily", 1_000, 86_400, Some(9))]), Used::default());
         used.advance(&rates, 500);
