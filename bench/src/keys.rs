@@ -66,7 +66,13 @@ fn record(owner: Owner, series: u32, number: usize) -> Result<ApiKey, Invalid> {
     let now = Timestamp::from_millis(1_700_000_000_000 + number as i64 / 8);
     let id = KeyId::from_parts(now, number as u128);
     let (name, secret) = (format!("Key {number}").parse()?, text(series, number));
-    let daily = RateLimit { name: "daily".to_owned(), limit: MAX_COUNT, window_seconds: 86_400, burst: None };
+    let daily = RateLimit {
+        name: "daily".to_owned(),
+        limit: MAX_COUNT,
+        window_seconds: 86_400,
+        burst: None,
+        when_away: None,
+    };
     Ok(ApiKey {
         limits: Limits { rpm: Some(MAX_COUNT), rates: vec![daily], ..Limits::default() },
         source_id: Some("checkout-service".to_owned()),

@@ -115,8 +115,13 @@ mod tests {
 
     #[test]
     fn fields_are_structured_whatever_a_limit_is_called() {
-        let further =
-            RateLimit { name: "per \"day\" \\ ü".into(), limit: 9, window_seconds: 86_400, burst: None };
+        let further = RateLimit {
+            name: "per \"day\" \\ ü".into(),
+            limit: 9,
+            window_seconds: 86_400,
+            burst: None,
+            when_away: None,
+        };
         let rates = Rates::new(Some(60), &[further]);
         let [per_minute, daily] = rates.as_slice() else { panic!("two limits") };
         assert_eq!(PolicyItem(Limit::new(Owner::Key, per_minute)).to_text(), r#""rpm";q=60;w=60"#);

@@ -56,21 +56,29 @@ pub(super) fn told(limits: &RequestLimits) -> Option<String> {
     Some(window::told(limits.rpm, &limits.rates)).filter(|told| !told.is_empty())
 }
 
+/// What they declare for the time without the shared count; `None` when all of them leave it to the server.
+pub(super) fn declared(limits: &RequestLimits) -> Option<String> {
+    window::declared(&limits.rates)
+}
+
 #[cfg(test)]
 mod tests {
-    use keystile_core::RateLimit;
+    use keystile_core::{RateLimit, WhenAway};
     use keystile_wire::CreateCustomer;
 
     use super::*;
 
     fn limits() -> RequestLimits {
-        let rate = |name: &str, window_seconds, burst| RateLimit {
+        let rate = |name: &str, window_seconds, burst, when_away| RateLimit {
             name: name.to_owned(),
             limit: 10,
             window_seconds,
             burst,
+            when_away,
         };
-        RequestLimits { rpm: Some(600), rates: vec![rate("daily", 86_400, Some(2)), rate("odd", 90, None)] }
+        let share = Some(WhenAway::LocalShare);
+        let rates = vec![rate("daily", 86_400, Some(2), None), rate("odd", 90, None, share)];
+        RequestLimits { rpm: Some(600), rates }
     }
 
     #[test]
@@ -83,6 +91,7 @@ mod tests {
         assert_eq!(written, limits());
         assert_eq!(told(&limits()).unwrap(), "600/min, 10/d, 10/90 s");
         assert_eq!(told(&RequestLimits::default()), None);
+        assert!(declared(&limits()).unwrap().contains("odd admits"));
     }
 
     #[test]

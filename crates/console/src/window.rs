@@ -1,7 +1,7 @@
 //! Rate limits as people read and type them: so many requests in so many minutes, hours or days.
 
 use keystile_core::limit::MAX_RATE_LIMITS;
-use keystile_core::{ApiKey, Invalid, RateLimit};
+use keystile_core::{ApiKey, Invalid, RateLimit, WhenAway};
 
 use super::form::Fields;
 use super::parts;
@@ -12,6 +12,10 @@ const ROWS: usize = 3;
 /// Units of time, in seconds; the first fits everything.
 const UNITS: &[(&str, &str)] = &[("1", "seconds"), ("60", "minutes"), ("3600", "hours"), ("86400", "days")];
 
+/// What a form offers for the time without the shared count: as it sends it, and in few letters.
+const POLICIES: &[(&str, &str)] =
+    &[("", "Default"), (WhenAway::Refuse.as_str(), "Refuse"), (WhenAway::LocalShare.as_str(), "Share")];
+
 /// One row of a form: what is typed for a further window.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row {
@@ -20,6 +24,7 @@ pub(super) struct Row {
     pub(super) unit: String,
     pub(super) name: String,
     pub(super) burst: String,
+    pub(super) when_away: String,
 }
 
 impl Row {
@@ -31,6 +36,7 @@ impl Row {
             unit: of("unit"),
             name: of("name"),
             burst: of("burst"),
+            when_away: of("when_away"),
         }
     }
 
@@ -48,7 +54,17 @@ impl Row {
         if self.unit.is_empty() { unit == "60" } else { self.unit == unit }
     }
 
-    /// The limit, if numbers stand where they must.
+    /// What can be declared for the time without the shared count.
+    pub(super) const fn policies(&self) -> &'static [(&'static str, &'static str)] {
+        POLICIES
+    }
+
+    /// Whether this is declared.
+    pub(super) fn has_policy(&self, policy: &str) -> bool {
+        self.when_away == policy
+    }
+
+    /// The limit, if numbers stand where they must, and a policy that there is.
     fn parse(&self, index: usize) -> Result<RateLimit, Invalid> {
         let number = |part: &str, text: &str| {
             text.parse::<u64>().map_err(|_| Invalid::new(field(index, part), "must be a whole number"))
@@ -57,11 +73,15 @@ impl Row {
         let count = number("window_seconds", if self.count.is_empty() { "1" } else { &self.count })?;
         let window_seconds = count.saturating_mul(unit);
         let burst = Some(self.burst.as_str()).filter(|text| !text.is_empty());
+        let when_away = Some(self.when_away.as_str()).filter(|text| !text.is_empty());
+        let policy =
+            |text: &str| text.parse().map_err(|broken: Invalid| broken.at(&field(index, "when_away")));
         Ok(RateLimit {
             name: if self.name.is_empty() { default_name(window_seconds) } else { self.name.clone() },
             limit: number("limit", &self.limit)?,
             window_seconds,
             burst: burst.map(|text| number("burst", text)).transpose()?,
+            when_away: when_away.map(policy).transpose()?,
         })
     }
 }
@@ -76,6 +96,7 @@ impl From<&RateLimit> for Row {
             unit: unit.to_string(),
             name: rate.name.clone(),
             burst: rate.burst.map(|burst| burst.to_string()).unwrap_or_default(),
+            when_away: rate.when_away.map(|policy| policy.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -99,6 +120,7 @@ pub(super) fn fields_of(rates: &[RateLimit]) -> impl Iterator<Item = (String, St
             ("unit", row.unit),
             ("name", row.name),
             ("burst", row.burst),
+            ("when_away", row.when_away),
         ];
         parts.map(|(part, value)| (field(index, part), value))
     })
@@ -145,6 +167,19 @@ pub(super) fn told(rpm: Option<u64>, rates: &[RateLimit]) -> String {
     minute.into_iter().chain(further).collect::<Vec<_>>().join(", ")
 }
 
+/// What limits declare for the time without the shared count, in a line; `None` when all of them leave it to the server.
+pub(super) fn declared(rates: &[RateLimit]) -> Option<String> {
+    let told = |rate: &RateLimit| {
+        let what = match rate.when_away? {
+            WhenAway::Refuse => "refuses",
+            WhenAway::LocalShare => "admits each server’s share",
+        };
+        Some(format!("{} {what}", rate.name))
+    };
+    let told: Vec<_> = rates.iter().filter_map(told).collect();
+    (!told.is_empty()).then(|| format!("While the shared count is away: {}", told.join(", ")))
+}
+
 /// `h` for one hour, `7 d` for seven days.
 fn span(seconds: u64) -> String {
     let told = parts::window(seconds);
@@ -159,15 +194,41 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into()
     }
 
+    fn rate(name: &str, window_seconds: u64, when_away: Option<WhenAway>) -> RateLimit {
+        RateLimit { name: name.to_owned(), limit: 7, window_seconds, burst: None, when_away }
+    }
+
     #[test]
     fn a_row_is_read_as_it_is_shown() {
         for rate in [
-            RateLimit { name: "daily".to_owned(), limit: 10_000, window_seconds: 86_400, burst: Some(50) },
-            RateLimit { name: "odd".to_owned(), limit: 7, window_seconds: 5_400, burst: None },
-            RateLimit { name: "s".to_owned(), limit: 1, window_seconds: 61, burst: None },
+            RateLimit {
+                name: "daily".to_owned(),
+                limit: 10_000,
+                window_seconds: 86_400,
+                burst: Some(50),
+                when_away: None,
+            },
+            rate("odd", 5_400, Some(WhenAway::Refuse)),
+            rate("s", 61, Some(WhenAway::LocalShare)),
         ] {
             assert_eq!(parse(&[Row::from(&rate)]), Ok(vec![rate]));
         }
+    }
+
+    #[test]
+    fn what_is_declared_is_chosen_from_a_list_and_told_in_a_line() {
+        let (odd, share) =
+            (rate("odd", 60, Some(WhenAway::Refuse)), rate("s", 60, Some(WhenAway::LocalShare)));
+        let row = Row::from(&odd);
+        let chosen: Vec<_> = row.policies().iter().filter(|(policy, _)| row.has_policy(policy)).collect();
+        assert_eq!(chosen, [&("refuse", "Refuse")]);
+        assert!(Row::default().has_policy(""));
+        let broken = parse(&[Row { when_away: "open".to_owned(), ..row }]).unwrap_err();
+        assert_eq!(broken[0].field, "rate_limits[0].when_away");
+        assert!(broken[0].rule.contains("`refuse`, `local_share`"));
+        let told = declared(&[odd, rate("plain", 60, None), share]).unwrap();
+        assert_eq!(told, "While the shared count is away: odd refuses, s admits each server’s share");
+        assert_eq!(declared(&[rate("plain", 60, None)]), None);
     }
 
     #[test]
@@ -185,7 +246,13 @@ mod tests {
             broken.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(),
             ["rate_limits[1].limit"]
         );
-        let hourly = RateLimit { name: "per-1h".to_owned(), limit: 100, window_seconds: 3_600, burst: None };
+        let hourly = RateLimit {
+            name: "per-1h".to_owned(),
+            limit: 100,
+            window_seconds: 3_600,
+            burst: None,
+            when_away: None,
+        };
         assert_eq!(parse(&typed[..1]), Ok(vec![hourly]));
         assert_eq!(with_empty(typed).len(), 3);
     }

@@ -31,6 +31,16 @@ text_enum!(
     }
 );
 
+text_enum!(
+    /// What becomes of requests that a limit bears on while the count that nodes share cannot be reached. The tighter comes first.
+    WhenAway {
+        /// They are refused.
+        Refuse = "refuse",
+        /// Each node admits its part of the limit: `limit ÷ nodes`.
+        LocalShare = "local_share",
+    }
+);
+
 /// At most `limit` requests in `window_seconds`, of which `burst` (default `limit`) may come at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +54,9 @@ pub struct RateLimit {
     /// Requests that may come at once, 1 to `limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u64>,
+    /// What becomes of requests while the count that nodes share cannot be reached; `None` is as the server is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_away: Option<WhenAway>,
 }
 
 impl RateLimit {
@@ -69,6 +82,18 @@ impl RateLimit {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether it admits nothing that `other` would refuse, whatever they are called, and however the server is set.
+    fn is_within(&self, other: &Self) -> bool {
+        self.window_seconds == other.window_seconds
+            && self.limit <= other.limit
+            && self.burst.unwrap_or(self.limit) <= other.burst.unwrap_or(other.limit)
+            && match (self.when_away, other.when_away) {
+                (own, other) if own == other => true,
+                (Some(WhenAway::Refuse), _) | (_, Some(WhenAway::LocalShare)) => true,
+                (None | Some(WhenAway::LocalShare), None | Some(WhenAway::Refuse)) => false,
+            }
     }
 }
 
@@ -196,14 +221,7 @@ impl Limits {
         let exceeds = |own: Option<u64>, other: Option<u64>| {
             own.is_some_and(|own| other.is_none_or(|other| other > own))
         };
-        let kept = |own: &RateLimit| {
-            let as_tight = |rate: &RateLimit| {
-                rate.window_seconds == own.window_seconds
-                    && rate.limit <= own.limit
-                    && rate.burst.unwrap_or(rate.limit) <= own.burst.unwrap_or(own.limit)
-            };
-            other.rates.iter().any(as_tight)
-        };
+        let kept = |own: &RateLimit| other.rates.iter().any(|rate| rate.is_within(own));
         let dearer = self.max_budget.is_some_and(|own| {
             other.max_budget.is_none_or(|budget| budget > own) || other.budget_period != self.budget_period
         });
@@ -223,7 +241,7 @@ mod tests {
     use super::*;
 
     fn rate(name: &str, limit: u64, window_seconds: u64, burst: Option<u64>) -> RateLimit {
-        RateLimit { name: name.into(), limit, window_seconds, burst }
+        RateLimit { name: name.into(), limit, window_seconds, burst, when_away: None }
     }
 
     fn refused_field(limits: &Limits) -> String {
@@ -251,6 +269,37 @@ mod tests {
         ] {
             assert_eq!(own.first_beyond(&wider), Some(field));
         }
+    }
+
+    #[test]
+    fn a_limit_that_may_admit_more_while_the_shared_count_is_away_goes_beyond() {
+        let (refuse, share) = (Some(WhenAway::Refuse), Some(WhenAway::LocalShare));
+        let limited = |when_away| Limits {
+            rates: vec![RateLimit { when_away, ..rate("hourly", 10, 3600, None) }],
+            ..Limits::default()
+        };
+        for (own, within) in
+            [(refuse, &[refuse][..]), (None, &[refuse, None]), (share, &[refuse, None, share])]
+        {
+            for other in [refuse, None, share] {
+                let beyond = (!within.contains(&other)).then_some("rate_limits");
+                assert_eq!(limited(own).first_beyond(&limited(other)), beyond, "{own:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_kept_before_there_were_policies_still_reads_and_is_written_as_it_was() {
+        let text = r#"{"name":"hourly","limit":10,"window_seconds":3600,"burst":5}"#;
+        let old: RateLimit = serde_json::from_str(text).unwrap();
+        assert_eq!(old, rate("hourly", 10, 3600, Some(5)));
+        assert_eq!(serde_json::to_string(&old).unwrap(), text);
+        let declared = RateLimit { when_away: Some(WhenAway::LocalShare), ..old };
+        let text = serde_json::to_string(&declared).unwrap();
+        assert!(text.ends_with(r#""burst":5,"when_away":"local_share"}"#), "{text}");
+        assert_eq!(serde_json::from_str::<RateLimit>(&text).unwrap(), declared);
+        let refused = serde_json::from_str::<RateLimit>(&text.replace("local_share", "open")).unwrap_err();
+        assert!(refused.to_string().contains("must be one of `refuse`, `local_share`"), "{refused}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::invalid::text_enum;
 use crate::limit::{MAX_COUNT, MAX_WINDOW_SECONDS};
-use crate::{LogRequests, RateLimit};
+use crate::{LogRequests, RateLimit, WhenAway};
 
 /// The name under which requests per minute appear in answers.
 pub const RPM: &str = "rpm";
@@ -30,6 +30,7 @@ pub struct Rate {
     limit: u64,
     window_seconds: u64,
     burst: u64,
+    when_away: Option<WhenAway>,
 }
 
 impl Rate {
@@ -40,6 +41,7 @@ impl Rate {
             limit,
             window_seconds: window_seconds.clamp(1, MAX_WINDOW_SECONDS),
             burst: burst.unwrap_or(limit).clamp(1, limit),
+            when_away: None,
         }
     }
 
@@ -61,6 +63,12 @@ impl Rate {
     /// Requests that may come at once.
     pub const fn burst(&self) -> u64 {
         self.burst
+    }
+
+    /// What becomes of requests while the count that nodes share cannot be reached; `None` is as the server is set, and so it
+    /// always is for [`RPM`].
+    pub const fn when_away(&self) -> Option<WhenAway> {
+        self.when_away
     }
 
     /// Parts that one request puts in: the window in milliseconds.
@@ -118,7 +126,10 @@ impl Rates {
             return Self::NONE;
         }
         let per_minute = rpm.map(|limit| Rate::new(RPM, limit, MINUTE_SECONDS, None));
-        let own = |rate: &RateLimit| Rate::new(&rate.name, rate.limit, rate.window_seconds, rate.burst);
+        let own = |rate: &RateLimit| Rate {
+            when_away: rate.when_away,
+            ..Rate::new(&rate.name, rate.limit, rate.window_seconds, rate.burst)
+        };
         Self(Some(Arc::new(per_minute.into_iter().chain(further.iter().map(own)).collect())))
     }
 
@@ -384,6 +395,7 @@ mod tests {
             limit,
             window_seconds,
             burst,
+            when_away: None,
         };
         Rates::new(rpm, &further.iter().map(limit).collect::<Vec<_>>())
     }

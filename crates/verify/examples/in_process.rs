@@ -170,6 +170,7 @@ fn rates(count: usize) -> Rates {
         limit: 1_000_000_000,
         window_seconds: 60,
         burst: None,
+        when_away: None,
     };
     Rates::new(None, &(0..count).map(limit).collect::<Vec<_>>())
 }

@@ -3,8 +3,12 @@
 
 use keystile_wire::Problem;
 use utoipa::ToSchema;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement};
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{
+    ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement,
+};
 
 /// A refusal that operations share: its status, its name among the components, and when it is given.
 struct Shared(&'static str, &'static str, &'static str);
@@ -22,11 +26,36 @@ const BODY_TOO_LARGE: Shared = Shared("413", "BodyTooLarge", "The body is too la
 const NOT_JSON: Shared = Shared("415", "NotJson", "The body is not declared as JSON.");
 const KEY_REUSED: Shared =
     Shared("422", "IdempotencyKeyReused", "The `Idempotency-Key` was sent with another request.");
-const LIMITED: Shared = Shared("429", "Limited", "A limit of the API key is used up; see `Retry-After`.");
+const LIMITED: Shared = Shared(
+    "429",
+    "Limited",
+    "A limit that bears on the API key is used up: its own, or one that it shares with its customer's, its application's or its \
+        tenant's keys.",
+);
 const HEAD_TOO_LONG: Shared =
     Shared("431", "HeadTooLong", "There are too many header lines, or too long ones.");
 const FAILED: Shared = Shared("500", "Failed", "This is the server's fault, and was logged.");
-const NOT_NOW: Shared = Shared("503", "NotNow", "The server cannot do this now; see `Retry-After`.");
+const NOT_NOW: Shared = Shared("503", "NotNow", "The server cannot do this now.");
+
+/// A header of a refusal: its name, the type of its value, and what it tells.
+struct Told(&'static str, Type, &'static str);
+
+const AGAIN: Told = Told("Retry-After", Type::Integer, "Seconds after which the same may be asked again.");
+const AGAIN_IF_EVER: Told = Told(
+    "Retry-After",
+    Type::Integer,
+    "Seconds after which the same request fits; left out if it costs more than can ever come at once.",
+);
+const POLICY: Told = Told(
+    "RateLimit-Policy",
+    Type::String,
+    "The limit that refused: `\"rpm\";q=60;w=60` is 60 requests in 60 seconds.",
+);
+const LEFT: Told = Told(
+    "RateLimit",
+    Type::String,
+    "What is left of that limit: `\"rpm\";r=0;t=12` is nothing, and the same request fits in 12 seconds.",
+);
 
 const OF_A_PERSON: &[&Shared] = &[&INVALID, &UNAUTHENTICATED, &FAILED, &NOT_NOW];
 const OF_A_KEY: &[&Shared] = &[&FORBIDDEN, &LIMITED];
@@ -41,22 +70,39 @@ pub(crate) fn describe(document: &mut OpenApi) {
     let everywhere = document.security.clone().unwrap_or_default();
     let mut used = Vec::new();
     for operation in document.paths.paths.values_mut().flat_map(operations) {
-        for Shared(status, name, says) in refusals(operation, &everywhere) {
+        for refusal in refusals(operation, &everywhere) {
+            let Shared(status, name, _) = refusal;
             let described = &mut operation.responses.responses;
             let shared = || RefOr::Ref(Ref::from_response_name(*name));
             described.entry((*status).to_owned()).or_insert_with(shared);
-            used.push((*name, *says));
+            used.push(refusal);
         }
     }
     let components = document.components.get_or_insert_with(Default::default);
-    let named = used.into_iter().map(|(name, says)| (name.to_owned(), response(says).into()));
+    let named = used.into_iter().map(|one| (one.1.to_owned(), response(one).into()));
     components.responses.extend(named);
 }
 
-fn response(says: &str) -> Response {
+fn response(Shared(status, _, says): &Shared) -> Response {
     let problem = Ref::from_schema_name(Problem::name());
     let content = ContentBuilder::new().schema(Some(problem)).build();
-    ResponseBuilder::new().description(says).content("application/problem+json", content).build()
+    let described = ResponseBuilder::new().description(*says).content("application/problem+json", content);
+    let told = headers(status).iter();
+    told.fold(described, |described, told| described.header(told.0, header(told))).build()
+}
+
+/// What refusals with this status tell in headers of their own.
+fn headers(status: &str) -> &'static [Told] {
+    match status {
+        "429" => &[AGAIN_IF_EVER, POLICY, LEFT],
+        "503" => &[AGAIN],
+        _ => &[],
+    }
+}
+
+fn header(Told(_, kind, says): &Told) -> Header {
+    let value = ObjectBuilder::new().schema_type(SchemaType::Type(kind.clone())).build();
+    HeaderBuilder::new().schema(value).description(Some(*says)).build()
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -127,6 +173,23 @@ mod tests {
             for status in ["400", "401", "403", "429", "431", "500", "503"] {
                 assert!(responses.responses.contains_key(status), "{path}: {status}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_refusal_or_a_yes_tells_in_headers_is_documented() {
+        let mut document = crate::openapi();
+        let responses = document.components.take().unwrap().responses;
+        let headers = |response: &RefOr<Response>| match response {
+            RefOr::T(response) => response.headers.keys().cloned().collect::<Vec<_>>(),
+            RefOr::Ref(elsewhere) => panic!("{elsewhere:?} stands elsewhere"),
+        };
+        assert_eq!(headers(&responses["Limited"]), ["RateLimit", "RateLimit-Policy", "Retry-After"]);
+        assert_eq!(headers(&responses["NotNow"]), ["Retry-After"]);
+        assert!(headers(&responses["Invalid"]).is_empty());
+        let authz = document.paths.paths.get_mut(crate::authz::TEMPLATE).unwrap();
+        for operation in operations(authz) {
+            assert_eq!(headers(&operation.responses.responses["200"]), ["RateLimit", "RateLimit-Policy"]);
         }
     }
 

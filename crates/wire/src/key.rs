@@ -2,7 +2,7 @@
 
 use keystile_core::{
     ApiKey, ApplicationId, BudgetPeriod, CustomerId, Environment, Grants, KeyId, KeyKind, KeyStatus, Name,
-    PersonId, RateLimit, Secret, SourceType, TenantId, Timestamp, TrustLevel,
+    PersonId, RateLimit, Secret, SourceType, TenantId, Timestamp, TrustLevel, WhenAway,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -238,23 +238,27 @@ fn kind_fields(kind: KeyKind) -> (Option<String>, Option<String>, Vec<String>) {
     }
 }
 
-/// A rate limit beside `rpm_limit`.
+/// A rate limit beside `rpm_limit`: `limit` requests in `window_seconds`, of which `burst` may come at once.
 #[derive(ToSchema)]
 #[schema(as = RateLimit)]
 #[expect(dead_code, reason = "only describes `keystile_core::RateLimit` in the OpenAPI document")]
 pub(crate) struct RateLimitView {
-    /// What the limit is called in answers.
+    /// What the limit is called in answers: not `rpm` or `tpm`, and unlike the others beside it.
     #[schema(min_length = 1, max_length = 64)]
     name: String,
     /// Requests per window.
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     limit: u64,
-    /// Length of the window.
+    /// Length of the window, up to 31 days.
     #[schema(minimum = 1, maximum = 2_678_400)]
     window_seconds: u64,
     /// Requests that may come at once; `limit` by default.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
     burst: Option<u64>,
+    /// What becomes of requests while the count that nodes share cannot be reached: `refuse` refuses them, and `local_share` has each
+    /// node admit its part of the limit. Left out, it is as the server is set, as it always is for `rpm_limit` and `tpm_limit`.
+    #[schema(schema_with = schema::maybe_when_away)]
+    when_away: Option<WhenAway>,
 }
 
 /// A record together with its secret, which is shown this once.

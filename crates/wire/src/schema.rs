@@ -8,7 +8,7 @@ use keystile_core::usage::Step;
 use keystile_core::{
     Action, BudgetPeriod, Check, Code, DeliveryState, Encoding, Environment, JobKind, JobState, KeyKind,
     KeyStatus, LeakDeed, LeakSource, LeakState, LogExportFormat, LogFace, LogMethod, LogRequests, LogResult,
-    OnLeak, Owner, PicoUsd, Protocol, Role, SourceType, TrustLevel, WebhookEvent, WhyDisabled,
+    OnLeak, Owner, PicoUsd, Protocol, Role, SourceType, TrustLevel, WebhookEvent, WhenAway, WhyDisabled,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, KnownFormat, Schema, SchemaFormat, SchemaType, Type,
@@ -113,6 +113,7 @@ schemas! {
     source_type / maybe_source_type = one_of(SourceType::ALL.iter().map(|s| s.as_str())); "where a write originated"
     budget_period / maybe_budget_period = one_of(BudgetPeriod::ALL.iter().map(|p| p.as_str())); "a budget period"
     owner / maybe_owner = one_of(Owner::ALL.iter().map(|o| o.as_str())); "whose limit it is"
+    when_away / maybe_when_away = one_of(WhenAway::ALL.iter().map(|w| w.as_str())); "what becomes of requests while the shared count is away"
     role / maybe_role = one_of(Role::ALL.iter().map(|r| r.as_str())); "a member's role"
     step / maybe_step = one_of(Step::ALL.iter().map(|s| s.as_str())); "the length of a step"
     key_sort / maybe_key_sort = one_of(KeySort::ALL.iter().map(|s| s.as_str())); "what a list of keys is ordered by"

@@ -74,20 +74,20 @@ impl VerifyRequest {
     }
 }
 
-/// One limit on requests and what is left of it.
+/// One limit and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitState {
     /// Whose limit it is: the key's (and of the keys it was rotated from and into), or one it shares with the other keys
     /// of its customer, application or tenant.
     #[schema(schema_with = schema::owner)]
     pub owner: Owner,
-    /// `rpm`, or the name of the rate limit.
+    /// `rpm`, `tpm`, or the name of the rate limit.
     pub name: String,
-    /// Requests per window.
+    /// Requests per window; of `tpm` tokens.
     pub limit: u64,
     /// Length of the window.
     pub window_seconds: u64,
-    /// Requests that would be admitted now.
+    /// Requests that would be admitted now, never more than its `burst`; of `tpm` tokens.
     pub remaining: u64,
     /// Seconds until nothing of it is used any more, if no request comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
-use keystile_core::{Environment, KeyKind, TrustLevel};
+use keystile_core::{Environment, KeyKind, TrustLevel, WhenAway};
 use keystile_wire::{CreateKey, KeyListQuery, PatchKey, PermissionsAsked, VerifyRequest};
 use serde_json::{Value, json};
 
@@ -123,6 +123,10 @@ fn a_list_does_not_stand_for_an_object() {
     let object = limits(json!({ "name": "a", "limit": 1, "window_seconds": 1 }));
     assert_eq!(create(object.clone()).unwrap().settings.rate_limits.unwrap()[0].limit, 1);
     assert_eq!(patch(object).unwrap().rate_limits.unwrap().len(), 1);
+    for (policy, meant) in [(json!(null), None), (json!("local_share"), Some(WhenAway::LocalShare))] {
+        let declared = json!({ "name": "a", "limit": 1, "window_seconds": 1, "when_away": policy });
+        assert_eq!(create(limits(declared)).unwrap().settings.rate_limits.unwrap()[0].when_away, meant);
+    }
     for wrong in [json!(["a", 1, 1]), json!(["a", 1, 1, null]), json!([]), json!("a"), json!(null)] {
         let created = serde_json::from_value::<CreateKey>(limits(wrong.clone())).unwrap_err();
         let patched = serde_json::from_value::<PatchKey>(limits(wrong)).unwrap_err();

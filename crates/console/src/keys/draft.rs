@@ -221,7 +221,7 @@ fn in_utc(local: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use keystile_core::{Actor, ApplicationId, KeyId, RateLimit, Secret, TenantId};
+    use keystile_core::{Actor, ApplicationId, KeyId, RateLimit, Secret, TenantId, WhenAway};
     use serde_json::json;
 
     use super::super::filled::of_key;
@@ -252,8 +252,13 @@ mod tests {
         full.limits.rpm = Some(600);
         full.limits.tpm = Some(10_000);
         full.limits.max_budget = Some(keystile_core::NanoUsd::from_nanos(12_345_678_901));
-        full.limits.rates =
-            vec![RateLimit { name: "d".to_owned(), limit: 5, window_seconds: 86_400, burst: Some(2) }];
+        full.limits.rates = vec![RateLimit {
+            name: "d".to_owned(),
+            limit: 5,
+            window_seconds: 86_400,
+            burst: Some(2),
+            when_away: Some(WhenAway::Refuse),
+        }];
         full.expires_at = Some(NOW.plus(Duration::from_millis(12_345)));
         full.tags = object(json!({ "team": "a", "none": null, "deep": { "x": [1, null] } }));
         for key in [key(), full] {

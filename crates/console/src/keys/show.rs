@@ -47,6 +47,8 @@ struct Facts {
     customer: Option<String>,
     permissions: Vec<Permission>,
     limits: String,
+    /// What they declare for the time without the shared count.
+    declared: Option<String>,
     created_by: String,
     rotation_due: bool,
     rotation_due_at: Option<Timestamp>,
@@ -92,6 +94,7 @@ async fn facts(app: &App, caller: &Caller, key: &ApiKey, now: Timestamp, names: 
         customer,
         permissions: catalogues.permissions(key),
         limits: window::summary(key),
+        declared: window::declared(&key.limits.rates),
         created_by: names.of(app, caller, key.created_by).await?,
         rotation_due: rotation_is_due(key, now, rotation_days),
         rotation_due_at: key.rotation_due_at(now, rotation_days),

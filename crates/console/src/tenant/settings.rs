@@ -9,7 +9,7 @@ use keystile_wire::PatchTenant;
 use super::super::as_json::{AsJson, number};
 use super::super::form::{Fields, Form, Wrong};
 use super::super::page::{go_to, page, unprocessable};
-use super::super::request_limits::{TypedLimits, told};
+use super::super::request_limits::{self, TypedLimits, told};
 use super::super::shell::Shell;
 use super::super::visitor::Inside;
 use super::super::words::Word;

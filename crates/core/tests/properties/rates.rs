@@ -2,7 +2,7 @@
 //! limit gives for that span, and nothing is refused that keeps to this.
 
 use keystile_core::rate::Used;
-use keystile_core::{RateLimit, Rates};
+use keystile_core::{RateLimit, Rates, WhenAway};
 use proptest::prelude::*;
 
 /// A request that came at a moment, in milliseconds, and cost something.
@@ -43,6 +43,7 @@ fn a_limit() -> impl Strategy<Value = RateLimit> {
         limit,
         window_seconds,
         burst: burst.map(|burst| burst % limit + 1),
+        when_away: None,
     })
 }
 
@@ -148,6 +149,30 @@ proptest! {
                 last = request.at;
             }
             prop_assert!(admitted * windows <= most * windows + given * u128::from(last));
+        }
+    }
+
+    #[test]
+    fn changing_what_is_declared_keeps_all_that_was_used_and_holds_from_then_on(
+        limits in prop::collection::vec(a_limit(), 1..4), requests in requests(),
+    ) {
+        let declaring = |when_away| {
+            let declared: Vec<_> = limits.iter().enumerate()
+                .map(|(place, limit)| RateLimit { name: format!("limit {place}"), when_away, ..limit.clone() })
+                .collect();
+            Rates::new(Some(60), &declared)
+        };
+        let policies = [None, Some(WhenAway::Refuse), Some(WhenAway::LocalShare)];
+        let (mut changed, mut steady) = (Used::default(), Used::default());
+        for (turn, request) in requests.into_iter().enumerate() {
+            let policy = policies[turn % policies.len()];
+            let admitted = take(&mut changed, &declaring(policy), request);
+            prop_assert_eq!(admitted, take(&mut steady, &declaring(None), request));
+            prop_assert_eq!(changed.levels(), steady.levels());
+            let [per_minute, declared @ ..] = changed.rates().as_slice() else { panic!("no limit") };
+            prop_assert_eq!(per_minute.when_away(), None);
+            prop_assert!(declared.iter().all(|rate| rate.when_away() == policy));
+            changed = Used::from_record(&changed.to_record(), 0, request.at);
         }
     }
 }

@@ -224,7 +224,7 @@ mod tests {
             scopes: Grants::parse(&["a:read", "b:read", "c:read"]).unwrap(),
             allowed_ips: vec!["10.0.0.0/8".into()],
             rpm_limit: Some(60),
-            rate_limits: vec![rate_limit("5000/1d:daily,burst=50").unwrap()],
+            rate_limits: vec![rate_limit("5000/1d:daily,burst=50,when_away=refuse").unwrap()],
             max_budget_usd: Some(12.5),
             revoked_at: Some(sample::now()),
             revoked_reason: Some("left the company".into()),
@@ -266,7 +266,7 @@ permissions  a:read, b:read, c:read
 addresses    10.0.0.0/8
 trust level  external
 requests     60 a minute
-limit        daily: 5000 in 86400 s, 50 at once
+limit        daily: 5000 in 86400 s, 50 at once, when away: refuse
 budget       $12.5 (lifetime), $0 spent
 blocked      leaked
 revoked      2026-01-31T09:30:00.000Z, left the company

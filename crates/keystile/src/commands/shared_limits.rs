@@ -13,8 +13,8 @@ pub(super) struct LimitFlags {
     /// Most requests a minute of all its keys together.
     #[arg(long, alias = "rpm-limit", value_name = "COUNT", value_parser = value_parser!(u64).range(1..=MAX_COUNT))]
     rpm: Option<u64>,
-    /// Most requests of all its keys together in another window, such as `1000/1h` or `5000/1d:daily,burst=50`; in place
-    /// of those there are. May be repeated.
+    /// Most requests of all its keys together in another window, such as `1000/1h` or
+    /// `5000/1d:daily,burst=50,when_away=refuse`; in place of those there are. May be repeated.
     #[arg(long = "rate-limit", value_name = RATE_FORM, value_parser = rate_limit)]
     rate_limits: Vec<RateLimit>,
 }
@@ -55,7 +55,8 @@ pub(super) fn limit_lines(rpm: Option<u64>, rates: &[RateLimit]) -> Vec<(&'stati
     let per_minute = rpm.map(|count| ("requests", format!("{count} a minute")));
     let further = rates.iter().map(|rate| {
         let burst = rate.burst.map_or_else(String::new, |burst| format!(", {burst} at once"));
-        ("limit", format!("{}: {} in {} s{burst}", rate.name, rate.limit, rate.window_seconds))
+        let away = rate.when_away.map_or_else(String::new, |policy| format!(", when away: {policy}"));
+        ("limit", format!("{}: {} in {} s{burst}{away}", rate.name, rate.limit, rate.window_seconds))
     });
     per_minute.into_iter().chain(further).collect()
 }

@@ -51,7 +51,7 @@ const SETTINGS: &[&str] = &[
     "--rate-limit",
     "1000/1h",
     "--rate-limit",
-    "5000/1d:daily,burst=50",
+    "5000/1d:daily,burst=50,when_away=local_share",
     "--max-budget-usd",
     "12.5",
     "--budget-period",
@@ -76,7 +76,9 @@ fn settings() -> Value {
         "scopes": ["customers:read"], "allowed_ips": ["127.0.0.0/8"], "rpm_limit": 60, "tpm_limit": 1000,
         "rate_limits": [
             { "name": "1h", "limit": 1000, "window_seconds": 3600 },
-            { "name": "daily", "limit": 5000, "window_seconds": 86_400, "burst": 50 },
+            {
+                "name": "daily", "limit": 5000, "window_seconds": 86_400, "burst": 50, "when_away": "local_share",
+            },
         ],
         "max_budget_usd": 12.5, "budget_period": "month", "expires_at": "2099-01-31T00:00:00.000Z",
         "source": "console", "source_type": "backend", "tags": { "team": "payments" },
@@ -107,7 +109,9 @@ fn create_and_update_set_the_same_settings_and_clear_takes_them_away() {
     has(&record(&server, &[&["patch", id], SETTINGS].concat()), &settings());
     has(&record(&server, &["update", id, "--name", "paid"]), &settings());
     let sheet = ran(&mut server.keys(&["show", id])).ok();
-    for told in ["paid\n", "daily: 5000 in 86400 s, 50 at once\n", "plan=pro\n", "seats=5\n"] {
+    for told in
+        ["paid\n", "daily: 5000 in 86400 s, 50 at once, when away: local_share\n", "plan=pro\n", "seats=5\n"]
+    {
         assert!(sheet.contains(told), "{sheet}");
     }
 }
@@ -180,8 +184,9 @@ fn a_wrong_update_names_the_flag_and_the_rule_and_changes_nothing() {
         (&["--rpm", "0"][..], "--rpm"),
         (
             &["--rate-limit", "1000/h"][..],
-            "--rate-limit <LIMIT/WINDOW[:NAME][,burst=COUNT]>': must be a count",
+            "--rate-limit <LIMIT/WINDOW[:NAME][,burst=COUNT][,when_away=POLICY]>': must be a count",
         ),
+        (&["--rate-limit", "9/1h,when_away=open"][..], "when_away: must be one of `refuse`, `local_share`"),
         (&["--rpm", "7", "--clear", "rpm"][..], "--clear rpm and another flag"),
         (&["--if-version", "7", "--rpm", "7"][..], "version_conflict"),
         (&[][..], "nothing is to be changed"),

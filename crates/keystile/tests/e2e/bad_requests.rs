@@ -77,6 +77,10 @@ pub(crate) fn on_create(subject: &Subject) -> Vec<Case> {
     let long = |length: usize| Value::from("x".repeat(length));
     let deep = format!(r#"{{"name": "bad", "tags": {}1{}}}"#, r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
     let big = |length: usize| format!(r#"{{"name": "bad", "source": "{}"}}"#, "x".repeat(length));
+    let declared = |policy: Value| {
+        let rate = json!({ "name": "a", "limit": 1, "window_seconds": 1, "when_away": policy });
+        post(&json!({ "name": "bad", "rate_limits": [rate] })).names("rate_limits[0].when_away")
+    };
     let mut cases = vec![
         bytes(b"").told(400, "malformed_json"),
         bytes(b"{").told(400, "malformed_json"),
@@ -102,6 +106,9 @@ pub(crate) fn on_create(subject: &Subject) -> Vec<Case> {
             .names("rate_limits[0].window_seconds"),
         post(&json!({ "name": "bad", "rate_limits": [{ "name": "a", "limit": 1, "window_seconds": 1, "x": 1 }] }))
             .names("rate_limits[0].x"),
+        declared(json!("open")),
+        declared(json!("")),
+        declared(json!(1)),
         post(&json!({ "name": "bad", "rate_limits": [["a", 1, 1]] })).names("rate_limits[0]"),
         post(&json!({ "name": "bad", "scopes": ["customers"] })).names("scopes[0]"),
         post(&json!({ "name": "bad", "scopes": ["a:b", "a:\u{0}"] })).names("scopes[1]"),

@@ -18,6 +18,7 @@ fn full() -> Vec<(&'static str, &'static str)> {
         ("rate_limits[1].limit", "1000"),
         ("rate_limits[1].window", "1"),
         ("rate_limits[1].unit", "86400"),
+        ("rate_limits[1].when_away", "refuse"),
         ("metadata", r#"{"plan": "gold", "region": {"a": 1, "b": 2}}"#),
     ]
 }
@@ -47,9 +48,11 @@ async fn a_customer_is_added_changed_archived_and_restored() {
         shown.contains("Nordwind &#60;Logistics&#62;")
             && shown.contains("crm-1042")
             && shown.contains("600/min, 1,000/d")
+            && shown.contains("While the shared count is away: daily refuses")
     );
     let made = read(&world, &page).await;
-    assert_eq!(made["rate_limits"], json!([{ "name": "daily", "limit": 1000, "window_seconds": 86400 }]));
+    let daily = json!({ "name": "daily", "limit": 1000, "window_seconds": 86400, "when_away": "refuse" });
+    assert_eq!(made["rate_limits"], json!([daily]));
 
     let form = browser.page(&format!("{page}/edit")).await;
     assert!(form.contains("value=\"Nordwind &#60;Logistics&#62;\"") && form.contains("value=\"daily\""));

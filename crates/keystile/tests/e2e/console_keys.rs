@@ -66,6 +66,7 @@ async fn a_key_is_made_in_the_console_and_its_secret_is_in_one_answer() {
         ("rate_limits[1].limit", "5000"),
         ("rate_limits[1].window", "2"),
         ("rate_limits[1].unit", "3600"),
+        ("rate_limits[1].when_away", "local_share"),
         ("expiry", "90"),
         ("allowed_ips", "127.0.0.0/8, ::1"),
         ("tags", "{\"team\": \"a\"}"),
@@ -101,7 +102,9 @@ async fn a_key_is_made_in_the_console_and_its_secret_is_in_one_answer() {
             json!("checkout")
         ]
     );
-    assert_eq!(key["rate_limits"], json!([{ "name": "per-2h", "limit": 5_000, "window_seconds": 7_200 }]));
+    let limit =
+        json!({ "name": "per-2h", "limit": 5_000, "window_seconds": 7_200, "when_away": "local_share" });
+    assert_eq!(key["rate_limits"], json!([limit]));
     assert!(key["expires_at"].is_string());
     let (list, page) = (owner.page("keys").await, owner.page(&format!("keys/{id}")).await);
     for shown in [&list, &page] {
@@ -112,6 +115,9 @@ async fn a_key_is_made_in_the_console_and_its_secret_is_in_one_answer() {
         assert!(!shown.contains(&secret) && !shown.contains("<b>service"));
     }
     assert!(list.contains("1,000/min, 5,000/2 h"));
+    assert!(page.contains("While the shared count is away: per-2h admits each server’s share"), "{page}");
+    let chosen = "<option value=\"local_share\" selected>Share</option>";
+    assert!(owner.page(&format!("keys/{id}/edit")).await.contains(chosen));
     assert!(owner.page("keys?q=checkout&status=active&environment=staging").await.contains(&id));
     assert!(!owner.page("keys?q=checkout&environment=production&kind=&tag=").await.contains(&id));
     world.create(&json!({ "name": "Another" })).await;

@@ -45,6 +45,7 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         ("rate_limits[0].limit", "5000"),
         ("rate_limits[0].window", "1"),
         ("rate_limits[0].unit", "86400"),
+        ("rate_limits[0].when_away", "refuse"),
     ];
     let with = |name, value| fields.map(|(field, typed)| (field, if field == name { value } else { typed }));
     for (field, typed) in [
@@ -62,6 +63,8 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
     }
     let refused = owner.submit("settings", &with("rate_limits[0].limit", "0")).await;
     assert!(refused.status == 422 && refused.text.contains("limit must be from 1 to"), "{}", refused.text);
+    let refused = owner.submit("settings", &with("rate_limits[0].when_away", "open")).await;
+    assert!(refused.status == 422 && refused.text.contains("must be one of `refuse`"), "{}", refused.text);
     assert_eq!(world.read(&world.tenant()).await["version"], 1, "nothing was changed");
     assert!(leads_to(&owner.submit("settings", &fields).await).ends_with("/settings?told=settings-saved"));
     let changed = world.read(&world.tenant()).await;
@@ -78,7 +81,7 @@ async fn settings_are_changed_by_owners_unless_somebody_was_faster() {
         "rpm_limit",
         "rate_limits",
     ];
-    let daily = json!([{ "name": "daily", "limit": 5000, "window_seconds": 86_400 }]);
+    let daily = json!([{ "name": "daily", "limit": 5000, "window_seconds": 86_400, "when_away": "refuse" }]);
     let expected = [
         json!("Acme"),
         json!("acme"),

@@ -19,7 +19,7 @@ fn settings(customer: &str) -> Value {
         "tpm_limit": 1_000_000_000,
         "rate_limits": [
             { "name": "hourly", "limit": 1000, "window_seconds": 3600 },
-            { "name": "daily", "limit": 5000, "window_seconds": 86_400, "burst": 100 },
+            { "name": "daily", "limit": 5000, "window_seconds": 86_400, "burst": 100, "when_away": "refuse" },
         ],
         "max_budget_usd": 12.345_678_901,
         "budget_period": "month",
@@ -42,7 +42,7 @@ fn other_settings(customer: &str) -> Value {
         "allowed_ips": ["10.0.0.0/8"],
         "rpm_limit": 1,
         "tpm_limit": 2,
-        "rate_limits": [{ "name": "secondly", "limit": 1, "window_seconds": 1 }],
+        "rate_limits": [{ "name": "secondly", "limit": 1, "window_seconds": 1, "when_away": "local_share" }],
         "max_budget_usd": 0.0,
         "budget_period": "day",
         "expires_at": "2098-01-01T00:00:00.000Z",

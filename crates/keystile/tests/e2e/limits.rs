@@ -201,6 +201,43 @@ async fn whoever_asks_is_not_counted_and_always_told() {
     assert_eq!(world.guarded(&json!({ "secret": world.credentials.secret("production") })).await.status, 429);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_declared_for_a_shared_count_that_is_away_is_told_and_counts_nothing_anew() {
+    let world = World::start().await;
+    let customer = world.customer("Globex").await;
+    let declared = |policy: Option<&str>| {
+        let daily = json!({ "name": "daily", "limit": 20, "window_seconds": 86_400 });
+        let policy = policy.map(|policy| ("when_away".to_owned(), policy.into()));
+        json!([daily.as_object().unwrap().clone().into_iter().chain(policy).collect::<Value>()])
+    };
+    let limits = declared(Some("refuse"));
+    let key = world.create(&json!({ "name": "k", "customer_id": customer, "rate_limits": limits })).await;
+    assert_eq!(key["rate_limits"], limits);
+    for path in [
+        format!("{}/{}", world.keys(), text(&key, "id")),
+        format!("{}/customers/{customer}", world.tenant()),
+        format!("{}/applications/{}", world.tenant(), world.credentials.application_id),
+        world.tenant(),
+    ] {
+        for policy in [None, Some("refuse"), Some("local_share")] {
+            let limits = json!({ "rate_limits": declared(policy) });
+            let changed = world.ask("PATCH", &path, &limits).await.expect(200);
+            assert_eq!(changed["rate_limits"], declared(policy), "{path}");
+            assert_eq!(world.read(&path).await["rate_limits"], declared(policy), "{path}");
+            assert_eq!(world.code_of(&key).await, "allowed", "{path} {policy:?}");
+        }
+        let log = world.read(&format!("{}/audit?limit=1", world.tenant())).await;
+        let change = &log["data"][0]["changes"]["rate_limits"];
+        assert_eq!(
+            change,
+            &json!({ "before": declared(Some("refuse")), "after": declared(Some("local_share")) })
+        );
+    }
+    let answer = world.verify(&json!({ "key": key["secret"], "cost": 0 })).await;
+    let left: Vec<_> = answer["limits"].as_array().unwrap().iter().map(|limit| &limit["remaining"]).collect();
+    assert_eq!(left, [8, 11, 14, 17], "of the key, its customer, its application and its tenant: {answer}");
+}
+
 fn long() -> Value {
     json!({ "name": "k", "rate_limits": [{ "name": "daily", "limit": 50, "window_seconds": 86_400 }] })
 }

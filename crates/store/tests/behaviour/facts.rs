@@ -1,7 +1,9 @@
 //! What verification reads.
 
 use keystile_core::key::Revocation;
-use keystile_core::{Action, Actor, ApiKey, Digest, KeyFacts, KeyReading, LogRequests, Rates, SharedRates};
+use keystile_core::{
+    Action, Actor, ApiKey, Digest, KeyFacts, KeyReading, LogRequests, RateLimit, Rates, SharedRates,
+};
 use keystile_store::Store;
 
 use crate::bed::Bed;
@@ -121,4 +123,21 @@ pub(crate) async fn limits_of_all_who_share_them_are_read_with_the_key(bed: &Bed
     let log_requests = LogRequests::Refused;
     let expected = SharedRates { customer, application, tenant, log_requests };
     assert_eq!(shared_rates(&store, &scoped).await, expected);
+}
+
+pub(crate) async fn limits_that_were_kept_before_they_had_a_policy_still_read(bed: &Bed) {
+    let store = bed.store().await;
+    let world = World::founded(&store).await;
+    let key = world.created(&store).await;
+    let kept = r#"[{"name":"old","limit":9,"window_seconds":60,"burst":3}]"#;
+    for table in ["api_keys", "applications", "tenants"] {
+        bed.run_sql(&format!("UPDATE {table} SET rpm_limit = NULL, rate_limits = '{kept}'"));
+    }
+    let old = RateLimit { name: "old".into(), limit: 9, window_seconds: 60, burst: Some(3), when_away: None };
+    let rates = Rates::new(None, std::slice::from_ref(&old));
+    let read = reading(&store, &key).await.unwrap();
+    assert_eq!(read.facts.limits.unwrap().rates, rates);
+    assert_eq!((read.shared_rates.application, read.shared_rates.tenant), (rates.clone(), rates));
+    let record = store.key(world.tenant.id, key.id).await.unwrap().unwrap();
+    assert_eq!(record.limits.rates, [old]);
 }

@@ -167,6 +167,7 @@ on_both_engines! {
         facts_are_those_of_the_record,
         any_number_of_digests_is_asked_at_once,
         facts_are_those_of_the_last_commit,
+        limits_that_were_kept_before_they_had_a_policy_still_read,
         limits_of_all_who_share_them_are_read_with_the_key,
         a_replaced_secret_finds_nothing;
     leaks:

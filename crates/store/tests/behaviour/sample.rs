@@ -7,7 +7,7 @@ use keystile_core::{
     Action, Actor, AllowedIps, ApiKey, Application, ApplicationId, AuditEntry, AuditId, BudgetPeriod,
     Customer, CustomerId, Environment, Grants, KeyId, KeyKind, Limits, LogRequests, Membership, NanoUsd,
     OnLeak, Person, PersonId, RateLimit, RequestLimits, Role, SealedEntry, SourceType, Tenant, TenantId,
-    TenantSettings, Timestamp, TrustLevel,
+    TenantSettings, Timestamp, TrustLevel, WhenAway,
 };
 use keystile_store::{AuditFilter, Founding, KeyFilter, Page, Sealing, Store};
 use serde_json::json;
@@ -35,8 +35,23 @@ pub(crate) struct World {
 
 /// Limits in every form.
 pub(crate) fn limits() -> RequestLimits {
-    let rate = |name: &str, burst| RateLimit { name: name.into(), limit: 90, window_seconds: 3_600, burst };
-    RequestLimits { rpm: Some(60), rates: vec![rate("hourly", None), rate("ü", Some(7))] }
+    RequestLimits { rpm: Some(60), rates: rates(90) }
+}
+
+/// Three limits of so many requests: with all that can be declared, and with nothing.
+fn rates(limit: u64) -> Vec<RateLimit> {
+    let rate = |name: &str, burst, when_away| RateLimit {
+        name: name.into(),
+        limit,
+        window_seconds: 3_600,
+        burst,
+        when_away,
+    };
+    vec![
+        rate("hourly", None, None),
+        rate("ü", Some(7), Some(WhenAway::Refuse)),
+        rate("shared", None, Some(WhenAway::LocalShare)),
+    ]
 }
 
 impl World {
@@ -243,11 +258,10 @@ pub(crate) fn object(value: &serde_json::Value) -> serde_json::Map<String, serde
 }
 
 fn full_limits() -> Limits {
-    let rate = |name: &str, burst| RateLimit { name: name.into(), limit: 100, window_seconds: 3600, burst };
     Limits {
         rpm: Some(60),
         tpm: Some(1_000_000_000),
-        rates: vec![rate("hourly", None), rate("burst", Some(5))],
+        rates: rates(100),
         max_budget: Some(NanoUsd::from_nanos(3_999_999_999_999_999)),
         budget_period: BudgetPeriod::Month,
         spend: NanoUsd::from_nanos(12_345_678_901),

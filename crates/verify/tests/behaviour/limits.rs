@@ -123,7 +123,8 @@ async fn a_request_can_cost_more_than_one_or_nothing() {
 #[tokio::test]
 async fn what_costs_nothing_fits_a_limit_that_was_lowered_below_what_is_used_and_leaves_nothing_to_keep() {
     let hourly = |limit| {
-        let rate = RateLimit { name: "hourly".into(), limit, window_seconds: 3_600, burst: None };
+        let rate =
+            RateLimit { name: "hourly".into(), limit, window_seconds: 3_600, burst: None, when_away: None };
         Rates::new(None, &[rate])
     };
     let world = World::limited_key(1).await;
@@ -182,7 +183,8 @@ async fn limits_of_all_owners_bear_on_a_request_and_one_that_is_full_leaves_the_
     let world = World::limited_key(10).await;
     let customer = CustomerId::from_parts(start_of_time(), 1);
     world.change(0, |facts| facts.customer_id = Some(customer));
-    let hourly = RateLimit { name: "hourly".into(), limit: 3, window_seconds: 3_600, burst: None };
+    let hourly =
+        RateLimit { name: "hourly".into(), limit: 3, window_seconds: 3_600, burst: None, when_away: None };
     let application = ApplicationId::from_parts(start_of_time(), 1);
     let shared = SharedRates {
         customer: Rates::new(Some(8), &[hourly]),
@@ -290,7 +292,13 @@ async fn what_is_used_is_remembered_only_as_long_as_it_matters() {
 
 #[tokio::test]
 async fn what_is_kept_of_limits_holds_in_another_process() {
-    let hourly = RateLimit { name: "hourly".into(), limit: 3_600, window_seconds: 3_600, burst: Some(10) };
+    let hourly = RateLimit {
+        name: "hourly".into(),
+        limit: 3_600,
+        window_seconds: 3_600,
+        burst: Some(10),
+        when_away: None,
+    };
     let long = Rates::new(Some(60), &[hourly]);
     let world = World::with_keys(3);
     world.change(0, |facts| limited(facts, long.clone()));

@@ -23,7 +23,7 @@ pub(crate) const PATH: &str = "/api/v1/authz/";
 /// The same as it is described.
 pub(crate) const TEMPLATE: &str = "/api/v1/authz/{application_id}";
 
-/// May the original request pass? Any method; the answer is in the status and, for a yes, in identity headers.
+/// May the original request pass? Any method; counts as one request against limits. The answer is in the status and, for a yes, in identity headers.
 #[utoipa::path(method(get, head, post, put, patch, delete, options), path = "/api/v1/authz/{application_id}", tag = "verification",
     params(
         ("application_id" = String, Path, description = "The application that is protected."),
@@ -31,7 +31,10 @@ pub(crate) const TEMPLATE: &str = "/api/v1/authz/{application_id}";
         ("permission" = Option<Vec<String>>, Query, description = "Permissions that are needed; may be repeated."),
     ),
     responses(
-    (status = 200, description = "Yes; `X-Keystile-…` headers say who it is."),
+    (status = 200, description = "Yes; `X-Keystile-…` headers say who it is.", headers(
+        ("RateLimit-Policy" = String, description = "Every limit that bears on the key: `\"rpm\";q=60;w=60, \"tenant:daily\";q=5000;w=86400`. Left out if there is none."),
+        ("RateLimit" = String, description = "What is left of each: `\"rpm\";r=59;t=1` is 59 requests now, and all of it again in a second. Left out if there is none."),
+    )),
     (status = 400, body = Problem, content_type = "application/problem+json", description = "Two credentials, an environment that is missing, or a parameter that breaks a rule."),
     (status = 503, body = Problem, content_type = "application/problem+json", description = "Not now; let nothing pass."),
 ))]

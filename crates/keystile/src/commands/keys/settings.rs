@@ -44,8 +44,10 @@ pub(super) struct Settings {
     /// Most tokens a minute.
     #[arg(long, alias = "tpm-limit", value_name = "COUNT", value_parser = value_parser!(u64).range(1..=MAX_COUNT))]
     tpm: Option<u64>,
-    /// Most requests in another window, such as `1000/1h` or `5000/1d:daily,burst=50`; windows are in `s`, `min`, `h`,
-    /// `d` or `w`, up to 31 days. May be repeated.
+    /// Most requests in another window, such as `1000/1h` or `5000/1d:daily,burst=50,when_away=refuse`; windows are in
+    /// `s`, `min`, `h`, `d` or `w`, up to 31 days. `when_away` says what becomes of requests while nodes cannot reach the
+    /// count that they share: `refuse`, or `local_share` for each node's part of the limit; as the server is set by
+    /// default. May be repeated.
     #[arg(long = "rate-limit", value_name = RATE_FORM, value_parser = rate_limit)]
     rate_limits: Vec<RateLimit>,
     /// Most it may spend in a budget period, in US dollars.
@@ -138,7 +140,7 @@ pub(super) mod sample {
     pub(in super::super) const ALL: &str = "\
         --customer cus_01HF7YAT000000000000000001 --source-id checkout --trust-level internal \
         --permission customers:read --permission orders:* --allowed-ip 10.0.0.0/8 --allowed-model gpt-4o* \
-        --rpm 60 --tpm 1000 --rate-limit 1000/1h --rate-limit 5000/1d:daily,burst=50 --max-budget-usd 12.5 \
+        --rpm 60 --tpm 1000 --rate-limit 1000/1h --rate-limit 5000/1d:daily,burst=50,when_away=refuse --max-budget-usd 12.5 \
         --budget-period month --expires 30d --source console --source-type backend --tag team=payments \
         --tags-json {\"n\":1} --metadata plan=pro --metadata-json {\"seats\":5}";
 
@@ -150,7 +152,7 @@ pub(super) mod sample {
             "rpm_limit": 60, "tpm_limit": 1000, "max_budget_usd": 12.5, "budget_period": "month",
             "rate_limits": [
                 {"name": "1h", "limit": 1000, "window_seconds": 3600},
-                {"name": "daily", "limit": 5000, "window_seconds": 86_400, "burst": 50},
+                {"name": "daily", "limit": 5000, "window_seconds": 86_400, "burst": 50, "when_away": "refuse"},
             ],
             "expires_at": "2026-03-02T09:30:00.000Z", "source": "console", "source_type": "backend",
             "tags": {"n": 1, "team": "payments"}, "metadata": {"plan": "pro", "seats": 5},
