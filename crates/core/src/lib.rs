@@ -61,7 +61,7 @@ pub use job::{Job, JobError, JobKind, JobProblem, JobState};
 pub use journal::{JournalLine, KnownEnds};
 pub use key::{ApiKey, KeyKind, KeyStatus, SourceType, TrustLevel};
 pub use leak::{LeakDeed, LeakReport, LeakSource, LeakState, OnLeak};
-pub use limit::{BudgetPeriod, Limits, RateLimit, RequestLimits, RequestLimitsPatch};
+pub use limit::{BudgetPeriod, Limits, RateLimit, RequestLimits, RequestLimitsPatch, WhenAway};
 pub use llm::{
     BaseUrl, Consumption, Encoding, Model, ModelName, PicoUsd, Price, Protocol, Provider, Upstream, Upstreams,
 };

@@ -31,6 +31,16 @@ text_enum!(
     }
 );
 
+text_enum!(
+    /// What becomes of requests that a limit bears on while the count that nodes share cannot be reached. The tighter comes first.
+    WhenAway {
+        /// They are refused.
+        Refuse = "refuse",
+        /// Each node admits its part of the limit: `limit ÷ nodes`.
+        LocalShare = "local_share",
+    }
+);
+
 /// At most `limit` requests in `window_seconds`, of which `burst` (default `limit`) may come at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,6 +7,8 @@
 //!
 //! What is used of a limit is one integer; the limits of one owner share the moment at which theirs are true.
 
+mod units;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ use smallvec::SmallVec;
 
 use crate::invalid::text_enum;
 use crate::limit::{MAX_COUNT, MAX_WINDOW_SECONDS};
-use crate::{LogRequests, RateLimit};
+use crate::{LogRequests, RateLimit, WhenAway};
+
+pub use units::{MOST_UNITS, UnitLevels, Units};
 
 /// The name under which requests per minute appear in answers.
 pub const RPM: &str = "rpm";
@@ -61,6 +65,12 @@ impl Rate {
     /// Requests that may come at once.
     pub const fn burst(&self) -> u64 {
         self.burst
+    }
+
+    /// What becomes of requests while the count that nodes share cannot be reached; `None` is as the server is set, and so it
+    /// always is for [`RPM`].
+    pub const fn when_away(&self) -> Option<WhenAway> {
+        None
     }
 
     /// Parts that one request puts in: the window in milliseconds.

@@ -189,7 +189,7 @@ impl Verifier {
     }
 
     /// The key as it is by now: it may have been changed since it was found.
-    async fn as_it_is(&self, key: &Arc<CachedKey>) -> Result<Arc<CachedKey>, Code> {
+    pub(crate) async fn as_it_is(&self, key: &Arc<CachedKey>) -> Result<Arc<CachedKey>, Code> {
         match self.look_up(key.digest()) {
             Look::Known(key) => Ok(key),
             Look::Absent => Err(Code::KeyNotFound),
