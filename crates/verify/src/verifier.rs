@@ -93,7 +93,7 @@ pub struct Cold {
 pub(crate) struct Short;
 
 /// So often a request waits for more of limits that nodes share, as others may take what has arrived.
-const REFILLS: usize = 8;
+pub(crate) const REFILLS: usize = 8;
 
 impl Verifier {
     /// A verifier with nothing in memory. It has no authority of budgets, so that whatever needs a part of one is refused as

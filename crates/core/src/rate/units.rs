@@ -84,6 +84,12 @@ impl Used {
         self.rates.as_slice().get(place).map_or(0, |rate| rate.millis_for(cells))
     }
 
+    /// How much of the first limit leaks out in so many milliseconds, rounded up.
+    pub fn leaked(&self, millis: u64) -> u64 {
+        let leaked = |rate: &Rate| millis.saturating_mul(rate.limit).div_ceil(rate.parts());
+        self.rates.as_slice().first().map_or(0, leaked)
+    }
+
     /// How a request is refused that costs more than can ever come at once.
     pub fn never(&self, cells: u64) -> Full {
         let place = self.rates.as_slice().iter().position(|rate| cells > rate.burst);

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::joint::{Away, Joint, Now};
+use super::joint::{Away, Inner, Joint, Now};
 use super::measures::{RateMeasures, RateStats};
 use super::port::{Answer, RateAuthority, Statement};
 use crate::meter::Meters;
@@ -27,7 +27,7 @@ const RETURN: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// See the module.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     authority: Arc<dyn RateAuthority>,
     clock: Arc<dyn Clock>,
     usual: WhenAway,
@@ -98,7 +98,7 @@ impl Desk {
         Stating { stop, task: tokio::spawn(Arc::clone(self).run(meters, nodes, stopped)) }
     }
 
-    pub(super) fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { elapsed: self.clock.elapsed_millis(), unslept: self.clock.unslept_millis() }
     }
 
@@ -107,7 +107,12 @@ impl Desk {
         (!self.shares.load(Ordering::Acquire)).then(|| self.as_if_away())
     }
 
-    pub(super) fn as_if_away(&self) -> Away {
+    /// The same, also if what is known of this owner is not settled.
+    pub(crate) fn away_for(&self, known: &Inner, now: Now) -> Option<Away> {
+        self.away().or_else(|| known.holding.is_unsettled(now.unslept).then(|| self.as_if_away()))
+    }
+
+    pub(crate) fn as_if_away(&self) -> Away {
         Away { usual: self.usual, nodes: self.nodes.load(Ordering::Relaxed).max(1) }
     }
 
@@ -131,7 +136,7 @@ impl Desk {
     }
 
     /// From now on it is come back to, until nothing is left to be told.
-    pub(super) fn activate(&self, joint: &Arc<Joint>) {
+    pub(crate) fn activate(&self, joint: &Arc<Joint>) {
         if !joint.is_active.swap(true, Ordering::AcqRel) {
             self.active.lock().push(Arc::clone(joint));
         }
@@ -147,7 +152,7 @@ impl Desk {
     }
 
     /// Waits for one answer about an owner of which `least` to `most` are needed.
-    pub(super) fn refill(
+    pub(crate) fn refill(
         self: &Arc<Self>,
         joint: &Arc<Joint>,
         least: u64,

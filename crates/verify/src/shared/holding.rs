@@ -21,7 +21,7 @@ const PAUSE_MILLIS: u64 = 20;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Holding {
+pub(crate) struct Holding {
     /// What may be used until [`Self::until`].
     cells: u64,
     until: u64,
@@ -52,7 +52,7 @@ struct Flight {
 
 /// Nothing is free for requests of this cost or more.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shut {
+pub(crate) struct Shut {
     pub(super) least: u64,
     /// From then on they may fit.
     pub(super) free_at: u64,
@@ -95,7 +95,7 @@ impl Holding {
     }
 
     /// What may be used now.
-    pub(super) const fn usable(&self, now: u64) -> u64 {
+    pub(crate) const fn usable(&self, now: u64) -> u64 {
         if now < self.until { self.cells } else { 0 }
     }
 
@@ -107,7 +107,7 @@ impl Holding {
     }
 
     /// Which statement was the last before something that is used now; it is told by a later one.
-    pub(super) const fn sent(&self) -> u64 {
+    pub(crate) const fn sent(&self) -> u64 {
         self.sent
     }
 
@@ -143,7 +143,7 @@ impl Holding {
     }
 
     /// Whether, and how, requests of this cost are refused without asking.
-    pub(super) fn shut(&self, cost: u64, now: u64) -> Option<Shut> {
+    pub(crate) fn shut(&self, cost: u64, now: u64) -> Option<Shut> {
         self.full.filter(|full| cost >= full.least && now < full.ask_at)
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct Joint {
 pub(crate) struct Inner {
     /// What is used over all nodes, as far as it is known here.
     used: Used,
-    pub(super) holding: Holding,
+    pub(crate) holding: Holding,
     /// How often statements were answered, or given up.
     pub(super) turns: u64,
 }
@@ -163,6 +163,30 @@ impl Inner {
             }
             known => known,
         }
+    }
+
+    /// Whether nothing is used or reserved, as far as it is known.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.used.reset_millis() == 0 && self.holding.others() == 0
+    }
+
+    /// How much of the first limit is left to all nodes together, as far as it is known.
+    pub(crate) fn left(&self) -> u64 {
+        self.used.count(0).map_or(0, |count| count.remaining).saturating_sub(self.holding.others())
+    }
+
+    /// Milliseconds until so much of the first limit is free, as far as it is known.
+    pub(crate) fn wait(&self, cells: u64, now: Now) -> Option<u64> {
+        let known = self.used.check_cells(cells).err().map_or(Some(1), |full| full.wait_millis);
+        match self.full(cells, now) {
+            Fit::Full(full) => full.wait_millis,
+            Fit::Reserved | Fit::OwnPart | Fit::Free | Fit::Short | Fit::Unavailable => known,
+        }
+    }
+
+    /// How much of the first limit leaks out in so many milliseconds, rounded up.
+    pub(crate) fn leaked(&self, millis: u64) -> u64 {
+        self.used.leaked(millis)
     }
 
     /// The limits under which it was last brought up to date.

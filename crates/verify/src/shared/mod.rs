@@ -23,11 +23,9 @@ use crate::limiter::{Demand, Denied, Left, Limiter, OwnerLeft};
 use crate::source::BoxFuture;
 use crate::verifier::Verifier;
 
-use desk::Desk;
-use joint::{Away, Fit, Inner, Now};
-
+pub(crate) use desk::Desk;
 pub use desk::Stating;
-pub(crate) use joint::Joint;
+pub(crate) use joint::{Fit, Inner, Joint, Now};
 pub use measures::RateStats;
 pub use port::{Answer, Grant, OwnerName, RESERVED_MILLIS, RateAuthority, Statement, Want};
 
@@ -49,6 +47,8 @@ impl SharedLimits {
     /// Shares what `verifier` counts, of which this is the limiter. `nodes` tells how many there are, this one included: each has such a part of
     /// limits while the authority is away. Needs a Tokio runtime with time enabled.
     pub fn start(&self, verifier: &Verifier, nodes: impl Fn() -> usize + Send + 'static) -> Stating {
+        // Only the first limiter is the verifier's.
+        let _is_first = verifier.quota.shared.set(Arc::clone(&self.desk));
         self.desk.start(Arc::clone(verifier.fills.meters()), nodes)
     }
 
@@ -78,14 +78,10 @@ impl SharedLimits {
     fn fits(&self, held: &mut Held<'_>, cost: u64, now: Now) -> Fits {
         let away = self.desk.away();
         let check = |inner: &mut MutexGuard<'_, Inner>| {
-            let away = self.away(inner, away, now);
+            let away = away.or_else(|| self.desk.away_for(inner, now));
             inner.check(cost, away, now)
         };
         held.iter_mut().map(check).collect()
-    }
-
-    fn away(&self, inner: &Inner, away: Option<Away>, now: Now) -> Option<Away> {
-        away.or_else(|| inner.holding.is_unsettled(now.unslept).then(|| self.desk.as_if_away()))
     }
 
     /// What is asked for next time, and what has to be told.
@@ -128,7 +124,7 @@ impl Limiter for SharedLimits {
         let mut held = Self::hold(demands, now);
         let away = self.desk.away();
         let look = |inner: &mut MutexGuard<'_, Inner>| {
-            let away = self.away(inner, away, now);
+            let away = away.or_else(|| self.desk.away_for(inner, now));
             inner.look(cost, away, now)
         };
         let fits: Fits = held.iter_mut().map(look).collect();
