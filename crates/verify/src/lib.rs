@@ -32,6 +32,7 @@ mod meter;
 mod pool;
 mod profile;
 mod quota;
+mod refilling;
 mod routings;
 mod shared;
 mod slots;

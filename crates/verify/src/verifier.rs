@@ -23,6 +23,7 @@ use crate::last_use::LastUses;
 use crate::limiter::{Denied, Left, LimitLeft, Limiter};
 use crate::meter::{OwnerId, OwnerUse};
 use crate::quota::{Budgets, NoBudgets, Quota};
+use crate::refilling::Short;
 use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
 use crate::standing::Standing;
@@ -87,13 +88,6 @@ impl Verdict {
 pub struct Cold {
     pub(crate) digest: Digest,
 }
-
-/// Too little is at hand of a limit that nodes share.
-#[derive(Debug)]
-pub(crate) struct Short;
-
-/// So often a request waits for more of limits that nodes share, as others may take what has arrived.
-pub(crate) const REFILLS: usize = 8;
 
 impl Verifier {
     /// A verifier with nothing in memory. It has no authority of budgets, so that whatever needs a part of one is refused as
@@ -228,31 +222,6 @@ impl Verifier {
             Ok((key, latency)) => self.judge(&key, ask, latency).map_err(|Short| (key, latency)),
             Err(code) => Ok(Verdict::refused(code)),
         }
-    }
-
-    /// Decides about a key, of whose limits more may have to be asked for. It is decided anew about the key as it is then.
-    pub(crate) async fn judge_waiting(
-        &self,
-        mut key: Arc<CachedKey>,
-        ask: &Ask<'_>,
-        latency: Latency,
-    ) -> Verdict {
-        for _ in 0..REFILLS {
-            if let Ok(verdict) = self.judge(&key, ask, latency) {
-                return verdict;
-            }
-            let refill = self.limiter.refill(&key.demands(), ask.cost);
-            refill.await;
-            key = match self.as_it_is(&key).await {
-                Ok(key) => key,
-                Err(code) => return Verdict::refused(code),
-            };
-        }
-        let (refusal, now) = (Refusal::Plain(Code::EnforcementUnavailable), self.clock.now());
-        self.judge(&key, ask, latency).unwrap_or_else(|Short| {
-            self.count_refusal(&key, &refusal, latency, now);
-            Verdict { key: Some(key), outcome: Err(refusal), left: Left::NONE }
-        })
     }
 
     /// Decides whether the key could do what is asked if it had every permission, as a first look at a request whose
@@ -447,7 +416,12 @@ impl Verifier {
         }
     }
 
-    fn judge(&self, key: &Arc<CachedKey>, ask: &Ask<'_>, latency: Latency) -> Result<Verdict, Short> {
+    pub(crate) fn judge(
+        &self,
+        key: &Arc<CachedKey>,
+        ask: &Ask<'_>,
+        latency: Latency,
+    ) -> Result<Verdict, Short> {
         let now = self.clock.now();
         let judged = match key.decide(ask, now) {
             Ok(()) => self.take(key, ask.cost)?,

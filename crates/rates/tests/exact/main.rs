@@ -25,9 +25,10 @@ proptest! {
         seed in any::<u64>(),
         limit in 0..LIMITS.len(),
         losses in 0_u32..8,
-        forgets in any::<bool>(),
-        kills in any::<bool>(),
+        mishap in 0..3,
     ) {
+        // What only a node that is dead and a Redis that has forgotten have known is known to nobody.
+        let (forgets, kills) = (mishap == 1, mishap == 2);
         let faults = Faults { losses, forgets, kills };
         let play = Play { limit: LIMITS[limit], faults, pause: 40, seconds: 8, seed };
         assert_within(&LIMITS[limit], &World::new().play(play));
@@ -51,7 +52,7 @@ fn nearly_all_of_a_limit_is_used_from_three_nodes() {
         assert_within(&limit, &admitted);
         let (sum, bound) = (admitted.iter().map(|(_, cost)| cost).sum::<u64>(), most(&limit, 10_000));
         let asked = world.asked();
-        assert!(sum * 100 >= bound * 95 || asked * 100 < bound * 105, "{limit:?}: {sum} of {bound}");
+        assert!(sum * 100 >= bound.min(asked) * 95, "{limit:?}: {sum} of {bound}");
         let trips = world.round_trips();
         assert!(trips * 10 <= asked, "{limit:?}: {trips} round trips for {asked} requests");
     }

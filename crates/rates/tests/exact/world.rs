@@ -110,7 +110,7 @@ impl Way {
     fn arrive(&self, statements: &[Statement]) -> Answer {
         let mut connection = self.connection.lock().unwrap();
         let connection = &mut *connection;
-        if self.faults.forgets && self.roll(40) == 0 {
+        if self.faults.forgets && self.roll(400) == 0 {
             redis::cmd("FLUSHALL").exec(connection).unwrap();
         }
         let now = BEGIN + u64::try_from(self.began.elapsed().as_millis()).unwrap();
@@ -120,13 +120,16 @@ impl Way {
     }
 }
 
-impl RateAuthority for Arc<Way> {
+/// A node's way, as it takes it.
+struct Taken(Arc<Way>);
+
+impl RateAuthority for Taken {
     fn state(
         &self,
         statements: Arc<[Statement]>,
         _nodes: u64,
     ) -> BoxFuture<'_, Result<Answer, SourceUnavailable>> {
-        let way = Arc::clone(self);
+        let way = Arc::clone(&self.0);
         Box::pin(async move {
             way.round_trips.fetch_add(1, Ordering::Relaxed);
             if way.is_dead.load(Ordering::Relaxed) {
@@ -242,7 +245,7 @@ async fn serve(play: Play, node: usize, way: Arc<Way>, asked: Arc<AtomicU64>) ->
         Rates::new(None, &[RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst) }]);
     let began = way.began;
     let clock: Arc<dyn Clock> = Arc::new(PlayClock(began));
-    let limits = SharedLimits::new(Arc::new(Arc::clone(&way)), Arc::clone(&clock), WhenAway::Refuse);
+    let limits = SharedLimits::new(Arc::new(Taken(Arc::clone(&way))), Arc::clone(&clock), WhenAway::Refuse);
     let bounds = Bounds { keys: 10, absent: 10 };
     let verifier = Verifier::new(Arc::new(OneKey(rates)), Arc::clone(&limits) as _, clock, bounds);
     let stating = limits.start(&verifier, || NODES);

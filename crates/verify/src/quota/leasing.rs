@@ -13,8 +13,8 @@ use super::account::{Account, Authority, Moment, Payer};
 use super::bid::{Bid, Shortage, Taking};
 use super::hold::{Fresh, Hold};
 use super::room::Room;
+use crate::refilling::REFILLS;
 use crate::source::SourceUnavailable;
-use crate::verifier::REFILLS;
 
 /// Longest that a request waits for its part of a budget. No client waits longer for an answer, and an authority that needs more
 /// has failed.
