@@ -282,3 +282,89 @@ impl Pace {
         (self.since, self.used) = (now, 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(count: u64) -> Grant {
+        Grant { keeps: true, granted: count, ..Grant::default() }
+    }
+
+    /// One to which so many were granted at 1,000 ms.
+    fn holding(count: u64) -> Holding {
+        let mut holding = Holding::default();
+        holding.wait_for(1, 1);
+        let stated = holding.state(1, 1_000, true, 1_000);
+        assert!(holding.hear((1, stated.want), 60_000, &granted(count), 1_003));
+        holding
+    }
+
+    #[test]
+    fn what_is_reserved_is_used_until_its_time_is_over_and_told_once() {
+        let mut holding = holding(3);
+        assert!(holding.take(2, 1_010) && !holding.take(2, 1_010));
+        let stated = holding.state(2, 1_000, true, 1_200);
+        assert_eq!((stated.total, stated.total_answered, stated.kept, stated.answered), (2, 0, 1, 1));
+        assert!(holding.take(1, 1_201), "a statement under way holds nothing up");
+        assert!(holding.hear((2, stated.want), 60_000, &granted(5), 1_204));
+        assert_eq!((holding.unreported(), holding.usable(1_204)), (1, 5));
+        assert_eq!((holding.usable(1_200 + 949), holding.usable(1_200 + 950)), (5, 0));
+        assert!(!holding.take(1, 2_150));
+        assert_eq!(holding.state(3, 1_000, true, 2_150).kept, 0);
+    }
+
+    #[test]
+    fn what_is_not_used_is_given_back_and_an_answer_that_was_lost_gives_nothing() {
+        let mut holding = holding(16);
+        assert!(holding.take(1, 1_010) && !holding.is_due(1_020) && holding.is_due(1_260));
+        let stated = holding.state(2, 1_000, true, 1_260);
+        assert_eq!((stated.kept, stated.returned, stated.want), (0, 15, Want::default()));
+        holding.hear_nothing(2);
+        assert_eq!((holding.usable(1_261), holding.unreported()), (0, 1));
+        assert!(!holding.hear((2, stated.want), 60_000, &granted(9), 1_300), "it is too late");
+        assert!(!holding.is_spent(), "what was used has to be told");
+        let stated = holding.state(3, 1_000, true, 1_500);
+        assert_eq!((stated.answered, stated.total, stated.total_answered), (1, 1, 0));
+        assert!(holding.hear((3, stated.want), 60_000, &granted(0), 1_501) && holding.is_spent());
+    }
+
+    #[test]
+    fn what_is_refused_is_not_asked_for_again_until_it_may_fit() {
+        let mut holding = holding(0);
+        holding.wait_for(4, 4);
+        let stated = holding.state(2, 1_000, true, 1_010);
+        assert_eq!((stated.want.least, stated.want.need), (4, 4));
+        let grant = Grant { wait_millis: 70, place: 1, ..granted(0) };
+        assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
+        assert!(holding.shut(3, 1_021).is_none(), "less may fit");
+        let shut = holding.shut(4, 1_089).unwrap();
+        assert_eq!((shut.place, shut.free_at), (1, 1_090));
+        assert!(holding.shut(4, 1_090).is_none());
+    }
+
+    #[test]
+    fn what_is_put_back_is_reserved_again_only_if_nobody_was_told_that_it_was_used() {
+        let mut holding = holding(10);
+        let after = holding.sent();
+        assert!(holding.take(6, 1_010));
+        holding.put_back(4, 1, after, 1_020);
+        assert_eq!((holding.usable(1_020), holding.unreported()), (8, 2));
+        let stated = holding.state(2, 1_000, true, 1_030);
+        holding.put_back(2, 1, after, 1_031);
+        assert_eq!((holding.usable(1_031), holding.unreported()), (8, 1));
+        assert!(holding.hear((2, stated.want), 60_000, &granted(0), 1_032));
+        assert_eq!(holding.unreported(), -1, "the next statement takes it back");
+    }
+
+    #[test]
+    fn who_uses_more_asks_for_more() {
+        let mut holding = holding(500);
+        for millis in 0..200 {
+            assert!(holding.take(2, 1_010 + millis));
+        }
+        let stated = holding.state(2, 1_000, true, 1_210);
+        assert!((250..=400).contains(&stated.want.most), "{stated:?}: two a millisecond, for 200 ms");
+        assert_eq!((stated.want.least, stated.want.need), (0, 38), "who comes in 20 ms");
+    }
+}
