@@ -189,18 +189,23 @@ impl Desk {
         nodes: impl Fn() -> usize + Send,
         mut stopped: oneshot::Receiver<()>,
     ) {
-        let mut contact = Contact::default();
+        self.set_nodes(nodes());
+        let (mut contact, mut ticked) = (Contact::default(), Instant::now());
         loop {
-            self.set_nodes(nodes());
             self.state_queued(&mut contact, &meters).await;
-            tokio::select! {
-                () = self.wake.notified() => continue,
-                () = tokio::time::sleep(TICK) => {}
-                _ = &mut stopped => break,
+            // However much is queued all the time.
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                self.set_nodes(nodes());
+                self.queue_due();
+                if self.queue.lock().is_empty() && contact.asked_at.is_none_or(|at| at.elapsed() >= PROBE) {
+                    let _answered = self.state(&mut contact, &meters, Vec::new()).await;
+                }
             }
-            self.queue_due();
-            if self.queue.lock().is_empty() && contact.asked_at.is_none_or(|at| at.elapsed() >= PROBE) {
-                let _answered = self.state(&mut contact, &meters, Vec::new()).await;
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep_until(ticked + TICK) => {}
+                _ = &mut stopped => break,
             }
         }
         self.shares.store(false, Ordering::Release);
