@@ -181,10 +181,9 @@ local function state(key, settled)
   if settled and keeps and unsettled == 0 then
     local fair = math.max(told.need, math.floor(left / (2 * nodes)))
     granted = math.max(0, math.min(told.most, left, fair))
-    if granted < told.least then
-      granted = 0
-      millis, place = wait(state, told.limits, reserved + told.least)
-    end
+    local more = 1
+    if granted < told.least then granted, more = 0, told.least end
+    millis, place = wait(state, told.limits, reserved + granted + more)
   end
   entry[RESERVED] = entry[RESERVED] + granted
   keep(key, state)

@@ -199,7 +199,7 @@ impl Desk {
                 self.set_nodes(nodes());
                 self.queue_due();
                 if self.queue.lock().is_empty() && contact.asked_at.is_none_or(|at| at.elapsed() >= PROBE) {
-                    let _answered = self.state(&mut contact, &meters, Vec::new()).await;
+                    let _answered = self.state(&mut contact, &meters, &[]).await;
                 }
             }
             tokio::select! {
@@ -211,28 +211,22 @@ impl Desk {
         self.shares.store(false, Ordering::Release);
         let all = std::mem::take(&mut *self.active.lock());
         for joints in all.chunks(OWNERS_TOGETHER) {
-            let _answered = self.state(&mut contact, &meters, joints.to_vec()).await;
+            let _answered = self.state(&mut contact, &meters, joints).await;
         }
     }
 
     async fn state_queued(&self, contact: &mut Contact, meters: &Meters) {
-        loop {
-            let joints: Vec<_> = {
-                let mut queue = self.queue.lock();
-                let count = queue.len().min(OWNERS_TOGETHER);
-                queue.drain(..count).collect()
-            };
-            if joints.is_empty() {
-                return;
-            }
+        let queued = std::mem::take(&mut *self.queue.lock());
+        let mut calls = queued.chunks(OWNERS_TOGETHER);
+        while let Some(joints) = calls.next() {
             if !self.state(contact, meters, joints).await {
-                // Nobody waits for an authority that is away.
-                let queued = std::mem::take(&mut *self.queue.lock());
-                for joint in queued {
-                    joint.is_queued.store(false, Ordering::Release);
-                    joint.heard.notify_waiters();
-                }
+                break;
             }
+        }
+        // Nobody waits for an authority that is away.
+        for joint in calls.flatten() {
+            joint.is_queued.store(false, Ordering::Release);
+            joint.heard.notify_waiters();
         }
     }
 
@@ -253,7 +247,7 @@ impl Desk {
     }
 
     /// One round trip. Tells whether it was answered.
-    async fn state(&self, contact: &mut Contact, meters: &Meters, joints: Vec<Arc<Joint>>) -> bool {
+    async fn state(&self, contact: &mut Contact, meters: &Meters, joints: &[Arc<Joint>]) -> bool {
         let (now, asks) = (self.now(), self.shares.load(Ordering::Acquire));
         let state = |joint: &Arc<Joint>| {
             joint.is_queued.store(false, Ordering::Release);

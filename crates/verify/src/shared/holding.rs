@@ -174,8 +174,8 @@ impl Holding {
     }
 
     /// Whether it may be asked for more before the last is used.
-    pub(super) const fn is_low(&self, now: u64) -> bool {
-        let is_early = now.saturating_sub(self.heard_at) < PAUSE_MILLIS;
+    pub(super) fn is_low(&self, now: u64) -> bool {
+        let is_early = now.saturating_sub(self.heard_at) < PAUSE_MILLIS || self.shut(1, now).is_some();
         self.flight.is_none() && !is_early && self.cells.saturating_mul(4) < self.pace.within(AHEAD_MILLIS)
     }
 
@@ -242,14 +242,15 @@ impl Holding {
         self.cells = self.cells.saturating_add(grant.granted);
         self.until = flight.sent_at + RESERVED_MILLIS - MARGIN_MILLIS;
         self.unsettled_until = now.saturating_add(grant.unsettled_millis);
-        let is_refused = want.least > 0 && grant.granted == 0 && grant.keeps && grant.unsettled_millis == 0;
-        self.full = is_refused.then(|| {
-            let wait = grant.wait_millis.max(1);
+        let is_full = want.most > 0 && grant.wait_millis > 0;
+        self.full = is_full.then(|| {
+            let wait = grant.wait_millis;
             let pause = PAUSE_MILLIS.min(refill_millis / 8);
             // What others hold may be given back sooner than anything leaks.
             let ask = if grant.others > 0 { wait.min(PAUSE_MILLIS * 2) } else { wait };
             Shut {
-                least: want.least,
+                // What was granted is used first.
+                least: if grant.granted == 0 { want.least.max(1) } else { 1 },
                 free_at: now.saturating_add(wait),
                 ask_at: now.saturating_add(ask.max(pause)),
                 place: grant.place,

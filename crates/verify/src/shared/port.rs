@@ -88,7 +88,7 @@ pub struct Grant {
     pub granted: u64,
     /// For so many milliseconds nothing is reserved, as the authority has forgotten something.
     pub unsettled_millis: u64,
-    /// If too little was free: for how long, if nothing is used meanwhile.
+    /// If nothing more is free now, or too little was: for how long, if nothing is used meanwhile.
     pub wait_millis: u64,
     /// And of which limit, by its place.
     pub place: usize,
