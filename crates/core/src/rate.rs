@@ -7,6 +7,8 @@
 //!
 //! What is used of a limit is one integer; the limits of one owner share the moment at which theirs are true.
 
+mod units;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,8 @@ use smallvec::SmallVec;
 use crate::invalid::text_enum;
 use crate::limit::{MAX_COUNT, MAX_WINDOW_SECONDS};
 use crate::{LogRequests, RateLimit, WhenAway};
+
+pub use units::{MOST_UNITS, UnitLevels, Units};
 
 /// The name under which requests per minute appear in answers.
 pub const RPM: &str = "rpm";

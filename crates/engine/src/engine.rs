@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keystile_core::{Clock, Entropy};
 use keystile_manage::ControlPlane;
 use keystile_store::Store;
-use keystile_verify::{Background, Verifier};
+use keystile_verify::{Background, SharedLimits, Stating, Verifier};
 
 use crate::budgets::StoredBudgets;
 use crate::cluster::Undertaker;
@@ -20,6 +20,7 @@ use crate::place::{Kept, Place};
 use crate::quota_keeper::QuotaKeeper;
 use crate::request_log::LogWriter;
 use crate::sealer::Sealer;
+use crate::shared_rates::share;
 use crate::sweeper::Sweeper;
 use crate::{
     Cluster, Commits, Duty, EngineError, EngineSettings, Ingest, Leading, RequestLog, SystemClock,
@@ -40,6 +41,7 @@ pub struct Engine {
     keeper: Keeper,
     limits: LimitKeeper,
     quotas: QuotaKeeper,
+    stating: Option<Stating>,
     place: Kept,
 }
 
@@ -60,6 +62,8 @@ pub struct Planes {
     pub requests: RequestLog,
     /// The other nodes that serve from the database, if it does not serve alone.
     pub cluster: Option<Cluster>,
+    /// The limits that it shares with them, if it does.
+    pub shared_limits: Option<Arc<SharedLimits>>,
 }
 
 impl Planes {
@@ -101,7 +105,7 @@ impl Engine {
         let server = place.server()?;
         let budgets = Arc::new(StoredBudgets::new(store.clone(), server));
         let keys = Arc::new(StoredKeys::new(store.clone(), control.clone(), Arc::clone(&clock)));
-        let verifier = place.verifier(keys, budgets, &clock, settings.bounds);
+        let (verifier, shared_limits) = place.verifier(keys, budgets, &clock, settings.bounds)?;
         let others = if place.is_among() { Others::MayWork } else { Others::Ended };
         let (place, cluster) = place.keep(&store, &verifier, &control, &clock, &journal);
         let (ingest, gatherer) = Ingest::start(store.clone(), Arc::clone(&clock), Arc::new(SystemEntropy));
@@ -112,12 +116,13 @@ impl Engine {
         let limits = LimitKeeper::start(store.clone(), Arc::clone(&verifier), Arc::clone(&clock)).await;
         let limits =
             limits.map_err(|error| EngineError::because("what is used of limits cannot be read", error))?;
+        let stating = share(shared_limits.as_ref(), cluster.as_ref(), &verifier).await;
         let background = verifier.start();
         let (settler, doubts) = Settler::start(store.clone(), Arc::clone(&verifier));
         let (keeper, telling) = Keeper::start(store.clone(), Arc::clone(&clock), journal);
         let commits = Commits::new(Arc::clone(&verifier), doubts, telling, cluster.clone());
         let jobs = Jobs::start(control.clone(), commits.clone(), others);
-        let planes = Planes { control, verifier, store, commits, ingest, requests, cluster };
+        let planes = Planes { control, verifier, store, commits, ingest, requests, cluster, shared_limits };
         let duties = duties(&planes, &clock);
         Ok(Self {
             planes,
@@ -130,6 +135,7 @@ impl Engine {
             keeper,
             limits,
             quotas,
+            stating,
             place,
         })
     }
@@ -146,6 +152,9 @@ impl Engine {
         self.keeper.stop().await;
         self.background.stop().await;
         self.quotas.stop().await;
+        if let Some(stating) = self.stating {
+            stating.stop().await;
+        }
         self.limits.stop().await;
         self.planes.requests.end_tails();
         self.log_writer.stop().await;

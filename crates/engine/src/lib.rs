@@ -29,6 +29,7 @@ mod refusals;
 mod request_log;
 mod sealer;
 mod settings;
+mod shared_rates;
 mod signing;
 mod sweeper;
 mod system;
@@ -40,10 +41,11 @@ pub use engine::{Engine, Planes};
 pub use engine_error::EngineError;
 pub use ingest::{Ingest, NotKept};
 pub use ingest_measures::{IngestLoad, IngestMeasures};
+pub use keystile_rates::{RedisUrl, RedisUrlError};
 pub use opening::{control_plane, open_store};
 pub use request_log::{
     LOG_EVERY, LogElsewhere, LogStats, NotLogged, REQUESTS_WAITING, ROWS_PER_WRITE, RequestLog, RequestSink,
     TAILS, TAILS_PER_TENANT, Tail, Tailed, Texts, TooManyTails,
 };
-pub use settings::{ClusterSettings, EngineSettings, JOURNAL};
+pub use settings::{ClusterSettings, EngineSettings, JOURNAL, RateSettings};
 pub use system::{SystemClock, SystemEntropy};

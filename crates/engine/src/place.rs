@@ -5,20 +5,21 @@ use std::sync::Arc;
 use keystile_core::{Clock, Entropy, NodeId};
 use keystile_manage::ControlPlane;
 use keystile_store::{Helm, NewNode, OpenError, ServerId, Store};
-use keystile_verify::{Bounds, Budgets, KeySource, OneNode, Verifier};
+use keystile_verify::{Bounds, Budgets, KeySource, Limiter, OneNode, SharedLimits, Verifier};
 
 use crate::cluster::{Joined, Membership};
 use crate::helm::Watch;
 use crate::journal::Journal;
 use crate::opening::{UNOPENED, migrate};
-use crate::{Cluster, ClusterSettings, EngineError, SystemEntropy};
+use crate::shared_rates::shared_limits;
+use crate::{Cluster, ClusterSettings, EngineError, RateSettings, SystemEntropy};
 
 /// The right, just taken.
 pub(crate) enum Place {
     /// No other server serves.
     Alone(Box<Helm>),
     /// Others may.
-    Among(Box<(NewNode, Joined)>),
+    Among(Box<(NewNode, Joined)>, Option<RateSettings>),
 }
 
 /// The right, while it is watched over.
@@ -51,38 +52,49 @@ impl Place {
         let store = store.as_node(node.id);
         let joined = Joined::join(&store, &node, clock).await.map_err(unopened)?;
         tracing::info!(node = %node.id, name = node.name, lease = ?node.lease, "this node has joined the others");
-        tracing::warn!("limits are counted by each node: of n nodes together a key may use n times as much");
-        Ok((Self::Among(Box::new((node, joined))), store))
+        if settings.rates.is_none() {
+            tracing::warn!(
+                "limits are counted by each node, as there is no --redis-url: of n nodes together a key may use n times as much"
+            );
+        }
+        Ok((Self::Among(Box::new((node, joined)), settings.rates.clone()), store))
     }
 
     /// Names who leases parts of budgets.
     pub(crate) fn server(&self) -> Result<ServerId, EngineError> {
         match self {
             Self::Alone(_) => random().map(ServerId::new),
-            Self::Among(among) => Ok(ServerId::new(among.0.id.as_u128())),
+            Self::Among(among, _) => Ok(ServerId::new(among.0.id.as_u128())),
         }
     }
 
-    /// A verifier that believes what it remembers for as long as others' changes are told to it: always, or under a lease.
+    /// A verifier that believes what it remembers for as long as others' changes are told to it: always, or under a lease; and the limits that it
+    /// shares, if it does.
     pub(crate) fn verifier(
         &self,
         keys: Arc<dyn KeySource>,
         budgets: Arc<dyn Budgets>,
         clock: &Arc<dyn Clock>,
         bounds: Bounds,
-    ) -> Arc<Verifier> {
-        let (limiter, clock) = (OneNode::new(Arc::clone(clock)), Arc::clone(clock));
-        match self {
-            Self::Alone(_) => Verifier::with_budgets(keys, limiter, budgets, clock, bounds),
-            Self::Among(_) => Verifier::of_a_node(keys, limiter, budgets, clock, bounds),
-        }
+    ) -> Result<(Arc<Verifier>, Option<Arc<SharedLimits>>), EngineError> {
+        let own: Arc<dyn Limiter> = OneNode::new(Arc::clone(clock));
+        let of_all = Arc::clone(clock);
+        Ok(match self {
+            Self::Alone(_) => (Verifier::with_budgets(keys, own, budgets, of_all, bounds), None),
+            Self::Among(_, None) => (Verifier::of_a_node(keys, own, budgets, of_all, bounds), None),
+            Self::Among(among, Some(rates)) => {
+                let limits = shared_limits(rates, among.0.id, clock)?;
+                let limiter = Arc::clone(&limits) as _;
+                (Verifier::of_a_node(keys, limiter, budgets, of_all, bounds), Some(limits))
+            }
+        })
     }
 
     /// Whether there may be other servers.
     pub(crate) const fn is_among(&self) -> bool {
         match self {
             Self::Alone(_) => false,
-            Self::Among(_) => true,
+            Self::Among(_, _) => true,
         }
     }
 
@@ -99,7 +111,7 @@ impl Place {
             Self::Alone(helm) => {
                 (Kept::Alone(Watch::start(*helm, Arc::clone(verifier), journal.clone())), None)
             }
-            Self::Among(among) => {
+            Self::Among(among, _) => {
                 let cluster = Cluster::new(among.0.id, among.0.lease, store.clone(), Arc::clone(verifier));
                 let membership =
                     Membership::start(cluster.clone(), *among, control.clone(), Arc::clone(clock));

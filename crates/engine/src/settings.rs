@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use keystile_core::WhenAway;
+use keystile_rates::RedisUrl;
 use keystile_store::Location;
 use keystile_verify::Bounds;
 
@@ -49,6 +51,24 @@ pub struct ClusterSettings {
     /// How long it answers from memory behind a renewal of its lease; the same for all nodes. A change waits so long, and half a second,
     /// for a node that has stopped.
     pub lease: Duration,
+    /// Where the nodes count limits together; without it each counts for itself.
+    pub rates: Option<RateSettings>,
+}
+
+/// How limits are shared.
+#[derive(Debug, Clone)]
+pub struct RateSettings {
+    /// The Redis that all nodes use.
+    pub url: RedisUrl,
+    /// What holds for limits that do not say what becomes of requests while Redis is away.
+    pub when_away: WhenAway,
+    /// How long an answer of Redis may take.
+    pub patience: Duration,
+}
+
+impl RateSettings {
+    /// The usual patience.
+    pub const USUAL_PATIENCE: Duration = Duration::from_millis(100);
 }
 
 impl ClusterSettings {

@@ -41,7 +41,8 @@ Several servers can serve from one PostgreSQL, if all are started with --cluster
 
   KEYSTILE_CLUSTER=true KEYSTILE_DATABASE_URL=postgres://… keystile serve --signing-key-file … --encryption-key-file …
 
-docs/guarantees.md says what that promises and what it rests on; limits on requests and tokens are counted by each node.
+They count limits on requests and tokens together in a Redis or Valkey (KEYSTILE_REDIS_URL=redis://…), and each by itself without one.
+docs/guarantees.md says what that promises and what it rests on.
 
 Keystile speaks plain HTTP: put it on a private network or behind a proxy that speaks TLS.")]
 pub(crate) struct ServeOptions {

@@ -37,6 +37,8 @@ pub mod process;
 pub mod proxy;
 #[cfg(feature = "server")]
 pub mod receiver;
+#[cfg(feature = "server")]
+pub mod redis;
 mod run;
 #[cfg(feature = "server")]
 pub mod scene;

@@ -9,12 +9,16 @@ use tempfile::TempDir;
 use crate::faults::FaultProxy;
 use crate::http::Http;
 use crate::postgres::{Durability, Postgres};
+use crate::redis::Redis;
 use crate::server::{Plan, Server};
 
 /// What a node says to PostgreSQL on the connection on which it is told of changes.
 const LISTENS: &str = "LISTEN keystile_changes";
 /// What nodes are called, by their numbers.
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// Patience with Redis where machines are slow.
+const REDIS_MILLIS: &str = "500";
 
 /// The address of whoever owns the installation.
 pub const OWNER: &str = "ada@example.com";
@@ -27,6 +31,7 @@ pub struct Nodes {
     // They end before what they use.
     nodes: Vec<Node>,
     postgres: Postgres,
+    redis: Option<Redis>,
     /// What they share beside the database.
     _folder: TempDir,
 }
@@ -36,6 +41,7 @@ pub struct Nodes {
 pub struct Node {
     server: Server,
     way: FaultProxy,
+    redis_way: Option<FaultProxy>,
 }
 
 impl Nodes {
@@ -45,12 +51,30 @@ impl Nodes {
     /// # Panics
     /// When something does not start.
     pub fn start(program: &str, count: usize, lease: Duration) -> Self {
+        Self::start_some(program, count, lease, None)
+    }
+
+    /// The same, with a Redis of their own in which they count limits together, each by a way of its own. What limits do not say of a Redis that
+    /// is away is `when_away`.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub fn start_with_redis(program: &str, count: usize, lease: Duration, when_away: &str) -> Self {
+        Self::start_some(program, count, lease, Some((Redis::start(), when_away)))
+    }
+
+    fn start_some(program: &str, count: usize, lease: Duration, redis: Option<(Redis, &str)>) -> Self {
         let postgres = Postgres::start(Durability::Off).unwrap();
         let folder = TempDir::with_prefix("keystile-nodes-").unwrap();
-        let start = |name: &&str| Node::start(program, name, lease, postgres.url(), folder.path());
+        let start = |name: &&str| {
+            let plan =
+                Plan::serve(program).variable("KEYSTILE_CLUSTER_LEASE_SECONDS", &lease.as_secs().to_string());
+            let sharing = redis.as_ref().map(|(redis, when_away)| (redis.address(), *when_away));
+            Node::start(plan, name, postgres.url(), folder.path(), sharing)
+        };
         let nodes: Vec<_> = NAMES.iter().take(count).map(start).collect();
         assert_eq!(nodes.len(), count, "there are not so many names");
-        Self { nodes, postgres, _folder: folder }
+        Self { nodes, postgres, redis: redis.map(|(redis, _)| redis), _folder: folder }
     }
 
     /// One of them, from 0.
@@ -69,6 +93,14 @@ impl Nodes {
         &mut self.nodes[number]
     }
 
+    /// Their Redis, which can be killed and started again.
+    ///
+    /// # Panics
+    /// When they have none.
+    pub const fn redis(&mut self) -> &mut Redis {
+        self.redis.as_mut().unwrap()
+    }
+
     /// Their PostgreSQL, which can be killed and started again.
     pub const fn postgres(&mut self) -> &mut Postgres {
         &mut self.postgres
@@ -76,26 +108,44 @@ impl Nodes {
 }
 
 impl Node {
-    fn start(program: &str, name: &str, lease: Duration, database: &str, shared: &Path) -> Self {
+    fn start(
+        plan: Plan,
+        name: &str,
+        database: &str,
+        shared: &Path,
+        redis: Option<(SocketAddr, &str)>,
+    ) -> Self {
         let address = host(database);
         let way = FaultProxy::start_marking(address, LISTENS).unwrap();
         let url = database.replace(&address.to_string(), &way.address().to_string());
         let file = |name: &str| shared.join(name).display().to_string();
-        let plan = Plan::serve(program)
+        let mut plan = plan
             .flag("--database-url", &url)
             .flag("--signing-key-file", &file("signing-key.der"))
             .flag("--encryption-key-file", &file("encryption-key"))
             .flag("--owner-email", OWNER)
             .variable("KEYSTILE_OWNER_PASSWORD", PASSWORD)
             .variable("KEYSTILE_CLUSTER", "true")
-            .variable("KEYSTILE_CLUSTER_LEASE_SECONDS", &lease.as_secs().to_string())
+            .flag("--operations-listen", "127.0.0.1:0")
             .variable("KEYSTILE_NODE_NAME", name);
-        Self { server: plan.start(), way }
+        let redis_way = redis.map(|(address, _)| FaultProxy::start(address).unwrap());
+        if let (Some(way), Some((_, when_away))) = (&redis_way, redis) {
+            plan = plan
+                .variable("KEYSTILE_REDIS_URL", &format!("redis://{}", way.address()))
+                .variable("KEYSTILE_REDIS_TIMEOUT_MILLIS", REDIS_MILLIS)
+                .variable("KEYSTILE_RATES_WHEN_AWAY", when_away);
+        }
+        Self { server: plan.start(), way, redis_way }
     }
 
     /// A client with connections of its own.
     pub fn http(&self) -> Http {
         self.server.http()
+    }
+
+    /// A client of its listener for operations.
+    pub fn operations(&self) -> Http {
+        self.server.operations()
     }
 
     /// Where it listens, as `127.0.0.1:PORT`; another port after each start.
@@ -106,6 +156,14 @@ impl Node {
     /// Its way to PostgreSQL. Marked is the connection on which it is told of changes.
     pub const fn way(&self) -> &FaultProxy {
         &self.way
+    }
+
+    /// Its way to Redis.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub const fn redis_way(&self) -> &FaultProxy {
+        self.redis_way.as_ref().unwrap()
     }
 
     /// Stops it where it stands (SIGSTOP).

@@ -40,12 +40,12 @@ pub struct CachedKey {
 /// What keys have in common, each thing kept once.
 pub(crate) struct Shared {
     pub(crate) profiles: Profiles,
-    pub(crate) meters: Meters,
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Shared {
     pub(crate) fn new() -> Self {
-        Self { profiles: Profiles::new(), meters: Meters::new() }
+        Self { profiles: Profiles::new(), meters: Arc::new(Meters::new()) }
     }
 }
 

@@ -217,7 +217,7 @@ impl Fills {
         self.queue.lock().waiting.len()
     }
 
-    pub(crate) fn meters(&self) -> &Meters {
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
         &self.shared.meters
     }
 

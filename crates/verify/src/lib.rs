@@ -32,7 +32,9 @@ mod meter;
 mod pool;
 mod profile;
 mod quota;
+mod refilling;
 mod routings;
+mod shared;
 mod slots;
 mod source;
 mod standing;
@@ -50,7 +52,7 @@ pub use cached_key::CachedKey;
 pub use explanation::Explanation;
 pub use fill::{BATCH_PARTS, DIGESTS_PER_QUERY, FILL_TIMEOUT, MISSES_WAITING, QUERIES_IN_FLIGHT};
 pub use last_use::{USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
-pub use limiter::{Demand, Left, LimitLeft, Limiter, OneNode};
+pub use limiter::{Demand, Denied, Left, LimitLeft, Limiter, OneNode};
 pub use meter::{Meter, OwnerId, OwnerUse};
 pub use quota::{
     Actual, BudgetRoom, Budgets, CHARGES_WAITING, Hold, LEASE_TIMEOUT, LEASES_PER_ROUND, NotWritten,
@@ -58,6 +60,10 @@ pub use quota::{
     TokenRoom, UnwrittenCharges,
 };
 pub use routings::ROUTINGS_KEPT;
+pub use shared::{
+    Answer, Grant, OwnerName, RESERVED_MILLIS, RateAuthority, RateStats, SharedLimits, Statement, Stating,
+    Want,
+};
 pub use source::{BoxFuture, KeySource, SourceUnavailable, UsageBatch, Use};
 pub use stats::Stats;
 pub use upstreams::UPSTREAMS_KEPT;

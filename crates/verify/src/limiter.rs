@@ -8,6 +8,7 @@ use parking_lot::MutexGuard;
 use smallvec::{SmallVec, smallvec};
 
 use crate::meter::Meter;
+use crate::source::BoxFuture;
 
 /// Who answers for limits: the process itself on one node, something shared by many nodes otherwise.
 pub trait Limiter: Send + Sync + 'static {
@@ -16,11 +17,27 @@ pub trait Limiter: Send + Sync + 'static {
     /// that two requests never wait for each other.
     ///
     /// # Errors
-    /// The limit that is full, for the longest time if several are.
-    fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Exceeded>;
+    /// Why it is counted on none.
+    fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Denied>;
+
+    /// Waits, for a moment at the most, until what was [`Denied::Short`] has perhaps arrived.
+    fn refill(&self, _demands: &[Demand<'_>], _cost: u32) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// Whether a request of `cost` would fit now, and what is left, without counting anything.
     fn look(&self, demands: &[Demand<'_>], cost: u32) -> (Left, Result<(), Exceeded>);
+}
+
+/// Why a request is not counted.
+#[derive(Debug)]
+pub enum Denied {
+    /// A limit is full; if several are, this one for the longest time.
+    Full(Exceeded),
+    /// Too little of a limit is at hand here: [`Limiter::refill`] may bring more.
+    Short,
+    /// Whoever answers for a limit cannot be asked, and it wants requests refused then.
+    Unavailable,
 }
 
 /// One owner whose limits bear on a request.
@@ -37,11 +54,11 @@ pub struct Left(SmallVec<[OwnerLeft; 1]>);
 
 /// What is left to one owner.
 #[derive(Debug, Clone)]
-struct OwnerLeft {
-    owner: Owner,
+pub(crate) struct OwnerLeft {
+    pub(crate) owner: Owner,
     /// `None` for those that came with the key.
-    rates: Option<Rates>,
-    levels: Levels,
+    pub(crate) rates: Option<Rates>,
+    pub(crate) levels: Levels,
 }
 
 /// What is left of one limit.
@@ -57,6 +74,10 @@ pub struct LimitLeft<'a> {
 
 impl Left {
     pub(crate) const NONE: Self = Self(SmallVec::new_const());
+
+    pub(crate) fn of(owners: impl Iterator<Item = OwnerLeft>) -> Self {
+        Self(owners.collect())
+    }
 
     /// Each limit, those of the key first; `own` are the limits that came with the key.
     pub fn iter<'a>(&'a self, own: &'a Rates) -> impl Iterator<Item = LimitLeft<'a>> {
@@ -94,10 +115,10 @@ type Held<'a> = SmallVec<[MutexGuard<'a, Used>; 4]>;
 
 impl OneNode {
     /// What most keys with limits need, without the lists of what is held.
-    fn take_one(&self, demand: &Demand<'_>, cost: u32) -> Result<Left, Exceeded> {
+    fn take_one(&self, demand: &Demand<'_>, cost: u32) -> Result<Left, Denied> {
         let mut used = demand.meter.lock();
         Self::advance(demand, &mut used, self.clock.elapsed_millis());
-        used.check(cost).map_err(|full| exceeded(demand, &used, full))?;
+        used.check(cost).map_err(|full| Denied::Full(exceeded(demand, &used, full)))?;
         used.add(cost);
         note_use(demand, cost);
         Ok(Left(smallvec![owner_left(demand, &used)]))
@@ -122,12 +143,12 @@ impl OneNode {
 }
 
 impl Limiter for OneNode {
-    fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Exceeded> {
+    fn take(&self, demands: &[Demand<'_>], cost: u32) -> Result<Left, Denied> {
         if let [demand] = demands {
             return self.take_one(demand, cost);
         }
         let mut held = self.hold(demands);
-        check(demands, &held, cost)?;
+        check(demands, &held, cost).map_err(Denied::Full)?;
         held.iter_mut().for_each(|used| used.add(cost));
         demands.iter().for_each(|demand| note_use(demand, cost));
         Ok(left(demands, &held))

@@ -16,6 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::pool::{Pool, Pooled};
 use crate::quota::Account;
+use crate::shared::Joint;
 
 /// Whose limits a meter counts. Sixteen bytes without the alignment of an integer that large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,6 +117,8 @@ pub struct Meter {
     used: Mutex<Used>,
     /// Of a lineage: its tokens and its budget, from when on somebody asks for them.
     account: OnceLock<Arc<Account>>,
+    /// What other nodes share, from when on somebody asks for it.
+    joint: OnceLock<Arc<Joint>>,
 }
 
 /// What an owner has used of its limits, to be kept over a restart.
@@ -138,7 +141,13 @@ impl Meter {
             unkept: AtomicBool::new(false),
             used: Mutex::default(),
             account: OnceLock::new(),
+            joint: OnceLock::new(),
         }
+    }
+
+    /// What it shares with other nodes, beginning with what is known to be used.
+    pub(crate) fn joint(&self) -> &Arc<Joint> {
+        self.joint.get_or_init(|| Joint::new(&format!("requests:{}", self.owner), self.used.lock().clone()))
     }
 
     /// The tokens and the budget of a lineage.
@@ -168,20 +177,29 @@ impl Meter {
         }
     }
 
+    /// What is used, here or over all nodes.
+    fn with_used<T>(&self, look: impl FnOnce(&mut Used) -> T) -> T {
+        match self.joint.get() {
+            Some(joint) => look(joint.lock().used_mut()),
+            None => look(&mut self.used.lock()),
+        }
+    }
+
     /// What is to be kept, if more was used since the last time: for `all`, or only if one of the windows is long.
     fn to_keep(&self, now: u64, all: bool) -> Option<OwnerUse> {
         if !self.unkept.load(Ordering::Relaxed) && !all {
             return None;
         }
-        let mut used = self.used.lock();
         let long = |rate: &Rate| rate.window_seconds() >= LONG_WINDOW_SECONDS;
-        if !all && !used.rates().as_slice().iter().any(long) {
-            return None;
-        }
-        self.unkept.store(false, Ordering::Relaxed);
-        used.pass(now);
-        let (mut record, mut reset_millis) = (used.to_record(), used.reset_millis());
-        drop(used);
+        let kept = self.with_used(|used| {
+            if !all && !used.rates().as_slice().iter().any(long) {
+                return None;
+            }
+            self.unkept.store(false, Ordering::Relaxed);
+            used.pass(now);
+            Some((used.to_record(), used.reset_millis()))
+        });
+        let (mut record, mut reset_millis) = kept?;
         if let Some((tokens, reset)) = self.account.get().and_then(|account| account.tokens_to_keep(now)) {
             record.push(tokens);
             reset_millis = reset_millis.max(reset);
@@ -227,7 +245,11 @@ impl Meter {
 
 impl Pooled for Meter {
     fn is_spent(&self, now: u64) -> bool {
-        self.used.lock().is_unused(now) && self.account.get().is_none_or(|account| account.is_spent(now))
+        let is_unused = match self.joint.get() {
+            Some(joint) => joint.is_spent(now),
+            None => self.used.lock().is_unused(now),
+        };
+        is_unused && self.account.get().is_none_or(|account| account.is_spent(now))
     }
 }
 
@@ -286,6 +308,12 @@ impl Meters {
 
     pub(crate) fn len(&self) -> usize {
         self.pool.len()
+    }
+
+    /// What is shared of all owners of which anything is known to be used, in whatever order.
+    pub(crate) fn joints(&self, now: u64) -> Vec<Arc<Joint>> {
+        let is_used = |meter: &Meter| !meter.with_used(|used| used.is_unused(now));
+        self.pool.pick(|meter| is_used(meter).then(|| Arc::clone(meter.joint())))
     }
 }
 

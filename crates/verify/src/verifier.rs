@@ -20,9 +20,10 @@ use crate::cached_key::CachedKey;
 use crate::fill::Fills;
 use crate::flight::Landing;
 use crate::last_use::LastUses;
-use crate::limiter::{Left, LimitLeft, Limiter};
+use crate::limiter::{Denied, Left, LimitLeft, Limiter};
 use crate::meter::{OwnerId, OwnerUse};
 use crate::quota::{Budgets, NoBudgets, Quota};
+use crate::refilling::Short;
 use crate::routings::Routings;
 use crate::source::{KeySource, SourceUnavailable};
 use crate::standing::Standing;
@@ -81,8 +82,8 @@ impl Verdict {
     }
 }
 
-/// A well-formed text whose key is not in memory; [`Verifier::verify_cold`] reads it. Holds the digest
-/// only, so the text need not be kept while waiting.
+/// A well-formed text about which cannot be decided without waiting: its key is not in memory, or too little of a limit that nodes share is
+/// at hand. [`Verifier::verify_cold`] waits. Holds the digest only, so the text need not be kept meanwhile.
 #[derive(Debug, Clone, Copy)]
 pub struct Cold {
     pub(crate) digest: Digest,
@@ -169,39 +170,57 @@ impl Verifier {
         }
     }
 
-    /// Decides at once if that needs no read: the text is malformed, or its key is in memory, or is known
+    /// Decides at once if nothing has to be waited for: the text is malformed, or its key is in memory, or is known
     /// not to exist. Makes no store call and waits for nothing; allocates only to name a missing
     /// permission, or when the key has expired or is another customer's.
     ///
     /// # Errors
-    /// When the key must be read, with what [`Self::verify_cold`] needs for it.
+    /// When the key must be read, or a limit asked for, with what [`Self::verify_cold`] needs for it.
     pub fn try_verify(&self, presented: &str, ask: &Ask<'_>) -> Result<Verdict, Cold> {
-        Ok(match self.find(presented)? {
-            Ok(key) => self.judge(key, ask, Latency::Memory),
-            Err(code) => Verdict::refused(code),
-        })
+        match self.find(presented)? {
+            Ok(key) => self.judge(&key, ask, Latency::Memory).map_err(|Short| Cold { digest: *key.digest() }),
+            Err(code) => Ok(Verdict::refused(code)),
+        }
     }
 
     /// The same for whoever has shown the secret with this digest before, such as the bearer of a token that was made from
     /// its key: facts, limits and records of use are those of the key.
     pub async fn verify_held(&self, digest: Digest, ask: &Ask<'_>) -> Verdict {
         match self.find_held(digest) {
-            Ok(Ok(key)) => self.judge(key, ask, Latency::Memory),
+            Ok(Ok(key)) => match self.judge(&key, ask, Latency::Memory) {
+                Ok(verdict) => verdict,
+                Err(Short) => self.judge_waiting(key, ask, Latency::Memory).await,
+            },
             Ok(Err(code)) => Verdict::refused(code),
             Err(cold) => self.verify_cold(cold, ask).await,
         }
     }
 
-    /// Reads the key and decides; the second half of [`Self::verify`].
+    /// Waits for what it takes and decides; the second half of [`Self::verify`].
     pub async fn verify_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
-        self.judge_read(self.read(cold).await, ask)
+        let found = match self.look_up(&cold.digest) {
+            Look::Known(key) => Ok((key, Latency::Memory)),
+            Look::Absent => Err(Code::KeyNotFound),
+            Look::Unknown => self.read(cold).await,
+        };
+        match found {
+            Ok((key, latency)) => self.judge_waiting(key, ask, latency).await,
+            Err(code) => Verdict::refused(code),
+        }
     }
 
     /// Decides about a key that had to be read, if there is one.
-    pub(crate) fn judge_read(&self, read: Result<(Arc<CachedKey>, Latency), Code>, ask: &Ask<'_>) -> Verdict {
+    ///
+    /// # Errors
+    /// When a limit has to be asked for, with the key.
+    pub(crate) fn judge_read(
+        &self,
+        read: Result<(Arc<CachedKey>, Latency), Code>,
+        ask: &Ask<'_>,
+    ) -> Result<Verdict, (Arc<CachedKey>, Latency)> {
         match read {
-            Ok((key, latency)) => self.judge(key, ask, latency),
-            Err(code) => Verdict::refused(code),
+            Ok((key, latency)) => self.judge(&key, ask, latency).map_err(|Short| (key, latency)),
+            Err(code) => Ok(Verdict::refused(code)),
         }
     }
 
@@ -397,25 +416,34 @@ impl Verifier {
         }
     }
 
-    fn judge(&self, key: Arc<CachedKey>, ask: &Ask<'_>, latency: Latency) -> Verdict {
+    pub(crate) fn judge(
+        &self,
+        key: &Arc<CachedKey>,
+        ask: &Ask<'_>,
+        latency: Latency,
+    ) -> Result<Verdict, Short> {
         let now = self.clock.now();
-        let judged = key.decide(ask, now).and_then(|()| self.take(&key, ask.cost));
-        match judged {
+        let judged = match key.decide(ask, now) {
+            Ok(()) => self.take(key, ask.cost)?,
+            Err(refusal) => Err(refusal),
+        };
+        let known = || Some(Arc::clone(key));
+        Ok(match judged {
             Ok(left) => {
-                self.uses.note(&key, now, ask.ip);
+                self.uses.note(key, now, ask.ip);
                 if latency == Latency::Memory {
-                    self.usage.allowed(&key, now);
+                    self.usage.allowed(key, now);
                 } else {
-                    self.usage.apart(&key, Code::Allowed, latency, now);
+                    self.usage.apart(key, Code::Allowed, latency, now);
                 }
-                Verdict { key: Some(key), outcome: Ok(()), left }
+                Verdict { key: known(), outcome: Ok(()), left }
             }
             Err(Refusal::Plain(Code::KeyNotFound)) => Verdict::refused(Code::KeyNotFound),
             Err(refusal) => {
-                self.count_refusal(&key, &refusal, latency, now);
-                Verdict { key: Some(key), outcome: Err(refusal), left: Left::NONE }
+                self.count_refusal(key, &refusal, latency, now);
+                Verdict { key: known(), outcome: Err(refusal), left: Left::NONE }
             }
-        }
+        })
     }
 
     /// Counts a refusal, but not one of another tenant's question, for which the key does not exist.
@@ -437,11 +465,16 @@ impl Verifier {
     }
 
     /// Counts the request against all limits that bear on it.
-    fn take(&self, key: &CachedKey, cost: u32) -> Result<Left, Refusal> {
+    fn take(&self, key: &CachedKey, cost: u32) -> Result<Result<Left, Refusal>, Short> {
         let demands = key.demands();
         if demands.is_empty() {
-            return Ok(Left::NONE);
+            return Ok(Ok(Left::NONE));
         }
-        self.limiter.take(&demands, cost).map_err(|exceeded| Refusal::RateLimited(Box::new(exceeded)))
+        match self.limiter.take(&demands, cost) {
+            Ok(left) => Ok(Ok(left)),
+            Err(Denied::Full(exceeded)) => Ok(Err(Refusal::RateLimited(Box::new(exceeded)))),
+            Err(Denied::Unavailable) => Ok(Err(Refusal::Plain(Code::EnforcementUnavailable))),
+            Err(Denied::Short) => Err(Short),
+        }
     }
 }

@@ -13,7 +13,7 @@ use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
 use keystile_proxy::Gateway;
 use keystile_store::Store;
-use keystile_verify::Verifier;
+use keystile_verify::{SharedLimits, Verifier};
 use tracing::Instrument;
 
 use crate::body::Reading;
@@ -81,6 +81,7 @@ pub struct Parts {
     pub(crate) traces: Option<Traces>,
     pub(crate) failures_logged: Arc<Sparing>,
     pub(crate) cluster: Option<Cluster>,
+    pub(crate) shared_limits: Option<Arc<SharedLimits>>,
     commits: Commits,
 }
 
@@ -94,7 +95,7 @@ impl App {
         settings: HttpSettings,
         seed: u64,
     ) -> Self {
-        let Planes { control, verifier, store, commits, ingest, requests, cluster } = planes;
+        let Planes { control, verifier, store, commits, ingest, requests, cluster, shared_limits } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
@@ -119,6 +120,7 @@ impl App {
             reporters: Arc::default(),
             metrics: Arc::default(),
             cluster,
+            shared_limits,
             commits,
         }))
     }

@@ -17,6 +17,7 @@ const NEEDED: &[Needed] = &[
     Needed::new("nginx", "nginx"),
     CADDY,
     Needed::new("haproxy", "haproxy"),
+    Needed::new("redis-server", "redis-server"),
     Needed::new("openssl", "openssl"),
     CHROMIUM,
     CHROMEDRIVER,

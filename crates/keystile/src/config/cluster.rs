@@ -15,7 +15,7 @@ impl Settings {
     /// How it serves beside others; `None` if it serves alone.
     pub(crate) fn cluster(&self) -> Result<Option<ClusterSettings>, Failure> {
         if !self.cluster.unwrap_or(false) {
-            return Ok(None);
+            return self.refuse_rates_alone().map(|()| None);
         }
         if let Location::Sqlite(_) = self.location()? {
             return Err(Failure::new(
@@ -29,7 +29,8 @@ impl Settings {
             ));
         }
         let name = self.node_name.clone().unwrap_or_else(host_name);
-        Ok(Some(ClusterSettings { name, address: self.listen().to_string(), lease }))
+        let (address, rates) = (self.listen().to_string(), self.shared_rates()?);
+        Ok(Some(ClusterSettings { name, address, lease, rates }))
     }
 }
 

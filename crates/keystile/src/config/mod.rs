@@ -4,6 +4,7 @@ mod clickhouse;
 mod cluster;
 mod gateway;
 mod list;
+mod rates;
 mod trace;
 mod url;
 
@@ -28,6 +29,7 @@ use crate::logging::LogFormat;
 use crate::traces::{Destination, Sending};
 use clickhouse::{ClickhouseUrl, LogPlace, Password};
 use list::HeaderText;
+use rates::{RedisAddress, WhenRedisIsAway};
 use trace::{OtlpEndpoint, Ratio};
 use url::DatabaseUrl;
 
@@ -74,6 +76,12 @@ settings! {
     cluster: bool, "KEYSTILE_CLUSTER", "YES";
     /// Seconds for which a node answers from memory behind a renewal of its lease, from 1 to 30, the same for all nodes; a change waits so long, and half a second, for a node that has stopped [default: 3].
     cluster_lease_seconds: u64, "KEYSTILE_CLUSTER_LEASE_SECONDS", "N";
+    /// The Redis or Valkey in which nodes count limits together, such as `redis://127.0.0.1:6379`, or `rediss://user:password@host:6379` with TLS; the same for all nodes. Without it each node counts for itself. Others on this machine may see flags: better a variable or a line of the file, if there is a password.
+    redis_url: RedisAddress, "KEYSTILE_REDIS_URL", "URL";
+    /// Milliseconds that an answer of Redis may take, from 10 to 2000; then limits are applied as they say for a Redis that is away [default: 100].
+    redis_timeout_millis: u64, "KEYSTILE_REDIS_TIMEOUT_MILLIS", "N";
+    /// What becomes of requests under limits that do not say it themselves while Redis is away: they are refused, or each node allows its part of the limit [default: local_share].
+    rates_when_away: WhenRedisIsAway, "KEYSTILE_RATES_WHEN_AWAY";
     /// What this node is called in `keystile nodes list` [default: the name of this machine].
     node_name: String, "KEYSTILE_NODE_NAME", "NAME";
     /// File with the key that signs access tokens; nodes of one installation share it [default: signing-key.der in the data folder].

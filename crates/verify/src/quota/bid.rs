@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use keystile_core::quota::{Budget, Need, OpenHold, Origin, TakenAt, Whose};
+use keystile_core::quota::{Budget, Need, OpenHold, Origin, Whose};
 use keystile_core::{NanoUsd, Refusal};
+
+use super::account::{Taken, TokenShortage};
 
 /// Longest text of a caller that stands in the ledger; the rest is cut.
 const MOST_LETTERS: usize = 200;
@@ -12,6 +14,8 @@ const MOST_LETTERS: usize = 200;
 pub(super) struct Bid {
     pub(super) whose: Whose,
     pub(super) tokens: Option<u64>,
+    /// Whether it has waited for tokens that nodes share, so that it takes what there is.
+    pub(super) asked_tokens: bool,
     pub(super) budget: Option<Budget>,
     pub(super) need: Need,
     pub(super) deadline: Duration,
@@ -28,6 +32,8 @@ pub(super) enum Taking<T> {
     Refused(Refusal),
     /// The lease has too little.
     Short(Shortage),
+    /// Too few tokens are reserved here of those that nodes share.
+    ShortOfTokens(TokenShortage),
 }
 
 /// What a lease must have for a request.
@@ -42,8 +48,8 @@ pub(super) struct Shortage {
 /// A hold in memory.
 pub(super) struct Held {
     pub(super) hold: OpenHold,
-    /// When its tokens were taken, if they are limited.
-    pub(super) taken_at: Option<TakenAt>,
+    /// How its tokens were taken, if they are limited.
+    pub(super) taken: Option<Taken>,
     /// When it is charged in full, in milliseconds of the clock that nobody sets.
     pub(super) deadline: u64,
     /// Whether it is, or may be, written as open.

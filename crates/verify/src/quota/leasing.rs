@@ -13,6 +13,7 @@ use super::account::{Account, Authority, Moment, Payer};
 use super::bid::{Bid, Shortage, Taking};
 use super::hold::{Fresh, Hold};
 use super::room::Room;
+use crate::refilling::REFILLS;
 use crate::source::SourceUnavailable;
 
 /// Longest that a request waits for its part of a budget. No client waits longer for an answer, and an authority that needs more
@@ -58,9 +59,10 @@ impl Quota {
         if is_full {
             return Err(unavailable());
         }
-        match self.take(account, &mut bid, &Authority::Unasked) {
+        match self.take_waiting(account, &mut bid).await {
             Taking::Held(hold) => Ok(hold),
             Taking::Refused(refusal) => Err(refusal),
+            Taking::ShortOfTokens(_) => Err(unavailable()),
             Taking::Short(shortage) => {
                 let taken = Box::pin(self.lease_and_take(account, bid, shortage));
                 tokio::time::timeout(LEASE_TIMEOUT, taken).await.unwrap_or_else(|_| {
@@ -69,6 +71,18 @@ impl Quota {
                 })
             }
         }
+    }
+
+    /// Takes it from what is leased, waiting for tokens that nodes share.
+    async fn take_waiting(self: &Arc<Self>, account: &Arc<Account>, bid: &mut Bid) -> Taking<Hold> {
+        for _ in 0..REFILLS {
+            match self.take(account, bid, &Authority::Unasked) {
+                Taking::ShortOfTokens(shortage) => Box::pin(shortage.refill()).await,
+                taken => return taken,
+            }
+            bid.asked_tokens = true;
+        }
+        self.take(account, bid, &Authority::Unasked)
     }
 
     /// Takes it from what is leased, after hearing what the authority has said, if it was asked.
@@ -92,6 +106,7 @@ impl Quota {
             }
             Taking::Refused(refusal) => Taking::Refused(refusal),
             Taking::Short(shortage) => Taking::Short(shortage),
+            Taking::ShortOfTokens(shortage) => Taking::ShortOfTokens(shortage),
         }
     }
 
@@ -138,7 +153,7 @@ impl Quota {
         let told = match taken {
             Taking::Held(hold) => Ok(Fresh::new(hold)),
             Taking::Refused(refusal) => Err(refusal),
-            Taking::Short(_) => Err(unavailable()),
+            Taking::Short(_) | Taking::ShortOfTokens(_) => Err(unavailable()),
         };
         // Nobody waits any more: it is given back.
         drop(reply.send(told));

@@ -20,8 +20,8 @@ mod unwritten;
 mod verifier;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use keystile_core::{Clock, HoldId, Timestamp};
 use parking_lot::Mutex;
@@ -38,6 +38,7 @@ pub use settling::{Actual, Ruling, SettleError, SettledHold};
 pub use unwritten::UnwrittenCharges;
 pub use verifier::QuotaStats;
 
+use crate::shared::Desk;
 use flight::Writing;
 use handed::Handed;
 use queue::Queue;
@@ -46,6 +47,8 @@ use queue::Queue;
 pub(crate) struct Quota {
     budgets: Arc<dyn Budgets>,
     clock: Arc<dyn Clock>,
+    /// Where tokens are stated that nodes share, if they do.
+    pub(crate) shared: OnceLock<Arc<Desk>>,
     /// The account of keys that have no limits: it holds whatever is asked.
     unlimited: Arc<Account>,
     /// Accounts with anything that somebody has to come back to.
@@ -75,6 +78,7 @@ impl Quota {
         Arc::new(Self {
             budgets,
             clock,
+            shared: OnceLock::new(),
             unlimited: Account::new(None),
             active: Mutex::default(),
             handed: Mutex::default(),

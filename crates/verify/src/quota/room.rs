@@ -6,7 +6,7 @@ use keystile_core::quota::{Budget, BudgetLeft, Need};
 use keystile_core::{KeyId, NanoUsd, Refusal, TenantId, Timestamp};
 
 use super::Quota;
-use super::account::Account;
+use super::account::{Account, TokenFit};
 use super::leasing::{LEASE_TIMEOUT, unavailable};
 
 /// What is left to a key of its limits on tokens and money.
@@ -53,14 +53,7 @@ impl Quota {
     ) -> Option<Room> {
         let moment = self.moment();
         let mut inner = account.lock();
-        let tokens = tokens.map(|limit| {
-            let meter = inner.tokens(limit, moment.now);
-            TokenRoom {
-                limit: meter.limit(),
-                remaining: meter.remaining(),
-                reset_millis: meter.reset_millis(),
-            }
-        });
+        let tokens = tokens.map(|limit| inner.tokens().room(limit, moment.now));
         let budget = match budget {
             None => None,
             Some(budget) => {
@@ -81,8 +74,12 @@ impl Quota {
         limit: Option<u64>,
         need: &Need,
     ) -> Result<(), Refusal> {
-        let fitting = account.lock().units_of_tokens(limit, need, self.clock.elapsed_millis());
-        fitting.map(drop).map_err(|exceeded| Refusal::TokensLimited(Box::new(exceeded)))
+        let Some(limit) = limit else { return Ok(()) };
+        match account.lock().tokens().look(limit, need, self.clock.elapsed_millis()) {
+            TokenFit::Units(_) | TokenFit::Short(_) => Ok(()),
+            TokenFit::Full(exceeded) => Err(Refusal::TokensLimited(Box::new(exceeded))),
+            TokenFit::Unavailable => Err(unavailable()),
+        }
     }
 
     /// Whether the cost of a request would fit, leasing nothing.

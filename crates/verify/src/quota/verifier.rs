@@ -72,6 +72,7 @@ impl Verifier {
         let bid = Bid {
             whose: whose(&key),
             tokens: key.tokens(),
+            asked_tokens: false,
             budget: key.budget(),
             need: *need,
             deadline: terms.deadline,
@@ -189,7 +190,7 @@ impl Verifier {
     }
 
     /// The key as it is by now: it may have been changed since it was found.
-    async fn as_it_is(&self, key: &Arc<CachedKey>) -> Result<Arc<CachedKey>, Code> {
+    pub(crate) async fn as_it_is(&self, key: &Arc<CachedKey>) -> Result<Arc<CachedKey>, Code> {
         match self.look_up(key.digest()) {
             Look::Known(key) => Ok(key),
             Look::Absent => Err(Code::KeyNotFound),
@@ -216,6 +217,11 @@ impl Verifier {
     }
 
     fn account_of(&self, key: &CachedKey) -> Arc<Account> {
+        if key.tokens().is_some()
+            && let (Some(desk), Some(account)) = (self.quota.shared.get(), key.account())
+        {
+            account.share_tokens(desk);
+        }
         key.account().map_or_else(|| self.quota.unlimited(), Arc::clone)
     }
 

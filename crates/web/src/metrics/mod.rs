@@ -5,6 +5,7 @@ mod cluster;
 mod connections;
 mod page;
 mod requests;
+mod shared_limits;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

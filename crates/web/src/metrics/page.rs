@@ -63,6 +63,7 @@ pub(crate) fn write(app: &App, page: &mut Exposition) {
     quota(app, page);
     store(app, page);
     super::cluster::write(app.cluster.as_ref(), page);
+    super::shared_limits::write(app.shared_limits.as_deref(), page);
 }
 
 /// Writes how many background jobs there are, unless the store does not tell in time.

@@ -131,8 +131,12 @@ impl Key {
 }
 
 fn settings(url: &str, folder: &Path) -> EngineSettings {
-    let cluster =
-        ClusterSettings { name: "node".to_owned(), address: "127.0.0.1:1".to_owned(), lease: LEASE };
+    let cluster = ClusterSettings {
+        name: "node".to_owned(),
+        address: "127.0.0.1:1".to_owned(),
+        lease: LEASE,
+        rates: None,
+    };
     EngineSettings {
         location: Location::Postgres { url: url.to_owned(), max_connections: 4 },
         cluster: Some(cluster),

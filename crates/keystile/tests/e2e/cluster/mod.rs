@@ -7,6 +7,7 @@ mod engines;
 mod fills;
 mod healthy;
 mod notices;
+mod rates;
 mod restarts;
 mod stopped;
 mod world;

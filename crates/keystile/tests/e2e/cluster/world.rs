@@ -78,7 +78,15 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start() -> Self {
-        let nodes = Nodes::start(KEYSTILE, NODES, LEASE);
+        Self::on(Nodes::start(KEYSTILE, NODES, LEASE)).await
+    }
+
+    /// Nodes that count limits together, and what becomes of requests while their Redis is away.
+    pub(super) async fn start_with_redis(when_away: &str) -> Self {
+        Self::on(Nodes::start_with_redis(KEYSTILE, NODES, LEASE, when_away)).await
+    }
+
+    async fn on(nodes: Nodes) -> Self {
         let http = nodes.node(0).http();
         let owner = sign_in(&http, OWNER, PASSWORD).await;
         let tenants = http.json("GET", "/api/v1/tenants", &owner, &NOTHING).await.expect(200);

@@ -3,6 +3,7 @@
 mod lease;
 mod settle;
 mod take;
+mod tokens;
 mod truths;
 
 use std::collections::HashMap;
@@ -15,8 +16,10 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::bid::Held;
 use super::pocket::Pocket;
+use crate::shared::Desk;
 
 pub(super) use take::Authority;
+pub(super) use tokens::{Taken, TokenFit, TokenShortage, Tokens};
 
 /// What one lineage has used and holds.
 pub(crate) struct Account {
@@ -31,7 +34,7 @@ pub(crate) struct Account {
 pub(super) struct Inner {
     /// Whether somebody comes back to it.
     is_active: bool,
-    tokens: TokenMeter,
+    tokens: Tokens,
     pockets: Vec<Pocket>,
     holds: HashMap<HoldId, Box<Held>>,
     /// Holds that were written as open and are given back.
@@ -75,6 +78,13 @@ impl Account {
         self.inner.lock()
     }
 
+    /// From now on nodes share its tokens.
+    pub(super) fn share_tokens(&self, desk: &Arc<Desk>) {
+        if let Some(lineage_id) = self.lineage_id {
+            self.lock().tokens.share(desk, lineage_id);
+        }
+    }
+
     /// Whether forgetting it changes nothing. While somebody asks the authority it is needed.
     pub(crate) fn is_spent(&self, now: u64) -> bool {
         let is_asked_for = self.turn.try_lock().is_err();
@@ -84,15 +94,12 @@ impl Account {
 
     /// How many tokens are used, to be kept over a restart, and when none will be.
     pub(crate) fn tokens_to_keep(&self, now: u64) -> Option<(UsedLimit, u64)> {
-        let mut inner = self.lock();
-        let limit = inner.tokens.limit();
-        inner.tokens.advance(limit, now);
-        Some((inner.tokens.to_record()?, inner.tokens.reset_millis()))
+        self.lock().tokens.to_keep(now)
     }
 
     /// Puts back what was kept.
     pub(crate) fn restore_tokens(&self, kept: &UsedLimit, elapsed: u64, now: u64) {
-        self.lock().tokens = TokenMeter::from_record(kept, elapsed, now);
+        self.lock().tokens = Tokens::Own(TokenMeter::from_record(kept, elapsed, now));
     }
 
     /// What the authority is told of one of its pockets.
@@ -129,10 +136,9 @@ impl Inner {
         self.is_active
     }
 
-    /// The meter of tokens, under this limit, as of now.
-    pub(super) fn tokens(&mut self, limit: u64, now: u64) -> &TokenMeter {
-        self.tokens.advance(limit, now);
-        &self.tokens
+    /// The tokens of the lineage.
+    pub(super) const fn tokens(&mut self) -> &mut Tokens {
+        &mut self.tokens
     }
 
     /// The pocket that pays now.

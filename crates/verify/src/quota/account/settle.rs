@@ -46,10 +46,8 @@ impl Inner {
     }
 
     fn return_tokens(&mut self, held: &Held, used: u64, now: u64) {
-        if let Some(at) = held.taken_at {
-            let limit = self.tokens.limit();
-            self.tokens.advance(limit, now);
-            self.tokens.settle(held.hold.tokens, at, used);
+        if let Some(how) = held.taken {
+            self.tokens.settle(held.hold.tokens, how, used, now);
         }
     }
 

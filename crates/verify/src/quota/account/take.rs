@@ -1,9 +1,9 @@
 //! Taking what a request needs of tokens and money: all of it, or nothing.
 
-use keystile_core::quota::{Budget, BudgetTime, LeaseAsk, Leased, Need, OpenHold, TokensExceeded};
+use keystile_core::quota::{Budget, BudgetTime, LeaseAsk, Leased, Need, OpenHold};
 use keystile_core::{Code, HoldId, Refusal};
 
-use super::{Inner, Moment};
+use super::{Inner, Moment, TokenFit};
 use crate::quota::bid::{Bid, Held, Shortage, Taking};
 use crate::source::SourceUnavailable;
 
@@ -35,9 +35,17 @@ impl Inner {
         if let Authority::Asked(ask, answer) = authority {
             self.hear(ask, answer.as_ref().ok(), moment.now);
         }
-        let units = match self.units_of_tokens(bid.tokens, &bid.need, moment.now) {
-            Ok(units) => units,
-            Err(exceeded) => return Taking::Refused(Refusal::TokensLimited(Box::new(exceeded))),
+        let fit = bid.tokens.map(|limit| self.tokens.fit(limit, &bid.need, moment.now, bid.asked_tokens));
+        let units = match fit {
+            None => bid.need.most,
+            Some(TokenFit::Units(units)) => units,
+            Some(TokenFit::Full(exceeded)) => {
+                return Taking::Refused(Refusal::TokensLimited(Box::new(exceeded)));
+            }
+            Some(TokenFit::Short(shortage)) => return Taking::ShortOfTokens(shortage),
+            Some(TokenFit::Unavailable) => {
+                return Taking::Refused(Refusal::Plain(Code::EnforcementUnavailable));
+            }
         };
         match bid.budget {
             None => self.open(bid, id, units, None, moment),
@@ -51,35 +59,9 @@ impl Inner {
                 }
                 Taking::Refused(refusal) => Taking::Refused(refusal),
                 Taking::Short(shortage) => Taking::Short(shortage),
+                Taking::ShortOfTokens(shortage) => Taking::ShortOfTokens(shortage),
             },
         }
-    }
-
-    /// As many units as the limit on tokens lets pass.
-    pub(in crate::quota) fn units_of_tokens(
-        &mut self,
-        limit: Option<u64>,
-        need: &Need,
-        now: u64,
-    ) -> Result<u64, TokensExceeded> {
-        let Some(limit) = limit else { return Ok(need.most) };
-        self.tokens.advance(limit, now);
-        let fewest = if self.tokens.is_clear() { need.fewest() } else { need.least };
-        let fitting = need.units_within_tokens(self.tokens.remaining());
-        fitting.filter(|units| *units >= fewest).ok_or_else(|| self.exceeded(need))
-    }
-
-    fn exceeded(&self, need: &Need) -> TokensExceeded {
-        let (limit, requested) = (self.tokens.limit(), need.at(need.least).tokens);
-        let wait_millis = if need.at(need.fewest()).tokens > limit {
-            None
-        } else if requested > limit {
-            // It is cut to fit when nothing is used.
-            Some(self.tokens.reset_millis())
-        } else {
-            self.tokens.wait(requested)
-        };
-        TokensExceeded { limit, used: self.tokens.used(), requested, wait_millis }
     }
 
     /// As many of these units as the budget lets pass.
@@ -134,7 +116,7 @@ impl Inner {
         if budget.is_none() {
             self.apart += i128::from(amount.cost().as_nanos());
         }
-        let taken_at = bid.tokens.map(|_| self.tokens.take(amount.tokens));
+        let taken = bid.tokens.map(|_| self.tokens.take(amount.tokens));
         let hold = OpenHold {
             id,
             whose: bid.whose,
@@ -148,7 +130,7 @@ impl Inner {
             request_id: std::mem::take(&mut bid.request_id),
         };
         let millis = u64::try_from(bid.deadline.as_millis()).unwrap_or(u64::MAX);
-        let held = Held { hold, taken_at, deadline: now.saturating_add(millis), is_written: false };
+        let held = Held { hold, taken, deadline: now.saturating_add(millis), is_written: false };
         self.holds.insert(id, Box::new(held));
         Taking::Held(Opened { id, units, is_news: !std::mem::replace(&mut self.is_active, true) })
     }
@@ -160,7 +142,7 @@ impl Inner {
         } else {
             self.apart += i128::from(hold.cost.as_nanos());
         }
-        let held = Held { taken_at: None, deadline, is_written: true, hold };
+        let held = Held { taken: None, deadline, is_written: true, hold };
         self.holds.insert(held.hold.id, Box::new(held));
         !std::mem::replace(&mut self.is_active, true)
     }

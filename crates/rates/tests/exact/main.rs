@@ -1,0 +1,59 @@
+//! Several nodes share a limit through a real Redis, in a time that the test sets: whatever is lost, late, forgotten or killed, no more is
+//! admitted in any span of time than the limit gives; and when nothing is, nearly all of it.
+
+mod model;
+mod world;
+
+use proptest::prelude::*;
+
+use model::{assert_within, most};
+use world::{Faults, Limit, Play, World};
+
+const LIMITS: [Limit; 5] = [
+    Limit { limit: 60, window_seconds: 60, burst: 5 },
+    Limit { limit: 1_000, window_seconds: 60, burst: 1_000 },
+    Limit { limit: 500, window_seconds: 1, burst: 40 },
+    Limit { limit: 30, window_seconds: 1, burst: 1 },
+    Limit { limit: 999_999_937, window_seconds: 2_678_400, burst: 3_000 },
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_more_is_admitted_on_all_nodes_than_the_limit_gives(
+        seed in any::<u64>(),
+        limit in 0..LIMITS.len(),
+        losses in 0_u32..8,
+        mishap in 0..3,
+    ) {
+        // What only a node that is dead and a Redis that has forgotten have known is known to nobody.
+        let (forgets, kills) = (mishap == 1, mishap == 2);
+        let faults = Faults { losses, forgets, kills };
+        let play = Play { limit: LIMITS[limit], faults, pause: 40, seconds: 8, seed };
+        assert_within(&LIMITS[limit], &World::new().play(play));
+    }
+}
+
+#[test]
+fn nearly_all_of_a_limit_is_used_from_three_nodes() {
+    let world = World::new();
+    for (seed, limit) in [
+        Limit { limit: 1_000, window_seconds: 60, burst: 100 },
+        Limit { limit: 500, window_seconds: 1, burst: 500 },
+        Limit { limit: 20_000, window_seconds: 1, burst: 2_000 },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let faults = Faults::default();
+        let play = Play { limit, faults, pause: 1, seconds: 10, seed: seed as u64 };
+        let admitted = world.play(play);
+        assert_within(&limit, &admitted);
+        let (sum, bound) = (admitted.iter().map(|(_, cost)| cost).sum::<u64>(), most(&limit, 10_000));
+        let asked = world.asked();
+        assert!(sum * 100 >= bound.min(asked) * 95, "{limit:?}: {sum} of {bound}");
+        let trips = world.round_trips();
+        assert!(trips * 10 <= asked, "{limit:?}: {trips} round trips for {asked} requests");
+    }
+}

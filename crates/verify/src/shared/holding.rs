@@ -1,0 +1,371 @@
+//! What one node has reserved of the limits of one owner, and what it has to tell of it.
+//!
+//! Nothing here waits or locks. Times are milliseconds of [`keystile_core::Clock::unslept_millis`].
+
+use super::port::{Grant, RESERVED_MILLIS, Want};
+
+/// By how much clocks may drift apart while something is reserved, and for how long the last use may take.
+const MARGIN_MILLIS: u64 = 50;
+/// What is reserved lasts for about so long.
+const AHEAD_MILLIS: u64 = 200;
+/// As much is reserved while there is plenty, so that keys of medium use do not ask for each request.
+const HANDFUL: u64 = 16;
+/// After so long without a use what is left is given back.
+const IDLE_MILLIS: u64 = 250;
+/// So often something is told by who uses what it has.
+const TELL_MILLIS: u64 = 200;
+/// After so long an authority may have forgotten what it knew of a node that has nothing reserved.
+const REMEMBERED_MILLIS: u64 = 60_000;
+/// Nobody asks again sooner, but where the whole limit is free again sooner.
+const PAUSE_MILLIS: u64 = 20;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Holding {
+    /// What may be used until [`Self::until`].
+    cells: u64,
+    until: u64,
+    /// All that was used, and how much of it was told by the last statement that was answered.
+    total: i64,
+    total_answered: i64,
+    since: u64,
+    answered: u64,
+    heard_at: u64,
+    others: u64,
+    flight: Option<Flight>,
+    /// The last statement that was sent.
+    sent: u64,
+    used_at: u64,
+    pace: Pace,
+    waiting: Want,
+    full: Option<Shut>,
+    unsettled_until: u64,
+}
+
+/// A statement under way.
+#[derive(Debug)]
+struct Flight {
+    number: u64,
+    sent_at: u64,
+    total: i64,
+}
+
+/// Nothing is free for requests of this cost or more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shut {
+    pub(super) least: u64,
+    /// From then on they may fit.
+    pub(super) free_at: u64,
+    /// Until then nobody asks.
+    ask_at: u64,
+    /// The limit that is full, by its place.
+    pub(super) place: usize,
+}
+
+/// How fast it is used.
+#[derive(Debug, Default)]
+struct Pace {
+    since: u64,
+    used: u64,
+    /// Lately, in thousandths of a request a millisecond.
+    rate: u64,
+}
+
+/// What a statement says of a holding.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stated {
+    pub(super) since: u64,
+    pub(super) answered: u64,
+    pub(super) total: i64,
+    pub(super) total_answered: i64,
+    pub(super) kept: u64,
+    pub(super) returned: u64,
+    pub(super) want: Want,
+}
+
+impl Holding {
+    /// Takes so much of what is reserved, if it has that. A request can only be late here by what it takes to count it.
+    pub(super) fn take(&mut self, cost: u64, now: u64) -> bool {
+        if self.cells < cost || now >= self.until {
+            return false;
+        }
+        self.cells -= cost;
+        self.note(cost, now);
+        true
+    }
+
+    /// What may be used now.
+    pub(crate) const fn usable(&self, now: u64) -> u64 {
+        if now < self.until { self.cells } else { 0 }
+    }
+
+    /// So much was used that was not reserved.
+    pub(super) fn note(&mut self, cost: u64, now: u64) {
+        self.total = self.total.saturating_add_unsigned(cost);
+        self.used_at = now;
+        self.pace.used = self.pace.used.saturating_add(cost);
+    }
+
+    /// Which statement was the last before something that is used now; it is told by a later one.
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Of what was used after this statement so much was not used after all. If nobody was told yet it is reserved as it was before; otherwise
+    /// it is told to be used no more, as far as it has not leaked out.
+    pub(super) fn put_back(&mut self, unused: u64, unleaked: u64, after: u64, now: u64) {
+        if self.sent == after && now < self.until {
+            self.cells = self.cells.saturating_add(unused);
+            self.total = self.total.saturating_sub_unsigned(unused);
+        } else {
+            self.total = self.total.saturating_sub_unsigned(unleaked.min(unused));
+        }
+    }
+
+    /// What was used and not told by a statement that was answered.
+    pub(super) const fn unreported(&self) -> i64 {
+        self.total - self.total_answered
+    }
+
+    /// What other nodes have reserved, as far as it is known.
+    pub(super) const fn others(&self) -> u64 {
+        self.others
+    }
+
+    /// The same, which is counted as used from now on.
+    pub(super) const fn forget_others(&mut self) -> u64 {
+        std::mem::replace(&mut self.others, 0)
+    }
+
+    /// Whether a statement is under way.
+    pub(super) const fn is_in_flight(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    /// Whether, and how, requests of this cost are refused without asking.
+    pub(crate) fn shut(&self, cost: u64, now: u64) -> Option<Shut> {
+        self.full.filter(|full| cost >= full.least && now < full.ask_at)
+    }
+
+    /// How a request of this cost was refused last.
+    pub(super) fn refused(&self, cost: u64) -> Option<Shut> {
+        self.full.filter(|full| cost >= full.least)
+    }
+
+    /// Whether the authority may not know what is reserved, so that it cannot be asked about this owner.
+    pub(super) const fn is_unsettled(&self, now: u64) -> bool {
+        now < self.unsettled_until
+    }
+
+    /// Somebody waits for so much, or for `most` of which `least` is of use.
+    pub(super) fn wait_for(&mut self, least: u64, most: u64) {
+        let waiting = &mut self.waiting;
+        waiting.least = if waiting.least == 0 { least } else { waiting.least.min(least) };
+        waiting.need = waiting.need.saturating_add(most);
+    }
+
+    /// Whether there is something to tell or to ask now.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        if self.flight.is_some() {
+            return false;
+        }
+        let is_old = now.saturating_sub(self.heard_at) >= TELL_MILLIS;
+        self.waiting.least > 0 || (is_old && (self.cells > 0 || self.unreported() != 0))
+    }
+
+    /// Whether it may be asked for more before the last is used.
+    pub(super) fn is_low(&self, now: u64) -> bool {
+        let is_early = now.saturating_sub(self.heard_at) < PAUSE_MILLIS || self.shut(1, now).is_some();
+        self.flight.is_none() && !is_early && self.cells.saturating_mul(4) < self.pace.within(AHEAD_MILLIS)
+    }
+
+    /// Whether forgetting it changes nothing.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.cells == 0 && self.unreported() == 0 && self.flight.is_none() && self.waiting.least == 0
+    }
+
+    /// What is to be stated, as `number`; `most` can be of use at once. From now on what is not kept is not used.
+    pub(super) fn state(&mut self, number: u64, most: u64, asks: bool, now: u64) -> Stated {
+        if self.since == 0 {
+            self.since = number;
+        }
+        if now.saturating_sub(self.heard_at) >= REMEMBERED_MILLIS {
+            self.answered = 0;
+        }
+        if now >= self.until {
+            self.cells = 0;
+        }
+        self.pace.turn(now);
+        let waiting = std::mem::take(&mut self.waiting);
+        let is_idle = now.saturating_sub(self.used_at) >= IDLE_MILLIS && waiting.least == 0;
+        let ahead = self.pace.within(AHEAD_MILLIS).max(HANDFUL);
+        let want = match (asks, is_idle) {
+            (false, _) | (true, true) => Want::default(),
+            (true, false) => Want {
+                most: ahead.saturating_sub(self.cells).max(waiting.need).min(most),
+                // Whoever waits is followed by others.
+                need: waiting.need.max(self.pace.within(PAUSE_MILLIS)).min(most),
+                least: waiting.least,
+            },
+        };
+        let had = self.cells;
+        if is_idle {
+            self.cells = 0;
+        } else if want.least == 0 {
+            // More than is of use soon is given back.
+            self.cells = self.cells.min(ahead.saturating_mul(2));
+        }
+        self.flight = Some(Flight { number, sent_at: now, total: self.total });
+        self.sent = number;
+        let (since, answered) = (self.since, self.answered);
+        let (total, total_answered) = (self.total, self.total_answered);
+        let (kept, returned) = (self.cells, had - self.cells);
+        Stated { since, answered, total, total_answered, kept, returned, want }
+    }
+
+    /// A statement was answered. Tells whether it was the last one, of which the answer counts.
+    pub(super) fn hear(
+        &mut self,
+        (number, want): (u64, Want),
+        refill_millis: u64,
+        grant: &Grant,
+        now: u64,
+    ) -> bool {
+        let Some(flight) = self.flight.take_if(|flight| flight.number == number) else { return false };
+        self.answered = number;
+        self.total_answered = flight.total;
+        self.heard_at = now;
+        self.others = grant.others;
+        if !grant.keeps {
+            self.cells = 0;
+        }
+        self.cells = self.cells.saturating_add(grant.granted);
+        self.until = flight.sent_at + RESERVED_MILLIS - MARGIN_MILLIS;
+        self.unsettled_until = now.saturating_add(grant.unsettled_millis);
+        let is_full = want.most > 0 && grant.wait_millis > 0;
+        self.full = is_full.then(|| {
+            let wait = grant.wait_millis;
+            let pause = PAUSE_MILLIS.min(refill_millis / 8);
+            // What others hold may be given back sooner than anything leaks.
+            let ask = if grant.others > 0 { wait.min(PAUSE_MILLIS * 2) } else { wait };
+            Shut {
+                // What was granted is used first.
+                least: if grant.granted == 0 { want.least.max(1) } else { 1 },
+                free_at: now.saturating_add(wait),
+                ask_at: now.saturating_add(ask.max(pause)),
+                place: grant.place,
+            }
+        });
+        true
+    }
+
+    /// Nobody has answered it.
+    pub(super) fn hear_nothing(&mut self, number: u64) {
+        self.flight.take_if(|flight| flight.number == number);
+        self.full = None;
+    }
+}
+
+impl Pace {
+    /// What is used in so many milliseconds.
+    const fn within(&self, millis: u64) -> u64 {
+        self.rate.saturating_mul(millis) / 1_000
+    }
+
+    /// Half of what was is remembered, so that a short pause does not have everything asked for anew.
+    fn turn(&mut self, now: u64) {
+        let elapsed = now.saturating_sub(self.since);
+        if elapsed < TELL_MILLIS / 8 {
+            return;
+        }
+        let rate = self.used.saturating_mul(1_000) / elapsed;
+        self.rate = rate.max(self.rate / 2);
+        (self.since, self.used) = (now, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(count: u64) -> Grant {
+        Grant { keeps: true, granted: count, ..Grant::default() }
+    }
+
+    /// One to which so many were granted at 1,000 ms.
+    fn holding(count: u64) -> Holding {
+        let mut holding = Holding::default();
+        holding.wait_for(1, 1);
+        let stated = holding.state(1, 1_000, true, 1_000);
+        assert!(holding.hear((1, stated.want), 60_000, &granted(count), 1_003));
+        holding
+    }
+
+    #[test]
+    fn what_is_reserved_is_used_until_its_time_is_over_and_told_once() {
+        let mut holding = holding(3);
+        assert!(holding.take(2, 1_010) && !holding.take(2, 1_010));
+        let stated = holding.state(2, 1_000, true, 1_200);
+        assert_eq!((stated.total, stated.total_answered, stated.kept, stated.answered), (2, 0, 1, 1));
+        assert!(holding.take(1, 1_201), "a statement under way holds nothing up");
+        assert!(holding.hear((2, stated.want), 60_000, &granted(5), 1_204));
+        assert_eq!((holding.unreported(), holding.usable(1_204)), (1, 5));
+        assert_eq!((holding.usable(1_200 + 949), holding.usable(1_200 + 950)), (5, 0));
+        assert!(!holding.take(1, 2_150));
+        assert_eq!(holding.state(3, 1_000, true, 2_150).kept, 0);
+    }
+
+    #[test]
+    fn what_is_not_used_is_given_back_and_an_answer_that_was_lost_gives_nothing() {
+        let mut holding = holding(16);
+        assert!(holding.take(1, 1_010) && !holding.is_due(1_020) && holding.is_due(1_260));
+        let stated = holding.state(2, 1_000, true, 1_260);
+        assert_eq!((stated.kept, stated.returned, stated.want), (0, 15, Want::default()));
+        holding.hear_nothing(2);
+        assert_eq!((holding.usable(1_261), holding.unreported()), (0, 1));
+        assert!(!holding.hear((2, stated.want), 60_000, &granted(9), 1_300), "it is too late");
+        assert!(!holding.is_spent(), "what was used has to be told");
+        let stated = holding.state(3, 1_000, true, 1_500);
+        assert_eq!((stated.answered, stated.total, stated.total_answered), (1, 1, 0));
+        assert!(holding.hear((3, stated.want), 60_000, &granted(0), 1_501) && holding.is_spent());
+    }
+
+    #[test]
+    fn what_is_refused_is_not_asked_for_again_until_it_may_fit() {
+        let mut holding = holding(0);
+        holding.wait_for(4, 4);
+        let stated = holding.state(2, 1_000, true, 1_010);
+        assert_eq!((stated.want.least, stated.want.need), (4, 4));
+        let grant = Grant { wait_millis: 70, place: 1, ..granted(0) };
+        assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
+        assert!(holding.shut(3, 1_021).is_none(), "less may fit");
+        let shut = holding.shut(4, 1_089).unwrap();
+        assert_eq!((shut.place, shut.free_at), (1, 1_090));
+        assert!(holding.shut(4, 1_090).is_none());
+    }
+
+    #[test]
+    fn what_is_put_back_is_reserved_again_only_if_nobody_was_told_that_it_was_used() {
+        let mut holding = holding(10);
+        let after = holding.sent();
+        assert!(holding.take(6, 1_010));
+        holding.put_back(4, 1, after, 1_020);
+        assert_eq!((holding.usable(1_020), holding.unreported()), (8, 2));
+        let stated = holding.state(2, 1_000, true, 1_030);
+        holding.put_back(2, 1, after, 1_031);
+        assert_eq!((holding.usable(1_031), holding.unreported()), (8, 1));
+        assert!(holding.hear((2, stated.want), 60_000, &granted(0), 1_032));
+        assert_eq!(holding.unreported(), -1, "the next statement takes it back");
+    }
+
+    #[test]
+    fn who_uses_more_asks_for_more() {
+        let mut holding = holding(500);
+        for millis in 0..200 {
+            assert!(holding.take(2, 1_010 + millis));
+        }
+        let stated = holding.state(2, 1_000, true, 1_210);
+        assert!((250..=400).contains(&stated.want.most), "{stated:?}: two a millisecond, for 200 ms");
+        assert_eq!((stated.want.least, stated.want.need), (0, 38), "who comes in 20 ms");
+    }
+}

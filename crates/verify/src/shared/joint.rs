@@ -1,0 +1,261 @@
+//! The limits of one owner as this node knows them, and what it has reserved of them: one lock around both.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use keystile_core::rate::{Full, Levels, Used};
+use keystile_core::{Rates, WhenAway};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
+
+use super::holding::Holding;
+use super::port::{Grant, OwnerName, Statement, Want};
+
+/// See the module.
+pub(crate) struct Joint {
+    name: OwnerName,
+    inner: Mutex<Inner>,
+    /// Told whenever a statement was answered, or will not be.
+    pub(super) heard: Notify,
+    pub(super) is_queued: AtomicBool,
+    pub(super) is_active: AtomicBool,
+}
+
+pub(crate) struct Inner {
+    /// What is used over all nodes, as far as it is known here.
+    used: Used,
+    pub(crate) holding: Holding,
+    /// How often statements were answered, or given up.
+    pub(super) turns: u64,
+}
+
+/// When something happens, by both clocks that nobody sets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// For what leaks.
+    pub(crate) elapsed: u64,
+    /// For what lasts until a moment, and counts as well while the machine is suspended.
+    pub(crate) unslept: u64,
+}
+
+/// What this node may do while a count that it shares cannot be reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Away {
+    /// Where a limit does not say.
+    pub(crate) usual: WhenAway,
+    /// How many nodes there are.
+    pub(crate) nodes: u64,
+}
+
+/// How a request fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It can be taken from what is reserved.
+    Reserved,
+    /// It can be taken from this node's part, as the authority is away.
+    OwnPart,
+    /// It costs nothing.
+    Free,
+    /// More has to be reserved.
+    Short,
+    /// The authority is away, and a limit wants requests refused then.
+    Unavailable,
+    /// It does not fit.
+    Full(Full),
+}
+
+impl Joint {
+    /// Goes on from what is known to be used.
+    pub(crate) fn new(name: &str, used: Used) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            inner: Mutex::new(Inner { used, holding: Holding::default(), turns: 0 }),
+            heard: Notify::new(),
+            is_queued: AtomicBool::new(false),
+            is_active: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock()
+    }
+
+    /// Whether forgetting it changes nothing.
+    pub(crate) fn is_spent(&self, elapsed: u64) -> bool {
+        let inner = self.lock();
+        inner.holding.is_spent()
+            && inner.used.is_unused(elapsed)
+            && !self.is_queued.load(Ordering::Acquire)
+            && !self.is_active.load(Ordering::Acquire)
+    }
+
+    /// What is to be stated, under the limits that are known.
+    pub(super) fn state(&self, number: u64, asks: bool, now: Now) -> Statement {
+        let mut inner = self.lock();
+        inner.used.pass(now.elapsed);
+        let floors = inner.used.in_units(inner.holding.unreported());
+        let most = inner.used.most_at_once();
+        let stated = inner.holding.state(number, most, asks, now.unslept);
+        Statement {
+            owner: Arc::clone(&self.name),
+            rates: inner.used.rates().clone(),
+            number,
+            since: stated.since,
+            answered: stated.answered,
+            total: stated.total,
+            total_answered: stated.total_answered,
+            kept: stated.kept,
+            returned: stated.returned,
+            want: stated.want,
+            floors,
+        }
+    }
+
+    /// A statement was answered; `None` if nothing came of it.
+    pub(super) fn hear(&self, number: u64, want: Want, grant: Option<&Grant>, now: Now) {
+        {
+            let mut inner = self.lock();
+            let Inner { used, holding, turns } = &mut *inner;
+            match grant {
+                Some(grant) => {
+                    used.pass(now.elapsed);
+                    if holding.hear((number, want), used.refill_millis(), grant, now.unslept) {
+                        used.learn(&grant.levels, holding.unreported());
+                    }
+                }
+                None => holding.hear_nothing(number),
+            }
+            *turns += 1;
+        }
+        self.heard.notify_waiters();
+    }
+}
+
+impl Inner {
+    /// Brings what is known up to now, under these limits.
+    pub(crate) fn advance(&mut self, rates: &Rates, now: Now) {
+        self.used.advance(rates, now.elapsed);
+    }
+
+    /// Whether a request of `cost` fits, as of the last [`Self::advance`]. `away` while the authority cannot be asked.
+    pub(crate) fn check(&mut self, cost: u64, away: Option<Away>, now: Now) -> Fit {
+        if cost == 0 {
+            return Fit::Free;
+        }
+        if cost > self.used.most_at_once() {
+            return Fit::Full(self.used.never(cost));
+        }
+        if self.holding.usable(now.unslept) >= cost {
+            return Fit::Reserved;
+        }
+        match away {
+            Some(away) => self.check_away(cost, away),
+            None => self.holding.shut(cost, now.unslept).map_or(Fit::Short, |_| self.full(cost, now)),
+        }
+    }
+
+    /// The same, as far as it is known without asking.
+    pub(crate) fn look(&mut self, cost: u64, away: Option<Away>, now: Now) -> Fit {
+        match self.check(cost, away, now) {
+            Fit::Short => {
+                let known = self.used.check_cells(cost.saturating_add(self.holding.others()));
+                known.map_or_else(Fit::Full, |()| Fit::Reserved)
+            }
+            known => known,
+        }
+    }
+
+    /// Whether nothing is used or reserved, as far as it is known.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.used.reset_millis() == 0 && self.holding.others() == 0
+    }
+
+    /// How much of the first limit is left to all nodes together, as far as it is known.
+    pub(crate) fn left(&self) -> u64 {
+        self.used.count(0).map_or(0, |count| count.remaining).saturating_sub(self.holding.others())
+    }
+
+    /// Milliseconds until so much of the first limit is free, as far as it is known.
+    pub(crate) fn wait(&self, cells: u64, now: Now) -> Option<u64> {
+        let known = self.used.check_cells(cells).err().map_or(Some(1), |full| full.wait_millis);
+        match self.full(cells, now) {
+            Fit::Full(full) => full.wait_millis,
+            Fit::Reserved | Fit::OwnPart | Fit::Free | Fit::Short | Fit::Unavailable => known,
+        }
+    }
+
+    /// How much of the first limit leaks out in so many milliseconds, rounded up.
+    pub(crate) fn leaked(&self, millis: u64) -> u64 {
+        self.used.leaked(millis)
+    }
+
+    /// The limits under which it was last brought up to date.
+    pub(crate) const fn rates(&self) -> &Rates {
+        self.used.rates()
+    }
+
+    /// How a request is refused for which too little is free.
+    pub(crate) fn full(&self, cost: u64, now: Now) -> Fit {
+        let Some(shut) = self.holding.refused(cost) else { return Fit::Short };
+        let more = self.used.millis_for(shut.place, cost - shut.least);
+        let wait = shut.free_at.saturating_sub(now.unslept).max(1).saturating_add(more);
+        Fit::Full(Full { place: shut.place, wait_millis: Some(wait) })
+    }
+
+    /// Each request takes as much from the whole as one on every node would.
+    fn check_away(&mut self, cost: u64, away: Away) -> Fit {
+        // What others have reserved is used, as far as anybody can tell here.
+        let others = self.holding.forget_others();
+        self.used.put(signed(others));
+        let wants = |rate: &keystile_core::Rate| rate.when_away().unwrap_or(away.usual);
+        match self.used.rates().as_slice().iter().map(wants).min() {
+            Some(WhenAway::Refuse) => Fit::Unavailable,
+            Some(WhenAway::LocalShare) | None => {
+                let fits = self.used.check_cells(cost.saturating_mul(away.nodes));
+                fits.map_or_else(Fit::Full, |()| Fit::OwnPart)
+            }
+        }
+    }
+
+    /// Counts a request that was found to fit.
+    pub(crate) fn take(&mut self, cost: u64, fit: Fit, nodes: u64, now: Now) {
+        match fit {
+            Fit::Reserved => {
+                if self.holding.take(cost, now.unslept) {
+                    self.used.put(signed(cost));
+                }
+            }
+            Fit::OwnPart => {
+                self.holding.note(cost, now.unslept);
+                self.used.put(signed(cost.saturating_mul(nodes)));
+            }
+            Fit::Free | Fit::Short | Fit::Unavailable | Fit::Full(_) => {}
+        }
+    }
+
+    /// What was used under a statement after this one was not, after all; of it so much has not leaked out yet.
+    pub(crate) fn put_back(&mut self, unused: u64, unleaked: u64, after: u64, now: Now) {
+        self.holding.put_back(unused, unleaked, after, now.unslept);
+        self.used.put(-signed(unleaked.min(unused)));
+    }
+
+    /// How much of each limit is used, as far as it is known.
+    pub(crate) fn levels(&self) -> Levels {
+        self.used.levels()
+    }
+
+    /// How many requests of a limit are left to all nodes together, at the most, where one of `cost` was refused.
+    pub(crate) fn remaining(&self, place: usize, cost: u64) -> u64 {
+        let known = self.used.count(place).map_or(0, |count| count.remaining);
+        known.saturating_sub(self.holding.others()).min(cost.saturating_sub(1))
+    }
+
+    /// What is used over all nodes, as far as it is known here.
+    pub(crate) const fn used_mut(&mut self) -> &mut Used {
+        &mut self.used
+    }
+}
+
+fn signed(cells: u64) -> i64 {
+    i64::try_from(cells).unwrap_or(i64::MAX)
+}
