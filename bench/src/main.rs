@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to who called it")]
 
 mod client;
+mod cpu;
 mod crowd;
 mod keys;
 mod measure;
