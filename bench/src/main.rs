@@ -9,6 +9,7 @@
 mod client;
 mod cpu;
 mod crowd;
+mod ground;
 mod keys;
 mod measure;
 mod plan;

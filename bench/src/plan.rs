@@ -42,9 +42,4 @@ impl Plan {
     };
     /// What grows with the keys in the store, and what must not: ten million of them. Takes 12 GB of disk.
     pub(crate) const HUGE: Self = Self { further_keys: 9_900_000, ..Self::QUICK };
-
-    /// Keys in the SQLite file.
-    pub(crate) const fn stored(&self) -> usize {
-        self.keys + self.further_keys
-    }
 }

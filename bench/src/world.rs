@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use keystile_core::{Secret, TenantId};
+use keystile_core::{Limits, Secret, TenantId};
 use keystile_store::Location;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::keys::{self, Owner};
+use crate::keys::{self, Owner, Stock};
 use crate::server::{EMAIL, PASSWORD, Server};
 use crate::wrk::{Load, Order};
 
@@ -48,15 +48,20 @@ impl Logged {
 }
 
 impl World {
-    /// Makes an installation in `folder` with `count` keys: in a SQLite file, or in the PostgreSQL at `url`.
-    pub(crate) async fn make(folder: PathBuf, url: Option<&str>, count: usize) -> Result<Self> {
+    /// Makes an installation in `folder` with `count` keys of these limits: in a SQLite file, or in the PostgreSQL at `url`.
+    pub(crate) async fn make(
+        folder: PathBuf,
+        url: Option<&str>,
+        count: usize,
+        limits: Limits,
+    ) -> Result<Self> {
         let flags = url.map(|url| vec!["--database-url".to_owned(), url.to_owned()]).unwrap_or_default();
         let location = match url {
             Some(url) => url.parse()?,
             None => Location::Sqlite(folder.join(DATABASE)),
         };
         let world = Self::found(folder, flags).await?;
-        keys::fill(location, world.owner, STORED, count).await?;
+        keys::fill(location, &Stock { owner: world.owner, series: STORED, count, limits }).await?;
         keys::write_file(&world.file("stored.keys"), STORED, count, str::to_owned)?;
         Ok(world)
     }
@@ -125,6 +130,12 @@ impl World {
         client.get(&format!("{}?limit=1", self.keys_path()), &self.bearer()).await?.text("/data/0/id")
     }
 
+    /// Makes a key, and tells its text.
+    pub(crate) async fn issue(&self, server: &Server, draft: &Value) -> Result<String> {
+        let mut client = Client::connect(server.address()).await?;
+        client.post(&self.keys_path(), &self.bearer(), draft).await?.text("/secret")
+    }
+
     /// The path a gateway asks.
     pub(crate) fn authz_path(&self) -> String {
         format!("/api/v1/authz/{}?environment=production&permission=orders:read", self.owner.application_id)
@@ -148,10 +159,8 @@ impl World {
 
     /// Sends [`BATCH`] events, with a key that is made for it.
     pub(crate) async fn events(&self, server: &Server) -> Result<PathBuf> {
-        let mut client = Client::connect(server.address()).await?;
         let draft = json!({ "name": "Sender", "environment": "production", "source_id": "checkout" });
-        let made = client.post(&self.keys_path(), &self.bearer(), &draft).await?;
-        let authorization = format!("ApiKey {}", made.text("/secret")?);
+        let authorization = format!("ApiKey {}", self.issue(server, &draft).await?);
         let event = |number| {
             json!({ "type": "order.paid", "entity": { "type": "order", "id": number },
                 "data": { "total": 42, "currency": "EUR", "status": "paid", "customer": format!("cus-{number}") } })
