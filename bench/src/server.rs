@@ -165,6 +165,7 @@ fn pinned(program: &Path, core: &str) -> Command {
     command
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address of this machine at which nobody listens.
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -94,6 +94,18 @@ impl World {
         Server::keystile(&self.folder, &all).await
     }
 
+    /// Starts one of several nodes on it, which has a folder of its own for what nodes do not share.
+    pub(crate) async fn serve_as_node(&self, name: &str, flags: &[&str]) -> Result<Server> {
+        let shared = |name: &str| self.file(name).display().to_string();
+        let (signing, encryption) = (shared("signing-key.der"), shared("encryption-key"));
+        let files = ["--signing-key-file", &signing, "--encryption-key-file", &encryption];
+        let mut all = borrowed(&self.flags);
+        all.extend(["--cluster", "--node-name", name]);
+        all.extend(files);
+        all.extend(flags);
+        Server::keystile(&self.file(name), &all).await
+    }
+
     /// Has the tenant's requests logged, or none of them.
     pub(crate) async fn log(&self, server: &Server, logged: Logged) -> Result<()> {
         let mut client = Client::connect(server.address()).await?;

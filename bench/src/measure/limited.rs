@@ -14,7 +14,7 @@ use crate::world::{World, with_keys};
 use crate::wrk::{Load, Order, Run};
 
 /// Requests a minute, and at once.
-const RPM: u32 = 1_000;
+pub(super) const RPM: u32 = 1_000;
 /// The part of what may be admitted that one server has to admit.
 const LEAST: f64 = 0.99;
 
@@ -32,7 +32,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
 }
 
 /// Asks about a new key, as fast as answers come.
-async fn load(world: &World, server: &Server) -> Result<Load> {
+pub(super) async fn load(world: &World, server: &Server) -> Result<Load> {
     let draft = json!({ "name": "Limited", "environment": "production", "scopes": ["orders:read"], "rpm_limit": RPM });
     let file = world.file("limited.key");
     std::fs::write(&file, world.issue(server, &draft).await? + "\n")?;
@@ -40,7 +40,7 @@ async fn load(world: &World, server: &Server) -> Result<Load> {
 }
 
 /// Requests that were admitted, beside how many may be.
-struct Admitted {
+pub(super) struct Admitted {
     count: f64,
     may_be: f64,
 }
@@ -50,7 +50,7 @@ impl Admitted {
     ///
     /// # Errors
     /// When more were admitted than may be, or less than the part `least` of that.
-    fn of(run: &Run, elapsed: Duration, least: f64) -> Result<Self> {
+    pub(super) fn of(run: &Run, elapsed: Duration, least: f64) -> Result<Self> {
         let bound = |seconds: f64| f64::from(RPM) * (1.0 + seconds / 60.0);
         // A little longer than requests were made, so that the bound is never too narrow by more than that.
         let most = bound(elapsed.as_secs_f64());

@@ -1,6 +1,7 @@
 //! One file per question; here is their order.
 
 mod beside;
+mod cluster;
 mod cold;
 mod console;
 mod control;
@@ -30,12 +31,13 @@ pub(crate) enum Part {
     Beside,
     Limited,
     Gateway,
+    Cluster,
     InProcess,
 }
 
 impl Part {
     /// In the order in which they are measured; what is first leaves the store as it was filled.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Hot,
         Self::Cold,
         Self::Start,
@@ -45,6 +47,7 @@ impl Part {
         Self::Beside,
         Self::Limited,
         Self::Gateway,
+        Self::Cluster,
         Self::InProcess,
     ];
 
@@ -60,6 +63,7 @@ impl Part {
             Self::Beside => "beside",
             Self::Limited => "limited",
             Self::Gateway => "gateway",
+            Self::Cluster => "cluster",
             Self::InProcess => "in-process",
         }
     }
@@ -71,7 +75,7 @@ impl Part {
 
     /// Whether it is asked when there are ten million keys.
     const fn is_about_size(self) -> bool {
-        !matches!(self, Self::Beside | Self::Limited | Self::Gateway | Self::InProcess)
+        !matches!(self, Self::Beside | Self::Limited | Self::Gateway | Self::Cluster | Self::InProcess)
     }
 
     async fn rows(self, ground: &Ground, plan: Plan) -> Result<Vec<Row>> {
@@ -86,6 +90,7 @@ impl Part {
             Self::Beside => beside::rows(ground.world().await?, plan).await,
             Self::Limited => limited::rows(ground.world().await?, plan).await,
             Self::Gateway => gateway::rows(ground.world().await?, plan).await,
+            Self::Cluster => cluster::rows(plan).await,
             Self::InProcess => in_process::rows(plan),
         }
     }
