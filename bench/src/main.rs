@@ -14,6 +14,7 @@ mod ground;
 mod keys;
 mod measure;
 mod plan;
+mod programs;
 mod redis;
 mod server;
 mod table;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
     let Arguments { plan, parts } = Arguments::read(&given)?;
-    wrk::require()?;
+    programs::require(&parts)?;
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(measure::everything(plan, &parts, &mut Table::begin()))?;

@@ -36,7 +36,7 @@ impl Redis {
         let begun = Instant::now();
         while TcpStream::connect(address).await.is_err() {
             if let Some(status) = redis.child.try_wait()? {
-                bail!("redis-server ended at once ({status}). On Debian: apt-get install --yes redis-server");
+                bail!("redis-server ended at once: {status}");
             }
             if begun.elapsed() > MAX_START {
                 bail!("redis-server did not listen within {} s", MAX_START.as_secs());

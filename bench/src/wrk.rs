@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -57,17 +57,6 @@ pub(crate) struct Sent {
     p99: f64,
     /// Answers with a status from 400 on.
     pub(crate) refused: f64,
-}
-
-/// Says what to install when a program is missing.
-pub(crate) fn require() -> Result<()> {
-    for (program, flag, package) in [("wrk", "--version", "wrk"), ("taskset", "--version", "util-linux")] {
-        let started = Command::new(program).arg(flag).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if started.is_err() {
-            bail!("the bench needs `{program}`. As root, on Debian: apt-get install --yes {package}");
-        }
-    }
-    Ok(())
 }
 
 impl Load {

@@ -10,8 +10,10 @@ use crate::cpu::Cpu;
 pub(super) struct Beside {
     pub(super) postgres: Cpu,
     pub(super) redis: Cpu,
-    /// Calls to Redis, each of which a node waits for.
+    /// Round trips to Redis.
     pub(super) round_trips: f64,
+    /// Of these, those that were not answered in time.
+    pub(super) failed: f64,
 }
 
 /// The same for each request.
@@ -20,6 +22,8 @@ pub(super) struct PerRequest {
     postgres_micros: f64,
     redis_micros: f64,
     round_trips: f64,
+    /// Over all requests.
+    failed: f64,
 }
 
 impl Beside {
@@ -29,6 +33,7 @@ impl Beside {
             postgres_micros: self.postgres.total() / requests * 1e6,
             redis_micros: self.redis.total() / requests * 1e6,
             round_trips: self.round_trips / requests,
+            failed: self.failed,
         }
     }
 }
@@ -41,6 +46,7 @@ impl Sub for Beside {
             postgres: self.postgres - before.postgres,
             redis: self.redis - before.redis,
             round_trips: self.round_trips - before.round_trips,
+            failed: self.failed - before.failed,
         }
     }
 }
@@ -50,15 +56,16 @@ impl AddAssign for Beside {
         self.postgres = self.postgres + further.postgres;
         self.redis = self.redis + further.redis;
         self.round_trips += further.round_trips;
+        self.failed += further.failed;
     }
 }
 
 impl fmt::Display for PerRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { postgres_micros, redis_micros, round_trips } = self;
+        let Self { postgres_micros, redis_micros, round_trips, failed } = self;
         write!(
             f,
-            "PostgreSQL {postgres_micros:.1} µs, Redis {redis_micros:.1} µs, {round_trips:.5} calls to Redis per request"
+            "{round_trips:.5} round trips to Redis per request, {failed} in vain; PostgreSQL {postgres_micros:.1} µs, Redis {redis_micros:.1} µs"
         )
     }
 }

@@ -17,8 +17,10 @@ use crate::wrk::{Load, Run};
 pub(super) const NODES: usize = 3;
 /// Connections of a load to each node.
 pub(super) const CONNECTIONS: usize = 21;
-/// Counts on a node the calls to Redis, each of which is one round trip.
-const ROUND_TRIPS: &str = "keystile_redis_calls_total";
+/// Counts on a node the round trips to Redis.
+const ROUND_TRIPS: &str = "keystile_rates_round_trips_total";
+/// Of these, those that were not answered in time: limits are counted by the node alone then.
+const FAILED: &str = "keystile_rates_failed_total";
 
 /// Nodes that serve from one world.
 pub(super) struct Nodes<'w> {
@@ -75,20 +77,19 @@ impl<'w> Nodes<'w> {
     /// What was taken of others so far.
     pub(super) async fn beside(&self) -> Result<Beside> {
         let postgres = self.postgres.process().map_err(|failure| anyhow!(failure))?;
-        let mut round_trips = 0.0;
+        let (mut round_trips, mut failed) = (0.0, 0.0);
         for address in &self.operations {
-            round_trips += counted(*address, ROUND_TRIPS).await?;
+            let page = Client::connect(*address).await?.get("/metrics", "").await?;
+            let page = String::from_utf8(page.body.to_vec())?;
+            round_trips += counter(&page, ROUND_TRIPS)?;
+            failed += counter(&page, FAILED)?;
         }
-        Ok(Beside { postgres: Cpu::of_family(postgres)?, redis: self.redis.cpu()?, round_trips })
+        Ok(Beside { postgres: Cpu::of_family(postgres)?, redis: self.redis.cpu()?, round_trips, failed })
     }
 }
 
-/// A counter of a server, its series added up.
-async fn counted(operations: SocketAddr, name: &str) -> Result<f64> {
-    let page = Client::connect(operations).await?.get("/metrics", "").await?;
-    let page = String::from_utf8(page.body.to_vec())?;
-    let series = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
-    let values = series.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()?));
-    let values = values.collect::<Result<Vec<_>>>()?;
-    (!values.is_empty()).then(|| values.iter().sum()).with_context(|| format!("/metrics has no {name}"))
+/// A counter without labels on a page of metrics.
+fn counter(page: &str, name: &str) -> Result<f64> {
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(value.with_context(|| format!("/metrics has no {name}"))?.parse()?)
 }

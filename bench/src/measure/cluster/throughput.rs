@@ -15,8 +15,6 @@ use crate::wrk::{Load, Order, Run};
 
 /// Requests a minute that no machine makes here, but which are within sight of it: a million a second.
 const RPM: u64 = 60_000_000;
-/// Calls to Redis for each request of a hot key, at the most.
-const ROUND_TRIPS: f64 = 0.1;
 
 /// One server without `--cluster`.
 pub(super) struct Alone<'w> {
@@ -106,7 +104,7 @@ impl Contest {
         let alone = Row::of(format!("`/authz`, {}, one server alone", self.name), &self.alone);
         let nodes = Row::of(format!("`/authz`, {}, {NODES} nodes", self.name), &self.nodes);
         let note = format!(
-            "{times:.2} of one server's CPU time (goal {}); {} (goal {ROUND_TRIPS}); {}",
+            "{times:.2} of one server's CPU time (goal {}); {}; {}",
             self.goal,
             self.beside.per(requests),
             nodes.note
