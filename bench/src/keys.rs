@@ -35,13 +35,27 @@ pub(crate) fn write_file(path: &Path, series: u32, count: usize, change: fn(&str
     Ok(std::fs::write(path, lines)?)
 }
 
-/// Puts `count` keys of `series` into the store, each durably and with its audit entry as in production.
-pub(crate) async fn fill(location: Location, owner: Owner, series: u32, count: usize) -> Result<()> {
+/// Two limits, which nobody reaches.
+pub(crate) fn two_limits() -> Limits {
+    let daily = RateLimit { name: "daily".to_owned(), limit: MAX_COUNT, window_seconds: 86_400, burst: None, when_away: None };
+    Limits { rpm: Some(MAX_COUNT), rates: vec![daily], ..Limits::default() }
+}
+
+/// Keys of one owner that have the same limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Stock {
+    pub(crate) owner: Owner,
+    pub(crate) series: u32,
+    pub(crate) count: usize,
+    pub(crate) limits: Limits,
+}
+
+/// Puts keys into the store, each durably and with its audit entry as in production.
+pub(crate) async fn fill(location: Location, stock: &Stock) -> Result<()> {
     let store = Store::open(location).await?;
     let next = Arc::new(AtomicUsize::new(0));
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|_| tokio::spawn(write(store.clone(), Arc::clone(&next), owner, series, count)))
-        .collect();
+    let writers: Vec<_> =
+        (0..WRITERS).map(|_| tokio::spawn(write(store.clone(), Arc::clone(&next), stock.clone()))).collect();
     for writer in writers {
         writer.await??;
     }
@@ -49,35 +63,38 @@ pub(crate) async fn fill(location: Location, owner: Owner, series: u32, count: u
     Ok(())
 }
 
-async fn write(store: Store, next: Arc<AtomicUsize>, owner: Owner, series: u32, count: usize) -> Result<()> {
+async fn write(store: Store, next: Arc<AtomicUsize>, stock: Stock) -> Result<()> {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= count {
+        if number >= stock.count {
             return Ok(());
         }
-        let key = record(owner, series, number)?;
+        let key = record(&stock, number)?;
         let entry = entry(&key);
         store.create_key(key, entry).await?;
     }
 }
 
-/// A typical key: a source, three short scopes and two limits, which nobody reaches; no metadata.
-fn record(owner: Owner, series: u32, number: usize) -> Result<ApiKey, Invalid> {
-    let now = Timestamp::from_millis(1_700_000_000_000 + number as i64 / 8);
-    let id = KeyId::from_parts(now, number as u128);
-    let (name, secret) = (format!("Key {number}").parse()?, text(series, number));
-    let daily = RateLimit {
-        name: "daily".to_owned(),
-        limit: MAX_COUNT,
-        window_seconds: 86_400,
-        burst: None,
-        when_away: None,
-    };
+/// When key number `number` was made: eight in a millisecond.
+fn made_at(number: usize) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + number as i64 / 8)
+}
+
+/// The id of key number `number` in the store.
+pub(crate) fn id(number: usize) -> KeyId {
+    KeyId::from_parts(made_at(number), number as u128)
+}
+
+/// A typical key: a source, three short scopes, and no metadata.
+fn record(stock: &Stock, number: usize) -> Result<ApiKey, Invalid> {
+    let Owner { tenant_id, application_id } = stock.owner;
+    let (name, secret) = (format!("Key {number}").parse()?, text(stock.series, number));
+    let made = made_at(number);
     Ok(ApiKey {
-        limits: Limits { rpm: Some(MAX_COUNT), rates: vec![daily], ..Limits::default() },
+        limits: stock.limits.clone(),
         source_id: Some("checkout-service".to_owned()),
         scopes: Grants::parse(&["customers:read", "orders:read", "orders:write"])?,
-        ..ApiKey::new(id, owner.tenant_id, owner.application_id, name, &secret, Actor::System, now)
+        ..ApiKey::new(id(number), tenant_id, application_id, name, &secret, Actor::System, made)
     })
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) seconds: u64,
     /// Keys that are revoked one after the other.
     pub(crate) revocations: usize,
+    /// Keys that three nodes revoke.
+    pub(crate) revocations_by_nodes: usize,
     /// Seconds for which one key is asked for more often than its limit allows.
     pub(crate) limited_seconds: u64,
 }
@@ -28,6 +30,7 @@ impl Plan {
         rounds: 3,
         seconds: 2,
         revocations: 200,
+        revocations_by_nodes: 3_000,
         limited_seconds: 20,
     };
     /// As long as a figure that is published needs: about twenty minutes.
@@ -38,13 +41,9 @@ impl Plan {
         rounds: 5,
         seconds: 4,
         revocations: 1000,
+        revocations_by_nodes: 100_000,
         limited_seconds: 180,
     };
     /// What grows with the keys in the store, and what must not: ten million of them. Takes 12 GB of disk.
     pub(crate) const HUGE: Self = Self { further_keys: 9_900_000, ..Self::QUICK };
-
-    /// Keys in the SQLite file.
-    pub(crate) const fn stored(&self) -> usize {
-        self.keys + self.further_keys
-    }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::client::Client;
+use crate::cpu::Cpu;
 
 /// The core of the server; the load comes from [`LOAD_CORE`].
 const SERVER_CORE: &str = "0";
@@ -24,8 +25,6 @@ const MAX_SETTLING: Duration = Duration::from_secs(60);
 const A_LOOK: Duration = Duration::from_secs(6);
 /// The part of a core that an idle server takes at the most.
 const IDLE: f64 = 0.02;
-/// `/proc` counts processor time in this unit on every Linux (`USER_HZ`).
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The owner of a Keystile server that is measured.
 pub(crate) const EMAIL: &str = "bench@example.com";
@@ -37,13 +36,6 @@ pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     started_in: Duration,
-}
-
-/// Processor time in seconds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cpu {
-    pub(crate) user: f64,
-    pub(crate) system: f64,
 }
 
 impl Server {
@@ -112,21 +104,16 @@ impl Server {
         self.started_in
     }
 
-    /// Processor time taken so far, by fields 14 and 15 of proc(5) `stat`.
+    /// Processor time taken so far.
     pub(crate) fn cpu(&self) -> Result<Cpu> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let (_, fields) = stat.rsplit_once(')').context("no `stat` of the server")?;
-        let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<f64>);
-        let mut seconds = || ticks.next().context("a short `stat`")?.context("no number in `stat`");
-        let (user, system) = (seconds()?, seconds()?);
-        Ok(Cpu { user: user / TICKS_PER_SECOND, system: system / TICKS_PER_SECOND })
+        Cpu::of(self.child.id())
     }
 
     /// Waits until it does nothing any more: what was counted of many keys is written in the seconds after they were asked for, and belongs
     /// to that load, not to the next one.
     pub(crate) async fn settled(&self) -> Result<()> {
         let begun = Instant::now();
-        let spent = || self.cpu().map(|cpu| cpu.user + cpu.system);
+        let spent = || self.cpu().map(Cpu::total);
         let mut before = spent()?;
         while begun.elapsed() < MAX_SETTLING {
             tokio::time::sleep(A_LOOK).await;
@@ -178,6 +165,7 @@ fn pinned(program: &Path, core: &str) -> Command {
     command
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address of this machine at which nobody listens.
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

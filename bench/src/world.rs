@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use keystile_core::{Secret, TenantId};
+use keystile_core::{Limits, Secret, TenantId};
 use keystile_store::Location;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::keys::{self, Owner};
+use crate::keys::{self, Owner, Stock};
 use crate::server::{EMAIL, PASSWORD, Server};
 use crate::wrk::{Load, Order};
 
@@ -48,15 +48,20 @@ impl Logged {
 }
 
 impl World {
-    /// Makes an installation in `folder` with `count` keys: in a SQLite file, or in the PostgreSQL at `url`.
-    pub(crate) async fn make(folder: PathBuf, url: Option<&str>, count: usize) -> Result<Self> {
+    /// Makes an installation in `folder` with `count` keys of these limits: in a SQLite file, or in the PostgreSQL at `url`.
+    pub(crate) async fn make(
+        folder: PathBuf,
+        url: Option<&str>,
+        count: usize,
+        limits: Limits,
+    ) -> Result<Self> {
         let flags = url.map(|url| vec!["--database-url".to_owned(), url.to_owned()]).unwrap_or_default();
         let location = match url {
             Some(url) => url.parse()?,
             None => Location::Sqlite(folder.join(DATABASE)),
         };
         let world = Self::found(folder, flags).await?;
-        keys::fill(location, world.owner, STORED, count).await?;
+        keys::fill(location, &Stock { owner: world.owner, series: STORED, count, limits }).await?;
         keys::write_file(&world.file("stored.keys"), STORED, count, str::to_owned)?;
         Ok(world)
     }
@@ -87,6 +92,18 @@ impl World {
         let mut all = borrowed(&self.flags);
         all.extend(flags);
         Server::keystile(&self.folder, &all).await
+    }
+
+    /// Starts one of several nodes on it, which has a folder of its own for what nodes do not share.
+    pub(crate) async fn serve_as_node(&self, name: &str, flags: &[&str]) -> Result<Server> {
+        let shared = |name: &str| self.file(name).display().to_string();
+        let (signing, encryption) = (shared("signing-key.der"), shared("encryption-key"));
+        let files = ["--signing-key-file", &signing, "--encryption-key-file", &encryption];
+        let mut all = borrowed(&self.flags);
+        all.extend(["--cluster", "--node-name", name]);
+        all.extend(files);
+        all.extend(flags);
+        Server::keystile(&self.file(name), &all).await
     }
 
     /// Has the tenant's requests logged, or none of them.
@@ -125,6 +142,12 @@ impl World {
         client.get(&format!("{}?limit=1", self.keys_path()), &self.bearer()).await?.text("/data/0/id")
     }
 
+    /// Makes a key, and tells its text.
+    pub(crate) async fn issue(&self, server: &Server, draft: &Value) -> Result<String> {
+        let mut client = Client::connect(server.address()).await?;
+        client.post(&self.keys_path(), &self.bearer(), draft).await?.text("/secret")
+    }
+
     /// The path a gateway asks.
     pub(crate) fn authz_path(&self) -> String {
         format!("/api/v1/authz/{}?environment=production&permission=orders:read", self.owner.application_id)
@@ -148,10 +171,8 @@ impl World {
 
     /// Sends [`BATCH`] events, with a key that is made for it.
     pub(crate) async fn events(&self, server: &Server) -> Result<PathBuf> {
-        let mut client = Client::connect(server.address()).await?;
         let draft = json!({ "name": "Sender", "environment": "production", "source_id": "checkout" });
-        let made = client.post(&self.keys_path(), &self.bearer(), &draft).await?;
-        let authorization = format!("ApiKey {}", made.text("/secret")?);
+        let authorization = format!("ApiKey {}", self.issue(server, &draft).await?);
         let event = |number| {
             json!({ "type": "order.paid", "entity": { "type": "order", "id": number },
                 "data": { "total": 42, "currency": "EUR", "status": "paid", "customer": format!("cus-{number}") } })

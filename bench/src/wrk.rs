@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cpu::Cpu;
 use crate::server::{LOAD_CORE, Server};
 
 /// What one connection after the other sends.
@@ -32,58 +33,75 @@ pub(crate) enum Order {
     SequenceAfter(usize),
 }
 
-/// One run.
+/// One run, of one server or of several that are asked at the same time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
     pub(crate) requests: f64,
     pub(crate) per_second: f64,
-    /// Processor time of the server per request, in microseconds.
+    /// Processor time of the servers per request, in microseconds.
     pub(crate) user: f64,
     pub(crate) system: f64,
-    /// Share of the time in which the server had work.
+    /// Share of the time in which the core of the servers had work for them.
     pub(crate) busy: f64,
-    /// Latency in microseconds, as the client sees it.
+    /// Latency in microseconds, as the client sees it; of several servers that of the slowest.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     /// Share of answers with a status from 400 on.
     pub(crate) refused: f64,
 }
 
-/// Says what to install when a program is missing.
-pub(crate) fn require() -> Result<()> {
-    for (program, flag, package) in [("wrk", "--version", "wrk"), ("taskset", "--version", "util-linux")] {
-        let started = Command::new(program).arg(flag).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if started.is_err() {
-            bail!("the bench needs `{program}`. As root, on Debian: apt-get install --yes {package}");
-        }
-    }
-    Ok(())
+/// What the clients of a load have seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sent {
+    pub(crate) requests: f64,
+    /// Length in microseconds.
+    micros: f64,
+    p50: f64,
+    p99: f64,
+    /// Answers with a status from 400 on.
+    pub(crate) refused: f64,
 }
 
 impl Load {
     /// Sends to `server` for some seconds, and tells what that took on both sides.
     pub(crate) fn run(&self, server: &Server, seconds: u64) -> Result<Run> {
-        let before = server.cpu()?;
-        let report = self.wrk(server.address(), seconds)?;
-        let after = server.cpu()?;
-        let [requests, micros, p50, p99, refused, failed] = report;
-        if failed > 0.0 || requests < 1.0 {
-            bail!("{failed} of {requests} requests got no answer");
-        }
-        let (user, system) = (after.user - before.user, after.system - before.system);
+        self.run_on(&[server], seconds)
+    }
+
+    /// The same with several servers at the same time, each over connections of its own.
+    pub(crate) fn run_on(&self, servers: &[&Server], seconds: u64) -> Result<Run> {
+        let cpu = || servers.iter().try_fold(Cpu::default(), |sum, server| anyhow::Ok(sum + server.cpu()?));
+        let addresses: Vec<_> = servers.iter().map(|server| server.address()).collect();
+        let before = cpu()?;
+        let sent = self.send(&addresses, seconds)?;
+        let took = cpu()? - before;
         Ok(Run {
-            requests,
-            per_second: requests / micros * 1e6,
-            user: user / requests * 1e6,
-            system: system / requests * 1e6,
-            busy: (user + system) / micros * 1e6,
-            p50,
-            p99,
-            refused: refused / requests,
+            requests: sent.requests,
+            per_second: sent.requests / sent.micros * 1e6,
+            user: took.user / sent.requests * 1e6,
+            system: took.system / sent.requests * 1e6,
+            busy: took.total() / sent.micros * 1e6,
+            p50: sent.p50,
+            p99: sent.p99,
+            refused: sent.refused / sent.requests,
         })
     }
 
-    fn wrk(&self, address: SocketAddr, seconds: u64) -> Result<[f64; 6]> {
+    /// Sends to all of these addresses for some seconds.
+    pub(crate) fn send(&self, addresses: &[SocketAddr], seconds: u64) -> Result<Sent> {
+        let one = |address: SocketAddr| move || self.wrk(address, seconds);
+        let all = std::thread::scope(|scope| {
+            let running: Vec<_> = addresses.iter().map(|address| scope.spawn(one(*address))).collect();
+            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+        });
+        let mut sum = Sent::default();
+        for sent in all {
+            sum = sum.and(sent.map_err(|_| anyhow::anyhow!("a load ended early"))??);
+        }
+        Ok(sum)
+    }
+
+    fn wrk(&self, address: SocketAddr, seconds: u64) -> Result<Sent> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("load.lua");
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", LOAD_CORE]);
@@ -105,7 +123,31 @@ impl Load {
         let report = said.lines().find_map(|line| line.strip_prefix("keystile "));
         let report = report
             .with_context(|| format!("wrk failed: {said}{}", String::from_utf8_lossy(&output.stderr)))?;
+        Sent::read(report)
+    }
+}
+
+impl Sent {
+    /// What `load.lua` prints at the end.
+    fn read(report: &str) -> Result<Self> {
         let numbers: Vec<f64> = report.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        numbers.try_into().map_err(|_| anyhow::anyhow!("wrk reported {report:?}"))
+        let [requests, micros, p50, p99, refused, failed] = numbers[..] else {
+            bail!("wrk reported {report:?}");
+        };
+        if failed > 0.0 || requests < 1.0 {
+            bail!("{failed} of {requests} requests got no answer");
+        }
+        Ok(Self { requests, micros, p50, p99, refused })
+    }
+
+    /// Both, of the same time.
+    fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            micros: self.micros.max(other.micros),
+            p50: self.p50.max(other.p50),
+            p99: self.p99.max(other.p99),
+            refused: self.refused + other.refused,
+        }
     }
 }

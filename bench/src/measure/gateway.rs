@@ -106,5 +106,5 @@ async fn offer(world: &World, keystile: &Server, upstream: &Server) -> Result<St
     client.post(&format!("{tenant}/models"), &bearer, &model).await?.json()?;
     let key = json!({ "name": "LLM", "environment": "production", "kind": "virtual_llm",
         "allowed_models": ["bench"], "rpm_limit": RPM, "tpm_limit": TPM, "max_budget_usd": BUDGET_USD });
-    client.post(&world.keys_path(), &bearer, &key).await?.text("/secret")
+    world.issue(keystile, &key).await
 }

@@ -1,6 +1,7 @@
 //! One file per question; here is their order.
 
 mod beside;
+mod cluster;
 mod cold;
 mod console;
 mod control;
@@ -11,13 +12,12 @@ mod in_process;
 mod limited;
 mod start;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use keystile_testkit::postgres::{Durability, Postgres};
 
-use crate::crowd;
+use crate::ground::Ground;
 use crate::plan::Plan;
 use crate::table::{Row, Table};
-use crate::world::{DATABASE, World};
 
 /// A question that rows answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,13 @@ pub(crate) enum Part {
     Beside,
     Limited,
     Gateway,
+    Cluster,
     InProcess,
 }
 
 impl Part {
     /// In the order in which they are measured; what is first leaves the store as it was filled.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Hot,
         Self::Cold,
         Self::Start,
@@ -46,6 +47,7 @@ impl Part {
         Self::Beside,
         Self::Limited,
         Self::Gateway,
+        Self::Cluster,
         Self::InProcess,
     ];
 
@@ -61,6 +63,7 @@ impl Part {
             Self::Beside => "beside",
             Self::Limited => "limited",
             Self::Gateway => "gateway",
+            Self::Cluster => "cluster",
             Self::InProcess => "in-process",
         }
     }
@@ -72,20 +75,22 @@ impl Part {
 
     /// Whether it is asked when there are ten million keys.
     const fn is_about_size(self) -> bool {
-        !matches!(self, Self::Beside | Self::Limited | Self::Gateway | Self::InProcess)
+        !matches!(self, Self::Beside | Self::Limited | Self::Gateway | Self::Cluster | Self::InProcess)
     }
 
-    async fn rows(self, world: &World, engine: &str, keys: usize, plan: Plan) -> Result<Vec<Row>> {
+    async fn rows(self, ground: &Ground, plan: Plan) -> Result<Vec<Row>> {
+        let (engine, stored) = (ground.engine, ground.stored());
         match self {
-            Self::Hot => hot::rows(world, plan).await,
-            Self::Cold => cold::rows(world, engine, plan).await,
-            Self::Start => start::rows(world, plan).await,
-            Self::Console => console::rows(world, engine, keys).await,
-            Self::Control => control::rows(world, engine, plan).await,
-            Self::Events => events::rows(world, engine, plan).await,
-            Self::Beside => beside::rows(world, plan).await,
-            Self::Limited => limited::rows(world, plan).await,
-            Self::Gateway => gateway::rows(world, plan).await,
+            Self::Hot => hot::rows(ground.world().await?, plan).await,
+            Self::Cold => cold::rows(ground.world().await?, engine, plan).await,
+            Self::Start => start::rows(ground.world().await?, stored, plan).await,
+            Self::Console => console::rows(ground.world().await?, engine, stored).await,
+            Self::Control => control::rows(ground.world().await?, engine, plan).await,
+            Self::Events => events::rows(ground.world().await?, engine, plan).await,
+            Self::Beside => beside::rows(ground.world().await?, plan).await,
+            Self::Limited => limited::rows(ground.world().await?, plan).await,
+            Self::Gateway => gateway::rows(ground.world().await?, plan).await,
+            Self::Cluster => cluster::rows(plan).await,
             Self::InProcess => in_process::rows(plan),
         }
     }
@@ -96,36 +101,28 @@ pub(crate) async fn everything(plan: Plan, parts: &[Part], table: &mut Table) ->
     let folder = tempfile::tempdir()?;
     let is_huge = plan.further_keys > 0;
     let wanted = || Part::ALL.into_iter().filter(|part| parts.contains(part));
-    say(&format!("filling SQLite with {} keys", plan.stored()));
-    let sqlite = World::make(folder.path().join("sqlite"), None, plan.keys).await?;
-    if is_huge {
-        crowd::add(&sqlite.file(DATABASE), plan.further_keys)?;
-    }
+    let sqlite = Ground::sqlite(folder.path().join("sqlite"), plan.keys, plan.further_keys);
     for part in wanted().filter(|part| !is_huge || part.is_about_size()) {
-        table.add(&part.rows(&sqlite, "SQLite", plan.stored(), plan).await?);
+        table.add(&part.rows(&sqlite, plan).await?);
     }
     if is_huge || !wanted().any(Part::is_of_each_engine) {
         return Ok(());
     }
-    let server = match Postgres::start(Durability::On).map_err(|failure| anyhow!(failure)) {
+    let server = match Postgres::start(Durability::On) {
         Ok(server) => server,
         Err(failure) => {
-            say(&format!("no rows for PostgreSQL: {failure:#}"));
+            say(&format!("no rows for PostgreSQL: {failure}"));
             return Ok(());
         }
     };
-    say(&format!("filling PostgreSQL with {} keys", plan.postgres_keys));
-    let data = folder.path().join("postgres");
-    let postgres = World::make(data, Some(server.url()), plan.postgres_keys).await?;
-    // What a server does by itself in the minutes after so many rows have come.
-    server.run("VACUUM ANALYZE").map_err(|failure| anyhow!(failure))?;
+    let postgres = Ground::postgres(folder.path().join("postgres"), server, plan.postgres_keys);
     for part in wanted().filter(|part| part.is_of_each_engine()) {
-        table.add(&part.rows(&postgres, "PostgreSQL", plan.postgres_keys, plan).await?);
+        table.add(&part.rows(&postgres, plan).await?);
     }
     Ok(())
 }
 
 /// Tells what happens now, apart from the table.
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     eprintln!("bench: {what}");
 }

@@ -8,7 +8,7 @@ use crate::table::Row;
 use crate::world::World;
 
 /// From starting the process to its first answer, and its memory then.
-pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
+pub(super) async fn rows(world: &World, stored: usize, plan: Plan) -> Result<Vec<Row>> {
     say("starting");
     let (mut starts, mut idle) = (Vec::new(), 0.0_f64);
     for _ in 0..plan.rounds {
@@ -16,6 +16,6 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
         starts.push(server.started_in().as_secs_f64() * 1e6);
         idle = idle.max(server.memory()?.0);
     }
-    let name = format!("start with {} keys in SQLite", plan.stored());
+    let name = format!("start with {stored} keys in SQLite");
     Ok(vec![Row { note: format!("{idle:.1} MiB when idle"), ..Row::of_latencies(name, starts) }])
 }

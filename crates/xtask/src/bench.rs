@@ -5,7 +5,8 @@ use anyhow::Result;
 use crate::run::{cargo, shown};
 
 /// Builds the server and everything that is measured beside it, then prints one table. `flags` begin with `--quick` for a
-/// first impression in a few minutes, or `--huge` for ten million keys; names of parts may follow.
+/// first impression in a few minutes, or `--huge` for ten million keys; how many keys three nodes revoke (`--revocations`) and names of
+/// parts may follow.
 pub(crate) fn run(flags: &[String]) -> Result<()> {
     let example = ["--package", "keystile-verify", "--example", "in_process"];
     shown(cargo(&["build", "--release", "--quiet"]).args(example))?;

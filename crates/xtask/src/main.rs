@@ -32,8 +32,10 @@ usage: cargo xtask COMMAND
   screenshots [FOLDER [PAGE]…]
                     pictures of every page of the console, light and dark, on a phone and on a desktop, into
                     target/screenshots or FOLDER; fails for what a test of a page would fail for
-  bench [--quick | --huge] [PART]…
-                    measure the release beside a bare HTTP server; bench/README.md says how to read it
+  bench [--quick | --huge] [--revocations N] [PART]…
+                    measure the release beside a bare HTTP server; bench/README.md says how to read it.
+                    PART is hot, cold, start, console, control, events, beside, limited, gateway, cluster
+                    (three nodes, which revoke N keys) or in-process; all by default
   fuzz [SECONDS]    search each fuzz target for bad input, 60 seconds by default
 ";
 

@@ -143,6 +143,15 @@ impl Postgres {
         settled(supervisor.and_then(|supervisor| supervisor.tell(order)));
     }
 
+    /// The number of its first process, whose children are all others.
+    ///
+    /// # Errors
+    /// When it does not run, or is not this process's own.
+    pub fn process(&self) -> Result<u32, String> {
+        let supervisor = self.supervisor.as_ref().ok_or("this server is shared with others")?;
+        supervisor.server()
+    }
+
     /// The URL of the server's own database, as superuser.
     pub fn url(&self) -> &str {
         &self.url

@@ -88,6 +88,16 @@ impl Supervisor {
     }
 }
 
+impl Supervisor {
+    /// The number of the server's first process, which is the first line of this file.
+    pub(super) fn server(&self) -> Result<u32, String> {
+        let file = self.folder.join("data/postmaster.pid");
+        let text = fs::read_to_string(&file).map_err(|error| format!("PostgreSQL does not run: {error}"))?;
+        let first = text.lines().next().unwrap_or_default();
+        first.parse().map_err(|error| format!("{} begins with {first:?}: {error}", file.display()))
+    }
+}
+
 impl Drop for Supervisor {
     /// Ends the shell's input, and waits until it has cleaned up.
     fn drop(&mut self) {
