@@ -201,7 +201,7 @@ fn concerns(overview: &Overview, live_leaks: u64) -> Vec<Concern> {
             "warn",
             seen.unused_for_90_days,
             "Unused for 90 days",
-            "A key that nobody needs is a risk for nothing. Switch it off and see whether anybody asks.",
+            "A key that nobody needs is a risk for nothing. Disable it, and see whether anybody asks.",
             "keys?unused_days=90&status=active&sort=last_used&order=asc",
         ),
         concern(

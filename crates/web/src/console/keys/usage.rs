@@ -67,7 +67,7 @@ pub(in crate::console) fn meaning(code: &str) -> &'static str {
         Code::KeyNotFound => "the key is unknown",
         Code::KeyRevoked => "the key is revoked",
         Code::KeyExpired => "the key has expired",
-        Code::KeyInactive => "the key is switched off",
+        Code::KeyInactive => "the key is disabled",
         Code::WrongEnvironment => "used in another environment",
         Code::KeyBlocked => "the key is blocked",
         Code::WrongApplication => "used for another application",
