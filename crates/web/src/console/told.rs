@@ -50,7 +50,7 @@ const TOLD: &[(&str, &str)] = &[
     ("model-deleted", "The model is gone. What was spent on it is still told."),
     ("models-imported", "The models are taken over."),
     ("charge-corrected", "Corrected. The row stays, and another one tells the difference."),
-    ("hold-settled", "The hold is settled, and what it did cost is charged."),
+    ("hold-settled", "The hold is settled, and what it cost is charged."),
     ("redelivered", "It is being sent again. Load the page again to see how that goes."),
     ("saved", "Saved."),
 ];

@@ -94,7 +94,9 @@ pub(super) const fn leak_source(source: LeakSource) -> Word {
 /// What a tenant wants done with keys that are reported.
 pub(super) const fn on_leak(wanted: OnLeak) -> Word {
     match wanted {
-        OnLeak::Notify => word("Notify", "The key stays as it is. The overview, webhooks and the audit log tell of it."),
+        OnLeak::Notify => {
+            word("Notify", "The key stays as it is. The overview, webhooks and the audit log tell of it.")
+        }
         OnLeak::Block => word("Block", "The key is refused at once, until somebody unblocks it."),
         OnLeak::Revoke => word("Revoke", "The key is refused at once and for good."),
     }
@@ -115,10 +117,14 @@ pub(super) const fn leak_state(state: LeakState) -> Word {
     match state {
         LeakState::Live => word("Live", "The secret still works: whoever has found it can use it."),
         LeakState::Revoked => word("Revoked", "The secret opens nothing, and never will again."),
-        LeakState::Expired => word("Expired", "The key has expired. A later end would make the secret work again."),
+        LeakState::Expired => {
+            word("Expired", "The key has expired. A later end would make the secret work again.")
+        }
         LeakState::Blocked => word("Blocked", "The secret opens nothing until somebody unblocks the key."),
         LeakState::Disabled => word("Disabled", "The secret opens nothing until somebody enables the key."),
-        LeakState::Replaced => word("Replaced", "The key has another secret now. The one that leaked opens nothing."),
+        LeakState::Replaced => {
+            word("Replaced", "The key has another secret now. The one that leaked opens nothing.")
+        }
         LeakState::Unknown => word("Unknown", "No key of this tenant has, or had, this secret."),
     }
 }
