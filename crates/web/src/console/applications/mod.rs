@@ -26,7 +26,7 @@ use crate::state::App;
 const TABS: &[(&str, &str)] = &[
     ("", "Overview"),
     ("/permissions", "Permissions"),
-    ("/routing", "Routes and hosts"),
+    ("/routing", "Routing"),
     ("/gateways", "Gateways"),
 ];
 
