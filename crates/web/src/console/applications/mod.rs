@@ -23,12 +23,8 @@ use crate::api::{Answer, listing, page_of};
 use crate::state::App;
 
 /// The pages of one application, as its tabs name them: behind its path, and for people.
-const TABS: &[(&str, &str)] = &[
-    ("", "Overview"),
-    ("/permissions", "Permissions"),
-    ("/routing", "Routing"),
-    ("/gateways", "Gateways"),
-];
+const TABS: &[(&str, &str)] =
+    &[("", "Overview"), ("/permissions", "Permissions"), ("/routing", "Routing"), ("/gateways", "Gateways")];
 
 pub(super) fn routes() -> Pages {
     const PERMISSION: &str = "/applications/{application_id}/permissions/{permission}";
