@@ -37,7 +37,13 @@ pub(crate) fn write_file(path: &Path, series: u32, count: usize, change: fn(&str
 
 /// Two limits, which nobody reaches.
 pub(crate) fn two_limits() -> Limits {
-    let daily = RateLimit { name: "daily".to_owned(), limit: MAX_COUNT, window_seconds: 86_400, burst: None, when_away: None };
+    let daily = RateLimit {
+        name: "daily".to_owned(),
+        limit: MAX_COUNT,
+        window_seconds: 86_400,
+        burst: None,
+        when_away: None,
+    };
     Limits { rpm: Some(MAX_COUNT), rates: vec![daily], ..Limits::default() }
 }
 

@@ -1,5 +1,6 @@
 //! Series that scripts draw, and the words that tell the same to whoever does not see them.
 
+use keystile_core::Timestamp;
 use keystile_core::usage::Step;
 use keystile_wire::{IngestView, UsageView};
 use serde::Serialize;
@@ -36,12 +37,23 @@ impl Range {
     pub(super) fn named(word: &str) -> Self {
         RANGES.iter().find(|range| range.word == word).copied().unwrap_or(RANGES[1])
     }
+
+    /// What one point of the chart is of.
+    pub(super) const fn step_name(&self) -> &'static str {
+        match self.step {
+            Step::Minute => "minute",
+            Step::Hour => "hour",
+            Step::Day => "day of UTC",
+        }
+    }
 }
 
 /// Requests or events over time.
 pub(super) struct Chart {
     /// What the script draws.
     pub(super) series: String,
+    /// The same: when a step begins, how many were not refused in it, and how many were.
+    points: Vec<(Timestamp, u64, u64)>,
     /// What those are called that were not refused.
     pub(super) good: &'static str,
     pub(super) allowed: u64,
@@ -60,14 +72,12 @@ struct Series {
 impl Chart {
     pub(super) fn of(view: &UsageView) -> Self {
         let points = view.data.iter();
-        let series = Series {
-            times: points.clone().map(|point| point.starts_at.as_seconds()).collect(),
-            allowed: points.clone().map(|point| point.counts.allowed).collect(),
-            refused: points.map(|point| point.counts.refused).collect(),
-        };
+        let points =
+            points.map(|point| (point.starts_at, point.counts.allowed, point.counts.refused)).collect();
         let refusals = view.total.refused_by_code.iter().map(|(code, count)| (code.as_str(), *count));
         Self {
-            series: series.written(),
+            series: Series::of(&points).written(),
+            points,
             good: "allowed",
             allowed: view.total.allowed,
             refused: view.total.refused,
@@ -78,14 +88,12 @@ impl Chart {
     /// Events that were kept, and those that were refused.
     pub(super) fn of_events(view: &IngestView) -> Self {
         let points = view.data.iter();
-        let series = Series {
-            times: points.clone().map(|point| point.starts_at.as_seconds()).collect(),
-            allowed: points.clone().map(|point| point.counts.accepted).collect(),
-            refused: points.map(|point| point.counts.refused).collect(),
-        };
+        let points =
+            points.map(|point| (point.starts_at, point.counts.accepted, point.counts.refused)).collect();
         let refusals = view.total.refused_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count));
         Self {
-            series: series.written(),
+            series: Series::of(&points).written(),
+            points,
             good: "accepted",
             allowed: view.total.accepted,
             refused: view.total.refused,
@@ -95,6 +103,11 @@ impl Chart {
 
     pub(super) const fn is_empty(&self) -> bool {
         self.allowed == 0 && self.refused == 0
+    }
+
+    /// The steps in which anything was counted, the latest first.
+    pub(super) fn busy(&self) -> impl Iterator<Item = (Timestamp, u64, u64)> {
+        self.points.iter().rev().copied().filter(|(_, good, refused)| *good > 0 || *refused > 0)
     }
 
     /// The chart in a sentence.
@@ -112,6 +125,14 @@ impl Chart {
 }
 
 impl Series {
+    fn of(points: &[(Timestamp, u64, u64)]) -> Self {
+        Self {
+            times: points.iter().map(|(at, ..)| at.as_seconds()).collect(),
+            allowed: points.iter().map(|(_, good, _)| *good).collect(),
+            refused: points.iter().map(|(.., refused)| *refused).collect(),
+        }
+    }
+
     fn written(&self) -> String {
         // Numbers alone: nothing in it can fail to be written.
         serde_json::to_string(self).unwrap_or_default()

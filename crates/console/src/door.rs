@@ -129,7 +129,7 @@ pub(super) async fn try_sign_in(
 }
 
 const WRONG: &str =
-    "Email, password or code is wrong. After ten attempts in vain each further one has to wait a while.";
+    "Email, password or code is wrong. After ten failed attempts, each further one has to wait a while.";
 /// What is told to whoever would send a password that others can read.
 pub(super) const NO_TLS: &str = "This page was reached without TLS from another machine, where others could read your password \
     and session. Put a proxy with TLS in front of Keystile, or use the machine itself.";

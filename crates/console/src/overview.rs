@@ -8,7 +8,7 @@ use askama::Template;
 use axum::extract::State;
 use keystile_core::event::{IngestPosture, Outcome};
 use keystile_core::overview::{NearBudget, Overview, StatusCounts};
-use keystile_core::{Environment, KeyId, Timestamp};
+use keystile_core::{Environment, KeyId, KeyStatus, Timestamp};
 use keystile_manage::Caller;
 use keystile_wire::{EventCountsView, IngestQuery, TenantUsageQuery};
 use serde::Deserialize;
@@ -77,7 +77,7 @@ struct Budget {
     period: &'static str,
 }
 
-/// Active keys by one of their properties.
+/// Keys by one of their properties.
 struct Table {
     name: &'static str,
     rows: Vec<Row>,
@@ -86,8 +86,10 @@ struct Table {
 struct Row {
     name: &'static str,
     query: String,
-    active: u64,
-    total: u64,
+    /// Those that have the status, or of the others the active ones.
+    count: u64,
+    /// Of so many, if that is more.
+    of: Option<u64>,
 }
 
 /// The first page of a tenant.
@@ -201,7 +203,7 @@ fn concerns(overview: &Overview, live_leaks: u64) -> Vec<Concern> {
             "warn",
             seen.unused_for_90_days,
             "Unused for 90 days",
-            "A key that nobody needs is a risk for nothing. Switch it off and see whether anybody asks.",
+            "A key that nobody needs is a risk for nothing. Disable it, and see whether anybody asks.",
             "keys?unused_days=90&status=active&sort=last_used&order=asc",
         ),
         concern(
@@ -241,6 +243,11 @@ fn budget(near: &NearBudget) -> Budget {
 fn tables(overview: &Overview) -> Vec<Table> {
     let keys = &overview.keys;
     let table = |name, rows: Vec<Row>| Table { name, rows };
+    let mut counts = keys.by_status;
+    let statuses = KeyStatus::ALL.iter().map(|status| {
+        let (name, query) = (words::status(*status), format!("?status={}", status.as_str()));
+        Row { name, query, count: *counts.of(*status), of: None }
+    });
     let environments = keys
         .by_environment
         .iter()
@@ -252,6 +259,7 @@ fn tables(overview: &Overview) -> Vec<Table> {
     let kinds =
         keys.by_kind.iter().map(|(key, counts)| row(words::kind(key).name, format!("?kind={key}"), counts));
     vec![
+        table("By status", statuses.collect()),
         table("By environment", environments.collect()),
         table("By trust level", levels.collect()),
         table("By kind", kinds.collect()),
@@ -259,5 +267,6 @@ fn tables(overview: &Overview) -> Vec<Table> {
 }
 
 fn row(name: &'static str, query: String, counts: &StatusCounts) -> Row {
-    Row { name, query, active: counts.active, total: counts.total() }
+    let (count, all) = (counts.active, counts.total());
+    Row { name, query, count, of: (all > count).then_some(all) }
 }

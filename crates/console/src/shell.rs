@@ -168,15 +168,13 @@ const NAVIGATION: &[Group] = &[
         ],
     },
     Group {
-        name: "Build",
-        pages: &[
-            entry("playground", "playground", "Playground"),
-            Entry { least: Role::Admin, ..entry("webhooks", "webhook", "Webhooks") },
-        ],
-    },
-    Group {
         name: "Tenant",
-        pages: &[entry("members", "members", "Members"), entry("settings", "settings", "Settings")],
+        pages: &[
+            entry("members", "members", "Members"),
+            Entry { least: Role::Admin, ..entry("webhooks", "webhook", "Webhooks") },
+            entry("playground", "playground", "Playground"),
+            entry("settings", "settings", "Settings"),
+        ],
     },
 ];
 

@@ -21,8 +21,8 @@ const TOLD: &[(&str, &str)] = &[
     ("set-up", "Keystile is yours. Make the first key."),
     ("key-changed", "The key is changed."),
     ("key-revoked", "The key is revoked. It is refused everywhere."),
-    ("key-disabled", "The key is switched off."),
-    ("key-enabled", "The key is switched on."),
+    ("key-disabled", "The key is disabled. It is refused until somebody enables it."),
+    ("key-enabled", "The key is enabled. It works again."),
     ("key-blocked", "The key is blocked."),
     ("key-unblocked", "The key is not blocked any more."),
     ("key-deleted", "The key is deleted. Its history stays."),
@@ -50,8 +50,8 @@ const TOLD: &[(&str, &str)] = &[
     ("model-deleted", "The model is gone. What was spent on it is still told."),
     ("models-imported", "The models are taken over."),
     ("charge-corrected", "Corrected. The row stays, and another one tells the difference."),
-    ("hold-settled", "The hold is settled, and what it did cost is charged."),
-    ("redelivered", "It is being sent anew. Load the page again to see how that goes."),
+    ("hold-settled", "The hold is settled, and what it cost is charged."),
+    ("redelivered", "It is being sent again. Load the page again to see how that goes."),
     ("saved", "Saved."),
 ];
 

@@ -94,16 +94,18 @@ pub(super) const fn leak_source(source: LeakSource) -> Word {
 /// What a tenant wants done with keys that are reported.
 pub(super) const fn on_leak(wanted: OnLeak) -> Word {
     match wanted {
-        OnLeak::Notify => word("Tell of it", "The key stays as it is. Report and audit log tell of it."),
-        OnLeak::Block => word("Block it", "The key is refused at once, until somebody unblocks it."),
-        OnLeak::Revoke => word("Revoke it", "The key is refused at once and for good."),
+        OnLeak::Notify => {
+            word("Notify", "The key stays as it is. The overview, webhooks and the audit log tell of it.")
+        }
+        OnLeak::Block => word("Block", "The key is refused at once, until somebody unblocks it."),
+        OnLeak::Revoke => word("Revoke", "The key is refused at once and for good."),
     }
 }
 
 /// What was done about a key that leaked.
 pub(super) const fn leak_deed(deed: LeakDeed) -> Word {
     match deed {
-        LeakDeed::Notified => word("Told", "The key was left as it was, as the tenant wants it."),
+        LeakDeed::Notified => word("Notified", "The key was left as it was, as the tenant wants it."),
         LeakDeed::Blocked => word("Blocked", "The key was blocked at once."),
         LeakDeed::Revoked => word("Revoked", "The key was revoked at once."),
         LeakDeed::Nothing => word("Nothing", "Nothing was left to be done."),
@@ -113,13 +115,17 @@ pub(super) const fn leak_deed(deed: LeakDeed) -> Word {
 /// What a secret that leaked opens now.
 pub(super) const fn leak_state(state: LeakState) -> Word {
     match state {
-        LeakState::Live => word("Live", "It works: whoever has found it can use it."),
-        LeakState::Revoked => word("Revoked", "It opens nothing, and never will again."),
-        LeakState::Expired => word("Expired", "Its time is over. A later end would bring it back."),
-        LeakState::Blocked => word("Blocked", "It opens nothing until somebody unblocks the key."),
-        LeakState::Disabled => word("Disabled", "It opens nothing until somebody enables the key."),
-        LeakState::Replaced => word("Replaced", "The key has another secret. This one opens nothing."),
-        LeakState::Unknown => word("Unknown", "No key of this tenant has, or had, it."),
+        LeakState::Live => word("Live", "The secret still works: whoever has found it can use it."),
+        LeakState::Revoked => word("Revoked", "The secret opens nothing, and never will again."),
+        LeakState::Expired => {
+            word("Expired", "The key has expired. A later end would make the secret work again.")
+        }
+        LeakState::Blocked => word("Blocked", "The secret opens nothing until somebody unblocks the key."),
+        LeakState::Disabled => word("Disabled", "The secret opens nothing until somebody enables the key."),
+        LeakState::Replaced => {
+            word("Replaced", "The key has another secret now. The one that leaked opens nothing.")
+        }
+        LeakState::Unknown => word("Unknown", "No key of this tenant has, or had, this secret."),
     }
 }
 
@@ -129,8 +135,8 @@ pub(super) const fn job_kind(kind: JobKind) -> Word {
         JobKind::Import => word("Import", "Takes keys over by the hashes of their secrets."),
         JobKind::Export => word("Export", "Writes keys down, without their secrets."),
         JobKind::Revoke => word("Revoke", "Ends keys for good."),
-        JobKind::Disable => word("Disable", "Switches keys off."),
-        JobKind::Enable => word("Enable", "Switches keys on."),
+        JobKind::Disable => word("Disable", "Refuses keys until they are enabled again."),
+        JobKind::Enable => word("Enable", "Lets disabled keys work again."),
         JobKind::Rotate => word("Rotate", "Gives keys successors."),
     }
 }
@@ -175,8 +181,8 @@ pub(super) const fn webhook_event(event: WebhookEvent) -> Word {
     match event {
         WebhookEvent::KeyCreated => word("Key created", "made, imported, or made by rotating another"),
         WebhookEvent::KeyUpdated => word("Key changed", "its settings"),
-        WebhookEvent::KeyDisabled => word("Key disabled", "switched off for a while"),
-        WebhookEvent::KeyEnabled => word("Key enabled", "switched on again"),
+        WebhookEvent::KeyDisabled => word("Key disabled", "refused until somebody enables it"),
+        WebhookEvent::KeyEnabled => word("Key enabled", "works again"),
         WebhookEvent::KeyBlocked => word("Key blocked", "barred for abuse, a leak or billing"),
         WebhookEvent::KeyUnblocked => word("Key unblocked", "let free again"),
         WebhookEvent::KeyRegenerated => word("Key regenerated", "it has a new secret"),

@@ -9,7 +9,7 @@ const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 // What stands below a chart. Where days are told, each is told once.
 function ticks(times) {
   const tellsDays = times[times.length - 1] - times[0] > TWO_DAYS;
-  const format = new Intl.DateTimeFormat(undefined, tellsDays ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" });
+  const format = new Intl.DateTimeFormat(undefined, tellsDays ? { day: "numeric", month: "short" } : { hour: "numeric", minute: "2-digit" });
   return (seconds) => {
     const at = new Date(seconds * 1000);
     return tellsDays && at.getHours() !== 0 ? "" : format.format(at);
@@ -44,7 +44,8 @@ function bar(label, value) {
 
 // Requests: those that were refused stand on those that were allowed.
 function options(holder, times) {
-  const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
+  // Two digits behind the point tell every tick exactly: 1.25K.
+  const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
   const whole = (value) => (Number.isInteger(value) ? compact.format(value) : "");
   const own = frame(holder, times, ticks(times), whole);
   own.scales.y = { range: (_, __, most) => [0, Math.max(4, most * 1.12)] };

@@ -13,6 +13,16 @@ function showSidebar(open) {
   else button.focus();
 }
 
+// The page that is shown is in sight among the others, also where those are scrolled.
+function showWhere() {
+  const nav = document.querySelector(".nav");
+  const place = nav?.querySelector("[aria-current]");
+  if (!place) return;
+  const below = place.offsetTop + 2 * place.offsetHeight - nav.clientHeight;
+  if (below > 0) nav.scrollTop = below;
+}
+
+showWhere();
 onClick("[data-menu]", () => showSidebar(!isOpen()));
 onClick("[data-scrim]", () => showSidebar(false));
 document.addEventListener("click", (event) => {

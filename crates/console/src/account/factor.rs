@@ -161,4 +161,4 @@ pub(super) async fn remove(State(app): State<App>, own: Own, Form(fields): Form)
 }
 
 const EITHER_IS_WRONG: &str = "The password or the code is wrong. A code can be used once: wait for the next one. After \
-    ten attempts in vain each further one has to wait a while.";
+    ten failed attempts, each further one has to wait a while.";

@@ -14,7 +14,7 @@ use keystile_web::api::Answer;
 
 /// What is told of a password that is not the current one.
 pub(super) const NOT_THE_PASSWORD: &str =
-    "is not your password; after ten attempts in vain each further one has to wait a while";
+    "is not your password; after ten failed attempts, each further one has to wait a while";
 
 #[derive(Template)]
 #[template(path = "account/password.html")]

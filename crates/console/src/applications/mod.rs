@@ -23,12 +23,8 @@ use keystile_web::App;
 use keystile_web::api::{Answer, listing, page_of};
 
 /// The pages of one application, as its tabs name them: behind its path, and for people.
-const TABS: &[(&str, &str)] = &[
-    ("", "Overview"),
-    ("/permissions", "Permissions"),
-    ("/routing", "Routes and hosts"),
-    ("/gateways", "Gateways"),
-];
+const TABS: &[(&str, &str)] =
+    &[("", "Overview"), ("/permissions", "Permissions"), ("/routing", "Routing"), ("/gateways", "Gateways")];
 
 pub(super) fn routes() -> Pages {
     const PERMISSION: &str = "/applications/{application_id}/permissions/{permission}";

@@ -1,5 +1,6 @@
 //! Background jobs: asking for them, watching them, and what they have come to.
 
+mod conditions;
 mod list;
 mod new;
 mod show;

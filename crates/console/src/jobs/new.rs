@@ -7,6 +7,7 @@ use keystile_manage::{Caller, JobOrder, KeyQuery, Right};
 use keystile_wire::{KeyListQuery, RevokeKey, RotateKey};
 use serde::Deserialize;
 
+use super::conditions::{Condition, conditions};
 use crate::form::{Fields, Wrong};
 use crate::once::{FormName, MakingForm, once};
 use crate::page::{go_to, page, unprocessable};
@@ -38,6 +39,8 @@ struct Ask {
     kind: JobKind,
     /// The query of the list that shows the keys.
     filter: String,
+    /// What it demands of them.
+    conditions: Vec<Condition>,
     total: u64,
     reason: String,
     overlap: String,
@@ -54,9 +57,10 @@ impl Ask {
     ) -> Answer<Self> {
         caller.require(needed(kind)?)?;
         let query = sought(app, caller, &filter).await?;
+        let conditions = conditions(app, caller, &filter).await;
         let (total, name) = (app.control.count_keys(caller, &query).await?, FormName::new(app)?);
         let (reason, overlap) = (String::new(), "86400".to_owned());
-        Ok(Self { shell, kind, filter, total, reason, overlap, name, wrong: Wrong::default() })
+        Ok(Self { shell, kind, filter, conditions, total, reason, overlap, name, wrong: Wrong::default() })
     }
 
     fn rest(&self) -> Option<String> {

@@ -22,7 +22,7 @@ use keystile_core::{ApiKey, Timestamp};
 
 pub(super) use self::deed::{deeds, one_line};
 pub(super) use self::issued::server;
-pub(super) use self::scope::{Archived, Choices, applications};
+pub(super) use self::scope::{Archived, Choices, applications, customer_name};
 pub(super) use self::sheet::period_name;
 pub(super) use self::usage::meaning;
 use super::table::{Pages, get, post};

@@ -146,7 +146,7 @@ impl Show {
         match self.status() {
             KeyStatus::Active => "Requests with it are allowed, within its permissions and limits.",
             KeyStatus::Inactive => {
-                "It is switched off: every request with it is refused with 401 until somebody enables it."
+                "It is disabled: every request with it is refused with 401 until somebody enables it."
             }
             KeyStatus::Expired => {
                 "Its time is over: every request with it is refused with 401. Give it a later end to bring it back."

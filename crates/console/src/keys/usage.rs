@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keystile_core::usage::{Span, Step};
+use keystile_core::usage::Span;
 use keystile_core::{Code, KeyId, Timestamp};
 use keystile_manage::Caller;
 use keystile_wire::UsageView;
@@ -15,7 +15,6 @@ use keystile_web::api::Answer;
 pub(super) struct Usage {
     pub(super) range: Range,
     pub(super) chart: Chart,
-    view: UsageView,
 }
 
 /// What was counted of a key up to this moment, what is only in memory included.
@@ -31,29 +30,12 @@ pub(super) async fn usage(
     let from = now.minus(Duration::from_secs(range.seconds));
     let span = Span::within(Some(from), None, range.step, now)?;
     let view = UsageView::new(span, app.control.usage(history, span).await?);
-    Ok(Usage { range, chart: Chart::of(&view), view })
+    Ok(Usage { range, chart: Chart::of(&view) })
 }
 
 /// The same for the last day, which shows whether anybody would miss the key.
 pub(super) async fn lately(app: &App, caller: &Caller, id: KeyId, now: Timestamp) -> Answer<Chart> {
     Ok(usage(app, caller, id, Range::named("24h"), now).await?.chart)
-}
-
-impl Usage {
-    /// The steps in which anything was counted, the latest first.
-    pub(super) fn busy(&self) -> Vec<(Timestamp, u64, u64)> {
-        let points = self.view.data.iter().rev();
-        let all = points.map(|point| (point.starts_at, point.counts.allowed, point.counts.refused));
-        all.filter(|(_, allowed, refused)| *allowed > 0 || *refused > 0).collect()
-    }
-
-    pub(super) const fn step(&self) -> &'static str {
-        match self.range.step {
-            Step::Minute => "minute",
-            Step::Hour => "hour",
-            Step::Day => "day of UTC",
-        }
-    }
 }
 
 /// What a refusal means, in a few words.
@@ -67,7 +49,7 @@ pub(crate) fn meaning(code: &str) -> &'static str {
         Code::KeyNotFound => "the key is unknown",
         Code::KeyRevoked => "the key is revoked",
         Code::KeyExpired => "the key has expired",
-        Code::KeyInactive => "the key is switched off",
+        Code::KeyInactive => "the key is disabled",
         Code::WrongEnvironment => "used in another environment",
         Code::KeyBlocked => "the key is blocked",
         Code::WrongApplication => "used for another application",

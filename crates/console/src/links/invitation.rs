@@ -109,4 +109,4 @@ pub(super) async fn accept(
 
 /// Whether somebody has the address is told to nobody but who knows their password.
 const NOT_THEIRS: &str = "cannot be used: somebody who has an account with this address enters its password; after ten \
-    attempts in vain each further one has to wait a while";
+    failed attempts, each further one has to wait a while";

@@ -24,6 +24,8 @@ const TABLES: &[SpendBy] = &[SpendBy::Key, SpendBy::Customer, SpendBy::Applicati
 const SHOWN: usize = 200;
 /// What narrows a report, as queries name it.
 const NARROWING: [&str; 5] = ["key_id", "customer_id", "application_id", "model", "environment"];
+/// Those that stand behind "More filters".
+const FURTHER: [&str; 4] = ["key_id", "customer_id", "application_id", "model"];
 
 pub(super) fn routes() -> Pages {
     Pages::new().route("/spend", get(show))
@@ -213,6 +215,10 @@ impl Show {
     /// Whether the report is of a part of what was spent.
     fn is_narrowed(&self) -> bool {
         NARROWING.iter().any(|name| !self.asked.of(name).is_empty())
+    }
+
+    fn further_filters(&self) -> usize {
+        FURTHER.iter().filter(|name| !self.asked.of(name).is_empty()).count()
     }
 
     /// The same of all.

@@ -43,6 +43,9 @@ impl Since {
     }
 }
 
+/// How long before the end of a key, or before now, a report begins if no leak was reported.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
 #[derive(Template)]
 #[template(path = "logs/exposure.html")]
 struct Exposed {
@@ -252,6 +255,23 @@ impl Exposed {
             (field, value),
         ]);
         Some(self.shell.path("logs") + &narrowed)
+    }
+
+    /// Why it begins where it does, if nobody said since when.
+    fn why_since(&self) -> Option<&'static str> {
+        if !self.asked.of("since").is_empty() {
+            return None;
+        }
+        let key = self.key.as_ref()?;
+        let revoked_at = key.revoked.as_ref().map(|end| end.at);
+        let is_a_day_before = |at: Timestamp| self.report.since == at.minus(A_DAY);
+        Some(match revoked_at {
+            Some(at) if is_a_day_before(at) => {
+                "It begins a day before the key was revoked, as no leak was reported."
+            }
+            None if is_a_day_before(self.report.until) => "It begins a day ago, as no leak was reported.",
+            Some(_) | None => "It begins when the key was first reported as leaked.",
+        })
     }
 
     /// The path of the report since so many seconds ago.

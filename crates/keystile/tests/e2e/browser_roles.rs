@@ -46,7 +46,7 @@ const CONTROLS: &[(&str, &str, &str)] = &[
     ("models", "New model", "admin"),
     ("models", "Import", "admin"),
     ("models/{model}", "Edit", "admin"),
-    ("models/{model}", "Switch off", "admin"),
+    ("models/{model}", "Disable", "admin"),
     ("spend", "Customer", "viewer"),
     ("ledger/{charge}", "Correct", "admin"),
     ("holds", "Look again", "viewer"),

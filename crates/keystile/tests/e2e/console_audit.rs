@@ -16,7 +16,7 @@ async fn the_log_is_told_in_sentences_with_the_names_of_things() {
     let viewer = Browser::of_member(&world, "viewer").await;
     let of_key = viewer.page(&format!("audit?target={}", text(&key, "id"))).await;
     let email = &world.credentials.email;
-    for done in ["revoked the key", "changed the key", "made the key"] {
+    for done in ["revoked the key", "changed the key", "created the key"] {
         assert!(
             of_key.contains(&format!(
                 "<strong>{email}</strong> {done} <strong>Checkout &#60;service&#62;</strong>"

@@ -26,7 +26,11 @@ async fn keys_that_match_are_revoked_when_their_number_is_typed() {
     let none = seat.open(&page(&world, "jobs/new?act=revoke&q=there-is-none")).await.text;
     assert!(none.contains("No key is like that") && !none.contains("name=\"typed\""), "{none}");
     let asked = seat.open(&page(&world, "jobs/new?act=revoke&q=leaving")).await;
-    assert!(asked.text.contains("Revoke 1 key?"), "{}", asked.text);
+    assert!(
+        asked.text.contains("Revoke 1 key?") && asked.text.contains("Name has: leaving"),
+        "{}",
+        asked.text
+    );
     let fields = [("act", "revoke"), ("filter", "q=leaving"), ("expected", "1"), ("typed", "2")];
     let wrong = seat.send(&page(&world, "jobs/new"), &fields).await;
     assert_eq!(wrong.status, 422);

@@ -69,7 +69,7 @@ async fn a_provider_is_added_changed_switched_off_and_deleted_and_its_credential
     assert_eq!(text(&changed, "credential_hint"), "9xYz", "it is the same as before");
 
     assert_eq!(owner.submit(&format!("{path}/disable"), &[]).await.status, 303);
-    assert!(owner.page(&path).await.contains("It is switched off"));
+    assert!(owner.page(&path).await.contains("It is disabled"));
     assert_eq!(owner.submit(&format!("{path}/enable"), &[]).await.status, 303);
     for page in ["providers", &path, &format!("{path}/edit"), &format!("{path}/delete")] {
         assert!(!owner.page(page).await.contains("sk-proj"), "{page}");

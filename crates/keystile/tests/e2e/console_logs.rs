@@ -68,6 +68,22 @@ async fn requests_are_told_in_words_and_each_has_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refusals_lead_to_the_requests_that_got_them() {
+    let world = World::start().await;
+    let key = used_key(&world, "Shop", "/orders/7").await;
+    let owner = Browser::of_owner(&world).await;
+    let (id, home) = (text(&key, "id"), format!("/console/{}", world.credentials.tenant_id));
+    let of_key = format!("logs?key_id={id}&amp;result=wrong_environment");
+    let shown = owner.page(&format!("keys/{id}")).await;
+    assert!(shown.contains(&format!("\"{home}/{of_key}\"")), "{shown}");
+    let overview = owner.page(&home).await;
+    assert!(overview.contains(&format!("\"{home}/logs?result=wrong_environment\"")), "{overview}");
+    for leads in [of_key.replace("&amp;", "&"), "logs?result=wrong_environment".to_owned()] {
+        assert_eq!(rows(&owner.page(&leads).await), 1, "{leads}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_filter_narrows_the_list_and_pages_follow_each_other() {
     let world = World::start().await;
     let key = used_key(&world, "Shop", "/orders/7").await;
@@ -286,6 +302,7 @@ async fn the_report_on_a_key_tells_what_is_new_and_what_to_do() {
     }
     assert!(live.contains("<dt>Allowed</dt><dd>1</dd>") && live.contains("wrong_environment 1"), "{live}");
     assert_eq!(rows(&live), 2);
+    assert!(live.contains("It begins a day ago, as no leak was reported."), "{live}");
     assert!(owner.page(&format!("keys/{id}")).await.contains(&format!("/keys/{id}/exposure\"")));
     assert!(owner.page(&format!("keys/{id}/revoke")).await.contains(&format!("/keys/{id}/exposure\"")));
     let since = owner.page(&format!("keys/{id}/exposure?since=2020-01-01")).await;

@@ -1,6 +1,7 @@
 //! Every page of the console, of a tenant worth looking at, and what no page may do: whoever takes pictures and whoever tests
 //! go through the same table.
 
+mod deeds;
 mod table;
 
 use crate::browser::{Browser, Impact};
@@ -59,7 +60,7 @@ impl Pages {
     pub fn troubles(&self, browser: &Browser, page: &Page) -> Vec<String> {
         let mut troubles = Vec::new();
         let (status, url) = (browser.status(), browser.path());
-        if url != page.path_in(&self.scene) {
+        if url != page.end_in(&self.scene) {
             troubles.push(format!("leads to {url}"));
         }
         if status != page.status {

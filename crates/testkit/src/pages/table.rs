@@ -1,5 +1,6 @@
 //! The table of the console's pages. Whoever adds a page adds it here.
 
+use super::deeds;
 use crate::browser::Browser;
 use crate::scene::Scene;
 
@@ -12,7 +13,8 @@ pub struct Page {
     pub who: Who,
     /// Where it is. `{tenant}`, `{key}`, `{blocked}`, `{revoked}` and `{leaked}` (other keys), `{application}`, `{customer}`,
     /// `{event}`, `{job}`, `{leak}`, `{log}` (a request in the log), `{webhook}` and `{failing}` (another webhook), `{llm}` (a key for language
-    /// models), `{provider}`, `{model}` and `{unpriced}` (another model), `{charge}` and `{hold}` stand for those of the scene.
+    /// models), `{provider}`, `{model}` and `{unpriced}` (another model), `{charge}` and `{hold}` stand for those of the scene, and `{empty}` for
+    /// a tenant that has only just been made.
     pub path: &'static str,
     /// What it is answered with.
     pub status: u16,
@@ -20,6 +22,8 @@ pub struct Page {
     pub complaint: Option<&'static str>,
     /// What is done on it before it is looked at.
     pub then: fn(&Browser),
+    /// Where that leads, if it is another place; it is named as the path is.
+    pub end: Option<&'static str>,
 }
 
 /// Who looks at a page.
@@ -41,7 +45,7 @@ impl Who {
 }
 
 const fn page(name: &'static str, who: Who, path: &'static str) -> Page {
-    Page { name, who, path, status: 200, complaint: None, then: |_| {} }
+    Page { name, who, path, status: 200, complaint: None, then: |_| {}, end: None }
 }
 
 /// Every page of the console.
@@ -49,7 +53,7 @@ pub const PAGES: &[Page] = &[
     page("setup", Who::FirstOwner, "/console/setup"),
     page("sign-in", Who::Nobody, "/console/sign-in"),
     Page {
-        then: refused_sign_in,
+        then: deeds::refused_sign_in,
         complaint: Some("status of 422"),
         ..page("sign-in-refused", Who::Nobody, "/console/sign-in")
     },
@@ -118,7 +122,7 @@ pub const PAGES: &[Page] = &[
     page("models-none-found", Who::Owner, "/console/{tenant}/models?q=there-is-none"),
     page("models-import", Who::Owner, "/console/{tenant}/models/import?provider_id={provider}"),
     Page {
-        then: preview_import,
+        then: deeds::preview_import,
         ..page("models-import-preview", Who::Owner, "/console/{tenant}/models/import")
     },
     page("model-new", Who::Owner, "/console/{tenant}/models/new?provider_id={provider}"),
@@ -149,9 +153,61 @@ pub const PAGES: &[Page] = &[
     page("webhook-rotate", Who::Owner, "/console/{tenant}/webhooks/{webhook}/rotate"),
     page("webhook-delete", Who::Owner, "/console/{tenant}/webhooks/{webhook}/delete"),
     page("settings", Who::Owner, "/console/{tenant}/settings"),
+    page("first-overview", Who::Owner, "/console/{empty}"),
+    page("first-keys", Who::Owner, "/console/{empty}/keys"),
+    page("first-leaks", Who::Owner, "/console/{empty}/leaks"),
+    page("first-customers", Who::Owner, "/console/{empty}/customers"),
+    page("first-llm-keys", Who::Owner, "/console/{empty}/llm-keys"),
+    page("first-models", Who::Owner, "/console/{empty}/models"),
+    page("first-providers", Who::Owner, "/console/{empty}/providers"),
+    page("first-spend", Who::Owner, "/console/{empty}/spend"),
+    page("first-ledger", Who::Owner, "/console/{empty}/ledger"),
+    page("first-holds", Who::Owner, "/console/{empty}/holds"),
+    page("first-events", Who::Owner, "/console/{empty}/events"),
+    page("first-sources", Who::Owner, "/console/{empty}/sources"),
+    page("first-entities", Who::Owner, "/console/{empty}/entities"),
+    page("first-logs", Who::Owner, "/console/{empty}/logs"),
+    page("first-jobs", Who::Owner, "/console/{empty}/jobs"),
+    page("first-webhooks", Who::Owner, "/console/{empty}/webhooks"),
+    page("first-invitations", Who::Owner, "/console/{empty}/members/invitations"),
     page("account", Who::Owner, "/console/account"),
     page("account-second-factor", Who::Owner, "/console/account/second-factor"),
+    Page {
+        then: deeds::enrol,
+        ..page("account-second-factor-secret", Who::Owner, "/console/account/second-factor")
+    },
     page("tenant-new", Who::Owner, "/console/tenants/new"),
+    Page { then: deeds::open_the_navigation, ..page("navigation", Who::Owner, "/console/{tenant}/settings") },
+    page("keys-filtered", Who::Owner, "/console/{tenant}/keys?kind=service&trust_level=internal"),
+    Page { then: deeds::open_the_panel, ..page("keys-panel", Who::Owner, "/console/{tenant}/keys?q=desk") },
+    Page { then: deeds::choose_keys, ..page("keys-chosen", Who::Owner, "/console/{tenant}/keys?q=desk") },
+    Page {
+        then: deeds::ask_to_revoke_keys,
+        end: Some("/console/{tenant}/keys/bulk"),
+        ..page("keys-revoke", Who::Owner, "/console/{tenant}/keys?q=desk")
+    },
+    Page {
+        then: deeds::open_the_menu_of_the_page,
+        ..page("key-menu", Who::Owner, "/console/{tenant}/keys/{key}")
+    },
+    Page { then: deeds::open_everything, ..page("key-new-open", Who::Owner, "/console/{tenant}/keys/new") },
+    Page {
+        then: deeds::make_key_without_a_name,
+        status: 422,
+        complaint: Some("status of 422"),
+        ..page("key-new-refused", Who::Owner, "/console/{tenant}/keys/new")
+    },
+    page(
+        "application-routing-tried",
+        Who::Owner,
+        "/console/{tenant}/applications/{application}/routing?method=GET&path=/v1/orders/7",
+    ),
+    Page { then: deeds::open_entries, ..page("audit-entries", Who::Owner, "/console/{tenant}/audit") },
+    Page {
+        then: deeds::verify_the_chain,
+        ..page("audit-verified", Who::Owner, "/console/{tenant}/audit/check")
+    },
+    Page { then: deeds::make_key, ..page("key-issued", Who::Owner, "/console/{tenant}/keys/new") },
     Page {
         status: 404,
         complaint: Some("status of 404"),
@@ -170,40 +226,40 @@ impl Page {
     /// Its path, of the things in this scene.
     #[must_use]
     pub fn path_in(&self, scene: &Scene) -> String {
-        let key = |name: &str| scene.key(name).id.as_str();
-        let put = [
-            ("{tenant}", scene.tenant_id.as_str()),
-            ("{key}", key("Checkout service")),
-            ("{blocked}", key("Blue Window storefront")),
-            ("{leaked}", key("Warehouse sync")),
-            ("{application}", &scene.applications[0]),
-            ("{customer}", &scene.customers[0]),
-            ("{revoked}", key("Migration laptop")),
-            ("{event}", &scene.event),
-            ("{leak}", &scene.leak),
-            ("{job}", &scene.job),
-            ("{webhook}", &scene.webhooks[0]),
-            ("{failing}", &scene.webhooks[1]),
-            ("{log}", &scene.log),
-            ("{llm}", key("Support assistant")),
-            ("{provider}", &scene.providers[0]),
-            ("{model}", &scene.models[1]),
-            ("{unpriced}", &scene.models[0]),
-            ("{charge}", &scene.charge),
-            ("{hold}", &scene.hold),
-        ];
-        put.iter().fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id))
+        named(self.path, scene)
+    }
+
+    /// The path where it is looked at, likewise.
+    #[must_use]
+    pub fn end_in(&self, scene: &Scene) -> String {
+        named(self.end.unwrap_or(self.path), scene)
     }
 }
 
-fn preview_import(browser: &Browser) {
-    browser.control("See what would be taken").click();
-    browser.css("h1").wait_for_text(|text| text == "What would be taken over");
-}
-
-fn refused_sign_in(browser: &Browser) {
-    browser.css("[name=email]").fill("grace@acme.example");
-    browser.css("[name=password]").fill("not-the-right-one");
-    browser.css("[type=submit]").click();
-    browser.css("[role=alert]").wait();
+/// A path, of the things in this scene.
+fn named(path: &str, scene: &Scene) -> String {
+    let key = |name: &str| scene.key(name).id.as_str();
+    let put = [
+        ("{tenant}", scene.tenant_id.as_str()),
+        ("{key}", key("Checkout service")),
+        ("{blocked}", key("Blue Window storefront")),
+        ("{leaked}", key("Warehouse sync")),
+        ("{application}", &scene.applications[0]),
+        ("{customer}", &scene.customers[0]),
+        ("{revoked}", key("Migration laptop")),
+        ("{event}", &scene.event),
+        ("{leak}", &scene.leak),
+        ("{job}", &scene.job),
+        ("{webhook}", &scene.webhooks[0]),
+        ("{failing}", &scene.webhooks[1]),
+        ("{log}", &scene.log),
+        ("{llm}", key("Support assistant")),
+        ("{provider}", &scene.providers[0]),
+        ("{model}", &scene.models[1]),
+        ("{unpriced}", &scene.models[0]),
+        ("{charge}", &scene.charge),
+        ("{hold}", &scene.hold),
+        ("{empty}", &scene.empty),
+    ];
+    put.iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
 }

@@ -28,6 +28,8 @@ pub const OWNER: &str = "grace@acme.example";
 pub const PASSWORD: &str = "correct-otter-lamp-41-river";
 /// What the tenant is called.
 pub const TENANT: &str = "Acme Logistics";
+/// What the other tenant of its owner is called.
+const ANOTHER_TENANT: &str = "Northwind Harbour";
 /// Its other members.
 const MEMBERS: [(&str, &str); 4] = [
     ("admin", "linus@acme.example"),
@@ -75,6 +77,8 @@ pub struct Scene {
     pub charge: String,
     /// A hold that is open for a while.
     pub hold: String,
+    /// Another tenant of its owner, in which there is nothing yet.
+    pub empty: String,
 }
 
 /// One who asks the API.
@@ -107,6 +111,7 @@ impl Scene {
         let job = jobs::make(&owner).await;
         let log = requests::make(&owner, &keys).await;
         let llm::Llm { providers, models, charge, hold } = llm::make(&owner, &keys).await;
+        let empty = owner.open_another_tenant().await;
         let tenant_id = owner.tenant_id.clone();
         let mut scene = Self {
             server,
@@ -124,6 +129,7 @@ impl Scene {
             models,
             charge,
             hold,
+            empty,
         };
         past::make(&mut scene);
         scene
@@ -188,6 +194,12 @@ impl Asker {
         let answer = self.http.json(method, &path, &self.credential, body).await;
         assert!((200..300).contains(&answer.status), "{method} {path} {body}: {}", answer.text);
         answer.json
+    }
+
+    async fn open_another_tenant(&self) -> String {
+        let body = json!({ "name": ANOTHER_TENANT, "key_label": "north" });
+        let made = self.http.json("POST", "/api/v1/tenants", &self.credential, &body).await.expect(201);
+        text(&made, "id")
     }
 
     async fn bring_people(&self, server: &Server) {
