@@ -65,7 +65,7 @@ const OF_A_VERSION: &[&Shared] = &[&CONFLICT];
 const OF_A_REPETITION: &[&Shared] = &[&CONFLICT, &KEY_REUSED];
 const OF_ALL: &[&Shared] = &[&HEAD_TOO_LONG];
 
-/// Gives each operation the refusals that follow from what it takes, but for those that it describes itself.
+/// Gives each operation the refusals that follow from what it takes. Those that it describes itself get their headers.
 pub(crate) fn describe(document: &mut OpenApi) {
     let everywhere = document.security.clone().unwrap_or_default();
     let mut used = Vec::new();
@@ -74,7 +74,9 @@ pub(crate) fn describe(document: &mut OpenApi) {
             let Shared(status, name, _) = refusal;
             let described = &mut operation.responses.responses;
             let shared = || RefOr::Ref(Ref::from_response_name(*name));
-            described.entry((*status).to_owned()).or_insert_with(shared);
+            if let RefOr::T(own) = described.entry((*status).to_owned()).or_insert_with(shared) {
+                own.headers.extend(headers(status));
+            }
             used.push(refusal);
         }
     }
@@ -86,23 +88,25 @@ pub(crate) fn describe(document: &mut OpenApi) {
 fn response(Shared(status, _, says): &Shared) -> Response {
     let problem = Ref::from_schema_name(Problem::name());
     let content = ContentBuilder::new().schema(Some(problem)).build();
-    let described = ResponseBuilder::new().description(*says).content("application/problem+json", content);
-    let told = headers(status).iter();
-    told.fold(described, |described, told| described.header(told.0, header(told))).build()
+    let mut response =
+        ResponseBuilder::new().description(*says).content("application/problem+json", content).build();
+    response.headers.extend(headers(status));
+    response
 }
 
 /// What refusals with this status tell in headers of their own.
-fn headers(status: &str) -> &'static [Told] {
-    match status {
+fn headers(status: &str) -> impl Iterator<Item = (String, RefOr<Header>)> {
+    let told: &[Told] = match status {
         "429" => &[AGAIN_IF_EVER, POLICY, LEFT],
         "503" => &[AGAIN],
         _ => &[],
-    }
+    };
+    told.iter().map(|told| (told.0.to_owned(), header(told).into()))
 }
 
 fn header(Told(_, kind, says): &Told) -> Header {
     let value = ObjectBuilder::new().schema_type(SchemaType::Type(kind.clone())).build();
-    HeaderBuilder::new().schema(value).description(Some(*says)).build()
+    HeaderBuilder::new().schema(Some(value)).description(Some(*says)).build()
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -182,14 +186,16 @@ mod tests {
         let responses = document.components.take().unwrap().responses;
         let headers = |response: &RefOr<Response>| match response {
             RefOr::T(response) => response.headers.keys().cloned().collect::<Vec<_>>(),
-            RefOr::Ref(elsewhere) => panic!("{elsewhere:?} stands elsewhere"),
+            RefOr::Ref(_) => panic!("it is described elsewhere"),
         };
         assert_eq!(headers(&responses["Limited"]), ["RateLimit", "RateLimit-Policy", "Retry-After"]);
         assert_eq!(headers(&responses["NotNow"]), ["Retry-After"]);
         assert!(headers(&responses["Invalid"]).is_empty());
-        let authz = document.paths.paths.get_mut(crate::authz::TEMPLATE).unwrap();
+        let authz = document.paths.paths.get_mut(crate::authz::forward::TEMPLATE).unwrap();
         for operation in operations(authz) {
-            assert_eq!(headers(&operation.responses.responses["200"]), ["RateLimit", "RateLimit-Policy"]);
+            let own = &operation.responses.responses;
+            assert_eq!(headers(&own["200"]), ["RateLimit", "RateLimit-Policy"]);
+            assert_eq!(headers(&own["503"]), ["Retry-After"]);
         }
     }
 

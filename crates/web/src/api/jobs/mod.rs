@@ -30,7 +30,7 @@ pub use result::download;
     (status = 202, body = JobView, description = "The job."),
     (status = 200, body = JobCount, description = "With `dry_run`: how many keys it would be about. What the job would be refused for, this is as well."),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "`job_keys_differ`: the filter finds other than the expected keys."),
-    (status = 429, body = Problem, content_type = "application/problem+json", description = "`too_many_jobs`: 100 jobs of the tenant are not over."),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "`too_many_jobs`: 100 jobs of the tenant are not over. Or `rate_limited`, with the headers that tell of it."),
 ))]
 pub(crate) async fn create_job(
     State(app): State<App>,
