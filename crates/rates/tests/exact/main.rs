@@ -33,6 +33,30 @@ proptest! {
         let play = Play { limit: LIMITS[limit], faults, pause: 40, seconds: 8, seed };
         assert_within(&LIMITS[limit], &World::new().play(play));
     }
+
+    #[test]
+    fn no_more_tokens_are_used_on_all_nodes_than_the_limit_gives(
+        seed in any::<u64>(),
+        limit in prop_oneof![Just(600_u64), Just(100_000)],
+        losses in 0_u32..8,
+        mishap in 0..3,
+    ) {
+        let (forgets, kills) = (mishap == 1, mishap == 2);
+        let limit = Limit { limit, window_seconds: 60, burst: limit };
+        let faults = Faults { losses, forgets, kills };
+        let play = Play { limit, faults, pause: 60, seconds: 8, seed };
+        assert_within(&limit, &World::new().play_with_tokens(play));
+    }
+}
+
+#[test]
+fn tokens_that_were_not_used_are_used_by_others() {
+    let limit = Limit { limit: 6_000, window_seconds: 60, burst: 6_000 };
+    let play = Play { limit, faults: Faults::default(), pause: 10, seconds: 20, seed: 7 };
+    let used = World::new().play_with_tokens(play);
+    assert_within(&limit, &used);
+    let (sum, bound) = (used.iter().map(|(_, tokens)| tokens).sum::<u64>(), most(&limit, 20_000));
+    assert!(sum * 100 >= bound * 80, "{sum} of {bound}");
 }
 
 #[test]

@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use keystile_core::key::mint;
+use keystile_core::llm::Consumption;
+use keystile_core::quota::{Amount, Basis, Need, Origin};
 use keystile_core::route::Table;
 use keystile_core::{
     Actor, ApiKey, ApplicationId, Ask, Clock, Digest, Environment, KeyFacts, KeyId, KeyLabel, KeyReading,
-    LineageLimits, RateLimit, Rates, Secret, SharedRates, TenantId, Timestamp, Upstreams, WhenAway,
+    LineageLimits, NanoUsd, RateLimit, Rates, Secret, SharedRates, TenantId, Timestamp, Upstreams, WhenAway,
 };
 use keystile_rates::RateScript;
 use keystile_testkit::redis::Redis;
 use keystile_verify::{
-    Answer, Bounds, BoxFuture, KeySource, RateAuthority, SharedLimits, SourceUnavailable, Statement,
-    UsageBatch, Use, Verifier,
+    Answer, Bounds, BoxFuture, KeySource, RateAuthority, Settled, SharedLimits, SourceUnavailable, Statement,
+    Terms, UsageBatch, Use, Verifier,
 };
 use redis::Connection;
 use tokio::task::JoinSet;
@@ -159,8 +161,11 @@ impl RateAuthority for Taken {
     }
 }
 
-/// One key under one limit.
-struct OneKey(Rates);
+/// One key under one limit, on requests or on tokens.
+struct OneKey {
+    rates: Rates,
+    tokens: Option<u64>,
+}
 
 fn secret() -> Secret {
     mint(&KeyLabel::default(), Environment::Production, Digest::of(b"one").as_bytes())
@@ -172,7 +177,9 @@ impl KeySource for OneKey {
         let (id, tenant) = (KeyId::from_parts(start, 1), TenantId::from_parts(start, 1));
         let (application, name) = (ApplicationId::from_parts(start, 1), "One".parse().unwrap());
         let key = ApiKey::new(id, tenant, application, name, &secret, Actor::System, start);
-        let facts = KeyFacts { limits: LineageLimits::new(id, self.0.clone()), ..KeyFacts::of(&key) };
+        let (rates, tokens) = (self.rates.clone(), self.tokens);
+        let limits = Some(LineageLimits { lineage_id: id, rates, tokens, budget: None });
+        let facts = KeyFacts { limits, ..KeyFacts::of(&key) };
         let reading = KeyReading { digest: secret.digest(), facts, shared_rates: SharedRates::default() };
         Box::pin(async move { Ok(vec![reading]) })
     }
@@ -211,6 +218,20 @@ impl World {
 
     /// Plays it, and tells when what was admitted.
     pub(crate) fn play(&self, play: Play) -> Vec<(u64, u64)> {
+        self.play_by(play, ask_on_and_on)
+    }
+
+    /// The same with tokens: each request takes some, and uses fewer.
+    pub(crate) fn play_with_tokens(&self, play: Play) -> Vec<(u64, u64)> {
+        assert_eq!((play.limit.window_seconds, play.limit.burst), (60, play.limit.limit));
+        self.play_by(play, take_on_and_on)
+    }
+
+    fn play_by<A, F>(&self, play: Play, ask: A) -> Vec<(u64, u64)>
+    where
+        A: Fn(Node, Dice, Arc<AtomicU64>) -> F + Copy + Send + 'static,
+        F: Future<Output = Vec<(u64, u64)>> + Send + 'static,
+    {
         self.asked.store(0, Ordering::Relaxed);
         self.round_trips.store(0, Ordering::Relaxed);
         let client = redis::Client::open(self.redis.url()).unwrap();
@@ -231,53 +252,126 @@ impl World {
                     round_trips: Arc::clone(&self.round_trips),
                     is_dead: AtomicBool::new(false),
                 });
-                nodes.spawn(serve(play, node, way, Arc::clone(&self.asked)));
+                nodes.spawn(serve(play, node, way, Arc::clone(&self.asked), ask));
             }
             nodes.join_all().await.concat()
         })
     }
 }
 
+/// A node that serves.
+struct Node {
+    play: Play,
+    verifier: Arc<Verifier>,
+    began: Instant,
+    end: Instant,
+}
+
+impl Node {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    /// Milliseconds since the play began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap()
+    }
+
+    /// Bursts of requests, and pauses in which what is reserved is given back or lapses.
+    async fn pause(&self, dice: &mut Dice) {
+        let pause = match dice.below(200) {
+            0 if self.play.pause > 1 => 1_500,
+            1..20 => 0,
+            _ => 1 + dice.below(self.play.pause),
+        };
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
+
 /// One node, asked until the end, or until it is killed.
-async fn serve(play: Play, node: usize, way: Arc<Way>, asked: Arc<AtomicU64>) -> Vec<(u64, u64)> {
+async fn serve<A, F>(play: Play, node: usize, way: Arc<Way>, asked: Arc<AtomicU64>, ask: A) -> Vec<(u64, u64)>
+where
+    A: Fn(Node, Dice, Arc<AtomicU64>) -> F,
+    F: Future<Output = Vec<(u64, u64)>>,
+{
     let Limit { limit, window_seconds, burst } = play.limit;
-    let rates =
-        Rates::new(None, &[RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst) }]);
-    let began = way.began;
-    let clock: Arc<dyn Clock> = Arc::new(PlayClock(began));
+    let rate = RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst) };
+    let source = OneKey { rates: Rates::new(None, &[rate]), tokens: Some(limit) };
+    let clock: Arc<dyn Clock> = Arc::new(PlayClock(way.began));
     let limits = SharedLimits::new(Arc::new(Taken(Arc::clone(&way))), Arc::clone(&clock), WhenAway::Refuse);
     let bounds = Bounds { keys: 10, absent: 10 };
-    let verifier = Verifier::new(Arc::new(OneKey(rates)), Arc::clone(&limits) as _, clock, bounds);
+    let verifier = Verifier::new(Arc::new(source), Arc::clone(&limits) as _, clock, bounds);
     let stating = limits.start(&verifier, || NODES);
     let mut dice = Dice(play.seed.rotate_left(13) ^ node as u64);
     // Redis has just begun, and reserves nothing yet.
     limits.is_settled().await;
-    let end = Instant::now() + Duration::from_secs(play.seconds);
-    let killed_at = Instant::now() + Duration::from_millis(dice.below(play.seconds * 1_000));
-    let mut admitted = Vec::new();
-    while Instant::now() < end {
-        if play.faults.kills && node == 0 && Instant::now() >= killed_at {
-            way.is_dead.store(true, Ordering::Relaxed);
-            drop(stating);
-            return admitted;
-        }
-        let most = if play.pause > 1 { burst.min(3) } else { 1 };
-        let cost = 1 + dice.below(most);
-        let ask = Ask { cost: u32::try_from(cost).unwrap(), ..Ask::ANYTHING };
-        let verdict = verifier.verify(secret().expose(), &ask).await;
-        asked.fetch_add(1, Ordering::Relaxed);
-        if verdict.is_allowed() {
-            let at = u64::try_from(began.elapsed().as_millis()).unwrap();
-            admitted.push((at, cost));
-        }
-        // Bursts of requests, and pauses in which what is reserved is given back or lapses.
-        let pause = match dice.below(200) {
-            0 if play.pause > 1 => 1_500,
-            1..20 => 0,
-            _ => 1 + dice.below(play.pause),
-        };
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+    let doom =
+        if play.faults.kills && node == 0 { dice.below(play.seconds * 1_000) } else { play.seconds * 1_000 };
+    let end = Instant::now() + Duration::from_millis(doom);
+    let admitted = ask(Node { play, verifier, began: way.began, end }, dice, asked).await;
+    if play.faults.kills && node == 0 {
+        way.is_dead.store(true, Ordering::Relaxed);
     }
     stating.stop().await;
     admitted
+}
+
+/// Asks for requests of some cost.
+async fn ask_on_and_on(node: Node, mut dice: Dice, asked: Arc<AtomicU64>) -> Vec<(u64, u64)> {
+    let mut admitted = Vec::new();
+    let most = if node.play.pause > 1 { node.play.limit.burst.min(3) } else { 1 };
+    while !node.is_over() {
+        let cost = 1 + dice.below(most);
+        let ask = Ask { cost: u32::try_from(cost).unwrap(), ..Ask::ANYTHING };
+        let verdict = node.verifier.verify(secret().expose(), &ask).await;
+        asked.fetch_add(1, Ordering::Relaxed);
+        if verdict.is_allowed() {
+            admitted.push((node.now(), cost));
+        }
+        node.pause(&mut dice).await;
+    }
+    admitted
+}
+
+/// Takes tokens, and tells some time later that fewer were used.
+async fn take_on_and_on(node: Node, mut dice: Dice, asked: Arc<AtomicU64>) -> Vec<(u64, u64)> {
+    let (mut used, mut holds) = (Vec::new(), Vec::new());
+    let looking = Ask { cost: 0, ..Ask::ANYTHING };
+    let key = node.verifier.verify(secret().expose(), &looking).await.key.unwrap();
+    while !node.is_over() {
+        let tokens = 1 + dice.below(node.play.limit.limit / 20);
+        let terms = Terms {
+            deadline: Duration::from_secs(60),
+            origin: Origin::Gateway,
+            model: "".into(),
+            request_id: "".into(),
+        };
+        let need = Need::of(Amount { tokens, picos: 0 });
+        asked.fetch_add(1, Ordering::Relaxed);
+        if let Ok(hold) = node.verifier.reserve(&key, &need, terms).await {
+            holds.push((node.now(), tokens, hold));
+        }
+        node.pause(&mut dice).await;
+        if !holds.is_empty() && dice.below(3) > 0 {
+            let place = usize::try_from(dice.below(holds.len() as u64)).unwrap();
+            let (at, tokens, hold) = holds.swap_remove(place);
+            let tokens = dice.below(tokens + 1);
+            hold.settle(settled(tokens));
+            used.push((at, tokens));
+        }
+    }
+    // What is not settled may be used in full.
+    used.extend(holds.iter().map(|(at, tokens, _)| (*at, *tokens)));
+    used
+}
+
+fn settled(tokens: u64) -> Settled {
+    Settled {
+        used: Consumption { input: tokens, ..Consumption::default() },
+        cost: NanoUsd::ZERO,
+        basis: Basis::Upstream,
+        model: "".into(),
+        provider_id: None,
+        price_version: None,
+    }
 }
