@@ -19,7 +19,14 @@ pub(crate) enum Place {
     /// No other server serves.
     Alone(Box<Helm>),
     /// Others may.
-    Among(Box<(NewNode, Joined)>, Option<RateSettings>),
+    Among(Box<Among>),
+}
+
+/// One of several, and what it shares its limits through.
+pub(crate) struct Among {
+    node: NewNode,
+    joined: Joined,
+    rates: Option<RateSettings>,
 }
 
 /// The right, while it is watched over.
@@ -57,14 +64,15 @@ impl Place {
                 "limits are counted by each node, as there is no --redis-url: of n nodes together a key may use n times as much"
             );
         }
-        Ok((Self::Among(Box::new((node, joined)), settings.rates.clone()), store))
+        let rates = settings.rates.clone();
+        Ok((Self::Among(Box::new(Among { node, joined, rates })), store))
     }
 
     /// Names who leases parts of budgets.
     pub(crate) fn server(&self) -> Result<ServerId, EngineError> {
         match self {
             Self::Alone(_) => random().map(ServerId::new),
-            Self::Among(among, _) => Ok(ServerId::new(among.0.id.as_u128())),
+            Self::Among(among) => Ok(ServerId::new(among.node.id.as_u128())),
         }
     }
 
@@ -81,12 +89,14 @@ impl Place {
         let of_all = Arc::clone(clock);
         Ok(match self {
             Self::Alone(_) => (Verifier::with_budgets(keys, own, budgets, of_all, bounds), None),
-            Self::Among(_, None) => (Verifier::of_a_node(keys, own, budgets, of_all, bounds), None),
-            Self::Among(among, Some(rates)) => {
-                let limits = shared_limits(rates, among.0.id, clock)?;
-                let limiter = Arc::clone(&limits) as _;
-                (Verifier::of_a_node(keys, limiter, budgets, of_all, bounds), Some(limits))
-            }
+            Self::Among(among) => match &among.rates {
+                None => (Verifier::of_a_node(keys, own, budgets, of_all, bounds), None),
+                Some(rates) => {
+                    let limits = shared_limits(rates, among.node.id, clock)?;
+                    let limiter = Arc::clone(&limits) as _;
+                    (Verifier::of_a_node(keys, limiter, budgets, of_all, bounds), Some(limits))
+                }
+            },
         })
     }
 
@@ -94,7 +104,7 @@ impl Place {
     pub(crate) const fn is_among(&self) -> bool {
         match self {
             Self::Alone(_) => false,
-            Self::Among(_, _) => true,
+            Self::Among(_) => true,
         }
     }
 
@@ -111,10 +121,11 @@ impl Place {
             Self::Alone(helm) => {
                 (Kept::Alone(Watch::start(*helm, Arc::clone(verifier), journal.clone())), None)
             }
-            Self::Among(among, _) => {
-                let cluster = Cluster::new(among.0.id, among.0.lease, store.clone(), Arc::clone(verifier));
+            Self::Among(among) => {
+                let Among { node, joined, .. } = *among;
+                let cluster = Cluster::new(node.id, node.lease, store.clone(), Arc::clone(verifier));
                 let membership =
-                    Membership::start(cluster.clone(), *among, control.clone(), Arc::clone(clock));
+                    Membership::start(cluster.clone(), (node, joined), control.clone(), Arc::clone(clock));
                 (Kept::Among(membership), Some(cluster))
             }
         }

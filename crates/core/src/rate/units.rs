@@ -141,7 +141,10 @@ mod tests {
     use crate::RateLimit;
 
     fn rates(limit: u64, window_seconds: u64, burst: u64) -> Rates {
-        Rates::new(None, &[RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst) }])
+        Rates::new(
+            None,
+            &[RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst), when_away: None }],
+        )
     }
 
     #[test]

@@ -295,7 +295,7 @@ where
     F: Future<Output = Vec<(u64, u64)>>,
 {
     let Limit { limit, window_seconds, burst } = play.limit;
-    let rate = RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst) };
+    let rate = RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst), when_away: None };
     let source = OneKey { rates: Rates::new(None, &[rate]), tokens: Some(limit) };
     let clock: Arc<dyn Clock> = Arc::new(PlayClock(way.began));
     let limits = SharedLimits::new(Arc::new(Taken(Arc::clone(&way))), Arc::clone(&clock), WhenAway::Refuse);

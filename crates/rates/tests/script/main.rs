@@ -24,7 +24,10 @@ fn sixty() -> Rates {
 }
 
 fn limited(limit: u64, burst: u64) -> Rates {
-    Rates::new(None, &[RateLimit { name: "a".into(), limit, window_seconds: 60, burst: Some(burst) }])
+    Rates::new(
+        None,
+        &[RateLimit { name: "a".into(), limit, window_seconds: 60, burst: Some(burst), when_away: None }],
+    )
 }
 
 fn statement(number: u64, total: i64, kept: u64, most: u64) -> Statement {

@@ -218,7 +218,7 @@ impl Desk {
     async fn state_queued(&self, contact: &mut Contact, meters: &Meters) {
         let queued = std::mem::take(&mut *self.queue.lock());
         let mut calls = queued.chunks(OWNERS_TOGETHER);
-        while let Some(joints) = calls.next() {
+        for joints in calls.by_ref() {
             if !self.state(contact, meters, joints).await {
                 break;
             }

@@ -94,7 +94,7 @@ impl Account {
 
     /// How many tokens are used, to be kept over a restart, and when none will be.
     pub(crate) fn tokens_to_keep(&self, now: u64) -> Option<(UsedLimit, u64)> {
-        self.lock().tokens.to_keep(now)
+        self.lock().tokens.record(now)
     }
 
     /// Puts back what was kept.

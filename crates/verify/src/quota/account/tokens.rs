@@ -148,7 +148,7 @@ impl Tokens {
     }
 
     /// What is used, to be kept over a restart, and when nothing will be.
-    pub(in crate::quota) fn to_keep(&mut self, now: u64) -> Option<(UsedLimit, u64)> {
+    pub(in crate::quota) fn record(&mut self, now: u64) -> Option<(UsedLimit, u64)> {
         match self {
             Self::Own(meter) => {
                 meter.advance(meter.limit(), now);
