@@ -120,6 +120,6 @@ impl Catalogues {
 }
 
 /// The customer of a key, by name.
-pub(in crate::console) async fn customer_name(app: &App, caller: &Caller, id: CustomerId) -> Answer<String> {
+pub(crate) async fn customer_name(app: &App, caller: &Caller, id: CustomerId) -> Answer<String> {
     Ok(app.control.customer(caller, id).await?.name.to_string())
 }

@@ -1,6 +1,6 @@
 //! What a limit means, by the book.
 
-use crate::world::Limit;
+use super::world::Limit;
 
 /// The most that may be admitted in so many milliseconds.
 pub(crate) fn most(limit: &Limit, millis: u64) -> u64 {

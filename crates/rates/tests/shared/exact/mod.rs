@@ -6,8 +6,8 @@ mod world;
 
 use proptest::prelude::*;
 
-use model::{assert_within, most};
-use world::{Faults, Limit, Play, World};
+use self::model::{assert_within, most};
+use self::world::{Faults, Limit, Play, World};
 
 const LIMITS: [Limit; 5] = [
     Limit { limit: 60, window_seconds: 60, burst: 5 },
