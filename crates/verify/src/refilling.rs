@@ -43,7 +43,11 @@ impl Verifier {
             }
         }
         self.judge(&key, ask, latency).unwrap_or_else(|Short| {
-            let refusal = Refusal::Plain(Code::EnforcementUnavailable);
+            // Others have taken all that came: it is full, unless nothing came at all.
+            let refusal = match self.limiter.look(&key.demands(), ask.cost).1 {
+                Err(exceeded) => Refusal::RateLimited(Box::new(exceeded)),
+                Ok(()) => Refusal::Plain(Code::EnforcementUnavailable),
+            };
             self.count_refusal(&key, &refusal, latency, self.clock.now());
             Verdict { key: Some(key), outcome: Err(refusal), left: Left::NONE }
         })

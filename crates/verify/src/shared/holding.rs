@@ -32,6 +32,8 @@ pub(crate) struct Holding {
     answered: u64,
     heard_at: u64,
     others: u64,
+    /// What is counted as used that others may use, who tell it themselves.
+    guessed: u64,
     flight: Option<Flight>,
     /// The last statement that was sent.
     sent: u64,
@@ -134,7 +136,19 @@ impl Holding {
 
     /// The same, which is counted as used from now on.
     pub(super) const fn forget_others(&mut self) -> u64 {
-        std::mem::replace(&mut self.others, 0)
+        let others = std::mem::replace(&mut self.others, 0);
+        self.guess(others);
+        others
+    }
+
+    /// So much is counted as used that others may use.
+    pub(super) const fn guess(&mut self, cells: u64) {
+        self.guessed = self.guessed.saturating_add(cells);
+    }
+
+    /// Of what is counted as used: what the authority has not heard of this node, and what is only guessed of others.
+    pub(super) fn untold(&self) -> i64 {
+        self.unreported().saturating_add_unsigned(self.guessed)
     }
 
     /// Whether a statement is under way.
@@ -235,7 +249,7 @@ impl Holding {
         self.answered = number;
         self.total_answered = flight.total;
         self.heard_at = now;
-        self.others = grant.others;
+        (self.others, self.guessed) = (grant.others, 0);
         if !grant.keeps {
             self.cells = 0;
         }

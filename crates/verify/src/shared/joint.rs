@@ -93,7 +93,7 @@ impl Joint {
     pub(super) fn state(&self, number: u64, asks: bool, now: Now) -> Statement {
         let mut inner = self.lock();
         inner.used.pass(now.elapsed);
-        let floors = inner.used.in_units(inner.holding.unreported());
+        let floors = inner.used.in_units(inner.holding.untold());
         let most = inner.used.most_at_once();
         let stated = inner.holding.state(number, most, asks, now.unslept);
         Statement {
@@ -226,8 +226,10 @@ impl Inner {
                 }
             }
             Fit::OwnPart => {
+                let of_all = cost.saturating_mul(nodes);
                 self.holding.note(cost, now.unslept);
-                self.used.put(signed(cost.saturating_mul(nodes)));
+                self.holding.guess(of_all - cost);
+                self.used.put(signed(of_all));
             }
             Fit::Free | Fit::Short | Fit::Unavailable | Fit::Full(_) => {}
         }

@@ -4,10 +4,11 @@
 mod model;
 mod world;
 
+use keystile_core::WhenAway;
 use proptest::prelude::*;
 
 use self::model::{assert_within, most};
-use self::world::{Faults, Limit, Play, World};
+use self::world::{AWAY_SECONDS, Faults, Limit, Play, World};
 
 const LIMITS: [Limit; 5] = [
     Limit { limit: 60, window_seconds: 60, burst: 5 },
@@ -29,8 +30,8 @@ proptest! {
     ) {
         // What only a node that is dead and a Redis that has forgotten have known is known to nobody.
         let (forgets, kills) = (mishap == 1, mishap == 2);
-        let faults = Faults { losses, forgets, kills };
-        let play = Play { limit: LIMITS[limit], faults, pause: 40, seconds: 8, seed };
+        let faults = Faults { losses, forgets, kills, away_from: None };
+        let play = Play { limit: LIMITS[limit], faults, pause: 40, seconds: 8, seed, when_away: WhenAway::Refuse };
         assert_within(&LIMITS[limit], &World::new().play(play));
     }
 
@@ -43,8 +44,8 @@ proptest! {
     ) {
         let (forgets, kills) = (mishap == 1, mishap == 2);
         let limit = Limit { limit, window_seconds: 60, burst: limit };
-        let faults = Faults { losses, forgets, kills };
-        let play = Play { limit, faults, pause: 60, seconds: 8, seed };
+        let faults = Faults { losses, forgets, kills, away_from: None };
+        let play = Play { limit, faults, pause: 60, seconds: 8, seed, when_away: WhenAway::Refuse };
         assert_within(&limit, &World::new().play_with_tokens(play));
     }
 }
@@ -52,7 +53,14 @@ proptest! {
 #[test]
 fn tokens_that_were_not_used_are_used_by_others() {
     let limit = Limit { limit: 6_000, window_seconds: 60, burst: 6_000 };
-    let play = Play { limit, faults: Faults::default(), pause: 10, seconds: 20, seed: 7 };
+    let play = Play {
+        limit,
+        faults: Faults::default(),
+        pause: 10,
+        seconds: 20,
+        seed: 7,
+        when_away: WhenAway::Refuse,
+    };
     let used = World::new().play_with_tokens(play);
     assert_within(&limit, &used);
     let (sum, bound) = (used.iter().map(|(_, tokens)| tokens).sum::<u64>(), most(&limit, 20_000));
@@ -71,7 +79,8 @@ fn nearly_all_of_a_limit_is_used_from_three_nodes() {
     .enumerate()
     {
         let faults = Faults::default();
-        let play = Play { limit, faults, pause: 1, seconds: 10, seed: seed as u64 };
+        let play =
+            Play { limit, faults, pause: 1, seconds: 10, seed: seed as u64, when_away: WhenAway::Refuse };
         let admitted = world.play(play);
         assert_within(&limit, &admitted);
         let (sum, bound) = (admitted.iter().map(|(_, cost)| cost).sum::<u64>(), most(&limit, 10_000));
@@ -79,5 +88,28 @@ fn nearly_all_of_a_limit_is_used_from_three_nodes() {
         assert!(sum * 100 >= bound.min(asked) * 95, "{limit:?}: {sum} of {bound}");
         let trips = world.round_trips();
         assert!(trips * 10 <= asked, "{limit:?}: {trips} round trips for {asked} requests");
+    }
+}
+
+#[test]
+fn while_redis_is_away_each_node_allows_its_part_and_goes_on_with_the_others_afterwards() {
+    let limit = Limit { limit: 6_000, window_seconds: 60, burst: 60 };
+    let faults = Faults { away_from: Some(4), ..Faults::default() };
+    for when_away in [WhenAway::LocalShare, WhenAway::Refuse] {
+        let play = Play { limit, faults, pause: 2, seconds: 12, seed: 3, when_away };
+        let admitted = World::new().play(play);
+        assert_within(&limit, &admitted);
+        let sum = |from: u64, to: u64| {
+            let within = admitted.iter().filter(|(at, _)| (from * 1_000..to * 1_000).contains(at));
+            within.map(|(_, cost)| cost).sum::<u64>()
+        };
+        let (back, a_second) = (4 + AWAY_SECONDS, limit.limit / 60);
+        let away = sum(6, back);
+        match when_away {
+            WhenAway::LocalShare => assert!(away >= a_second * 8 / 10, "{away} while it was away"),
+            WhenAway::Refuse => assert_eq!(away, 0),
+        }
+        let after = sum(back + 2, 12);
+        assert!(after >= a_second * 3 * 9 / 10, "{after} after it was back");
     }
 }

@@ -29,6 +29,8 @@ const CLOCK: &str = "local function clock() return tonumber(redis.call('GET', 'n
 const NOW: &str = "now";
 /// What the clock of Redis says when the test begins.
 const BEGIN: u64 = 1_900_000_000_000;
+/// For so long Redis is away.
+pub(crate) const AWAY_SECONDS: u64 = 3;
 /// After so long a node waits for no answer.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -48,6 +50,8 @@ pub(crate) struct Faults {
     pub(crate) forgets: bool,
     /// A node ends in the middle.
     pub(crate) kills: bool,
+    /// From this second on Redis is away for three, and has forgotten everything then.
+    pub(crate) away_from: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +62,7 @@ pub(crate) struct Play {
     pub(crate) pause: u64,
     pub(crate) seconds: u64,
     pub(crate) seed: u64,
+    pub(crate) when_away: WhenAway,
 }
 
 pub(crate) struct World {
@@ -109,6 +114,11 @@ impl Way {
         self.roll(100) < u64::from(self.faults.losses)
     }
 
+    fn is_away(&self) -> bool {
+        let now = self.began.elapsed().as_secs();
+        self.faults.away_from.is_some_and(|from| (from..from + AWAY_SECONDS).contains(&now))
+    }
+
     fn arrive(&self, statements: &[Statement]) -> Answer {
         let mut connection = self.connection.lock().unwrap();
         let connection = &mut *connection;
@@ -135,6 +145,10 @@ impl RateAuthority for Taken {
         Box::pin(async move {
             way.round_trips.fetch_add(1, Ordering::Relaxed);
             if way.is_dead.load(Ordering::Relaxed) {
+                return Err(SourceUnavailable);
+            }
+            if way.is_away() {
+                redis::cmd("FLUSHALL").exec(&mut *way.connection.lock().unwrap()).unwrap();
                 return Err(SourceUnavailable);
             }
             let (there, back) = (Duration::from_millis(way.roll(4)), Duration::from_millis(way.roll(4)));
@@ -298,7 +312,7 @@ where
     let rate = RateLimit { name: "a".into(), limit, window_seconds, burst: Some(burst), when_away: None };
     let source = OneKey { rates: Rates::new(None, &[rate]), tokens: Some(limit) };
     let clock: Arc<dyn Clock> = Arc::new(PlayClock(way.began));
-    let limits = SharedLimits::new(Arc::new(Taken(Arc::clone(&way))), Arc::clone(&clock), WhenAway::Refuse);
+    let limits = SharedLimits::new(Arc::new(Taken(Arc::clone(&way))), Arc::clone(&clock), play.when_away);
     let bounds = Bounds { keys: 10, absent: 10 };
     let verifier = Verifier::new(Arc::new(source), Arc::clone(&limits) as _, clock, bounds);
     let stating = limits.start(&verifier, || NODES);
