@@ -6,7 +6,7 @@ use keystile_core::{
     Action, Actor, AuditEntry, AuditId, RecordedEntry, SealedEntry, Seq, TenantId, Timestamp,
 };
 
-use crate::page::MAX_LIMIT;
+use crate::page::{MAX_LIMIT, unseen};
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
@@ -37,19 +37,25 @@ const PAGE: &str = page!(" AND seq >= $8");
 const PAGE_OF_TARGET: &str = page!(" AND target {by_bytes} = $8");
 /// Of the last entries about one thing, at most `$9`, those that pass the rest of the filter. The bound is a number of entries, as one
 /// on the place would make SQLite take the index of places.
-const LOOK_AT_TARGET: &str =
+const LOOK_AT_TARGET: &str = concat!(
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM (SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
         FROM audit_entries WHERE tenant_id = $1 AND target {by_bytes} = $8 AND seq < $2
-        ORDER BY seq DESC LIMIT $9) AS looked_at
+        ORDER BY seq DESC LIMIT ",
+    unseen!("$9"),
+    ") AS looked_at
     WHERE (actor = $4 OR $4 IS NULL)
         AND (action = $5 OR $5 IS NULL)
         AND (at >= $6 OR $6 IS NULL)
         AND (at < $7 OR $7 IS NULL)
-    ORDER BY seq DESC LIMIT $3";
+    ORDER BY seq DESC LIMIT $3"
+);
 /// The last entry of such a look, if there are so many.
-const LOOKED_TO: &str = "SELECT seq FROM audit_entries
-    WHERE tenant_id = $1 AND target {by_bytes} = $2 AND seq < $3 ORDER BY seq DESC LIMIT 1 OFFSET $4";
+const LOOKED_TO: &str = concat!(
+    "SELECT seq FROM audit_entries
+    WHERE tenant_id = $1 AND target {by_bytes} = $2 AND seq < $3 ORDER BY seq DESC LIMIT 1 OFFSET ",
+    unseen!("$4")
+);
 const ONE: &str =
     "SELECT tenant_id, id, at, actor, action, target, ip, request_id, changes, seq, previous, hash
     FROM audit_entries WHERE tenant_id = $1 AND id = $2 AND seq IS NOT NULL";

@@ -14,6 +14,10 @@
 //! | `{for_update}`: locks the rows that are read | | `FOR UPDATE` |
 //! | `{for_share}`: keeps them from being changed | | `FOR SHARE` |
 //! | `{skip_locked}`: behind it, passes over rows that others have locked | | `SKIP LOCKED` |
+//! | `{key_names}`: the keys that are not deleted and their names, as `tenant_id`, `id` and `name_search` | an index of `api_keys` | a table of its own |
+//! | `{sorted_key_names}`: the same, for the order of the names | another index | the same table |
+//! | `{named_key}`: behind `CROSS JOIN`, the key of each of these that `named` gives as `named_id` | `api_keys` | `LATERAL …`, which is asked for one by one |
+//! | `{first}` and `{of_them}`: around a number behind the `ORDER BY` of a part, of which no more rows are read, in this order | a comment, as a bound does the same | `LIMIT`, with a number that it does not see when it plans |
 //! | `{tables}`: the names of the tables | `sqlite_schema` | `pg_tables` |
 //! | `{columns}`: the names of their columns that are written, not derived, each with its place | `pragma_table_xinfo` | `information_schema` |
 

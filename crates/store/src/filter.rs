@@ -103,7 +103,7 @@ impl KeyFilter {
     pub(crate) fn values(&self) -> impl Iterator<Item = Value> {
         let (due, made_by) = self.rotation_due.unzip();
         let values = [
-            Value::opt_text(self.name_contains.as_deref().map(containing)),
+            self.name_pattern(),
             Value::opt_text(self.environment),
             Value::opt_text(self.kind.as_ref()),
             Value::opt_text(self.application_id),
@@ -136,20 +136,41 @@ impl KeyFilter {
             || self.unused_since.is_some()
     }
 
-    /// Whether the index of this order has the names, so that keys with other names are passed over without reading their rows.
+    /// The pattern of names that are asked for.
+    pub(crate) fn name_pattern(&self) -> Value {
+        Value::opt_text(self.name_contains.as_deref().map(containing))
+    }
+
+    /// Whether keys may be passed over for anything but their names.
+    pub(crate) fn passes_over_more_than_names(&self) -> bool {
+        self.tag.is_some() || Self { name_contains: None, ..self.clone() }.passes_over()
+    }
+
+    /// Whether names are asked for and can be looked through in this order, so that keys with other names are passed over without reading
+    /// their rows.
     pub(crate) fn passes_over_names(&self, sort: KeySort) -> bool {
-        let has_names = match sort {
+        self.name_contains.is_some() && self.goes_through_names(sort)
+    }
+
+    /// Whether the keys that a list in this order goes through are those that have names to look through, in an order of theirs.
+    pub(crate) fn goes_through_names(&self, sort: KeySort) -> bool {
+        let is_ordered = match sort {
             KeySort::Created | KeySort::Name => !self.include_deleted,
             KeySort::LastUsed | KeySort::Expires => false,
         };
         let mut is_led = false;
         self.lead(sort, &mut |_, _| is_led = true);
-        self.name_contains.is_some() && has_names && !is_led
+        is_ordered && !is_led
     }
 
-    /// Tells the conditions that an index is for, each with its value for `{}`. A key is never used before it is made.
+    /// Tells the conditions that an index is for, each with its value for `{}`.
     pub(crate) fn spell(&self, sort: KeySort, tagged: Tagged, also: Also<'_>) {
         self.lead(sort, also);
+        self.spell_rest(tagged, also);
+    }
+
+    /// Of these conditions those that are not told by [`Self::lead`], or not fully. A key is never used before it is made.
+    pub(crate) fn spell_rest(&self, tagged: Tagged, also: Also<'_>) {
         if let Some(tag) = &self.tag {
             let condition = match tagged {
                 Tagged::Together => "id IN (SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = {})",

@@ -1,5 +1,7 @@
 //! Lists of keys.
 
+mod statement;
+
 use keystile_core::key::{KeyCursor, KeyPlace, KeySort, SortOrder};
 use keystile_core::{ApiKey, KeyId, TenantId};
 
@@ -9,9 +11,12 @@ use crate::tx::Tx;
 use crate::value::Value;
 use crate::{KeyFilter, Page, Store, StoreError, record, tags};
 
-/// So many keys are passed over by their names, which an index has, in the time in which the row of one is read; on PostgreSQL, which
-/// reads the row all the same, it takes twice as long.
+pub(crate) use statement::{Listing, Look, Which};
+
+/// So many keys are passed over by their names in the time in which the row of one is read.
 const NAMES_FOR_A_ROW: u32 = 4;
+/// So many rows are read one after the other in the time in which one is looked up by itself, as those are that names lead to.
+const ROWS_FOR_A_NAMED_ROW: u32 = 2;
 
 /// A part of a list of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +60,12 @@ impl Store {
         page: impl Into<KeyPage>,
     ) -> Result<Vec<ApiKey>, StoreError> {
         let which = Which { tenant_id, filter: filter.clone(), page: page.into() };
-        self.read(which, |which, tx| Box::pin(read_page(which, Tagged::Together, None, tx))).await
+        self.read(which, |which, tx| Box::pin(read_page(which, tx))).await
     }
 
     /// The same, but looks at no more than `most` keys for it, so that it takes about as long for any filter; at four times as many
-    /// where names alone have to be looked at. Those with a tag are found without looking at others, if no more than `most` have it.
+    /// where names alone have to be looked at, of which the rows of half of `most` are read at most. Those with a tag are found without
+    /// looking at others, if no more than `most` have it.
     ///
     /// # Errors
     /// When the database is unavailable or holds what cannot be read.
@@ -71,26 +77,16 @@ impl Store {
         most: u32,
     ) -> Result<KeysFound, StoreError> {
         let which = Which { tenant_id, filter: filter.clone(), page: page.into() };
-        self.read((which, most), |(which, most), tx| Box::pin(look(which, *most, tx))).await
+        self.read_at_once((which, most), |(which, most), tx| Box::pin(look(which, *most, tx))).await
     }
 }
 
-/// A page of a list.
-pub(crate) struct Which {
-    pub(crate) tenant_id: TenantId,
-    pub(crate) filter: KeyFilter,
-    pub(crate) page: KeyPage,
-}
-
-/// The page, up to a key and with it.
-async fn read_page(
-    which: &Which,
-    tagged: Tagged,
-    last: Option<&KeyCursor>,
-    tx: &mut Tx<'_>,
-) -> Result<Vec<ApiKey>, StoreError> {
-    let Listing { sql, values } = Listing::of_page(which, tagged, last);
-    tx.query(&sql, &values).await?.into_iter().map(record::read).collect()
+async fn read_page(which: &Which, tx: &mut Tx<'_>) -> Result<Vec<ApiKey>, StoreError> {
+    let Which { filter, page, .. } = which;
+    if filter.tag.is_none() && filter.passes_over_names(page.sort) {
+        return read(Listing::of_named(which, Tagged::OneByOne, &Look::ALL), tx).await;
+    }
+    read(Listing::of_page(which, Tagged::Together, None), tx).await
 }
 
 async fn look(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<KeysFound, StoreError> {
@@ -100,17 +96,48 @@ async fn look(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<KeysFound, St
         Tagged::Together => filter.passes_over() && filter.tag.is_none(),
         Tagged::OneByOne => true,
     };
-    let mut last = None;
-    if passes_over && most > 0 {
-        let by_name = filter.passes_over_names(page.sort);
-        let most = if by_name { most.saturating_mul(NAMES_FOR_A_ROW) } else { most };
-        let Listing { sql, values } = Listing::of_last(which, most);
-        let key = tx.query_opt(&sql, &values).await?.map(record::read).transpose()?;
-        last = key.map(|key| KeyCursor::of(&key, page.sort));
+    if !passes_over || most == 0 {
+        let keys = read(Listing::of_page(which, tagged, None), tx).await?;
+        return Ok(KeysFound { keys, looked_to: None });
     }
-    let keys = read_page(which, tagged, last.as_ref(), tx).await?;
+    let (look, listing) = if filter.passes_over_names(page.sort) {
+        let look = look_by_names(which, most, tx).await?;
+        let listing = Listing::of_named(which, tagged, &look);
+        (look, listing)
+    } else {
+        let last = read_last(Listing::of_last(which, most), page.sort, tx).await?;
+        let look = Look { most: most.into(), last };
+        let listing = Listing::of_look(which, tagged, &look);
+        (look, listing)
+    };
+    let keys = read(listing, tx).await?;
     let is_full = u32::try_from(keys.len()).is_ok_and(|found| found >= page.limit.min(MAX_LIMIT));
-    Ok(KeysFound { keys, looked_to: last.filter(|_| !is_full) })
+    Ok(KeysFound { keys, looked_to: look.last.filter(|_| !is_full) })
+}
+
+/// How far a look through names goes. If keys with such a name are asked for more, no more than some are looked up.
+async fn look_by_names(which: &Which, most: u32, tx: &mut Tx<'_>) -> Result<Look, StoreError> {
+    let (names, rows) = (most.saturating_mul(NAMES_FOR_A_ROW), most / ROWS_FOR_A_NAMED_ROW);
+    let last = read_last(Listing::of_last(which, names), which.page.sort, tx).await?;
+    let look = Look { most: names.into(), last };
+    if !which.filter.passes_over_more_than_names() {
+        return Ok(look);
+    }
+    let before = read_last(Listing::of_last_named(which, rows, &look), which.page.sort, tx).await?;
+    Ok(Look { last: before.or(look.last), ..look })
+}
+
+async fn read_last(
+    Listing { sql, values }: Listing,
+    sort: KeySort,
+    tx: &mut Tx<'_>,
+) -> Result<Option<KeyCursor>, StoreError> {
+    let key = tx.query_opt(&sql, &values).await?.map(record::read).transpose()?;
+    Ok(key.map(|key| KeyCursor::of(&key, sort)))
+}
+
+async fn read(Listing { sql, values }: Listing, tx: &mut Tx<'_>) -> Result<Vec<ApiKey>, StoreError> {
+    tx.query(&sql, &values).await?.into_iter().map(record::read).collect()
 }
 
 /// Whether the filter asks for a tag that more than `most` keys have.
@@ -124,133 +151,5 @@ impl Which {
     pub(crate) fn tagged(&self, most: u32) -> Option<[Value; 3]> {
         let tag = self.filter.tag.as_ref()?;
         Some([Value::text(self.tenant_id), tags::digest(tag).into(), Value::Int(most.into())])
-    }
-}
-
-/// A statement and its values. There are about a thousand statements, of which a few are asked, so that they can be kept prepared: what
-/// most filters ask for is a value, which may be null; only what an index is for, and the order, are spelled.
-pub(crate) struct Listing {
-    pub(crate) sql: String,
-    pub(crate) values: Vec<Value>,
-}
-
-impl Listing {
-    /// The keys of a page, up to a key and with it.
-    pub(crate) fn of_page(
-        Which { tenant_id, filter, page }: &Which,
-        tagged: Tagged,
-        last: Option<&KeyCursor>,
-    ) -> Self {
-        let limit = Value::Int(i64::from(page.limit.min(MAX_LIMIT)));
-        let values = [Value::text(tenant_id), limit].into_iter().chain(filter.values()).collect();
-        let sql = format!(
-            "SELECT {} FROM api_keys WHERE tenant_id = $1 {} {}",
-            *record::SELECTED,
-            kept(filter),
-            KeyFilter::CONDITIONS
-        );
-        let mut listing = Self { sql, values };
-        filter.spell(page.sort, tagged, &mut |condition, value| listing.also(condition, value));
-        if let Some(last) = last {
-            let not_behind = if page.order == SortOrder::Ascending { "<=" } else { ">=" };
-            listing.bound(page.sort, not_behind, last);
-        }
-        listing.go_on(page);
-        listing.sql.push_str(" LIMIT $2");
-        listing
-    }
-
-    /// How many keys there are up to one and with it, in a list by when they were made.
-    pub(crate) fn of_count(Which { tenant_id, filter, page: _ }: &Which, last: &KeyCursor) -> Self {
-        let all = Value::Int(i64::MAX);
-        let values = [Value::text(tenant_id), all].into_iter().chain(filter.values()).collect();
-        let sql = format!(
-            "SELECT COUNT(*) AS keys FROM (SELECT id FROM api_keys WHERE tenant_id = $1 {} {}",
-            kept(filter),
-            KeyFilter::CONDITIONS
-        );
-        let mut listing = Self { sql, values };
-        filter.spell(KeySort::Created, Tagged::Together, &mut |condition, value| {
-            listing.also(condition, value);
-        });
-        listing.bound(KeySort::Created, "<=", last);
-        listing.sql.push_str(" LIMIT $2) AS found");
-        listing
-    }
-
-    /// The last of the first `most` keys of a page, whatever its filter passes over, if there are so many. The inner statement is answered by an index alone.
-    pub(crate) fn of_last(Which { tenant_id, filter, page }: &Which, most: u32) -> Self {
-        let values = vec![Value::text(tenant_id), Value::Int(i64::from(most) - 1)];
-        let sql = format!(
-            "SELECT {} FROM api_keys WHERE tenant_id = $1 AND id = (SELECT id FROM api_keys WHERE tenant_id = $1 {}",
-            *record::SELECTED,
-            kept(filter)
-        );
-        let mut listing = Self { sql, values };
-        filter.lead(page.sort, &mut |condition, value| listing.also(condition, value));
-        listing.go_on(page);
-        listing.sql.push_str(" LIMIT 1 OFFSET $2)");
-        listing
-    }
-
-    /// One more condition, with its value, if it has one, for each `{}`.
-    fn also(&mut self, condition: &str, value: Option<Value>) {
-        let place = value.map(|value| self.place(value));
-        self.sql.push_str(" AND ");
-        self.sql.push_str(&condition.replace("{}", place.as_deref().unwrap_or_default()));
-    }
-
-    fn place(&mut self, value: Value) -> String {
-        self.values.push(value);
-        format!("${}", self.values.len())
-    }
-
-    /// Goes on behind the last page, in its order.
-    fn go_on(&mut self, page: &KeyPage) {
-        let (beyond, way) = match page.order {
-            SortOrder::Ascending => (">", "ASC"),
-            SortOrder::Descending => ("<", "DESC"),
-        };
-        if let Some(after) = &page.after {
-            self.bound(page.sort, beyond, after);
-        }
-        let by = column(page.sort).map_or_else(String::new, |column| format!("{column} {way}, "));
-        self.sql.push_str(&format!(" ORDER BY {by}id {way}"));
-    }
-
-    /// Only what stands so to a key in this order.
-    fn bound(&mut self, sort: KeySort, relation: &str, KeyCursor { id, place }: &KeyCursor) {
-        match column(sort) {
-            None => self.also(&format!("id {relation} {{}}"), Some(Value::text(id))),
-            Some(column) => {
-                let (place, id) = (self.place(value_of(place, sort)), self.place(Value::text(id)));
-                self.sql.push_str(&format!(" AND ({column}, id) {relation} ({place}, {id})"));
-            }
-        }
-    }
-}
-
-/// Whether deleted keys are in the list.
-const fn kept(filter: &KeyFilter) -> &'static str {
-    if filter.include_deleted { "" } else { "AND deleted_at IS NULL" }
-}
-
-/// What a list is ordered by before the id.
-const fn column(sort: KeySort) -> Option<&'static str> {
-    match sort {
-        KeySort::Created => None,
-        KeySort::Name => Some("name_search {by_bytes}"),
-        KeySort::LastUsed => Some("used_order"),
-        KeySort::Expires => Some("ends_order"),
-    }
-}
-
-/// A place as the column has it.
-fn value_of(place: &KeyPlace, sort: KeySort) -> Value {
-    match place {
-        KeyPlace::Id => Value::Null,
-        KeyPlace::Name(name) => Value::Text(record::fold(name.as_str())),
-        KeyPlace::Moment(Some(moment)) => (*moment).into(),
-        KeyPlace::Moment(None) => Value::Int(if sort == KeySort::Expires { i64::MAX } else { 0 }),
     }
 }

@@ -72,6 +72,10 @@ const MIGRATIONS: &[Migration] = &[
         on_postgres: include_str!("../migrations/0032_nodes.postgres.sql"),
         ..Migration::sql(32, "0032_nodes", include_str!("../migrations/0032_nodes.sql"))
     },
+    Migration {
+        on_postgres: include_str!("../migrations/0035_key_names.postgres.sql"),
+        ..Migration::sql(35, "0035_key_names", include_str!("../migrations/0035_key_names.sql"))
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

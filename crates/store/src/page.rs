@@ -5,6 +5,16 @@ use crate::value::Value;
 /// Most rows one page gives: a thousand, and one to see whether more follow.
 pub(crate) const MAX_LIMIT: u32 = 1_001;
 
+/// The number in a place of a statement, such as `$2`, as a bound behind an `ORDER BY`. PostgreSQL does not see it when it plans, and takes such a
+/// bound for a tenth of all, so that reading in order is cheaper than sorting. One that it sees, and believes to be beyond all that
+/// there is, makes it read and sort all: of a table that has just been filled it believes that few rows are anybody's.
+macro_rules! unseen {
+    ($place:literal) => {
+        concat!("(SELECT CAST(", $place, " AS BIGINT))")
+    };
+}
+pub(crate) use unseen;
+
 /// The rows behind a given one. Lists run from the newest id to the oldest, so rows that are added while
 /// somebody pages neither shift nor repeat the rows that follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,9 @@
 //! Filling a database takes far longer than asking for plans, so each is filled once and asked for all of them.
 
 mod bed;
+mod events;
 mod lists;
+mod looks;
 mod posture;
 mod queues;
 mod requests;
@@ -29,6 +31,9 @@ const CASES: &[Case] = cases![
     lists::keys_with_a_tag_of_many_are_asked_one_by_one_within_a_look,
     lists::successors_are_found_by_their_index_and_not_among_all_keys,
     lists::keys_of_one_thing_are_led_by_its_index_and_so_is_the_end_of_a_look,
+    looks::a_look_goes_through_keys_in_the_order_of_the_list,
+    looks::a_search_reads_names_and_then_the_keys_that_have_them,
+    events::a_list_of_events_is_read_in_its_order_however_many_the_server_believes_in,
     posture::how_events_come_in_is_told_without_going_through_all_sources_and_counts,
     requests::a_page_of_the_request_log_is_a_span_of_its_tenant_or_two_of_a_key,
     requests::old_requests_are_removed_as_a_span_of_their_tenant,

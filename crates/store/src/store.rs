@@ -152,6 +152,18 @@ impl Store {
         self.measures.reads.of(self.engine.read(args, work)).await
     }
 
+    /// The same for statements that have to see one moment where an engine cannot be told by rows how far to read; see [`Engine::read_at_once`].
+    pub(crate) async fn read_at_once<A, R>(&self, args: A, work: Work<A, R>) -> Result<R, StoreError>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        if self.node.is_none() {
+            self.refuse_adrift()?;
+        }
+        self.measures.reads.of(self.engine.read_at_once(args, work)).await
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }

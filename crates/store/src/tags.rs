@@ -10,13 +10,16 @@ use keystile_core::{ApiKey, Digest};
 use serde_json::{Map, Value as Json};
 
 use crate::StoreError;
+use crate::page::unseen;
 use crate::tx::Tx;
 use crate::value::Value;
 
 const REMOVE: &str = "DELETE FROM key_tags WHERE tenant_id = $1 AND key_id = $2";
 /// Whether more than so many keys have a tag: of the index of tags alone.
-pub(crate) const MORE: &str = "SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = $2
-    ORDER BY key_id LIMIT 1 OFFSET $3";
+pub(crate) const MORE: &str = concat!(
+    "SELECT key_id FROM key_tags WHERE tenant_id = $1 AND tag = $2 ORDER BY key_id LIMIT 1 OFFSET ",
+    unseen!("$3")
+);
 const UNFILLED: &str = "SELECT tenant_id, id, tags FROM api_keys WHERE id > $1 AND tags <> '{}'
     ORDER BY id LIMIT 1000";
 

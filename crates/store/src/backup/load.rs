@@ -81,7 +81,7 @@ async fn restore(
     make_tables(schema, tx).await?;
     let rows = load(backup, told, tx).await?;
     let migrated = migrate::apply(tx).await?.map_err(|error| refused(&error))?;
-    for table in tables::present(tx).await? {
+    for table in tables::to_analyze(tx).await? {
         tx.analyze(table).await?;
     }
     tx.script(END_SESSIONS).await?;

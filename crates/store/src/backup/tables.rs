@@ -68,11 +68,20 @@ pub(super) const TABLES: &[&str] = &[
 /// Tables of ours that say what servers do at this moment, which no backup keeps.
 const OF_SERVERS: &[&str] = &["changes", "nodes"];
 
+/// Tables of ours that PostgreSQL fills from others, as it fills an index, so that no backup needs them.
+const DERIVED: &[&str] = &["key_names"];
+
 /// The tables of ours that a restore makes anew, each before those that refer to it.
 pub(super) async fn to_drop(tx: &mut Tx<'_>) -> Result<Vec<&'static str>, StoreError> {
     let names = names(tx).await?;
-    let all = OF_SERVERS.iter().chain(TABLES.iter().rev());
+    let all = OF_SERVERS.iter().chain(DERIVED).chain(TABLES.iter().rev());
     Ok(all.copied().filter(|table| names.contains(*table)).collect())
+}
+
+/// The tables of ours that the engine has to look at when they were filled.
+pub(super) async fn to_analyze(tx: &mut Tx<'_>) -> Result<Vec<&'static str>, StoreError> {
+    let names = names(tx).await?;
+    Ok(TABLES.iter().chain(DERIVED).copied().filter(|table| names.contains(*table)).collect())
 }
 
 /// The tables of ours that the database has, in the order of [`TABLES`].

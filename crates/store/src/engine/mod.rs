@@ -47,6 +47,18 @@ impl Engine {
         }
     }
 
+    /// The same, but on PostgreSQL all statements see the moment of the first. On SQLite, each sees its own.
+    pub(crate) async fn read_at_once<A, R>(&self, args: A, work: Work<A, R>) -> Result<R, StoreError>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        match self {
+            Self::Sqlite(engine) => engine.read(args, work).await,
+            Self::Postgres(engine) => engine.read_at_once(args, work).await,
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(engine) => engine.close().await,

@@ -6,6 +6,7 @@ use keystile_core::event::EntityName;
 use keystile_core::{Environment, EventId, Stamp, StoredEvent, TenantId, Timestamp};
 
 use super::{rows, spaces};
+use crate::page::unseen;
 use crate::row::{Read, Row};
 use crate::tx::Tx;
 use crate::value::Value;
@@ -33,8 +34,8 @@ const OF_ENTITY: &str = "FROM events WHERE entity = $1 AND id < $2 AND id >= $3 
 
 static OF_SPACE_PAGE: LazyLock<String> = LazyLock::new(|| page(OF_SPACE));
 static OF_ENTITY_PAGE: LazyLock<String> = LazyLock::new(|| page(OF_ENTITY));
-static OF_SPACE_END: LazyLock<String> = LazyLock::new(|| format!("SELECT id {OF_SPACE} LIMIT 1 OFFSET $4"));
-static OF_ENTITY_END: LazyLock<String> = LazyLock::new(|| format!("SELECT id {OF_ENTITY} LIMIT 1 OFFSET $4"));
+static OF_SPACE_END: LazyLock<String> = LazyLock::new(|| end(OF_SPACE));
+static OF_ENTITY_END: LazyLock<String> = LazyLock::new(|| end(OF_ENTITY));
 static ONE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {COLUMNS} FROM events AS e {STAMPS}
@@ -42,13 +43,18 @@ static ONE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+fn end(looked_at: &str) -> String {
+    format!("SELECT id {looked_at} LIMIT 1 OFFSET {}", unseen!("$4"))
+}
+
 fn page(looked_at: &str) -> String {
     format!(
-        "SELECT {COLUMNS} FROM (SELECT * {looked_at} LIMIT $4) AS e {STAMPS}
+        "SELECT {COLUMNS} FROM (SELECT * {looked_at} LIMIT {}) AS e {STAMPS}
          WHERE e.space = $6
             AND (source.source_id = $7 OR $7 IS NULL) AND (e.event_type = $8 OR $8 IS NULL)
             AND (e.entity_type = $9 OR $9 IS NULL) AND (e.entity_id = $10 OR $10 IS NULL)
-         ORDER BY e.id DESC LIMIT $5"
+         ORDER BY e.id DESC LIMIT $5",
+        unseen!("$4")
     )
 }
 
@@ -79,11 +85,11 @@ pub struct EventPage {
 }
 
 /// A list to read.
-struct Asked {
-    tenant_id: TenantId,
-    filter: EventFilter,
-    after: Option<EventId>,
-    limit: u32,
+pub(crate) struct Asked {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) filter: EventFilter,
+    pub(crate) after: Option<EventId>,
+    pub(crate) limit: u32,
 }
 
 impl Store {
@@ -117,32 +123,14 @@ async fn read_one(sought: &[Value; 2], tx: &mut Tx<'_>) -> Read<Option<StoredEve
 }
 
 async fn read_page(asked: &Asked, tx: &mut Tx<'_>) -> Read<EventPage> {
-    let EventFilter { environment, source_id, event_type, entity, .. } = &asked.filter;
-    let Some(space) = spaces::find(asked.tenant_id, *environment, tx).await? else {
+    let Some(space) = spaces::find(asked.tenant_id, asked.filter.environment, tx).await? else {
         return Ok(EventPage { events: Vec::new(), next: None });
     };
-    let (place, page, end) = match entity {
-        Some(name) => (rows::number_of(space, name), &*OF_ENTITY_PAGE, &*OF_ENTITY_END),
-        None => (Value::Int(space), &*OF_SPACE_PAGE, &*OF_SPACE_END),
-    };
-    let scanned = if source_id.is_some() || event_type.is_some() { SCAN } else { asked.limit + 1 };
-    let [below, from] = asked.bounds();
     // PostgreSQL may keep events between two statements. Where the look ends is known first, so that they are looked at as
     // well, rather than move that place and have others looked at twice.
-    let bounds = [place.clone(), below.clone(), from.clone(), i64::from(scanned - 1).into()];
+    let (end, bounds) = asked.end(space);
     let last = tx.query_opt(end, &bounds).await?.map(|mut row| row.bits("id")).transpose()?;
-    let values = [
-        place,
-        below,
-        last.map_or(from, Value::bits),
-        ALL.into(),
-        i64::from(asked.limit + 1).into(),
-        Value::Int(space),
-        Value::opt_text(source_id.as_ref()),
-        Value::opt_text(event_type.as_ref()),
-        Value::opt_text(entity.as_ref().map(|name| &name.entity_type)),
-        Value::opt_text(entity.as_ref().map(|name| &name.entity_id)),
-    ];
+    let (page, values) = asked.page(space, last);
     let found = tx.query(page, &values).await?;
     let mut events = found.into_iter().map(read).collect::<Read<Vec<_>>>()?;
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
@@ -156,6 +144,40 @@ async fn read_page(asked: &Asked, tx: &mut Tx<'_>) -> Read<EventPage> {
 }
 
 impl Asked {
+    /// Where the look ends, if so many events follow, and its values.
+    pub(crate) fn end(&self, space: i64) -> (&'static str, [Value; 4]) {
+        let EventFilter { source_id, event_type, entity, .. } = &self.filter;
+        let scanned = if source_id.is_some() || event_type.is_some() { SCAN } else { self.limit + 1 };
+        let [below, from] = self.bounds();
+        let sql = if entity.is_some() { &OF_ENTITY_END } else { &OF_SPACE_END };
+        (sql, [self.place(space), below, from, i64::from(scanned - 1).into()])
+    }
+
+    /// The events down to where the look ends, and its values.
+    pub(crate) fn page(&self, space: i64, last: Option<u128>) -> (&'static str, [Value; 10]) {
+        let EventFilter { source_id, event_type, entity, .. } = &self.filter;
+        let [below, from] = self.bounds();
+        let sql = if entity.is_some() { &OF_ENTITY_PAGE } else { &OF_SPACE_PAGE };
+        let values = [
+            self.place(space),
+            below,
+            last.map_or(from, Value::bits),
+            ALL.into(),
+            i64::from(self.limit + 1).into(),
+            Value::Int(space),
+            Value::opt_text(source_id.as_ref()),
+            Value::opt_text(event_type.as_ref()),
+            Value::opt_text(entity.as_ref().map(|name| &name.entity_type)),
+            Value::opt_text(entity.as_ref().map(|name| &name.entity_id)),
+        ];
+        (sql, values)
+    }
+
+    /// By what the events that are looked at are found.
+    fn place(&self, space: i64) -> Value {
+        self.filter.entity.as_ref().map_or(Value::Int(space), |name| rows::number_of(space, name))
+    }
+
     /// Ids are below the first and not below the second.
     fn bounds(&self) -> [Value; 2] {
         let first_of = |moment| EventId::from_parts(moment, 0).as_u128();

@@ -2,7 +2,7 @@
 
 mod add;
 mod entities;
-mod find;
+pub(crate) mod find;
 mod fold;
 pub(crate) mod posture;
 mod refused;

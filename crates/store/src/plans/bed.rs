@@ -17,7 +17,8 @@ pub(super) const FOR_ANY: &str = "force_generic_plan";
 /// A tag that many keys have.
 pub(super) const TAG: &str = "team:web";
 
-/// A tenant with many keys, which are of a few applications and have a tag; every hundredth is of a customer, of a source and blocked.
+/// A tenant with many keys, which are of a few applications and have a tag; every hundredth is of a customer, of a source and blocked. Their
+/// rows lie in no order, as each that is used is moved.
 const FILL: &str = "
 INSERT INTO tenants (id, name, key_label, created_at) VALUES ('TENANT', 'Acme', 'ks', 1);
 INSERT INTO applications (id, tenant_id, name, created_at) VALUES ('APPLICATION', 'TENANT', 'Main', 1), ('app_2', 'TENANT', 'Other', 1);
@@ -33,7 +34,7 @@ SELECT 'key_' || (100000 + i), 'TENANT', CASE WHEN i % 100 = 0 THEN 'APPLICATION
     CASE WHEN i % 100 = 0 THEN 'unpaid' END, 'Key ' || i, 'key ' || i,
     'production', 'service', 'external', '[]', '[]', '[]', 'month', 0, 1, DIGEST,
     'sk_ks_pr', 'sk_ks_prod_aB3d', '9xYz', 5, 'key_' || i, 'system', 'system', i, i,
-    'api', '{}', '{}', 1, 1, i, 100000 + i FROM numbers;
+    'api', '{}', '{}', 1, 1, i, 100000 + i FROM numbers ORDER BY i * 7919 % 20000;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO key_tags (tenant_id, key_id, tag) SELECT 'TENANT', 'key_' || (100000 + i), TAGGED FROM numbers;
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
@@ -55,7 +56,10 @@ INSERT INTO event_counts (space, step, minute, outcome, counted)
 WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
 INSERT INTO requests (tenant_id, id, face, key_id, asked_by, code)
 SELECT OWNER, PLACE, 'authz', CASE WHEN i % 100 = 0 THEN BEARER ELSE PLACE END, CASE WHEN i % 100 = 1 THEN BEARER END,
-    'allowed' FROM numbers;";
+    'allowed' FROM numbers;
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 20000)
+INSERT INTO events (space, id, source, stream, entity, received_at, event_type, entity_type, entity_id, data)
+SELECT 1, PLACE, 1, 1, i % 100, i, 'order.paid', 'order', 'o', '{}' FROM numbers;";
 
 pub(super) fn moment(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -133,6 +137,19 @@ impl Bed {
         }
     }
 
+    /// Has the server believe that a table whose rows it has not looked at has millions of them.
+    pub(super) fn believe_in_millions_of(&self, table: &str) {
+        match self {
+            Self::Sqlite { .. } => {}
+            Self::Postgres(database) => database
+                .run(&format!(
+                    "UPDATE pg_class SET relpages = 1000, reltuples = 1000 * (2000000 * 8192.0 / pg_relation_size(oid))
+                    WHERE relname = '{table}' AND reltuples < 0"
+                ))
+                .unwrap(),
+        }
+    }
+
     /// How a statement would be answered; on PostgreSQL for these values, or for any.
     pub(super) fn plan(&self, sql: &str, values: &[Value], mode: &str) -> String {
         match self {
@@ -149,8 +166,9 @@ impl Bed {
                 let literals = literals.collect::<Vec<_>>().join(", ");
                 let values = if values.is_empty() { String::new() } else { format!("({literals})") };
                 let explained = format!(
-                    "SET plan_cache_mode = {mode}; PREPARE asked AS {sql};
-                    EXPLAIN (COSTS OFF) EXECUTE asked {values}"
+                    "{}; SET plan_cache_mode = {mode}; PREPARE asked AS {sql};
+                    EXPLAIN (COSTS OFF) EXECUTE asked {values}",
+                    postgres::SETTINGS
                 );
                 database.query(&explained).unwrap()
             }

@@ -6,6 +6,7 @@ use keystile_core::{
 };
 
 use super::rows::{self, COLUMNS};
+use crate::page::unseen;
 use crate::row::Read;
 use crate::tx::Tx;
 use crate::value::Value;
@@ -116,7 +117,7 @@ fn looked_at(key_id: Option<KeyId>, order: Order) -> String {
     if key_id.is_none() {
         return part("tenant_id = $1");
     }
-    let bound = "LIMIT CAST($4 AS BIGINT) + 1";
+    let bound = concat!("LIMIT ", unseen!("$4"), " + 1");
     let about = part("key_id = $1");
     // A key that asks about itself is in the first part.
     let asked = part("asked_by = $1 AND (key_id <> $1 OR key_id IS NULL)");
@@ -142,11 +143,12 @@ impl Asked {
     pub(crate) fn statements(&self) -> [(String, Vec<Value>); 2] {
         let scanned = if self.filter.is_sparse() { SCAN } else { self.limit + 1 };
         let (looked_at, direction) = (looked_at(self.filter.key_id, self.order), self.order.direction());
+        let scans = unseen!("$4");
         let page = format!(
-            "SELECT {COLUMNS} FROM ({looked_at} LIMIT $4) AS looked_at
+            "SELECT {COLUMNS} FROM ({looked_at} LIMIT {scans}) AS looked_at
              WHERE {PASSES} ORDER BY id {direction} LIMIT $5"
         );
-        let end = format!("SELECT id FROM ({looked_at} LIMIT 1 OFFSET $4) AS last WHERE tenant_id = $5");
+        let end = format!("SELECT id FROM ({looked_at} LIMIT 1 OFFSET {scans}) AS last WHERE tenant_id = $5");
         let bounded = |count: u32| {
             let [place, above, below] = self.span();
             vec![place, above, below, i64::from(count).into()]

@@ -7,7 +7,7 @@ use keystile_core::{Delivery, DeliveryId, DeliveryState, KeyId, TenantId, Timest
 use super::due::PROMOTE;
 use super::rows::{self, delivery_columns, read_delivery};
 use super::{lock, read_one};
-use crate::page::MAX_LIMIT;
+use crate::page::{MAX_LIMIT, unseen};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Page, Store, StoreError};
@@ -32,7 +32,9 @@ macro_rules! looked_at {
             ),
             " FROM webhook_deliveries WHERE tenant_id = $1 AND id < $2",
             $more,
-            " ORDER BY id DESC LIMIT $3) AS looked_at
+            " ORDER BY id DESC LIMIT ",
+            unseen!("$3"),
+            ") AS looked_at
             WHERE (state = $5 OR $5 IS NULL) AND (key_id = $6 OR $6 IS NULL) ORDER BY id DESC LIMIT $4"
         )
     };
@@ -43,7 +45,8 @@ macro_rules! end {
         concat!(
             "SELECT id FROM webhook_deliveries WHERE tenant_id = $1 AND id < $2",
             $more,
-            " ORDER BY id DESC LIMIT 1 OFFSET $3"
+            " ORDER BY id DESC LIMIT 1 OFFSET ",
+            unseen!("$3")
         )
     };
 }

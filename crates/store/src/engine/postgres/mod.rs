@@ -18,6 +18,8 @@ use session::Session;
 
 pub(crate) use helm::Helm;
 pub(crate) use member::{Member, Messages};
+#[cfg(test)]
+pub(crate) use pool::SETTINGS;
 pub(crate) use snapshot::Snapshot;
 #[cfg(test)]
 pub(crate) use statement::translated;
@@ -77,6 +79,26 @@ impl Engine {
         }
     }
 
+    /// The same, with a view of one moment for all statements.
+    pub(crate) async fn read_at_once<A: Send, R>(
+        &self,
+        mut args: A,
+        work: Work<A, R>,
+    ) -> Result<R, StoreError> {
+        let mut attempt = 1;
+        loop {
+            let session = Session::writing(&self.pool).await?;
+            match look(&session, &mut args, work).await {
+                Ok(result) => {
+                    session.give_back();
+                    return Ok(result);
+                }
+                Err(error) if attempt < MAX_ATTEMPTS && statement::may_try_again(&error) => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     pub(crate) fn helm(&self) -> Helm {
         Helm::new(self.aside.clone())
     }
@@ -97,7 +119,17 @@ impl Engine {
     }
 }
 
-/// `BEGIN` travels together with the first statement.
+/// `BEGIN` travels together with the first statement, here and below.
+async fn look<A, R>(session: &Session, args: &mut A, work: Work<A, R>) -> Result<R, StoreError> {
+    let mut tx = Tx::Postgres(session.client());
+    let begin = script(session.client(), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    let (begun, result) = future::join(begin, work(args, &mut tx)).await;
+    begun?;
+    let result = result?;
+    script(session.client(), "COMMIT").await?;
+    Ok(result)
+}
+
 async fn transact<A, R>(session: &Session, args: &mut A, work: Work<A, R>) -> Result<(R, Doubt), StoreError> {
     let mut tx = Tx::Postgres(session.client());
     let begin = statement::begin(session.client());

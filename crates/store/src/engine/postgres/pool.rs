@@ -23,9 +23,12 @@ const POOL_WAIT: Duration = Duration::from_secs(5);
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Settings of every connection. No statement of ours takes seconds, except migrations of large tables,
 /// which lift the limit for themselves; nobody holds a lock while thinking.
-pub(super) const SETTINGS: &str = "SET statement_timeout = '10s';
+/// None runs for as long as it takes to compile one, or to start processes that share it.
+pub(crate) const SETTINGS: &str = "SET statement_timeout = '10s';
     SET lock_timeout = '5s';
-    SET idle_in_transaction_session_timeout = '10s'";
+    SET idle_in_transaction_session_timeout = '10s';
+    SET jit = off;
+    SET max_parallel_workers_per_gather = 0";
 
 /// Makes the pool and the first connection, and looks at what it leads to.
 pub(super) async fn open(url: &str, max_connections: usize) -> Result<Pool, OpenError> {

@@ -29,6 +29,12 @@ const WORDS: &Words = &[
     ("{for_share}", "FOR SHARE"),
     ("{skip_locked}", "SKIP LOCKED"),
     ("{aside}", ""),
+    ("{key_names}", "key_names"),
+    ("{sorted_key_names}", "key_names"),
+    ("{named_key}", "LATERAL (SELECT * FROM api_keys WHERE tenant_id = $1 AND id = named_id LIMIT 1) AS api_keys"),
+    // See `unseen` in `page.rs`. A bound does less: of rows that are alike in what they are ordered by first, it goes through all.
+    ("{first}", "LIMIT (SELECT CAST("),
+    ("{of_them}", " AS BIGINT))"),
     ("{tables}", "(SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema())"),
     (
         "{columns}",

@@ -22,6 +22,18 @@ const WORDS: &Words = &[
     ("{for_share}", ""),
     ("{skip_locked}", ""),
     ("{aside}", "+"),
+    // It would take the index of all keys, which has no names.
+    (
+        "{key_names}",
+        "(SELECT tenant_id, id, name_search FROM api_keys INDEXED BY api_keys_searched WHERE deleted_at IS NULL)",
+    ),
+    (
+        "{sorted_key_names}",
+        "(SELECT tenant_id, id, name_search FROM api_keys INDEXED BY api_keys_named WHERE deleted_at IS NULL)",
+    ),
+    ("{named_key}", "api_keys"),
+    ("{first}", "/*"),
+    ("{of_them}", "*/"),
     ("{tables}", "(SELECT name FROM sqlite_schema WHERE type = 'table')"),
     (
         "{columns}",

@@ -1,0 +1,1 @@
+-- On SQLite an index has the names of keys: see what stands for `{key_names}` in src/dialect.rs.
