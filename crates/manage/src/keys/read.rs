@@ -73,7 +73,8 @@ impl ControlPlane {
         Ok(keys)
     }
 
-    /// A page of the tenant's keys that is there within milliseconds for any query: of 2,500 keys, or 10,000 by their names, it says
+    /// A page of the tenant's keys that is there within milliseconds for any query: of 2,500 keys, or 10,000 by their names (of which it looks
+    /// up 1,250 if more is asked for than names), it says
     /// where to look on, if it did not find enough among them.
     ///
     /// # Errors

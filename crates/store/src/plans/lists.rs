@@ -5,7 +5,7 @@ use keystile_core::{Action, KeyId, Seq};
 
 use super::bed::{Bed, FOR_ANY, FOR_THESE, TAG, application, customer, moment, tenant};
 use crate::filter::Tagged;
-use crate::listing::Listing;
+use crate::listing::{Listing, Look};
 use crate::{AuditFilter, KeyFilter, KeyPage, Page, audit, listing, names, rotation, tags};
 
 /// Neither sorts nor reads a table from its beginning to its end.
@@ -92,7 +92,8 @@ pub(super) fn keys_with_a_tag_of_many_are_asked_one_by_one_within_a_look(bed: &B
     ] {
         let page = KeyPage { sort, order: sort.usual_order(), after: None, limit: 51 };
         let which = listing::Which { tenant_id: tenant(), filter: filter.clone(), page };
-        let Listing { sql, values } = Listing::of_page(&which, Tagged::OneByOne, Some(&behind(sort)));
+        let look = Look { most: 2_500, last: Some(behind(sort)) };
+        let Listing { sql, values } = Listing::of_look(&which, Tagged::OneByOne, &look);
         let plan = bed.plan(&sql, &values, FOR_THESE);
         assert_led_by(index, &plan, sort.as_str());
         let is_asked = plan.contains("SCALAR SUBQUERY") || plan.contains("SubPlan");

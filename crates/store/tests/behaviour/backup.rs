@@ -10,14 +10,14 @@ use keystile_core::journal::{JournalLine, KeyLine, Standing};
 use keystile_core::key::Revocation;
 use keystile_core::{Action, ApiKey, Digest, JournalId, KeyId, Timestamp};
 use keystile_store::{
-    Backed, Backup, BackupError, EngineName, Location, Restoration, RestoreRefused, Restored, Rewrite, Store,
-    StoreError, back_up,
+    Backed, Backup, BackupError, EngineName, KeyFilter, Location, Restoration, RestoreRefused, Restored,
+    Rewrite, Store, StoreError, back_up,
 };
 use keystile_testkit::wait::until;
 use tempfile::TempDir;
 
 use crate::bed::Bed;
-use crate::sample::{World, at};
+use crate::sample::{World, at, page};
 use crate::schema;
 
 /// A file for a backup.
@@ -66,6 +66,7 @@ pub(crate) async fn everything_that_was_backed_up_comes_back(bed: &Bed) {
     let world = World::founded(&store).await;
     let full = world.full_key();
     world.create(&store, &full).await;
+    let kept = world.created(&store).await;
     let chain = async || -> Vec<_> {
         world.sealed(&store).await.into_iter().map(|sealed| (sealed.seq, sealed.hash)).collect()
     };
@@ -82,6 +83,9 @@ pub(crate) async fn everything_that_was_backed_up_comes_back(bed: &Bed) {
     assert_eq!((restored.rows, restored.ended, restored.migrated), (backed.rows, 0, Vec::new()));
     assert_eq!(world.read(&store, full.id).await, full);
     assert_eq!(store.key(world.tenant.id, later.id).await.unwrap(), None);
+    let named = |name: &str| KeyFilter { name_contains: Some(name.to_owned()), ..KeyFilter::all(at(0)) };
+    assert_eq!(world.listed(&store, &named(kept.name.as_str())).await, [kept.id]);
+    assert_eq!(world.listed(&store, &named(later.name.as_str())).await, [], "its name is gone with it");
     assert_eq!(chain().await, log, "the chain goes on where it was");
     store.check_schema().await.unwrap();
     // The second backup has all that the first has, but for the sessions.
@@ -243,6 +247,8 @@ pub(crate) async fn a_backup_of_an_older_schema_is_brought_up_to_date(bed: &Bed)
     store.check_schema().await.unwrap();
     let (tenant, key) = (schema::TENANT.parse().unwrap(), schema::KEY.parse().unwrap());
     assert_eq!(store.key(tenant, key).await.unwrap().unwrap().version, 3);
+    let named = KeyFilter { name_contains: Some("we".to_owned()), ..KeyFilter::all(at(0)) };
+    assert_eq!(store.keys(tenant, &named, page(10)).await.unwrap().len(), 1, "its name was added on the way");
 }
 
 pub(crate) async fn a_change_after_which_a_key_stands_otherwise_is_noted_for_the_journal(bed: &Bed) {

@@ -79,46 +79,6 @@ pub(crate) async fn each_filter_finds_its_keys_only(bed: &Bed) {
     }
 }
 
-async fn named(world: &World, store: &keystile_store::Store, name: &str) -> KeyId {
-    let mut key = world.key();
-    key.name = name.parse().unwrap();
-    world.create(store, &key).await;
-    key.id
-}
-
-async fn search(world: &World, store: &keystile_store::Store, part: &str) -> Vec<KeyId> {
-    let filter = KeyFilter { name_contains: Some(part.into()), ..KeyFilter::all(at(0)) };
-    world.listed(store, &filter).await
-}
-
-pub(crate) async fn wildcards_in_a_name_search_are_plain_characters(bed: &Bed) {
-    let store = bed.store().await;
-    let world = World::founded(&store).await;
-    let percent = named(&world, &store, "50% off").await;
-    let underscore = named(&world, &store, "50_off").await;
-    let backslash = named(&world, &store, r"50\off").await;
-    let plain = named(&world, &store, "50x off").await;
-    let quote = named(&world, &store, "O'Brien").await;
-    assert_eq!(search(&world, &store, "50%").await, [percent]);
-    assert_eq!(search(&world, &store, "0_o").await, [underscore]);
-    assert_eq!(search(&world, &store, r"\").await, [backslash]);
-    assert_eq!(search(&world, &store, "o'b").await, [quote]);
-    assert_eq!(search(&world, &store, "50").await, [plain, backslash, underscore, percent]);
-    assert_eq!(search(&world, &store, "").await.len(), 5);
-}
-
-pub(crate) async fn a_name_is_found_in_any_case(bed: &Bed) {
-    let store = bed.store().await;
-    let world = World::founded(&store).await;
-    let key = named(&world, &store, "Größe ÉTÉ").await;
-    for part in ["GRÖSSE", "x"] {
-        assert_eq!(search(&world, &store, part).await, []);
-    }
-    for part in ["GRÖ", "été", "ßE"] {
-        assert_eq!(search(&world, &store, part).await, [key], "{part}");
-    }
-}
-
 pub(crate) async fn the_status_filter_agrees_with_the_status_of_the_key(bed: &Bed) {
     let store = bed.store().await;
     let world = World::founded(&store).await;
@@ -315,7 +275,7 @@ pub(crate) async fn what_has_ended_does_not_expire_soon(bed: &Bed) {
 }
 
 /// Goes from look to look, and says what was found, and how many of the looks ended before their page was full.
-async fn looked_through(
+pub(crate) async fn looked_through(
     world: &World,
     store: &keystile_store::Store,
     filter: &KeyFilter,

@@ -33,6 +33,7 @@ mod rotation;
 mod routings;
 mod sample;
 mod schema;
+mod searches;
 mod sessions;
 mod spending;
 mod tenancy;
@@ -123,8 +124,6 @@ on_both_engines! {
     lists:
         pages_have_no_gaps_and_no_repeats_under_inserts,
         each_filter_finds_its_keys_only,
-        wildcards_in_a_name_search_are_plain_characters,
-        a_name_is_found_in_any_case,
         the_status_filter_agrees_with_the_status_of_the_key,
         deleted_keys_are_listed_only_when_asked_for,
         pages_of_filtered_keys_have_no_gaps_and_no_repeats,
@@ -134,6 +133,11 @@ on_both_engines! {
         looks_go_through_a_list_part_by_part_without_gaps_and_repeats,
         keys_with_a_tag_are_looked_for_within_the_bound_of_a_look,
         keys_of_one_thing_are_found_without_looking_at_others;
+    searches:
+        wildcards_in_a_name_search_are_plain_characters,
+        a_name_is_found_in_any_case,
+        keys_are_found_by_the_names_that_they_have_now,
+        a_search_for_more_than_names_ends_where_it_has_looked_up_enough_keys;
     import:
         many_keys_are_imported_with_their_entries_and_tags,
         an_import_is_told_what_is_there,

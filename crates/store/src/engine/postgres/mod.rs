@@ -119,17 +119,18 @@ impl Engine {
     }
 }
 
-/// `BEGIN` travels together with the first statement, here and below.
+/// Reads as of one moment. `BEGIN` travels together with the first statement.
 async fn look<A, R>(session: &Session, args: &mut A, work: Work<A, R>) -> Result<R, StoreError> {
     let mut tx = Tx::Postgres(session.client());
-    let begin = script(session.client(), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    let begin = statement::begin_look(session.client());
     let (begun, result) = future::join(begin, work(args, &mut tx)).await;
     begun?;
     let result = result?;
-    script(session.client(), "COMMIT").await?;
+    statement::end_look(session.client()).await?;
     Ok(result)
 }
 
+/// `BEGIN` travels together with the first statement.
 async fn transact<A, R>(session: &Session, args: &mut A, work: Work<A, R>) -> Result<(R, Doubt), StoreError> {
     let mut tx = Tx::Postgres(session.client());
     let begin = statement::begin(session.client());

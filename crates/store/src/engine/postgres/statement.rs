@@ -78,6 +78,17 @@ pub(super) async fn begin(client: &ClientWrapper) -> Result<Doubt, StoreError> {
     Ok(Doubt(Transaction::Number(number)))
 }
 
+/// Begins a transaction that only reads, and sees the moment of its first statement all the time.
+pub(super) async fn begin_look(client: &ClientWrapper) -> Result<(), StoreError> {
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    in_time(client.batch_execute(begin)).await.map_err(Trouble::of_statement)
+}
+
+/// Ends it. There is nothing that could be in doubt.
+pub(super) async fn end_look(client: &ClientWrapper) -> Result<(), StoreError> {
+    in_time(client.batch_execute("COMMIT")).await.map_err(Trouble::of_statement)
+}
+
 /// Commits the open transaction, which is in doubt when that is not answered.
 pub(super) async fn commit(client: &ClientWrapper, doubt: Doubt) -> Result<(), StoreError> {
     in_time(client.batch_execute("COMMIT")).await.map_err(|trouble| trouble.of_commit(doubt))
