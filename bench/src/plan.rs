@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) revocations: usize,
     /// Seconds for which one key is asked for more often than its limit allows.
     pub(crate) limited_seconds: u64,
+    /// Requests through the LLM gateway while its memory is looked at.
+    pub(crate) gateway_requests: u32,
 }
 
 impl Plan {
@@ -29,6 +31,7 @@ impl Plan {
         seconds: 2,
         revocations: 200,
         limited_seconds: 20,
+        gateway_requests: 100_000,
     };
     /// As long as a figure that is published needs: about twenty minutes.
     pub(crate) const FULL: Self = Self {
@@ -39,6 +42,7 @@ impl Plan {
         seconds: 4,
         revocations: 1000,
         limited_seconds: 180,
+        gateway_requests: 1_000_000,
     };
     /// What grows with the keys in the store, and what must not: ten million of them. Takes 12 GB of disk.
     pub(crate) const HUGE: Self = Self { further_keys: 9_900_000, ..Self::QUICK };

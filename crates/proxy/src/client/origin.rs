@@ -90,10 +90,8 @@ impl Origin {
     ) -> Result<Response<Coming>, Failure> {
         let (mut but, mut may_again): (Option<Shared>, _) = (None, true);
         loop {
-            let found = self.find(but.as_ref());
-            let is_kept = found.is_some();
-            let taken = match found {
-                Some(found) => found,
+            let (taken, is_kept) = match self.find(but.as_ref()) {
+                Some(found) => (found, true),
                 None => Box::pin(self.connection(tenant_id, but.as_ref())).await?,
             };
             match taken {
@@ -110,7 +108,7 @@ impl Origin {
                     match shared.send(self.by_url(request)?).await {
                         Ok(answer) => return Ok(answer.map(|body| Coming::of_shared(body, place))),
                         Err(Unanswered::Unsent(unsent)) if is_kept => {
-                            (request, but) = (*unsent, Some(shared))
+                            (request, but) = (*unsent, Some(shared));
                         }
                         Err(unanswered) => match (unanswered.failure(), again) {
                             (Failure::Unprocessed, Some(again)) => {
@@ -139,17 +137,17 @@ impl Origin {
         found.map(|shared| Taken::Shared(shared.clone(), shared.place()))
     }
 
-    /// The first connection that there is: a new one, or one on which there is room meanwhile.
-    async fn connection(&self, tenant_id: TenantId, but: Option<&Shared>) -> Result<Taken, Failure> {
+    /// The first connection that there is: a new one, or one on which there is room meanwhile. Tells whether it was kept.
+    async fn connection(&self, tenant_id: TenantId, but: Option<&Shared>) -> Result<(Taken, bool), Failure> {
         let mut connecting = std::pin::pin!(on_behalf_of(tenant_id, self.connect()));
         loop {
             let mut news = std::pin::pin!(self.news.notified());
             news.as_mut().enable();
             if let Some(found) = self.find(but) {
-                return Ok(found);
+                return Ok((found, true));
             }
             tokio::select! {
-                connected = &mut connecting => return connected,
+                connected = &mut connecting => return connected.map(|taken| (taken, false)),
                 () = news => {}
             }
         }

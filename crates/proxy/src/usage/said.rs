@@ -12,7 +12,7 @@ use super::taking::{Take, Taking, pass_over, taken};
 use super::told::{Named, Seconds, Usage};
 
 /// What it comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Saying {
     /// Bytes of what the model wrote.
     pub(super) text: u64,
@@ -23,7 +23,8 @@ pub(crate) struct Saying {
     pub(super) is_first: bool,
     /// Whether it is the chunk that only tells usage.
     pub(super) is_usage_alone: bool,
-    pub(super) usage: Option<Usage>,
+    /// In a box, as nearly all events tell none.
+    pub(super) usage: Option<Box<Usage>>,
     /// How long a recording is, in milliseconds.
     pub(super) millis: Option<u64>,
 }
@@ -63,7 +64,7 @@ struct Top {
     listed: usize,
     /// Whether there is a list of choices, which has none.
     has_no_choices: bool,
-    usage: Option<Usage>,
+    usage: Option<Box<Usage>>,
     /// That of the response, or of the message, which the event is about.
     inner: Option<Inner>,
     millis: Option<u64>,
@@ -127,7 +128,7 @@ impl<'de> Take<'de> for Kind<'de> {
 /// What an event is about.
 #[derive(Default)]
 struct Inner {
-    usage: Option<Usage>,
+    usage: Option<Box<Usage>>,
 }
 
 impl<'de> Take<'de> for Inner {
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_the_model_wrote_is_found_where_each_form_has_it() {
-        let last = Saying { is_last: true, ..Saying::default() };
+        let last = || Saying { is_last: true, ..Saying::default() };
         for (answer, body, expected) in [
             (
                 Answer::Choices,
@@ -202,7 +203,7 @@ mod tests {
                 r#"{"type":"response.output_text.done","text":"Hi there","delta":"no"}"#,
                 text(0),
             ),
-            (Answer::Response, r#"{"type":"response.completed"}"#, last),
+            (Answer::Response, r#"{"type":"response.completed"}"#, last()),
             (Answer::Response, r#"{"output":[{"type":"message","content":[{"text":"all"}]}]}"#, text(3)),
             (
                 Answer::Message,
@@ -215,11 +216,11 @@ mod tests {
                 text(5),
             ),
             (Answer::Message, r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#, text(0)),
-            (Answer::Message, r#"{"type":"m\u0065ssage_stop"}"#, last),
+            (Answer::Message, r#"{"type":"m\u0065ssage_stop"}"#, last()),
             (Answer::Message, r#"{"type":"message","content":[{"type":"text","text":"seven b"}]}"#, text(7)),
             (Answer::Message, r#"{"type":null,"content":"all of it","text":"heard"}"#, text(9)),
             (Answer::Transcript, r#"{"type":"transcript.text.delta","delta":"heard"}"#, text(5)),
-            (Answer::Transcript, r#"{"type":"transcript.text.done","text":"heard"}"#, last),
+            (Answer::Transcript, r#"{"type":"transcript.text.done","text":"heard"}"#, last()),
             (
                 Answer::Images,
                 r#"{"type":"image_generation.partial_image","b64_json":"AAAA"}"#,
@@ -228,7 +229,7 @@ mod tests {
             (
                 Answer::Images,
                 r#"{"type":"image_generation.completed","b64_json":"AAAA"}"#,
-                Saying { images: 1, ..last },
+                Saying { images: 1, ..last() },
             ),
             (
                 Answer::Images,

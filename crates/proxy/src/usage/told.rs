@@ -41,11 +41,11 @@ struct Details {
 
 /// A member that is a usage if it is an object.
 #[derive(Default)]
-pub(super) struct Named(pub(super) Option<Usage>);
+pub(super) struct Named(pub(super) Option<Box<Usage>>);
 
 impl<'de> Take<'de> for Named {
     fn object(&mut self) {
-        self.0 = Some(Usage::default());
+        self.0 = Some(Box::default());
     }
 
     fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<(), A::Error> {
