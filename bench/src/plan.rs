@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) revocations_by_nodes: usize,
     /// Seconds for which one key is asked for more often than its limit allows.
     pub(crate) limited_seconds: u64,
+    /// Requests through the LLM gateway while its memory is looked at.
+    pub(crate) gateway_requests: u32,
 }
 
 impl Plan {
@@ -32,6 +34,7 @@ impl Plan {
         revocations: 200,
         revocations_by_nodes: 3_000,
         limited_seconds: 20,
+        gateway_requests: 100_000,
     };
     /// As long as a figure that is published needs: about twenty minutes.
     pub(crate) const FULL: Self = Self {
@@ -43,6 +46,7 @@ impl Plan {
         revocations: 1000,
         revocations_by_nodes: 100_000,
         limited_seconds: 180,
+        gateway_requests: 1_000_000,
     };
     /// What grows with the keys in the store, and what must not: ten million of them. Takes 12 GB of disk.
     pub(crate) const HUGE: Self = Self { further_keys: 9_900_000, ..Self::QUICK };

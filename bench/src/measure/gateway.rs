@@ -13,6 +13,8 @@ use crate::wrk::{Load, Run};
 
 /// Mean pause of each of 64 clients where latency is measured, in milliseconds: 1,600 requests a second.
 const MODERATE_PAUSE: usize = 40;
+/// Seconds of each kind of answer, in turns, while memory is looked at: streamed answers come more slowly.
+const TURN: [u64; 2] = [3, 1];
 /// Limits and a budget that are counted and never full.
 const RPM: u64 = 1_000_000_000;
 const TPM: u64 = 1_000_000_000;
@@ -56,12 +58,45 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
         for pair in &mut pairs {
             pair.bare.push(pair.load.run(&proxy, plan.seconds)?);
             pair.keystile.push(pair.load.run(&keystile, plan.seconds)?);
+            // What it charged is written on the core of the proxy.
+            keystile.settled().await?;
         }
     }
     let refused = pairs.iter().flat_map(|pair| &pair.keystile).any(|run| run.refused > 0.0);
     ensure!(!refused, "the gateway refused requests");
     let peaks = (proxy.memory()?.1, keystile.memory()?.1);
-    Ok(pairs.iter().flat_map(|pair| pair.rows(peaks)).collect())
+    let mut rows: Vec<Row> = pairs.iter().flat_map(|pair| pair.rows(peaks)).collect();
+    let loads = [world.chat(&key, false)?, world.chat(&key, true)?].map(|request| Load {
+        request,
+        keys: None,
+        connections: CLIENTS,
+        pause: 0,
+    });
+    rows.push(growth(&keystile, &loads, plan).await?);
+    Ok(rows)
+}
+
+/// What the gateway has of memory after a tenth of many requests, after half of them, and after all.
+async fn growth(keystile: &Server, loads: &[Load; 2], plan: Plan) -> Result<Row> {
+    let all = f64::from(plan.gateway_requests);
+    let (mut passed, mut seen) = (0.0, Vec::new());
+    for mark in [all / 10.0, all / 2.0, all] {
+        while passed < mark {
+            for (load, seconds) in loads.iter().zip(TURN) {
+                let run = load.run(keystile, seconds)?;
+                ensure!(run.refused == 0.0, "the gateway refused requests");
+                passed += run.requests;
+            }
+        }
+        keystile.settled().await?;
+        seen.push(format!("{:.1} MiB after {passed:.0}", keystile.memory()?.0));
+    }
+    Ok(Row {
+        name: "LLM gateway, whole and streamed, memory".to_owned(),
+        peak: Some(keystile.memory()?.1),
+        note: seen.join(", "),
+        ..Row::default()
+    })
 }
 
 impl Pair {

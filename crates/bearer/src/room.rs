@@ -94,11 +94,6 @@ impl Kept {
         self.room.take(more)
     }
 
-    /// A further part of the same room, for what is made of the body.
-    pub fn part(&self) -> Part<'_> {
-        self.room.part()
-    }
-
     /// Gives back all that it takes, when its bytes are elsewhere.
     pub fn release(&mut self) {
         self.room.held.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
@@ -137,10 +132,6 @@ mod tests {
         kept.reach(3).unwrap();
         kept.reach(9).unwrap();
         assert_eq!(room.held_of_most(), (9, 10));
-        let mut further = kept.part();
-        further.grow(1).unwrap();
-        assert!(further.grow(1).is_err());
-        drop(further);
         assert_eq!(room.held_of_most(), (9, 10));
         kept.release();
         assert_eq!(room.held_of_most(), (0, 10));

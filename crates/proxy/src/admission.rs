@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, Response};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use keystile_bearer::{ClientIp, Credential, RequestId, read_credential};
-use keystile_core::llm::{Upstream, Upstreams};
+use keystile_core::llm::{Protocol, Upstream, Upstreams};
 use keystile_core::{Ask, Code, Refusal};
 use keystile_verify::{CachedKey, Verdict};
 use tokio::time::Instant;
@@ -25,7 +24,7 @@ use crate::headers;
 use crate::intake::{self, Unread};
 use crate::lasting::{Lasting, Leave};
 use crate::operation::{Operation, Route};
-use crate::rate_headers::rate_headers;
+use crate::rate_headers::tell_rates;
 use crate::standing::Purpose;
 use crate::stats::Ending;
 
@@ -40,7 +39,8 @@ const KEY_HEADERS: [HeaderName; 2] =
 /// Who asks, beside the key.
 #[derive(Clone, Copy)]
 pub(crate) struct Visit<'a> {
-    pub(crate) parts: &'a Parts,
+    /// In whose words it is answered.
+    pub(crate) protocol: Protocol,
     pub(crate) client: ClientIp,
     pub(crate) request_id: &'a RequestId,
 }
@@ -50,15 +50,15 @@ impl Gateway {
     pub(crate) async fn pass(
         &self,
         visit: Visit<'_>,
-        body: Incoming,
+        (route, fields, body): (Route, HeaderMap, Incoming),
         outcome: &mut Outcome,
     ) -> Result<Response<GatewayBody>, Denied> {
-        let operation = match Operation::of(&visit.parts.method, visit.parts.uri.path()) {
+        let operation = match route {
             Route::Found(operation) => operation,
             Route::Unknown => return Err(Fault::unknown_route().into()),
             Route::WrongMethod(allow) => return Err(Fault::wrong_method(allow).into()),
         };
-        let key = self.holder(visit, outcome).await?;
+        let key = self.holder(visit, &fields, outcome).await?;
         match &operation {
             Operation::Models => self.models(visit, &key, None, outcome).await,
             Operation::Model(name) => self.models(visit, &key, Some(name), outcome).await,
@@ -74,14 +74,19 @@ impl Gateway {
             | Operation::AudioTranscriptions
             | Operation::AudioTranslations
             | Operation::Messages
-            | Operation::CountTokens => self.exchange(visit, body, (operation, key), outcome).await,
+            | Operation::CountTokens => self.exchange(visit, (fields, body), (operation, key), outcome).await,
         }
     }
 
     /// The key, if it may use the gateway at all. Nobody else's body is read. It counts against no limit yet, as it is not known what is
     /// asked of it.
-    async fn holder(&self, visit: Visit<'_>, outcome: &mut Outcome) -> Result<Arc<CachedKey>, Denied> {
-        let presented = presented(&visit.parts.headers)?;
+    async fn holder(
+        &self,
+        visit: Visit<'_>,
+        fields: &HeaderMap,
+        outcome: &mut Outcome,
+    ) -> Result<Arc<CachedKey>, Denied> {
+        let presented = presented(fields)?;
         let ask = Ask { ip: visit.client.0, ..Ask::ANYTHING };
         let Verdict { key, outcome: seen, .. } = self.shared.verifier.look(presented, &ask).await;
         outcome.key.clone_from(&key);
@@ -118,36 +123,34 @@ impl Gateway {
     async fn exchange(
         &self,
         visit: Visit<'_>,
-        body: Incoming,
+        (fields, body): (HeaderMap, Incoming),
         (operation, key): (Operation, Arc<CachedKey>),
         outcome: &mut Outcome,
     ) -> Result<Response<GatewayBody>, Denied> {
-        let Visit { parts, client, request_id } = visit;
+        let Visit { client, request_id, .. } = visit;
         let mut part = self.bodies.part();
         let bounds = (self.longest(&operation), self.shared.patience.body);
-        let body = intake::read(&parts.headers, body, bounds, &mut part).await.map_err(unread)?;
+        let body = intake::read(&fields, body, bounds, &mut part).await.map_err(unread)?;
         part.grow(intake::parsed(&body)).map_err(|_| unread(Unread::NoRoom))?;
-        let call = Call::read(&operation, parts.headers.get(CONTENT_TYPE), &body)?;
+        let call = Call::read(&operation, fields.get(CONTENT_TYPE), &body)?;
         drop(body);
         let model: Box<str> = call.model().ok_or_else(|| Fault::field("model", "is required"))?.into();
         let purpose = Purpose { ip: client.0, environment: key.environment(), model };
         let verdict = self.admit(&key, &purpose.ask(), outcome).await?;
         // Its limits may have changed while the body was sent.
         let key = verdict.key.clone().unwrap_or(key);
-        let patience = self.shared.patience;
-        let drain = key.budget().is_some().then_some(patience.drain);
-        let leave = Leave { within: drain, ending: (!call.streams()).then_some(Ending::Left) };
         let ways = self.ways(&key, &operation, &purpose.model).await?;
         let budgeted = budgeted(&key);
         let is_bounded = budgeted != Budgeted::No && !operation.is_free();
-        if is_bounded && headers::asks_long_window(&parts.headers) {
+        if is_bounded && headers::asks_long_window(&fields) {
             keep_within_windows(&ways)?;
         }
-        let mut passed = headers::of_client(&parts.headers, operation.protocol());
-        headers::own_repeats(&mut passed, key.digest());
+        let patience = self.shared.patience;
+        let drain = key.budget().is_some().then_some(patience.drain);
+        let leave = Leave { within: drain, ending: (!call.streams()).then_some(Ending::Left) };
         let left: Arc<AtomicBool> = Arc::default();
         let exchange = Exchange {
-            headers: passed,
+            fields,
             ways,
             budgeted,
             drain,
@@ -162,9 +165,9 @@ impl Gateway {
             memory: self.bodies.keep(part),
         };
         let counts = Arc::clone(&self.shared.counts);
-        let mut response = Lasting::new(exchange.carry_out(), leave, counts).telling(left).await?;
+        let mut response = Lasting::new(exchange.carry_out(), leave, (counts, left)).await?;
         self.count(&response);
-        response.headers_mut().extend(self.limits_left(&key, &verdict).await);
+        self.tell_limits(response.headers_mut(), &key, &verdict).await;
         Ok(response)
     }
 
@@ -191,11 +194,10 @@ impl Gateway {
         Ok(ways)
     }
 
-    /// What the key may still use, for clients that look; nothing if that cannot be known now.
-    pub(crate) async fn limits_left(&self, key: &Arc<CachedKey>, verdict: &Verdict) -> HeaderMap {
-        match self.shared.verifier.room(key).await {
-            Ok(room) => rate_headers(&room, verdict.limits()),
-            Err(_) => HeaderMap::new(),
+    /// Tells what the key may still use, for clients that look; nothing if that cannot be known now.
+    pub(crate) async fn tell_limits(&self, fields: &mut HeaderMap, key: &Arc<CachedKey>, verdict: &Verdict) {
+        if let Ok(room) = self.shared.verifier.room(key).await {
+            tell_rates(fields, &room, verdict.limits());
         }
     }
 

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use keystile_bearer::Kept;
 use keystile_core::llm::Upstream;
 use keystile_core::quota::Origin;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 use crate::bill::{Bill, Tab};
 use crate::bounds::Budgeted;
 use crate::call::Call;
-use crate::client::{Failure, Place};
+use crate::client::{Coming, Failure};
 use crate::denied::Denied;
 use crate::fault::Fault;
 use crate::gateway::{GatewayBody, Shared};
@@ -52,8 +53,8 @@ pub(crate) struct Exchange {
     pub(crate) key: Arc<CachedKey>,
     pub(crate) operation: Operation,
     pub(crate) call: Call,
-    /// Fields that pass to upstreams.
-    pub(crate) headers: HeaderMap,
+    /// Fields of the client's request.
+    pub(crate) fields: HeaderMap,
     /// Upstreams that can serve it, in the order in which they are tried; there is one at least.
     pub(crate) ways: Vec<Arc<Upstream>>,
     pub(crate) budgeted: Budgeted,
@@ -71,8 +72,7 @@ pub(crate) struct Exchange {
 
 /// An upstream answers.
 struct Answer {
-    response: Response<Incoming>,
-    place: Place,
+    response: Response<Coming>,
     tab: Tab,
     /// The cap on its output that the client did not ask for.
     clamped: Option<u64>,
@@ -126,20 +126,21 @@ impl Exchange {
 
     /// The answer of one upstream, or why there is none.
     async fn attempt(&self, way: &Arc<Upstream>) -> Result<Result<Answer, Failure>, Denied> {
-        let need = self.call.need(way, self.budgeted)?;
+        let (need, load) = self.call.weigh(way, self.budgeted)?;
         let shared = &self.shared;
         let reserved = shared.verifier.reserve(&self.key, &need, self.terms()).await;
         let hold = reserved.map_err(|refusal| Denied::of(&refusal, Some(&self.purpose.model)))?;
         let output = hold.units();
-        let reading = Reading::of(&self.call, way).within(output);
+        let reading = Reading::under(load, &self.call, way).within(output);
         let bill = Bill::new(hold, reading, Arc::clone(way), Arc::clone(&shared.counts));
         let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
         let request = self.request(way, output)?;
         tab.sent();
-        match shared.client.send(self.key.tenant_id(), request, self.head_within()).await {
-            Ok((response, place)) => {
+        let to = (self.key.tenant_id(), &way.provider.base_url);
+        match shared.client.send(to, request, self.head_within()).await {
+            Ok(response) => {
                 let (clamped, way) = (self.call.clamped(output), Arc::clone(way));
-                Ok(Ok(Answer { response, place, tab, clamped, way }))
+                Ok(Ok(Answer { response, tab, clamped, way }))
             }
             Err(failure) => {
                 if !failure.may_cost() {
@@ -168,15 +169,17 @@ impl Exchange {
     /// The request as it is made for an upstream. Nothing of the client's is in it that was not understood.
     fn request(&self, way: &Upstream, output: u64) -> Result<Request<Full<Bytes>>, Fault> {
         let (content_type, body) = self.call.for_upstream(way, output)?;
-        let url = format!("{}{}", way.provider.base_url.as_str(), self.operation.path());
-        let mut request =
-            Request::post(url).body(Full::new(body)).map_err(|_| Fault::upstream_unreachable())?;
-        let fields = request.headers_mut();
-        fields.clone_from(&self.headers);
+        let path = format!("{}{}", way.provider.base_url.path(), self.operation.path());
+        let path = PathAndQuery::from_maybe_shared(Bytes::from(path));
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = path.map_err(|_| Fault::upstream_unreachable())?.into();
+        let mut fields = headers::of_client(&self.fields, self.operation.protocol(), self.key.digest());
         fields.insert(CONTENT_TYPE, content_type);
         let credential = headers::credential(way.provider.protocol, &way.credential);
         let (name, value) = credential.map_err(|_| Fault::upstream_refused())?;
         fields.insert(name, value);
+        *request.headers_mut() = fields;
         Ok(request)
     }
 
@@ -206,10 +209,10 @@ impl Exchange {
     }
 
     fn relay(self, answer: Answer, form: Form, memory: Kept) -> Response<GatewayBody> {
-        let Answer { response, place, tab, clamped, way } = answer;
+        let Answer { response, tab, clamped, way } = answer;
         let (parts, body) = response.into_parts();
         let counts = Arc::clone(&self.shared.counts);
-        let source = Source { body, form, tab, memory, place, streaming: counts.streaming() };
+        let source = Source { body, form, tab, memory, streaming: counts.streaming() };
         let pieces = Pieces::begin(self.shared.patience.idle, self.ends);
         let terms = RelayTerms { protocol: way.provider.protocol, drain: self.drain, counts };
         let verifier = Arc::clone(&self.shared.verifier);
@@ -228,17 +231,11 @@ impl Exchange {
         let gathered = intake::gather_if_it_fits(body, bounds, &mut part).await;
         match gathered {
             Ok(Gathered::Whole(bytes)) => {
-                let eye = Eye::of(&self.operation);
-                let (needs, mut values) = (eye.needs(&bytes), answers.part());
-                if needs > 0 && values.grow(needs).is_err() {
-                    let memory = answers.keep(part);
-                    return Ok(self.relay(answer, Form::Long(Long::of(bytes)), memory));
-                }
-                let seen = eye.whole(&bytes);
-                let Answer { response, place: _place, tab, clamped, .. } = answer;
+                let seen = Eye::of(&self.operation).whole(&bytes);
+                let Answer { response, tab, clamped, .. } = answer;
                 // The bill was settled meanwhile only if the server stops.
                 let _heard = tab.read(|reading| reading.hear(&seen));
-                drop((tab, seen));
+                drop(tab);
                 let body = Whole::body(bytes, answers.keep(part));
                 Ok(answered((response.status(), response.headers(), clamped), body))
             }
@@ -261,7 +258,7 @@ impl Exchange {
     /// A refusal in the upstream's own words, unless it is about the gateway, or repeats what opens the upstream. As a rule it costs
     /// nothing.
     async fn pass_refusal_on(self, answer: Answer) -> Result<Response<GatewayBody>, Denied> {
-        let Answer { response, place: _place, tab, way, .. } = answer;
+        let Answer { response, tab, way, .. } = answer;
         let (parts, body) = response.into_parts();
         if costs_nothing(parts.status) {
             tab.not_done();
@@ -295,7 +292,10 @@ impl Exchange {
         self.shared.counts.trouble(trouble);
         if trouble == Trouble::Refused && self.shared.refusals_logged.allows() {
             let (tenant, provider, status) = (way.provider.tenant_id, way.provider.id, status.as_u16());
-            tracing::warn!(%tenant, %provider, status, "a provider refuses its credential or account");
+            // A span for each request would cost more than all that is noted within it.
+            tracing::error_span!("request", id = &*self.request_id).in_scope(|| {
+                tracing::warn!(%tenant, %provider, status, "a provider refuses its credential or account");
+            });
         }
     }
 }
@@ -313,7 +313,7 @@ enum Manner {
 }
 
 /// Usage stands in JSON and in events, and texts are counted. Anything else is passed on as it comes.
-fn manner_of(response: &Response<Incoming>) -> Manner {
+fn manner_of(response: &Response<Coming>) -> Manner {
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let is = |media_type: &[u8]| {
         content_type.get(..media_type.len()).is_some_and(|start| start.eq_ignore_ascii_case(media_type))

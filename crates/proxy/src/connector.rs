@@ -1,7 +1,6 @@
 //! Connections to upstreams: only to addresses that may be connected to, with TLS unless the operator lists the address, and within
 //! a bound of time.
 
-use std::future::ready;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,14 +20,12 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::gateway_error::GatewayError;
-use crate::on_behalf::{carried, tenant};
+use crate::on_behalf::tenant;
 
 /// Why there is no connection.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A connection.
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-/// One in the making.
-type Connecting = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Connects to upstreams.
 #[derive(Clone)]
@@ -72,34 +69,19 @@ impl Connector {
         literal.is_none_or(|ip| self.look_up.may_take(way, ip))
     }
 
-    fn connect(&mut self, destination: Uri) -> Connecting {
+    /// Connects to where a URL leads, for whom the work is done that is polled now.
+    pub(crate) async fn connect(&self, destination: Uri) -> Result<Stream, BoxError> {
         let way = if destination.scheme() == Some(&Scheme::HTTP) { Way::Plain } else { Way::Encrypted };
         if !self.may_take(&destination, way) {
-            return Box::pin(ready(Err::<Stream, BoxError>(NotReachable.into())));
+            return Err(NotReachable.into());
         }
-        match way {
-            Way::Encrypted => self.encrypted.call(destination),
-            Way::Plain => {
-                let connecting = self.plain.call(destination);
-                Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+        let connecting = async {
+            match way {
+                Way::Encrypted => self.encrypted.clone().call(destination).await,
+                Way::Plain => Ok(MaybeHttpsStream::Http(self.plain.clone().call(destination).await?)),
             }
-        }
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = BoxError;
-    type Future = Connecting;
-
-    /// Neither of the two ever waits for room.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, destination: Uri) -> Connecting {
-        let (connecting, within) = (carried(self.connect(destination)), self.within);
-        Box::pin(async move { tokio::time::timeout(within, connecting).await.map_err(|_| TooSlow)? })
+        };
+        tokio::time::timeout(self.within, connecting).await.map_err(|_| TooSlow)?
     }
 }
 
@@ -147,8 +129,8 @@ mod tests {
     async fn connect(listed: &[&str], destination: &str) -> Result<(), BoxError> {
         let reach = Reach::new(listed.iter().map(|network| network.parse().unwrap()).collect());
         let look_up = LookUp::new(Arc::new(reach));
-        let mut connector = Connector::new(look_up, Duration::from_secs(5)).unwrap();
-        connector.call(destination.parse().unwrap()).await.map(drop)
+        let connector = Connector::new(look_up, Duration::from_secs(5)).unwrap();
+        connector.connect(destination.parse().unwrap()).await.map(drop)
     }
 
     #[tokio::test]

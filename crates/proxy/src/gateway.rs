@@ -112,15 +112,17 @@ impl Gateway {
         outcome: &mut Outcome,
     ) -> Response<GatewayBody> {
         let (parts, body) = request.into_parts();
-        let visit = Visit { parts: &parts, client, request_id };
-        let passed = self.pass(visit, body, outcome).await;
+        let route = Operation::of(&parts.method, parts.uri.path());
+        let protocol = protocol_of(&route, &parts);
+        let visit = Visit { protocol, client, request_id };
+        let passed = self.pass(visit, (route, parts.headers, body), outcome).await;
         let mut response = passed.unwrap_or_else(|denied| {
             outcome.code = denied.code();
             outcome.decision = denied.decision.or(outcome.decision);
             self.shared.counts.ended(denied.ending());
-            denied.fault.into_response(protocol_of(&parts), request_id).map(Either::Left)
+            denied.fault.into_response(protocol, request_id).map(Either::Left)
         });
-        if protocol_of(&parts) == Protocol::Anthropic {
+        if protocol == Protocol::Anthropic {
             response.headers_mut().insert(REQUEST_ID, request_id.clone().into_header());
         }
         response
@@ -156,8 +158,8 @@ impl Gateway {
 }
 
 /// In which shape a request is answered that goes wrong: that of its route, also where no operation is.
-pub(crate) fn protocol_of(parts: &Parts) -> Protocol {
-    match Operation::of(&parts.method, parts.uri.path()) {
+fn protocol_of(route: &Route, parts: &Parts) -> Protocol {
+    match route {
         Route::Found(operation) => operation.protocol_for(&parts.headers),
         Route::Unknown | Route::WrongMethod(_) if parts.uri.path().starts_with(ANTHROPIC_PREFIX) => {
             Protocol::Anthropic

@@ -17,6 +17,7 @@ pub(crate) const X_OUTPUT_CLAMPED: HeaderName = HeaderName::from_static("x-keyst
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 /// What is said of a client that does not say it, which Anthropic's API demands.
 const USUAL_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 /// Answers are read for their usage, and therefore wanted as they are.
@@ -26,15 +27,13 @@ const OURS: HeaderValue = HeaderValue::from_static(concat!("Keystile/", env!("CA
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Of a request.
-const SENT: [HeaderName; 4] = [
-    HeaderName::from_static("openai-beta"),
-    ANTHROPIC_VERSION,
-    HeaderName::from_static("anthropic-beta"),
-    IDEMPOTENCY_KEY,
-];
+static SENT: [HeaderName; 4] =
+    [HeaderName::from_static("openai-beta"), ANTHROPIC_VERSION, ANTHROPIC_BETA, IDEMPOTENCY_KEY];
+/// Fields of a request of OpenAI's clients: three of these, the host, the credential and the content type.
+const SENT_AS_A_RULE: usize = 6;
 
 /// Of an answer.
-const ANSWERED: [HeaderName; 8] = [
+static ANSWERED: [HeaderName; 8] = [
     CONTENT_TYPE,
     CONTENT_DISPOSITION,
     CACHE_CONTROL,
@@ -45,21 +44,25 @@ const ANSWERED: [HeaderName; 8] = [
     HeaderName::from_static("openai-version"),
 ];
 
+/// Fields of an answer to a client: some of these, the limits of its key, and names of the request.
+const ANSWERED_AS_A_RULE: usize = 12;
+
 /// How names of fields begin that tell of an upstream's limits.
 const LIMITS: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
 
 /// Names under which upstreams tell their own name of a request.
-const REQUEST_IDS: [HeaderName; 2] =
+static REQUEST_IDS: [HeaderName; 2] =
     [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 
-/// Fields of a client's request that pass to an upstream. The credential is added for each.
-pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(8);
-    for name in SENT {
-        for value in asked.get_all(&name) {
+/// Fields of a client's request, made with this key, that pass to an upstream. The credential is added for each.
+pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol, key: &Digest) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(SENT_AS_A_RULE);
+    for name in &SENT {
+        for value in asked.get_all(name) {
             kept.append(name.clone(), value.clone());
         }
     }
+    own_repeats(&mut kept, key);
     if let Some(accepted) = asked.get(ACCEPT) {
         kept.insert(ACCEPT, accepted.clone());
     }
@@ -76,7 +79,7 @@ pub(crate) fn of_client(asked: &HeaderMap, protocol: Protocol) -> HeaderMap {
 
 /// Gives a request of a client that it repeats another name for each key: under one credential of the provider, the name that one client
 /// gave must not lead another to the answer.
-pub(crate) fn own_repeats(sent: &mut HeaderMap, key: &Digest) {
+fn own_repeats(sent: &mut HeaderMap, key: &Digest) {
     let Some(name) = sent.get(IDEMPOTENCY_KEY) else { return };
     let own = Digest::of(&[key.to_hex().as_bytes(), name.as_bytes()].concat()).to_hex();
     match HeaderValue::try_from(own) {
@@ -87,7 +90,7 @@ pub(crate) fn own_repeats(sent: &mut HeaderMap, key: &Digest) {
 
 /// Whether a client asks for the longer window of Anthropic's models, `context-1m-…`, whose tokens cost more.
 pub(crate) fn asks_long_window(asked: &HeaderMap) -> bool {
-    let betas = asked.get_all(HeaderName::from_static("anthropic-beta"));
+    let betas = asked.get_all(ANTHROPIC_BETA);
     betas.iter().any(|beta| memmem::find(beta.as_bytes(), b"context-1m").is_some())
 }
 
@@ -113,7 +116,7 @@ pub(crate) fn is_packed(answered: &HeaderMap) -> bool {
 
 /// Fields of an upstream's answer that pass to the client.
 pub(crate) fn of_upstream(answered: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(16);
+    let mut kept = HeaderMap::with_capacity(ANSWERED_AS_A_RULE);
     for (name, value) in answered {
         let is_limit = LIMITS.iter().any(|beginning| name.as_str().starts_with(beginning));
         if is_limit || ANSWERED.contains(name) {
@@ -166,7 +169,7 @@ mod tests {
             ("openai-beta", "assistants=v2"),
             ("idempotency-key", "once"),
         ]);
-        let kept = of_client(&asked, Protocol::OpenAi);
+        let kept = of_client(&asked, Protocol::OpenAi, &Digest::of(b"key"));
         assert_eq!(names(&kept), ["accept-encoding", "idempotency-key", "openai-beta", "user-agent"]);
         assert_eq!(kept[ACCEPT_ENCODING], "identity", "whatever the client takes");
         assert!(kept[USER_AGENT].to_str().unwrap().starts_with("Keystile/"));
@@ -174,7 +177,8 @@ mod tests {
 
     #[test]
     fn anthropic_is_told_a_version_in_any_case() {
-        let version = |asked| of_client(&asked, Protocol::Anthropic)[ANTHROPIC_VERSION].clone();
+        let key = Digest::of(b"key");
+        let version = |asked| of_client(&asked, Protocol::Anthropic, &key)[ANTHROPIC_VERSION].clone();
         assert_eq!(version(HeaderMap::new()), USUAL_VERSION);
         assert_eq!(version(map(&[("anthropic-version", "2024-01-01")])), "2024-01-01");
     }
@@ -182,16 +186,13 @@ mod tests {
     #[test]
     fn a_request_that_is_repeated_has_another_name_for_each_key() {
         let sent = |key: &[u8], name| {
-            let mut sent = map(&[("idempotency-key", name)]);
-            own_repeats(&mut sent, &Digest::of(key));
-            sent[IDEMPOTENCY_KEY].clone()
+            let asked = map(&[("idempotency-key", name)]);
+            of_client(&asked, Protocol::OpenAi, &Digest::of(key))[IDEMPOTENCY_KEY].clone()
         };
         assert_eq!(sent(b"a", "once"), sent(b"a", "once"));
         assert_ne!(sent(b"a", "once"), sent(b"b", "once"));
         assert_ne!(sent(b"a", "once"), sent(b"a", "twice"));
-        let mut none = HeaderMap::new();
-        own_repeats(&mut none, &Digest::of(b"a"));
-        assert!(none.is_empty());
+        assert_ne!(sent(b"a", "once"), "once");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) struct Lasting<T: Send + 'static> {
     work: Option<Work<T>>,
     leave: Leave,
     counts: Arc<Counts>,
-    /// Set when nobody waits any more.
+    /// Set when nobody waits any more, so that the work begins nothing new.
     left: Arc<AtomicBool>,
 }
 
@@ -38,15 +38,9 @@ impl<T: Send + 'static> Lasting<T> {
     pub(crate) fn new(
         work: impl Future<Output = T> + Send + 'static,
         leave: Leave,
-        counts: Arc<Counts>,
+        (counts, left): (Arc<Counts>, Arc<AtomicBool>),
     ) -> Self {
-        Self { work: Some(Box::pin(work)), leave, counts, left: Arc::default() }
-    }
-
-    /// Lets the work know when nobody waits for it any more, so that it begins nothing new.
-    pub(crate) fn telling(mut self, left: Arc<AtomicBool>) -> Self {
-        self.left = left;
-        self
+        Self { work: Some(Box::pin(work)), leave, counts, left }
     }
 }
 
@@ -102,7 +96,7 @@ mod tests {
             let _woken = gone.await;
             tell.send(())
         };
-        let mut lasting = Lasting::new(work, Leave { within, ending: None }, Arc::default());
+        let mut lasting = Lasting::new(work, Leave { within, ending: None }, Default::default());
         let begun = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut lasting).poll(context))).await;
         assert!(begun.is_pending());
         drop(lasting);
@@ -120,13 +114,12 @@ mod tests {
     async fn work_is_told_that_it_is_left() {
         let left: Arc<AtomicBool> = Arc::default();
         let leave = Leave { within: None, ending: None };
-        let lasting = Lasting::new(std::future::pending::<()>(), leave, Arc::default());
-        let lasting = lasting.telling(Arc::clone(&left));
+        let (work, told) = (std::future::pending::<()>(), (Arc::default(), Arc::clone(&left)));
+        let lasting = Lasting::new(work, leave, told);
         assert!(!left.load(Ordering::Relaxed));
         drop(lasting);
         assert!(left.load(Ordering::Relaxed));
-        let done = Lasting::new(async {}, leave, Arc::default()).telling(Arc::default());
-        done.await;
+        Lasting::new(async {}, leave, Default::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -137,7 +130,7 @@ mod tests {
             drop(tell);
         };
         let leave = Leave { within: Some(Duration::from_secs(30)), ending: None };
-        drop(Lasting::new(work, leave, Arc::default()));
+        drop(Lasting::new(work, leave, Default::default()));
         assert!(told.await.is_err());
     }
 }

@@ -41,7 +41,6 @@ pub use gateway::{GATEWAY_PREFIX, Gateway, GatewayBody, Outcome};
 pub use gateway_error::GatewayError;
 pub use models::{Listed, model_list, model_object};
 pub use operation::{Operation, Route};
-pub use rate_headers::rate_headers;
 pub use relay::{BrokenOff, Relay};
 pub use settings::{BodyBounds, GatewaySettings, Patience};
 pub use sse::{Frames, LONGEST_EVENT};

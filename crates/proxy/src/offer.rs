@@ -13,7 +13,7 @@ use keystile_verify::CachedKey;
 use crate::admission::Visit;
 use crate::denied::Denied;
 use crate::fault::Fault;
-use crate::gateway::{Gateway, GatewayBody, Outcome, protocol_of};
+use crate::gateway::{Gateway, GatewayBody, Outcome};
 use crate::models::{Listed, model_list, model_object};
 use crate::stats::Ending;
 
@@ -33,7 +33,7 @@ impl Gateway {
         let kind = key.facts().kind;
         let offered = upstreams.models(environment).filter(|(name, _)| kind.allows_model(name));
         let mut listed = offered.map(|(name, way)| listed(name, way));
-        let protocol = protocol_of(visit.parts);
+        let protocol = visit.protocol;
         let body = match name {
             None => model_list(protocol, listed),
             Some(name) => {
@@ -46,7 +46,7 @@ impl Gateway {
         let fields = response.headers_mut();
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        fields.extend(self.limits_left(key, &verdict).await);
+        self.tell_limits(fields, key, &verdict).await;
         Ok(response)
     }
 }

@@ -1,5 +1,7 @@
 //! What is left of limits, in the fields that clients of OpenAI's API read.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keystile_verify::{LimitLeft, Room};
 
@@ -19,61 +21,62 @@ pub(crate) enum Unit {
     Tokens,
 }
 
-/// `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of limits on requests the one of which least is left, and of the limit on
+/// Names of fields: the limit, what is left of it, and until when.
+const OF_REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+const OF_TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
+
+/// Tells `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of limits on requests the one of which least is left, and of the limit on
 /// tokens, if there is one.
-pub fn rate_headers<'a>(room: &Room, rates: impl IntoIterator<Item = LimitLeft<'a>>) -> HeaderMap {
+pub(crate) fn tell_rates<'a>(
+    fields: &mut HeaderMap,
+    room: &Room,
+    rates: impl IntoIterator<Item = LimitLeft<'a>>,
+) {
     let tightest = rates.into_iter().min_by_key(|left| (left.count.remaining, left.rate.limit()));
-    let requests = tightest.map(|left| Pace {
-        limit: left.rate.limit(),
-        remaining: left.count.remaining,
-        reset_millis: left.count.reset_millis,
-    });
-    let tokens = room.tokens.as_ref().map(|tokens| Pace {
-        limit: tokens.limit,
-        remaining: tokens.remaining,
-        reset_millis: tokens.reset_millis,
-    });
-    let mut fields = requests.map(|pace| pace.fields(Unit::Requests)).unwrap_or_default();
-    fields.extend(tokens.map(|pace| pace.fields(Unit::Tokens)).unwrap_or_default());
-    fields
+    if let Some(left) = tightest {
+        let (remaining, reset_millis) = (left.count.remaining, left.count.reset_millis);
+        Pace { limit: left.rate.limit(), remaining, reset_millis }.tell(Unit::Requests, fields);
+    }
+    if let Some(tokens) = &room.tokens {
+        let (limit, remaining, reset_millis) = (tokens.limit, tokens.remaining, tokens.reset_millis);
+        Pace { limit, remaining, reset_millis }.tell(Unit::Tokens, fields);
+    }
 }
 
 impl Unit {
     const fn names(self) -> [HeaderName; 3] {
         match self {
-            Self::Requests => [
-                HeaderName::from_static("x-ratelimit-limit-requests"),
-                HeaderName::from_static("x-ratelimit-remaining-requests"),
-                HeaderName::from_static("x-ratelimit-reset-requests"),
-            ],
-            Self::Tokens => [
-                HeaderName::from_static("x-ratelimit-limit-tokens"),
-                HeaderName::from_static("x-ratelimit-remaining-tokens"),
-                HeaderName::from_static("x-ratelimit-reset-tokens"),
-            ],
+            Self::Requests => OF_REQUESTS,
+            Self::Tokens => OF_TOKENS,
         }
     }
 }
 
 impl Pace {
-    pub(crate) fn fields(self, unit: Unit) -> HeaderMap {
+    pub(crate) fn tell(self, unit: Unit, fields: &mut HeaderMap) {
         let [limit, remaining, reset] = unit.names();
-        let reset_text = HeaderValue::try_from(duration_text(self.reset_millis));
-        let mut fields = HeaderMap::with_capacity(3);
         fields.insert(limit, HeaderValue::from(self.limit));
         fields.insert(remaining, HeaderValue::from(self.remaining));
-        fields.insert(reset, reset_text.unwrap_or(HeaderValue::from_static("0s")));
-        fields
+        let text = HeaderValue::from_str(&duration_text(self.reset_millis));
+        fields.insert(reset, text.unwrap_or(HeaderValue::from_static("0s")));
     }
 }
 
 /// A duration as Go writes it, and as clients expect it: `12ms`, `8.64s`, `6m0s`, `1h0m30s`.
-fn duration_text(millis: u64) -> String {
+fn duration_text(millis: u64) -> Cow<'static, str> {
     if millis == 0 {
-        return "0s".to_owned();
+        return Cow::Borrowed("0s");
     }
     if millis < 1_000 {
-        return format!("{millis}ms");
+        return Cow::Owned(format!("{millis}ms"));
     }
     let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
     let (seconds, rest) = (millis / 1_000 % 60, millis % 1_000);
@@ -91,7 +94,7 @@ fn duration_text(millis: u64) -> String {
         text.push_str(fraction.trim_end_matches('0'));
     }
     text.push('s');
-    text
+    Cow::Owned(text)
 }
 
 #[cfg(test)]
@@ -123,7 +126,8 @@ mod tests {
 
     #[test]
     fn every_field_has_its_name() {
-        let fields = Pace { limit: 60, remaining: 59, reset_millis: 1_000 }.fields(Unit::Requests);
+        let mut fields = HeaderMap::new();
+        Pace { limit: 60, remaining: 59, reset_millis: 1_000 }.tell(Unit::Requests, &mut fields);
         let read = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
         assert_eq!(read("x-ratelimit-limit-requests"), Some("60"));
         assert_eq!(read("x-ratelimit-remaining-requests"), Some("59"));
@@ -139,10 +143,12 @@ mod tests {
         let [rate] = rates.as_slice() else { panic!("one limit") };
         let left =
             |remaining| LimitLeft { owner: Owner::Key, rate, count: Count { remaining, reset_millis: 7 } };
-        let fields = rate_headers(&room, [left(9), left(3)]);
+        let mut fields = HeaderMap::new();
+        tell_rates(&mut fields, &Room::default(), []);
+        assert!(fields.is_empty());
+        tell_rates(&mut fields, &room, [left(9), left(3)]);
         assert_eq!(fields["x-ratelimit-remaining-requests"], "3");
         assert_eq!(fields["x-ratelimit-remaining-tokens"], "40");
         assert_eq!(fields["x-ratelimit-reset-tokens"], "36s");
-        assert!(rate_headers(&Room::default(), []).is_empty());
     }
 }

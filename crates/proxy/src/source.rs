@@ -8,12 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use keystile_bearer::Kept;
 use keystile_core::Refusal;
 
 use crate::bill::Tab;
-use crate::client::Place;
+use crate::client::Coming;
 use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::sse::{Frames, LONGEST_EVENT};
@@ -26,14 +26,12 @@ const MOST_DRAINED: usize = 8 * 1024 * 1024;
 
 /// What still comes of an upstream.
 pub(crate) struct Source {
-    pub(crate) body: Incoming,
+    pub(crate) body: Coming,
     pub(crate) form: Form,
     pub(crate) tab: Tab,
     /// What events take that are longer than most, and what was read of an answer before there was no room for it, so that all of them
     /// together have a bound.
     pub(crate) memory: Kept,
-    #[expect(dead_code, reason = "the place is taken for as long as this lives")]
-    pub(crate) place: Place,
     #[expect(dead_code, reason = "it is counted as open for as long as this lives")]
     pub(crate) streaming: Streaming,
 }
@@ -93,8 +91,7 @@ impl Events {
     }
 }
 
-/// Looks at an event, and tells its bill what was seen. One that is longer than most is looked at only if there is memory for it, and for what
-/// is made of it meanwhile.
+/// Looks at an event, and tells its bill what was seen. One that is longer than most is looked at only if there is memory for it.
 fn look<T>(
     eye: Eye,
     event: &[u8],
@@ -102,10 +99,7 @@ fn look<T>(
     memory: &mut Kept,
     note: impl FnOnce(&mut Reading, &Glance) -> T,
 ) -> Result<T, Over> {
-    let is_long = event.len() > LONGEST_EVENT;
-    let fits = !is_long || memory.reach(event.len()).is_ok();
-    let mut values = memory.part();
-    if !fits || (is_long && values.grow(eye.needs(event)).is_err()) {
+    if event.len() > LONGEST_EVENT && memory.reach(event.len()).is_err() {
         return Err(Over::Broken);
     }
     let glance = eye.look(event);

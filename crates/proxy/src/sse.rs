@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
+use memchr::{memchr2, memchr2_iter};
 
 /// Longest event that is kept together unless more is asked for, in bytes: a chunk of text has a few hundred. What is longer is passed on in
 /// pieces of this length.
@@ -116,13 +117,19 @@ enum Scan {
 impl Scan {
     /// The length of what belongs to the event in `bytes`, if that has its end. What was looked at is not looked at again.
     fn end_in(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
             let (next, end) = self.step(*byte);
             *self = next;
             match end {
                 End::Open => {}
                 End::Before => return Some(at),
                 End::Behind => return Some(at + 1),
+            }
+            at += 1;
+            if next == Self::Line {
+                // Nothing is to be found before the line ends.
+                at += memchr2(b'\n', b'\r', bytes.get(at..)?)?;
             }
         }
         None
@@ -154,7 +161,7 @@ enum End {
 
 /// What an event says: the lines of `data`, joined; `None` if it has none, as a comment that keeps a connection alive.
 pub(crate) fn data_of(event: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let mut lines = event.split(|byte| matches!(byte, b'\n' | b'\r')).filter_map(|line| {
+    let mut data = lines(event).filter_map(|line| {
         let value = line.strip_prefix(b"data")?;
         match value.split_first() {
             None => Some(value),
@@ -162,14 +169,20 @@ pub(crate) fn data_of(event: &[u8]) -> Option<Cow<'_, [u8]>> {
             Some(_) => None,
         }
     });
-    let first = lines.next()?;
-    let Some(second) = lines.next() else { return Some(Cow::Borrowed(first)) };
+    let first = data.next()?;
+    let Some(second) = data.next() else { return Some(Cow::Borrowed(first)) };
     let mut joined = first.to_vec();
-    for line in std::iter::once(second).chain(lines) {
+    for line in std::iter::once(second).chain(data) {
         joined.push(b'\n');
         joined.extend_from_slice(line);
     }
     Some(Cow::Owned(joined))
+}
+
+/// What stands between the ends of lines. One of CR LF has an empty line within.
+fn lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr2_iter(b'\n', b'\r', event).chain(std::iter::once(event.len()));
+    ends.scan(0, |begins, end| Some(event.get(std::mem::replace(begins, end + 1)..end).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use keystile_core::{Digest, Seq, Timestamp};
+use keystile_core::{Append, Digest, Seq, Timestamp};
 use smallvec::SmallVec;
 
 use crate::StoreError;
@@ -28,6 +28,20 @@ impl Value {
     /// The same for what may be missing.
     pub(crate) fn opt_text(shown: Option<impl Display>) -> Self {
         shown.map_or(Self::Null, Self::text)
+    }
+
+    /// An id, which fills the room for it.
+    pub(crate) fn id(id: impl Append) -> Self {
+        /// No kind of id is longer, in bytes.
+        const LONGEST: usize = 32;
+        let mut text = String::with_capacity(LONGEST);
+        id.append_to(&mut text);
+        Self::Text(text)
+    }
+
+    /// The same for what may be missing.
+    pub(crate) fn opt_id(id: Option<impl Append>) -> Self {
+        id.map_or(Self::Null, Self::id)
     }
 
     /// A word of ours, without copying it.

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::metrics::{Face, Verb};
 use crate::pace::{Pace, paced};
 use crate::request_log::{Answered, Called, Who};
-use crate::service::AnyBody;
+use crate::service::{AnyBody, in_request};
 use crate::state::App;
 use crate::traces::Traced;
 
@@ -54,7 +54,9 @@ pub(crate) async fn answer(
     }
     if status.is_server_error() && app.failures_logged.allows() {
         let (method, status) = (verb.name(), status.as_u16());
-        tracing::info!(method, path = route, %client, status, code, "answered");
+        in_request(request_id).in_scope(|| {
+            tracing::info!(method, path = route, %client, status, code, "answered");
+        });
     }
     told.answered(&response);
     response

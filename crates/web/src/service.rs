@@ -86,8 +86,7 @@ impl Answering for Service {
         let mut response = match self.quick(&request) {
             Some(quick) => self.answer_quickly(quick, request, client, &request_id).await,
             None if self.serves == Listener::Api && gateway::is_for_gateway(&request) => {
-                let passed = self.pass_on(request, client, &request_id);
-                Box::pin(passed.instrument(in_request(&request_id))).await
+                Box::pin(self.pass_on(request, client, &request_id)).await
             }
             None => {
                 let routed = self.route(request, client, &request_id);
@@ -128,7 +127,7 @@ impl Service {
         response
     }
 
-    /// Lets the LLM gateway answer.
+    /// Lets the LLM gateway answer. What it logs says itself of which request it is.
     async fn pass_on(
         &self,
         request: Request<Incoming>,

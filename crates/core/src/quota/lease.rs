@@ -60,6 +60,8 @@ pub struct Settlement {
     pub budget: Option<BudgetTime>,
     /// How much smaller the lease is by this charge.
     pub from_lease: NanoUsd,
+    /// Whether it is, or may be, written that the hold is open.
+    pub is_noted: bool,
     /// What the audit log is told, if somebody settled it by hand.
     pub audit: Option<Box<AuditEntry>>,
 }

@@ -43,8 +43,16 @@ impl Call {
     /// # Errors
     /// When it cannot be bounded, or what it uses has no price, and `budgeted` says that it must.
     pub fn need(&self, upstream: &Upstream, budgeted: Budgeted) -> Result<Need, Fault> {
+        self.weigh(upstream, budgeted).map(|(need, _)| need)
+    }
+
+    /// The same, with what of each kind it can use.
+    ///
+    /// # Errors
+    /// As [`Self::need`].
+    pub(crate) fn weigh(&self, upstream: &Upstream, budgeted: Budgeted) -> Result<(Need, Load), Fault> {
         if self.operation().is_free() {
-            return Ok(Need::of(Amount::NOTHING));
+            return Ok((Need::of(Amount::NOTHING), Load::default()));
         }
         let price = upstream.model.price.as_ref();
         if budgeted == Budgeted::Money {
@@ -68,12 +76,12 @@ impl Call {
         }
         let fixed =
             Amount { tokens: load.fixed_tokens(), picos: price.map_or(0, |price| load.fixed_picos(price)) };
-        let Some(choices) = load.choices else { return Ok(Need::of(fixed)) };
+        let Some(choices) = load.choices else { return Ok((Need::of(fixed), load)) };
         let of_one = price.map_or(0, |price| price.output.as_picos());
         let each = Amount { tokens: choices, picos: picos(of_one, choices) };
         let most = self.most(upstream, &load, budgeted);
         let least = LEAST_OUTPUT.max(self.thinking().saturating_add(1)).min(most);
-        Ok(Need { fixed, each, least, most })
+        Ok((Need { fixed, each, least, most }, load))
     }
 
     /// The most tokens that each answer may have.

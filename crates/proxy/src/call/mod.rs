@@ -30,6 +30,8 @@ pub struct Call {
     asks_usage: bool,
     cap: Option<u64>,
     shape: Shape,
+    /// Bytes of the body.
+    length: usize,
 }
 
 /// What multiplies.
@@ -52,7 +54,7 @@ impl Call {
         content_type: Option<&HeaderValue>,
         body: &Bytes,
     ) -> Result<Self, Fault> {
-        let body = Body::read(operation, content_type, body)?;
+        let (length, body) = (body.len(), Body::read(operation, content_type, body)?);
         elsewhere::refuse(&body)?;
         body.check_list("messages")?;
         body.check_list("tools")?;
@@ -63,7 +65,7 @@ impl Call {
         let streams = streams(operation, &body)?;
         let asks_usage = asks_usage(operation, &body)?;
         let (cap, shape) = (cap_of(operation, &body)?, shape_of(operation, &body)?);
-        Ok(Self { operation: operation.clone(), body, model, streams, asks_usage, cap, shape })
+        Ok(Self { operation: operation.clone(), body, model, streams, asks_usage, cap, shape, length })
     }
 
     /// What it asks for.
@@ -104,6 +106,10 @@ impl Call {
 
     pub(crate) const fn shape(&self) -> Shape {
         self.shape
+    }
+
+    pub(crate) const fn length(&self) -> usize {
+        self.length
     }
 }
 

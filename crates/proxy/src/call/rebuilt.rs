@@ -13,6 +13,9 @@ use crate::operation::Operation;
 /// Anthropic takes no smaller budget for thoughts.
 const LEAST_THINKING: u64 = 1_024;
 
+/// By how much a request grows at most as a rule, in bytes: a cap, usage that is asked for, and a longer name of the model.
+const ADDED: usize = 128;
+
 /// Members that are written in place of those of the client.
 type Set = Vec<(&'static str, Json)>;
 
@@ -33,8 +36,9 @@ impl Call {
                     self.set_cap(object, upstream, output, &mut set)?;
                 }
                 self.set_usage(object, &mut set);
-                let body =
-                    serde_json::to_vec(&Changed { object, set: &set }).map_err(|_| Fault::internal())?;
+                let mut body = Vec::with_capacity(self.length().saturating_add(ADDED));
+                serde_json::to_writer(&mut body, &Changed { object, set: &set })
+                    .map_err(|_| Fault::internal())?;
                 Ok((HeaderValue::from_static("application/json"), body.into()))
             }
         }
@@ -51,8 +55,8 @@ impl Call {
             set.push((name, Json::from(output)));
         }
         if matches!(self.operation(), Operation::ChatCompletions)
-            && !knows_newer_name(upstream)
             && let (None, Some(cap)) = (object.given("max_tokens"), self.cap())
+            && !knows_newer_name(upstream)
         {
             set.push(("max_tokens", Json::from(cap.min(output))));
         }

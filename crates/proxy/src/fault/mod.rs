@@ -198,7 +198,7 @@ impl Fault {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Kind::Server, "internal_error", message)
     }
 
-    /// The same with further header fields, such as [`crate::rate_headers()`]; what it has itself stays.
+    /// The same with further header fields, such as those of limits; what it has itself stays.
     #[must_use]
     pub fn with_fields(mut self, fields: HeaderMap) -> Self {
         let own = std::mem::replace(&mut self.0.fields, fields);

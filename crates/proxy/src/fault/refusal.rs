@@ -87,12 +87,14 @@ fn unauthorized(challenge: HeaderValue, message: String) -> Fault {
 
 fn requests_limited(refusal: &Refusal, exceeded: &Exceeded) -> Fault {
     let fault = of_code(Code::RateLimited, Refused::from(refusal).detail());
-    let fields = exceeded.rate().map(|rate| {
+    let mut fields = HeaderMap::new();
+    if let Some(rate) = exceeded.rate() {
         let reset_millis = exceeded.full.wait_millis.unwrap_or_default();
-        Pace { limit: rate.limit(), remaining: exceeded.remaining, reset_millis }.fields(Unit::Requests)
-    });
+        let pace = Pace { limit: rate.limit(), remaining: exceeded.remaining, reset_millis };
+        pace.tell(Unit::Requests, &mut fields);
+    }
     let retry = exceeded.full.wait_millis.map_or(Retry::Never, Retry::After);
-    fault.retry(retry).with_fields(fields.unwrap_or_default())
+    fault.retry(retry).with_fields(fields)
 }
 
 fn tokens_limited(exceeded: &TokensExceeded) -> Fault {
@@ -108,10 +110,10 @@ fn tokens_limited(exceeded: &TokensExceeded) -> Fault {
         "this API key may use {limit} tokens in a minute: limit {limit}, used {used}, requested {requested}; try again in {} s",
         wait_millis.div_ceil(1_000)
     );
+    let mut fields = HeaderMap::new();
     let pace = Pace { limit, remaining: exceeded.remaining(), reset_millis: wait_millis };
-    of_code(Code::TokensLimited, message)
-        .retry(Retry::After(wait_millis))
-        .with_fields(pace.fields(Unit::Tokens))
+    pace.tell(Unit::Tokens, &mut fields);
+    of_code(Code::TokensLimited, message).retry(Retry::After(wait_millis)).with_fields(fields)
 }
 
 fn budget_exhausted(left: &BudgetLeft) -> Fault {

@@ -1,8 +1,6 @@
 //! How each operation is answered: where usage stands, what ends a stream, and what is text.
 
-use serde_json::Value;
-
-use super::counted::{Said, bytes_of, text_of};
+use super::counted::Said;
 use crate::operation::Operation;
 
 /// Where in an answer, or an event, it may stand what the model wrote.
@@ -62,23 +60,6 @@ impl Answer {
         }
     }
 
-    /// Where an answer, or an event, tells usage.
-    pub(super) fn usage(self, body: &Value) -> Option<&Value> {
-        let within = match self {
-            Self::Response => body.get("response").unwrap_or(body),
-            Self::Message => body.get("message").unwrap_or(body),
-            Self::Choices | Self::Vectors | Self::Images | Self::Transcript | Self::Opaque => body,
-        };
-        within.get("usage").filter(|usage| usage.is_object())
-    }
-
-    /// Whether an event is the last of its stream, or the one with the whole usage.
-    pub(super) fn is_last(self, event: &Value) -> bool {
-        let kind = text_of(event, "type");
-        let tells_all = self == Self::Message && kind == Some("message_delta") && self.usage(event).is_some();
-        tells_all || self.ends_with(kind)
-    }
-
     /// Whether an event of this type is the last of its stream, whatever else it says.
     pub(super) fn ends_with(self, kind: Option<&str>) -> bool {
         let last: &[&str] = match self {
@@ -93,19 +74,7 @@ impl Answer {
         kind.is_some_and(|kind| last.contains(&kind))
     }
 
-    /// Whether an event is the chunk that only tells usage.
-    pub(super) fn is_usage_alone(self, event: &Value) -> bool {
-        let choices = event.get("choices").and_then(Value::as_array);
-        self == Self::Choices && choices.is_some_and(Vec::is_empty) && self.usage(event).is_some()
-    }
-
-    /// How many images it has.
-    pub(super) fn images(self, body: &Value) -> u64 {
-        let listed = body.get("data").and_then(Value::as_array).map_or(0, Vec::len);
-        self.images_of(listed, self.is_last(body))
-    }
-
-    /// The same of an event that lists so many, and may be the last.
+    /// How many images an answer, or an event, has that lists so many and may be the last.
     pub(super) fn images_of(self, listed: usize, is_last: bool) -> u64 {
         match self {
             Self::Images => u64::try_from(listed).unwrap_or(u64::MAX).saturating_add(u64::from(is_last)),
@@ -131,18 +100,8 @@ impl Answer {
         }
     }
 
-    /// Bytes of all that the model wrote.
-    pub(super) fn text_bytes(self, body: &Value) -> u64 {
-        let mut said = Said::default();
-        for (name, value) in body.as_object().into_iter().flatten() {
-            if let Some(place) = self.place(name) {
-                said.set(place, bytes_of(value));
-            }
-        }
-        self.text_of(text_of(body, "type"), said)
-    }
-
-    /// The same, where an event of this type has so much in its places. An answer that came as a whole has no type, or one of its own.
+    /// Bytes of all that the model wrote, where an event of this type has so much in its places. An answer that came as a whole has no type,
+    /// or one of its own.
     pub(super) fn text_of(self, kind: Option<&str>, said: Said) -> u64 {
         match (self, kind) {
             (Self::Choices, _)

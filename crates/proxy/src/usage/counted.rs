@@ -1,12 +1,9 @@
 //! What is counted where no usage is told.
 
-use std::fmt;
-
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::de::{MapAccess, SeqAccess};
 
 use super::answer::Place;
+use super::taking::{Take, Taking, pass_over, taken};
 
 /// Members that no model wrote, but the API around it.
 const NOT_WRITTEN: [&str; 14] = [
@@ -26,20 +23,6 @@ const NOT_WRITTEN: [&str; 14] = [
     "type",
 ];
 
-/// Bytes of all texts in a value, with the numbers and names of what a tool is called with.
-pub(super) fn bytes_of(value: &Value) -> u64 {
-    match value {
-        Value::Null | Value::Bool(_) => 0,
-        Value::Number(_) => 1,
-        Value::String(text) => length(text),
-        Value::Array(items) => items.iter().map(bytes_of).fold(0, u64::saturating_add),
-        Value::Object(members) => {
-            let written = members.iter().filter(|(name, _)| !NOT_WRITTEN.contains(&name.as_str()));
-            written.map(|(_, value)| bytes_of(value)).fold(0, u64::saturating_add)
-        }
-    }
-}
-
 /// Bytes of texts in the places of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Said {
@@ -58,100 +41,69 @@ impl Said {
     }
 }
 
-/// What [`bytes_of`] says of a value that is read and not kept. A member that stands twice counts twice.
-pub(super) struct Written(pub(super) u64);
+/// Bytes of all texts in a value, with the numbers of what a tool is called with. A member that stands twice counts twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Written {
+    pub(super) bytes: u64,
+    /// Whether the value is a list without items.
+    pub(super) is_empty_list: bool,
+}
 
-impl<'de> Deserialize<'de> for Written {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Counter).map(Self)
+impl Written {
+    const fn add(&mut self, more: Self) {
+        self.bytes = self.bytes.saturating_add(more.bytes);
     }
 }
 
-struct Counter;
-
-impl<'de> Visitor<'de> for Counter {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
+impl<'de> Take<'de> for Written {
+    fn text(&mut self, text: &str) {
+        self.bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
     }
 
-    fn visit_unit<E>(self) -> Result<u64, E> {
-        Ok(0)
+    fn count(&mut self, _: u64) {
+        self.bytes = 1;
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<u64, E> {
-        Ok(0)
+    fn number(&mut self, _: f64) {
+        self.bytes = 1;
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<u64, E> {
-        Ok(1)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<u64, E> {
-        Ok(1)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<u64, E> {
-        Ok(1)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<u64, E> {
-        Ok(length(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<u64, A::Error> {
-        let mut bytes = 0_u64;
-        while let Some(Written(more)) = items.next_element()? {
-            bytes = bytes.saturating_add(more);
+    fn items<A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<(), A::Error> {
+        self.is_empty_list = true;
+        while let Some(item) = items.next_element_seed(Taking(Self::default()))? {
+            self.is_empty_list = false;
+            self.add(item);
         }
-        Ok(bytes)
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<u64, A::Error> {
-        let mut bytes = 0_u64;
-        while let Some(Name { is_written }) = members.next_key()? {
-            if is_written {
-                let Written(more) = members.next_value()?;
-                bytes = bytes.saturating_add(more);
-            } else {
-                let IgnoredAny = members.next_value()?;
-            }
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<(), A::Error> {
+        if NOT_WRITTEN.contains(&name) {
+            return pass_over(members);
         }
-        Ok(bytes)
+        self.add(taken(members)?);
+        Ok(())
     }
 }
 
-/// The name of a member: whether a model wrote its value.
-struct Name {
-    is_written: bool,
-}
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeSeed;
 
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Judge;
+    use super::*;
 
-        impl Visitor<'_> for Judge {
-            type Value = Name;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-                Ok(Name { is_written: !NOT_WRITTEN.contains(&name) })
-            }
+    #[test]
+    fn what_a_model_wrote_is_counted_and_not_what_the_api_wrote_around_it() {
+        for (value, bytes) in [
+            (r#""zw\u00f6lf""#, 6),
+            (r#"{"role":"assistant","content":"all","id":"chatcmpl-1"}"#, 3),
+            (r#"[{"text":"one"},{"text":"two","logprobs":{"text":"three"}}]"#, 6),
+            (r#"{"function":{"name":"a","arguments":"{}"},"n":[1,-2,3.5,true,null]}"#, 6),
+            ("[]", 0),
+        ] {
+            let mut json = serde_json::Deserializer::from_str(value);
+            let written = Taking(Written::default()).deserialize(&mut json).unwrap();
+            assert_eq!(written, Written { bytes, is_empty_list: value == "[]" }, "{value}");
         }
-
-        deserializer.deserialize_str(Judge)
     }
-}
-
-/// A member that is a text.
-pub(super) fn text_of<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
-    body.get(name).and_then(Value::as_str)
-}
-
-fn length(text: &str) -> u64 {
-    u64::try_from(text.len()).unwrap_or(u64::MAX)
 }

@@ -6,8 +6,9 @@
 mod answer;
 mod counted;
 mod eye;
-mod passed;
+mod said;
 mod sieve;
+mod taking;
 mod told;
 
 use keystile_core::llm::{Consumption, Upstream};
@@ -19,6 +20,7 @@ use crate::call::Call;
 use crate::operation::Operation;
 
 use answer::Answer;
+use said::Saying;
 use told::Told;
 
 pub(crate) use eye::{Eye, Glance, Seen};
@@ -96,7 +98,11 @@ impl Meter {
 impl Reading {
     /// Begins to read the answer to this call.
     pub fn of(call: &Call, upstream: &Upstream) -> Self {
-        let load = Load::of(call, upstream);
+        Self::under(Load::of(call, upstream), call, upstream)
+    }
+
+    /// The same where it is known how much of each kind it can be.
+    pub(crate) fn under(load: Load, call: &Call, upstream: &Upstream) -> Self {
         Self {
             answer: Answer::to(call.operation()),
             meter: Meter::of(call, &load, upstream),
@@ -126,7 +132,7 @@ impl Reading {
     /// Hears what an answer says that came as a whole, at which somebody has looked already.
     pub(crate) fn hear(&mut self, seen: &Seen) {
         self.is_complete = true;
-        self.read(&seen.body);
+        self.read(&seen.said);
         self.passed(seen.unread);
     }
 
@@ -140,7 +146,7 @@ impl Reading {
     /// Reads what was found in such an answer when it has come to its end.
     pub(crate) fn found(&mut self, found: &Value) {
         self.is_complete = true;
-        self.read(found);
+        self.read(&Saying::found(self.answer, found));
     }
 
     /// Reads an event of a stream, with the empty line that ends it.
@@ -154,26 +160,15 @@ impl Reading {
             Glance::Nothing => {}
             Glance::End => self.is_complete = true,
             Glance::Bytes(length) => self.count(*length),
-            Glance::Passed(passed) => {
-                self.is_complete |= passed.is_last;
-                self.images = self.images.saturating_add(passed.images);
-                self.counted = self.counted.saturating_add(passed.text);
-            }
-            Glance::Whole(body) => return self.note_whole(body),
+            Glance::Said(said) => return self.note_said(said),
         }
         Passing::Pass
     }
 
-    fn note_whole(&mut self, body: &Value) -> Passing {
-        self.is_complete |= self.answer.is_last(body);
-        self.read(body);
-        if self.answer.is_usage_alone(body) {
-            self.is_complete = true;
-            if !self.asks_usage {
-                return Passing::Drop;
-            }
-        }
-        Passing::Pass
+    fn note_said(&mut self, said: &Saying) -> Passing {
+        self.is_complete |= said.is_last || said.is_usage_alone;
+        self.read(said);
+        if said.is_usage_alone && !self.asks_usage { Passing::Drop } else { Passing::Pass }
     }
 
     /// Whether the answer has come to its end, so that nothing more of it has to be waited for.
@@ -232,16 +227,14 @@ impl Reading {
         self.load.output.saturating_add(capped)
     }
 
-    fn read(&mut self, body: &Value) {
-        if let Some(usage) = self.answer.usage(body) {
-            self.told.hear(self.answer, usage, body);
-            self.audio_millis = told::audio_millis(usage).or(self.audio_millis);
+    fn read(&mut self, said: &Saying) {
+        if let Some(usage) = &said.usage {
+            self.told.hear(self.answer, usage, said.is_first);
+            self.audio_millis = usage.millis.or(self.audio_millis);
         }
-        if self.audio_millis.is_none() {
-            self.audio_millis = told::duration_millis(body);
-        }
-        self.images = self.images.saturating_add(self.answer.images(body));
-        self.counted = self.counted.saturating_add(self.answer.text_bytes(body));
+        self.audio_millis = self.audio_millis.or(said.millis);
+        self.images = self.images.saturating_add(said.images);
+        self.counted = self.counted.saturating_add(said.text);
     }
 
     fn count(&mut self, bytes: usize) {

@@ -3,14 +3,140 @@
 use std::time::Duration;
 
 use keystile_core::llm::Consumption;
-use serde_json::Value;
+use serde::de::MapAccess;
 
 use super::answer::Answer;
+use super::taking::{Take, pass_over, taken};
 
 /// What a token costs that Anthropic keeps for an hour: two of input. It is counted as two, so that the sum is exact in money.
 const KEPT_AN_HOUR: u64 = 2;
 /// The largest figure that is believed: more than anybody uses in one request, and far from the end of the integer.
 const MOST: u64 = 1 << 40;
+
+/// What stands in one usage, in whichever words. What is no count, or one that no answer can have, is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Usage {
+    prompt: Option<u64>,
+    prompt_details: Option<Details>,
+    prompt_cache_hit: Option<u64>,
+    completion: Option<u64>,
+    input: Option<u64>,
+    input_details: Option<Details>,
+    output: Option<u64>,
+    total: Option<u64>,
+    cache_read: Option<u64>,
+    cache_creation: Option<u64>,
+    cached_for_an_hour: Option<u64>,
+    /// Audio, in milliseconds.
+    pub(super) millis: Option<u64>,
+}
+
+/// Parts of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Details {
+    cached: Option<u64>,
+    written: Option<u64>,
+    for_an_hour: Option<u64>,
+}
+
+/// A member that is a usage if it is an object.
+#[derive(Default)]
+pub(super) struct Named(pub(super) Option<Box<Usage>>);
+
+impl<'de> Take<'de> for Named {
+    fn object(&mut self) {
+        self.0 = Some(Box::default());
+    }
+
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<(), A::Error> {
+        self.0.get_or_insert_default().read(name, members)
+    }
+}
+
+impl Usage {
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<(), A::Error> {
+        let count = match name {
+            "prompt_tokens_details" => {
+                self.prompt_details = Some(taken(members)?);
+                return Ok(());
+            }
+            "input_tokens_details" => {
+                self.input_details = Some(taken(members)?);
+                return Ok(());
+            }
+            "cache_creation" => {
+                self.cached_for_an_hour = taken::<Details, A>(members)?.for_an_hour;
+                return Ok(());
+            }
+            "seconds" => {
+                self.millis = taken::<Seconds, A>(members)?.millis();
+                return Ok(());
+            }
+            "prompt_tokens" => &mut self.prompt,
+            "prompt_cache_hit_tokens" => &mut self.prompt_cache_hit,
+            "completion_tokens" => &mut self.completion,
+            "input_tokens" => &mut self.input,
+            "output_tokens" => &mut self.output,
+            "total_tokens" => &mut self.total,
+            "cache_read_input_tokens" => &mut self.cache_read,
+            "cache_creation_input_tokens" => &mut self.cache_creation,
+            _ => return pass_over(members),
+        };
+        let Count(told) = taken(members)?;
+        *count = told;
+        Ok(())
+    }
+}
+
+impl<'de> Take<'de> for Details {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<(), A::Error> {
+        let count = match name {
+            "cached_tokens" => &mut self.cached,
+            "cache_write_tokens" => &mut self.written,
+            "ephemeral_1h_input_tokens" => &mut self.for_an_hour,
+            _ => return pass_over(members),
+        };
+        let Count(told) = taken(members)?;
+        *count = told;
+        Ok(())
+    }
+}
+
+/// A count that is believed.
+#[derive(Default)]
+struct Count(Option<u64>);
+
+impl Take<'_> for Count {
+    fn count(&mut self, count: u64) {
+        self.0 = Some(count).filter(|count| *count <= MOST);
+    }
+}
+
+/// Seconds as a number, or as the text of one, which some write.
+#[derive(Default)]
+pub(super) struct Seconds(Option<f64>);
+
+impl Take<'_> for Seconds {
+    fn text(&mut self, text: &str) {
+        self.0 = text.parse().ok();
+    }
+
+    fn count(&mut self, count: u64) {
+        self.0 = Some(count as f64);
+    }
+
+    fn number(&mut self, number: f64) {
+        self.0 = Some(number);
+    }
+}
+
+impl Seconds {
+    /// The same in milliseconds, rounded up.
+    pub(super) fn millis(&self) -> Option<u64> {
+        let duration = Duration::try_from_secs_f64(self.0?).ok()?;
+        u64::try_from(duration.as_nanos().div_ceil(1_000_000)).ok().filter(|millis| *millis <= MOST)
+    }
+}
 
 /// The last usage that was told. What it leaves out stays as it was told before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,10 +150,10 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Hears of a usage, which stands in `body`. What is all zero was not measured, and changes nothing.
-    pub(super) fn hear(&mut self, answer: Answer, usage: &Value, body: &Value) {
+    /// Hears of a usage, which stands in the beginning of a message or elsewhere. What is all zero was not measured, and changes nothing.
+    pub(super) fn hear(&mut self, answer: Answer, usage: &Usage, is_beginning: bool) {
         match answer {
-            Answer::Message => self.hear_message(usage, body),
+            Answer::Message => self.hear_message(usage, is_beginning),
             Answer::Choices
             | Answer::Response
             | Answer::Vectors
@@ -65,17 +191,13 @@ impl Told {
     }
 
     /// Cached tokens are part of the input. Output that only the total shows, as of those who leave thoughts out, is output.
-    fn of_openai(usage: &Value) -> Self {
-        let of = |names: &[&str]| names.iter().find_map(|name| count(usage, name));
-        let prompt = of(&["prompt_tokens", "input_tokens"]).unwrap_or_default();
-        let answer = of(&["completion_tokens", "output_tokens"]);
-        let beyond = of(&["total_tokens"]).map(|total| total.saturating_sub(prompt));
-        let details =
-            ["prompt_tokens_details", "input_tokens_details"].iter().find_map(|name| usage.get(name));
-        let detail = |name: &str| details.and_then(|details| count(details, name));
-        let cached =
-            detail("cached_tokens").or(of(&["prompt_cache_hit_tokens"])).unwrap_or_default().min(prompt);
-        let written = detail("cache_write_tokens").unwrap_or_default().min(prompt - cached);
+    fn of_openai(usage: &Usage) -> Self {
+        let prompt = usage.prompt.or(usage.input).unwrap_or_default();
+        let answer = usage.completion.or(usage.output);
+        let beyond = usage.total.map(|total| total.saturating_sub(prompt));
+        let details = usage.prompt_details.or(usage.input_details).unwrap_or_default();
+        let cached = details.cached.or(usage.prompt_cache_hit).unwrap_or_default().min(prompt);
+        let written = details.written.unwrap_or_default().min(prompt - cached);
         Self {
             input: prompt - cached - written,
             cached,
@@ -86,40 +208,14 @@ impl Told {
     }
 
     /// Cached tokens are apart from the input. The beginning of a stream has a placeholder for the output; what follows is cumulative.
-    fn hear_message(&mut self, usage: &Value, body: &Value) {
-        let told = |name: &str, before: u64| count(usage, name).filter(|count| *count > 0).unwrap_or(before);
-        self.input = told("input_tokens", self.input);
-        self.cached = told("cache_read_input_tokens", self.cached);
-        self.written = told("cache_creation_input_tokens", self.written);
-        if let Some(creation) = usage.get("cache_creation") {
-            let hour = count(creation, "ephemeral_1h_input_tokens");
-            self.written_for_an_hour = hour.unwrap_or(self.written_for_an_hour);
-        }
-        let is_beginning = body.get("type").and_then(Value::as_str) == Some("message_start");
+    fn hear_message(&mut self, usage: &Usage, is_beginning: bool) {
+        let told = |count: Option<u64>, before: u64| count.filter(|count| *count > 0).unwrap_or(before);
+        self.input = told(usage.input, self.input);
+        self.cached = told(usage.cache_read, self.cached);
+        self.written = told(usage.cache_creation, self.written);
+        self.written_for_an_hour = usage.cached_for_an_hour.unwrap_or(self.written_for_an_hour);
         if !is_beginning {
-            self.output = count(usage, "output_tokens").or(self.output);
+            self.output = usage.output.or(self.output);
         }
     }
-}
-
-/// Audio that a usage tells of, in milliseconds.
-pub(super) fn audio_millis(usage: &Value) -> Option<u64> {
-    usage.get("seconds").and_then(millis)
-}
-
-/// How long a recording is, as answers with every detail tell it.
-pub(super) fn duration_millis(body: &Value) -> Option<u64> {
-    body.get("duration").and_then(millis)
-}
-
-/// Seconds as a number, or as the text of one, which some write, in milliseconds, rounded up.
-fn millis(seconds: &Value) -> Option<u64> {
-    let seconds = seconds.as_f64().or_else(|| seconds.as_str()?.parse().ok())?;
-    let duration = Duration::try_from_secs_f64(seconds).ok()?;
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).ok().filter(|millis| *millis <= MOST)
-}
-
-/// A count. What no answer can have is none.
-fn count(value: &Value, name: &str) -> Option<u64> {
-    value.get(name)?.as_u64().filter(|count| *count <= MOST)
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use keystile_core::llm::Consumption;
-use keystile_core::quota::{BudgetTime, Day, LedgerEntry, OpenHold, Whose};
+use keystile_core::quota::{Basis, BudgetTime, Day, LedgerEntry, OpenHold, Whose};
 use keystile_core::{KeyId, LedgerId, NanoUsd};
 
 use super::ServerId;
@@ -43,20 +43,20 @@ pub(super) static OPEN: LazyLock<Chunked> = LazyLock::new(|| {
 pub(super) fn entry_values(entry: &LedgerEntry) -> Vec<Value> {
     let LedgerEntry { whose, used, .. } = entry;
     vec![
-        Value::text(entry.id),
-        Value::text(entry.kind),
-        Value::text(whose.tenant_id),
-        Value::text(whose.key_id),
-        Value::text(whose.lineage_id.unwrap_or(whose.key_id)),
-        Value::text(whose.application_id),
-        Value::opt_text(whose.customer_id),
-        Value::text(whose.environment),
+        Value::id(entry.id),
+        Value::Word(entry.kind.as_str()),
+        Value::id(whose.tenant_id),
+        Value::id(whose.key_id),
+        Value::id(whose.lineage_id.unwrap_or(whose.key_id)),
+        Value::id(whose.application_id),
+        Value::opt_id(whose.customer_id),
+        Value::Word(whose.environment.as_str()),
         entry.opened_at.into(),
-        Value::opt_text(entry.hold_id),
-        Value::text(&entry.model),
-        Value::opt_text(entry.provider_id),
+        Value::opt_id(entry.hold_id),
+        Value::Text(entry.model.as_ref().to_owned()),
+        Value::opt_id(entry.provider_id),
         Value::count(entry.price_version.map(u64::from)),
-        Value::opt_text(entry.basis),
+        Value::opt_word(entry.basis.map(Basis::as_str)),
         Value::count(Some(used.input)),
         Value::count(Some(used.cached_input)),
         Value::count(Some(used.cache_write)),
@@ -66,8 +66,8 @@ pub(super) fn entry_values(entry: &LedgerEntry) -> Vec<Value> {
         Value::count(Some(used.audio_millis)),
         entry.held.as_nanos().into(),
         entry.cost.as_nanos().into(),
-        Value::text(&entry.request_id),
-        Value::opt_text(entry.corrects),
+        Value::Text(entry.request_id.as_ref().to_owned()),
+        Value::opt_id(entry.corrects),
         Value::opt_text(entry.reason.as_ref()),
         Value::opt_text(entry.by),
     ]
@@ -123,22 +123,22 @@ fn read_used(row: &mut Row) -> Read<Consumption> {
 pub(super) fn hold_values(hold: &OpenHold, server: ServerId) -> Vec<Value> {
     let OpenHold { whose, .. } = hold;
     vec![
-        Value::text(hold.id),
-        Value::text(whose.tenant_id),
-        Value::text(whose.key_id),
-        Value::opt_text(whose.lineage_id),
-        Value::text(whose.application_id),
-        Value::opt_text(whose.customer_id),
-        Value::text(whose.environment),
-        Value::text(hold.origin),
+        Value::id(hold.id),
+        Value::id(whose.tenant_id),
+        Value::id(whose.key_id),
+        Value::opt_id(whose.lineage_id),
+        Value::id(whose.application_id),
+        Value::opt_id(whose.customer_id),
+        Value::Word(whose.environment.as_str()),
+        Value::Word(hold.origin.as_str()),
         hold.opened_at.into(),
         hold.deadline_at.into(),
         Value::count(Some(hold.tokens)),
         hold.cost.as_nanos().into(),
-        Value::opt_text(hold.budget.map(|time| time.period)),
+        Value::opt_word(hold.budget.map(|time| time.period.as_str())),
         hold.budget.map(|time| i64::from(time.first_day.number())).into(),
-        Value::text(&hold.model),
-        Value::text(&hold.request_id),
+        Value::Text(hold.model.as_ref().to_owned()),
+        Value::Text(hold.request_id.as_ref().to_owned()),
         server.value(),
     ]
 }

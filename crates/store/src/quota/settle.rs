@@ -1,10 +1,11 @@
 //! Writing what was charged: the ledger, its sums, and the budgets that pay.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use keystile_core::quota::{BudgetTime, Day, LedgerEntry, LedgerKind, QuotaBatch, Settlement};
-use keystile_core::{ApplicationId, Environment, HoldId, KeyId, LedgerId, TenantId};
+use keystile_core::{ApplicationId, CustomerId, Environment, HoldId, KeyId, LedgerId, ProviderId, TenantId};
 
 use super::lease::{CHANGE_LEASED, CHANGE_OWN, OWN, with};
 use super::rows::{self, day_value, time_values};
@@ -83,24 +84,28 @@ impl Store {
 
 async fn write(server: ServerId, batch: &QuotaBatch, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     guard(tx).await?;
-    let mut settled = batch.settled.clone();
-    name_lineages(&mut settled, tx).await?;
+    let settled = with_lineages(&batch.settled, tx).await?;
     settle(server, &settled, tx).await?;
-    let mut over: Vec<HoldId> = settled.iter().filter_map(|settlement| settlement.entry.hold_id).collect();
+    let noted = settled.iter().filter(|settlement| settlement.is_noted);
+    let mut over: Vec<HoldId> = noted.filter_map(|settlement| settlement.entry.hold_id).collect();
     over.extend(&batch.released);
     close(&over, tx).await?;
     let opened: Vec<_> = batch.opened.iter().map(|hold| rows::hold_values(hold, server)).collect();
     rows::OPEN.run(opened, tx).await.map(drop)
 }
 
-/// Keys without limits are charged without knowing their lineage.
-async fn name_lineages(settled: &mut [Settlement], tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let mut known: BTreeMap<KeyId, KeyId> = BTreeMap::new();
-    for settlement in settled {
+/// Keys without limits are charged without knowing their lineage; here it is.
+async fn with_lineages<'s>(
+    settled: &'s [Settlement],
+    tx: &mut Tx<'_>,
+) -> Result<Cow<'s, [Settlement]>, StoreError> {
+    let is_named = |settlement: &Settlement| settlement.entry.whose.lineage_id.is_some();
+    if settled.iter().all(is_named) {
+        return Ok(Cow::Borrowed(settled));
+    }
+    let (mut named, mut known) = (settled.to_vec(), BTreeMap::<KeyId, KeyId>::new());
+    for settlement in named.iter_mut().filter(|settlement| !is_named(settlement)) {
         let whose = &mut settlement.entry.whose;
-        if whose.lineage_id.is_some() {
-            continue;
-        }
         let lineage_id = match known.get(&whose.key_id) {
             Some(lineage_id) => *lineage_id,
             None => {
@@ -113,7 +118,7 @@ async fn name_lineages(settled: &mut [Settlement], tx: &mut Tx<'_>) -> Result<()
         known.insert(whose.key_id, lineage_id);
         whose.lineage_id = Some(lineage_id);
     }
-    Ok(())
+    Ok(Cow::Owned(named))
 }
 
 /// Adds charges to the ledger, to its sums and to what is spent of budgets, and takes them from what the server has leased. Those that
@@ -141,13 +146,13 @@ pub(super) async fn settle(
 
 /// Where a row of the ledger is summed up: what the table has one row of.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Place<'e> {
     tenant_id: TenantId,
     day: Day,
     key_id: KeyId,
-    model: Box<str>,
-    provider_id: String,
-    customer_id: String,
+    model: &'e str,
+    provider_id: Option<ProviderId>,
+    customer_id: Option<CustomerId>,
 }
 
 /// What goes with the key of a place.
@@ -163,7 +168,7 @@ type Sums = [i64; 6];
 
 /// Adds rows that are new in the ledger to its sums and to all periods of budgets that pay for them.
 pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<Place, (Belonging, Sums)> = BTreeMap::new();
+    let mut sums: BTreeMap<Place<'_>, (Belonging, Sums)> = BTreeMap::new();
     let mut costs: BTreeMap<(KeyId, Day), i64> = BTreeMap::new();
     for entry in entries {
         let (place, belonging) = (place_of(entry), belonging_of(entry));
@@ -174,7 +179,7 @@ pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<
             *sum = sum.saturating_add(more).min(MOST);
         }
     }
-    let row = |(place, (belonging, sums))| sum_values(place, belonging, sums);
+    let row = |(place, (belonging, sums))| sum_values(&place, belonging, sums);
     let rows: Vec<_> = sums.into_iter().map(row).collect();
     ADD_UP.run(rows, tx).await?;
     let spend = |((lineage_id, day), cost): ((KeyId, Day), i64)| {
@@ -184,15 +189,15 @@ pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<
     run_all(&spent, tx).await.map(drop)
 }
 
-fn place_of(entry: &LedgerEntry) -> Place {
+fn place_of(entry: &LedgerEntry) -> Place<'_> {
     let whose = entry.whose;
     Place {
         tenant_id: whose.tenant_id,
         day: Day::of(entry.opened_at),
         key_id: whose.key_id,
-        model: entry.model.clone(),
-        provider_id: entry.provider_id.map_or_else(String::new, |id| id.to_string()),
-        customer_id: whose.customer_id.map_or_else(String::new, |id| id.to_string()),
+        model: &entry.model,
+        provider_id: entry.provider_id,
+        customer_id: whose.customer_id,
     }
 }
 
@@ -216,14 +221,16 @@ fn sums_of(entry: &LedgerEntry) -> Sums {
     [requests, input, cached, written, output, entry.cost.as_nanos()]
 }
 
-fn sum_values(place: Place, belonging: Belonging, sums: Sums) -> Vec<Value> {
+/// Who has no provider, or no customer, has an empty text for it.
+fn sum_values(place: &Place<'_>, belonging: Belonging, sums: Sums) -> Vec<Value> {
+    let nobody = || Value::Word("");
     let place = [
         Value::text(place.tenant_id),
         day_value(place.day),
         Value::text(place.key_id),
         Value::text(place.model),
-        Value::Text(place.provider_id),
-        Value::Text(place.customer_id),
+        place.provider_id.map_or_else(nobody, Value::text),
+        place.customer_id.map_or_else(nobody, Value::text),
         Value::text(belonging.application_id),
         Value::text(belonging.lineage_id),
         Value::text(belonging.environment),
@@ -259,7 +266,7 @@ async fn shrink_leases(server: ServerId, settled: &[&Settlement], tx: &mut Tx<'_
 
 /// Holds are open no more.
 pub(super) async fn close(ids: &[HoldId], tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let ids: Vec<_> = ids.iter().map(|id| vec![Value::text(id)]).collect();
+    let ids: Vec<_> = ids.iter().map(|id| vec![Value::id(*id)]).collect();
     CLOSE.run(ids, tx).await.map(drop)
 }
 

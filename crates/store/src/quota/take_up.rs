@@ -157,7 +157,7 @@ async fn charge(other: ServerId, hold: &OpenHold, now: Timestamp, tx: &mut Tx<'_
         by: None,
     };
     let from_lease = if hold.budget.is_some() { hold.cost } else { NanoUsd::ZERO };
-    let settlement = Settlement { entry, budget: hold.budget, from_lease, audit: None };
+    let settlement = Settlement { entry, budget: hold.budget, from_lease, is_noted: true, audit: None };
     settle(other, &[settlement], tx).await?;
     close(&[hold.id], tx).await
 }
@@ -196,7 +196,8 @@ async fn lose(
             reason: None,
             by: None,
         };
-        let settlement = Settlement { entry, budget: Some(time), from_lease: left, audit: None };
+        let settlement =
+            Settlement { entry, budget: Some(time), from_lease: left, is_noted: false, audit: None };
         settle(other, &[settlement], tx).await?;
     } else {
         change(other, &place, -left.as_nanos(), tx).await?;

@@ -102,7 +102,7 @@ pub(crate) fn charge(hold: &OpenHold, cost: i64) -> Settlement {
         reason: None,
         by: None,
     };
-    Settlement { entry, budget: hold.budget, from_lease: nano(cost), audit: None }
+    Settlement { entry, budget: hold.budget, from_lease: nano(cost), is_noted: true, audit: None }
 }
 
 pub(crate) fn batch(settled: Vec<Settlement>, opened: Vec<OpenHold>) -> Arc<QuotaBatch> {

@@ -61,9 +61,8 @@ impl Flight {
 
     /// The holds of its charges that are, or may be, written as open.
     pub(super) fn noted(&self) -> Vec<HoldId> {
-        let charges = self.batch.settled.iter().zip(&self.paid);
-        let noted = charges.filter(|(_, paid)| paid.is_noted);
-        noted.filter_map(|(settlement, _)| settlement.entry.hold_id).collect()
+        let noted = self.batch.settled.iter().filter(|settlement| settlement.is_noted);
+        noted.filter_map(|settlement| settlement.entry.hold_id).collect()
     }
 
     /// Whether it only notes that holds are open.

@@ -161,14 +161,18 @@ impl Quota {
         }
     }
 
-    /// What is to be written next, if there is anything.
+    /// What is to be written next, if there is anything. Which holds are open is noted with the last of the charges that wait: most of those
+    /// that are open before it are charged with the next.
     fn next_flight(&self) -> Option<Flight> {
         let queued = self.queue.take(ROWS_PER_BATCH);
+        let is_last = queued.len() < ROWS_PER_BATCH;
         let (settled, paid) = queued.into_iter().map(|queued| (queued.settlement, queued.paid)).unzip();
         let (mut opened, mut released) = (Vec::new(), Vec::new());
         for account in self.active() {
             let mut inner = account.lock();
-            opened.extend(inner.take_opened(ROWS_PER_BATCH.saturating_sub(opened.len())));
+            if is_last {
+                opened.extend(inner.take_opened(ROWS_PER_BATCH.saturating_sub(opened.len())));
+            }
             released.extend(inner.take_released());
         }
         let batch = QuotaBatch { settled, opened, released };
@@ -201,7 +205,7 @@ impl Quota {
 
     fn land(&self, flight: Flight) {
         self.queue.land(flight.paid.len());
-        for Paid { account, budget, charge, is_noted: _ } in flight.paid {
+        for Paid { account, budget, charge } in flight.paid {
             account.lock().note_written(budget, charge);
         }
     }

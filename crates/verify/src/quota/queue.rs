@@ -35,8 +35,6 @@ pub(super) struct Paid {
     pub(super) account: Arc<Account>,
     pub(super) budget: Option<BudgetTime>,
     pub(super) charge: Charge,
-    /// Whether it is, or may be, written that the hold is open.
-    pub(super) is_noted: bool,
 }
 
 impl Queue {

@@ -167,10 +167,11 @@ impl Quota {
         let settlement = Settlement {
             budget,
             from_lease: charge.from_lease,
+            is_noted,
             audit,
             entry: entry(hold, report, charge, at),
         };
-        let paid = Paid { account: Arc::clone(account), budget, charge, is_noted };
+        let paid = Paid { account: Arc::clone(account), budget, charge };
         self.queue.push(Queued { settlement, paid });
         Some(settled)
     }

@@ -6,7 +6,6 @@ use keystile_core::quota::Settlement;
 use keystile_core::{HoldId, KeyId, NanoUsd, TenantId};
 
 use super::Quota;
-use super::queue::Paid;
 
 /// What a key was charged and is not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +37,18 @@ impl Quota {
         let taken = || writing.flights.iter().chain(&writing.aside);
         let opened = taken().flat_map(|flight| &flight.batch.opened);
         let unknown: HashSet<HoldId> = opened.map(|hold| hold.id).collect();
-        let mut add = |settlement: &Settlement, paid: &Paid| {
+        let mut add = |settlement: &Settlement| {
             let whose = settlement.entry.whose;
             let (tenant_id, key_id) = (whose.tenant_id, whose.key_id);
-            let is_noted = settlement.entry.hold_id.is_some_and(|id| paid.is_noted && !unknown.contains(&id));
+            let is_known = settlement.entry.hold_id.is_some_and(|id| !unknown.contains(&id));
+            let is_noted = settlement.is_noted && is_known;
             let nothing = UnwrittenCharges::none_of(tenant_id, key_id);
             keys.entry((tenant_id, key_id)).or_insert(nothing).add(settlement, is_noted);
         };
         for flight in taken() {
-            for (settlement, paid) in flight.batch.settled.iter().zip(&flight.paid) {
-                add(settlement, paid);
-            }
+            flight.batch.settled.iter().for_each(&mut add);
         }
-        self.queue.for_each(|queued| add(&queued.settlement, &queued.paid));
+        self.queue.for_each(|queued| add(&queued.settlement));
         drop(writing);
         let mut keys: Vec<_> = keys.into_values().collect();
         keys.sort_by_key(|key| std::cmp::Reverse(key.cost));
