@@ -8,6 +8,7 @@
 
 mod client;
 mod crowd;
+mod inserts;
 mod keys;
 mod measure;
 mod plan;
