@@ -18,8 +18,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 256;
 /// Page cache per connection, in KiB: the upper levels of the indexes of millions of keys.
 const CACHE_KIB: i64 = 16 * 1024;
-/// Pages of 4 KiB in the write-ahead log after which the commit that has added the last moves them into the data file, 16 MB. A page that is written again and again, as
-/// the ends of indexes are, is moved once each time; so four times the default saves a tenth of what events cost. A start after a kill reads the log, which takes some ten milliseconds.
+/// Pages of 4 KiB in the write-ahead log, 16 MB of them, after which a commit moves them into the data file. A page that is written again and again, as the ends
+/// of indexes are, is moved once each time: four times SQLite's default saved about a tenth of the processor time of a loop that writes events, and a fifth of its waiting.
 const LOG_PAGES: i64 = 4_000;
 
 /// Makes the data file and its folder if need be, readable by their owner only, and takes the lock that
