@@ -11,6 +11,7 @@ mod client;
 mod cpu;
 mod crowd;
 mod ground;
+mod inserts;
 mod keys;
 mod measure;
 mod plan;

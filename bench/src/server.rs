@@ -159,6 +159,11 @@ pub(crate) fn built(name: &str) -> Result<PathBuf> {
     bail!("{} is missing: run `cargo xtask bench`, which builds everything", path.display())
 }
 
+/// Runs a program that was built beside this one where the server runs.
+pub(crate) fn on_core_of_server(name: &str) -> Result<Command> {
+    Ok(pinned(&built(name)?, SERVER_CORE))
+}
+
 fn pinned(program: &Path, core: &str) -> Command {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", core]).arg(program);

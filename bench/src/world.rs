@@ -121,6 +121,11 @@ impl World {
         self.folder.join(name)
     }
 
+    /// Its data file; none if the rows are in PostgreSQL.
+    pub(crate) fn data_file(&self) -> Option<PathBuf> {
+        self.flags.is_empty().then(|| self.file(DATABASE))
+    }
+
     /// The header that proves the owner.
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.token.expose())

@@ -7,9 +7,10 @@ use http::StatusCode;
 
 use super::say;
 use crate::client::Client;
+use crate::inserts::{self, Inserted};
 use crate::plan::Plan;
 use crate::server::Server;
-use crate::table::Row;
+use crate::table::{Row, median};
 use crate::world::{BATCH, CLIENTS, World};
 use crate::wrk::Load;
 
@@ -27,12 +28,18 @@ pub(super) async fn rows(world: &World, engine: &str, plan: Plan) -> Result<Vec<
         pause: 0,
         goes_first: false,
     };
-    let runs = (0..plan.rounds).map(|_| load.run(&server, plan.seconds)).collect::<Result<Vec<_>>>()?;
+    let (mut runs, mut loops) = (Vec::new(), Vec::new());
+    for _ in 0..plan.rounds {
+        runs.push(load.run(&server, plan.seconds)?);
+        if let Some(file) = world.data_file() {
+            loops.push(inserts::run(&file).await?);
+        }
+    }
     ensure!(runs.iter().all(|run| run.refused == 0.0), "some events were not kept");
     let row = Row::of(format!("durable events, {BATCH} at a time, {CLIENTS} clients, {engine}"), &runs);
-    let events = row.per_second.unwrap_or_default() * BATCH as f64;
-    let note = format!("{events:.0} events/s, {}", row.note);
-    let mut rows = vec![Row { peak: Some(server.memory()?.1), note, ..row }];
+    let kept =
+        Row { peak: Some(server.memory()?.1), note: format!("{}, {}", per_second(&row), row.note), ..row };
+    let mut rows = if loops.is_empty() { vec![kept] } else { beside_loop(kept, &loops, engine) };
     for (name, path) in [
         ("list", "events"),
         ("list of an entity", "events?entity=order/7"),
@@ -43,6 +50,28 @@ pub(super) async fn rows(world: &World, engine: &str, plan: Plan) -> Result<Vec<
         rows.push(Row::of_latencies(format!("events, {name}, one at a time, {engine}"), latencies));
     }
     Ok(rows)
+}
+
+/// The row with its ratios to the loop, and the loop's own.
+fn beside_loop(kept: Row, loops: &[Inserted], engine: &str) -> Vec<Row> {
+    let of = |figure: fn(&Inserted) -> f64| Some(median(loops.iter().map(figure)));
+    let inserted = Row {
+        name: format!("the same rows by a loop of prepared inserts, without a server, {engine}"),
+        per_second: of(|run| run.per_second),
+        user: of(|run| run.user),
+        system: of(|run| run.system),
+        ..Row::default()
+    };
+    let both = |row: &Row| Some(row.user? + row.system?);
+    let over = |one: Option<f64>, other: Option<f64>| Some(one? / other?);
+    let ratio = over(kept.per_second, inserted.per_second);
+    let ratio_by_cpu = over(both(&inserted), both(&kept));
+    let note = per_second(&inserted);
+    vec![Row { ratio, ratio_by_cpu, ..kept }, Row { note, ..inserted }]
+}
+
+fn per_second(row: &Row) -> String {
+    format!("{:.0} events/s", row.per_second.unwrap_or_default() * BATCH as f64)
 }
 
 /// Latencies in microseconds.

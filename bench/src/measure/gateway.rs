@@ -71,6 +71,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
         keys: None,
         connections: CLIENTS,
         pause: 0,
+        goes_first: false,
     });
     rows.push(growth(&keystile, &loads, plan).await?);
     Ok(rows)

@@ -8,8 +8,15 @@ use crate::value::Value;
 /// How many rows one statement takes. A rest takes several, so that there are only as many to keep prepared.
 const SIZES: [usize; 3] = [128, 16, 1];
 
-/// One statement for any number of rows: its text for each of [`SIZES`].
+/// One statement for any number of rows: its text for each of [`SIZES`]. What it does for a row does not depend on the others.
 pub(crate) struct Chunked([String; 3]);
+
+/// The values of rows that one statement takes.
+struct Chunk<'c> {
+    sql: &'c str,
+    rows: usize,
+    values: Vec<Value>,
+}
 
 impl Chunked {
     /// The statement that `text` writes for a number of rows, whose values follow each other as [`places`] has them.
@@ -19,17 +26,42 @@ impl Chunked {
 
     /// Runs it for all rows, in their order, and gives the rows that it returns.
     pub(crate) async fn run(&self, rows: Vec<Vec<Value>>, tx: &mut Tx<'_>) -> Result<Vec<Row>, StoreError> {
+        let chunks = self.chunks(rows, tx);
+        Ok(tx.pipeline(&statements(&chunks)).await?.into_iter().flatten().collect())
+    }
+
+    /// Runs one that returns no rows, and tells of each row that was given whether it is sure to be written. Where the statement leaves some of its rows out,
+    /// it is not said of any of them.
+    pub(crate) async fn write(
+        &self,
+        rows: Vec<Vec<Value>>,
+        tx: &mut Tx<'_>,
+    ) -> Result<Vec<bool>, StoreError> {
+        let chunks = self.chunks(rows, tx);
+        let touched = tx.execute_all(&statements(&chunks)).await?;
+        let is_whole = |(chunk, touched): (&Chunk<'_>, u64)| (touched == chunk.rows as u64, chunk.rows);
+        let chunks = chunks.iter().zip(touched).map(is_whole);
+        Ok(chunks.flat_map(|(is_whole, rows)| std::iter::repeat_n(is_whole, rows)).collect())
+    }
+
+    fn chunks(&self, rows: Vec<Vec<Value>>, tx: &Tx<'_>) -> Vec<Chunk<'_>> {
         let mut rest = rows.into_iter();
-        let mut chunks: Vec<(&String, Vec<Value>)> = Vec::new();
-        for (size, sql) in SIZES.iter().zip(&self.0) {
-            while rest.len() >= *size {
-                chunks.push((sql, rest.by_ref().take(*size).flatten().collect()));
+        let mut chunks = Vec::new();
+        for (size, sql) in SIZES.into_iter().zip(&self.0) {
+            if size == 1 {
+                chunks.extend(rest.by_ref().map(|values| Chunk { sql, rows: 1, values }));
+            }
+            while tx.prefers_many_rows() && rest.len() >= size {
+                let values = rest.by_ref().take(size).flatten().collect();
+                chunks.push(Chunk { sql, rows: size, values });
             }
         }
-        let statements: Vec<Statement<'_>> =
-            chunks.iter().map(|(sql, values)| (sql.as_str(), values.as_slice())).collect();
-        Ok(tx.pipeline(&statements).await?.into_iter().flatten().collect())
+        chunks
     }
+}
+
+fn statements<'c>(chunks: &'c [Chunk<'_>]) -> Vec<Statement<'c>> {
+    chunks.iter().map(|chunk| (chunk.sql, chunk.values.as_slice())).collect()
 }
 
 /// Places for so many rows of so many values: `($1, $2), ($3, $4)`.

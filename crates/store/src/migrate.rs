@@ -73,8 +73,8 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::sql(32, "0032_nodes", include_str!("../migrations/0032_nodes.sql"))
     },
     Migration {
-        on_postgres: include_str!("../migrations/0035_key_names.postgres.sql"),
-        ..Migration::sql(35, "0035_key_names", include_str!("../migrations/0035_key_names.sql"))
+        on_postgres: include_str!("../migrations/0033_key_names.postgres.sql"),
+        ..Migration::sql(33, "0033_key_names", include_str!("../migrations/0033_key_names.sql"))
     },
 ];
 

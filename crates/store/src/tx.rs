@@ -66,19 +66,37 @@ impl Tx<'_> {
     /// Runs statements in order, sent together where the engine is far away. The first error counts; the
     /// rows of each statement are given in order.
     pub(crate) async fn pipeline(&mut self, batch: &[Statement<'_>]) -> Result<Vec<Vec<Row>>, StoreError> {
-        batch.iter().try_for_each(|(_, values)| Value::check(values))?;
+        check_all(batch)?;
         match self {
-            Self::Sqlite(connection) => {
-                batch.iter().map(|(sql, values)| sqlite::query(connection, sql, values)).collect()
-            }
+            Self::Sqlite(connection) => sqlite::query_all(connection, batch),
             Self::Postgres(client) => {
-                for (sql, _) in batch {
-                    postgres::prepare(client, sql).await?;
-                }
+                postgres::prepare_all(client, batch).await?;
                 let all = batch.iter().map(|(sql, values)| postgres::query(client, sql, values));
                 // All are waited for: what follows an error fails, too, and may be seen to do so first.
                 futures_util::future::join_all(all).await.into_iter().collect()
             }
+        }
+    }
+
+    /// The same for statements that give no rows: says of each how many it touched.
+    pub(crate) async fn execute_all(&mut self, batch: &[Statement<'_>]) -> Result<Vec<u64>, StoreError> {
+        check_all(batch)?;
+        match self {
+            Self::Sqlite(connection) => sqlite::execute_all(connection, batch),
+            Self::Postgres(client) => {
+                postgres::prepare_all(client, batch).await?;
+                let all = batch.iter().map(|(sql, values)| postgres::execute(client, sql, values));
+                futures_util::future::join_all(all).await.into_iter().collect()
+            }
+        }
+    }
+
+    /// Whether many rows are best written by one statement. SQLite is a call away, and keeps a copy of each page that a statement for several
+    /// rows changes, in a file beside if they are many, as it might have to undo half of it.
+    pub(crate) const fn prefers_many_rows(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(_) => true,
         }
     }
 
@@ -133,4 +151,8 @@ impl Tx<'_> {
             Self::Postgres(client) => postgres::lock_schema(client).await,
         }
     }
+}
+
+fn check_all(batch: &[Statement<'_>]) -> Result<(), StoreError> {
+    batch.iter().try_for_each(|(_, values)| Value::check(values))
 }

@@ -115,7 +115,7 @@ impl Adding {
 
     /// Adds rows, of which no two have the same place, in their order.
     pub(crate) async fn add(&self, rows: Vec<Vec<Value>>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        self.0.run(rows, tx).await.map(drop)
+        self.0.write(rows, tx).await.map(drop)
     }
 }
 

@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{Timestamp, TrustLevel};
@@ -29,7 +31,7 @@ pub enum Overwriting {
 }
 
 /// Who said something, and when it was so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Saying {
     /// When it was so.
     pub at: Timestamp,
@@ -41,6 +43,19 @@ pub struct Saying {
 
 /// How far up a saying stands. The value comes last, so that nothing is left to chance.
 type Rank<'s> = (i64, i64, &'s str, &'s str);
+
+impl Clone for Saying {
+    fn clone(&self) -> Self {
+        Self { at: self.at, trust_level: self.trust_level, source_id: self.source_id.clone() }
+    }
+
+    /// Into the memory that is there, as an entity hears many events.
+    fn clone_from(&mut self, other: &Self) {
+        let Self { at, trust_level, source_id } = other;
+        (self.at, self.trust_level) = (*at, *trust_level);
+        self.source_id.clone_from(source_id);
+    }
+}
 
 impl Saying {
     fn rank<'s>(&'s self, value: &'s str, rule: Overwriting) -> Rank<'s> {
@@ -67,6 +82,19 @@ pub struct Field {
     pub by: Saying,
 }
 
+impl Field {
+    /// Believes what is said of it now, if that stands higher. Most sources say the same again and again, which takes no new memory.
+    fn hear(&mut self, value: &RawValue, by: &Saying, rule: Overwriting) {
+        if by.rank(value.get(), rule) <= self.by.rank(self.value.get(), rule) {
+            return;
+        }
+        if self.value.get() != value.get() {
+            self.value = value.to_owned();
+        }
+        self.by.clone_from(by);
+    }
+}
+
 /// A field as it is kept: short, as there are many.
 #[derive(Serialize, Deserialize)]
 struct KeptField(Box<RawValue>, i64, TrustLevel, String);
@@ -91,12 +119,28 @@ pub type Said<'e> = BTreeMap<Cow<'e, str>, &'e RawValue>;
 /// # Errors
 /// When that is no JSON object.
 pub fn said(data: &RawValue) -> serde_json::Result<Said<'_>> {
-    #[derive(Deserialize)]
-    struct Names<'e>(#[serde(borrow)] BTreeMap<Name<'e>, &'e RawValue>);
-    #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-    struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
-    let Names(names) = serde_json::from_str(data.get())?;
-    Ok(names.into_iter().map(|(Name(name), value)| (name, value)).collect())
+    serde_json::Deserializer::from_str(data.get()).deserialize_map(Members)
+}
+
+/// Reads the members of an object without copying them. Of those of the same name the last counts.
+struct Members;
+
+impl<'e> Visitor<'e> for Members {
+    type Value = Said<'e>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'e>>(self, mut members: A) -> Result<Said<'e>, A::Error> {
+        #[derive(Deserialize)]
+        struct Name<'e>(#[serde(borrow)] Cow<'e, str>);
+        let mut said = Said::new();
+        while let Some((Name(name), value)) = members.next_entry()? {
+            said.insert(name, value);
+        }
+        Ok(said)
+    }
 }
 
 /// All that is known of an entity.
@@ -135,7 +179,7 @@ impl Entity {
         self.count += 1;
         self.first_seen = self.first_seen.min(by.at);
         if by.is_later_than(&self.latest) {
-            self.latest = by.clone();
+            self.latest.clone_from(by);
         }
         for (name, value) in said {
             self.hear_of(name, value, by, rule);
@@ -146,12 +190,11 @@ impl Entity {
     }
 
     fn hear_of(&mut self, name: &str, value: &RawValue, by: &Saying, rule: Overwriting) {
-        let is_believed = self
-            .fields
-            .get(name)
-            .is_none_or(|known| by.rank(value.get(), rule) > known.by.rank(known.value.get(), rule));
-        if is_believed {
-            self.fields.insert(name.to_owned(), Field { value: value.to_owned(), by: by.clone() });
+        match self.fields.get_mut(name) {
+            Some(known) => known.hear(value, by, rule),
+            None => {
+                self.fields.insert(name.to_owned(), Field { value: value.to_owned(), by: by.clone() });
+            }
         }
     }
 

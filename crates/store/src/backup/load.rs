@@ -211,7 +211,7 @@ impl Loading {
 
     async fn flush(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         self.bytes = 0;
-        self.insert.run(std::mem::take(&mut self.rows), tx).await.map(drop)
+        self.insert.write(std::mem::take(&mut self.rows), tx).await.map(drop)
     }
 }
 

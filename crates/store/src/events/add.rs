@@ -1,6 +1,6 @@
 //! Events come in, each once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ static INSERT: LazyLock<Chunked> = LazyLock::new(|| {
             "INSERT INTO events (space, id, source, stream, entity, source_event_id, received_at, event_type,
                 entity_type, entity_id, data)
              VALUES {}
-             ON CONFLICT (source, source_event_id) WHERE source_event_id IS NOT NULL DO NOTHING RETURNING id",
+             ON CONFLICT (source, source_event_id) WHERE source_event_id IS NOT NULL DO NOTHING",
             places(size, 11)
         )
     })
@@ -69,27 +69,25 @@ async fn add(batches: &[Arc<EventBatch>], tx: &mut Tx<'_>) -> Result<Vec<Vec<Hea
     let coming = prepare(batches, tx).await?;
     let young: Vec<_> = coming.iter().filter(|one| !one.is_too_old()).collect();
     let values: Vec<_> = young.iter().map(|one| one.values()).collect();
-    let mut kept = HashSet::with_capacity(young.len());
-    for mut row in INSERT.run(values, tx).await? {
-        kept.insert(EventId::from_u128(row.bits("id")?));
-    }
-    let (new, others): (Vec<&Coming<'_>>, Vec<&Coming<'_>>) =
-        young.iter().copied().partition(|one| kept.contains(&one.id));
-    let known = compare(&others, tx).await?;
-    fold::hear(new.iter().map(|one| one.told()), tx).await?;
+    let written = INSERT.write(values, tx).await?;
+    let doubtful = young.iter().zip(written).filter(|(one, is_new)| !is_new && one.has_id_of_source());
+    let known = compare(doubtful.map(|(one, _)| *one), tx).await?;
+    let new = young.iter().filter(|one| !known.contains_key(&one.id));
+    fold::hear(new.map(|one| one.told()), tx).await?;
     let outcome = |one: &Coming<'_>| match (one.is_too_old(), known.get(&one.id)) {
         (true, _) => Heard::TooOld { days: one.rules.days },
         (false, Some(heard)) => *heard,
         (false, None) => Heard::Accepted,
     };
-    let outcomes: Vec<_> = coming.iter().map(outcome).collect();
+    let outcomes: Vec<_> = coming.iter().map(|one| (one, outcome(one))).collect();
     let mut tally = Tally::default();
-    for (one, heard) in coming.iter().zip(&outcomes) {
-        tally.count(one.numbers, one.batch.received_at, (*heard).into(), 1);
+    for alike in outcomes.chunk_by(|one, next| one.1 == next.1 && std::ptr::eq(one.0.batch, next.0.batch)) {
+        let [(one, heard), ..] = alike else { continue };
+        tally.count(one.numbers, one.batch.received_at, (*heard).into(), alike.len() as u64);
     }
     tally.keep(tx).await?;
-    let mut outcomes = outcomes.into_iter();
-    Ok(batches.iter().map(|batch| outcomes.by_ref().take(batch.events.len()).collect()).collect())
+    let mut heard = outcomes.into_iter().map(|(_, heard)| heard);
+    Ok(batches.iter().map(|batch| heard.by_ref().take(batch.events.len()).collect()).collect())
 }
 
 async fn prepare<'b>(batches: &'b [Arc<EventBatch>], tx: &mut Tx<'_>) -> Read<Vec<Coming<'b>>> {
@@ -114,6 +112,11 @@ impl Coming<'_> {
         self.id.made_at() < self.batch.received_at.minus(DAY * u32::from(self.rules.days))
     }
 
+    /// Whether something else may be kept under the same id.
+    const fn has_id_of_source(&self) -> bool {
+        self.event.source_event_id.is_some()
+    }
+
     fn values(&self) -> Vec<Value> {
         let Numbers { space, source, stream } = self.numbers;
         vec![
@@ -122,12 +125,12 @@ impl Coming<'_> {
             Value::Int(source),
             Value::Int(stream),
             rows::number_of(space, &self.event.entity),
-            Value::opt_text(self.event.source_event_id.as_ref()),
+            self.event.source_event_id.clone().map_or(Value::Null, Value::Text),
             self.batch.received_at.into(),
-            Value::text(&self.event.event_type),
-            Value::text(&self.event.entity.entity_type),
-            Value::text(&self.event.entity.entity_id),
-            Value::text(self.event.data.get()),
+            Value::Text(self.event.event_type.clone()),
+            Value::Text(self.event.entity.entity_type.clone()),
+            Value::Text(self.event.entity.entity_id.clone()),
+            Value::Text(self.event.data.get().to_owned()),
         ]
     }
 
@@ -142,9 +145,18 @@ impl Coming<'_> {
         }
     }
 
-    /// Whether the row of an earlier event says the same as this one.
-    fn is_repeated_by(&self, mut row: Row) -> Read<bool> {
-        let occurred_at = EventId::from_u128(row.bits("id")?).made_at();
+    /// What became of it, as this row is kept under its source's id: nothing to tell if that is its own.
+    fn heard_as(&self, mut row: Row) -> Read<Option<Heard>> {
+        let id = EventId::from_u128(row.bits("id")?);
+        if id == self.id {
+            return Ok(None);
+        }
+        Ok(Some(if self.is_repeated_by(id, row)? { Heard::Repeated } else { Heard::Reused }))
+    }
+
+    /// Whether the rest of the row of an earlier event says the same as this one.
+    fn is_repeated_by(&self, id: EventId, mut row: Row) -> Read<bool> {
+        let occurred_at = id.made_at();
         let received_at = row.time("received_at")?;
         let said_when = self.event.occurred_at.map_or(occurred_at == received_at, |at| at == occurred_at);
         let texts = [row.text("event_type")?, row.text("entity_type")?, row.text("entity_id")?];
@@ -154,21 +166,26 @@ impl Coming<'_> {
     }
 }
 
-/// What became of events that are kept under their ids already.
-async fn compare(others: &[&Coming<'_>], tx: &mut Tx<'_>) -> Read<BTreeMap<EventId, Heard>> {
+/// What became of those that are not new, as something is kept already under the id that their source has given them.
+async fn compare<'c>(
+    doubtful: impl Iterator<Item = &'c Coming<'c>>,
+    tx: &mut Tx<'_>,
+) -> Read<BTreeMap<EventId, Heard>> {
+    let doubtful: Vec<_> = doubtful.collect();
     let sought = |one: &&Coming<'_>| {
         [Value::Int(one.numbers.source), Value::opt_text(one.event.source_event_id.as_ref())]
     };
-    let sought: Vec<_> = others.iter().map(sought).collect();
+    let sought: Vec<_> = doubtful.iter().map(sought).collect();
     let statements: Vec<Statement<'_>> = sought.iter().map(|values| (SAID, values.as_slice())).collect();
     let mut known = BTreeMap::new();
-    for (one, rows) in others.iter().zip(tx.pipeline(&statements).await?) {
+    for (one, rows) in doubtful.iter().zip(tx.pipeline(&statements).await?) {
         let row = rows.into_iter().next();
         // It was there when its id was given again, and has grown too old meanwhile.
         let row =
             row.ok_or_else(|| StoreError::unavailable("an event was removed while it was sent again"))?;
-        let heard = if one.is_repeated_by(row)? { Heard::Repeated } else { Heard::Reused };
-        known.insert(one.id, heard);
+        if let Some(heard) = one.heard_as(row)? {
+            known.insert(one.id, heard);
+        }
     }
     Ok(known)
 }

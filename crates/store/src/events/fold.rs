@@ -90,7 +90,7 @@ async fn hear_some(told: &[(Place<'_>, Vec<Told<'_>>)], tx: &mut Tx<'_>) -> Resu
             written.push(values(*place, &entity)?);
         }
     }
-    WRITE.run(written, tx).await.map(drop)
+    WRITE.write(written, tx).await.map(drop)
 }
 
 fn with(entity: Option<Entity>, event: &Told<'_>) -> Result<Entity, StoreError> {

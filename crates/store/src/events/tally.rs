@@ -107,7 +107,7 @@ impl Tally {
         }
         let with = |(source, sent): (&i64, &Sent)| sent.row(*source, known.remove(source));
         let written: Vec<_> = self.sources.iter().map(with).collect();
-        WRITE.run(written, tx).await.map(drop)
+        WRITE.write(written, tx).await.map(drop)
     }
 }
 

@@ -91,7 +91,7 @@ async fn write(server: ServerId, batch: &QuotaBatch, tx: &mut Tx<'_>) -> Result<
     over.extend(&batch.released);
     close(&over, tx).await?;
     let opened: Vec<_> = batch.opened.iter().map(|hold| rows::hold_values(hold, server)).collect();
-    rows::OPEN.run(opened, tx).await.map(drop)
+    rows::OPEN.write(opened, tx).await.map(drop)
 }
 
 /// Keys without limits are charged without knowing their lineage; here it is.
@@ -181,7 +181,7 @@ pub(super) async fn add_up(entries: &[&LedgerEntry], tx: &mut Tx<'_>) -> Result<
     }
     let row = |(place, (belonging, sums))| sum_values(&place, belonging, sums);
     let rows: Vec<_> = sums.into_iter().map(row).collect();
-    ADD_UP.run(rows, tx).await?;
+    ADD_UP.write(rows, tx).await?;
     let spend = |((lineage_id, day), cost): ((KeyId, Day), i64)| {
         (SPEND.as_str(), vec![Value::text(lineage_id), day_value(day), cost.into()])
     };
@@ -267,7 +267,7 @@ async fn shrink_leases(server: ServerId, settled: &[&Settlement], tx: &mut Tx<'_
 /// Holds are open no more.
 pub(super) async fn close(ids: &[HoldId], tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let ids: Vec<_> = ids.iter().map(|id| vec![Value::id(*id)]).collect();
-    CLOSE.run(ids, tx).await.map(drop)
+    CLOSE.write(ids, tx).await.map(drop)
 }
 
 /// Runs statements in their order, many at a time, and gives the rows of each.

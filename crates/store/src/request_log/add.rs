@@ -56,7 +56,7 @@ impl Store {
 
 async fn add(requests: &Arc<[LoggedRequest]>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let rows: Vec<_> = requests.iter().map(rows::values).collect();
-    INSERT.run(rows, tx).await.map(drop)
+    INSERT.write(rows, tx).await.map(drop)
 }
 
 async fn read_wishes(tenants: &[TenantId], tx: &mut Tx<'_>) -> Read<HashMap<TenantId, LogRequests>> {

@@ -90,7 +90,7 @@ async fn add(missing: &[MissingRequests], tx: &mut Tx<'_>) -> Result<(), StoreEr
         vec![Value::bits(missing.tenant_id.as_u128()), minute, Value::count(Some(missing.count))]
     };
     let rows: Vec<_> = missing.iter().map(row).collect();
-    ADD.run(rows, tx).await.map(drop)
+    ADD.write(rows, tx).await.map(drop)
 }
 
 async fn read(sought: &[Value; 3], tx: &mut Tx<'_>) -> Read<u64> {

@@ -183,7 +183,7 @@ pub(crate) async fn a_backup_under_load_sees_one_moment(bed: &Bed) {
     let restored = copy.open().await;
     place.restore(&restored, false).await.unwrap();
     let log = world.log(&restored).await;
-    let found = world.listed(&restored, &keystile_store::KeyFilter::all(at(0))).await.len();
+    let found = world.listed(&restored, &KeyFilter::all(at(0))).await.len();
     assert!(found >= 300, "{found}");
     assert_eq!(log.iter().filter(|entry| entry.action == Action::KeyCreate).count(), found);
 }
@@ -360,7 +360,7 @@ pub(crate) async fn many_keys_are_ended_again_whatever_their_tenant(bed: &Bed) {
     assert_eq!(store.end_again(ids, rewrite).await.unwrap(), 150);
     let late = Timestamp::from_millis(i64::MAX);
     for world in [&one, &two] {
-        for id in world.listed(&store, &keystile_store::KeyFilter::all(late)).await {
+        for id in world.listed(&store, &KeyFilter::all(late)).await {
             assert!(!world.read(&store, id).await.enabled);
         }
     }

@@ -151,6 +151,16 @@ pub(crate) async fn an_event_is_kept_once_however_often_it_is_sent(bed: &Bed) {
     let entity = store.entity(tenant, Environment::Production, &name).await.unwrap().unwrap();
     assert_eq!(entity.entity.count, 3, "each that was kept was heard once");
     assert_eq!(listed(&store, tenant, all(), 10).await.0.len(), 3);
+    // Among new ones, with an id and without, which may go by the same statement.
+    let one_of_many = |n: usize| match n {
+        9 => first(),
+        12 => event("order/9", "{}"),
+        _ => named(&format!("many-{n}"), event("order/9", "{}")),
+    };
+    let heard = add(&store, &shop, 6, (0..20).map(one_of_many).collect()).await;
+    let expected = |n: usize| if n == 9 { Heard::Repeated } else { Heard::Accepted };
+    assert_eq!(heard, (0..20).map(expected).collect::<Vec<_>>());
+    assert_eq!(listed(&store, tenant, all(), 30).await.0.len(), 3 + 19);
 }
 
 pub(crate) async fn events_are_paged_by_when_they_happened_without_gaps_and_repeats(bed: &Bed) {

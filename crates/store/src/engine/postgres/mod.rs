@@ -23,7 +23,7 @@ pub(crate) use pool::SETTINGS;
 pub(crate) use snapshot::Snapshot;
 #[cfg(test)]
 pub(crate) use statement::translated;
-pub(crate) use statement::{be_patient, each, execute, lock_schema, prepare, query, script};
+pub(crate) use statement::{be_patient, each, execute, lock_schema, prepare_all, query, script};
 pub(crate) use url::shown;
 
 /// How often a transaction is tried that PostgreSQL ended for the sake of another one, or whose connection

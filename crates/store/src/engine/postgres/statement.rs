@@ -14,7 +14,7 @@ use crate::dialect::{Words, translate};
 use crate::doubt::Transaction;
 use crate::error::{StoreError, Unique};
 use crate::row::Row;
-use crate::tx::TakeRow;
+use crate::tx::{Statement, TakeRow};
 use crate::value::Value;
 
 const WORDS: &Words = &[
@@ -192,11 +192,14 @@ impl Trouble {
 #[error("no answer within {} seconds", ANSWER_TIMEOUT.as_secs())]
 struct Silence;
 
-/// Makes sure that the connection knows the statement. The statements of a pipeline are all known before the first is
+/// Makes sure that the connection knows the statements. Those of a pipeline are all known before the first is
 /// sent, because one that has to be prepared first would be overtaken.
-pub(crate) async fn prepare(client: &ClientWrapper, sql: &str) -> Result<(), StoreError> {
-    let known = async { client.prepare_cached(&translate(sql, WORDS)).await.map(drop) };
-    in_time(known).await.map_err(Trouble::of_statement)
+pub(crate) async fn prepare_all(client: &ClientWrapper, batch: &[Statement<'_>]) -> Result<(), StoreError> {
+    for (sql, _) in batch {
+        let known = async { client.prepare_cached(&translate(sql, WORDS)).await.map(drop) };
+        in_time(known).await.map_err(Trouble::of_statement)?;
+    }
+    Ok(())
 }
 
 /// Runs a text of several statements, however long it takes.

@@ -18,7 +18,7 @@ use crate::{Load, OpenError, StoreError};
 use job::Message;
 
 pub(crate) use connection::open_beside;
-pub(crate) use statement::{each, execute, query, script};
+pub(crate) use statement::{each, execute, execute_all, query, query_all, script};
 
 /// Writes that may wait. One batch that is being committed and some that wait behind it; more would only
 /// make callers wait longer for the same disk.

@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql, ffi};
 use crate::dialect::{Words, translate};
 use crate::error::{StoreError, Unique};
 use crate::row::Row;
-use crate::tx::TakeRow;
+use crate::tx::{Statement, TakeRow};
 use crate::value::Value;
 
 const WORDS: &Words = &[
@@ -44,13 +44,52 @@ const WORDS: &Words = &[
 
 /// Runs a statement and says how many rows it touched.
 pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
-    let run = || prepare(connection, sql)?.execute(rusqlite::params_from_iter(values));
-    run().map(|rows| rows as u64).map_err(store_error)
+    touched(&mut prepare(connection, sql).map_err(store_error)?, values)
 }
 
 /// Runs a statement and gives all its rows.
 pub(crate) fn query(connection: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-    let mut statement = prepare(connection, sql).map_err(store_error)?;
+    rows(&mut prepare(connection, sql).map_err(store_error)?, values)
+}
+
+/// Runs statements in order and says how many rows each touched.
+pub(crate) fn execute_all(connection: &Connection, batch: &[Statement<'_>]) -> Result<Vec<u64>, StoreError> {
+    in_order(connection, batch, touched)
+}
+
+/// Runs statements in order and gives the rows of each.
+pub(crate) fn query_all(
+    connection: &Connection,
+    batch: &[Statement<'_>],
+) -> Result<Vec<Vec<Row>>, StoreError> {
+    in_order(connection, batch, rows)
+}
+
+/// One that follows itself, with other values, is looked up once.
+fn in_order<T>(
+    connection: &Connection,
+    batch: &[Statement<'_>],
+    run: fn(&mut CachedStatement<'_>, &[Value]) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut last: Option<(&str, CachedStatement<'_>)> = None;
+    let mut done = Vec::with_capacity(batch.len());
+    for (sql, values) in batch {
+        let statement = match last.take() {
+            Some((text, statement)) if text == *sql => statement,
+            Some(_) | None => prepare(connection, sql).map_err(store_error)?,
+        };
+        let (_, statement) = last.insert((sql, statement));
+        done.push(run(statement, values)?);
+    }
+    Ok(done)
+}
+
+fn touched(statement: &mut CachedStatement<'_>, values: &[Value]) -> Result<u64, StoreError> {
+    let rows = statement.execute(rusqlite::params_from_iter(values)).map_err(store_error)?;
+    Ok(rows as u64)
+}
+
+fn rows(statement: &mut CachedStatement<'_>, values: &[Value]) -> Result<Vec<Row>, StoreError> {
     let columns = statement.column_count();
     let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(store_error)?;
     let mut found = Vec::new();

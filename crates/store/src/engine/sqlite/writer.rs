@@ -2,7 +2,8 @@
 //!
 //! Whatever waits while one transaction is being committed goes into the next one together. Each job runs
 //! in its own savepoint, so one that fails leaves the others alone; nobody is answered before the commit is
-//! on the disk.
+//! on the disk. The first one needs none, as with it nothing but its own is undone: for a savepoint SQLite copies each page
+//! that it changes, into a file beside if they are many, which costs as much as writing them.
 
 use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::mpsc::Receiver;
@@ -66,9 +67,13 @@ fn run_batch(
     queue: &mut Receiver<Message>,
 ) -> rusqlite::Result<()> {
     run(connection, "BEGIN IMMEDIATE")?;
-    let mut next = 0;
+    let (mut next, mut is_empty) = (0, true);
     while let Some(job) = jobs.get_mut(next) {
-        run_in_savepoint(connection, job.as_mut())?;
+        if is_empty {
+            is_empty = !run_first(connection, job.as_mut())?;
+        } else {
+            run_in_savepoint(connection, job.as_mut())?;
+        }
         next += 1;
         if next < MAX_BATCH {
             jobs.extend(waiting(queue));
@@ -77,9 +82,26 @@ fn run_batch(
     Ok(())
 }
 
-/// A serious failure, such as a full disk, makes SQLite roll the whole transaction back by itself.
+/// Runs a job in a transaction in which there is nothing else, and says whether it succeeded.
+fn run_first(connection: &mut Connection, job: &mut dyn Job) -> rusqlite::Result<bool> {
+    let succeeded = run_job(connection, job)?;
+    if !succeeded {
+        run(connection, "ROLLBACK")?;
+        run(connection, "BEGIN IMMEDIATE")?;
+    }
+    Ok(succeeded)
+}
+
 fn run_in_savepoint(connection: &mut Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
     run(connection, "SAVEPOINT job")?;
+    if !run_job(connection, job)? {
+        run(connection, "ROLLBACK TO job")?;
+    }
+    run(connection, "RELEASE job")
+}
+
+/// A serious failure, such as a full disk, makes SQLite roll the whole transaction back by itself.
+fn run_job(connection: &mut Connection, job: &mut dyn Job) -> rusqlite::Result<bool> {
     let succeeded = job.run(connection);
     if connection.is_autocommit() {
         return Err(rusqlite::Error::SqliteFailure(
@@ -87,10 +109,7 @@ fn run_in_savepoint(connection: &mut Connection, job: &mut dyn Job) -> rusqlite:
             Some("the engine rolled the transaction back".to_owned()),
         ));
     }
-    if !succeeded {
-        run(connection, "ROLLBACK TO job")?;
-    }
-    run(connection, "RELEASE job")
+    Ok(succeeded)
 }
 
 fn waiting(queue: &mut Receiver<Message>) -> Option<Box<dyn Job>> {
@@ -128,15 +147,26 @@ mod tests {
 
     const INSERT: Work<(), u64> =
         |(), tx: &mut Tx<'_>| Box::pin(tx.execute("INSERT INTO rows VALUES (1)", &[]));
+    const INSERT_AND_FAIL: Work<(), u64> = |(), tx: &mut Tx<'_>| Box::pin(insert_and_fail(tx));
+
+    async fn insert_and_fail(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+        tx.execute("INSERT INTO rows VALUES (2)", &[]).await?;
+        Err(StoreError::Refused("it thought better of it".to_owned()))
+    }
 
     fn fails_with(code: i32) -> rusqlite::Result<()> {
         Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
     }
 
+    fn table() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE rows (one INTEGER)").unwrap();
+        connection
+    }
+
     /// Commits one row by `commit`; gives the answer, and how many rows there are then.
     async fn written(commit: fn(&Connection) -> rusqlite::Result<()>) -> (Result<u64, StoreError>, i64) {
-        let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE rows (one INTEGER)").unwrap();
+        let mut connection = table();
         let (sender, mut queue) = mpsc::channel(1);
         let answer = tokio::spawn(async move { submit(&sender, (), INSERT).await });
         let Some(Message::Job(job)) = queue.recv().await else { panic!("no job came") };
@@ -164,6 +194,38 @@ mod tests {
             let (answer, rows) = written(fails).await;
             assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
             assert_eq!(rows, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_leaves_the_others_alone_wherever_it_stands() {
+        const JOBS: usize = 4;
+        for fails in 0..1_u32 << JOBS {
+            let (sender, mut queue) = mpsc::channel(JOBS);
+            let submitted = |place: usize| {
+                let work = if fails & (1 << place) == 0 { INSERT } else { INSERT_AND_FAIL };
+                let sender = sender.clone();
+                tokio::spawn(async move { submit(&sender, (), work).await })
+            };
+            let answers: Vec<_> = (0..JOBS).map(submitted).collect();
+            let (all, mut rest) = mpsc::channel(JOBS);
+            for _ in 0..JOBS {
+                assert!(all.try_send(queue.recv().await.unwrap()).is_ok());
+            }
+            let Some(Message::Job(first)) = rest.recv().await else { panic!("no job came") };
+            let mut connection = table();
+            commit_batch(&mut connection, first, &mut rest, commit);
+            let mut succeeded = 0;
+            for (place, answer) in answers.into_iter().enumerate() {
+                let answer = answer.await.unwrap();
+                assert_eq!(answer.is_err(), fails & (1 << place) != 0, "{fails:b}: {answer:?}");
+                succeeded += i64::from(answer.is_ok());
+            }
+            let rows: Vec<i64> = ["one = 1", "one = 2"]
+                .map(|kind| format!("SELECT count(*) FROM rows WHERE {kind}"))
+                .map(|sql| connection.query_row(&sql, [], |row| row.get(0)).unwrap())
+                .into();
+            assert_eq!(rows, [succeeded, 0], "{fails:b}");
         }
     }
 }
