@@ -72,7 +72,7 @@ struct Series {
 impl Chart {
     pub(super) fn of(view: &UsageView) -> Self {
         let points = view.data.iter();
-        let points =
+        let points: Vec<_> =
             points.map(|point| (point.starts_at, point.counts.allowed, point.counts.refused)).collect();
         let refusals = view.total.refused_by_code.iter().map(|(code, count)| (code.as_str(), *count));
         Self {
@@ -88,7 +88,7 @@ impl Chart {
     /// Events that were kept, and those that were refused.
     pub(super) fn of_events(view: &IngestView) -> Self {
         let points = view.data.iter();
-        let points =
+        let points: Vec<_> =
             points.map(|point| (point.starts_at, point.counts.accepted, point.counts.refused)).collect();
         let refusals = view.total.refused_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count));
         Self {
