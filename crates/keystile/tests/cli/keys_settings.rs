@@ -186,7 +186,7 @@ fn a_wrong_update_names_the_flag_and_the_rule_and_changes_nothing() {
             &["--rate-limit", "1000/h"][..],
             "--rate-limit <LIMIT/WINDOW[:NAME][,burst=COUNT][,when_away=POLICY]>': must be a count",
         ),
-        (&["--rate-limit", "9/1h,when_away=open"][..], "when_away: must be one of `refuse`, `local_share`"),
+        (&["--rate-limit", "9/1h,when_away=open"][..], "when_away: must be one of `refuse`"),
         (&["--rpm", "7", "--clear", "rpm"][..], "--clear rpm and another flag"),
         (&["--if-version", "7", "--rpm", "7"][..], "version_conflict"),
         (&[][..], "nothing is to be changed"),

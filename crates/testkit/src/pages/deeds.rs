@@ -70,6 +70,8 @@ pub(super) fn choose_keys(browser: &Browser) {
     for row in [1, 3] {
         browser.css(&format!("tbody tr:nth-child({row}) input[data-row]")).click();
     }
+    // Whoever scrolls may put anything beneath the bar that stays on top of a phone.
+    browser.script("scrollTo(0, 0)", &[]);
 }
 
 /// Asks for the end of keys, which has to be confirmed.
