@@ -10,7 +10,7 @@ use keystile_verify::{Bounds, Budgets, KeySource, OneNode, Verifier};
 use crate::cluster::{Joined, Membership};
 use crate::helm::Watch;
 use crate::journal::Journal;
-use crate::opening::{UNOPENED, migrate};
+use crate::opening::{UNOPENED, migrate, migrate_beside_others};
 use crate::{Cluster, ClusterSettings, EngineError, SystemEntropy};
 
 /// The right, just taken.
@@ -28,7 +28,7 @@ pub(crate) enum Kept {
 }
 
 impl Place {
-    /// Takes the right and brings the database up to date. Nodes do that only when no other runs, which may not know the new form.
+    /// Takes the right and brings the database up to date. Nodes do that beside others only if these survive it.
     pub(crate) async fn take(
         store: &Store,
         settings: Option<&ClusterSettings>,
@@ -40,7 +40,7 @@ impl Place {
             store.forget_nodes().await.map_err(|error| unopened(error.into()))?;
             return Ok((Self::Alone(Box::new(helm)), store.clone()));
         };
-        prepare(store).await?;
+        migrate_beside_others(store).await?;
         let node = NewNode {
             id: NodeId::from_parts(clock.now(), random()?),
             name: settings.name.clone(),
@@ -116,29 +116,6 @@ impl Kept {
             Self::Alone(watch) => watch.stop().await,
             Self::Among(membership) => membership.stop().await,
         }
-    }
-}
-
-/// Brings the database up to date while no other server runs, if it is not.
-async fn prepare(store: &Store) -> Result<(), EngineError> {
-    match store.check_schema().await {
-        Ok(()) => return Ok(()),
-        Err(OpenError::SchemaBehind { .. }) => {}
-        Err(other) => return Err(unopened(other)),
-    }
-    match store.take_helm().await {
-        // It is let go of at the end, for all nodes.
-        Ok(_helm) => migrate(store).await,
-        // Another node may have done it meanwhile.
-        Err(OpenError::Served) => store.check_schema().await.map_err(|error| match error {
-            OpenError::SchemaBehind { .. } => EngineError::because(
-                "the database has to be brought up to date, and other servers run that may not know the new form: stop all, \
-                 and start one first",
-                error,
-            ),
-            other => unopened(other),
-        }),
-        Err(other) => Err(unopened(other)),
     }
 }
 

@@ -15,7 +15,7 @@ use keystile_core::NodeId;
 use crate::engine::{Engine, postgres};
 use crate::row::Row;
 use crate::value::Value;
-use crate::{OpenError, Store, StoreError};
+use crate::{OpenError, Store, StoreError, migrate};
 
 pub use heard::{Heard, Told, Written};
 pub use look::{Outlook, Peer};
@@ -39,8 +39,8 @@ const MOST_MISSED: usize = 5_000;
 const ACKNOWLEDGED_AT_ONCE: usize = 150;
 
 const JOIN: &str = concat!(
-    "INSERT INTO nodes (id, server, name, address, version, started_at, lease_millis, lease_until, beat, applied, revision)
-    VALUES ($1, $2, $3, $4, $5, ",
+    "INSERT INTO nodes (id, server, name, address, version, knows_schema, started_at, lease_millis, lease_until, beat, applied, revision)
+    VALUES ($1, $2, $3, $4, $5, $7, ",
     now!(),
     ", $6, ",
     now!(),
@@ -125,22 +125,38 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Served`] when a server serves alone, [`OpenError::Alone`] on SQLite, [`OpenError::OtherLease`] beside nodes with another
-    /// lease; otherwise when the database does not answer.
+    /// lease, [`OpenError::SchemaTooNew`] when the database was migrated in a way that this program does not survive; otherwise when the
+    /// database does not answer.
     pub async fn join(&self, node: &NewNode) -> Result<(Member, Hearing, Applied), OpenError> {
         let Engine::Postgres(engine) = self.engine() else { return Err(OpenError::Alone) };
         let started = Instant::now();
         loop {
             let (connection, messages) = engine.member().await?;
             if connection.share().await? {
+                // Others wait for whoever is among the nodes, so who cannot serve is none of them even for a moment.
+                self.check_schema().await?;
                 let member = Member { id: node.id, connection };
                 let applied = member.register(node).await?;
-                return Ok((member, Hearing(messages), applied));
+                return match self.check_beside_migrations(&member).await {
+                    Ok(()) => Ok((member, Hearing(messages), applied)),
+                    Err(refused) => {
+                        member.leave().await?;
+                        Err(refused)
+                    }
+                };
             }
             if started.elapsed() >= HANDOVER {
                 return Err(OpenError::Served);
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Whoever migrates looks at the nodes that there are: from here on this one is among them. Behind that the schema is looked at once more, as
+    /// somebody may have migrated who has not seen it.
+    async fn check_beside_migrations(&self, member: &Member) -> Result<(), OpenError> {
+        member.connection.wait_for_schema().await?;
+        self.check_schema().await
     }
 
     /// From now on nothing is written, and only a node reads: the right to serve beside others was lost.
@@ -170,6 +186,7 @@ impl Member {
             Value::text(&node.address),
             Value::text(&node.version),
             lease,
+            Value::Int(migrate::latest()),
         ];
         let joined = self.connection.query(JOIN, &values).await?.into_iter().next();
         let snapshot = joined.map(|mut row| row.text("applied")).transpose()?;

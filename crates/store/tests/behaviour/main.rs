@@ -303,5 +303,6 @@ on_both_engines! {
         what_was_spent_before_is_of_the_environment_of_its_key,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
+        a_schema_from_the_future_is_served_by_who_survives_it,
         concurrent_migrations_run_once;
 }
