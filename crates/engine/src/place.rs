@@ -59,7 +59,7 @@ impl Place {
     pub(crate) fn server(&self) -> Result<ServerId, EngineError> {
         match self {
             Self::Alone(_) => random().map(ServerId::new),
-            Self::Among(among) => Ok(ServerId::new(among.0.id.as_u128())),
+            Self::Among(among) => Ok(ServerId::of_node(among.0.id)),
         }
     }
 
@@ -100,9 +100,10 @@ impl Place {
                 (Kept::Alone(Watch::start(*helm, Arc::clone(verifier), journal.clone())), None)
             }
             Self::Among(among) => {
-                let cluster = Cluster::new(among.0.id, among.0.lease, store.clone(), Arc::clone(verifier));
-                let membership =
-                    Membership::start(cluster.clone(), *among, control.clone(), Arc::clone(clock));
+                let (id, lease) = (among.0.id, among.0.lease);
+                let (cluster, outbox) = Cluster::new(id, lease, store.clone(), Arc::clone(verifier));
+                let of_cluster = (cluster.clone(), outbox);
+                let membership = Membership::start(of_cluster, *among, control.clone(), Arc::clone(clock));
                 (Kept::Among(membership), Some(cluster))
             }
         }

@@ -81,7 +81,10 @@ pub use backup::{
 };
 pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
-pub use cluster::{Applied, Heard, Hearing, Member, NewNode, Node, Outlook, Peer, Renewal, Told, Written};
+pub use cluster::{
+    Applied, Heard, Hearing, Member, Message, NewNode, Node, Outlook, Peer, Question, Renewal, Reply, Told,
+    Written,
+};
 pub use customers::CustomerFilter;
 pub use doubt::Doubt;
 pub use ends::{EndPlace, Rewrite, UntoldEnd, UntoldEnds};
@@ -109,7 +112,7 @@ pub use noting::{Transactions, noting};
 pub use once::{Begun, Once, Receipt};
 pub use page::Page;
 pub use passwords::Reset;
-pub use quota::{Corrected, LedgerFilter, MOST_SUMS, ServerId, SpendFilter, SpentOf, TakenUp};
+pub use quota::{Corrected, FoundHold, LedgerFilter, MOST_SUMS, ServerId, SpendFilter, SpentOf, TakenUp};
 pub use request_log::{LogPage, LogSwept, Order};
 pub use rotation::{Rotated, Rotation};
 pub use schema::Outdated;

@@ -1,11 +1,11 @@
-//! Nodes whose versions are exchanged one by one.
+//! Nodes whose versions are exchanged one by one, and what nodes say to each other.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a case that fails has to panic")]
 
 use std::time::Duration;
 
 use keystile_core::{NodeId, Timestamp};
-use keystile_store::{Location, Member, NewNode, OpenError, Store};
+use keystile_store::{Hearing, Location, Member, Message, NewNode, OpenError, Question, Reply, Store, Told};
 use keystile_testkit::postgres::{Database, Postgres};
 
 /// Longer than any case takes.
@@ -25,7 +25,9 @@ struct Bed {
 }
 
 struct Node {
+    new: NewNode,
     member: Member,
+    hearing: Hearing,
 }
 
 impl Bed {
@@ -45,8 +47,8 @@ impl Bed {
             version: "1.2.3".to_owned(),
             lease: LEASE,
         };
-        let (member, _, _) = open(&self.database).await.as_node(id).join(&new).await?;
-        Ok(Node { member })
+        let (member, hearing, _) = open(&self.database).await.as_node(id).join(&new).await?;
+        Ok(Node { new, member, hearing })
     }
 
     fn nodes(&self) -> String {
@@ -56,6 +58,17 @@ impl Bed {
 
 async fn open(database: &Database<'_>) -> Store {
     Store::open(Location::Postgres { url: database.url(), max_connections: 2 }).await.unwrap()
+}
+
+impl Node {
+    async fn is_told(&mut self) -> Message {
+        loop {
+            match self.hearing.next().await.unwrap() {
+                Told::Message(message) => return message,
+                Told::Changed(..) | Told::Applied(..) => {}
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -103,4 +116,19 @@ async fn a_node_does_not_join_when_somebody_has_just_migrated_beyond_it() {
     let refused = bed.node(1).await.map(drop).unwrap_err();
     assert!(matches!(refused, OpenError::SchemaTooNew { found: 9999, .. }), "{refused}");
     assert_eq!(bed.nodes(), "0", "nobody waits for it");
+}
+
+#[tokio::test]
+async fn a_message_reaches_the_node_that_it_is_for() {
+    let bed = Bed::new().await;
+    let (one, mut two, mut three) =
+        (bed.node(1).await.unwrap(), bed.node(2).await.unwrap(), bed.node(3).await.unwrap());
+    let asks = |number| Message::Asks { from: one.new.id, number, question: Question::Write };
+    let replies = Message::Replies { number: 1, reply: Reply::Over };
+    let (to_two, to_three) = (two.new.id, three.new.id);
+    one.member.tell(&[(to_two, asks(1)), (to_three, replies.clone()), (to_two, asks(2))]).await.unwrap();
+    assert_eq!([two.is_told().await, two.is_told().await], [asks(1), asks(2)]);
+    assert_eq!(three.is_told().await, replies);
+    assert_eq!(three.hearing.waiting(), None);
+    one.member.tell(&[]).await.unwrap();
 }

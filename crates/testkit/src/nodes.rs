@@ -45,9 +45,17 @@ impl Nodes {
     /// # Panics
     /// When something does not start.
     pub fn start(program: &str, count: usize, lease: Duration) -> Self {
+        Self::start_with(program, count, lease, |plan| plan)
+    }
+
+    /// The same, where `more` is added to how each is started.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub fn start_with(program: &str, count: usize, lease: Duration, more: impl Fn(Plan) -> Plan) -> Self {
         let postgres = Postgres::start(Durability::Off).unwrap();
         let folder = TempDir::with_prefix("keystile-nodes-").unwrap();
-        let start = |name: &&str| Node::start(program, name, lease, postgres.url(), folder.path());
+        let start = |name: &&str| Node::start(program, name, lease, (postgres.url(), folder.path()), &more);
         let nodes: Vec<_> = NAMES.iter().take(count).map(start).collect();
         assert_eq!(nodes.len(), count, "there are not so many names");
         Self { nodes, postgres, _folder: folder }
@@ -69,6 +77,14 @@ impl Nodes {
         &mut self.nodes[number]
     }
 
+    /// What a query gives that is asked of their database, without blanks at its ends.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub fn query(&self, sql: &str) -> String {
+        self.postgres.query(sql).unwrap().trim().to_owned()
+    }
+
     /// Their PostgreSQL, which can be killed and started again.
     pub const fn postgres(&mut self) -> &mut Postgres {
         &mut self.postgres
@@ -76,7 +92,13 @@ impl Nodes {
 }
 
 impl Node {
-    fn start(program: &str, name: &str, lease: Duration, database: &str, shared: &Path) -> Self {
+    fn start(
+        program: &str,
+        name: &str,
+        lease: Duration,
+        (database, shared): (&str, &Path),
+        more: &impl Fn(Plan) -> Plan,
+    ) -> Self {
         let address = host(database);
         let way = FaultProxy::start_marking(address, LISTENS).unwrap();
         let url = database.replace(&address.to_string(), &way.address().to_string());
@@ -90,7 +112,7 @@ impl Node {
             .variable("KEYSTILE_CLUSTER", "true")
             .variable("KEYSTILE_CLUSTER_LEASE_SECONDS", &lease.as_secs().to_string())
             .variable("KEYSTILE_NODE_NAME", name);
-        Self { server: plan.start(), way }
+        Self { server: more(plan).start(), way }
     }
 
     /// A client with connections of its own.
@@ -123,7 +145,27 @@ impl Node {
         self.server.kill();
     }
 
-    /// Starts it again after a kill, and waits until it is ready.
+    /// Asks it to stop (SIGTERM), without waiting for it.
+    pub fn ask_to_stop(&self) {
+        self.server.process().terminate();
+    }
+
+    /// Waits until it has stopped, with success.
+    pub fn await_end(&mut self) {
+        self.server.await_end();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    /// How it is started, and what it has written.
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Starts it again after it has ended, and waits until it is ready.
     pub fn start_again(&mut self) {
         self.server.start();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 use keystile_courier::Courier;
-use keystile_engine::{Cluster, Commits, Ingest, Planes, RequestLog, carrying_receipt};
+use keystile_engine::{Cluster, Commits, Holds, Ingest, Planes, RequestLog, carrying_receipt};
 use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
 use keystile_proxy::Gateway;
@@ -49,6 +49,7 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     pub(crate) control: ControlPlane,
     pub(crate) verifier: Arc<Verifier>,
+    pub(crate) holds: Holds,
     pub(crate) store: Store,
     pub(crate) ingest: Ingest,
     pub(crate) requests: RequestLog,
@@ -76,7 +77,7 @@ impl App {
         settings: HttpSettings,
         seed: u64,
     ) -> Self {
-        let Planes { control, verifier, store, commits, ingest, requests, cluster } = planes;
+        let Planes { control, verifier, holds, store, commits, ingest, requests, cluster } = planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
@@ -85,6 +86,7 @@ impl App {
         Self(Arc::new(Parts {
             control,
             verifier,
+            holds,
             store,
             ingest,
             requests,

@@ -4,6 +4,7 @@
 //! connection of its own ([`Member`]), on which it renews its lease as well; each renewal reads what the snapshot of the last one did not
 //! see, so that a notification may be lost. PostgreSQL only.
 
+mod asking;
 mod heard;
 mod look;
 mod peers;
@@ -17,6 +18,7 @@ use crate::row::Row;
 use crate::value::Value;
 use crate::{OpenError, Store, StoreError, migrate};
 
+pub use asking::{Message, Question, Reply};
 pub use heard::{Heard, Told, Written};
 pub use look::{Outlook, Peer};
 pub use peers::Node;
@@ -179,6 +181,7 @@ impl Member {
             return Err(OpenError::OtherLease { theirs: Duration::from_millis(millis) });
         }
         self.connection.query(FROM_ELSEWHERE, &[]).await?;
+        self.connection.run(&format!("LISTEN {}", asking::channel(node.id))).await?;
         let values = [
             Value::text(node.id),
             Value::bits(node.id.as_u128()),
@@ -242,6 +245,23 @@ impl Member {
         Ok(())
     }
 
+    /// Tells other nodes these messages, in their order; what is longer than a message may be is left out. Nobody is told whether it was heard.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tell(&self, messages: &[(NodeId, Message)]) -> Result<(), StoreError> {
+        let texts =
+            messages.iter().filter_map(|(node, message)| Some((asking::channel(*node), message.write()?)));
+        let told: String = texts
+            .map(|(channel, text)| format!("SELECT pg_notify('{channel}', {}); ", quoted(&text)))
+            .collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        // Who is not told asks again.
+        self.connection.run(&format!("BEGIN; SET LOCAL synchronous_commit = off; {told}COMMIT")).await
+    }
+
     /// Tries to become the node that does what only one may do at a time; it stays that until its connection is lost.
     ///
     /// # Errors
@@ -289,11 +309,17 @@ impl Hearing {
     }
 }
 
+/// A text as a constant of SQL, however the server reads backslashes (PostgreSQL's manual, § 4.1.2.2).
+fn quoted(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
+}
+
 fn read_message(message: &tokio_postgres::Notification) -> Option<Told> {
     match message.channel() {
         "keystile_changes" => Told::change(message.payload()),
         "keystile_acks" => Told::applied(message.payload()),
-        _ => None,
+        // Nothing else is listened to but the channel of the node.
+        _ => Told::message(message.payload()),
     }
 }
 

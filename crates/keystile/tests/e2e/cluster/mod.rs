@@ -6,6 +6,7 @@ mod cut;
 mod engines;
 mod fills;
 mod healthy;
+mod holds;
 mod notices;
 mod restarts;
 mod stopped;
