@@ -106,6 +106,11 @@ impl App {
         }))
     }
 
+    /// From now on whoever asks whether it is ready is told that it is not: it is about to stop.
+    pub fn end_readiness(&self) {
+        self.readiness.end();
+    }
+
     /// The same server, where what is changed is part of this attempt.
     pub(crate) fn within(&self, attempt: &Attempt) -> Self {
         Self(Arc::new(Parts { control: self.control.within(attempt), ..Parts::clone(&self.0) }))

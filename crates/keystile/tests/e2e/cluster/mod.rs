@@ -3,6 +3,7 @@
 
 mod budgets;
 mod cut;
+mod drain;
 mod engines;
 mod fills;
 mod healthy;
