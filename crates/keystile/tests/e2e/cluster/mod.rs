@@ -1,6 +1,7 @@
 //! Three nodes on one PostgreSQL: whatever happens to nodes, to the database and to the ways between them, no request that was
 //! sent after the answer to a revocation is accepted, and the answer comes within a lease and half a second.
 
+mod balanced;
 mod budgets;
 mod cut;
 mod drain;
@@ -10,5 +11,6 @@ mod healthy;
 mod holds;
 mod notices;
 mod restarts;
+mod rolling;
 mod stopped;
 mod world;
