@@ -3,6 +3,7 @@
 
 mod balanced;
 mod budgets;
+mod connections;
 mod cut;
 mod drain;
 mod engines;
