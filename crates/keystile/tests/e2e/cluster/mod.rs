@@ -5,6 +5,7 @@ mod balanced;
 mod budgets;
 mod connections;
 mod cut;
+mod dollar;
 mod drain;
 mod engines;
 mod fills;
