@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystile_core::quota::{LeaseAsk, LeaseTruth, Leased, OpenHold, QuotaBatch, Settlement};
+use keystile_core::quota::{LeaseAsk, LeaseTruth, Leased, Mark, OpenHold, QuotaBatch, Settlement};
 use keystile_measure::Sparing;
 use keystile_store::{ServerId, Store, StoreError};
 use keystile_verify::{BoxFuture, Budgets, NotWritten, SourceUnavailable};
@@ -79,6 +79,10 @@ fn tell_hold(hold: &OpenHold) {
 }
 
 impl Budgets for StoredBudgets {
+    fn mark(&self) -> Mark {
+        self.server.mark()
+    }
+
     fn lease(&self, ask: LeaseAsk) -> BoxFuture<'_, Result<Leased, SourceUnavailable>> {
         Box::pin(async move {
             self.store.lease_budget(self.server, ask).await.map_err(|error| self.logged(&error))

@@ -23,7 +23,7 @@ use crate::sealer::Sealer;
 use crate::shared_rates::share;
 use crate::sweeper::Sweeper;
 use crate::{
-    Cluster, Commits, Duty, EngineError, EngineSettings, Ingest, Leading, RequestLog, SystemClock,
+    Cluster, Commits, Duty, EngineError, EngineSettings, Holds, Ingest, Leading, RequestLog, SystemClock,
     SystemEntropy,
 };
 
@@ -52,6 +52,8 @@ pub struct Planes {
     pub control: ControlPlane,
     /// Every decision about a key.
     pub verifier: Arc<Verifier>,
+    /// Every hold, whichever server has it.
+    pub holds: Holds,
     /// The rows, for whoever asks whether they can be reached.
     pub store: Store,
     /// Carries out changes.
@@ -122,7 +124,9 @@ impl Engine {
         let (keeper, telling) = Keeper::start(store.clone(), Arc::clone(&clock), journal);
         let commits = Commits::new(Arc::clone(&verifier), doubts, telling, cluster.clone());
         let jobs = Jobs::start(control.clone(), commits.clone(), others);
-        let planes = Planes { control, verifier, store, commits, ingest, requests, cluster, shared_limits };
+        let holds = Holds::new(store.clone(), Arc::clone(&verifier), server, cluster.clone());
+        let planes =
+            Planes { control, verifier, holds, store, commits, ingest, requests, cluster, shared_limits };
         let duties = duties(&planes, &clock);
         Ok(Self {
             planes,
@@ -151,7 +155,6 @@ impl Engine {
         self.settler.stop().await;
         self.keeper.stop().await;
         self.background.stop().await;
-        self.quotas.stop().await;
         if let Some(stating) = self.stating {
             stating.stop().await;
         }
@@ -165,6 +168,11 @@ impl Engine {
         for duty in self.duties {
             duty.stop().await;
         }
+        if let Some(cluster) = &self.planes.cluster {
+            // What is given back of a hold behind the last write would be lost. Others settle what is left as soon as this node has left, so both come last.
+            cluster.answer_nobody().await;
+        }
+        self.quotas.stop().await;
         match self.place {
             // Nobody may serve before nothing is written any more.
             place @ Kept::Alone(_) => {

@@ -15,6 +15,7 @@ mod encryption_key;
 mod engine;
 mod engine_error;
 mod helm;
+mod holds;
 mod ingest;
 mod ingest_measures;
 mod jobs;
@@ -39,6 +40,7 @@ pub use cluster::{Cluster, ClusterMeasures, Duty, Leading, Receipt, carrying_rec
 pub use commits::Commits;
 pub use engine::{Engine, Planes};
 pub use engine_error::EngineError;
+pub use holds::{Holds, NotSettled};
 pub use ingest::{Ingest, NotKept};
 pub use ingest_measures::{IngestLoad, IngestMeasures};
 pub use keystile_rates::{RedisUrl, RedisUrlError};

@@ -10,7 +10,7 @@ use keystile_verify::{Bounds, Budgets, KeySource, Limiter, OneNode, SharedLimits
 use crate::cluster::{Joined, Membership};
 use crate::helm::Watch;
 use crate::journal::Journal;
-use crate::opening::{UNOPENED, migrate};
+use crate::opening::{UNOPENED, migrate, migrate_beside_others};
 use crate::shared_rates::shared_limits;
 use crate::{Cluster, ClusterSettings, EngineError, RateSettings, SystemEntropy};
 
@@ -36,7 +36,7 @@ pub(crate) enum Kept {
 }
 
 impl Place {
-    /// Takes the right and brings the database up to date. Nodes do that only when no other runs, which may not know the new form.
+    /// Takes the right and brings the database up to date. Nodes do that beside others only if these survive it.
     pub(crate) async fn take(
         store: &Store,
         settings: Option<&ClusterSettings>,
@@ -48,7 +48,7 @@ impl Place {
             store.forget_nodes().await.map_err(|error| unopened(error.into()))?;
             return Ok((Self::Alone(Box::new(helm)), store.clone()));
         };
-        prepare(store).await?;
+        migrate_beside_others(store).await?;
         let node = NewNode {
             id: NodeId::from_parts(clock.now(), random()?),
             name: settings.name.clone(),
@@ -72,7 +72,7 @@ impl Place {
     pub(crate) fn server(&self) -> Result<ServerId, EngineError> {
         match self {
             Self::Alone(_) => random().map(ServerId::new),
-            Self::Among(among) => Ok(ServerId::new(among.node.id.as_u128())),
+            Self::Among(among) => Ok(ServerId::of_node(among.node.id)),
         }
     }
 
@@ -123,9 +123,11 @@ impl Place {
             }
             Self::Among(among) => {
                 let Among { node, joined, .. } = *among;
-                let cluster = Cluster::new(node.id, node.lease, store.clone(), Arc::clone(verifier));
+                let (cluster, outbox) =
+                    Cluster::new(node.id, node.lease, store.clone(), Arc::clone(verifier));
+                let of_cluster = (cluster.clone(), outbox);
                 let membership =
-                    Membership::start(cluster.clone(), (node, joined), control.clone(), Arc::clone(clock));
+                    Membership::start(of_cluster, (node, joined), control.clone(), Arc::clone(clock));
                 (Kept::Among(membership), Some(cluster))
             }
         }
@@ -139,29 +141,6 @@ impl Kept {
             Self::Alone(watch) => watch.stop().await,
             Self::Among(membership) => membership.stop().await,
         }
-    }
-}
-
-/// Brings the database up to date while no other server runs, if it is not.
-async fn prepare(store: &Store) -> Result<(), EngineError> {
-    match store.check_schema().await {
-        Ok(()) => return Ok(()),
-        Err(OpenError::SchemaBehind { .. }) => {}
-        Err(other) => return Err(unopened(other)),
-    }
-    match store.take_helm().await {
-        // It is let go of at the end, for all nodes.
-        Ok(_helm) => migrate(store).await,
-        // Another node may have done it meanwhile.
-        Err(OpenError::Served) => store.check_schema().await.map_err(|error| match error {
-            OpenError::SchemaBehind { .. } => EngineError::because(
-                "the database has to be brought up to date, and other servers run that may not know the new form: stop all, \
-                 and start one first",
-                error,
-            ),
-            other => unopened(other),
-        }),
-        Err(other) => Err(unopened(other)),
     }
 }
 

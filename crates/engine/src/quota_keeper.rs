@@ -195,7 +195,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use keystile_core::quota::{
-        BudgetTime, Day, LeaseAsk, LeaseTruth, Leased, OpenHold, Origin, QuotaBatch, Whose,
+        Actual, BudgetTime, Day, LeaseAsk, LeaseTruth, Leased, OpenHold, Origin, QuotaBatch, Whose,
     };
     use keystile_core::route::Table;
     use keystile_core::{
@@ -203,8 +203,7 @@ mod tests {
         Upstreams,
     };
     use keystile_verify::{
-        Actual, Bounds, BoxFuture, Budgets, KeySource, NotWritten, OneNode, SourceUnavailable, UsageBatch,
-        Use,
+        Bounds, BoxFuture, Budgets, KeySource, NotWritten, OneNode, SourceUnavailable, UsageBatch, Use,
     };
 
     use super::*;
@@ -293,7 +292,7 @@ mod tests {
         let verifier = Verifier::with_budgets(Arc::new(NoKeys), limiter, authority, clock, Bounds::default());
         verifier.adopt_hold(hold);
         let actual = Actual { cost: Some(NanoUsd::from_nanos(200)), ..Actual::default() };
-        verifier.settle_hold(tenant_id, id, actual).unwrap();
+        verifier.settle_hold(tenant_id, id, &actual).unwrap();
         end(&verifier).await;
         let stats = verifier.quota_stats();
         assert_eq!((budgets.told.load(Ordering::Relaxed), stats.charges_waiting, stats.accounts), (3, 0, 0));

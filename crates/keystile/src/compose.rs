@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keystile_core::Entropy;
 use keystile_courier::{Courier, Running as Telling};
@@ -21,6 +22,8 @@ use crate::stop;
 
 /// A server that is bound but does not serve yet.
 pub(crate) struct Running {
+    app: App,
+    unready: Duration,
     engine: Engine,
     courier: Duty,
     gateway: Arc<Gateway>,
@@ -48,10 +51,11 @@ impl Running {
         let limits = server_limits(settings)?;
         let more = clickhouse.metrics();
         let operations = Operations::bind(settings.operations_listen, &app, limits, more).await?;
-        let (server, envoy) = bind(settings, app, limits).await?;
+        let (server, envoy) = bind(settings, app.clone(), limits).await?;
         // Of several nodes one tells: which attempts are under way is known in memory only.
         let courier = Duty::start(engine.planes().leading(), move || courier.start(), Telling::stop);
-        Ok(Self { engine, courier, gateway, server, envoy, operations, clickhouse })
+        let unready = settings.unready();
+        Ok(Self { app, unready, engine, courier, gateway, server, envoy, operations, clickhouse })
     }
 
     /// Every change of state.
@@ -70,10 +74,16 @@ impl Running {
         address.map_err(|error| Failure::because("the listener for Envoy has no address", &error))
     }
 
-    /// Serves until `stop`, then writes down what is only in memory.
+    /// Serves until `stop`, and for a while as one that is not ready; then writes down what is only in memory.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
         let operations = self.operations.start();
-        serve(self.server, self.envoy, stop).await;
+        let (app, unready) = (self.app, self.unready);
+        let stopped = async move {
+            stop.await;
+            app.end_readiness();
+            stop::hastened(unready).await;
+        };
+        serve(self.server, self.envoy, stopped).await;
         // Before the engine, which writes the ledger.
         self.gateway.stop();
         self.courier.stop().await;

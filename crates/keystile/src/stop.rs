@@ -1,5 +1,7 @@
 //! Signals: being told to stop, and not to stop.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
@@ -39,6 +41,22 @@ pub(crate) fn requested(hangup: Hangup) -> Result<impl Future<Output = ()>, Fail
         }
         tracing::info!("stopping");
     })
+}
+
+/// Waits for so long, or for another signal to stop.
+pub(crate) async fn hastened(most: Duration) {
+    if most.is_zero() {
+        return;
+    }
+    tracing::info!(seconds = most.as_secs(), "serving on, but not ready");
+    let again = async {
+        match requested(Hangup::IsNoReason) {
+            Ok(again) => again.await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    // It is over in either way.
+    let _waited = tokio::time::timeout(most, again).await;
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {

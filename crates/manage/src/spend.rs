@@ -4,7 +4,6 @@ use keystile_core::llm::Consumption;
 use keystile_core::quota::{Day, LedgerEntry, LedgerKind, OpenHold, SpendBy, Spending};
 use keystile_core::{
     Action, Actor, ApiKey, AuditEntry, BudgetPeriod, Change, HoldId, KeyId, KeyKind, LedgerId, NanoUsd,
-    TenantId,
 };
 use keystile_measure::SPANS;
 use keystile_store::{Corrected, LedgerFilter, Page, SpentOf};
@@ -120,15 +119,6 @@ impl ControlPlane {
         Ok(HoldRuling { by: caller.actor, audit })
     }
 
-    /// Whether a hold of a tenant was charged, for somebody who may know of its holds.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    #[instrument(target = SPANS, skip_all)]
-    pub async fn was_charged(&self, tenant_id: TenantId, id: HoldId) -> Result<bool, Refused> {
-        Ok(self.store.charge_of_hold(tenant_id, id).await?.is_some())
-    }
-
     /// Corrects what was charged, by another row for the difference. What is spent of the budget that paid follows.
     ///
     /// # Errors
@@ -222,6 +212,7 @@ fn correction(
         basis: None,
         used: Consumption::default(),
         held: NanoUsd::ZERO,
+        tokens_held: None,
         cost: difference,
         corrects: Some(row.id),
         reason: Some(reason),

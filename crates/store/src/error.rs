@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Doubt;
+use crate::{Doubt, Outdated};
 
 /// The cause of an error, for the log.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -174,15 +174,30 @@ pub enum OpenError {
     /// The server stores texts in an encoding that cannot hold every text.
     #[error("the PostgreSQL database has the encoding {0}: create it with ENCODING 'UTF8'")]
     Encoding(String),
-    /// The database was migrated by a later version of this program.
+    /// The database was migrated by a later version of this program, in a way that this one does not survive.
     #[error(
-        "the database has schema {found}, this program knows up to {known}: install the version that migrated it, or a later one"
+        "the database has schema {found}, this program knows up to {known} and cannot work with what came after: install the version that \
+         migrated it, or a later one; to go back to this version, restore a backup from before"
     )]
     SchemaTooNew {
         /// What the database has.
         found: i64,
         /// The latest this program knows.
         known: i64,
+    },
+    /// Nodes run that would not survive what the database lacks.
+    #[error(
+        "the database has schema {found} and has to be brought to {known}, with which nodes cannot work that run: {}. Stop all nodes, start one of \
+         this version, then the others; or update all of them to a version between first, if there is one that the notes of the release name",
+        listed(by)
+    )]
+    NotSurvived {
+        /// What the database has.
+        found: i64,
+        /// The latest this program knows.
+        known: i64,
+        /// Who would not.
+        by: Vec<Outdated>,
     },
     /// The database lacks migrations.
     #[error("the database has schema {found}, this program needs {known}: run the migrations first")]
@@ -195,4 +210,8 @@ pub enum OpenError {
     /// A statement failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn listed(nodes: &[Outdated]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -60,6 +60,7 @@ mod request_log;
 mod rotation;
 mod routings;
 mod row;
+mod schema;
 mod second_factor;
 mod sessions;
 mod sign_in;
@@ -80,7 +81,10 @@ pub use backup::{
 };
 pub use catalogue::{CataloguePage, SetPermission};
 pub use chain::Sealing;
-pub use cluster::{Applied, Heard, Hearing, Member, NewNode, Node, Outlook, Peer, Renewal, Told, Written};
+pub use cluster::{
+    Applied, Heard, Hearing, Member, Message, NewNode, Node, Outlook, Peer, Question, Renewal, Reply, Told,
+    Written,
+};
 pub use customers::CustomerFilter;
 pub use doubt::Doubt;
 pub use ends::{EndPlace, Rewrite, UntoldEnd, UntoldEnds};
@@ -108,9 +112,10 @@ pub use noting::{Transactions, noting};
 pub use once::{Begun, Once, Receipt};
 pub use page::Page;
 pub use passwords::Reset;
-pub use quota::{Corrected, LedgerFilter, MOST_SUMS, ServerId, SpendFilter, SpentOf, TakenUp};
+pub use quota::{Corrected, FoundHold, LedgerFilter, MOST_SUMS, ServerId, SpendFilter, SpentOf, TakenUp};
 pub use request_log::{LogPage, LogSwept, Order};
 pub use rotation::{Rotated, Rotation};
+pub use schema::Outdated;
 pub use second_factor::{Enrolled, Sealed};
 pub use sessions::{Entrance, Refresh, Refreshed};
 pub use sign_in::{Factor, FailedSignIn, NewSession, Patience, SignInFacts, Started};

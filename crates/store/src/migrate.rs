@@ -1,7 +1,7 @@
 //! Brings a database to the schema of this program.
 
+use crate::schema::{self, Schema};
 use crate::tx::Tx;
-use crate::value::Value;
 use crate::{OpenError, StoreError, tags};
 
 /// One step of the schema.
@@ -11,6 +11,8 @@ pub struct Migration {
     pub version: i64,
     /// What its file is called.
     pub name: &'static str,
+    /// The oldest schema whose servers may go on serving when it was done; its own number if none may that does not know it.
+    pub survived_by: i64,
     sql: &'static str,
     /// What PostgreSQL alone runs behind it; nothing of most.
     on_postgres: &'static str,
@@ -28,7 +30,13 @@ enum Then {
 
 impl Migration {
     const fn sql(version: i64, name: &'static str, sql: &'static str) -> Self {
-        Self { version, name, sql, on_postgres: "", then: Then::Done }
+        Self { version, name, survived_by: version, sql, on_postgres: "", then: Then::Done }
+    }
+
+    /// Servers may go on that know the schema `oldest`, or a later one: they neither read nor write what it changes, and what they write without
+    /// knowing of it is read as they mean it. It must hold no lock for long either, as it is run beside them.
+    const fn survived_by(self, oldest: i64) -> Self {
+        Self { survived_by: oldest, ..self }
     }
 }
 
@@ -76,6 +84,7 @@ const MIGRATIONS: &[Migration] = &[
         on_postgres: include_str!("../migrations/0033_key_names.postgres.sql"),
         ..Migration::sql(33, "0033_key_names", include_str!("../migrations/0033_key_names.sql"))
     },
+    Migration::sql(34, "0034_rolling", include_str!("../migrations/0034_rolling.sql")).survived_by(32),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -83,53 +92,12 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     name TEXT NOT NULL
 ) {strict}";
 
-/// What the schema of a database means to this program.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Schema {
-    found: i64,
-}
-
-impl Schema {
-    /// Serving needs exactly the schema this program knows.
-    pub(crate) fn check_current(self) -> Result<(), OpenError> {
-        self.check_known()?;
-        let known = latest();
-        if self.found < known { Err(OpenError::SchemaBehind { found: self.found, known }) } else { Ok(()) }
-    }
-
-    /// The last step that it had; 0 when there was none.
-    pub(crate) const fn version(self) -> i64 {
-        self.found
-    }
-
-    /// The schema whose last step was `version`.
-    pub(crate) const fn of(version: i64) -> Self {
-        Self { found: version }
-    }
-
-    /// Nothing may touch a schema that a later program made.
-    pub(crate) fn check_known(self) -> Result<(), OpenError> {
-        let known = latest();
-        if self.found > known { Err(OpenError::SchemaTooNew { found: self.found, known }) } else { Ok(()) }
-    }
-}
-
-fn latest() -> i64 {
+/// The last step that this program knows.
+pub(crate) fn latest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
-/// Reads which migrations a database has had.
-pub(crate) async fn read_schema(tx: &mut Tx<'_>) -> Result<Schema, StoreError> {
-    let sql = "SELECT 1 AS found FROM {tables} AS tables WHERE name = 'schema_migrations'";
-    if tx.query_opt(sql, &[]).await?.is_none() {
-        return Ok(Schema { found: 0 });
-    }
-    let sql = "SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1";
-    let found = tx.query_opt(sql, &[]).await?.map(|mut row| row.int("version")).transpose()?;
-    Ok(Schema { found: found.unwrap_or(0) })
-}
-
-/// Runs what is missing, all in one transaction, and says what that was.
+/// Runs what is missing, all in one transaction, and says what that was. Whoever calls it has seen to it that no server runs that may not survive it.
 pub(crate) async fn apply(tx: &mut Tx<'_>) -> Result<Result<Vec<Migration>, OpenError>, StoreError> {
     apply_to(i64::MAX, tx).await
 }
@@ -140,33 +108,70 @@ pub(crate) async fn apply_to(
     tx: &mut Tx<'_>,
 ) -> Result<Result<Vec<Migration>, OpenError>, StoreError> {
     tx.lock_schema().await?;
-    let schema = read_schema(tx).await?;
-    if let Err(too_new) = schema.check_known() {
+    let schema = schema::read(tx).await?;
+    if let Err(too_new) = schema.check_survived() {
         return Ok(Err(too_new));
     }
+    run(&missing(schema, version), tx).await.map(Ok)
+}
+
+/// Runs what is missing; beside nodes that run one step of it, if all of them survive all of it: no step keeps them waiting for the next.
+pub(crate) async fn apply_beside(tx: &mut Tx<'_>) -> Result<Result<Vec<Migration>, OpenError>, StoreError> {
+    tx.lock_schema().await?;
+    let schema = schema::read(tx).await?;
+    if let Err(too_new) = schema.check_survived() {
+        return Ok(Err(too_new));
+    }
+    let missing = missing(schema, i64::MAX);
+    if missing.is_empty() || tx.serves_nobody().await? {
+        return run(&missing, tx).await.map(Ok);
+    }
+    if !tx.serves_only_nodes().await? {
+        return Ok(Err(OpenError::Served));
+    }
+    let outdated = schema::outdated(schema.version(), &missing, tx).await?;
+    if !outdated.is_empty() {
+        let (found, known) = (schema.version(), latest());
+        return Ok(Err(OpenError::NotSurvived { found, known, by: outdated }));
+    }
+    tx.be_brief().await?;
+    run(missing.get(..1).unwrap_or_default(), tx).await.map(Ok)
+}
+
+/// The steps up to `version` that a database lacks.
+fn missing(schema: Schema, version: i64) -> Vec<&'static Migration> {
+    let is_missing = |step: &&Migration| step.version > schema.version() && step.version <= version;
+    MIGRATIONS.iter().filter(is_missing).collect()
+}
+
+async fn run(missing: &[&Migration], tx: &mut Tx<'_>) -> Result<Vec<Migration>, StoreError> {
     let mut applied = Vec::new();
-    let missing = |migration: &&Migration| migration.version > schema.found && migration.version <= version;
-    for migration in MIGRATIONS.iter().filter(missing) {
+    for step in missing {
         tx.script(TABLE).await?;
-        tx.script(migration.sql).await?;
-        if !migration.on_postgres.is_empty() {
-            tx.script_of_postgres(migration.on_postgres).await?;
+        tx.script(step.sql).await?;
+        if !step.on_postgres.is_empty() {
+            tx.script_of_postgres(step.on_postgres).await?;
         }
-        match migration.then {
+        match step.then {
             Then::Done => {}
             Then::FillTags => tags::fill(tx).await?,
         }
-        let sql = "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)";
-        tx.execute(sql, &[Value::Int(migration.version), Value::text(migration.name)]).await?;
-        applied.push(*migration);
+        schema::note(step, tx).await?;
+        applied.push(**step);
     }
-    Ok(Ok(applied))
+    Ok(applied)
 }
 
-/// The SQL of every step, in order.
+/// The last step.
+#[cfg(test)]
+pub(crate) fn last() -> &'static Migration {
+    &MIGRATIONS[MIGRATIONS.len() - 1]
+}
+
+/// The SQL of every step, in order, behind that of the table in which they are noted.
 #[cfg(test)]
 pub(crate) fn scripts() -> impl Iterator<Item = &'static str> {
-    MIGRATIONS.iter().map(|migration| migration.sql)
+    std::iter::once(TABLE).chain(MIGRATIONS.iter().map(|migration| migration.sql))
 }
 
 #[cfg(test)]
@@ -178,6 +183,7 @@ mod tests {
         for (migration, number) in MIGRATIONS.iter().zip(1..) {
             assert_eq!(migration.version, number);
             assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
+            assert!(migration.survived_by <= number, "{}", migration.name);
         }
     }
 }

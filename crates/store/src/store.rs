@@ -11,7 +11,7 @@ use crate::measures::Measures;
 use crate::migrate::{self, Migration};
 use crate::once::{self, Receipt};
 use crate::tx::{Tx, Work};
-use crate::{Location, OpenError, StoreError};
+use crate::{Location, OpenError, StoreError, schema};
 
 /// The rows. Clones share the connections.
 #[derive(Clone)]
@@ -44,20 +44,37 @@ impl Store {
         Ok(Self { engine, changed, sealed, adrift, measures, receipt: None, node: None })
     }
 
-    /// Brings the schema up to date and says what that took; nothing when it was.
+    /// Brings the schema up to date and says what that took; nothing when it was. For who has the right to serve alone.
     ///
     /// # Errors
-    /// When a later program has migrated the database, or a statement fails; nothing is changed then.
+    /// When a later program has migrated the database in a way that this one does not survive, or a statement fails; nothing is changed then.
     pub async fn migrate(&self) -> Result<Vec<Migration>, OpenError> {
         self.write_quietly((), |(), tx| Box::pin(migrate::apply(tx))).await?
     }
 
-    /// Whether the schema is the one this program needs.
+    /// The same, also while nodes serve, if all of them survive it. A step waits two seconds at most for what others do with a table, as they would
+    /// wait behind it.
+    ///
+    /// # Errors
+    /// [`OpenError::NotSurvived`] when nodes run that would not, [`OpenError::Served`] when a server serves alone; otherwise as
+    /// [`Self::migrate`], and what was done before it failed stays.
+    pub async fn migrate_beside_others(&self) -> Result<Vec<Migration>, OpenError> {
+        let mut all = Vec::new();
+        loop {
+            let applied = self.write_quietly((), |(), tx| Box::pin(migrate::apply_beside(tx))).await??;
+            if applied.is_empty() {
+                return Ok(all);
+            }
+            all.extend(applied);
+        }
+    }
+
+    /// Whether this program can serve with the schema: it is the one that it knows, or a later one that it survives.
     ///
     /// # Errors
     /// Says which it has and which is needed.
     pub async fn check_schema(&self) -> Result<(), OpenError> {
-        self.read((), |(), tx| Box::pin(migrate::read_schema(tx))).await?.check_current()
+        self.read((), |(), tx| Box::pin(schema::read(tx))).await?.check_served()
     }
 
     /// The same rows, where each transaction that writes commits together with the receipt, or not at all.

@@ -151,6 +151,29 @@ impl Tx<'_> {
             Self::Postgres(client) => postgres::lock_schema(client).await,
         }
     }
+    /// Whether no server serves from the database, and none will before the transaction ends. On SQLite whoever has the file knows that.
+    pub(crate) async fn serves_nobody(&mut self) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            Self::Postgres(client) => postgres::serves_nobody(client).await,
+        }
+    }
+
+    /// Whether only nodes serve from the database, and nobody will alone before the transaction ends.
+    pub(crate) async fn serves_only_nodes(&mut self) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(client) => postgres::serves_only_nodes(client).await,
+        }
+    }
+
+    /// From now on the transaction waits no longer for the locks of others than these can wait behind it.
+    pub(crate) async fn be_brief(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(client) => postgres::be_brief(client).await,
+        }
+    }
 }
 
 fn check_all(batch: &[Statement<'_>]) -> Result<(), StoreError> {

@@ -91,7 +91,7 @@ impl Node {
         loop {
             match self.hearing.next().await.unwrap() {
                 Told::Changed(written, heard) => return (written, heard),
-                Told::Applied(..) => {}
+                Told::Applied(..) | Told::Message(_) => {}
             }
         }
     }
@@ -368,7 +368,7 @@ async fn a_node_hears_what_others_change_and_others_hear_that_it_has() {
     let told = loop {
         match one.hearing.next().await.unwrap() {
             Told::Applied(node, written) => break (node, written),
-            Told::Changed(..) => {}
+            Told::Changed(..) | Told::Message(_) => {}
         }
     };
     assert_eq!(told, (two.new.id, vec![written]));

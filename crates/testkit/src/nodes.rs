@@ -51,7 +51,15 @@ impl Nodes {
     /// # Panics
     /// When something does not start.
     pub fn start(program: &str, count: usize, lease: Duration) -> Self {
-        Self::start_some(program, count, lease, None)
+        Self::start_with(program, count, lease, |plan| plan)
+    }
+
+    /// The same, where `more` is added to how each is started.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub fn start_with(program: &str, count: usize, lease: Duration, more: impl Fn(Plan) -> Plan) -> Self {
+        Self::start_some(program, count, lease, None, more)
     }
 
     /// The same, with a Redis of their own in which they count limits together, each by a way of its own. What limits do not say of a Redis that
@@ -60,17 +68,23 @@ impl Nodes {
     /// # Panics
     /// When something does not start.
     pub fn start_with_redis(program: &str, count: usize, lease: Duration, when_away: &str) -> Self {
-        Self::start_some(program, count, lease, Some((Redis::start(), when_away)))
+        Self::start_some(program, count, lease, Some((Redis::start(), when_away)), |plan| plan)
     }
 
-    fn start_some(program: &str, count: usize, lease: Duration, redis: Option<(Redis, &str)>) -> Self {
+    fn start_some(
+        program: &str,
+        count: usize,
+        lease: Duration,
+        redis: Option<(Redis, &str)>,
+        more: impl Fn(Plan) -> Plan,
+    ) -> Self {
         let postgres = Postgres::start(Durability::Off).unwrap();
         let folder = TempDir::with_prefix("keystile-nodes-").unwrap();
         let start = |name: &&str| {
             let plan =
                 Plan::serve(program).variable("KEYSTILE_CLUSTER_LEASE_SECONDS", &lease.as_secs().to_string());
             let sharing = redis.as_ref().map(|(redis, when_away)| (redis.address(), *when_away));
-            Node::start(plan, name, postgres.url(), folder.path(), sharing)
+            Node::start(more(plan), name, (postgres.url(), folder.path()), sharing)
         };
         let nodes: Vec<_> = NAMES.iter().take(count).map(start).collect();
         assert_eq!(nodes.len(), count, "there are not so many names");
@@ -101,6 +115,14 @@ impl Nodes {
         self.redis.as_mut().unwrap()
     }
 
+    /// What a query gives that is asked of their database, without blanks at its ends.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub fn query(&self, sql: &str) -> String {
+        self.postgres.query(sql).unwrap().trim().to_owned()
+    }
+
     /// Their PostgreSQL, which can be killed and started again.
     pub const fn postgres(&mut self) -> &mut Postgres {
         &mut self.postgres
@@ -111,8 +133,7 @@ impl Node {
     fn start(
         plan: Plan,
         name: &str,
-        database: &str,
-        shared: &Path,
+        (database, shared): (&str, &Path),
         redis: Option<(SocketAddr, &str)>,
     ) -> Self {
         let address = host(database);
@@ -181,7 +202,27 @@ impl Node {
         self.server.kill();
     }
 
-    /// Starts it again after a kill, and waits until it is ready.
+    /// Asks it to stop (SIGTERM), without waiting for it.
+    pub fn ask_to_stop(&self) {
+        self.server.process().terminate();
+    }
+
+    /// Waits until it has stopped, with success.
+    pub fn await_end(&mut self) {
+        self.server.await_end();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    /// How it is started, and what it has written.
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Starts it again after it has ended, and waits until it is ready.
     pub fn start_again(&mut self) {
         self.server.start();
     }

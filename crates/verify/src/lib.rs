@@ -55,9 +55,9 @@ pub use last_use::{USE_RESOLUTION, USES_PENDING, USES_PER_WRITE};
 pub use limiter::{Demand, Denied, Left, LimitLeft, Limiter, OneNode};
 pub use meter::{Meter, OwnerId, OwnerUse};
 pub use quota::{
-    Actual, BudgetRoom, Budgets, CHARGES_WAITING, Hold, LEASE_TIMEOUT, LEASES_PER_ROUND, NotWritten,
-    QuotaStats, ROOM_TIMEOUT, ROWS_PER_BATCH, Return, Room, Ruling, SettleError, Settled, SettledHold, Terms,
-    TokenRoom, UnwrittenCharges,
+    BudgetRoom, Budgets, CHARGES_WAITING, Hold, LEASE_TIMEOUT, LEASES_PER_ROUND, NotWritten, QuotaStats,
+    ROOM_TIMEOUT, ROWS_PER_BATCH, Return, Room, SettleError, Settled, Settling, Terms, TokenRoom,
+    UnwrittenCharges,
 };
 pub use routings::ROUTINGS_KEPT;
 pub use shared::{

@@ -135,6 +135,7 @@ impl Verifier {
     ) -> Arc<Self> {
         let cache = Cache::new(bounds, Arc::clone(&clock));
         let (of_cache, of_source) = (Arc::clone(&cache), Arc::clone(&source));
+        let quota = Quota::new(budgets, Arc::clone(&clock), Arc::clone(&standing));
         Arc::new(Self {
             routings: Routings::new(Arc::clone(&source), Arc::clone(&standing)),
             supplies: Supplies::new(Arc::clone(&source), Arc::clone(&standing)),
@@ -142,7 +143,7 @@ impl Verifier {
             standing,
             uses: LastUses::new(Arc::clone(&source)),
             usage: Usage::new(source, Arc::clone(&clock)),
-            quota: Quota::new(budgets, Arc::clone(&clock)),
+            quota,
             limiter,
             cache,
             clock,

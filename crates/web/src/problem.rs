@@ -7,7 +7,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use keystile_bearer::{IN_PROGRESS, Refused, RequestId, Unreadable};
 use keystile_core::{Code, Invalid, Refusal};
-use keystile_engine::NotKept;
+use keystile_engine::{NotKept, NotSettled};
 use keystile_manage::{self as manage, Conflict, TokenRefused};
 use keystile_verify::SourceUnavailable;
 use keystile_wire::{BrokenQuestion, FieldProblem, LimitState, Problem};
@@ -17,6 +17,8 @@ use crate::service::{MAX_HEAD, MAX_LINES};
 
 const SECRET_EXISTS: &str = "secret_exists";
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+/// A hold was settled, or charged because nobody did so in time.
+const HOLD_OVER: &str = "hold_over";
 /// A request that may be repeated was carried out, and nobody can say any more what came of it.
 pub const ANSWER_LOST: &str = "idempotency_answer_lost";
 /// So much is being done already that this must come back later.
@@ -335,6 +337,32 @@ impl From<NotKept> for ApiProblem {
             NotKept::Failed => return Self::internal(),
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, why.to_string())
+    }
+}
+
+/// Why a hold was not settled.
+impl From<NotSettled> for ApiProblem {
+    fn from(why: NotSettled) -> Self {
+        match why {
+            NotSettled::Unknown => Self::not_found("hold"),
+            NotSettled::Over => {
+                let rule =
+                    "names a hold that was settled otherwise, or charged because nobody settled it in time";
+                Self::conflict(HOLD_OVER, Invalid::new("hold_id", rule))
+            }
+            NotSettled::Unavailable(cause) => {
+                if let Some(error) = cause {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a hold cannot be looked for");
+                }
+                let detail = "the server that has this hold cannot be reached now; try again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            }
+            NotSettled::InDoubt => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                OUTCOME_UNKNOWN,
+                "whether this hold is settled is not known now; say the same again, which charges it once",
+            ),
+        }
     }
 }
 

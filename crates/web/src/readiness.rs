@@ -1,5 +1,7 @@
-//! Whether the store answers, asked no more often than anybody needs to know.
+//! Whether requests can be served: the server is not about to stop, and the store answers, which is asked no more often than anybody needs to
+//! know.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
@@ -11,11 +13,22 @@ const LASTS: Duration = Duration::from_secs(1);
 pub(crate) struct Readiness {
     last: Mutex<Option<(Instant, bool)>>,
     lasts: Duration,
+    has_ended: AtomicBool,
 }
 
 impl Readiness {
     pub(crate) const fn new() -> Self {
-        Self { last: Mutex::const_new(None), lasts: LASTS }
+        Self { last: Mutex::const_new(None), lasts: LASTS, has_ended: AtomicBool::new(false) }
+    }
+
+    /// The server is about to stop.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
     }
 
     /// The last answer, or what `ask` says now.

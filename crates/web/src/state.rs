@@ -8,7 +8,7 @@ use axum::Router;
 use http::HeaderName;
 use ipnet::IpNet;
 use keystile_courier::Courier;
-use keystile_engine::{Cluster, Commits, Ingest, Planes, RequestLog, carrying_receipt};
+use keystile_engine::{Cluster, Commits, Holds, Ingest, Planes, RequestLog, carrying_receipt};
 use keystile_manage::{Attempt, Committed, ControlPlane, PartnerKeys, Refused};
 use keystile_measure::Sparing;
 use keystile_proxy::Gateway;
@@ -62,6 +62,7 @@ pub struct Parts {
     pub control: ControlPlane,
     /// Decides about keys.
     pub verifier: Arc<Verifier>,
+    pub(crate) holds: Holds,
     pub(crate) store: Store,
     pub(crate) ingest: Ingest,
     /// What was asked and answered.
@@ -95,7 +96,8 @@ impl App {
         settings: HttpSettings,
         seed: u64,
     ) -> Self {
-        let Planes { control, verifier, store, commits, ingest, requests, cluster, shared_limits } = planes;
+        let Planes { control, verifier, holds, store, commits, ingest, requests, cluster, shared_limits } =
+            planes;
         let request_ids = Arc::new(RequestIds::new(seed));
         let room = Room::new(settings.body_bytes);
         let reading = Arc::new(Reading { within: settings.body_timeout, room });
@@ -104,6 +106,7 @@ impl App {
         Self(Arc::new(Parts {
             control,
             verifier,
+            holds,
             store,
             ingest,
             requests,
@@ -123,6 +126,11 @@ impl App {
             shared_limits,
             commits,
         }))
+    }
+
+    /// From now on whoever asks whether it is ready is told that it is not: it is about to stop.
+    pub fn end_readiness(&self) {
+        self.readiness.end();
     }
 
     /// The same server, where what is changed is part of this attempt.

@@ -44,6 +44,8 @@ pub struct LedgerEntry {
     pub used: Consumption,
     /// What was held.
     pub held: NanoUsd,
+    /// Tokens that were held; `None` if that is not known, as of rows that an earlier version has written.
+    pub tokens_held: Option<u64>,
     /// What is charged; of a correction the difference, which may be below nothing.
     pub cost: NanoUsd,
     /// The request.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use keystile_core::Clock;
 use keystile_manage::ControlPlane;
-use keystile_store::{Applied, Heard, Hearing, Member, NewNode, OpenError, Store, Told, Written};
-use tokio::sync::oneshot;
+use keystile_store::{Applied, Heard, Hearing, Member, Message, NewNode, OpenError, Store, Told, Written};
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Cluster;
+use super::asking::{Outbox, send};
 
 /// Pause between two attempts to join again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -48,13 +49,14 @@ pub(crate) struct Membership {
 impl Membership {
     /// Keeps the place from now on.
     pub(crate) fn start(
-        cluster: Cluster,
+        (cluster, outbox): (Cluster, Outbox),
         (node, joined): (NewNode, Joined),
         control: ControlPlane,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let keeping = Keeping { cluster, node, control, clock };
+        let outbox = Mutex::new(outbox);
+        let keeping = Keeping { cluster, outbox, node, control, clock };
         Self { stop, task: tokio::spawn(keeping.run(joined, stopped)) }
     }
 
@@ -69,6 +71,7 @@ impl Membership {
 
 struct Keeping {
     cluster: Cluster,
+    outbox: Mutex<Outbox>,
     node: NewNode,
     control: ControlPlane,
     clock: Arc<dyn Clock>,
@@ -153,7 +156,12 @@ impl Keeping {
         tokio::select! {
             () = self.renew(member, applied) => {}
             () = self.hear(member, hearing) => {}
+            () = self.say(member) => {}
         }
+    }
+
+    async fn say(&self, member: &Member) {
+        told(send(member, &mut *self.outbox.lock().await).await);
     }
 
     async fn renew(&self, member: &Member, applied: &mut Applied) {
@@ -226,6 +234,10 @@ impl Keeping {
                 join(applied, written);
             }
             Told::Applied(node, written) => shared.acks.note(node, &written),
+            Told::Message(Message::Asks { from, number, question }) => {
+                self.cluster.be_asked(from, number, question);
+            }
+            Told::Message(Message::Replies { number, reply }) => shared.asking.hear(number, reply),
         }
     }
 

@@ -7,6 +7,7 @@
 //! and one that was sent after it has read what was committed.
 
 mod acks;
+mod asking;
 mod leading;
 mod membership;
 mod receipt;
@@ -18,14 +19,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use keystile_core::quota::Mark;
 use keystile_core::{Change, NodeId};
 use keystile_measure::Histogram;
-use keystile_store::{Node, Outlook, Store, StoreError, Transactions, noting};
+use keystile_store::{Node, Outlook, ServerId, Store, StoreError, Transactions, noting};
 use keystile_verify::Verifier;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use acks::Acks;
+use asking::{Asking, Outbox};
 use recent::Recent;
 use sight::Sight;
 
@@ -70,6 +73,7 @@ struct Shared {
     acks: Acks,
     sight: Sight,
     recent: Recent,
+    asking: Asking,
     leads: watch::Sender<bool>,
     revision: AtomicI64,
     measures: ClusterMeasures,
@@ -111,9 +115,10 @@ enum Waited {
 }
 
 impl Cluster {
-    /// A node that is to join; see [`Membership`].
-    pub(crate) fn new(id: NodeId, lease: Duration, store: Store, verifier: Arc<Verifier>) -> Self {
-        Self(Arc::new(Shared {
+    /// A node that is to join, and what it says to others; see [`Membership`].
+    pub(crate) fn new(id: NodeId, lease: Duration, store: Store, verifier: Arc<Verifier>) -> (Self, Outbox) {
+        let (asking, outbox) = Asking::new();
+        let cluster = Self(Arc::new(Shared {
             id,
             lease,
             store,
@@ -121,10 +126,12 @@ impl Cluster {
             acks: Acks::default(),
             sight: Sight::default(),
             recent: Recent::default(),
+            asking,
             leads: watch::Sender::new(false),
             revision: AtomicI64::new(0),
             measures: ClusterMeasures::new(),
-        }))
+        }));
+        (cluster, outbox)
     }
 
     /// Names this node.
@@ -145,6 +152,21 @@ impl Cluster {
     /// How many nodes there are, as far as this one knows.
     pub fn nodes(&self) -> usize {
         self.0.sight.count() + 1
+    }
+
+    /// The other nodes that may answer from memory, as far as this one knows.
+    pub(crate) fn others(&self) -> Vec<NodeId> {
+        self.0.sight.all().into_iter().filter(|node| !self.is_gone(*node)).collect()
+    }
+
+    /// The other node whose holds have this mark, if this one knows of it.
+    pub(crate) fn marked(&self, mark: Mark) -> Option<NodeId> {
+        self.0.sight.all().into_iter().find(|node| ServerId::of_node(*node).mark() == mark)
+    }
+
+    /// Whether the lease of another node is over, as far as this one knows.
+    pub(crate) fn is_gone(&self, node: NodeId) -> bool {
+        self.0.sight.is_gone(node, Instant::now())
     }
 
     /// All of them, as the database tells.

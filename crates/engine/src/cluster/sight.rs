@@ -1,6 +1,6 @@
 //! When each other node was last seen to renew its lease, by a clock that nobody sets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use keystile_core::NodeId;
@@ -47,6 +47,16 @@ impl Sight {
         let gone =
             seen.iter().filter(|(_, seen)| now.duration_since(seen.since) >= seen.lease + MARGIN + time);
         gone.map(|(id, seen)| (*id, seen.beat)).collect()
+    }
+
+    /// Whether the lease of a node is over, as far as that is known here.
+    pub(super) fn is_gone(&self, id: NodeId, now: Instant) -> bool {
+        self.0.lock().get(&id).is_some_and(|seen| now.duration_since(seen.since) >= seen.lease + MARGIN)
+    }
+
+    /// All others, whether they run or not.
+    pub(super) fn all(&self) -> HashSet<NodeId> {
+        self.0.lock().keys().copied().collect()
     }
 
     /// How many there are.
@@ -105,6 +115,8 @@ mod tests {
         assert_eq!(sight.gone_for(minute, gone_at - Duration::from_millis(1)), []);
         assert_eq!(sight.gone_for(minute, gone_at), [(node(4).id, 4)]);
         assert_eq!((sight.count(), sight.longest_lease()), (1, node(4).lease));
+        assert!(sight.is_gone(node(4).id, start + node(4).lease + MARGIN));
+        assert!(!sight.is_gone(node(4).id, start + node(4).lease));
         sight.note([].into_iter(), gone_at);
         assert_eq!((sight.count(), sight.longest_lease()), (0, Duration::ZERO));
     }

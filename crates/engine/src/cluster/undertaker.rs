@@ -1,5 +1,6 @@
-//! Forgets nodes that have ended without leaving, and takes up what they have leased of budgets.
+//! Forgets nodes that have ended without leaving, and takes up what these and those that have left had leased of budgets and held.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,8 +42,12 @@ impl Drop for Undertaker {
 }
 
 async fn run(cluster: Cluster, clock: Arc<dyn Clock>) {
-    let mut is_left = true;
+    let (mut is_left, mut known) = (true, HashSet::new());
     loop {
+        let others = cluster.0.sight.all();
+        // Some have left on their own. What callers hold there goes on here.
+        is_left |= !known.is_subset(&others);
+        known = others;
         match bury(&cluster, clock.as_ref()).await {
             Ok(any) => is_left |= any,
             Err(error) => {
@@ -51,7 +56,7 @@ async fn run(cluster: Cluster, clock: Arc<dyn Clock>) {
             }
         }
         if is_left {
-            let server = ServerId::new(cluster.0.id.as_u128());
+            let server = ServerId::of_node(cluster.0.id);
             let taken = take_up(&cluster.0.store, server, &cluster.0.verifier, clock.as_ref()).await;
             match taken {
                 Ok(()) => is_left = false,

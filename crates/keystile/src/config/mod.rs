@@ -114,6 +114,8 @@ settings! {
     body_timeout_seconds: u64, "KEYSTILE_BODY_TIMEOUT_SECONDS", "N";
     /// Memory for the bodies of requests that are still being sent, in MiB; a body for which it has no room is answered 503 [default: 128].
     body_memory_mib: usize, "KEYSTILE_BODY_MEMORY_MIB", "N";
+    /// Seconds for which a server that is told to stop goes on serving while /readyz says that it is not ready, so that whoever shares out requests sends none any more; a second signal ends them [default: 0].
+    unready_seconds: u64, "KEYSTILE_UNREADY_SECONDS", "N";
     /// Seconds that open requests get to end when the server stops [default: 10].
     drain_seconds: u64, "KEYSTILE_DRAIN_SECONDS", "N";
     /// Longest body of a request to the LLM gateway, in MiB, but for uploads of audio and images [default: 16].
@@ -246,6 +248,11 @@ impl Settings {
             head_timeout: seconds(self.head_timeout_seconds, usual.head_timeout),
             drain: seconds(self.drain_seconds, usual.drain),
         }
+    }
+
+    /// For how long it serves on when it is told to stop.
+    pub(crate) fn unready(&self) -> Duration {
+        Duration::from_secs(self.unready_seconds.unwrap_or(0))
     }
 
     /// The keys that GitHub signs with, if it is listened to.

@@ -55,6 +55,8 @@ async fn what_was_estimated_is_held_and_settled_to_what_it_cost() {
     let settled = world.settle(hold, &json!({ "tokens": 70, "cost_usd": 0.25 })).await.expect(200);
     assert_eq!((&settled["state"], &settled["charged_usd"]), (&json!("settled"), &json!(0.25)));
     world.settle(hold, &json!({})).await.expect_problem(409, "hold_over");
+    let again = world.settle(hold, &json!({ "tokens": 70, "cost_usd": 0.25 })).await.expect(200);
+    assert_eq!(again, settled, "who says the same again is told the same");
     let rows = world.ledger_of(&key).await;
     assert_eq!((rows.len(), &rows[0]["cost_usd"], &rows[0]["basis"]), (1, &json!(0.25), &json!("counted")));
     assert_eq!(world.spend_of(&key).await, json!(0.25));
@@ -160,11 +162,14 @@ async fn a_person_settles_a_hold_by_hand_and_the_log_tells_who() {
     let body = json!({ "actual": { "cost_usd": 0.1 }, "reason": "the worker died" });
     let settled = world.ask("POST", &path, &body).await.expect(200);
     assert_eq!(settled["charged_usd"], json!(0.1));
-    world.ask("POST", &path, &body).await.expect_problem(409, "hold_over");
+    assert_eq!(world.ask("POST", &path, &body).await.expect(200), settled);
+    let other = json!({ "actual": { "cost_usd": 0.2 } });
+    world.ask("POST", &path, &other).await.expect_problem(409, "hold_over");
     let row = &world.ledger_of(&key).await[0];
     assert_eq!((&row["reason"], &row["hold_id"]), (&json!("the worker died"), &held["hold_id"]));
     let audit = world.read(&format!("{}/audit?action=hold.settle", world.tenant())).await;
     assert_eq!(audit["data"][0]["target"], held["hold_id"]);
+    assert_eq!(audit["data"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

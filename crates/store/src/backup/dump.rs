@@ -9,7 +9,7 @@ use super::{Backed, BackupError, BackupHeader, EngineName, tables};
 use crate::engine::{postgres, sqlite};
 use crate::tx::Tx;
 use crate::value::Value;
-use crate::{Location, OpenError, StoreError, migrate};
+use crate::{Location, OpenError, StoreError, schema};
 
 /// How many rows are written between two tellings.
 const TOLD_EVERY: u64 = 10_000;
@@ -46,7 +46,7 @@ async fn write(
     to: &mut (dyn Write + Send),
     told: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Backed, BackupError> {
-    let schema = migrate::read_schema(tx).await.map_err(OpenError::Store)?;
+    let schema = schema::read(tx).await.map_err(OpenError::Store)?;
     schema.check_known()?;
     if schema.version() == 0 {
         return Err(BackupError::Empty);

@@ -9,7 +9,8 @@ use super::container::{Backup, Piece, TableStart};
 use super::{RestoreRefused, tables};
 use crate::chunked::{Chunked, places};
 use crate::ends::{FORGET, Rewrite, end_again};
-use crate::migrate::{self, Migration, Schema};
+use crate::migrate::{self, Migration};
+use crate::schema::{self, Schema};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::{Store, StoreError};
@@ -99,7 +100,7 @@ async fn make_room(
     wanted: i64,
     tx: &mut Tx<'_>,
 ) -> Result<Result<(), RestoreRefused>, StoreError> {
-    let schema = migrate::read_schema(tx).await?;
+    let schema = schema::read(tx).await?;
     if let Err(too_new) = schema.check_known() {
         return Ok(Err(too_new.into()));
     }

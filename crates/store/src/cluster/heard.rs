@@ -2,6 +2,8 @@
 
 use keystile_core::{ApplicationId, Change, CustomerId, Digest, KeyId, LimitedId, NodeId, TenantId};
 
+use super::Message;
+
 /// Digests in one text, as in those of the triggers: a notification takes 8,000 bytes.
 const DIGESTS_AT_ONCE: usize = 100;
 
@@ -26,12 +28,14 @@ pub struct Written {
 }
 
 /// A message of another node, or of this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     /// Something was changed.
     Changed(Written, Heard),
     /// A node has forgotten what these changes made untrue.
     Applied(NodeId, Vec<Written>),
+    /// A node asks this one, or answers it.
+    Message(Message),
 }
 
 impl Heard {

@@ -4,6 +4,7 @@
 //! connection of its own ([`Member`]), on which it renews its lease as well; each renewal reads what the snapshot of the last one did not
 //! see, so that a notification may be lost. PostgreSQL only.
 
+mod asking;
 mod heard;
 mod look;
 mod peers;
@@ -15,8 +16,9 @@ use keystile_core::NodeId;
 use crate::engine::{Engine, postgres};
 use crate::row::Row;
 use crate::value::Value;
-use crate::{OpenError, Store, StoreError};
+use crate::{OpenError, Store, StoreError, migrate};
 
+pub use asking::{Message, Question, Reply};
 pub use heard::{Heard, Told, Written};
 pub use look::{Outlook, Peer};
 pub use peers::Node;
@@ -39,8 +41,8 @@ const MOST_MISSED: usize = 5_000;
 const ACKNOWLEDGED_AT_ONCE: usize = 150;
 
 const JOIN: &str = concat!(
-    "INSERT INTO nodes (id, server, name, address, version, started_at, lease_millis, lease_until, beat, applied, revision)
-    VALUES ($1, $2, $3, $4, $5, ",
+    "INSERT INTO nodes (id, server, name, address, version, knows_schema, started_at, lease_millis, lease_until, beat, applied, revision)
+    VALUES ($1, $2, $3, $4, $5, $7, ",
     now!(),
     ", $6, ",
     now!(),
@@ -125,22 +127,38 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Served`] when a server serves alone, [`OpenError::Alone`] on SQLite, [`OpenError::OtherLease`] beside nodes with another
-    /// lease; otherwise when the database does not answer.
+    /// lease, [`OpenError::SchemaTooNew`] when the database was migrated in a way that this program does not survive; otherwise when the
+    /// database does not answer.
     pub async fn join(&self, node: &NewNode) -> Result<(Member, Hearing, Applied), OpenError> {
         let Engine::Postgres(engine) = self.engine() else { return Err(OpenError::Alone) };
         let started = Instant::now();
         loop {
             let (connection, messages) = engine.member().await?;
             if connection.share().await? {
+                // Others wait for whoever is among the nodes, so who cannot serve is none of them even for a moment.
+                self.check_schema().await?;
                 let member = Member { id: node.id, connection };
                 let applied = member.register(node).await?;
-                return Ok((member, Hearing(messages), applied));
+                return match self.check_beside_migrations(&member).await {
+                    Ok(()) => Ok((member, Hearing(messages), applied)),
+                    Err(refused) => {
+                        member.leave().await?;
+                        Err(refused)
+                    }
+                };
             }
             if started.elapsed() >= HANDOVER {
                 return Err(OpenError::Served);
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Whoever migrates looks at the nodes that there are: from here on this one is among them. Behind that the schema is looked at once more, as
+    /// somebody may have migrated who has not seen it.
+    async fn check_beside_migrations(&self, member: &Member) -> Result<(), OpenError> {
+        member.connection.wait_for_schema().await?;
+        self.check_schema().await
     }
 
     /// From now on nothing is written, and only a node reads: the right to serve beside others was lost.
@@ -163,6 +181,7 @@ impl Member {
             return Err(OpenError::OtherLease { theirs: Duration::from_millis(millis) });
         }
         self.connection.query(FROM_ELSEWHERE, &[]).await?;
+        self.connection.run(&format!("LISTEN {}", asking::channel(node.id))).await?;
         let values = [
             Value::text(node.id),
             Value::bits(node.id.as_u128()),
@@ -170,6 +189,7 @@ impl Member {
             Value::text(&node.address),
             Value::text(&node.version),
             lease,
+            Value::Int(migrate::latest()),
         ];
         let joined = self.connection.query(JOIN, &values).await?.into_iter().next();
         let snapshot = joined.map(|mut row| row.text("applied")).transpose()?;
@@ -225,6 +245,23 @@ impl Member {
         Ok(())
     }
 
+    /// Tells other nodes these messages, in their order; what is longer than a message may be is left out. Nobody is told whether it was heard.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tell(&self, messages: &[(NodeId, Message)]) -> Result<(), StoreError> {
+        let texts =
+            messages.iter().filter_map(|(node, message)| Some((asking::channel(*node), message.write()?)));
+        let told: String = texts
+            .map(|(channel, text)| format!("SELECT pg_notify('{channel}', {}); ", quoted(&text)))
+            .collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        // Who is not told asks again.
+        self.connection.run(&format!("BEGIN; SET LOCAL synchronous_commit = off; {told}COMMIT")).await
+    }
+
     /// Tries to become the node that does what only one may do at a time; it stays that until its connection is lost.
     ///
     /// # Errors
@@ -272,11 +309,17 @@ impl Hearing {
     }
 }
 
+/// A text as a constant of SQL, however the server reads backslashes (PostgreSQL's manual, § 4.1.2.2).
+fn quoted(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
+}
+
 fn read_message(message: &tokio_postgres::Notification) -> Option<Told> {
     match message.channel() {
         "keystile_changes" => Told::change(message.payload()),
         "keystile_acks" => Told::applied(message.payload()),
-        _ => None,
+        // Nothing else is listened to but the channel of the node.
+        _ => Told::message(message.payload()),
     }
 }
 

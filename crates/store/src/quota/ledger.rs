@@ -1,7 +1,7 @@
 //! Reading the ledger.
 
 use keystile_core::quota::{LedgerEntry, LedgerKind};
-use keystile_core::{HoldId, KeyId, LedgerId, TenantId, Timestamp};
+use keystile_core::{KeyId, LedgerId, TenantId, Timestamp};
 
 use super::rows::{ENTRY, read_entry};
 use crate::tx::Tx;
@@ -78,21 +78,6 @@ impl Store {
         id: LedgerId,
     ) -> Result<Option<LedgerEntry>, StoreError> {
         let sql = format!("SELECT {ENTRY} FROM ledger WHERE tenant_id = $1 AND id = $2");
-        let args = (sql, vec![Value::text(tenant_id), Value::text(id)]);
-        let read = self.read(args, |(sql, values), tx| Box::pin(read(sql, values, tx))).await?;
-        Ok(read.into_iter().next())
-    }
-
-    /// What a hold of a tenant was charged, if it was.
-    ///
-    /// # Errors
-    /// When the database is unavailable or holds what cannot be read.
-    pub async fn charge_of_hold(
-        &self,
-        tenant_id: TenantId,
-        id: HoldId,
-    ) -> Result<Option<LedgerEntry>, StoreError> {
-        let sql = format!("SELECT {ENTRY} FROM ledger WHERE tenant_id = $1 AND hold_id = $2");
         let args = (sql, vec![Value::text(tenant_id), Value::text(id)]);
         let read = self.read(args, |(sql, values), tx| Box::pin(read(sql, values, tx))).await?;
         Ok(read.into_iter().next())

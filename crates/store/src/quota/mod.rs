@@ -17,11 +17,15 @@ pub(crate) mod spend;
 mod take_up;
 
 pub use correct::Corrected;
+pub use holds::FoundHold;
 pub use ledger::LedgerFilter;
 pub use spend::{MOST_SUMS, SpendFilter, SpentOf};
 pub use take_up::TakenUp;
 
 use std::fmt;
+
+use keystile_core::NodeId;
+use keystile_core::quota::Mark;
 
 use crate::StoreError;
 use crate::tx::Tx;
@@ -37,6 +41,21 @@ impl ServerId {
     /// The run with these bits, which have to be random.
     pub const fn new(random: u128) -> Self {
         Self(random)
+    }
+
+    /// The run that is a node.
+    pub const fn of_node(node: NodeId) -> Self {
+        Self(node.as_u128())
+    }
+
+    /// The node that it is, if it is one.
+    pub const fn node(self) -> NodeId {
+        NodeId::from_u128(self.0)
+    }
+
+    /// Stands in the ids of its holds.
+    pub const fn mark(self) -> Mark {
+        Mark::of_run(self.0)
     }
 
     pub(crate) fn value(self) -> Value {

@@ -15,8 +15,8 @@ use crate::value::Value;
 /// What a `SELECT` names for [`read_entry`].
 pub(super) const ENTRY: &str = "id, kind, tenant_id, key_id, lineage_id, application_id, customer_id, environment,
     opened_at, hold_id, model, provider_id, price_version, basis, input, cached_input, cache_write, output, images,
-    characters, audio_millis, held_nano, cost_nano, request_id, corrects, reason, by_actor";
-const ENTRY_COLUMNS: usize = 27;
+    characters, audio_millis, held_nano, tokens_held, cost_nano, request_id, corrects, reason, by_actor";
+const ENTRY_COLUMNS: usize = 28;
 
 /// What a `SELECT` names for [`read_hold`].
 pub(super) const HOLD: &str =
@@ -65,6 +65,7 @@ pub(super) fn entry_values(entry: &LedgerEntry) -> Vec<Value> {
         Value::count(Some(used.characters)),
         Value::count(Some(used.audio_millis)),
         entry.held.as_nanos().into(),
+        Value::count(entry.tokens_held),
         entry.cost.as_nanos().into(),
         Value::Text(entry.request_id.as_ref().to_owned()),
         Value::opt_id(entry.corrects),
@@ -99,6 +100,7 @@ pub(super) fn read_entry(mut row: Row) -> Read<LedgerEntry> {
         basis: row.opt_parsed("basis")?,
         used: read_used(row)?,
         held: money(row, "held_nano")?,
+        tokens_held: row.opt_count("tokens_held")?,
         cost: money(row, "cost_nano")?,
         request_id: row.text("request_id")?.into(),
         corrects: row.opt_parsed("corrects")?,

@@ -2,7 +2,7 @@
 
 use keystile_core::llm::Consumption;
 use keystile_core::quota::{Basis, BudgetTime, LedgerEntry, LedgerKind, OpenHold, Origin, Settlement, Whose};
-use keystile_core::{KeyId, LedgerId, NanoUsd, TenantId, Timestamp};
+use keystile_core::{HoldId, KeyId, LedgerId, NanoUsd, TenantId, Timestamp};
 
 use super::lease::{change, with};
 use super::rows::{self, day, money, time_values};
@@ -58,6 +58,42 @@ impl Store {
         self.write_quietly(args, |(server, now, random), tx| Box::pin(take_up(*server, *now, *random, tx)))
             .await
     }
+
+    /// Takes up one hold that another server has left, so that it goes on under `server`; also gives one that does so already. `None` if there is
+    /// no such hold of the tenant, or its node runs.
+    ///
+    /// # Errors
+    /// When the database is unavailable or holds what cannot be read.
+    pub async fn take_up_hold(
+        &self,
+        server: ServerId,
+        tenant_id: TenantId,
+        id: HoldId,
+    ) -> Result<Option<OpenHold>, StoreError> {
+        let args = (server, [Value::text(tenant_id), Value::text(id)]);
+        self.write_quietly(args, |(server, which), tx| Box::pin(take_up_one(*server, which, tx))).await
+    }
+}
+
+async fn take_up_one(
+    server: ServerId,
+    which: &[Value; 2],
+    tx: &mut Tx<'_>,
+) -> Result<Option<OpenHold>, StoreError> {
+    guard(tx).await?;
+    let sql = format!(
+        "SELECT server, {} FROM holds WHERE tenant_id = $1 AND id = $2
+            AND (server = $3 OR server NOT IN (SELECT server FROM nodes))",
+        rows::HOLD
+    );
+    let [tenant, id] = which.clone();
+    let Some(mut row) = tx.query_opt(&sql, &[tenant, id, server.value()]).await? else { return Ok(None) };
+    let other = read_server(&mut row)?;
+    let hold = rows::read_hold(&mut row)?;
+    if other != server {
+        adopt((other, server), &hold, tx).await?;
+    }
+    Ok(Some(hold))
 }
 
 async fn take_up(
@@ -150,6 +186,7 @@ async fn charge(other: ServerId, hold: &OpenHold, now: Timestamp, tx: &mut Tx<'_
         basis: Some(Basis::Hold),
         used: Consumption::default(),
         held: hold.cost,
+        tokens_held: Some(hold.tokens),
         cost: hold.cost,
         request_id: hold.request_id.clone(),
         corrects: None,
@@ -190,6 +227,7 @@ async fn lose(
             basis: None,
             used: Consumption::default(),
             held: left,
+            tokens_held: None,
             cost: left,
             request_id: Box::default(),
             corrects: None,

@@ -14,6 +14,7 @@ mod conflicts;
 mod customers;
 mod events;
 mod facts;
+mod holds;
 mod import;
 mod invitations;
 mod jobs;
@@ -253,6 +254,9 @@ on_both_engines! {
         spending_is_summed_up_by_whatever_is_asked,
         the_ledger_is_paged_latest_first_and_each_filter_finds_its_rows,
         periods_that_are_over_are_forgotten_and_can_be_summed_up_again;
+    holds:
+        a_hold_is_found_where_it_is_open_or_in_the_ledger,
+        one_hold_of_a_server_that_has_ended_is_taken_up_with_its_lease;
     spending:
         spending_is_told_of_one_key_customer_application_model_or_environment,
         a_report_is_bounded_and_its_total_is_of_all;
@@ -308,5 +312,6 @@ on_both_engines! {
         what_was_spent_before_is_of_the_environment_of_its_key,
         an_empty_database_is_not_served,
         a_schema_from_the_future_is_refused,
+        a_schema_from_the_future_is_served_by_who_survives_it,
         concurrent_migrations_run_once;
 }

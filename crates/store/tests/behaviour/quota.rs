@@ -17,7 +17,7 @@ use crate::bed::Bed;
 use crate::sample::{World, at, entry, number, page};
 
 pub(crate) const SERVER: ServerId = ServerId::new(1);
-const OTHER: ServerId = ServerId::new(2);
+pub(crate) const OTHER: ServerId = ServerId::new(2);
 
 pub(crate) fn nano(nanos: i64) -> NanoUsd {
     NanoUsd::from_nanos(nanos)
@@ -96,6 +96,7 @@ pub(crate) fn charge(hold: &OpenHold, cost: i64) -> Settlement {
         basis: Some(Basis::Upstream),
         used: Consumption { input: 5, output: 2, ..Consumption::default() },
         held: hold.cost,
+        tokens_held: Some(hold.tokens),
         cost: nano(cost),
         request_id: hold.request_id.clone(),
         corrects: None,
@@ -179,8 +180,6 @@ pub(crate) async fn what_was_charged_is_spent_once_and_leased_no_more(bed: &Bed)
     let released = QuotaBatch { released: vec![second.id], ..QuotaBatch::default() };
     store.write_quota(SERVER, Arc::new(released)).await.unwrap();
     assert!(store.open_holds(world.tenant.id, None, page(10)).await.unwrap().is_empty());
-    let charged = store.charge_of_hold(world.tenant.id, first.id).await.unwrap();
-    assert_eq!(charged.map(|entry| entry.cost), Some(nano(200)));
 }
 
 pub(crate) async fn a_charge_that_cannot_be_stored_is_refused_and_the_others_without_it_are_not(bed: &Bed) {

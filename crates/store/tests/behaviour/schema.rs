@@ -39,6 +39,30 @@ pub(crate) async fn a_schema_from_the_future_is_refused(bed: &Bed) {
     }
 }
 
+/// A later program has done a step that servers survive which know the schema that this `oldest`, of all steps together, stands for.
+fn later_step(version: i64, oldest: &str) -> String {
+    format!(
+        "INSERT INTO schema_migrations (version, name, survived_by)
+            SELECT {version}, '{version}_from_the_future', {oldest} FROM schema_migrations"
+    )
+}
+
+pub(crate) async fn a_schema_from_the_future_is_served_by_who_survives_it(bed: &Bed) {
+    let store = bed.store().await;
+    store.close().await;
+    bed.run_sql(&later_step(9998, "MAX(version)"));
+    bed.run_sql(&later_step(9999, "1 + MIN(version)"));
+    let store = bed.open().await;
+    store.check_schema().await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), [], "it is left as it is");
+    store.close().await;
+    bed.run_sql(&later_step(10_000, "MAX(9998)"));
+    let store = bed.open().await;
+    let refused = store.check_schema().await.unwrap_err();
+    assert!(matches!(refused, OpenError::SchemaTooNew { found: 10_000, .. }), "{refused}");
+    assert!(refused.to_string().contains("restore a backup from before"), "{refused}");
+}
+
 pub(crate) async fn concurrent_migrations_run_once(bed: &Bed) {
     let first = bed.open().await;
     let second = match bed.location() {

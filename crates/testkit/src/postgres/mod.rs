@@ -177,6 +177,14 @@ impl Postgres {
         self.psql(&self.url, sql).map(drop)
     }
 
+    /// Runs a query as superuser, and gives its rows as lines.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn query(&self, sql: &str) -> Result<String, String> {
+        self.psql(&self.url, sql)
+    }
+
     fn psql(&self, url: &str, sql: &str) -> Result<String, String> {
         let mut command = Command::new(self.programs.join("psql"));
         let bare = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"];

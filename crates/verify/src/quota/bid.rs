@@ -54,6 +54,8 @@ pub(super) struct Held {
     pub(super) deadline: u64,
     /// Whether it is, or may be, written as open.
     pub(super) is_written: bool,
+    /// Whether another server may have taken it up, or had it before.
+    pub(super) is_contested: bool,
 }
 
 /// A text that any database stores, and no longer than it need be.

@@ -7,7 +7,7 @@ use keystile_core::HoldId;
 use keystile_core::quota::QuotaBatch;
 
 use super::flush::ROWS_PER_BATCH;
-use super::queue::Paid;
+use super::queue::{Asked, Paid};
 
 /// What was taken to be written, and is not known to be.
 #[derive(Default)]
@@ -63,6 +63,13 @@ impl Flight {
     pub(super) fn noted(&self) -> Vec<HoldId> {
         let noted = self.batch.settled.iter().filter(|settlement| settlement.is_noted);
         noted.filter_map(|settlement| settlement.entry.hold_id).collect()
+    }
+
+    /// The holds of its charges of which somebody may ask for what became of them.
+    pub(super) fn asked_about(&self) -> Vec<HoldId> {
+        let charges = self.batch.settled.iter().zip(&self.paid);
+        let asked = charges.filter(|(_, paid)| paid.asked == Asked::ById);
+        asked.filter_map(|(settlement, _)| settlement.entry.hold_id).collect()
     }
 
     /// Whether it only notes that holds are open.

@@ -194,6 +194,7 @@ impl Quota {
     /// would settle it anew.
     fn give_up(&self, flight: &Flight, writing: &mut Writing) {
         self.budgets.give_up(&flight.batch);
+        self.forget_ended(flight);
         self.given_up.fetch_add(flight.paid.len() as u64, Ordering::Relaxed);
         self.queue.land(flight.paid.len());
         let released = flight.noted();
@@ -204,10 +205,21 @@ impl Quota {
     }
 
     fn land(&self, flight: Flight) {
+        self.forget_ended(&flight);
         self.queue.land(flight.paid.len());
-        for Paid { account, budget, charge } in flight.paid {
-            account.lock().note_written(budget, charge);
+        for Paid { account, budget, charge, is_contested, asked: _ } in flight.paid {
+            account.lock().note_written(budget, charge, is_contested);
         }
+    }
+
+    /// Whoever asks for what became of these holds is told by the ledger.
+    fn forget_ended(&self, flight: &Flight) {
+        let ended = flight.asked_about();
+        if ended.is_empty() {
+            return;
+        }
+        let mut handed = self.handed.lock();
+        ended.iter().for_each(|id| handed.forget_ended(*id));
     }
 
     /// Tells the authority what is really leased, where that differs from what it has noted.

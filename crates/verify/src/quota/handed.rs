@@ -1,8 +1,9 @@
-//! Holds that callers were told of.
+//! Holds that callers were told of, and what became of them until the ledger tells.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use keystile_core::quota::ChargedHold;
 use keystile_core::{HoldId, TenantId};
 
 use super::account::Account;
@@ -20,6 +21,17 @@ pub(super) struct Handed {
     accounts: HashMap<HoldId, Arc<Account>>,
     /// How many each tenant has; who has none is not in it.
     counts: HashMap<TenantId, usize>,
+    /// Those that have ended and whose charges are not written: each has its place in the queue, so there are no more of them than that has.
+    ended: HashMap<HoldId, Ended>,
+}
+
+/// What became of a hold.
+#[derive(Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) tenant_id: TenantId,
+    pub(super) charged: ChargedHold,
+    /// Whether another server may have ended it, too, so that only the ledger tells.
+    pub(super) is_contested: bool,
 }
 
 impl Handed {
@@ -35,7 +47,7 @@ impl Handed {
         }
     }
 
-    pub(super) fn remove(&mut self, tenant_id: TenantId, id: HoldId) {
+    fn remove(&mut self, tenant_id: TenantId, id: HoldId) {
         if self.accounts.remove(&id).is_none() {
             return;
         }
@@ -43,6 +55,22 @@ impl Handed {
         if left > 0 {
             self.counts.insert(tenant_id, left);
         }
+    }
+
+    /// A hold has ended.
+    pub(super) fn end(&mut self, ended: Ended) {
+        self.remove(ended.tenant_id, ended.charged.id);
+        self.ended.insert(ended.charged.id, ended);
+    }
+
+    /// What became of a hold of the tenant, if its charge is not written.
+    pub(super) fn ended(&self, tenant_id: TenantId, id: HoldId) -> Option<Ended> {
+        self.ended.get(&id).filter(|ended| ended.tenant_id == tenant_id).copied()
+    }
+
+    /// The ledger tells now.
+    pub(super) fn forget_ended(&mut self, id: HoldId) {
+        self.ended.remove(&id);
     }
 
     /// Where a hold is.

@@ -70,8 +70,7 @@ impl Hold {
     /// all of it is charged already, and this changes nothing.
     pub fn settle(mut self, actual: Settled) {
         self.is_open = false;
-        // It was charged in full if it is open no more.
-        let _settled = self.quota.settle(&self.account, self.id, Report::of(actual));
+        self.quota.settle(&self.account, self.id, Report::of(actual));
     }
 
     /// Gives all of it back, as nothing was done. The ledger has no row of it.
@@ -91,8 +90,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if self.is_open {
-            // It was charged in full if it is open no more.
-            let _charged = self.quota.settle(&self.account, self.id, Report::in_full());
+            self.quota.settle(&self.account, self.id, Report::in_full());
         }
     }
 }

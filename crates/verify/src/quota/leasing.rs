@@ -239,12 +239,12 @@ impl Quota {
         self.known_room(account, limits).ok_or(SourceUnavailable)
     }
 
-    /// Goes on with a hold of another process, which its caller may still settle.
+    /// Goes on with a hold of another process, which its caller may still settle. Nothing happens if it does so already.
     pub(super) fn adopt(&self, account: &Arc<Account>, hold: OpenHold) {
         let Moment { at, now } = self.moment();
         let (id, left) = (hold.id, hold.deadline_at.as_millis().saturating_sub(at.as_millis()));
         let deadline = now.saturating_add(u64::try_from(left).unwrap_or(0));
-        let is_news = account.lock().adopt(hold, deadline);
+        let Some(is_news) = account.lock().adopt(hold, deadline) else { return };
         self.queue.take_place();
         self.hand_over(id, account);
         if is_news {

@@ -10,6 +10,7 @@ mod flight;
 mod flush;
 mod handed;
 mod hold;
+mod ids;
 mod leasing;
 mod pocket;
 mod port;
@@ -19,11 +20,10 @@ mod settling;
 mod unwritten;
 mod verifier;
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
-use keystile_core::{Clock, HoldId, Timestamp};
+use keystile_core::Clock;
 use parking_lot::Mutex;
 
 pub(crate) use account::Account;
@@ -34,14 +34,17 @@ pub(crate) use port::NoBudgets;
 pub use port::{Budgets, NotWritten};
 pub use queue::CHARGES_WAITING;
 pub use room::{BudgetRoom, Room, TokenRoom};
-pub use settling::{Actual, Ruling, SettleError, SettledHold};
+pub use settling::{SettleError, Settling};
 pub use unwritten::UnwrittenCharges;
 pub use verifier::QuotaStats;
 
 use crate::shared::Desk;
 use flight::Writing;
 use handed::Handed;
+use ids::Ids;
 use queue::Queue;
+
+use crate::standing::Standing;
 
 /// All accounts in use, and what is on its way to the ledger.
 pub(crate) struct Quota {
@@ -49,11 +52,12 @@ pub(crate) struct Quota {
     clock: Arc<dyn Clock>,
     /// Where tokens are stated that nodes share, if they do.
     pub(crate) shared: OnceLock<Arc<Desk>>,
+    standing: Arc<Standing>,
     /// The account of keys that have no limits: it holds whatever is asked.
     unlimited: Arc<Account>,
     /// Accounts with anything that somebody has to come back to.
     active: Mutex<Vec<Arc<Account>>>,
-    /// Where the holds are that callers were told of.
+    /// Where the holds are that callers were told of, and what became of those that ended. Its lock comes before that of an account.
     handed: Mutex<Handed>,
     queue: Queue,
     /// Whoever has it writes. It holds what was taken to be written and is not known to be.
@@ -67,24 +71,24 @@ pub(crate) struct Quota {
     given_up: AtomicU64,
 }
 
-/// Names holds. Ids of different processes differ by what the system gave them to begin with, those of one by their number.
-struct Ids {
-    base: u128,
-    next: AtomicU64,
-}
-
 impl Quota {
-    pub(crate) fn new(budgets: Arc<dyn Budgets>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        budgets: Arc<dyn Budgets>,
+        clock: Arc<dyn Clock>,
+        standing: Arc<Standing>,
+    ) -> Arc<Self> {
+        let ids = Ids::of(budgets.mark());
         Arc::new(Self {
             budgets,
             clock,
             shared: OnceLock::new(),
+            standing,
             unlimited: Account::new(None),
             active: Mutex::default(),
             handed: Mutex::default(),
             queue: Queue::default(),
             flushing: tokio::sync::Mutex::default(),
-            ids: Ids::new(),
+            ids,
             unheard_until: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
@@ -100,18 +104,5 @@ impl Quota {
 
     fn active(&self) -> Vec<Arc<Account>> {
         self.active.lock().clone()
-    }
-}
-
-impl Ids {
-    /// The standard library seeds its hashers by the system.
-    fn new() -> Self {
-        let half = || u128::from(RandomState::new().hash_one(0));
-        Self { base: half() << 64 | half(), next: AtomicU64::new(0) }
-    }
-
-    fn next(&self, at: Timestamp) -> HoldId {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        HoldId::from_parts(at, self.base.wrapping_add(number.into()))
     }
 }

@@ -143,6 +143,11 @@ impl Pocket {
         self.told = None;
     }
 
+    /// What the authority has noted may be more than what is here.
+    pub(super) const fn doubt_lease(&mut self) {
+        self.is_doubtful = true;
+    }
+
     /// A charge was written. Its debt is spent by now.
     pub(super) fn note_written(&mut self, charge: Charge) {
         self.purse.note_written(charge);

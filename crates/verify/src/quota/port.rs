@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keystile_core::quota::{LeaseAsk, LeaseTruth, Leased, QuotaBatch};
+use keystile_core::quota::{LeaseAsk, LeaseTruth, Leased, Mark, QuotaBatch};
 
 use crate::source::{BoxFuture, SourceUnavailable};
 
@@ -19,6 +19,11 @@ pub enum NotWritten {
 
 /// The authority of budgets. For each period of each budget it keeps `spent + leased ≤ max`, whatever happens at the same time.
 pub trait Budgets: Send + Sync + 'static {
+    /// Stands in the ids of all holds of this process, so that others know whose they are. Where there are no others it may be any.
+    fn mark(&self) -> Mark {
+        Mark::default()
+    }
+
     /// Leases a part of a budget, if at least what is needed of it is left. It goes on when nobody waits for it any more, and its answer is
     /// heard whenever it comes.
     ///

@@ -35,6 +35,18 @@ pub(super) struct Paid {
     pub(super) account: Arc<Account>,
     pub(super) budget: Option<BudgetTime>,
     pub(super) charge: Charge,
+    /// Whether another server may have charged the hold before, so that this one is not written.
+    pub(super) is_contested: bool,
+    pub(super) asked: Asked,
+}
+
+/// Who may ask once more for what became of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Whoever had it in hand, and has no more to do with it.
+    ByNobody,
+    /// Whoever knows its id.
+    ById,
 }
 
 impl Queue {

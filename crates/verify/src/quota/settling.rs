@@ -5,60 +5,26 @@ use std::sync::atomic::Ordering;
 
 use keystile_core::llm::Consumption;
 use keystile_core::quota::{
-    Basis, Charge, HoldState, LedgerEntry, LedgerKind, OpenHold, Origin, Settlement, Whose,
+    Actual, Basis, Charge, ChargedHold, LedgerEntry, LedgerKind, MOST_CHARGED, MOST_COUNTED, OpenHold,
+    Ruling, SettledHold, Settlement,
 };
-use keystile_core::{Actor, AuditEntry, HoldId, LedgerId, NanoUsd, ProviderId, TenantId, Timestamp};
+use keystile_core::{HoldId, LedgerId, NanoUsd, ProviderId, TenantId, Timestamp};
 
 use super::Quota;
 use super::account::Account;
 use super::bid::tidied;
+use super::handed::{Ended, Handed};
 use super::hold::Settled;
-use super::queue::{Paid, Queued};
+use super::queue::{Asked, Paid, Queued};
 
-/// Most that one request is charged: beyond every budget there can be, as the bound of what is held is. Sums of many stay within an integer.
-const MOST_CHARGED: NanoUsd = NanoUsd::from_nanos(i64::MAX / 1_000);
-/// Most that is noted of each kind of what one request has used: far more than any can.
-const MOST_COUNTED: u64 = 1_000_000_000_000;
-
-/// What the caller who was given a hold says of it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Actual {
-    /// Tokens that were used; `None` for all that were held.
-    pub tokens: Option<u64>,
-    /// What it did cost; `None` for all that was held.
-    pub cost: Option<NanoUsd>,
-    /// Somebody who settles it in the caller's place.
-    pub ruling: Option<Ruling>,
-}
-
-/// A person settles a hold by hand.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ruling {
-    /// Who.
-    pub by: Actor,
-    /// Why.
-    pub reason: Option<Box<str>>,
-    /// What the audit log is told, in the transaction that writes the charge.
-    pub audit: Box<AuditEntry>,
-}
-
-/// What became of a hold.
+/// What is known of a hold that somebody has settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettledHold {
-    /// The hold.
-    pub id: HoldId,
-    /// Whose request it was for.
-    pub whose: Whose,
-    /// How it ended.
-    pub state: HoldState,
-    /// Money that was held.
-    pub held: NanoUsd,
-    /// Money that is charged.
-    pub charged: NanoUsd,
-    /// Tokens that were held.
-    pub tokens_held: u64,
-    /// Tokens that were used.
-    pub tokens_used: u64,
+pub enum Settling {
+    /// It is settled, and nobody else can have settled it.
+    Done(SettledHold),
+    /// It is settled here, and another server may have settled or charged it, too: the first that was written counts. The ledger tells,
+    /// once [`crate::Verifier::flush_spend`] has written what is here.
+    Claimed,
 }
 
 /// Why a hold cannot be settled.
@@ -67,7 +33,7 @@ pub enum SettleError {
     /// No such hold is open. It may have been settled long ago.
     #[error("no such hold is open")]
     Unknown,
-    /// It was settled or charged a moment ago.
+    /// It was settled otherwise, or charged, a moment ago.
     #[error("the hold is settled")]
     Over,
 }
@@ -128,52 +94,57 @@ impl Report {
         }
     }
 
-    /// Callers do not tell kinds of tokens apart. Whoever tells neither tokens nor money has nothing charged but the hold.
-    fn by_caller(actual: Actual) -> Self {
-        let basis =
-            if actual.tokens.is_none() && actual.cost.is_none() { Basis::Hold } else { Basis::Counted };
-        let used = Consumption { input: actual.tokens.unwrap_or(0), ..Consumption::default() };
+    fn by_caller(actual: &Actual) -> Self {
+        let used = Consumption { input: actual.noted_tokens(), ..Consumption::default() };
         Self {
             tokens: actual.tokens,
             cost: actual.cost,
             used,
-            basis,
-            ruling: actual.ruling,
+            basis: actual.basis(),
+            ruling: actual.ruling.clone(),
             ..Self::in_full()
         }
     }
 }
 
 impl Quota {
+    /// Ends a hold that whoever has it in hand settles; nothing happens if it was charged in full meanwhile.
+    pub(super) fn settle(&self, account: &Arc<Account>, id: HoldId, report: Report) {
+        let _ended = self.end(account, id, report, Asked::ByNobody);
+    }
+
     /// Ends a hold; `None` if it is not open.
-    pub(super) fn settle(&self, account: &Arc<Account>, id: HoldId, report: Report) -> Option<SettledHold> {
+    fn end(&self, account: &Arc<Account>, id: HoldId, report: Report, asked: Asked) -> Option<Ended> {
         let at = self.clock.now();
         let report = report.within_bounds();
-        let (tokens, cost) = (report.tokens, report.cost);
-        let (held, charge) = account.lock().settle(id, (tokens, cost), self.clock.elapsed_millis())?;
+        let said = (report.tokens, report.cost);
+        let (held, charge) = account.lock().settle(id, said, self.clock.elapsed_millis())?;
         let is_noted = held.is_written;
+        let is_contested = held.is_contested || !self.standing.is_good();
         let hold = held.hold;
-        self.forget_handed(&hold);
-        let settled = SettledHold {
-            id,
-            whose: hold.whose,
-            state: if report.basis == Basis::Hold { HoldState::Charged } else { HoldState::Settled },
-            held: hold.cost,
-            charged: charge.cost,
-            tokens_held: hold.tokens,
-            tokens_used: tokens.unwrap_or(hold.tokens),
-        };
-        let (budget, audit) = (hold.budget, report.ruling.as_ref().map(|ruling| ruling.audit.clone()));
-        let settlement = Settlement {
-            budget,
-            from_lease: charge.from_lease,
-            is_noted,
-            audit,
-            entry: entry(hold, report, charge, at),
-        };
-        let paid = Paid { account: Arc::clone(account), budget, charge };
+        let (tenant_id, budget) = (hold.whose.tenant_id, hold.budget);
+        let audit = report.ruling.as_ref().map(|ruling| ruling.audit.clone());
+        let entry = entry(hold, report, charge, at);
+        let charged = ChargedHold::of(&entry);
+        let settlement = Settlement { budget, from_lease: charge.from_lease, is_noted, audit, entry };
+        let account = Arc::clone(account);
+        let paid = Paid { account, budget, charge, is_contested, asked };
         self.queue.push(Queued { settlement, paid });
-        Some(settled)
+        charged.map(|charged| Ended { tenant_id, charged, is_contested })
+    }
+
+    /// Ends a hold, and remembers what became of it until the ledger tells. `handed` is locked from before it is looked for, so that whoever
+    /// asks meanwhile finds it open, or ended.
+    fn end_handed(
+        &self,
+        handed: &mut Handed,
+        account: &Arc<Account>,
+        id: HoldId,
+        report: Report,
+    ) -> Option<Ended> {
+        let ended = self.end(account, id, report, Asked::ById)?;
+        handed.end(ended);
+        Some(ended)
     }
 
     /// Ends a hold of which nothing was used.
@@ -185,40 +156,48 @@ impl Quota {
 
     /// A caller is told of a hold.
     pub(super) fn hand_over(&self, id: HoldId, account: &Arc<Account>) {
+        let mut handed = self.handed.lock();
         let tenant_id = account.lock().hold(id).map(|hold| hold.whose.tenant_id);
         if let Some(tenant_id) = tenant_id {
-            self.handed.lock().add(tenant_id, id, account);
+            handed.add(tenant_id, id, account);
         }
     }
 
-    fn forget_handed(&self, hold: &OpenHold) {
-        if hold.origin == Origin::Caller {
-            self.handed.lock().remove(hold.whose.tenant_id, hold.id);
-        }
-    }
-
-    /// Ends a hold by its id, for its tenant.
+    /// Ends a hold by its id, for its tenant; of one that has ended it tells whether that was the same.
     pub(crate) fn settle_by_id(
         &self,
         tenant_id: TenantId,
         id: HoldId,
-        actual: Actual,
-    ) -> Result<SettledHold, SettleError> {
-        let account = self.account_with(tenant_id, id, actual.ruling.is_some());
-        let settled = account.and_then(|account| self.settle(&account, id, Report::by_caller(actual)));
-        settled.ok_or_else(|| {
-            if self.queue.has(tenant_id, id) { SettleError::Over } else { SettleError::Unknown }
-        })
+        actual: &Actual,
+    ) -> Result<Settling, SettleError> {
+        let mut handed = self.handed.lock();
+        let account = self.account_with(&handed, (tenant_id, id), actual.ruling.is_some());
+        let ended =
+            account.and_then(|account| self.end_handed(&mut handed, &account, id, Report::by_caller(actual)));
+        let ended = ended.or_else(|| handed.ended(tenant_id, id));
+        drop(handed);
+        match ended {
+            Some(Ended { is_contested: true, .. }) => Ok(Settling::Claimed),
+            Some(Ended { charged, .. }) => {
+                actual.told_of(&charged).map(Settling::Done).ok_or(SettleError::Over)
+            }
+            None if actual.ruling.is_some() && self.queue.has(tenant_id, id) => Err(SettleError::Over),
+            None => Err(SettleError::Unknown),
+        }
     }
 
     /// Where a hold of the tenant is open. Those that callers were told of are found at once; others, which are the gateway's to settle,
     /// only for a person who rules on them.
-    fn account_with(&self, tenant_id: TenantId, id: HoldId, is_ruled: bool) -> Option<Arc<Account>> {
+    fn account_with(
+        &self,
+        handed: &Handed,
+        (tenant_id, id): (TenantId, HoldId),
+        is_ruled: bool,
+    ) -> Option<Arc<Account>> {
         let has_it = |account: &Arc<Account>| {
             account.lock().hold(id).is_some_and(|hold| hold.whose.tenant_id == tenant_id)
         };
-        let handed = self.handed.lock().account_of(id);
-        match handed {
+        match handed.account_of(id) {
             Some(account) => has_it(&account).then_some(account),
             None if is_ruled => self.active().into_iter().find(has_it),
             None => None,
@@ -231,7 +210,8 @@ impl Quota {
         for account in self.active() {
             let overdue = account.lock().overdue(now);
             for id in overdue {
-                if self.settle(&account, id, Report::in_full()).is_some() {
+                let ended = self.end_handed(&mut self.handed.lock(), &account, id, Report::in_full());
+                if ended.is_some() {
                     self.overdue.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -254,6 +234,7 @@ fn entry(hold: OpenHold, report: Report, charge: Charge, at: Timestamp) -> Ledge
         basis: Some(report.basis),
         used: report.used,
         held: hold.cost,
+        tokens_held: Some(hold.tokens),
         cost: charge.cost,
         request_id: hold.request_id,
         corrects: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use keystile_core::quota::{Need, OpenHold, Origin, Whose};
+use keystile_core::quota::{Actual, Need, OpenHold, Origin, Whose};
 use keystile_core::usage::Latency;
 use keystile_core::{Ask, Change, Code, Digest, HoldId, KeyId, Refusal, TenantId};
 
@@ -13,7 +13,7 @@ use super::flush::Return;
 use super::hold::{Fresh, Hold, Terms};
 use super::leasing::unavailable;
 use super::room::Room;
-use super::settling::{Actual, SettleError, SettledHold};
+use super::settling::{SettleError, Settling};
 use super::unwritten::UnwrittenCharges;
 use crate::cache::Look;
 use crate::cached_key::CachedKey;
@@ -113,16 +113,17 @@ impl Verifier {
         ]
     }
 
-    /// Ends a hold of the tenant by its id: one that a caller was given, or, in a person's hands, any.
+    /// Ends a hold of the tenant by its id: one that a caller was given, or, in a person's hands, any. Whoever says the same of one that has ended, and
+    /// whose charge is not written, is told the same; behind that the ledger tells.
     ///
     /// # Errors
-    /// When no such hold is open.
+    /// When no such hold is known here, or it has ended otherwise.
     pub fn settle_hold(
         &self,
         tenant_id: TenantId,
         id: HoldId,
-        actual: Actual,
-    ) -> Result<SettledHold, SettleError> {
+        actual: &Actual,
+    ) -> Result<Settling, SettleError> {
         self.quota.settle_by_id(tenant_id, id, actual)
     }
 
@@ -158,7 +159,8 @@ impl Verifier {
         self.quota.unwritten().await
     }
 
-    /// Goes on with a hold that another process has opened, whose lease this one has taken over: what was told of its budget is asked anew.
+    /// Goes on with a hold that another process has opened, whose lease this one has taken over: what was told of its budget is asked anew. It
+    /// may be told more than once of the same.
     pub fn adopt_hold(&self, hold: OpenHold) {
         let account = match hold.whose.lineage_id {
             Some(lineage_id) => self.lineage_account(lineage_id),

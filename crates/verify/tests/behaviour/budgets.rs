@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keystile_core::quota::{BudgetTime, LeaseAsk, LeaseTruth, Leased, LedgerEntry, OpenHold, QuotaBatch};
-use keystile_core::{HoldId, KeyId, NanoUsd};
+use keystile_core::llm::Consumption;
+use keystile_core::quota::{
+    Basis, BudgetTime, LeaseAsk, LeaseTruth, Leased, LedgerEntry, LedgerKind, OpenHold, QuotaBatch,
+};
+use keystile_core::{HoldId, KeyId, LedgerId, NanoUsd};
 use keystile_verify::{BoxFuture, Budgets, NotWritten, SourceUnavailable};
 use parking_lot::Mutex;
 
@@ -81,6 +84,39 @@ impl FakeBudgets {
     /// The holds that are written as open.
     pub(crate) fn open(&self) -> Vec<HoldId> {
         self.state.lock().open.keys().copied().collect()
+    }
+
+    /// A hold that is written as open.
+    pub(crate) fn open_hold(&self, id: HoldId) -> OpenHold {
+        self.state.lock().open[&id].clone()
+    }
+
+    /// Another server, which has taken up the hold and its lease, charges it so much.
+    pub(crate) fn charge_elsewhere(&self, id: HoldId, cost: NanoUsd) {
+        let mut state = self.state.lock();
+        let hold = state.open.remove(&id).unwrap();
+        let (lineage_id, time) = hold.whose.lineage_id.zip(hold.budget).unwrap();
+        state.ledger.push(LedgerEntry {
+            id: LedgerId::from_parts(hold.opened_at, id.as_u128()),
+            kind: LedgerKind::Charge,
+            whose: hold.whose,
+            at: hold.opened_at,
+            opened_at: hold.opened_at,
+            hold_id: Some(id),
+            model: hold.model,
+            provider_id: None,
+            price_version: None,
+            basis: Some(Basis::Counted),
+            used: Consumption::default(),
+            held: hold.cost,
+            tokens_held: Some(hold.tokens),
+            cost,
+            request_id: hold.request_id,
+            corrects: None,
+            reason: None,
+            by: None,
+        });
+        state.periods.get_mut(&(lineage_id, time)).unwrap().spent += cost.as_nanos();
     }
 
     /// The only period that there is.

@@ -1,8 +1,8 @@
 //! Charges on their way to the ledger: one that is refused, a ledger that refuses everything, and what is not written at the end.
 
-use keystile_core::quota::Origin;
+use keystile_core::quota::{Actual, Origin};
 use keystile_core::{Code, HoldId};
-use keystile_verify::{Actual, ROWS_PER_BATCH, Return};
+use keystile_verify::{ROWS_PER_BATCH, Return};
 
 use crate::budgets::Refuses;
 use crate::quotas::{DOLLAR, money, nano, settled, terms, with_a_dollar};
@@ -72,7 +72,7 @@ async fn a_hold_is_open_no_more_when_its_charge_is_given_up() {
     assert_eq!(world.budgets.open().len(), 2, "both are written as open");
     hold.settle(settled(5, 1));
     let told = Actual { cost: Some(nano(5)), ..Actual::default() };
-    world.verifier.settle_hold(tenant(1), handed, told).unwrap();
+    world.verifier.settle_hold(tenant(1), handed, &told).unwrap();
     world.budgets.refuse(Refuses::Costing(nano(5)));
     rounds(&world, 9).await;
     assert_eq!(world.budgets.open().len(), 2);

@@ -9,6 +9,7 @@ mod charges;
 mod explanation;
 mod flights;
 mod forgetting;
+mod holds;
 mod last_use;
 mod leases;
 mod limits;

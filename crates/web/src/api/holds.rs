@@ -2,28 +2,27 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use keystile_core::{HoldId, Invalid, TenantId};
-use keystile_manage::{Caller, Refused, Right};
-use keystile_verify::{Actual, Ruling, SettleError, SettledHold};
+use keystile_core::HoldId;
+use keystile_core::quota::{Actual, Ruling, SettledHold};
+use keystile_manage::Caller;
 use keystile_wire::{
     HoldListQuery, HoldView, Listing, Problem, SettleHold, SettleHoldByHand, SettledHoldView,
 };
 
 use super::asking::Asking;
+use super::ledger::written;
 use super::{Answer, json, listing, page_of};
 use crate::extract::{Json, Member, PathId, Query};
 use crate::problem::ApiProblem;
 use crate::state::App;
 
-/// The code of a hold that was settled, or charged because nobody did so in time.
-const HOLD_OVER: &str = "hold_over";
-
 /// Settle what `POST /api/v1/keys/verify` has held for an estimate: what was used is charged, and the rest given back. Takes whoever may verify keys
-/// of the tenant. A hold that nobody settles in time is charged in full.
+/// of the tenant. A hold that nobody settles in time is charged in full. Any server of the installation takes it, and whoever says the same again is
+/// told the same: repeat a call that was not answered, or with 503.
 #[utoipa::path(post, path = "/api/v1/holds/{hold_id}/settle", tag = "verification", params(("hold_id" = String, Path)),
     request_body = SettleHold, responses(
     (status = 200, body = SettledHoldView, description = "What is charged."),
-    (status = 409, body = Problem, content_type = "application/problem+json", description = "`hold_over`: it was settled or charged already."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`hold_over`: it was settled otherwise, or charged."),
 ))]
 pub(crate) async fn settle_hold(
     State(app): State<App>,
@@ -33,7 +32,7 @@ pub(crate) async fn settle_hold(
 ) -> Answer {
     let actual = request.parse()?;
     let actual = Actual { tokens: actual.tokens, cost: actual.cost, ruling: None };
-    let settled = settle(&app, asker.tenant_id, id, actual).await?;
+    let settled = app.holds.settle(asker.tenant_id, id, &actual).await?;
     Ok(json(StatusCode::OK, &view(&settled)))
 }
 
@@ -47,9 +46,7 @@ pub(crate) async fn list_holds(
     Query(query): Query<HoldListQuery>,
 ) -> Answer {
     let (page, limit) = page_of::<HoldId>(query.limit, query.cursor.as_deref())?;
-    caller.require(Right::ReadSpend)?;
-    // What is only in memory belongs to the answer.
-    app.verifier.flush_spend().await?;
+    written(&app, &caller).await?;
     let holds = app.control.open_holds(&caller, query.key_id, page).await?;
     Ok(json(StatusCode::OK, &listing(holds, limit, |hold| hold.id.to_string(), HoldView::from)))
 }
@@ -58,7 +55,7 @@ pub(crate) async fn list_holds(
 #[utoipa::path(post, path = "/holds/{hold_id}/settle", tag = "spending",
     params(("tenant_id" = String, Path), ("hold_id" = String, Path)), request_body = SettleHoldByHand, responses(
     (status = 200, body = SettledHoldView, description = "What is charged."),
-    (status = 409, body = Problem, content_type = "application/problem+json", description = "`hold_over`: it was settled or charged already; correct what the ledger says of it."),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "`hold_over`: it was settled otherwise, or charged; correct what the ledger says of it."),
 ))]
 pub(crate) async fn settle_hold_by_hand(
     State(app): State<App>,
@@ -82,33 +79,16 @@ pub async fn settled_by_hand(
     let ruled = app.control.rule_on_hold(caller, id, numbers, reason.as_deref())?;
     let ruling = Ruling { by: ruled.by, reason, audit: Box::new(ruled.audit) };
     let actual = Actual { tokens: actual.tokens, cost: actual.cost, ruling: Some(ruling) };
-    let settled = settle(app, caller.tenant_id(), id, actual).await?;
+    let settled = app.holds.settle(caller.tenant_id(), id, &actual).await?;
     // Who did this is in the log before it is told.
     app.verifier.flush_spend().await?;
     Ok(settled)
 }
 
-/// Settles an open hold of the tenant; of one that is not it tells whether there was one.
-async fn settle(app: &App, tenant_id: TenantId, id: HoldId, actual: Actual) -> Answer<SettledHold> {
-    match app.verifier.settle_hold(tenant_id, id, actual) {
-        Ok(settled) => Ok(settled),
-        Err(SettleError::Over) => Err(over()),
-        Err(SettleError::Unknown) => {
-            let was_charged = app.control.was_charged(tenant_id, id).await?;
-            Err(if was_charged { over() } else { Refused::NotFound("hold").into() })
-        }
-    }
-}
-
-fn over() -> ApiProblem {
-    let rule = "names a hold that was settled, or charged because nobody did so in time";
-    ApiProblem::conflict(HOLD_OVER, Invalid::new("hold_id", rule))
-}
-
 fn view(settled: &SettledHold) -> SettledHoldView {
     SettledHoldView {
         hold_id: settled.id,
-        key_id: settled.whose.key_id,
+        key_id: settled.key_id,
         state: settled.state,
         held_usd: settled.held.to_dollars(),
         charged_usd: settled.charged.to_dollars(),

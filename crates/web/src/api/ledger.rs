@@ -73,9 +73,9 @@ pub(crate) async fn show_spend(
     Ok(json(StatusCode::OK, &SpendView::new(by, days, spending)))
 }
 
-/// What is only in memory belongs to what somebody reads who may.
+/// What is only in memory, of whichever server, belongs to what somebody reads who may.
 pub async fn written(app: &App, caller: &Caller) -> Answer<()> {
     caller.require(Right::ReadSpend)?;
-    app.verifier.flush_spend().await?;
+    app.holds.write_all().await?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use keystile_testkit::faults::{Direction, Flow};
 use keystile_testkit::history::{History, Record, Verdict};
 use keystile_testkit::http::{Answer, Http, NOTHING};
 use keystile_testkit::nodes::{Nodes, OWNER, PASSWORD};
+use keystile_testkit::server::Plan;
 use keystile_testkit::wait::{DEADLINE, eventually};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -78,7 +79,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start() -> Self {
-        Self::on(Nodes::start(KEYSTILE, NODES, LEASE)).await
+        Self::start_with(|plan| plan).await
+    }
+
+    /// The same, where `more` is added to how each node is started.
+    pub(super) async fn start_with(more: impl Fn(Plan) -> Plan) -> Self {
+        Self::on(Nodes::start_with(KEYSTILE, NODES, LEASE, more)).await
     }
 
     /// Nodes that count limits together, and what becomes of requests while their Redis is away.

@@ -25,6 +25,25 @@ const TAKE: &str = "SELECT pg_try_advisory_lock(1801812339, hashtext(current_sch
 const OWN: &str =
     "SELECT pid, CAST(backend_start AS TEXT) FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 
+/// The same until a transaction ends, alone or beside nodes.
+const TAKE_BRIEFLY: &str = "SELECT pg_try_advisory_xact_lock(1801812339, hashtext(current_schema()))";
+const SHARE_BRIEFLY: &str = "SELECT pg_try_advisory_xact_lock_shared(1801812339, hashtext(current_schema()))";
+
+/// Whether no server has the lock; until the transaction ends, none gets it.
+pub(crate) async fn serves_nobody(client: &ClientWrapper) -> Result<bool, StoreError> {
+    takes(client, TAKE_BRIEFLY).await
+}
+
+/// Whether only nodes have the lock; until the transaction ends, no server gets it that serves alone.
+pub(crate) async fn serves_only_nodes(client: &ClientWrapper) -> Result<bool, StoreError> {
+    takes(client, SHARE_BRIEFLY).await
+}
+
+async fn takes(client: &ClientWrapper, sql: &str) -> Result<bool, StoreError> {
+    let taken = client.query_one(sql, &[]).await.and_then(|row| row.try_get(0));
+    taken.map_err(statement::store_error)
+}
+
 /// The lock, or what is left of it.
 pub(crate) struct Helm {
     pool: Pool,

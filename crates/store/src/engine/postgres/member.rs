@@ -65,6 +65,11 @@ impl Member {
         self.is_so(LEAD).await
     }
 
+    /// Waits for whoever changes the schema.
+    pub(crate) async fn wait_for_schema(&self) -> Result<(), StoreError> {
+        self.run(&statement::wait_for_schema()).await
+    }
+
     /// Runs a text of several statements.
     pub(crate) async fn run(&self, sql: &str) -> Result<(), StoreError> {
         in_time(self.client.batch_execute(sql)).await

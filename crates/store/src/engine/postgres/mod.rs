@@ -16,14 +16,14 @@ use crate::tx::{Tx, Work};
 use crate::{Doubt, Load, OpenError, StoreError, noting};
 use session::Session;
 
-pub(crate) use helm::Helm;
+pub(crate) use helm::{Helm, serves_nobody, serves_only_nodes};
 pub(crate) use member::{Member, Messages};
 #[cfg(test)]
 pub(crate) use pool::SETTINGS;
 pub(crate) use snapshot::Snapshot;
 #[cfg(test)]
 pub(crate) use statement::translated;
-pub(crate) use statement::{be_patient, each, execute, lock_schema, prepare_all, query, script};
+pub(crate) use statement::{be_brief, be_patient, each, execute, lock_schema, prepare_all, query, script};
 pub(crate) use url::shown;
 
 /// How often a transaction is tried that PostgreSQL ended for the sake of another one, or whose connection

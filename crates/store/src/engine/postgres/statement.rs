@@ -214,6 +214,18 @@ pub(crate) async fn lock_schema(client: &ClientWrapper) -> Result<(), StoreError
     script(client, &format!("{patiently}; SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")).await
 }
 
+/// Ends the waiting for a lock after two seconds.
+pub(crate) async fn be_brief(client: &ClientWrapper) -> Result<(), StoreError> {
+    script(client, "SET LOCAL lock_timeout = '2s'").await
+}
+
+/// Waits for whoever migrates.
+pub(super) fn wait_for_schema() -> String {
+    format!(
+        "SET lock_timeout = 0; SELECT pg_advisory_xact_lock_shared({SCHEMA_LOCK}); SET lock_timeout = '5s'"
+    )
+}
+
 /// Lets the open transaction last as long as it takes.
 pub(crate) async fn be_patient(client: &ClientWrapper) -> Result<(), StoreError> {
     let patiently = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;

@@ -56,9 +56,10 @@ impl Inner {
         self.waiting += nanos as i128;
     }
 
-    /// Another server may have taken up what was leased.
+    /// Another server may have taken up what was leased and held.
     pub(in crate::quota) fn forget_leases(&mut self) {
         self.pockets.iter_mut().for_each(Pocket::forget_lease);
+        self.holds.values_mut().for_each(|held| held.is_contested = true);
     }
 
     /// What is spent was changed by hand.

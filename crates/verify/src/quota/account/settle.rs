@@ -51,13 +51,22 @@ impl Inner {
         }
     }
 
-    /// A charge was written.
-    pub(in crate::quota) fn note_written(&mut self, budget: Option<BudgetTime>, charge: Charge) {
+    /// A charge was written. One that `is_contested` was left out if another server had charged the hold before: then more is noted as leased
+    /// than is here.
+    pub(in crate::quota) fn note_written(
+        &mut self,
+        budget: Option<BudgetTime>,
+        charge: Charge,
+        is_contested: bool,
+    ) {
         match budget {
             None => self.apart -= i128::from(charge.cost.as_nanos()),
             Some(time) => {
                 if let Some(pocket) = self.pocket_of(time) {
                     pocket.note_written(charge);
+                    if is_contested {
+                        pocket.doubt_lease();
+                    }
                 }
             }
         }

@@ -130,20 +130,25 @@ impl Inner {
             request_id: std::mem::take(&mut bid.request_id),
         };
         let millis = u64::try_from(bid.deadline.as_millis()).unwrap_or(u64::MAX);
-        let held = Held { hold, taken, deadline: now.saturating_add(millis), is_written: false };
+        let deadline = now.saturating_add(millis);
+        let held = Held { hold, taken, deadline, is_written: false, is_contested: false };
         self.holds.insert(id, Box::new(held));
         Taking::Held(Opened { id, units, is_news: !std::mem::replace(&mut self.is_active, true) })
     }
 
-    /// A hold that another process has opened and that goes on here. Tells whether the account has to be noted as active.
-    pub(in crate::quota) fn adopt(&mut self, hold: OpenHold, deadline: u64) -> bool {
+    /// A hold that another process has opened and that goes on here; `None` if it does so already. Tells whether the account has to be noted
+    /// as active.
+    pub(in crate::quota) fn adopt(&mut self, hold: OpenHold, deadline: u64) -> Option<bool> {
+        if self.holds.contains_key(&hold.id) {
+            return None;
+        }
         if let Some(time) = hold.budget {
             self.pocket_named(time).purse.adopt(hold.cost);
         } else {
             self.apart += i128::from(hold.cost.as_nanos());
         }
-        let held = Held { taken: None, deadline, is_written: true, hold };
+        let held = Held { taken: None, deadline, is_written: true, is_contested: true, hold };
         self.holds.insert(held.hold.id, Box::new(held));
-        !std::mem::replace(&mut self.is_active, true)
+        Some(!std::mem::replace(&mut self.is_active, true))
     }
 }
