@@ -225,7 +225,7 @@ mod tests {
         assert!(Row::default().has_policy(""));
         let broken = parse(&[Row { when_away: "open".to_owned(), ..row }]).unwrap_err();
         assert_eq!(broken[0].field, "rate_limits[0].when_away");
-        assert!(broken[0].rule.contains("`refuse`, `local_share`"));
+        assert!(broken[0].rule.contains("`refuse` `local_share`"));
         let told = declared(&[odd, rate("plain", 60, None), share]).unwrap();
         assert_eq!(told, "While the shared count is away: odd refuses, s admits each server’s share");
         assert_eq!(declared(&[rate("plain", 60, None)]), None);

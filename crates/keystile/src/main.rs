@@ -51,8 +51,8 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Serve(options) => serve::run(options).await,
-        Command::Dev(options) => dev::run(options).await,
+        Command::Serve(options) => Box::pin(serve::run(options)).await,
+        Command::Dev(options) => Box::pin(dev::run(options)).await,
         Command::Migrate(options) => migrate::run(options).await,
         Command::Health(command) => health::run(command).await,
         Command::ClickhouseSchema(options) => clickhouse::schema::run(options),

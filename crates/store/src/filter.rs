@@ -166,10 +166,11 @@ impl KeyFilter {
     /// Tells the conditions that an index is for, each with its value for `{}`.
     pub(crate) fn spell(&self, sort: KeySort, tagged: Tagged, also: Also<'_>) {
         self.lead(sort, also);
-        self.spell_rest(tagged, also);
+        self.spell_rest(tagged, &mut |condition, value| also(&condition.replace("{aside}", ""), value));
     }
 
-    /// Of these conditions those that are not told by [`Self::lead`], or not fully. A key is never used before it is made.
+    /// Of these conditions those that are not told by [`Self::lead`], or not fully, so that none of them leads. A key is never used before it
+    /// is made.
     pub(crate) fn spell_rest(&self, tagged: Tagged, also: Also<'_>) {
         if let Some(tag) = &self.tag {
             let condition = match tagged {
@@ -183,12 +184,11 @@ impl KeyFilter {
             also(condition, Some(tags::digest(tag).into()));
         }
         if let Some(moment) = self.expires_by {
-            let expires =
-                "revoked_at IS NULL AND deleted_at IS NULL AND ends_order > $10 AND ends_order <= {}";
+            let expires = "revoked_at IS NULL AND deleted_at IS NULL AND {aside}ends_order > $10 AND {aside}ends_order <= {}";
             also(expires, Some(moment.into()));
         }
         if let Some(moment) = self.unused_since {
-            also("used_order <= {} AND created_at <= {}", Some(moment.into()));
+            also("{aside}used_order <= {} AND created_at <= {}", Some(moment.into()));
         }
     }
 

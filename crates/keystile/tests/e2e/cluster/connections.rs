@@ -32,7 +32,7 @@ async fn read_on_and_on(client: Client, (owner, list): (String, String), key: Va
 
 impl World {
     /// Lets many clients ask; gives the most connections that were open at once.
-    async fn most_open(&self, key: &Value) -> usize {
+    fn most_open(&self, key: &Value) -> usize {
         let mut asking = JoinSet::new();
         for number in 0..NODES * CLIENTS {
             let list = (self.owner.clone(), format!("{}/api-keys?limit=1", self.tenant));
@@ -56,7 +56,7 @@ async fn nodes_open_no_more_connections_than_they_are_told_and_make_them_anew() 
     let key = world.spender(&json!({ "name": "spender", "max_budget_usd": 1000.0 })).await;
     // One more for each, on which it hears of the others.
     let bound = NODES * (CONNECTIONS + 1);
-    let most = world.most_open(&key).await;
+    let most = world.most_open(&key);
     assert!((NODES * 2..=bound).contains(&most), "{most} of {bound} connections");
 
     world.nodes.postgres().kill();
@@ -71,6 +71,6 @@ async fn nodes_open_no_more_connections_than_they_are_told_and_make_them_anew() 
         eventually("a node to serve again", holds).await;
     }
     assert!(back.elapsed() < BACK_WITHIN, "it took {:?}", back.elapsed());
-    let most = world.most_open(&key).await;
+    let most = world.most_open(&key);
     assert!((NODES * 2..=bound).contains(&most), "{most} of {bound} connections");
 }
