@@ -96,7 +96,7 @@ fn while_redis_is_away_each_node_allows_its_part_and_goes_on_with_the_others_aft
     let limit = Limit { limit: 6_000, window_seconds: 60, burst: 60 };
     let faults = Faults { away_from: Some(4), ..Faults::default() };
     for when_away in [WhenAway::LocalShare, WhenAway::Refuse] {
-        let play = Play { limit, faults, pause: 2, seconds: 12, seed: 3, when_away };
+        let play = Play { limit, faults, pause: 1, seconds: 12, seed: 3, when_away };
         let admitted = World::new().play(play);
         assert_within(&limit, &admitted);
         let sum = |from: u64, to: u64| {
