@@ -35,7 +35,7 @@ impl Migration {
 
     /// Servers may go on that know the schema `oldest`, or a later one: they neither read nor write what it changes, and what they write without
     /// knowing of it is read as they mean it. It must hold no lock for long either, as it is run beside them.
-    const fn survived_by(self, oldest: i64) -> Self {
+    pub(crate) const fn survived_by(self, oldest: i64) -> Self {
         Self { survived_by: oldest, ..self }
     }
 }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     async fn outdated_by(found: i64, survived_by: i64) -> Vec<String> {
-        let step = Migration { survived_by, ..*migrate::last() };
+        let step = migrate::last().survived_by(survived_by);
         let mut connection = nodes();
         let outdated = outdated(found, &[&step], &mut Tx::Sqlite(&mut connection)).await.unwrap();
         outdated.into_iter().map(|node| node.name).collect()
