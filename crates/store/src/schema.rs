@@ -109,8 +109,8 @@ pub(crate) async fn outdated(
 }
 
 fn read_node(mut row: Row) -> Result<(i64, Outdated), StoreError> {
-    let knows = row.opt_int("knows_schema")?.unwrap_or(UNTOLD);
-    Ok((knows, Outdated { name: row.text("name")?, version: row.text("version")? }))
+    let node = Outdated { name: row.text("name")?, version: row.text("version")? };
+    Ok((row.opt_int("knows_schema")?.unwrap_or(UNTOLD), node))
 }
 
 /// Notes that a step was done, and who survives it as soon as there is a place for that.

@@ -110,6 +110,7 @@ fn while_redis_is_away_each_node_allows_its_part_and_goes_on_with_the_others_aft
             WhenAway::Refuse => assert_eq!(away, 0),
         }
         let after = sum(back + 2, 12);
-        assert!(after >= a_second * 3 * 9 / 10, "{after} after it was back");
+        // What nodes guessed of each other while it was away is told as used, and has to leak first.
+        assert!(after >= a_second * 3 * 7 / 10, "{after} after it was back");
     }
 }
