@@ -1,6 +1,6 @@
 //! Nodes whose versions are exchanged one by one, and what nodes say to each other.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a case that fails has to panic")]
+#![expect(clippy::unwrap_used, reason = "a case that fails has to panic")]
 
 use std::time::Duration;
 
