@@ -1,6 +1,6 @@
 //! The console: pages for people, made here and sent whole. A page is a template of `templates/` and the struct that
 //! fills it; forms are answered with the page again, or with a redirect. What a page shows and does comes from `manage`,
-//! as everywhere; whoever looks at it is a [`Visitor`](visitor::Visitor), who carries a session in a cookie.
+//! as everywhere; whoever looks at it is a `Visitor`, who carries a session in a cookie.
 //!
 //! Pages work without scripts. With them, links with `data-panel` open their page in a panel over the one they
 //! stand on: the same path answers without its surroundings then.

@@ -32,7 +32,7 @@ pub(crate) const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
 /// The scheme that software which knows OAuth 2.0 tries first, offered where a key is taken so (RFC 6749, section 5.2; RFC 7617).
 const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="keystile", charset="UTF-8""#);
 
-/// A refusal on its way out; [`ApiProblem::render`] gives it the request's id and makes it a response.
+/// A refusal on its way out; `render` gives it the request's id and makes it a response.
 #[derive(Debug, Clone)]
 pub struct ApiProblem {
     status: StatusCode,
