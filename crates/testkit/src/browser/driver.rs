@@ -15,6 +15,7 @@ use crate::wait::{DEADLINE, until};
 const CHROMIUM: (&str, &str) = ("/usr/bin/chromium", "chromium");
 const CHROMEDRIVER: (&str, &str) = ("/usr/bin/chromedriver", "chromium-driver");
 const STARTED: &str = "started successfully on port ";
+const PORT_TAKEN: &str = "Address already in use";
 /// What Chromium is told. By a pipe it ends when chromedriver does, however that comes about.
 const FLAGS: &[&str] = &[
     "--headless=new",
@@ -59,14 +60,7 @@ impl Driver {
     /// Starts chromedriver on a port that it finds free itself, and Chromium with a new profile.
     pub(super) fn start() -> Self {
         let folder = TempDir::with_prefix("keystile-browser-").unwrap();
-        let mut command = Command::new(installed(CHROMEDRIVER));
-        // Chromium keeps some files outside of its profile, and finds a session bus by the environment.
-        command.arg("--port=0").env("HOME", folder.path()).env_remove("DBUS_SESSION_BUS_ADDRESS");
-        let mut process = Process::start(&mut command, folder.path(), "chromedriver");
-        let port = until("chromedriver to listen", || {
-            assert!(process.ended().is_none(), "chromedriver ended:\n{}", process.stderr());
-            port_of(&process.stdout())
-        });
+        let (process, port) = until("chromedriver to listen", || listening(folder.path()));
         let address = format!("127.0.0.1:{port}");
         let made = send(&address, "POST", "/session", &capabilities(folder.path()));
         let made = made.unwrap_or_else(|trouble| panic!("Chromium did not start: {trouble}"));
@@ -97,6 +91,24 @@ impl Drop for Driver {
         let path = format!("/session/{}", self.session);
         let _ended = send(&self.address, "DELETE", &path, &Value::Null);
     }
+}
+
+/// A chromedriver that listens, and where. It finds a port that is free for IPv6 and takes the same for IPv4, which somebody else may have:
+/// then it ends, and there is none.
+fn listening(folder: &Path) -> Option<(Process, u16)> {
+    let mut command = Command::new(installed(CHROMEDRIVER));
+    // Chromium keeps some files outside of its profile, and finds a session bus by the environment.
+    command.arg("--port=0").env("HOME", folder).env_remove("DBUS_SESSION_BUS_ADDRESS");
+    let mut process = Process::start(&mut command, folder, "chromedriver");
+    let port = until("chromedriver to say where it listens", || {
+        if process.ended().is_none() {
+            return port_of(&process.stdout()).map(Some);
+        }
+        let said = process.stderr();
+        assert!(said.contains(PORT_TAKEN), "chromedriver ended:\n{said}");
+        Some(None)
+    });
+    port.map(|port| (process, port))
 }
 
 /// The processes that any thread of this one has started. One that ends meanwhile has none.
