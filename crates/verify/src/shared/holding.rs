@@ -255,7 +255,9 @@ impl Holding {
         }
         self.cells = self.cells.saturating_add(grant.granted);
         self.until = flight.sent_at + RESERVED_MILLIS - MARGIN_MILLIS;
-        self.unsettled_until = now.saturating_add(grant.unsettled_millis);
+        // Whoever looked at the clock before this was heard, and comes to it after, finds nothing unsettled either.
+        let unsettled = (grant.unsettled_millis > 0).then(|| now.saturating_add(grant.unsettled_millis));
+        self.unsettled_until = unsettled.unwrap_or(0);
         let is_full = want.most > 0 && grant.wait_millis > 0;
         self.full = is_full.then(|| {
             let wait = grant.wait_millis;
@@ -327,6 +329,16 @@ mod tests {
         assert_eq!((holding.usable(1_200 + 949), holding.usable(1_200 + 950)), (5, 0));
         assert!(!holding.take(1, 2_150));
         assert_eq!(holding.state(3, 1_000, true, 2_150).kept, 0);
+    }
+
+    #[test]
+    fn only_an_authority_that_says_so_is_unsettled() {
+        let mut holding = holding(3);
+        assert!(!holding.is_unsettled(1_002), "the clock was read just before the answer was heard");
+        let stated = holding.state(2, 1_000, true, 1_010);
+        let grant = Grant { keeps: true, unsettled_millis: 100, ..Grant::default() };
+        assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
+        assert!(holding.is_unsettled(1_019) && holding.is_unsettled(1_119) && !holding.is_unsettled(1_120));
     }
 
     #[test]
