@@ -18,6 +18,8 @@ const TELL_MILLIS: u64 = 200;
 const REMEMBERED_MILLIS: u64 = 60_000;
 /// Nobody asks again sooner, but where the whole limit is free again sooner.
 const PAUSE_MILLIS: u64 = 20;
+/// Nobody believes for longer that a limit is full: other nodes may give back what they have used.
+const BELIEVED_MILLIS: u64 = 1_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -166,6 +168,11 @@ impl Holding {
         self.full.filter(|full| cost >= full.least)
     }
 
+    /// What was full is asked for again, as the limits are others now.
+    pub(super) const fn reopen(&mut self) {
+        self.full = None;
+    }
+
     /// Whether the authority may not know what is reserved, so that it cannot be asked about this owner.
     pub(super) const fn is_unsettled(&self, now: u64) -> bool {
         now < self.unsettled_until
@@ -261,7 +268,7 @@ impl Holding {
             let wait = grant.wait_millis;
             let pause = PAUSE_MILLIS.min(refill_millis / 8);
             // What others hold may be given back sooner than anything leaks.
-            let ask = if grant.others > 0 { wait.min(PAUSE_MILLIS * 2) } else { wait };
+            let ask = wait.min(if grant.others > 0 { PAUSE_MILLIS * 2 } else { BELIEVED_MILLIS });
             Shut {
                 // What was granted is used first.
                 least: if grant.granted == 0 { want.least.max(1) } else { 1 },
@@ -356,6 +363,19 @@ mod tests {
         let shut = holding.shut(4, 1_089).unwrap();
         assert_eq!((shut.place, shut.free_at), (1, 1_090));
         assert!(holding.shut(4, 1_090).is_none());
+    }
+
+    #[test]
+    fn a_limit_that_is_full_for_long_is_asked_for_every_second_and_at_once_when_it_is_another() {
+        let mut holding = holding(0);
+        holding.wait_for(1, 1);
+        let stated = holding.state(2, 1_000, true, 1_010);
+        let grant = Grant { wait_millis: 3_600_000, ..granted(0) };
+        assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
+        assert!(holding.shut(1, 2_019).is_some() && holding.shut(1, 2_020).is_none());
+        assert_eq!(holding.refused(1).unwrap().free_at, 3_601_020);
+        holding.reopen();
+        assert!(holding.shut(1, 1_021).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::holding::Holding;
-use super::port::{Grant, OwnerName, Statement, Want};
+use super::port::{Grant, OwnerName, Statement};
 
 /// See the module.
 pub(crate) struct Joint {
@@ -112,14 +112,19 @@ impl Joint {
     }
 
     /// A statement was answered; `None` if nothing came of it.
-    pub(super) fn hear(&self, number: u64, want: Want, grant: Option<&Grant>, now: Now) {
+    pub(super) fn hear(&self, statement: &Statement, grant: Option<&Grant>, now: Now) {
         {
             let mut inner = self.lock();
             let Inner { used, holding, turns } = &mut *inner;
+            let (number, want) = (statement.number, statement.want);
             match grant {
                 Some(grant) => {
                     used.pass(now.elapsed);
-                    if holding.hear((number, want), used.refill_millis(), grant, now.unslept) {
+                    let is_last = holding.hear((number, want), used.refill_millis(), grant, now.unslept);
+                    if *used.rates() != statement.rates {
+                        // It says nothing of limits that were changed meanwhile.
+                        holding.reopen();
+                    } else if is_last {
                         used.learn(&grant.levels, holding.unreported());
                     }
                 }
@@ -134,6 +139,9 @@ impl Joint {
 impl Inner {
     /// Brings what is known up to now, under these limits.
     pub(crate) fn advance(&mut self, rates: &Rates, now: Now) {
+        if self.used.rates() != rates {
+            self.holding.reopen();
+        }
         self.used.advance(rates, now.elapsed);
     }
 
@@ -260,4 +268,40 @@ impl Inner {
 
 fn signed(cells: u64) -> i64 {
     i64::try_from(cells).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::RateLimit;
+
+    use super::*;
+
+    const NOW: Now = Now { elapsed: 1_000, unslept: 1_000 };
+
+    fn a_day(limit: u64) -> Rates {
+        let window_seconds = 24 * 60 * 60;
+        Rates::new(None, &[RateLimit { name: "a".into(), limit, window_seconds, burst: None, when_away: None }])
+    }
+
+    fn fit(joint: &Joint, limit: u64) -> Fit {
+        let mut inner = joint.lock();
+        inner.advance(&a_day(limit), NOW);
+        inner.check(1, None, NOW)
+    }
+
+    #[test]
+    fn a_limit_that_was_raised_is_asked_for_at_once() {
+        let joint = Joint::new("requests:one", Used::default());
+        let full = Grant { keeps: true, wait_millis: 80_000_000, ..Grant::default() };
+        assert_eq!(fit(&joint, 1), Fit::Short);
+        joint.lock().holding.wait_for(1, 1);
+        joint.hear(&joint.state(1, true, NOW), Some(&full), NOW);
+        assert!(matches!(fit(&joint, 1), Fit::Full(_)));
+        assert_eq!(fit(&joint, 2), Fit::Short);
+        joint.lock().holding.wait_for(1, 1);
+        let statement = joint.state(2, true, NOW);
+        assert_eq!(fit(&joint, 3), Fit::Short);
+        joint.hear(&statement, Some(&full), NOW);
+        assert_eq!(fit(&joint, 3), Fit::Short, "the answer was about two a day");
+    }
 }
