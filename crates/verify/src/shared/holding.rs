@@ -52,6 +52,7 @@ struct Flight {
     number: u64,
     sent_at: u64,
     total: i64,
+    kept: u64,
 }
 
 /// Nothing is free for requests of this cost or more.
@@ -220,23 +221,25 @@ impl Holding {
         let waiting = std::mem::take(&mut self.waiting);
         let is_idle = now.saturating_sub(self.used_at) >= IDLE_MILLIS && waiting.least == 0;
         let ahead = self.pace.within(AHEAD_MILLIS).max(HANDFUL);
+        // What is at hand is there for those who wait as well.
+        let lacking = |cells: u64| cells.saturating_sub(self.cells);
         let want = match (asks, is_idle) {
             (false, _) | (true, true) => Want::default(),
             (true, false) => Want {
-                most: ahead.saturating_sub(self.cells).max(waiting.need).min(most),
+                most: lacking(ahead.max(waiting.need)).min(most),
                 // Whoever waits is followed by others.
-                need: waiting.need.max(self.pace.within(PAUSE_MILLIS)).min(most),
-                least: waiting.least,
+                need: lacking(waiting.need).max(self.pace.within(PAUSE_MILLIS)).min(most),
+                least: lacking(waiting.least),
             },
         };
         let had = self.cells;
         if is_idle {
             self.cells = 0;
-        } else if want.least == 0 {
+        } else if waiting.least == 0 {
             // More than is of use soon is given back.
             self.cells = self.cells.min(ahead.saturating_mul(2));
         }
-        self.flight = Some(Flight { number, sent_at: now, total: self.total });
+        self.flight = Some(Flight { number, sent_at: now, total: self.total, kept: self.cells });
         self.sent = number;
         let (since, answered) = (self.since, self.answered);
         let (total, total_answered) = (self.total, self.total_answered);
@@ -271,7 +274,7 @@ impl Holding {
             let ask = wait.min(if grant.others > 0 { PAUSE_MILLIS * 2 } else { BELIEVED_MILLIS });
             Shut {
                 // What was granted is used first.
-                least: if grant.granted == 0 { want.least.max(1) } else { 1 },
+                least: if grant.granted == 0 && want.least > 0 { flight.kept + want.least } else { 1 },
                 free_at: now.saturating_add(wait),
                 ask_at: now.saturating_add(ask.max(pause)),
                 place: grant.place,
@@ -376,6 +379,17 @@ mod tests {
         assert_eq!(holding.refused(1).unwrap().free_at, 3_601_020);
         holding.reopen();
         assert!(holding.shut(1, 1_021).is_none());
+    }
+
+    #[test]
+    fn who_waits_needs_only_what_is_not_at_hand() {
+        let mut holding = holding(16);
+        holding.wait_for(20, 20);
+        let stated = holding.state(2, 1_000, true, 1_010);
+        assert_eq!((stated.kept, stated.want), (16, Want { most: 4, need: 4, least: 4 }));
+        let grant = Grant { wait_millis: 70, ..granted(0) };
+        assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
+        assert!(holding.shut(19, 1_021).is_none() && holding.shut(20, 1_021).is_some());
     }
 
     #[test]

@@ -280,7 +280,8 @@ mod tests {
 
     fn a_day(limit: u64) -> Rates {
         let window_seconds = 24 * 60 * 60;
-        Rates::new(None, &[RateLimit { name: "a".into(), limit, window_seconds, burst: None, when_away: None }])
+        let rate = RateLimit { name: "a".into(), limit, window_seconds, burst: None, when_away: None };
+        Rates::new(None, &[rate])
     }
 
     fn fit(joint: &Joint, limit: u64) -> Fit {
