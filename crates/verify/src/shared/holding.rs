@@ -206,6 +206,11 @@ impl Holding {
         self.cells == 0 && self.unreported() == 0 && self.flight.is_none() && self.waiting.least == 0
     }
 
+    /// Nothing more is used here: the next statement gives back what is left.
+    pub(super) fn retire(&mut self) {
+        (self.used_at, self.waiting) = (0, Want::default());
+    }
+
     /// What is to be stated, as `number`; `most` can be of use at once. From now on what is not kept is not used.
     pub(super) fn state(&mut self, number: u64, most: u64, asks: bool, now: u64) -> Stated {
         if self.since == 0 {
@@ -264,7 +269,8 @@ impl Holding {
             self.cells = 0;
         }
         self.cells = self.cells.saturating_add(grant.granted);
-        self.until = flight.sent_at + RESERVED_MILLIS - MARGIN_MILLIS;
+        // What has lapsed is not reserved again by what is put back.
+        self.until = if grant.keeps { flight.sent_at + RESERVED_MILLIS - MARGIN_MILLIS } else { now };
         self.unsettled_until = now.saturating_add(grant.unsettled_millis);
         let is_full = want.most > 0 && grant.wait_millis > 0;
         self.full = is_full.then(|| {
@@ -379,6 +385,15 @@ mod tests {
         assert_eq!(holding.refused(1).unwrap().free_at, 3_601_020);
         holding.reopen();
         assert!(holding.shut(1, 1_021).is_none());
+    }
+
+    #[test]
+    fn who_stops_gives_back_what_is_left_however_lately_it_was_used() {
+        let mut holding = holding(16);
+        assert!(holding.take(1, 1_010));
+        holding.retire();
+        let stated = holding.state(2, 1_000, true, 1_011);
+        assert_eq!((stated.total, stated.kept, stated.returned, stated.want), (1, 0, 15, Want::default()));
     }
 
     #[test]
