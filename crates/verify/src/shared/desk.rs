@@ -268,7 +268,7 @@ impl Desk {
         }
         for (place, (joint, statement)) in joints.iter().zip(statements.iter()).enumerate() {
             let grant = answer.as_ref().and_then(|answer| answer.grants.get(place)?.as_ref());
-            joint.hear(statement, grant, now);
+            joint.hear(statement, grant, asks, now);
         }
         answer.is_some()
     }

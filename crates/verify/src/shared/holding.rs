@@ -149,6 +149,11 @@ impl Holding {
         self.guessed = self.guessed.saturating_add(cells);
     }
 
+    /// What other nodes have reserved is known now, and what they use is guessed no more.
+    pub(super) const fn learn_others(&mut self, others: u64) {
+        (self.others, self.guessed) = (others, 0);
+    }
+
     /// Of what is counted as used: what the authority has not heard of this node, and what is only guessed of others.
     pub(super) fn untold(&self) -> i64 {
         self.unreported().saturating_add_unsigned(self.guessed)
@@ -264,7 +269,6 @@ impl Holding {
         self.answered = number;
         self.total_answered = flight.total;
         self.heard_at = now;
-        (self.others, self.guessed) = (grant.others, 0);
         if !grant.keeps {
             self.cells = 0;
         }
