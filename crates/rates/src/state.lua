@@ -3,7 +3,7 @@
 -- KEYS[1] says since when everything is remembered; each further key is one owner's. What is kept of an owner:
 --   t  the moment, in milliseconds of this server's clock, as of which the levels are
 --   h  until then nothing is reserved, as something was forgotten
---   l  by the name of the limit: what a request puts in, what leaks in a millisecond, the level
+--   l  by the name of the limit: what a request puts in, what leaks in a millisecond, the level, when it was named last
 --   n  by the node: number, since, total, reserved, until, lapsed, seen
 -- Levels are whole numbers far below 2^53, so nothing is rounded. Levels leak; what is reserved does not.
 
@@ -12,7 +12,7 @@ local FORGET_NODE = 120000
 local KEEP = 5000
 
 local NUMBER, SINCE, TOTAL, RESERVED, UNTIL, LAPSED, SEEN = 1, 2, 3, 4, 5, 6, 7
-local CELL, LEAK, LEVEL = 1, 2, 3
+local CELL, LEAK, LEVEL, NAMED = 1, 2, 3, 4
 
 local now = clock()
 local node, lasts, hold, nodes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -59,7 +59,8 @@ local function lapse(state)
   pass(state, now)
 end
 
--- Takes over the limits as they are now. One that keeps its name keeps the requests used of it, rounded up.
+-- Takes over the limits as they are now. One that keeps its name keeps the requests used of it, rounded up. One that is not named goes
+-- a moment later: it may have been added, and the node not have heard of it when it last used something.
 local function adopt(state, limits)
   local kept = {}
   for _, limit in ipairs(limits) do
@@ -68,7 +69,10 @@ local function adopt(state, limits)
       level = old[LEVEL]
       if old[CELL] ~= limit.cell then level = math.min(MOST, math.ceil(level / old[CELL]) * limit.cell) end
     end
-    kept[limit.name] = { limit.cell, limit.leak, level }
+    kept[limit.name] = { limit.cell, limit.leak, level, now }
+  end
+  for name, old in pairs(state.l) do
+    if not kept[name] and now - old[NAMED] < 2 * lasts then kept[name] = old end
   end
   state.l = kept
 end

@@ -180,6 +180,30 @@ fn a_changed_limit_keeps_what_is_used_and_what_is_unused_is_let_go() {
 }
 
 #[test]
+fn a_node_that_has_not_heard_of_a_further_limit_gives_nothing_of_it_away() {
+    let mut world = World::settled();
+    let named = |name: &str| RateLimit {
+        name: name.into(),
+        limit: 60,
+        window_seconds: 60,
+        burst: Some(10),
+        when_away: None,
+    };
+    let with_both = |of_one: Statement| Statement {
+        rates: Rates::new(None, &[named("a"), named("b")]),
+        floors: [0, 0].into_iter().collect(),
+        ..of_one
+    };
+    world.state("a", &with_both(statement(1, 7, 0, 0)));
+    world.state("b", &statement(1, 1, 0, 0));
+    assert_eq!(world.state("a", &with_both(statement(2, 7, 0, 0))).levels.as_slice(), [8_000, 8_000]);
+    // Once nobody names it for a while it is a limit no more.
+    world.now += 2 * RESERVED_MILLIS;
+    world.state("b", &statement(2, 1, 0, 0));
+    assert_eq!(world.state("a", &with_both(statement(3, 7, 0, 0))).levels.as_slice(), [6_000, 0]);
+}
+
+#[test]
 fn a_clock_that_goes_back_gives_nothing_away() {
     let mut world = World::settled();
     world.state("a", &statement(1, 9, 0, 0));

@@ -63,7 +63,7 @@ impl Stating {
     /// Gives back what is reserved.
     pub async fn stop(self) {
         drop(self.stop);
-        // What it could not give back is free again a second later.
+        // What it could not give back counts as used a second later.
         let _ended = self.task.await;
     }
 }
@@ -210,8 +210,12 @@ impl Desk {
         }
         self.shares.store(false, Ordering::Release);
         let all = std::mem::take(&mut *self.active.lock());
+        all.iter().for_each(|joint| joint.lock().holding.retire());
         for joints in all.chunks(OWNERS_TOGETHER) {
-            let _answered = self.state(&mut contact, &meters, joints).await;
+            // An authority that is away holds no end up.
+            if !self.state(&mut contact, &meters, joints).await {
+                break;
+            }
         }
     }
 
@@ -264,7 +268,7 @@ impl Desk {
         }
         for (place, (joint, statement)) in joints.iter().zip(statements.iter()).enumerate() {
             let grant = answer.as_ref().and_then(|answer| answer.grants.get(place)?.as_ref());
-            joint.hear(statement.number, statement.want, grant, now);
+            joint.hear(statement, grant, asks, now);
         }
         answer.is_some()
     }

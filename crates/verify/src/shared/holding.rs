@@ -18,6 +18,8 @@ const TELL_MILLIS: u64 = 200;
 const REMEMBERED_MILLIS: u64 = 60_000;
 /// Nobody asks again sooner, but where the whole limit is free again sooner.
 const PAUSE_MILLIS: u64 = 20;
+/// Nobody believes for longer that a limit is full: other nodes may give back what they have used.
+const BELIEVED_MILLIS: u64 = 1_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -50,6 +52,7 @@ struct Flight {
     number: u64,
     sent_at: u64,
     total: i64,
+    kept: u64,
 }
 
 /// Nothing is free for requests of this cost or more.
@@ -146,6 +149,11 @@ impl Holding {
         self.guessed = self.guessed.saturating_add(cells);
     }
 
+    /// What other nodes have reserved is known now, and what they use is guessed no more.
+    pub(super) const fn learn_others(&mut self, others: u64) {
+        (self.others, self.guessed) = (others, 0);
+    }
+
     /// Of what is counted as used: what the authority has not heard of this node, and what is only guessed of others.
     pub(super) fn untold(&self) -> i64 {
         self.unreported().saturating_add_unsigned(self.guessed)
@@ -164,6 +172,11 @@ impl Holding {
     /// How a request of this cost was refused last.
     pub(super) fn refused(&self, cost: u64) -> Option<Shut> {
         self.full.filter(|full| cost >= full.least)
+    }
+
+    /// What was full is asked for again, as the limits are others now.
+    pub(super) const fn reopen(&mut self) {
+        self.full = None;
     }
 
     /// Whether the authority may not know what is reserved, so that it cannot be asked about this owner.
@@ -198,6 +211,11 @@ impl Holding {
         self.cells == 0 && self.unreported() == 0 && self.flight.is_none() && self.waiting.least == 0
     }
 
+    /// Nothing more is used here: the next statement gives back what is left.
+    pub(super) fn retire(&mut self) {
+        (self.used_at, self.waiting) = (0, Want::default());
+    }
+
     /// What is to be stated, as `number`; `most` can be of use at once. From now on what is not kept is not used.
     pub(super) fn state(&mut self, number: u64, most: u64, asks: bool, now: u64) -> Stated {
         if self.since == 0 {
@@ -213,23 +231,25 @@ impl Holding {
         let waiting = std::mem::take(&mut self.waiting);
         let is_idle = now.saturating_sub(self.used_at) >= IDLE_MILLIS && waiting.least == 0;
         let ahead = self.pace.within(AHEAD_MILLIS).max(HANDFUL);
+        // What is at hand is there for those who wait as well.
+        let lacking = |cells: u64| cells.saturating_sub(self.cells);
         let want = match (asks, is_idle) {
             (false, _) | (true, true) => Want::default(),
             (true, false) => Want {
-                most: ahead.saturating_sub(self.cells).max(waiting.need).min(most),
+                most: lacking(ahead.max(waiting.need)).min(most),
                 // Whoever waits is followed by others.
-                need: waiting.need.max(self.pace.within(PAUSE_MILLIS)).min(most),
-                least: waiting.least,
+                need: lacking(waiting.need).max(self.pace.within(PAUSE_MILLIS)).min(most),
+                least: lacking(waiting.least),
             },
         };
         let had = self.cells;
         if is_idle {
             self.cells = 0;
-        } else if want.least == 0 {
+        } else if waiting.least == 0 {
             // More than is of use soon is given back.
             self.cells = self.cells.min(ahead.saturating_mul(2));
         }
-        self.flight = Some(Flight { number, sent_at: now, total: self.total });
+        self.flight = Some(Flight { number, sent_at: now, total: self.total, kept: self.cells });
         self.sent = number;
         let (since, answered) = (self.since, self.answered);
         let (total, total_answered) = (self.total, self.total_answered);
@@ -249,12 +269,12 @@ impl Holding {
         self.answered = number;
         self.total_answered = flight.total;
         self.heard_at = now;
-        (self.others, self.guessed) = (grant.others, 0);
         if !grant.keeps {
             self.cells = 0;
         }
         self.cells = self.cells.saturating_add(grant.granted);
-        self.until = flight.sent_at + RESERVED_MILLIS - MARGIN_MILLIS;
+        // What has lapsed is not reserved again by what is put back.
+        self.until = if grant.keeps { flight.sent_at + RESERVED_MILLIS - MARGIN_MILLIS } else { now };
         // Whoever looked at the clock before this was heard, and comes to it after, finds nothing unsettled either.
         let unsettled = (grant.unsettled_millis > 0).then(|| now.saturating_add(grant.unsettled_millis));
         self.unsettled_until = unsettled.unwrap_or(0);
@@ -263,10 +283,10 @@ impl Holding {
             let wait = grant.wait_millis;
             let pause = PAUSE_MILLIS.min(refill_millis / 8);
             // What others hold may be given back sooner than anything leaks.
-            let ask = if grant.others > 0 { wait.min(PAUSE_MILLIS * 2) } else { wait };
+            let ask = wait.min(if grant.others > 0 { PAUSE_MILLIS * 2 } else { BELIEVED_MILLIS });
             Shut {
                 // What was granted is used first.
-                least: if grant.granted == 0 { want.least.max(1) } else { 1 },
+                least: if grant.granted == 0 && want.least > 0 { flight.kept + want.least } else { 1 },
                 free_at: now.saturating_add(wait),
                 ask_at: now.saturating_add(ask.max(pause)),
                 place: grant.place,
@@ -368,6 +388,39 @@ mod tests {
         let shut = holding.shut(4, 1_089).unwrap();
         assert_eq!((shut.place, shut.free_at), (1, 1_090));
         assert!(holding.shut(4, 1_090).is_none());
+    }
+
+    #[test]
+    fn a_limit_that_is_full_for_long_is_asked_for_every_second_and_at_once_when_it_is_another() {
+        let mut holding = holding(0);
+        holding.wait_for(1, 1);
+        let stated = holding.state(2, 1_000, true, 1_010);
+        let grant = Grant { wait_millis: 3_600_000, ..granted(0) };
+        assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
+        assert!(holding.shut(1, 2_019).is_some() && holding.shut(1, 2_020).is_none());
+        assert_eq!(holding.refused(1).unwrap().free_at, 3_601_020);
+        holding.reopen();
+        assert!(holding.shut(1, 1_021).is_none());
+    }
+
+    #[test]
+    fn who_stops_gives_back_what_is_left_however_lately_it_was_used() {
+        let mut holding = holding(16);
+        assert!(holding.take(1, 1_010));
+        holding.retire();
+        let stated = holding.state(2, 1_000, true, 1_011);
+        assert_eq!((stated.total, stated.kept, stated.returned, stated.want), (1, 0, 15, Want::default()));
+    }
+
+    #[test]
+    fn who_waits_needs_only_what_is_not_at_hand() {
+        let mut holding = holding(16);
+        holding.wait_for(20, 20);
+        let stated = holding.state(2, 1_000, true, 1_010);
+        assert_eq!((stated.kept, stated.want), (16, Want { most: 4, need: 4, least: 4 }));
+        let grant = Grant { wait_millis: 70, ..granted(0) };
+        assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
+        assert!(holding.shut(19, 1_021).is_none() && holding.shut(20, 1_021).is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::holding::Holding;
-use super::port::{Grant, OwnerName, Statement, Want};
+use super::port::{Grant, OwnerName, Statement};
 
 /// See the module.
 pub(crate) struct Joint {
@@ -111,15 +111,22 @@ impl Joint {
         }
     }
 
-    /// A statement was answered; `None` if nothing came of it.
-    pub(super) fn hear(&self, number: u64, want: Want, grant: Option<&Grant>, now: Now) {
+    /// A statement was answered; `None` if nothing came of it. One that `asks` for nothing learns nothing of others either: when the authority
+    /// is back they may not have told yet what they used of their parts.
+    pub(super) fn hear(&self, statement: &Statement, grant: Option<&Grant>, asks: bool, now: Now) {
         {
             let mut inner = self.lock();
             let Inner { used, holding, turns } = &mut *inner;
+            let (number, want) = (statement.number, statement.want);
             match grant {
                 Some(grant) => {
                     used.pass(now.elapsed);
-                    if holding.hear((number, want), used.refill_millis(), grant, now.unslept) {
+                    let is_last = holding.hear((number, want), used.refill_millis(), grant, now.unslept);
+                    if *used.rates() != statement.rates {
+                        // It says nothing of limits that were changed meanwhile.
+                        holding.reopen();
+                    } else if is_last && asks {
+                        holding.learn_others(grant.others);
                         used.learn(&grant.levels, holding.unreported());
                     }
                 }
@@ -134,6 +141,9 @@ impl Joint {
 impl Inner {
     /// Brings what is known up to now, under these limits.
     pub(crate) fn advance(&mut self, rates: &Rates, now: Now) {
+        if self.used.rates() != rates {
+            self.holding.reopen();
+        }
         self.used.advance(rates, now.elapsed);
     }
 
@@ -260,4 +270,62 @@ impl Inner {
 
 fn signed(cells: u64) -> i64 {
     i64::try_from(cells).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use keystile_core::RateLimit;
+
+    use super::*;
+
+    const NOW: Now = Now { elapsed: 1_000, unslept: 1_000 };
+
+    fn a_day(limit: u64) -> Rates {
+        let window_seconds = 24 * 60 * 60;
+        let rate = RateLimit { name: "a".into(), limit, window_seconds, burst: None, when_away: None };
+        Rates::new(None, &[rate])
+    }
+
+    fn fit(joint: &Joint, limit: u64) -> Fit {
+        let mut inner = joint.lock();
+        inner.advance(&a_day(limit), NOW);
+        inner.check(1, None, NOW)
+    }
+
+    #[test]
+    fn what_others_use_while_the_authority_is_away_is_guessed_until_they_had_the_time_to_tell_it() {
+        let joint = Joint::new("requests:one", Used::default());
+        let away = Some(Away { usual: WhenAway::LocalShare, nodes: 3 });
+        let fits_away = || {
+            let mut inner = joint.lock();
+            inner.advance(&a_day(9), NOW);
+            let fit = inner.check(1, away, NOW);
+            inner.take(1, fit, 3, NOW);
+            fit == Fit::OwnPart
+        };
+        assert!((0..3).all(|_| fits_away()) && !fits_away());
+        // Of nine the authority has heard of three only.
+        let three = 3 * a_day(9).as_slice()[0].units().cell;
+        let told = Grant { keeps: true, levels: [three].into_iter().collect(), ..Grant::default() };
+        joint.hear(&joint.state(1, false, NOW), Some(&told), false, NOW);
+        assert!(!fits_away(), "the others have not told their parts");
+        joint.hear(&joint.state(2, true, NOW), Some(&told), true, NOW);
+        assert!(fits_away());
+    }
+
+    #[test]
+    fn a_limit_that_was_raised_is_asked_for_at_once() {
+        let joint = Joint::new("requests:one", Used::default());
+        let full = Grant { keeps: true, wait_millis: 80_000_000, ..Grant::default() };
+        assert_eq!(fit(&joint, 1), Fit::Short);
+        joint.lock().holding.wait_for(1, 1);
+        joint.hear(&joint.state(1, true, NOW), Some(&full), true, NOW);
+        assert!(matches!(fit(&joint, 1), Fit::Full(_)));
+        assert_eq!(fit(&joint, 2), Fit::Short);
+        joint.lock().holding.wait_for(1, 1);
+        let statement = joint.state(2, true, NOW);
+        assert_eq!(fit(&joint, 3), Fit::Short);
+        joint.hear(&statement, Some(&full), true, NOW);
+        assert_eq!(fit(&joint, 3), Fit::Short, "the answer was about two a day");
+    }
 }

