@@ -445,6 +445,21 @@ async fn a_node_that_is_given_up_has_to_join_again() {
 }
 
 #[tokio::test]
+async fn a_node_that_joins_anew_has_forgotten_all_before_others_read_that_it_has_applied_all() {
+    let bed = Bed::new().await;
+    let one = bed.node("one").await.unwrap();
+    let applied = || bed.database.query("SELECT applied FROM nodes").unwrap();
+    let before = applied();
+    bed.database.run("CREATE TABLE something ()").unwrap();
+    let mut when_forgotten = None;
+    let joined = one.store.join_anew(&one.new, || when_forgotten = Some(applied())).await;
+    let (again, _, _) = joined.unwrap();
+    assert_eq!(when_forgotten, Some(before.clone()));
+    assert_ne!(applied(), before);
+    again.leave().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_node_takes_up_what_others_have_leased_only_when_they_are_no_more() {
     let bed = Bed::new().await;
     let (one, two) = (bed.node("one").await.unwrap(), bed.node("two").await.unwrap());

@@ -34,8 +34,18 @@ pub(crate) struct Joined {
 impl Joined {
     /// Joins the nodes that serve from this database.
     pub(crate) async fn join(store: &Store, node: &NewNode, clock: &dyn Clock) -> Result<Self, OpenError> {
+        Self::join_anew(store, node, clock, || {}).await
+    }
+
+    /// The same for a node that knows something from before; see [`Store::join_anew`].
+    async fn join_anew(
+        store: &Store,
+        node: &NewNode,
+        clock: &dyn Clock,
+        forget: impl FnOnce() + Send,
+    ) -> Result<Self, OpenError> {
         let since = clock.unslept_millis();
-        let (member, hearing, applied) = store.join(node).await?;
+        let (member, hearing, applied) = store.join_anew(node, forget).await?;
         Ok(Self { member, hearing, applied, since })
     }
 }
@@ -122,10 +132,12 @@ impl Keeping {
     }
 
     async fn join_again(&self) -> Joined {
-        let mut is_told = false;
+        let (shared, mut is_told) = (&self.cluster.0, false);
         loop {
             tokio::time::sleep(PAUSE).await;
-            match Joined::join(&self.cluster.0.store, &self.node, self.clock.as_ref()).await {
+            // What is left of the lease from before: whoever waits for this node to forget a change waits no longer when it has joined.
+            let forget = || shared.verifier.end_lease();
+            match Joined::join_anew(&shared.store, &self.node, self.clock.as_ref(), forget).await {
                 Ok(joined) => {
                     tracing::info!("this node has joined the others again");
                     return joined;

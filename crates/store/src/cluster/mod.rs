@@ -122,14 +122,27 @@ impl std::fmt::Debug for Member {
 pub struct Hearing(postgres::Messages);
 
 impl Store {
-    /// Joins the nodes that serve from the database, or takes the place anew that a lost connection has cost. From the moment before this was
-    /// called the node has its lease, if it has forgotten all that it knew when this returns. The database must have the present schema.
+    /// Joins the nodes that serve from the database, as one that knows nothing yet. From the moment before this was called the node has its lease.
+    /// The database must have the present schema.
     ///
     /// # Errors
     /// [`OpenError::Served`] when a server serves alone, [`OpenError::Alone`] on SQLite, [`OpenError::OtherLease`] beside nodes with another
     /// lease, [`OpenError::SchemaTooNew`] when the database was migrated in a way that this program does not survive; otherwise when the
     /// database does not answer.
     pub async fn join(&self, node: &NewNode) -> Result<(Member, Hearing, Applied), OpenError> {
+        self.join_anew(node, || {}).await
+    }
+
+    /// The same for a node that knows something from before. Others may read at once that it has applied all there is, so `forget` comes first:
+    /// when it has returned, nothing of that may be believed.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub async fn join_anew(
+        &self,
+        node: &NewNode,
+        forget: impl FnOnce() + Send,
+    ) -> Result<(Member, Hearing, Applied), OpenError> {
         let Engine::Postgres(engine) = self.engine() else { return Err(OpenError::Alone) };
         let started = Instant::now();
         loop {
@@ -138,6 +151,7 @@ impl Store {
                 // Others wait for whoever is among the nodes, so who cannot serve is none of them even for a moment.
                 self.check_schema().await?;
                 let member = Member { id: node.id, connection };
+                forget();
                 let applied = member.register(node).await?;
                 return match self.check_beside_migrations(&member).await {
                     Ok(()) => Ok((member, Hearing(messages), applied)),

@@ -19,6 +19,8 @@ pub(super) struct Writing {
     pub(super) aside: VecDeque<Flight>,
     /// Whether any charge was taken since something of that was offered again.
     pub(super) takes_charges: bool,
+    /// The last round that has written all that was pending when it began.
+    pub(super) round: u64,
 }
 
 /// A batch, and who has to hear that it is written.

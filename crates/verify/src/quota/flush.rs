@@ -46,7 +46,12 @@ impl Quota {
     /// Charges what is overdue and writes all that is pending by now, in batches; stops at the first that cannot be written now, which is
     /// kept for later. What comes in meanwhile is left to the next time, as there may be no end of it.
     pub(crate) async fn flush(&self) -> Result<(), SourceUnavailable> {
+        let begun = self.rounds.load(Ordering::Relaxed);
         let mut writing = self.flushing.lock().await;
+        if writing.round > begun {
+            // Of many who wait, one round has written what was pending for all.
+            return Ok(());
+        }
         let written = self.write_pending(&mut writing).await;
         self.note_failure(written)
     }
@@ -73,6 +78,7 @@ impl Quota {
     }
 
     async fn write_pending(&self, writing: &mut Writing) -> Result<(), SourceUnavailable> {
+        let round = self.rounds.fetch_add(1, Ordering::Relaxed) + 1;
         self.charge_overdue();
         self.write_flights(writing).await?;
         while let Some(next) = self.next_flight() {
@@ -84,6 +90,7 @@ impl Quota {
                 break;
             }
         }
+        writing.round = round;
         Ok(())
     }
 

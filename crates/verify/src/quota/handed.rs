@@ -68,6 +68,11 @@ impl Handed {
         self.ended.get(&id).filter(|ended| ended.tenant_id == tenant_id).copied()
     }
 
+    /// Another server may have ended those, too, whose charges are not written.
+    pub(super) fn contest(&mut self) {
+        self.ended.values_mut().for_each(|ended| ended.is_contested = true);
+    }
+
     /// The ledger tells now.
     pub(super) fn forget_ended(&mut self, id: HoldId) {
         self.ended.remove(&id);

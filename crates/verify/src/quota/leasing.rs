@@ -25,6 +25,9 @@ pub const ROOM_TIMEOUT: Duration = Duration::from_millis(500);
 /// For so long after somebody has waited in vain nobody waits to be told what is left. Whoever needs a lease asks all the same.
 const UNHEARD_MILLIS: u64 = 1_000;
 
+/// So often one request asks for a lease, as others may take of what is free while the answer is on its way.
+const QUESTIONS: usize = 3;
+
 /// Somebody waits for a lease that has at least so much.
 struct Waiting<'a> {
     account: &'a Account,
@@ -137,18 +140,13 @@ impl Quota {
         reply: oneshot::Sender<Result<Fresh, Refusal>>,
     ) {
         // Whoever had the turn before may have leased enough.
-        let taken = match self.take(&account, &mut bid, &Authority::Unasked) {
-            Taking::Short(shortage) => {
-                match account.payer(bid.whose.tenant_id, bid.whose.key_id, bid.budget) {
-                    Some(payer) => {
-                        let (ask, answer) = self.consult(&account, payer, shortage).await;
-                        self.take(&account, &mut bid, &Authority::Asked(&ask, answer))
-                    }
-                    None => Taking::Refused(unavailable()),
-                }
-            }
-            taken => taken,
-        };
+        let mut taken = self.take(&account, &mut bid, &Authority::Unasked);
+        for _ in 0..QUESTIONS {
+            let Taking::Short(shortage) = taken else { break };
+            let Some(payer) = account.payer(bid.whose.tenant_id, bid.whose.key_id, bid.budget) else { break };
+            let (ask, answer) = self.consult(&account, payer, shortage).await;
+            taken = self.take(&account, &mut bid, &Authority::Asked(&ask, answer));
+        }
         drop(turn);
         let told = match taken {
             Taking::Held(hold) => Ok(Fresh::new(hold)),

@@ -62,6 +62,8 @@ pub(crate) struct Quota {
     queue: Queue,
     /// Whoever has it writes. It holds what was taken to be written and is not known to be.
     flushing: tokio::sync::Mutex<Writing>,
+    /// How many rounds of writing have begun.
+    rounds: AtomicU64,
     ids: Ids,
     /// Until then nobody waits for the authority only to be told what is left, by the clock that nobody sets.
     unheard_until: AtomicU64,
@@ -88,6 +90,7 @@ impl Quota {
             handed: Mutex::default(),
             queue: Queue::default(),
             flushing: tokio::sync::Mutex::default(),
+            rounds: AtomicU64::new(0),
             ids,
             unheard_until: AtomicU64::new(0),
             asked: AtomicU64::new(0),

@@ -251,6 +251,7 @@ impl super::Quota {
     }
 
     fn forget_leases(&self) {
+        self.handed.lock().contest();
         self.active().iter().for_each(|account| account.lock().forget_leases());
     }
 

@@ -418,6 +418,21 @@ async fn nobody_is_told_that_a_budget_is_exhausted_because_its_period_ended_mean
 }
 
 #[tokio::test]
+async fn nobody_is_told_that_a_budget_is_exhausted_because_others_took_of_the_lease_meanwhile() {
+    let world = with_a_dollar();
+    world.hold(&money(100)).await.unwrap().settle(settled(0, 1));
+    let (verifier, key) = (Arc::clone(&world.verifier), world.key(0).await);
+    let waiting =
+        tokio::spawn(async move { verifier.reserve(&key, &money(150), terms(Origin::Gateway)).await });
+    asked(&world, 2).await;
+    // It was asked for what the 100 lack that are free, and of these there are only 20 now.
+    let other = world.hold(&money(80)).await.unwrap();
+    waiting.await.unwrap().unwrap().release();
+    assert_eq!(world.budgets.leases(), 3);
+    other.release();
+}
+
+#[tokio::test]
 async fn nobody_is_told_that_a_budget_is_exhausted_while_that_is_not_known() {
     let world = with_a_dollar();
     let open = world.hold(&money(6 * DOLLAR / 10)).await.unwrap();

@@ -17,6 +17,9 @@ const CLIENTS: usize = 20;
 const ASKING: Duration = Duration::from_secs(2);
 /// Longest until a node serves again whose database is back.
 const BACK_WITHIN: Duration = Duration::from_secs(15);
+/// What no node has leased ahead. Less of it could be held while a node has lost its place among the others: from what it has leased, and under what is
+/// left of its lease of a second. What has to be leased then is refused until it has joined again.
+const NOT_LEASED: f64 = 100.0;
 
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'keystile'";
 
@@ -64,7 +67,7 @@ async fn nodes_open_no_more_connections_than_they_are_told_and_make_them_anew() 
     let back = Instant::now();
     for client in world.clients() {
         let holds = async || {
-            let question = json!({ "key": key["secret"], "estimate": { "cost_usd": 0.01 } });
+            let question = json!({ "key": key["secret"], "estimate": { "cost_usd": NOT_LEASED } });
             let answer = client.http.json("POST", "/api/v1/keys/verify", &client.caller, &question).await;
             (answer.json["valid"] == true).then_some(())
         };

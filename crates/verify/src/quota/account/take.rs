@@ -1,7 +1,7 @@
 //! Taking what a request needs of tokens and money: all of it, or nothing.
 
 use keystile_core::quota::{Budget, BudgetTime, LeaseAsk, Leased, Need, OpenHold};
-use keystile_core::{Code, HoldId, Refusal};
+use keystile_core::{Code, HoldId, NanoUsd, Refusal};
 
 use super::{Inner, Moment, TokenFit};
 use crate::quota::bid::{Bid, Held, Shortage, Taking};
@@ -80,11 +80,17 @@ impl Inner {
         let least = need.least.min(units);
         let fitting = need.units_within_money(usable).map(|fitting| fitting.min(units));
         let fitting = fitting.filter(|fitting| *fitting >= least);
+        let shortage = Shortage { least: need.at(least).cost(), wanted: full };
+        let (lacks, is_dry) = (fitting.is_none(), pocket.is_dry(budget.max, shortage.least, moment.now));
         let is_told = match authority {
-            Authority::Unasked if !pocket.is_dry(budget.max, need.at(least).cost(), moment.now) => {
-                return Taking::Short(Shortage { least: need.at(least).cost(), wanted: full });
-            }
+            Authority::Unasked if !is_dry => return Taking::Short(shortage),
             Authority::Unasked => true,
+            // Others have taken of what was free when it was asked, and there is more.
+            Authority::Asked(ask, Ok(answer))
+                if lacks && !is_dry && answer.granted > NanoUsd::ZERO && ask.span == pocket.span =>
+            {
+                return Taking::Short(shortage);
+            }
             // It may have been asked at the end of a period and answered in the next.
             Authority::Asked(ask, answer) => answer.is_ok() && ask.span == pocket.span,
         };
