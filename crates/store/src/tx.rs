@@ -151,6 +151,7 @@ impl Tx<'_> {
             Self::Postgres(client) => postgres::lock_schema(client).await,
         }
     }
+
     /// Whether no server serves from the database, and none will before the transaction ends. On SQLite whoever has the file knows that.
     pub(crate) async fn serves_nobody(&mut self) -> Result<bool, StoreError> {
         match self {

@@ -103,7 +103,7 @@ pub use overview::{
     AttentionView, KeyFiguresView, NearBudgetView, NearBudgetsView, OverviewQuery, OverviewView,
     StatusCountsView,
 };
-pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery};
+pub use page::{KeyListQuery, Listing, MAX_PAGE, PageQuery, check_sought};
 pub use password::{ChangePassword, ResetOfferView, ResetPassword};
 pub use patch::Patch;
 pub use price::{PriceBody, PriceVersionView};

@@ -117,6 +117,20 @@ const MAX_DAYS: u16 = 3650;
 /// Longest text to look for, in bytes; no name, source or tag that a key usually has is longer.
 const MAX_FILTER: usize = 800;
 
+/// Whether a text in this field of a query can be looked for.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_sought(field: &'static str, text: &str) -> Result<(), Invalid> {
+    if text.len() > MAX_FILTER {
+        return Err(Invalid::new(field, format!("must be at most {MAX_FILTER} bytes")));
+    }
+    if text.contains('\0') {
+        return Err(Invalid::new(field, "must not contain the character U+0000"));
+    }
+    Ok(())
+}
+
 impl KeyListQuery {
     /// Whether each filter can be looked for.
     ///
@@ -131,12 +145,8 @@ impl KeyListQuery {
             check_word(source_id, SOURCE_ID_MAX).map_err(|broken| broken.at("source_id"))?;
         }
         for (field, text) in [("q", &self.q), ("tag", &self.tag)] {
-            let Some(text) = text else { continue };
-            if text.len() > MAX_FILTER {
-                return Err(Invalid::new(field, format!("must be at most {MAX_FILTER} bytes")));
-            }
-            if text.contains('\0') {
-                return Err(Invalid::new(field, "must not contain the character U+0000"));
+            if let Some(text) = text {
+                check_sought(field, text)?;
             }
         }
         if self.tag.as_deref() == Some("") {

@@ -48,7 +48,7 @@ use http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
 use keystile_core::Invalid;
 use keystile_store::Page;
-use keystile_wire::{Listing, MAX_PAGE};
+use keystile_wire::{Listing, MAX_PAGE, check_sought};
 use serde::Serialize;
 use std::str::FromStr;
 
@@ -90,12 +90,10 @@ fn with_location(mut response: Response, path: String) -> Response {
 
 /// A text to look for, as it may stand in a query.
 pub fn sought(field: &'static str, text: Option<String>) -> Answer<Option<String>> {
-    match text {
-        Some(text) if text.contains('\0') => {
-            Err(Invalid::new(field, "must not contain the character U+0000").into())
-        }
-        text => Ok(text),
+    if let Some(text) = &text {
+        check_sought(field, text)?;
     }
+    Ok(text)
 }
 
 /// The page a caller asks for. One item more is read, to know whether there is a next page.

@@ -21,6 +21,9 @@ const CACHE_KIB: i64 = 16 * 1024;
 /// Pages of 4 KiB in the write-ahead log, 16 MB of them, after which a commit moves them into the data file. A page that is written again and again, as the ends
 /// of indexes are, is moved once each time: four times SQLite's default saved about a tenth of the processor time of a loop that writes events, and a fifth of its waiting.
 const LOG_PAGES: i64 = 4_000;
+/// Bytes of the log that stay when it is begun anew: four times what it usually has. What it grew by beyond that, as during a backup or by one large
+/// transaction, is given back to the disk.
+const LOG_KEPT: i64 = 64 * 1024 * 1024;
 
 /// Makes the data file and its folder if need be, readable by their owner only, and takes the lock that
 /// one process holds at a time.
@@ -47,6 +50,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
         Ok((connection, mode))
     };
     let (connection, mode) = connect().map_err(|source| file_error(path, source))?;
