@@ -248,13 +248,7 @@ pub(crate) fn hot(request: &Path, folder: &Path) -> Result<Load> {
 
 /// Sends `request` with keys of a file.
 pub(crate) fn with_keys(request: &Path, keys: PathBuf, order: Order) -> Load {
-    Load {
-        request: request.to_owned(),
-        keys: Some((keys, order)),
-        connections: CLIENTS,
-        pause: 0,
-        goes_first: false,
-    }
+    Load { keys: Some((keys, order)), ..Load::of(request.to_owned()) }
 }
 
 fn borrowed(flags: &[String]) -> Vec<&str> {

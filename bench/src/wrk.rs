@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cpu::Cpu;
 use crate::server::{LOAD_CORE, Server};
+use crate::world::CLIENTS;
 
 /// What one connection after the other sends.
 #[derive(Debug, Clone)]
@@ -63,6 +64,11 @@ pub(crate) struct Sent {
 }
 
 impl Load {
+    /// One request again and again, by many clients who wait for nothing but its answer.
+    pub(crate) const fn of(request: PathBuf) -> Self {
+        Self { request, keys: None, connections: CLIENTS, pause: 0, goes_first: false }
+    }
+
     /// Sends to `server` for some seconds, and tells what that took on both sides.
     pub(crate) fn run(&self, server: &Server, seconds: u64) -> Result<Run> {
         self.run_on(&[server], seconds)

@@ -18,8 +18,7 @@ use crate::wrk::Load;
 pub(super) async fn rows(world: &World, engine: &str, plan: Plan) -> Result<Vec<Row>> {
     say(&format!("creation and revocation, {engine}"));
     let server = world.serve(&[]).await?;
-    let load =
-        Load { request: world.create()?, keys: None, connections: CLIENTS, pause: 0, goes_first: false };
+    let load = Load::of(world.create()?);
     let runs = (0..plan.rounds).map(|_| load.run(&server, plan.seconds)).collect::<Result<Vec<_>>>()?;
     ensure!(runs.iter().all(|run| run.refused == 0.0), "some keys were not created");
     let created = Row::of(format!("durable creation, {CLIENTS} clients, {engine}"), &runs);

@@ -21,13 +21,7 @@ const READS: usize = 300;
 pub(super) async fn rows(world: &World, engine: &str, plan: Plan) -> Result<Vec<Row>> {
     say(&format!("events, {engine}"));
     let server = world.serve(&[]).await?;
-    let load = Load {
-        request: world.events(&server).await?,
-        keys: None,
-        connections: CLIENTS,
-        pause: 0,
-        goes_first: false,
-    };
+    let load = Load::of(world.events(&server).await?);
     let (mut runs, mut loops) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         runs.push(load.run(&server, plan.seconds)?);

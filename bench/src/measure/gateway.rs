@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::plan::Plan;
 use crate::server::Server;
 use crate::table::{Row, median};
-use crate::world::{CLIENTS, World};
+use crate::world::World;
 use crate::wrk::{Load, Run};
 
 /// Mean pause of each of 64 clients where latency is measured, in milliseconds: 1,600 requests a second.
@@ -39,13 +39,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
     for (name, moderate, streams) in
         [("whole", "whole, moderate rate", false), ("streamed", "streamed, moderate rate", true)]
     {
-        let load = Load {
-            request: world.chat(&key, streams)?,
-            keys: None,
-            connections: CLIENTS,
-            pause: 0,
-            goes_first: false,
-        };
+        let load = Load::of(world.chat(&key, streams)?);
         let slow = Load { pause: MODERATE_PAUSE, ..load.clone() };
         pairs.extend([(name, load), (moderate, slow)].map(|(name, load)| Pair {
             name,
@@ -66,13 +60,7 @@ pub(super) async fn rows(world: &World, plan: Plan) -> Result<Vec<Row>> {
     ensure!(!refused, "the gateway refused requests");
     let peaks = (proxy.memory()?.1, keystile.memory()?.1);
     let mut rows: Vec<Row> = pairs.iter().flat_map(|pair| pair.rows(peaks)).collect();
-    let loads = [world.chat(&key, false)?, world.chat(&key, true)?].map(|request| Load {
-        request,
-        keys: None,
-        connections: CLIENTS,
-        pause: 0,
-        goes_first: false,
-    });
+    let loads = [world.chat(&key, false)?, world.chat(&key, true)?].map(Load::of);
     rows.push(growth(&keystile, &loads, plan).await?);
     Ok(rows)
 }

@@ -7,7 +7,7 @@ use crate::keys::write_file;
 use crate::plan::Plan;
 use crate::server::Server;
 use crate::table::{Row, median};
-use crate::world::{BATCH, CLIENTS, Logged, World, hot, with_keys};
+use crate::world::{BATCH, Logged, World, hot, with_keys};
 use crate::wrk::{Load, Order, Run};
 
 /// A series of keys that are in no store; each run takes one of its own, so that none was asked for before.
@@ -100,8 +100,7 @@ fn turns(world: &World, plan: Plan) -> Result<Vec<Turn>> {
     };
     let logged = |name: &str, load| Turn { logged: Logged::All, ..turn(name, To::Keystile, load) };
     let (hot_verify, hot_authz) = (hot(&verify, &folder)?, hot(&authz, &folder)?);
-    let batch =
-        Load { request: world.batch()?, keys: None, connections: CLIENTS, pause: 0, goes_first: false };
+    let batch = Load::of(world.batch()?);
     let moderate = |load: &Load| Load { pause: MODERATE_PAUSE, ..load.clone() };
     let of = match plan.further_keys {
         0 => format!("random keys of {}", plan.keys),

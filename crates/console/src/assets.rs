@@ -15,7 +15,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName};
 use keystile_core::Digest;
 
-use keystile_web::router::no_such_path;
+use keystile_web::no_such_path;
 
 struct Asset {
     /// Below `assets/`. What it is called in paths is the name of the file alone.

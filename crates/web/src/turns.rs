@@ -4,6 +4,9 @@
 //! request would wait behind all of the flood that has arrived meanwhile. So a connection on which one request after the other was
 //! refused for its credential needs a turn whenever it wants to go on. A few turns are given at a time, and the next few when everybody
 //! else has been heard. Nobody is refused for it, and nobody waits while there is nothing better to do.
+//!
+//! It is no defence against somebody who knows of it: one request among 32 that is answered otherwise, and their connection is taken for
+//! that of a gateway, which carries good and bad requests of many.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +21,9 @@ use tokio::task::yield_now;
 use crate::pace::Pace;
 
 /// Turns that are given at a time for each thread that serves; so many refusals, at some microseconds each, a good request may wait for.
-/// With fewer the operating system would be asked more often for what has arrived than that is worth.
+/// With fewer the operating system would be asked more often for what has arrived than that is worth. A turn is one refusal where clients
+/// wait for their answers; of requests that are sent ahead hyper answers 16 in a turn with HTTP/1, and takes up as many with HTTP/2 as a
+/// connection may have streams.
 const AT_A_TIME: usize = 8;
 
 /// The connection has asked for no turn.
@@ -28,7 +33,7 @@ const QUEUED: u8 = 1;
 /// It is its turn.
 const GIVEN: u8 = 2;
 
-/// The queue of a listener. It is as long as the listener has connections at the most.
+/// The queue of a listener. It is as long as the listener has connections at the most, beside those that ended in it and go at their turn.
 pub(crate) struct Turns(UnboundedSender<Arc<Turn>>);
 
 /// The place of one connection.
@@ -110,6 +115,7 @@ impl<C: Future> Future for InTurn<C> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::task::Waker;
 
     use http::StatusCode;
 
@@ -159,6 +165,28 @@ mod tests {
             let of_others = steps_between(|| pace(&last)).await;
             assert!(of_others >= 61, "{of_others} of those that need no turn: {last:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_before_their_turn_keeps_nobody_from_theirs() {
+        let (turns, refused) = (Turns::begin(), pace(&[(StatusCode::UNAUTHORIZED, 1000)]));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10 * AT_A_TIME {
+            let mut leaves = turns.in_turn(std::future::ready(()), Arc::clone(&refused));
+            assert!(Pin::new(&mut leaves).poll(&mut context).is_pending());
+        }
+        turns.in_turn(std::future::ready(()), refused).await;
+    }
+
+    #[test]
+    fn one_good_answer_ends_the_wait_for_a_turn() {
+        let (queue, _queued) = unbounded_channel();
+        let pace = pace(&[(StatusCode::UNAUTHORIZED, 1000)]);
+        let mut waits = Turns(queue).in_turn(std::future::ready(()), Arc::clone(&pace));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut waits).poll(&mut context).is_pending());
+        pace.answered(StatusCode::OK);
+        assert!(Pin::new(&mut waits).poll(&mut context).is_ready());
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::price::{self, Field, PRICE};
 use super::super::{Choice, providers};
-use super::path_of;
+use super::{for_provider, path_of};
 use crate::as_json::{AsJson, number};
 use crate::form::{Fields, Form, Wrong};
 use crate::once::{FormName, MakingForm, once};
@@ -130,9 +130,7 @@ pub(super) async fn new(
     Sought { query, .. }: Sought<ModelListQuery>,
 ) -> Answer {
     caller.require(Right::ManageModels)?;
-    let provider = query.provider_id.map(|id| id.to_string()).unwrap_or_default();
-    let typed = Fields::from([("provider_id", provider.as_str())]);
-    page(&Edit::making(&app, (&caller, shell), typed, Wrong::default()).await?)
+    page(&Edit::making(&app, (&caller, shell), for_provider(&query), Wrong::default()).await?)
 }
 
 /// Offers a model.

@@ -11,6 +11,7 @@ use keystile_wire::{ImportModels, ModelListQuery};
 use serde_json::{Map, Value};
 
 use super::super::{Choice, price, providers};
+use super::for_provider;
 use crate::form::{Fields, LongForm, Wrong};
 use crate::page::{go_to, page, unprocessable};
 use crate::shell::Shell;
@@ -112,9 +113,7 @@ pub(super) async fn ask(
     Sought { query, .. }: Sought<ModelListQuery>,
 ) -> Answer {
     caller.require(Right::ManageModels)?;
-    let provider = query.provider_id.map(|id| id.to_string()).unwrap_or_default();
-    let typed = Fields::from([("provider_id", provider.as_str())]);
-    page(&Import::new(&app, (&caller, shell), typed, Wrong::default()).await?)
+    page(&Import::new(&app, (&caller, shell), for_provider(&query), Wrong::default()).await?)
 }
 
 /// Shows what would be taken over, or takes it.

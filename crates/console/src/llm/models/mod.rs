@@ -12,6 +12,7 @@ use keystile_manage::{Caller, ModelQuery, Names, Right};
 use keystile_wire::ModelListQuery;
 
 use super::{Choice, price, providers};
+use crate::form::Fields;
 use crate::page::page;
 use crate::shell::Shell;
 use crate::sought::{Asked, Sought};
@@ -95,6 +96,12 @@ async fn visible_providers(app: &App, caller: &Caller) -> Answer<Vec<Choice>> {
         return Ok(Vec::new());
     }
     providers::choices(app, caller).await
+}
+
+/// What stands in a form that somebody opens for the provider that the query names.
+fn for_provider(query: &ModelListQuery) -> Fields {
+    let provider = query.provider_id.map(|id| id.to_string()).unwrap_or_default();
+    Fields::from([("provider_id", provider.as_str())])
 }
 
 /// Where a model is, below the tenant.
