@@ -32,6 +32,7 @@ use crate::intake::{self, Gathered, Unread};
 use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::relay::{Relay, Terms as RelayTerms};
+use crate::request_span::request_span;
 use crate::source::{Events, Form, Long, Source};
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
@@ -292,8 +293,7 @@ impl Exchange {
         self.shared.counts.trouble(trouble);
         if trouble == Trouble::Refused && self.shared.refusals_logged.allows() {
             let (tenant, provider, status) = (way.provider.tenant_id, way.provider.id, status.as_u16());
-            // A span for each request would cost more than all that is noted within it.
-            tracing::error_span!("request", id = &*self.request_id).in_scope(|| {
+            request_span(&self.request_id).in_scope(|| {
                 tracing::warn!(%tenant, %provider, status, "a provider refuses its credential or account");
             });
         }
