@@ -136,7 +136,9 @@ impl Exchange {
         let bill = Bill::new(hold, reading, Arc::clone(way), Arc::clone(&shared.counts));
         let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
         let request = self.request(way, output)?;
-        tab.sent();
+        if !tab.sent() {
+            return Err(Fault::busy().into());
+        }
         let to = (self.key.tenant_id(), &way.provider.base_url);
         match shared.client.send(to, request, self.head_within()).await {
             Ok(response) => {
