@@ -120,7 +120,11 @@ impl Gateway {
     }
 
     /// What the key's tenant may be served by.
-    pub(crate) async fn upstreams(&self, visit: Visit<'_>, key: &CachedKey) -> Result<Arc<Upstreams>, Denied> {
+    pub(crate) async fn upstreams(
+        &self,
+        visit: Visit<'_>,
+        key: &CachedKey,
+    ) -> Result<Arc<Upstreams>, Denied> {
         let (verifier, tenant_id) = (&self.shared.verifier, key.tenant_id());
         if let Some(upstreams) = verifier.try_upstreams(tenant_id) {
             return Ok(upstreams);
