@@ -16,8 +16,9 @@ use crate::{EngineError, SystemEntropy};
 /// Pause between two rounds. What was charged within it is counted as lost if the process is killed.
 const EVERY: Duration = Duration::from_secs(1);
 /// For so long a server that stops tries to write what is charged and to give leases back: as long as a database may take to come back from
-/// a failover, and short beside the half minute that supervisors usually leave. A write that hangs is waited for beyond it.
-const AT_THE_END: Duration = Duration::from_secs(5);
+/// a failover, more than twice the five seconds after which the store says that it is busy, so that this alone loses nothing, and short
+/// beside the half minute that supervisors usually leave. A write that hangs is waited for beyond it.
+const AT_THE_END: Duration = Duration::from_secs(12);
 /// Pause between two tries at the end.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 /// Most keys of which it is told what was not written.

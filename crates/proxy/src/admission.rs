@@ -13,6 +13,7 @@ use keystile_core::llm::{Protocol, Upstream, Upstreams};
 use keystile_core::{Ask, Code, Refusal};
 use keystile_verify::{CachedKey, Verdict};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::attempts::{Exchange, MOST_ATTEMPTS};
 use crate::bounds::Budgeted;
@@ -25,6 +26,7 @@ use crate::intake::{self, Unread};
 use crate::lasting::{Lasting, Leave};
 use crate::operation::{Operation, Route};
 use crate::rate_headers::tell_rates;
+use crate::request_span::request_span;
 use crate::standing::Purpose;
 use crate::stats::Ending;
 
@@ -88,7 +90,14 @@ impl Gateway {
     ) -> Result<Arc<CachedKey>, Denied> {
         let presented = presented(fields)?;
         let ask = Ask { ip: visit.client.0, ..Ask::ANYTHING };
-        let Verdict { key, outcome: seen, .. } = self.shared.verifier.look(presented, &ask).await;
+        let verifier = &self.shared.verifier;
+        let Verdict { key, outcome: seen, .. } = match verifier.try_look(presented, &ask) {
+            Ok(verdict) => verdict,
+            Err(cold) => {
+                let looked = Box::pin(verifier.look_cold(cold, &ask));
+                looked.instrument(request_span(visit.request_id.as_str())).await
+            }
+        };
         outcome.key.clone_from(&key);
         seen.map_err(|refusal| Denied::of(&refusal, None))?;
         let key = key.ok_or_else(Fault::unavailable)?;
@@ -111,12 +120,18 @@ impl Gateway {
     }
 
     /// What the key's tenant may be served by.
-    pub(crate) async fn upstreams(&self, key: &CachedKey) -> Result<Arc<Upstreams>, Denied> {
+    pub(crate) async fn upstreams(
+        &self,
+        visit: Visit<'_>,
+        key: &CachedKey,
+    ) -> Result<Arc<Upstreams>, Denied> {
         let (verifier, tenant_id) = (&self.shared.verifier, key.tenant_id());
-        match verifier.try_upstreams(tenant_id) {
-            Some(upstreams) => Ok(upstreams),
-            None => Box::pin(verifier.upstreams(tenant_id)).await.map_err(|_| unavailable()),
+        if let Some(upstreams) = verifier.try_upstreams(tenant_id) {
+            return Ok(upstreams);
         }
+        let read = Box::pin(verifier.upstreams(tenant_id));
+        let read = read.instrument(request_span(visit.request_id.as_str())).await;
+        read.map_err(|_| unavailable())
     }
 
     /// Admits a request, and sends it on its way.
@@ -139,7 +154,7 @@ impl Gateway {
         let verdict = self.admit(&key, &purpose.ask(), outcome).await?;
         // Its limits may have changed while the body was sent.
         let key = verdict.key.clone().unwrap_or(key);
-        let ways = self.ways(&key, &operation, &purpose.model).await?;
+        let ways = self.ways(visit, &key, (&operation, &*purpose.model)).await?;
         let budgeted = budgeted(&key);
         let is_bounded = budgeted != Budgeted::No && !operation.is_free();
         if is_bounded && headers::asks_long_window(&fields) {
@@ -174,11 +189,11 @@ impl Gateway {
     /// What may serve a model to a key, in the order in which it is tried. A key with a budget is not served at an unknown price.
     async fn ways(
         &self,
+        visit: Visit<'_>,
         key: &CachedKey,
-        operation: &Operation,
-        model: &str,
+        (operation, model): (&Operation, &str),
     ) -> Result<Vec<Arc<Upstream>>, Denied> {
-        let upstreams = self.upstreams(key).await?;
+        let upstreams = self.upstreams(visit, key).await?;
         let found = upstreams.find(model, operation.protocol(), key.environment());
         let mut ways: Vec<_> = found.cloned().collect();
         if ways.is_empty() {

@@ -32,6 +32,7 @@ use crate::intake::{self, Gathered, Unread};
 use crate::operation::Operation;
 use crate::pieces::Pieces;
 use crate::relay::{Relay, Terms as RelayTerms};
+use crate::request_span::request_span;
 use crate::source::{Events, Form, Long, Source};
 use crate::standing::{Purpose, Standing};
 use crate::stats::Trouble;
@@ -135,7 +136,9 @@ impl Exchange {
         let bill = Bill::new(hold, reading, Arc::clone(way), Arc::clone(&shared.counts));
         let tab = shared.bills.open(bill).ok_or_else(Fault::busy)?;
         let request = self.request(way, output)?;
-        tab.sent();
+        if !tab.sent() {
+            return Err(Fault::busy().into());
+        }
         let to = (self.key.tenant_id(), &way.provider.base_url);
         match shared.client.send(to, request, self.head_within()).await {
             Ok(response) => {
@@ -292,8 +295,7 @@ impl Exchange {
         self.shared.counts.trouble(trouble);
         if trouble == Trouble::Refused && self.shared.refusals_logged.allows() {
             let (tenant, provider, status) = (way.provider.tenant_id, way.provider.id, status.as_u16());
-            // A span for each request would cost more than all that is noted within it.
-            tracing::error_span!("request", id = &*self.request_id).in_scope(|| {
+            request_span(&self.request_id).in_scope(|| {
                 tracing::warn!(%tenant, %provider, status, "a provider refuses its credential or account");
             });
         }

@@ -116,9 +116,13 @@ impl Bills {
 }
 
 impl Tab {
-    /// From now on the upstream may have done what it is asked.
-    pub(crate) fn sent(&self) {
-        self.bill.lock().progress = Progress::Sent;
+    /// From now on the upstream may have done what it is asked. Tells whether it may be asked at all: not if the bill was settled meanwhile,
+    /// as nobody would pay.
+    #[must_use = "nobody pays for what is sent when the bill was settled"]
+    pub(crate) fn sent(&self) -> bool {
+        let mut bill = self.bill.lock();
+        bill.progress = Progress::Sent;
+        bill.hold.is_some()
     }
 
     /// Nothing was done for it after all.

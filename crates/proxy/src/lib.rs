@@ -25,6 +25,7 @@ mod operation;
 mod pieces;
 mod rate_headers;
 mod relay;
+mod request_span;
 mod settings;
 mod source;
 mod sse;

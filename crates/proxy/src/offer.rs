@@ -29,7 +29,7 @@ impl Gateway {
         let environment = key.environment();
         let ask = Ask { ip: visit.client.0, environment: Some(environment), ..Ask::ANYTHING };
         let verdict = self.admit(key, &ask, outcome).await?;
-        let upstreams = self.upstreams(key).await?;
+        let upstreams = self.upstreams(visit, key).await?;
         let kind = key.facts().kind;
         let offered = upstreams.models(environment).filter(|(name, _)| kind.allows_model(name));
         let mut listed = offered.map(|(name, way)| listed(name, way));

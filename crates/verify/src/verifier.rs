@@ -229,10 +229,29 @@ impl Verifier {
     /// permissions are not known yet. A yes is counted nowhere, as the question itself is still to come; a refusal is the
     /// answer, and is counted as such.
     pub async fn look(&self, presented: &str, ask: &Ask<'_>) -> Verdict {
-        let found = match self.find(presented) {
-            Ok(found) => found.map(|key| (key, Latency::Memory)),
-            Err(cold) => self.read(cold).await,
-        };
+        match self.try_look(presented, ask) {
+            Ok(verdict) => verdict,
+            Err(cold) => self.look_cold(cold, ask).await,
+        }
+    }
+
+    /// [`Self::look`], if that needs no read.
+    ///
+    /// # Errors
+    /// When the key must be read, with what [`Self::look_cold`] needs for it.
+    pub fn try_look(&self, presented: &str, ask: &Ask<'_>) -> Result<Verdict, Cold> {
+        let found = self.find(presented)?;
+        Ok(self.looked(found.map(|key| (key, Latency::Memory)), ask))
+    }
+
+    /// Reads the key and looks; the second half of [`Self::look`].
+    pub async fn look_cold(&self, cold: Cold, ask: &Ask<'_>) -> Verdict {
+        let found = self.read(cold).await;
+        self.looked(found, ask)
+    }
+
+    /// What a first look tells of a key, if there is one.
+    fn looked(&self, found: Result<(Arc<CachedKey>, Latency), Code>, ask: &Ask<'_>) -> Verdict {
         let (key, latency) = match found {
             Ok(found) => found,
             Err(code) => return Verdict::refused(code),

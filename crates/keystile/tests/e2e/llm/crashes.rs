@@ -4,7 +4,7 @@ use keystile_testkit::virtual_key::VirtualKey;
 use keystile_testkit::wait::eventually;
 use serde_json::json;
 
-use super::world::{DOLLAR, Llm, cost, sum};
+use super::world::{DOLLAR, Llm, charged, cost, sum};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_in_mid_stream_makes_a_hold_a_charge_and_leaves_no_phantom() {
@@ -52,8 +52,20 @@ async fn stop_with_10000_queued_rows_loses_none() {
     llm.world.server.stop();
     llm.world.start_again();
     let ledger = llm.settled(&key, QUEUED + 1).await;
-    let billed: u64 = llm.mock.billed().iter().map(|billed| cost(&billed.usage)).sum();
-    assert_eq!(sum(&ledger), billed);
+    let bills = llm.mock.billed();
+    // All requests are the same. A row that charges what was held was found open at the start, one that is `lost` stands for a lease.
+    let (usual, said) = (cost(&bills[0].usage), said_before_the_stop(&llm));
+    let others: Vec<_> = ledger.iter().filter(|row| charged(row) != usual).collect();
+    assert!(others.is_empty(), "{others:#?} do not cost {usual}; the server had said:\n{said}");
+    let others: Vec<_> = bills.iter().filter(|billed| cost(&billed.usage) != usual).collect();
+    assert!(others.is_empty(), "{others:#?} do not cost {usual}");
+    assert_eq!(bills.len(), ledger.len(), "each is sent and billed once; the server had said:\n{said}");
+}
+
+/// What the server of before the stop has logged.
+fn said_before_the_stop(llm: &Llm) -> String {
+    let log = llm.world.server.plan().folder().join("start-1.stderr");
+    std::fs::read_to_string(log).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
