@@ -128,7 +128,7 @@ end
 local function read()
   local told = {
     since = number(), number = number(), answered = number(), total = number(), total_answered = number(),
-    kept = number(), most = number(), need = number(), least = number(), limits = {},
+    kept = number(), was_alone = number() == 1, most = number(), need = number(), least = number(), limits = {},
   }
   for index = 1, number() do
     told.limits[index] = { name = text(), cell = number(), leak = number(), room = number(), floor = number() }
@@ -141,16 +141,16 @@ local function hear(state, told)
   local entry = state.n[node]
   local knows = entry ~= nil and entry[SINCE] == told.since and entry[NUMBER] >= told.answered
   local covered, heard = 0, told.total_answered
-  if knows then
-    covered, heard = entry[LAPSED], entry[TOTAL]
-  else
+  if knows then covered, heard = entry[LAPSED], entry[TOTAL] end
+  if told.was_alone then heard = told.total end
+  if told.was_alone or not knows then
     local forgotten = told.kept
     for _, limit in ipairs(told.limits) do
       local level = state.l[limit.name]
       level[LEVEL] = math.max(level[LEVEL], limit.floor)
       forgotten = math.max(forgotten, limit.floor)
     end
-    if told.answered > 0 and forgotten > 0 then state.h = now + hold end
+    if not knows and told.answered > 0 and forgotten > 0 then state.h = now + hold end
   end
   local used = told.total - heard
   if used > covered then

@@ -42,6 +42,7 @@ fn statement(number: u64, total: i64, kept: u64, most: u64) -> Statement {
         kept,
         returned: 0,
         want: Want { most, need: most, least: most.min(1) },
+        was_alone: false,
         floors: [0].into_iter().collect(),
     }
 }

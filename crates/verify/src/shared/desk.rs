@@ -23,6 +23,9 @@ const TICK: Duration = Duration::from_millis(50);
 const PROBE: Duration = Duration::from_millis(250);
 /// After the authority was away, what was used meanwhile is told for so long before anything is reserved, by all nodes.
 const RETURN: Duration = Duration::from_millis(500);
+/// Then no node uses a part of its own any more, and for so long none reserves anything, so that all have come as far: they notice within a probe
+/// and a look that the authority is back. Requests wait meanwhile.
+const QUIET: Duration = Duration::from_millis(350);
 /// Longest that a request waits for one answer.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -32,6 +35,7 @@ pub(crate) struct Desk {
     clock: Arc<dyn Clock>,
     usual: WhenAway,
     nodes: AtomicU64,
+    absences: AtomicU64,
     number: AtomicU64,
     /// Whether the authority is asked; if not, each limit's policy holds.
     shares: AtomicBool,
@@ -50,6 +54,27 @@ struct Contact {
     /// Whether it has not answered since it last did for a while.
     was_away: bool,
     back_at: Option<Instant>,
+    /// Whether nothing could be reserved since it last could for a while.
+    was_closed: bool,
+    open_at: Option<Instant>,
+}
+
+impl Contact {
+    /// Notes whether limits are shared from now on.
+    fn note(&mut self, shares: bool) {
+        if shares {
+            self.open_at.get_or_insert_with(Instant::now);
+        } else {
+            (self.was_closed, self.open_at) = (true, None);
+        }
+    }
+
+    /// Whether more may be asked for.
+    fn asks(&mut self) -> bool {
+        let Some(open_at) = self.open_at else { return false };
+        self.was_closed &= open_at.elapsed() < QUIET;
+        !self.was_closed
+    }
 }
 
 /// The task that states.
@@ -79,6 +104,7 @@ impl Desk {
             clock,
             usual,
             nodes: AtomicU64::new(1),
+            absences: AtomicU64::new(0),
             number: AtomicU64::new(1),
             shares: AtomicBool::new(false),
             queue: Mutex::default(),
@@ -113,7 +139,11 @@ impl Desk {
     }
 
     pub(crate) fn as_if_away(&self) -> Away {
-        Away { usual: self.usual, nodes: self.nodes.load(Ordering::Relaxed).max(1) }
+        Away {
+            usual: self.usual,
+            nodes: self.nodes.load(Ordering::Relaxed).max(1),
+            absence: self.absences.load(Ordering::Relaxed),
+        }
     }
 
     fn set_nodes(&self, nodes: usize) {
@@ -252,10 +282,11 @@ impl Desk {
 
     /// One round trip. Tells whether it was answered.
     async fn state(&self, contact: &mut Contact, meters: &Meters, joints: &[Arc<Joint>]) -> bool {
-        let (now, asks) = (self.now(), self.shares.load(Ordering::Acquire));
+        let (now, asks) = (self.now(), contact.asks());
+        let absence = self.absences.load(Ordering::Relaxed);
         let state = |joint: &Arc<Joint>| {
             joint.is_queued.store(false, Ordering::Release);
-            joint.state(self.number.fetch_add(1, Ordering::Relaxed), asks, now)
+            joint.state(self.number.fetch_add(1, Ordering::Relaxed), asks, absence, now)
         };
         let statements: Arc<[Statement]> = joints.iter().map(state).collect();
         contact.asked_at = Some(Instant::now());
@@ -263,6 +294,7 @@ impl Desk {
         self.measures.note(&statements, answer.as_ref());
         let now = self.now();
         let shares = self.note_contact(contact, meters, answer.as_ref());
+        contact.note(shares);
         if self.shares.swap(shares, Ordering::AcqRel) != shares && shares {
             self.settled.notify_waiters();
         }
@@ -276,7 +308,10 @@ impl Desk {
     /// Tells whether the authority can be asked from now on.
     fn note_contact(&self, contact: &mut Contact, meters: &Meters, answer: Option<&Answer>) -> bool {
         let Some(answer) = answer else {
-            (contact.was_away, contact.back_at) = (true, None);
+            contact.was_away = true;
+            if contact.back_at.take().is_some() {
+                self.absences.fetch_add(1, Ordering::Relaxed);
+            }
             return false;
         };
         if contact.epoch.replace(answer.epoch).is_some_and(|known| known != answer.epoch) {

@@ -36,6 +36,9 @@ pub(crate) struct Holding {
     others: u64,
     /// What is counted as used that others may use, who tell it themselves.
     guessed: u64,
+    /// The last absence of the authority in which a part was used that was not reserved, and the last of which it was told.
+    alone_in: u64,
+    told_of: u64,
     flight: Option<Flight>,
     /// The last statement that was sent.
     sent: u64,
@@ -53,6 +56,7 @@ struct Flight {
     sent_at: u64,
     total: i64,
     kept: u64,
+    absence: u64,
 }
 
 /// Nothing is free for requests of this cost or more.
@@ -109,6 +113,17 @@ impl Holding {
         self.total = self.total.saturating_add_unsigned(cost);
         self.used_at = now;
         self.pace.used = self.pace.used.saturating_add(cost);
+    }
+
+    /// The same, of a part of the limits, in the absence of the authority of that number.
+    pub(super) fn note_alone(&mut self, cost: u64, absence: u64, now: u64) {
+        self.alone_in = self.alone_in.max(absence);
+        self.note(cost, now);
+    }
+
+    /// Whether the authority has not been told of the last absence in which a part was used. What is used after that is told like anything.
+    pub(super) const fn was_alone(&self) -> bool {
+        self.alone_in > self.told_of
     }
 
     /// Which statement was the last before something that is used now; it is told by a later one.
@@ -216,8 +231,8 @@ impl Holding {
         (self.used_at, self.waiting) = (0, Want::default());
     }
 
-    /// What is to be stated, as `number`; `most` can be of use at once. From now on what is not kept is not used.
-    pub(super) fn state(&mut self, number: u64, most: u64, asks: bool, now: u64) -> Stated {
+    /// What is to be stated, as `number`; `most` can be of use at once. The authority was away `absence` times. From now on what is not kept is not used.
+    pub(super) fn state(&mut self, number: u64, most: u64, asks: bool, absence: u64, now: u64) -> Stated {
         if self.since == 0 {
             self.since = number;
         }
@@ -228,7 +243,7 @@ impl Holding {
             self.cells = 0;
         }
         self.pace.turn(now);
-        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = if asks { std::mem::take(&mut self.waiting) } else { self.waiting };
         let is_idle = now.saturating_sub(self.used_at) >= IDLE_MILLIS && waiting.least == 0;
         let ahead = self.pace.within(AHEAD_MILLIS).max(HANDFUL);
         // What is at hand is there for those who wait as well.
@@ -249,7 +264,7 @@ impl Holding {
             // More than is of use soon is given back.
             self.cells = self.cells.min(ahead.saturating_mul(2));
         }
-        self.flight = Some(Flight { number, sent_at: now, total: self.total, kept: self.cells });
+        self.flight = Some(Flight { number, sent_at: now, total: self.total, kept: self.cells, absence });
         self.sent = number;
         let (since, answered) = (self.since, self.answered);
         let (total, total_answered) = (self.total, self.total_answered);
@@ -267,6 +282,7 @@ impl Holding {
     ) -> bool {
         let Some(flight) = self.flight.take_if(|flight| flight.number == number) else { return false };
         self.answered = number;
+        self.told_of = flight.absence;
         self.total_answered = flight.total;
         self.heard_at = now;
         if !grant.keeps {
@@ -295,8 +311,9 @@ impl Holding {
         true
     }
 
-    /// Nobody has answered it.
+    /// Nobody has answered it, and nobody waits for what it asked for any more.
     pub(super) fn hear_nothing(&mut self, number: u64) {
+        self.waiting = Want::default();
         self.flight.take_if(|flight| flight.number == number);
         self.full = None;
     }
@@ -332,7 +349,7 @@ mod tests {
     fn holding(count: u64) -> Holding {
         let mut holding = Holding::default();
         holding.wait_for(1, 1);
-        let stated = holding.state(1, 1_000, true, 1_000);
+        let stated = holding.state(1, 1_000, true, 0, 1_000);
         assert!(holding.hear((1, stated.want), 60_000, &granted(count), 1_003));
         holding
     }
@@ -341,21 +358,21 @@ mod tests {
     fn what_is_reserved_is_used_until_its_time_is_over_and_told_once() {
         let mut holding = holding(3);
         assert!(holding.take(2, 1_010) && !holding.take(2, 1_010));
-        let stated = holding.state(2, 1_000, true, 1_200);
+        let stated = holding.state(2, 1_000, true, 0, 1_200);
         assert_eq!((stated.total, stated.total_answered, stated.kept, stated.answered), (2, 0, 1, 1));
         assert!(holding.take(1, 1_201), "a statement under way holds nothing up");
         assert!(holding.hear((2, stated.want), 60_000, &granted(5), 1_204));
         assert_eq!((holding.unreported(), holding.usable(1_204)), (1, 5));
         assert_eq!((holding.usable(1_200 + 949), holding.usable(1_200 + 950)), (5, 0));
         assert!(!holding.take(1, 2_150));
-        assert_eq!(holding.state(3, 1_000, true, 2_150).kept, 0);
+        assert_eq!(holding.state(3, 1_000, true, 0, 2_150).kept, 0);
     }
 
     #[test]
     fn only_an_authority_that_says_so_is_unsettled() {
         let mut holding = holding(3);
         assert!(!holding.is_unsettled(1_002), "the clock was read just before the answer was heard");
-        let stated = holding.state(2, 1_000, true, 1_010);
+        let stated = holding.state(2, 1_000, true, 0, 1_010);
         let grant = Grant { keeps: true, unsettled_millis: 100, ..Grant::default() };
         assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
         assert!(holding.is_unsettled(1_019) && holding.is_unsettled(1_119) && !holding.is_unsettled(1_120));
@@ -365,13 +382,13 @@ mod tests {
     fn what_is_not_used_is_given_back_and_an_answer_that_was_lost_gives_nothing() {
         let mut holding = holding(16);
         assert!(holding.take(1, 1_010) && !holding.is_due(1_020) && holding.is_due(1_260));
-        let stated = holding.state(2, 1_000, true, 1_260);
+        let stated = holding.state(2, 1_000, true, 0, 1_260);
         assert_eq!((stated.kept, stated.returned, stated.want), (0, 15, Want::default()));
         holding.hear_nothing(2);
         assert_eq!((holding.usable(1_261), holding.unreported()), (0, 1));
         assert!(!holding.hear((2, stated.want), 60_000, &granted(9), 1_300), "it is too late");
         assert!(!holding.is_spent(), "what was used has to be told");
-        let stated = holding.state(3, 1_000, true, 1_500);
+        let stated = holding.state(3, 1_000, true, 0, 1_500);
         assert_eq!((stated.answered, stated.total, stated.total_answered), (1, 1, 0));
         assert!(holding.hear((3, stated.want), 60_000, &granted(0), 1_501) && holding.is_spent());
     }
@@ -380,7 +397,7 @@ mod tests {
     fn what_is_refused_is_not_asked_for_again_until_it_may_fit() {
         let mut holding = holding(0);
         holding.wait_for(4, 4);
-        let stated = holding.state(2, 1_000, true, 1_010);
+        let stated = holding.state(2, 1_000, true, 0, 1_010);
         assert_eq!((stated.want.least, stated.want.need), (4, 4));
         let grant = Grant { wait_millis: 70, place: 1, ..granted(0) };
         assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
@@ -394,7 +411,7 @@ mod tests {
     fn a_limit_that_is_full_for_long_is_asked_for_every_second_and_at_once_when_it_is_another() {
         let mut holding = holding(0);
         holding.wait_for(1, 1);
-        let stated = holding.state(2, 1_000, true, 1_010);
+        let stated = holding.state(2, 1_000, true, 0, 1_010);
         let grant = Grant { wait_millis: 3_600_000, ..granted(0) };
         assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
         assert!(holding.shut(1, 2_019).is_some() && holding.shut(1, 2_020).is_none());
@@ -408,7 +425,7 @@ mod tests {
         let mut holding = holding(16);
         assert!(holding.take(1, 1_010));
         holding.retire();
-        let stated = holding.state(2, 1_000, true, 1_011);
+        let stated = holding.state(2, 1_000, true, 0, 1_011);
         assert_eq!((stated.total, stated.kept, stated.returned, stated.want), (1, 0, 15, Want::default()));
     }
 
@@ -416,7 +433,7 @@ mod tests {
     fn who_waits_needs_only_what_is_not_at_hand() {
         let mut holding = holding(16);
         holding.wait_for(20, 20);
-        let stated = holding.state(2, 1_000, true, 1_010);
+        let stated = holding.state(2, 1_000, true, 0, 1_010);
         assert_eq!((stated.kept, stated.want), (16, Want { most: 4, need: 4, least: 4 }));
         let grant = Grant { wait_millis: 70, ..granted(0) };
         assert!(holding.hear((2, stated.want), 60_000, &grant, 1_020));
@@ -430,7 +447,7 @@ mod tests {
         assert!(holding.take(6, 1_010));
         holding.put_back(4, 1, after, 1_020);
         assert_eq!((holding.usable(1_020), holding.unreported()), (8, 2));
-        let stated = holding.state(2, 1_000, true, 1_030);
+        let stated = holding.state(2, 1_000, true, 0, 1_030);
         holding.put_back(2, 1, after, 1_031);
         assert_eq!((holding.usable(1_031), holding.unreported()), (8, 1));
         assert!(holding.hear((2, stated.want), 60_000, &granted(0), 1_032));
@@ -443,7 +460,7 @@ mod tests {
         for millis in 0..200 {
             assert!(holding.take(2, 1_010 + millis));
         }
-        let stated = holding.state(2, 1_000, true, 1_210);
+        let stated = holding.state(2, 1_000, true, 0, 1_210);
         assert!((250..=400).contains(&stated.want.most), "{stated:?}: two a millisecond, for 200 ms");
         assert_eq!((stated.want.least, stated.want.need), (0, 38), "who comes in 20 ms");
     }

@@ -45,6 +45,8 @@ pub(crate) struct Away {
     pub(crate) usual: WhenAway,
     /// How many nodes there are.
     pub(crate) nodes: u64,
+    /// How often the authority was away until now.
+    pub(crate) absence: u64,
 }
 
 /// How a request fares.
@@ -89,13 +91,14 @@ impl Joint {
             && !self.is_active.load(Ordering::Acquire)
     }
 
-    /// What is to be stated, under the limits that are known.
-    pub(super) fn state(&self, number: u64, asks: bool, now: Now) -> Statement {
+    /// What is to be stated, under the limits that are known. The authority was away `absence` times.
+    pub(super) fn state(&self, number: u64, asks: bool, absence: u64, now: Now) -> Statement {
         let mut inner = self.lock();
         inner.used.pass(now.elapsed);
-        let floors = inner.used.in_units(inner.holding.untold());
+        let was_alone = inner.holding.was_alone();
+        let floors = inner.used.in_units(if was_alone { 0 } else { inner.holding.untold() });
         let most = inner.used.most_at_once();
-        let stated = inner.holding.state(number, most, asks, now.unslept);
+        let stated = inner.holding.state(number, most, asks, absence, now.unslept);
         Statement {
             owner: Arc::clone(&self.name),
             rates: inner.used.rates().clone(),
@@ -107,6 +110,7 @@ impl Joint {
             kept: stated.kept,
             returned: stated.returned,
             want: stated.want,
+            was_alone,
             floors,
         }
     }
@@ -132,7 +136,8 @@ impl Joint {
                 }
                 None => holding.hear_nothing(number),
             }
-            *turns += 1;
+            // Who waits is not answered by what did not ask for it.
+            *turns += u64::from(asks || grant.is_none());
         }
         self.heard.notify_waiters();
     }
@@ -227,8 +232,8 @@ impl Inner {
         }
     }
 
-    /// Counts a request that was found to fit.
-    pub(crate) fn take(&mut self, cost: u64, fit: Fit, nodes: u64, now: Now) {
+    /// Counts a request that was found to fit, with the authority away like this if it is.
+    pub(crate) fn take(&mut self, cost: u64, fit: Fit, away: Away, now: Now) {
         match fit {
             Fit::Reserved => {
                 if self.holding.take(cost, now.unslept) {
@@ -236,13 +241,19 @@ impl Inner {
                 }
             }
             Fit::OwnPart => {
-                let of_all = cost.saturating_mul(nodes);
-                self.holding.note(cost, now.unslept);
+                let of_all = cost.saturating_mul(away.nodes);
+                self.holding.note_alone(cost, away.absence, now.unslept);
                 self.holding.guess(of_all - cost);
                 self.used.put(signed(of_all));
             }
             Fit::Free | Fit::Short | Fit::Unavailable | Fit::Full(_) => {}
         }
+    }
+
+    /// Counts what was used beyond what had been counted, whether or not there is room.
+    pub(crate) fn overrun(&mut self, cost: u64, now: Now) {
+        self.holding.note(cost, now.unslept);
+        self.used.put(signed(cost));
     }
 
     /// What was used under a statement after this one was not, after all; of it so much has not leaked out yet.
@@ -278,6 +289,7 @@ mod tests {
 
     use super::*;
 
+    const AWAY: Away = Away { usual: WhenAway::LocalShare, nodes: 3, absence: 1 };
     const NOW: Now = Now { elapsed: 1_000, unslept: 1_000 };
 
     fn a_day(limit: u64) -> Rates {
@@ -295,21 +307,20 @@ mod tests {
     #[test]
     fn what_others_use_while_the_authority_is_away_is_guessed_until_they_had_the_time_to_tell_it() {
         let joint = Joint::new("requests:one", Used::default());
-        let away = Some(Away { usual: WhenAway::LocalShare, nodes: 3 });
         let fits_away = || {
             let mut inner = joint.lock();
             inner.advance(&a_day(9), NOW);
-            let fit = inner.check(1, away, NOW);
-            inner.take(1, fit, 3, NOW);
+            let fit = inner.check(1, Some(AWAY), NOW);
+            inner.take(1, fit, AWAY, NOW);
             fit == Fit::OwnPart
         };
         assert!((0..3).all(|_| fits_away()) && !fits_away());
         // Of nine the authority has heard of three only.
         let three = 3 * a_day(9).as_slice()[0].units().cell;
         let told = Grant { keeps: true, levels: [three].into_iter().collect(), ..Grant::default() };
-        joint.hear(&joint.state(1, false, NOW), Some(&told), false, NOW);
+        joint.hear(&joint.state(1, false, 0, NOW), Some(&told), false, NOW);
         assert!(!fits_away(), "the others have not told their parts");
-        joint.hear(&joint.state(2, true, NOW), Some(&told), true, NOW);
+        joint.hear(&joint.state(2, true, 0, NOW), Some(&told), true, NOW);
         assert!(fits_away());
     }
 
@@ -319,11 +330,11 @@ mod tests {
         let full = Grant { keeps: true, wait_millis: 80_000_000, ..Grant::default() };
         assert_eq!(fit(&joint, 1), Fit::Short);
         joint.lock().holding.wait_for(1, 1);
-        joint.hear(&joint.state(1, true, NOW), Some(&full), true, NOW);
+        joint.hear(&joint.state(1, true, 0, NOW), Some(&full), true, NOW);
         assert!(matches!(fit(&joint, 1), Fit::Full(_)));
         assert_eq!(fit(&joint, 2), Fit::Short);
         joint.lock().holding.wait_for(1, 1);
-        let statement = joint.state(2, true, NOW);
+        let statement = joint.state(2, true, 0, NOW);
         assert_eq!(fit(&joint, 3), Fit::Short);
         joint.hear(&statement, Some(&full), true, NOW);
         assert_eq!(fit(&joint, 3), Fit::Short, "the answer was about two a day");

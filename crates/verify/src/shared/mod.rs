@@ -108,9 +108,9 @@ impl Limiter for SharedLimits {
         let mut held = Self::hold(demands, now);
         let fits = self.fits(&mut held, cost, now);
         refused(demands, &held, &fits, cost)?;
-        let nodes = self.desk.as_if_away().nodes;
+        let away = self.desk.as_if_away();
         for (inner, fit) in held.iter_mut().zip(&fits) {
-            inner.take(cost, *fit, nodes, now);
+            inner.take(cost, *fit, away, now);
         }
         let left = left(demands, &held);
         if cost > 0 {

@@ -53,6 +53,9 @@ pub struct Statement {
     pub returned: u64,
     /// What is asked for.
     pub want: Want,
+    /// Whether it has used a part of the limits on its own while the authority was away, and tells it for the first time. Some of it may have
+    /// leaked out since, so all of `total` is told by `floors`, and nothing by its growth.
+    pub was_alone: bool,
     /// The level of each limit, in units, that the authority must at least have known before this statement.
     pub floors: UnitLevels,
 }

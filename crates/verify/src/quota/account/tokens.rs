@@ -214,11 +214,11 @@ impl SharedTokens {
     }
 
     fn take(&mut self, tokens: u64) -> Taken {
-        let (now, nodes) = (self.desk.now(), self.desk.as_if_away().nodes);
+        let (now, away) = (self.desk.now(), self.desk.as_if_away());
         let mut known = self.joint.lock();
         let after = known.holding.sent();
         let is_reserved = known.holding.usable(now.unslept) >= tokens;
-        known.take(tokens, if is_reserved { Fit::Reserved } else { Fit::OwnPart }, nodes, now);
+        known.take(tokens, if is_reserved { Fit::Reserved } else { Fit::OwnPart }, away, now);
         drop(known);
         self.desk.activate(&self.joint);
         Taken::Shared { after, at: now.elapsed }
@@ -228,7 +228,7 @@ impl SharedTokens {
         let now = self.desk.now();
         let mut known = self.joint.lock();
         match used.checked_sub(taken) {
-            Some(beyond) => known.take(beyond, Fit::OwnPart, 1, now),
+            Some(beyond) => known.overrun(beyond, now),
             None => {
                 let leaked = known.leaked(now.elapsed.saturating_sub(at));
                 known.put_back(taken - used, taken.saturating_sub(leaked), after, now);
