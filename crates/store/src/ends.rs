@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use keystile_core::journal::{JournalLine, KeyLine, Standing, replaced_secret};
 use keystile_core::{ApiKey, AuditEntry, Digest, JournalId, KeyId, Timestamp};
 
-use crate::chunked::Chunked;
+use crate::chunked::{Chunked, places_as};
 use crate::row::{Read, Row};
-use crate::tx::{Statement, Tx, Work};
+use crate::tx::{Tx, Work};
 use crate::value::Value;
 use crate::{Store, StoreError, keys, record};
 
@@ -23,7 +23,6 @@ pub(crate) const NOTE: &str =
 const JOURNALS: &str = "SELECT journal_id FROM revocation_journals ORDER BY journal_id";
 const NAME: &str = "INSERT INTO revocation_journals (journal_id) VALUES ($1) ON CONFLICT DO NOTHING";
 pub(crate) const FORGET: &str = "DELETE FROM revocation_journals";
-const REMOVE: &str = "DELETE FROM key_ends WHERE key_id = $1 AND version = $2";
 
 /// The columns that [`read_line`] takes.
 macro_rules! columns {
@@ -44,7 +43,17 @@ static BY_IDS: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {} FROM api_keys WHERE id IN ({})", *record::SELECTED, places.join(", "))
 });
 
+static REMOVE: LazyLock<Chunked> = LazyLock::new(|| Chunked::new(removal_of));
 static STANDING_OF: LazyLock<Chunked> = LazyLock::new(|| Chunked::new(standing_of));
+
+/// Removes so many notes. All nodes remove the same ones: who finds one that another is removing leaves it to that one, and waits for nothing.
+fn removal_of(notes: usize) -> String {
+    format!(
+        "DELETE FROM key_ends WHERE (key_id, version) IN (SELECT key_id, version FROM key_ends
+         WHERE (key_id, version) IN (VALUES {}) {{for_update}} {{skip_locked}})",
+        places_as(notes, &[None, Some("BIGINT")])
+    )
+}
 
 /// How so many keys stand, by their ids.
 pub(crate) fn standing_of(keys: usize) -> String {
@@ -237,10 +246,8 @@ async fn name(id: &[Value; 1], is_alone: bool, tx: &mut Tx<'_>) -> Result<(), St
 }
 
 async fn remove(ends: &[EndPlace], tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let values: Vec<[Value; 2]> =
-        ends.iter().map(|(key_id, version)| [Value::text(key_id), (*version).into()]).collect();
-    let batch: Vec<Statement<'_>> = values.iter().map(|values| (REMOVE, values.as_slice())).collect();
-    tx.pipeline(&batch).await.map(drop)
+    let note = |(key_id, version): &EndPlace| vec![Value::text(key_id), (*version).into()];
+    REMOVE.run(ends.iter().map(note).collect(), tx).await.map(drop)
 }
 
 async fn standings(args: &[Value; 2], tx: &mut Tx<'_>) -> Result<Vec<KeyLine>, StoreError> {

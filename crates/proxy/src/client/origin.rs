@@ -188,7 +188,8 @@ impl Origin {
             connections.resting.push(Resting { single, sweeps: 0 });
         }
         drop(connections);
-        self.news.notify_waiters();
+        // Only one request can have it.
+        self.news.notify_one();
     }
 
     /// Whether there are any that it keeps.
@@ -200,14 +201,18 @@ impl Origin {
     /// Closes what was closed from the other side, or was not used within [`SWEEPS`].
     pub(super) fn sweep(&self) {
         let mut connections = self.connections.lock();
-        connections.resting.retain_mut(|resting| {
+        let is_over = |resting: &mut Resting| {
             resting.sweeps += 1;
-            resting.sweeps < SWEEPS && resting.single.is_open()
-        });
+            resting.sweeps >= SWEEPS || !resting.single.is_open()
+        };
+        let over: Vec<_> = connections.resting.extract_if(.., is_over).collect();
         connections.shared.retain_mut(|(shared, sweeps)| {
             *sweeps = if shared.was_used() { 0 } else { *sweeps + 1 };
             *sweeps < SWEEPS && shared.is_open()
         });
+        // They are closed while requests find others.
+        drop(connections);
+        drop(over);
     }
 
     /// A request as HTTP/1 has it: a path, and the host in a field.

@@ -51,9 +51,9 @@ impl Flight {
         Self { batch: Arc::new(batch), paid, tries: 0 }
     }
 
-    /// Whether more may wait than had room in it.
-    pub(super) fn is_full(&self) -> bool {
-        self.batch.settled.len() >= ROWS_PER_BATCH || self.batch.opened.len() >= ROWS_PER_BATCH
+    /// Whether more holds may be open than it had room to note.
+    pub(super) fn is_full_of_notes(&self) -> bool {
+        self.batch.opened.len() >= ROWS_PER_BATCH
     }
 
     /// Whether anything is charged by it.

@@ -13,12 +13,14 @@ use super::account::Account;
 use super::flight::{Flight, Writing};
 use super::leasing::LEASE_TIMEOUT;
 use super::port::NotWritten;
-use super::queue::Paid;
+use super::queue::{CHARGES_WAITING, Paid};
 use crate::source::SourceUnavailable;
 
 /// Most charges in one write, and most holds that are written as open with them: the cost per row no longer falls beyond it, and a database
 /// with one writer is not held up.
 pub const ROWS_PER_BATCH: usize = 1_000;
+/// Most batches in one round: each hold has a place, so no more charges can wait, or holds be open, than these have room for.
+const MOST_BATCHES: usize = 2 * CHARGES_WAITING / ROWS_PER_BATCH;
 /// Most leases that are given back in one round, each by a write of its own. When a day ends there can be as many as there are keys; they
 /// wait for nobody.
 pub const LEASES_PER_ROUND: usize = 200;
@@ -81,9 +83,12 @@ impl Quota {
         let round = self.rounds.fetch_add(1, Ordering::Relaxed) + 1;
         self.charge_overdue();
         self.write_flights(writing).await?;
-        while let Some(next) = self.next_flight() {
-            // One that has room left has all that was pending.
-            let is_last = !next.is_full();
+        let mut left = self.queue.len();
+        for _ in 0..MOST_BATCHES {
+            let charges = left.min(ROWS_PER_BATCH);
+            left -= charges;
+            let Some(next) = self.next_flight(charges, left == 0) else { break };
+            let is_last = left == 0 && !next.is_full_of_notes();
             writing.flights.push_back(next);
             self.write_flights(writing).await?;
             if is_last {
@@ -168,11 +173,10 @@ impl Quota {
         }
     }
 
-    /// What is to be written next, if there is anything. Which holds are open is noted with the last of the charges that wait: most of those
-    /// that are open before it are charged with the next.
-    fn next_flight(&self) -> Option<Flight> {
-        let queued = self.queue.take(ROWS_PER_BATCH);
-        let is_last = queued.len() < ROWS_PER_BATCH;
+    /// What is to be written next, if there is anything, with so many of the charges that wait. Which holds are open is noted with the last of
+    /// them: most of those that are open before it are charged with the next.
+    fn next_flight(&self, charges: usize, is_last: bool) -> Option<Flight> {
+        let queued = self.queue.take(charges);
         let (settled, paid) = queued.into_iter().map(|queued| (queued.settlement, queued.paid)).unzip();
         let (mut opened, mut released) = (Vec::new(), Vec::new());
         for account in self.active() {

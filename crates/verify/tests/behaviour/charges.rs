@@ -200,6 +200,29 @@ async fn a_round_of_a_ledger_that_refuses_everything_is_bounded() {
 }
 
 #[tokio::test]
+async fn what_comes_in_while_a_round_writes_is_left_to_the_next() {
+    let world = with_a_dollar();
+    let open = world.hold(&money(20)).await.unwrap();
+    charged(&world, ROWS_PER_BATCH).await;
+    let mut round = std::pin::pin!(world.verifier.flush_spend());
+    let (mut seen, mut more) = (0, 0);
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut round => break written.unwrap(),
+            () = tokio::task::yield_now() => {
+                if world.budgets.writes() > seen && more < 5 {
+                    (seen, more) = (world.budgets.writes(), more + 1);
+                    charged(&world, ROWS_PER_BATCH).await;
+                }
+            }
+        }
+    }
+    assert_eq!(world.budgets.ledger().len(), ROWS_PER_BATCH, "however much comes in, the round ends");
+    assert_eq!(world.budgets.open(), [open.id()], "and has noted what is open");
+}
+
+#[tokio::test]
 async fn a_hold_that_cannot_be_noted_as_open_is_charged_all_the_same() {
     let world = with_a_dollar();
     let open = world.hold(&money(20)).await.unwrap();
