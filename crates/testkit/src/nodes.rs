@@ -31,6 +31,8 @@ pub struct Nodes {
     // They end before what they use.
     nodes: Vec<Node>,
     postgres: Postgres,
+    /// Follows the other, and can take its place.
+    standby: Option<Postgres>,
     redis: Option<Redis>,
     /// What they share beside the database.
     _folder: TempDir,
@@ -59,7 +61,18 @@ impl Nodes {
     /// # Panics
     /// When something does not start.
     pub fn start_with(program: &str, count: usize, lease: Duration, more: impl Fn(Plan) -> Plan) -> Self {
-        Self::start_some(program, count, lease, None, more)
+        let postgres = Postgres::start(Durability::Off).unwrap();
+        Self::start_some(program, count, lease, (postgres, None), None, more)
+    }
+
+    /// The same, with a second PostgreSQL that follows the first, synchronously, and can take its place: see [`Self::fail_over`].
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub fn start_with_standby(program: &str, count: usize, lease: Duration) -> Self {
+        let postgres = Postgres::start(Durability::Off).unwrap();
+        let standby = postgres.start_standby().unwrap();
+        Self::start_some(program, count, lease, (postgres, Some(standby)), None, |plan| plan)
     }
 
     /// The same, with a Redis of their own in which they count limits together, each by a way of its own. What limits do not say of a Redis that
@@ -68,27 +81,30 @@ impl Nodes {
     /// # Panics
     /// When something does not start.
     pub fn start_with_redis(program: &str, count: usize, lease: Duration, when_away: &str) -> Self {
-        Self::start_some(program, count, lease, Some((Redis::start(), when_away)), |plan| plan)
+        let postgres = Postgres::start(Durability::Off).unwrap();
+        let redis = Some((Redis::start(), when_away));
+        Self::start_some(program, count, lease, (postgres, None), redis, |plan| plan)
     }
 
     fn start_some(
         program: &str,
         count: usize,
         lease: Duration,
+        (postgres, standby): (Postgres, Option<Postgres>),
         redis: Option<(Redis, &str)>,
         more: impl Fn(Plan) -> Plan,
     ) -> Self {
-        let postgres = Postgres::start(Durability::Off).unwrap();
+        let second = standby.as_ref().map(|standby| host(standby.url()));
         let folder = TempDir::with_prefix("keystile-nodes-").unwrap();
         let start = |name: &&str| {
             let plan =
                 Plan::serve(program).variable("KEYSTILE_CLUSTER_LEASE_SECONDS", &lease.as_secs().to_string());
             let sharing = redis.as_ref().map(|(redis, when_away)| (redis.address(), *when_away));
-            Node::start(more(plan), name, (postgres.url(), folder.path()), sharing)
+            Node::start(more(plan), name, (postgres.url(), second, folder.path()), sharing)
         };
         let nodes: Vec<_> = NAMES.iter().take(count).map(start).collect();
         assert_eq!(nodes.len(), count, "there are not so many names");
-        Self { nodes, postgres, redis: redis.map(|(redis, _)| redis), _folder: folder }
+        Self { nodes, postgres, standby, redis: redis.map(|(redis, _)| redis), _folder: folder }
     }
 
     /// One of them, from 0.
@@ -123,6 +139,17 @@ impl Nodes {
         self.postgres.query(sql).unwrap().trim().to_owned()
     }
 
+    /// Kills their PostgreSQL, and has the one that follows it take its place.
+    ///
+    /// # Panics
+    /// When there is none, or it does not.
+    pub fn fail_over(&mut self) {
+        let standby = self.standby.take().unwrap();
+        self.postgres.kill();
+        standby.promote().unwrap();
+        self.postgres = standby;
+    }
+
     /// Their PostgreSQL, which can be killed and started again.
     pub const fn postgres(&mut self) -> &mut Postgres {
         &mut self.postgres
@@ -133,12 +160,16 @@ impl Node {
     fn start(
         plan: Plan,
         name: &str,
-        (database, shared): (&str, &Path),
+        (database, second, shared): (&str, Option<SocketAddr>, &Path),
         redis: Option<(SocketAddr, &str)>,
     ) -> Self {
         let address = host(database);
         let way = FaultProxy::start_marking(address, LISTENS).unwrap();
-        let url = database.replace(&address.to_string(), &way.address().to_string());
+        let mut hosts = way.address().to_string();
+        if let Some(second) = second {
+            hosts = format!("{hosts},{second}");
+        }
+        let url = database.replace(&address.to_string(), &hosts) + "?target_session_attrs=read-write";
         let file = |name: &str| shared.join(name).display().to_string();
         let mut plan = plan
             .flag("--database-url", &url)

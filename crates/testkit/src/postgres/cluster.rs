@@ -69,22 +69,42 @@ pub(super) fn initialize(
     let mut initdb = unprivileged(programs.join("initdb"));
     initdb.args(["--username=keystile", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
     finish(initdb.arg("--pgdata").arg(folder.join("data")).current_dir("/"))?;
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let port = free.map_err(|error| format!("no free port: {error}"))?.port();
     let durable = match durability {
         Durability::Off => "fsync = off\nfull_page_writes = off\n",
         Durability::On => "",
     };
     let encrypted = if certificate.is_some() { "ssl = on\n" } else { "" };
-    let settings = format!(
-        "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 300\n{durable}{encrypted}",
-        folder.display()
-    );
-    let failed = |error: std::io::Error| format!("cannot write the settings of PostgreSQL: {error}");
-    let file = OpenOptions::new().append(true).open(folder.join("data/postgresql.conf"));
-    file.and_then(|mut file| file.write_all(settings.as_bytes())).map_err(failed)?;
-    certificate.map_or(Ok(()), |certificate| install(certificate, folder)).map_err(failed)?;
+    let port = settle_at_a_port(
+        folder,
+        &format!("listen_addresses = '127.0.0.1'\nmax_connections = 300\n{durable}{encrypted}"),
+    )?;
+    certificate
+        .map_or(Ok(()), |certificate| install(certificate, folder))
+        .map_err(|error| unwritten(&error))?;
     Ok(port)
+}
+
+/// Makes the files of a server that follows another, and finds a port for it.
+pub(super) fn follow(programs: &Path, folder: &Path, primary: &str) -> Result<u16, String> {
+    let mut copy = unprivileged(programs.join("pg_basebackup"));
+    copy.args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync"]);
+    copy.args(["--dbname", primary]).arg("--pgdata").arg(folder.join("data"));
+    finish(copy.current_dir("/"))?;
+    settle_at_a_port(folder, "")
+}
+
+/// Adds settings, and those of a port that is free and of a socket in the folder; the last of several counts. Gives the port.
+fn settle_at_a_port(folder: &Path, settings: &str) -> Result<u16, String> {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = free.map_err(|error| format!("no free port: {error}"))?.port();
+    let settings = format!("{settings}port = {port}\nunix_socket_directories = '{}'\n", folder.display());
+    let file = OpenOptions::new().append(true).open(folder.join("data/postgresql.conf"));
+    file.and_then(|mut file| file.write_all(settings.as_bytes())).map_err(|error| unwritten(&error))?;
+    Ok(port)
+}
+
+fn unwritten(error: &std::io::Error) -> String {
+    format!("cannot write the settings of PostgreSQL: {error}")
 }
 
 /// Puts the certificate where the server looks for it, with its key as private as the server wants it.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::certificate::Certificate;
 use crate::run::output_of;
-use cluster::{initialize, make_folder, programs};
+use cluster::{follow, initialize, make_folder, programs};
 use supervisor::{Order, Supervisor};
 
 /// The variable that chooses the engine of servers to which no test gives a database of its own: `postgres`, or else
@@ -110,15 +110,39 @@ impl Postgres {
         durability: Durability,
         certificate: Option<&Certificate>,
     ) -> Result<Self, String> {
+        Self::start_in(programs, |folder| initialize(programs, folder, durability, certificate))
+    }
+
+    /// A server in a folder of its own, whose files `make` makes; it tells the port.
+    fn start_in(programs: &Path, make: impl FnOnce(&Path) -> Result<u16, String>) -> Result<Self, String> {
         let folder =
             make_folder().map_err(|error| format!("cannot make a folder for PostgreSQL: {error}"))?;
-        let cluster = initialize(programs, &folder, durability, certificate);
-        let port = cluster.inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+        let port = make(&folder).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
         // From here on, dropping it stops what was started and removes the folder.
         let mut supervisor = Supervisor::of(programs, &folder)?;
         supervisor.tell(Order::Start)?;
         let url = format!("postgres://keystile@127.0.0.1:{port}/postgres");
         Ok(Self { url, programs: programs.to_owned(), supervisor: Some(supervisor) })
+    }
+
+    /// Starts a server that follows this one and can take its place. From then on this one answers that something is committed when the other
+    /// has it as well.
+    ///
+    /// # Errors
+    /// What a server or a program said.
+    pub fn start_standby(&self) -> Result<Self, String> {
+        let standby = Self::start_in(&self.programs, |folder| follow(&self.programs, folder, &self.url))?;
+        self.run("ALTER SYSTEM SET synchronous_standby_names = '*'")?;
+        self.run("SELECT pg_reload_conf()")?;
+        Ok(standby)
+    }
+
+    /// Has a server that follows another take its place.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn promote(&self) -> Result<(), String> {
+        self.run("SELECT pg_promote()")
     }
 
     /// Kills all of its processes (SIGKILL) and waits until they are dead.

@@ -8,6 +8,7 @@ mod cut;
 mod dollar;
 mod drain;
 mod engines;
+mod failover;
 mod fills;
 mod healthy;
 mod holds;

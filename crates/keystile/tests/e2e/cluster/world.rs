@@ -87,6 +87,11 @@ impl World {
         Self::on(Nodes::start_with(KEYSTILE, NODES, LEASE, more)).await
     }
 
+    /// Nodes whose database has another beside it that can take its place.
+    pub(super) async fn start_with_standby() -> Self {
+        Self::on(Nodes::start_with_standby(KEYSTILE, NODES, LEASE)).await
+    }
+
     /// Nodes that count limits together, and what becomes of requests while their Redis is away.
     pub(super) async fn start_with_redis(when_away: &str) -> Self {
         Self::on(Nodes::start_with_redis(KEYSTILE, NODES, LEASE, when_away)).await
