@@ -234,7 +234,7 @@ impl<'b> Locator<'b> {
         while Instant::now() < deadline {
             match self.all().and_then(|all| act(all.first().ok_or_else(missing)?)) {
                 Ok(value) => return value,
-                Err(trouble) if PASSING.contains(&trouble.code.as_str()) => last = Some(trouble),
+                Err(trouble) if is_passing(&trouble) => last = Some(trouble),
                 Err(trouble) => panic!("{self} cannot be {done}: {trouble}"),
             }
             self.browser.wait_a_frame();
@@ -253,6 +253,11 @@ impl<'b> Locator<'b> {
         };
         found.map(|found| found.as_array().cloned().unwrap_or_default())
     }
+}
+
+/// Whether it may be over when the page has come to rest. The driver has no word of its own for an element whose document has just been replaced.
+fn is_passing(trouble: &Trouble) -> bool {
+    PASSING.contains(&trouble.code.as_str()) || trouble.message.contains("does not belong to the document")
 }
 
 fn missing() -> Trouble {
