@@ -21,6 +21,8 @@ const LOADS: usize = 500;
 pub(super) async fn rows(world: &World, engine: &str, keys: usize) -> Result<Vec<Row>> {
     say(&format!("pages of the console, {engine}"));
     let server = world.serve(&[]).await?;
+    // What was filled in is unsealed, and pages that show the audit log would wait for that.
+    server.settled().await?;
     let mut browser = Browser::sign_in(&server).await?;
     let newest = world.newest_key(&server).await?;
     let tenant = format!("/console/{}", world.tenant_id());
