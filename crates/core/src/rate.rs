@@ -18,7 +18,7 @@ use crate::invalid::text_enum;
 use crate::limit::{MAX_COUNT, MAX_WINDOW_SECONDS};
 use crate::{LogRequests, RateLimit, WhenAway};
 
-pub use units::{MOST_UNITS, UnitLevels, Units};
+pub use units::{Floors, MOST_UNITS, Units};
 
 /// The name under which requests per minute appear in answers.
 pub const RPM: &str = "rpm";

@@ -2,6 +2,7 @@
 --
 -- KEYS[1] says since when everything is remembered; each further key is one owner's. What is kept of an owner:
 --   t  the moment, in milliseconds of this server's clock, as of which the levels are
+--   s  since when it is remembered, and a: the requests that were used, as was told or has lapsed, soon after that
 --   h  until then nothing is reserved, as something was forgotten
 --   l  by the name of the limit: what a request puts in, what leaks in a millisecond, the level, when it was named last
 --   n  by the node: number, since, total, reserved, until, lapsed, seen
@@ -37,7 +38,13 @@ local function pass(state, moment)
   state.t = moment
 end
 
+-- Whether nodes may still know of something used that was forgotten.
+local function is_told_anew(state)
+  return now - state.s < hold
+end
+
 local function put(state, cells)
+  if is_told_anew(state) then state.a = state.a + cells end
   for _, limit in pairs(state.l) do
     limit[LEVEL] = math.max(0, math.min(MOST, limit[LEVEL] + cells * limit[CELL]))
   end
@@ -136,6 +143,13 @@ local function read()
   return told
 end
 
+-- The level that was known before the node stated it, as it says. Of what other nodes have told since something was forgotten it knows nothing,
+-- unless it counts the whole on its own.
+local function known(state, told, limit)
+  if told.was_alone or not is_told_anew(state) then return limit.floor end
+  return math.min(MOST, limit.floor + state.a * limit.cell)
+end
+
 -- Puts down what the node has used since it was heard last. Says whether what it keeps is still reserved.
 local function hear(state, told)
   local entry = state.n[node]
@@ -147,7 +161,7 @@ local function hear(state, told)
     local forgotten = told.kept
     for _, limit in ipairs(told.limits) do
       local level = state.l[limit.name]
-      level[LEVEL] = math.max(level[LEVEL], limit.floor)
+      level[LEVEL] = math.max(level[LEVEL], known(state, told, limit))
       forgotten = math.max(forgotten, limit.floor)
     end
     if not knows and told.answered > 0 and forgotten > 0 then state.h = now + hold end
@@ -171,7 +185,7 @@ end
 local function state(key, settled)
   local told = read()
   local kept = redis.call('GET', key)
-  local state = kept and cmsgpack.unpack(kept) or { t = now, l = {}, n = {} }
+  local state = kept and cmsgpack.unpack(kept) or { t = now, s = now, a = 0, l = {}, n = {} }
   local entry = state.n[node]
   if entry and entry[NUMBER] >= told.number then return false end
   lapse(state)

@@ -29,8 +29,8 @@ pub struct Units {
     pub room: u64,
 }
 
-/// An amount for each limit of an owner, in their order.
-pub type UnitLevels = SmallVec<[u64; 2]>;
+/// What a level is at least, for each limit of an owner, in their order; it may be below nothing.
+pub type Floors = SmallVec<[i64; 2]>;
 
 impl Rate {
     /// This limit in units.
@@ -105,15 +105,18 @@ impl Used {
         self.check(u32::try_from(cells).unwrap_or(u32::MAX))
     }
 
-    /// How much is used of each limit without `cells` of it, in units, rounded up: what an authority must at least know of.
-    pub fn in_units(&self, without: i64) -> UnitLevels {
-        let mut used = self.clone();
-        used.put(without.saturating_neg());
-        let scaled = |(level, rate): (&u64, &Rate)| {
-            let units = scaled(*level, rate.units().cell, rate.parts());
-            units.min(2 * MOST_UNITS)
+    /// How much is used of each limit, in units, rounded up. What would have leaked out until `now` is taken off, be that more than there was.
+    pub fn floors(&self, now: u64) -> Floors {
+        let elapsed = now.saturating_sub(self.as_of);
+        let floor = |(level, rate): (&u64, &Rate)| {
+            let parts = i128::from(*level) - i128::from(elapsed.saturating_mul(rate.limit));
+            let (to, from) = (i128::from(rate.units().cell), i128::from(rate.parts()));
+            // What is below nothing is rounded up by being cut off.
+            let up = if parts > 0 { from - 1 } else { 0 };
+            let most = 2 * i128::from(MOST_UNITS);
+            i64::try_from(((parts * to + up) / from).clamp(-most, most)).unwrap_or(i64::MAX)
         };
-        used.levels.iter().zip(used.rates.as_slice()).map(scaled).collect()
+        self.levels.iter().zip(self.rates.as_slice()).map(floor).collect()
     }
 
     /// An authority has told how much is used of each limit, in units, as of now; `beside` it so much was used that it does not know of.
@@ -170,14 +173,22 @@ mod tests {
     fn what_an_authority_tells_is_what_is_known_and_what_it_has_not_heard_comes_on_top() {
         let (rates, mut used) = (rates(10, 60, 10), Used::default());
         used.advance(&rates, 0);
-        used.put(7);
-        assert_eq!(used.in_units(2).as_slice(), [5 * rates.as_slice()[0].units().cell]);
-        let told = used.in_units(0);
-        let mut other = Used::default();
-        other.advance(&rates, 0);
-        other.learn(&told, 1);
-        assert_eq!(other.count(0).unwrap().remaining, 2);
-        other.put(-8);
-        assert_eq!((other.count(0).unwrap().remaining, other.most_at_once()), (10, 10));
+        let cell = rates.as_slice()[0].units().cell;
+        used.learn(&[7 * cell], 1);
+        assert_eq!(used.count(0).unwrap().remaining, 2);
+        used.put(-8);
+        assert_eq!((used.count(0).unwrap().remaining, used.most_at_once()), (10, 10));
+    }
+
+    #[test]
+    fn a_floor_sinks_below_nothing() {
+        let (rates, mut used) = (rates(10, 60, 10), Used::default());
+        used.advance(&rates, 1_000);
+        let cell = rates.as_slice()[0].units().cell.cast_signed();
+        used.put(2);
+        let floor = |now| used.floors(now)[0];
+        assert_eq!((floor(1_000), floor(7_000), floor(31_000)), (2 * cell, cell, -3 * cell));
+        assert_eq!((floor(1_001), floor(13_001)), (2 * cell - 1, -1));
+        assert_eq!(floor(u64::MAX), -2 * MOST_UNITS.cast_signed());
     }
 }

@@ -155,6 +155,22 @@ fn what_was_forgotten_is_told_again_before_anything_is_reserved() {
 }
 
 #[test]
+fn what_each_node_tells_comes_on_top_of_the_most_that_one_of_them_knew() {
+    let mut world = World::settled();
+    let used = |grant: Option<Grant>| World::used(&grant.unwrap());
+    let tell = |used: i64, known: i64| Statement {
+        floors: [known].into_iter().collect(),
+        ..statement(9, used, 0, 0)
+    };
+    redis::cmd("FLUSHALL").exec(&mut world.connection).unwrap();
+    assert_eq!(used(world.answer("a", &[tell(2, 3_000)]).0.remove(0)), 5);
+    // It was answered last, and knows of nothing that was told since.
+    assert_eq!(used(world.answer("b", &[tell(1, 6_000)]).0.remove(0)), 9);
+    // Of what it knew seconds ago more than all has leaked out, but not of what was told meanwhile.
+    assert_eq!(used(world.answer("c", &[tell(1, -2_000)]).0.remove(0)), 10);
+}
+
+#[test]
 fn one_owner_that_was_thrown_out_is_told_again_by_whoever_knew_it() {
     let mut world = World::settled();
     world.state("a", &statement(1, 0, 0, 9));

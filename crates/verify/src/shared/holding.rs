@@ -34,8 +34,6 @@ pub(crate) struct Holding {
     answered: u64,
     heard_at: u64,
     others: u64,
-    /// What is counted as used that others may use, who tell it themselves.
-    guessed: u64,
     /// The last absence of the authority in which a part was used that was not reserved, and the last of which it was told.
     alone_in: u64,
     told_of: u64,
@@ -154,24 +152,12 @@ impl Holding {
 
     /// The same, which is counted as used from now on.
     pub(super) const fn forget_others(&mut self) -> u64 {
-        let others = std::mem::replace(&mut self.others, 0);
-        self.guess(others);
-        others
+        std::mem::replace(&mut self.others, 0)
     }
 
-    /// So much is counted as used that others may use.
-    pub(super) const fn guess(&mut self, cells: u64) {
-        self.guessed = self.guessed.saturating_add(cells);
-    }
-
-    /// What other nodes have reserved is known now, and what they use is guessed no more.
+    /// What other nodes have reserved is known now.
     pub(super) const fn learn_others(&mut self, others: u64) {
-        (self.others, self.guessed) = (others, 0);
-    }
-
-    /// Of what is counted as used: what the authority has not heard of this node, and what is only guessed of others.
-    pub(super) fn untold(&self) -> i64 {
-        self.unreported().saturating_add_unsigned(self.guessed)
+        self.others = others;
     }
 
     /// Whether a statement is under way.

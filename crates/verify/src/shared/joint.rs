@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keystile_core::rate::{Full, Levels, Used};
+use keystile_core::rate::{Floors, Full, Levels, Used};
 use keystile_core::{Rates, WhenAway};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -24,6 +24,8 @@ pub(crate) struct Joint {
 pub(crate) struct Inner {
     /// What is used over all nodes, as far as it is known here.
     used: Used,
+    /// What the authority knew to be used when it last answered.
+    known: Used,
     pub(crate) holding: Holding,
     /// How often statements were answered, or given up.
     pub(super) turns: u64,
@@ -71,7 +73,7 @@ impl Joint {
     pub(crate) fn new(name: &str, used: Used) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
-            inner: Mutex::new(Inner { used, holding: Holding::default(), turns: 0 }),
+            inner: Mutex::new(Inner { known: used.clone(), used, holding: Holding::default(), turns: 0 }),
             heard: Notify::new(),
             is_queued: AtomicBool::new(false),
             is_active: AtomicBool::new(false),
@@ -96,7 +98,7 @@ impl Joint {
         let mut inner = self.lock();
         inner.used.pass(now.elapsed);
         let was_alone = inner.holding.was_alone();
-        let floors = inner.used.in_units(if was_alone { 0 } else { inner.holding.untold() });
+        let floors = inner.floors(was_alone, now);
         let most = inner.used.most_at_once();
         let stated = inner.holding.state(number, most, asks, absence, now.unslept);
         Statement {
@@ -120,12 +122,16 @@ impl Joint {
     pub(super) fn hear(&self, statement: &Statement, grant: Option<&Grant>, asks: bool, now: Now) {
         {
             let mut inner = self.lock();
-            let Inner { used, holding, turns } = &mut *inner;
+            let Inner { used, known, holding, turns } = &mut *inner;
             let (number, want) = (statement.number, statement.want);
             match grant {
                 Some(grant) => {
                     used.pass(now.elapsed);
                     let is_last = holding.hear((number, want), used.refill_millis(), grant, now.unslept);
+                    if is_last {
+                        known.advance(&statement.rates, now.elapsed);
+                        known.learn(&grant.levels, 0);
+                    }
                     if *used.rates() != statement.rates {
                         // It says nothing of limits that were changed meanwhile.
                         holding.reopen();
@@ -144,6 +150,17 @@ impl Joint {
 }
 
 impl Inner {
+    /// What the authority is told that it must at least have known, if it has forgotten.
+    fn floors(&mut self, was_alone: bool, now: Now) -> Floors {
+        if was_alone {
+            return self.used.floors(now.elapsed);
+        }
+        if self.known.rates() != self.used.rates() {
+            self.known.advance(self.used.rates(), now.elapsed);
+        }
+        self.known.floors(now.elapsed)
+    }
+
     /// Brings what is known up to now, under these limits.
     pub(crate) fn advance(&mut self, rates: &Rates, now: Now) {
         if self.used.rates() != rates {
@@ -243,7 +260,6 @@ impl Inner {
             Fit::OwnPart => {
                 let of_all = cost.saturating_mul(away.nodes);
                 self.holding.note_alone(cost, away.absence, now.unslept);
-                self.holding.guess(of_all - cost);
                 self.used.put(signed(of_all));
             }
             Fit::Free | Fit::Short | Fit::Unavailable | Fit::Full(_) => {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keystile_core::Rates;
-use keystile_core::rate::UnitLevels;
+use keystile_core::rate::Floors;
 use smallvec::SmallVec;
 
 use crate::source::{BoxFuture, SourceUnavailable};
@@ -56,8 +56,9 @@ pub struct Statement {
     /// Whether it has used a part of the limits on its own while the authority was away, and tells it for the first time. Some of it may have
     /// leaked out since, so all of `total` is told by `floors`, and nothing by its growth.
     pub was_alone: bool,
-    /// The level of each limit, in units, that the authority must at least have known before this statement.
-    pub floors: UnitLevels,
+    /// The level of each limit, in units, that the authority had when it last answered, less what would have leaked out since, be that more than
+    /// there was: if it has forgotten, it is this and what other nodes have told since.
+    pub floors: Floors,
 }
 
 /// What a node asks for.
