@@ -73,8 +73,9 @@ impl Default for RateScript {
 }
 
 fn write(call: &mut ScriptInvocation<'_>, statement: &Statement) {
-    let Statement { since, number, answered, total, total_answered, kept, want, was_alone, .. } = statement;
-    call.arg(since).arg(number).arg(answered).arg(total).arg(total_answered).arg(kept);
+    let Statement { since, number, answered, total, back, total_known, kept, want, was_alone, .. } =
+        statement;
+    call.arg(since).arg(number).arg(answered).arg(total).arg(back).arg(total_known).arg(kept);
     call.arg(u8::from(*was_alone));
     call.arg(want.most).arg(want.need).arg(want.least);
     let rates = statement.rates.as_slice();

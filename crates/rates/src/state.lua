@@ -2,7 +2,8 @@
 --
 -- KEYS[1] says since when everything is remembered; each further key is one owner's. What is kept of an owner:
 --   t  the moment, in milliseconds of this server's clock, as of which the levels are
---   s  since when it is remembered, and a: the requests that were used, as was told or has lapsed, soon after that
+--   s  since when it is remembered
+--   a  how many requests were told to be used, or have lapsed, soon after that
 --   h  until then nothing is reserved, as something was forgotten
 --   l  by the name of the limit: what a request puts in, what leaks in a millisecond, the level, when it was named last
 --   n  by the node: number, since, total, reserved, until, lapsed, seen
@@ -38,13 +39,13 @@ local function pass(state, moment)
   state.t = moment
 end
 
--- Whether nodes may still know of something used that was forgotten.
-local function is_told_anew(state)
-  return now - state.s < hold
+-- Whether it is remembered for so short a time that nodes may still tell what was known before.
+local function is_new(state)
+  return now - (state.s or 0) < hold
 end
 
 local function put(state, cells)
-  if is_told_anew(state) then state.a = state.a + cells end
+  if is_new(state) then state.a = state.a + cells end
   for _, limit in pairs(state.l) do
     limit[LEVEL] = math.max(0, math.min(MOST, limit[LEVEL] + cells * limit[CELL]))
   end
@@ -134,7 +135,7 @@ end
 
 local function read()
   local told = {
-    since = number(), number = number(), answered = number(), total = number(), total_answered = number(),
+    since = number(), number = number(), answered = number(), total = number(), back = number(), total_known = number(),
     kept = number(), was_alone = number() == 1, most = number(), need = number(), least = number(), limits = {},
   }
   for index = 1, number() do
@@ -143,30 +144,38 @@ local function read()
   return told
 end
 
--- The level that was known before the node stated it, as it says. Of what other nodes have told since something was forgotten it knows nothing,
--- unless it counts the whole on its own.
-local function known(state, told, limit)
-  if told.was_alone or not is_told_anew(state) then return limit.floor end
-  return math.min(MOST, limit.floor + state.a * limit.cell)
+-- Looks at what a node says that it knows, as it is not known here: all of it or, if it was alone, what it has used meanwhile.
+local function recall(state, told, knows)
+  if not knows and told.answered > 0 and not is_new(state) then
+    -- Something of it was forgotten, as if all had been.
+    state.s, state.a = now, 0
+  end
+  local most = told.kept
+  for _, limit in ipairs(told.limits) do
+    local floor = limit.floor
+    if not knows and is_new(state) then floor = math.min(MOST, floor + state.a * limit.cell) end
+    local level = state.l[limit.name]
+    level[LEVEL] = math.max(level[LEVEL], floor)
+    most = math.max(most, limit.floor)
+  end
+  if not knows and told.answered > 0 and most > 0 then state.h = now + hold end
 end
 
 -- Puts down what the node has used since it was heard last. Says whether what it keeps is still reserved.
 local function hear(state, told)
   local entry = state.n[node]
   local knows = entry ~= nil and entry[SINCE] == told.since and entry[NUMBER] >= told.answered
-  local covered, heard = 0, told.total_answered
-  if knows then covered, heard = entry[LAPSED], entry[TOTAL] end
-  if told.was_alone then heard = told.total end
-  if told.was_alone or not knows then
-    local forgotten = told.kept
-    for _, limit in ipairs(told.limits) do
-      local level = state.l[limit.name]
-      level[LEVEL] = math.max(level[LEVEL], known(state, told, limit))
-      forgotten = math.max(forgotten, limit.floor)
-    end
-    if not knows and told.answered > 0 and forgotten > 0 then state.h = now + hold end
+  local covered, used, total = 0, 0, told.total - told.back
+  if told.was_alone or not knows then recall(state, told, knows) end
+  if knows then covered = entry[LAPSED] end
+  if told.was_alone then
+    used = 0
+  elseif knows then
+    used = total - entry[TOTAL]
+  else
+    -- What it gives back may be given back in the level that it knows.
+    used = math.max(0, told.total - told.total_known)
   end
-  local used = told.total - heard
   if used > covered then
     put(state, used - covered)
     covered = 0
@@ -178,7 +187,7 @@ local function hear(state, told)
   local keeps = covered == 0 or told.kept == 0
   -- What the node may still use of what has lapsed is told by its next statement.
   if told.kept == 0 then covered = 0 end
-  state.n[node] = { told.number, told.since, told.total, keeps and told.kept or 0, now + lasts, covered, now }
+  state.n[node] = { told.number, told.since, total, keeps and told.kept or 0, now + lasts, covered, now }
   return keeps
 end
 

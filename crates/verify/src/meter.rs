@@ -313,7 +313,9 @@ impl Meters {
     /// What is shared of all owners of which anything is known to be used, in whatever order.
     pub(crate) fn joints(&self, now: u64) -> Vec<Arc<Joint>> {
         let is_used = |meter: &Meter| !meter.with_used(|used| used.is_unused(now));
-        self.pool.pick(|meter| is_used(meter).then(|| Arc::clone(meter.joint())))
+        let mut joints = self.pool.pick(|meter| is_used(meter).then(|| Arc::clone(meter.joint())));
+        joints.extend(self.pool.pick(|meter| meter.known_account()?.shared_tokens(now)));
+        joints
     }
 }
 

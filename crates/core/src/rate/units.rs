@@ -105,18 +105,22 @@ impl Used {
         self.check(u32::try_from(cells).unwrap_or(u32::MAX))
     }
 
-    /// How much is used of each limit, in units, rounded up. What would have leaked out until `now` is taken off, be that more than there was.
-    pub fn floors(&self, now: u64) -> Floors {
+    /// How much is used of each of these limits, in units, rounded up. What would have leaked out until `now` is taken off, be that more than
+    /// there was; of a limit that is not known it is the lowest floor that there is.
+    pub fn floors(&self, rates: &Rates, now: u64) -> Floors {
         let elapsed = now.saturating_sub(self.as_of);
-        let floor = |(level, rate): (&u64, &Rate)| {
-            let parts = i128::from(*level) - i128::from(elapsed.saturating_mul(rate.limit));
-            let (to, from) = (i128::from(rate.units().cell), i128::from(rate.parts()));
+        let most = 2 * i128::from(MOST_UNITS);
+        let floor = |new: &Rate| {
+            let mut known = self.levels.iter().zip(self.rates.as_slice());
+            let (level, old) = known.find(|(_, old)| old.name == new.name)?;
+            let parts = i128::from(*level) - i128::from(elapsed.saturating_mul(old.limit));
+            let (to, from) = (i128::from(new.units().cell), i128::from(old.parts()));
             // What is below nothing is rounded up by being cut off.
             let up = if parts > 0 { from - 1 } else { 0 };
-            let most = 2 * i128::from(MOST_UNITS);
-            i64::try_from(((parts * to + up) / from).clamp(-most, most)).unwrap_or(i64::MAX)
+            Some((parts * to + up) / from)
         };
-        self.levels.iter().zip(self.rates.as_slice()).map(floor).collect()
+        let floor = |rate| floor(rate).unwrap_or(-most).clamp(-most, most);
+        rates.as_slice().iter().map(|rate| i64::try_from(floor(rate)).unwrap_or(i64::MAX)).collect()
     }
 
     /// An authority has told how much is used of each limit, in units, as of now; `beside` it so much was used that it does not know of.
@@ -186,9 +190,15 @@ mod tests {
         used.advance(&rates, 1_000);
         let cell = rates.as_slice()[0].units().cell.cast_signed();
         used.put(2);
-        let floor = |now| used.floors(now)[0];
+        let floor = |now| used.floors(&rates, now)[0];
         assert_eq!((floor(1_000), floor(7_000), floor(31_000)), (2 * cell, cell, -3 * cell));
         assert_eq!((floor(1_001), floor(13_001)), (2 * cell - 1, -1));
-        assert_eq!(floor(u64::MAX), -2 * MOST_UNITS.cast_signed());
+        let lowest = -2 * MOST_UNITS.cast_signed();
+        assert_eq!(floor(u64::MAX), lowest);
+        assert_eq!(Used::default().floors(&rates, 1_000)[0], lowest, "nothing is known");
+        let (raised, doubled) = (self::rates(20, 60, 20), self::rates(10, 120, 10));
+        let cell = |rates: &Rates| rates.as_slice()[0].units().cell.cast_signed();
+        assert_eq!(used.floors(&raised, 1_000)[0], 2 * cell(&raised));
+        assert_eq!(used.floors(&doubled, 31_000)[0], -3 * cell(&doubled));
     }
 }

@@ -38,7 +38,8 @@ fn statement(number: u64, total: i64, kept: u64, most: u64) -> Statement {
         since: 1,
         answered: number - 1,
         total,
-        total_answered: 0,
+        back: 0,
+        total_known: 0,
         kept,
         returned: 0,
         want: Want { most, need: most, least: most.min(1) },
@@ -139,8 +140,7 @@ fn what_was_forgotten_is_told_again_before_anything_is_reserved() {
     let mut world = World::settled();
     world.state("a", &statement(1, 0, 0, 9));
     redis::cmd("FLUSHALL").exec(&mut world.connection).unwrap();
-    let known =
-        Statement { total_answered: 0, floors: [5_000].into_iter().collect(), ..statement(2, 2, 4, 2) };
+    let known = Statement { total_known: 0, floors: [5_000].into_iter().collect(), ..statement(2, 2, 4, 2) };
     let (grants, unsettled) = world.answer("a", &[known]);
     let told = grants[0].clone().unwrap();
     assert_eq!((told.granted, World::used(&told), unsettled), (0, 7, 1_200), "five were known, and two used");
@@ -168,6 +168,24 @@ fn what_each_node_tells_comes_on_top_of_the_most_that_one_of_them_knew() {
     assert_eq!(used(world.answer("b", &[tell(1, 6_000)]).0.remove(0)), 9);
     // Of what it knew seconds ago more than all has leaked out, but not of what was told meanwhile.
     assert_eq!(used(world.answer("c", &[tell(1, -2_000)]).0.remove(0)), 10);
+}
+
+#[test]
+fn what_is_given_back_is_taken_off_once_and_not_from_what_was_forgotten() {
+    let mut world = World::settled();
+    world.state("a", &statement(1, 8, 0, 0));
+    let told = world.state("a", &Statement { back: 5, ..statement(2, 8, 0, 0) });
+    assert_eq!(World::used(&told), 3);
+    // The answer was lost: it gives the same back once more, of which one has leaked out there.
+    let told = world.state("a", &Statement { answered: 1, back: 4, ..statement(3, 8, 0, 0) });
+    assert_eq!(World::used(&told), 4);
+    redis::cmd("FLUSHALL").exec(&mut world.connection).unwrap();
+    let of_b = Statement { floors: [4_000].into_iter().collect(), ..statement(9, 0, 0, 0) };
+    world.state("b", &of_b);
+    let known = [3_000].into_iter().collect();
+    let told =
+        world.state("a", &Statement { back: 2, total_known: 7, floors: known, ..statement(4, 8, 0, 0) });
+    assert_eq!(World::used(&told), 5, "one more was used than it knew to be told");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::joint::{Away, Inner, Joint, Now};
+use super::joint::{Away, Heard, Inner, Joint, Now};
 use super::measures::{RateMeasures, RateStats};
 use super::port::{Answer, RateAuthority, Statement};
 use crate::meter::Meters;
@@ -299,8 +299,8 @@ impl Desk {
             self.settled.notify_waiters();
         }
         for (place, (joint, statement)) in joints.iter().zip(statements.iter()).enumerate() {
-            let grant = answer.as_ref().and_then(|answer| answer.grants.get(place)?.as_ref());
-            joint.hear(statement, grant, asks, now);
+            let heard = answer.as_ref().and_then(|answer| heard(answer, place));
+            joint.hear(statement, heard, asks, now);
         }
         answer.is_some()
     }
@@ -328,4 +328,10 @@ impl Desk {
         contact.was_away = false;
         true
     }
+}
+
+/// What was answered to the statement at `place`.
+fn heard(answer: &Answer, place: usize) -> Option<Heard<'_>> {
+    let grant = answer.grants.get(place)?.as_ref()?;
+    Some(Heard { grant, is_settled: answer.unsettled_millis == 0 && grant.unsettled_millis == 0 })
 }

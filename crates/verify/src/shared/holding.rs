@@ -2,6 +2,8 @@
 //!
 //! Nothing here waits or locks. Times are milliseconds of [`keystile_core::Clock::unslept_millis`].
 
+use super::back::Back;
+use super::pace::Pace;
 use super::port::{Grant, RESERVED_MILLIS, Want};
 
 /// By how much clocks may drift apart while something is reserved, and for how long the last use may take.
@@ -13,7 +15,7 @@ const HANDFUL: u64 = 16;
 /// After so long without a use what is left is given back.
 const IDLE_MILLIS: u64 = 250;
 /// So often something is told by who uses what it has.
-const TELL_MILLIS: u64 = 200;
+pub(super) const TELL_MILLIS: u64 = 200;
 /// After so long an authority may have forgotten what it knew of a node that has nothing reserved.
 const REMEMBERED_MILLIS: u64 = 60_000;
 /// Nobody asks again sooner, but where the whole limit is free again sooner.
@@ -30,6 +32,9 @@ pub(crate) struct Holding {
     /// All that was used, and how much of it was told by the last statement that was answered.
     total: i64,
     total_answered: i64,
+    /// How much the last statement told that was answered when the authority knew all that nodes know.
+    total_known: i64,
+    back: Back,
     since: u64,
     answered: u64,
     heard_at: u64,
@@ -52,7 +57,9 @@ pub(crate) struct Holding {
 struct Flight {
     number: u64,
     sent_at: u64,
+    /// What it tells to be used, without what it gives back.
     total: i64,
+    back: u64,
     kept: u64,
     absence: u64,
 }
@@ -69,22 +76,14 @@ pub(crate) struct Shut {
     pub(super) place: usize,
 }
 
-/// How fast it is used.
-#[derive(Debug, Default)]
-struct Pace {
-    since: u64,
-    used: u64,
-    /// Lately, in thousandths of a request a millisecond.
-    rate: u64,
-}
-
 /// What a statement says of a holding.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stated {
     pub(super) since: u64,
     pub(super) answered: u64,
     pub(super) total: i64,
-    pub(super) total_answered: i64,
+    pub(super) back: u64,
+    pub(super) total_known: i64,
     pub(super) kept: u64,
     pub(super) returned: u64,
     pub(super) want: Want,
@@ -110,7 +109,7 @@ impl Holding {
     pub(super) fn note(&mut self, cost: u64, now: u64) {
         self.total = self.total.saturating_add_unsigned(cost);
         self.used_at = now;
-        self.pace.used = self.pace.used.saturating_add(cost);
+        self.pace.note(cost);
     }
 
     /// The same, of a part of the limits, in the absence of the authority of that number.
@@ -135,14 +134,29 @@ impl Holding {
         if self.sent == after && now < self.until {
             self.cells = self.cells.saturating_add(unused);
             self.total = self.total.saturating_sub_unsigned(unused);
-        } else {
-            self.total = self.total.saturating_sub_unsigned(unleaked.min(unused));
+            return;
         }
+        self.back.add(unleaked.min(unused), now);
+    }
+
+    /// What is to be given back.
+    pub(super) const fn back_mut(&mut self) -> &mut Back {
+        &mut self.back
     }
 
     /// What was used and not told by a statement that was answered.
     pub(super) const fn unreported(&self) -> i64 {
-        self.total - self.total_answered
+        self.total.saturating_sub_unsigned(self.back.cells()) - self.total_answered
+    }
+
+    /// Whether the authority is to be told of something used or given back.
+    const fn has_news(&self) -> bool {
+        self.total != self.total_answered || self.back.cells() > 0
+    }
+
+    /// What was told last, and answered, is known by an authority that knows all that nodes know.
+    pub(super) const fn is_known(&mut self) {
+        self.total_known = self.total_answered;
     }
 
     /// What other nodes have reserved, as far as it is known.
@@ -198,7 +212,7 @@ impl Holding {
             return false;
         }
         let is_old = now.saturating_sub(self.heard_at) >= TELL_MILLIS;
-        self.waiting.least > 0 || (is_old && (self.cells > 0 || self.unreported() != 0))
+        self.waiting.least > 0 || (is_old && (self.cells > 0 || self.has_news()))
     }
 
     /// Whether it may be asked for more before the last is used.
@@ -209,7 +223,7 @@ impl Holding {
 
     /// Whether forgetting it changes nothing.
     pub(super) const fn is_spent(&self) -> bool {
-        self.cells == 0 && self.unreported() == 0 && self.flight.is_none() && self.waiting.least == 0
+        self.cells == 0 && !self.has_news() && self.flight.is_none() && self.waiting.least == 0
     }
 
     /// Nothing more is used here: the next statement gives back what is left.
@@ -223,7 +237,7 @@ impl Holding {
             self.since = number;
         }
         if now.saturating_sub(self.heard_at) >= REMEMBERED_MILLIS {
-            self.answered = 0;
+            (self.answered, self.total_known) = (0, self.total_answered);
         }
         if now >= self.until {
             self.cells = 0;
@@ -250,12 +264,12 @@ impl Holding {
             // More than is of use soon is given back.
             self.cells = self.cells.min(ahead.saturating_mul(2));
         }
-        self.flight = Some(Flight { number, sent_at: now, total: self.total, kept: self.cells, absence });
+        let (total, back, kept) = (self.total, self.back.cells(), self.cells);
+        let told = total.saturating_sub_unsigned(back);
+        self.flight = Some(Flight { number, sent_at: now, total: told, back, kept, absence });
         self.sent = number;
-        let (since, answered) = (self.since, self.answered);
-        let (total, total_answered) = (self.total, self.total_answered);
-        let (kept, returned) = (self.cells, had - self.cells);
-        Stated { since, answered, total, total_answered, kept, returned, want }
+        let (since, answered, total_known) = (self.since, self.answered, self.total_known);
+        Stated { since, answered, total, back, total_known, kept, returned: had - kept, want }
     }
 
     /// A statement was answered. Tells whether it was the last one, of which the answer counts.
@@ -270,6 +284,8 @@ impl Holding {
         self.answered = number;
         self.told_of = flight.absence;
         self.total_answered = flight.total;
+        self.total = self.total.saturating_sub_unsigned(flight.back);
+        self.back.lessen(flight.back, now);
         self.heard_at = now;
         if !grant.keeps {
             self.cells = 0;
@@ -305,24 +321,6 @@ impl Holding {
     }
 }
 
-impl Pace {
-    /// What is used in so many milliseconds.
-    const fn within(&self, millis: u64) -> u64 {
-        self.rate.saturating_mul(millis) / 1_000
-    }
-
-    /// Half of what was is remembered, so that a short pause does not have everything asked for anew.
-    fn turn(&mut self, now: u64) {
-        let elapsed = now.saturating_sub(self.since);
-        if elapsed < TELL_MILLIS / 8 {
-            return;
-        }
-        let rate = self.used.saturating_mul(1_000) / elapsed;
-        self.rate = rate.max(self.rate / 2);
-        (self.since, self.used) = (now, 0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,7 +343,7 @@ mod tests {
         let mut holding = holding(3);
         assert!(holding.take(2, 1_010) && !holding.take(2, 1_010));
         let stated = holding.state(2, 1_000, true, 0, 1_200);
-        assert_eq!((stated.total, stated.total_answered, stated.kept, stated.answered), (2, 0, 1, 1));
+        assert_eq!((stated.total, stated.total_known, stated.kept, stated.answered), (2, 0, 1, 1));
         assert!(holding.take(1, 1_201), "a statement under way holds nothing up");
         assert!(holding.hear((2, stated.want), 60_000, &granted(5), 1_204));
         assert_eq!((holding.unreported(), holding.usable(1_204)), (1, 5));
@@ -375,7 +373,7 @@ mod tests {
         assert!(!holding.hear((2, stated.want), 60_000, &granted(9), 1_300), "it is too late");
         assert!(!holding.is_spent(), "what was used has to be told");
         let stated = holding.state(3, 1_000, true, 0, 1_500);
-        assert_eq!((stated.answered, stated.total, stated.total_answered), (1, 1, 0));
+        assert_eq!((stated.answered, stated.total, stated.total_known), (1, 1, 0));
         assert!(holding.hear((3, stated.want), 60_000, &granted(0), 1_501) && holding.is_spent());
     }
 
@@ -438,6 +436,10 @@ mod tests {
         assert_eq!((holding.usable(1_031), holding.unreported()), (8, 1));
         assert!(holding.hear((2, stated.want), 60_000, &granted(0), 1_032));
         assert_eq!(holding.unreported(), -1, "the next statement takes it back");
+        let stated = holding.state(3, 1_000, true, 0, 1_040);
+        assert_eq!((stated.total, stated.back), (2, 1));
+        assert!(holding.hear((3, stated.want), 60_000, &granted(0), 1_041));
+        assert_eq!((holding.unreported(), holding.total, holding.back.cells()), (0, 1, 0));
     }
 
     #[test]

@@ -24,11 +24,19 @@ pub(crate) struct Joint {
 pub(crate) struct Inner {
     /// What is used over all nodes, as far as it is known here.
     used: Used,
-    /// What the authority knew to be used when it last answered.
+    /// What the authority knew to be used when it last answered, and knew all that nodes know.
     known: Used,
     pub(crate) holding: Holding,
     /// How often statements were answered, or given up.
     pub(super) turns: u64,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard<'a> {
+    pub(super) grant: &'a Grant,
+    /// Whether the authority knows all that nodes know, as it has not forgotten anything lately.
+    pub(super) is_settled: bool,
 }
 
 /// When something happens, by both clocks that nobody sets.
@@ -99,6 +107,7 @@ impl Joint {
         inner.used.pass(now.elapsed);
         let was_alone = inner.holding.was_alone();
         let floors = inner.floors(was_alone, now);
+        inner.leak_back(now);
         let most = inner.used.most_at_once();
         let stated = inner.holding.state(number, most, asks, absence, now.unslept);
         Statement {
@@ -108,7 +117,8 @@ impl Joint {
             since: stated.since,
             answered: stated.answered,
             total: stated.total,
-            total_answered: stated.total_answered,
+            back: stated.back,
+            total_known: stated.total_known,
             kept: stated.kept,
             returned: stated.returned,
             want: stated.want,
@@ -119,16 +129,17 @@ impl Joint {
 
     /// A statement was answered; `None` if nothing came of it. One that `asks` for nothing learns nothing of others either: when the authority
     /// is back they may not have told yet what they used of their parts.
-    pub(super) fn hear(&self, statement: &Statement, grant: Option<&Grant>, asks: bool, now: Now) {
+    pub(super) fn hear(&self, statement: &Statement, answer: Option<Heard<'_>>, asks: bool, now: Now) {
         {
             let mut inner = self.lock();
             let Inner { used, known, holding, turns } = &mut *inner;
             let (number, want) = (statement.number, statement.want);
-            match grant {
-                Some(grant) => {
+            match answer {
+                Some(Heard { grant, is_settled }) => {
                     used.pass(now.elapsed);
                     let is_last = holding.hear((number, want), used.refill_millis(), grant, now.unslept);
-                    if is_last {
+                    if is_last && is_settled {
+                        holding.is_known();
                         known.advance(&statement.rates, now.elapsed);
                         known.learn(&grant.levels, 0);
                     }
@@ -143,7 +154,7 @@ impl Joint {
                 None => holding.hear_nothing(number),
             }
             // Who waits is not answered by what did not ask for it.
-            *turns += u64::from(asks || grant.is_none());
+            *turns += u64::from(asks || answer.is_none());
         }
         self.heard.notify_waiters();
     }
@@ -151,14 +162,18 @@ impl Joint {
 
 impl Inner {
     /// What the authority is told that it must at least have known, if it has forgotten.
-    fn floors(&mut self, was_alone: bool, now: Now) -> Floors {
-        if was_alone {
-            return self.used.floors(now.elapsed);
+    fn floors(&self, was_alone: bool, now: Now) -> Floors {
+        let known = if was_alone { &self.used } else { &self.known };
+        known.floors(self.used.rates(), now.elapsed)
+    }
+
+    /// What is given back late has leaked out meanwhile.
+    fn leak_back(&mut self, now: Now) {
+        let leaked = |late| self.used.leaked(late);
+        let back = self.holding.back_mut();
+        if let Some(late) = back.late(now.unslept) {
+            back.lessen(leaked(late), now.unslept);
         }
-        if self.known.rates() != self.used.rates() {
-            self.known.advance(self.used.rates(), now.elapsed);
-        }
-        self.known.floors(now.elapsed)
     }
 
     /// Brings what is known up to now, under these limits.
@@ -314,6 +329,10 @@ mod tests {
         Rates::new(None, &[rate])
     }
 
+    fn heard(grant: &Grant) -> Option<Heard<'_>> {
+        Some(Heard { grant, is_settled: true })
+    }
+
     fn fit(joint: &Joint, limit: u64) -> Fit {
         let mut inner = joint.lock();
         inner.advance(&a_day(limit), NOW);
@@ -334,9 +353,9 @@ mod tests {
         // Of nine the authority has heard of three only.
         let three = 3 * a_day(9).as_slice()[0].units().cell;
         let told = Grant { keeps: true, levels: [three].into_iter().collect(), ..Grant::default() };
-        joint.hear(&joint.state(1, false, 0, NOW), Some(&told), false, NOW);
+        joint.hear(&joint.state(1, false, 0, NOW), heard(&told), false, NOW);
         assert!(!fits_away(), "the others have not told their parts");
-        joint.hear(&joint.state(2, true, 0, NOW), Some(&told), true, NOW);
+        joint.hear(&joint.state(2, true, 0, NOW), heard(&told), true, NOW);
         assert!(fits_away());
     }
 
@@ -346,13 +365,39 @@ mod tests {
         let full = Grant { keeps: true, wait_millis: 80_000_000, ..Grant::default() };
         assert_eq!(fit(&joint, 1), Fit::Short);
         joint.lock().holding.wait_for(1, 1);
-        joint.hear(&joint.state(1, true, 0, NOW), Some(&full), true, NOW);
+        joint.hear(&joint.state(1, true, 0, NOW), heard(&full), true, NOW);
         assert!(matches!(fit(&joint, 1), Fit::Full(_)));
         assert_eq!(fit(&joint, 2), Fit::Short);
         joint.lock().holding.wait_for(1, 1);
         let statement = joint.state(2, true, 0, NOW);
         assert_eq!(fit(&joint, 3), Fit::Short);
-        joint.hear(&statement, Some(&full), true, NOW);
+        joint.hear(&statement, heard(&full), true, NOW);
         assert_eq!(fit(&joint, 3), Fit::Short, "the answer was about two a day");
+    }
+
+    #[test]
+    fn an_authority_that_forgets_twice_is_told_all_that_was_known_before_and_all_that_was_used_since() {
+        let joint = Joint::new("requests:one", Used::default());
+        joint.lock().advance(&a_day(9), NOW);
+        let cell = a_day(9).as_slice()[0].units().cell;
+        let level = |cells: u64| Grant {
+            keeps: true,
+            levels: [cells * cell].into_iter().collect(),
+            ..Grant::default()
+        };
+        let used = |cells: u64| joint.lock().overrun(cells, NOW);
+        let told = |statement: &Statement| (statement.floors[0], statement.total - statement.total_known);
+        let cells = |count: i64| count * cell.cast_signed();
+        used(2);
+        let first = joint.state(1, true, 0, NOW);
+        assert!(first.floors[0] < cells(-9), "nothing was known");
+        joint.hear(&first, heard(&level(3)), true, NOW);
+        used(2);
+        let second = joint.state(2, true, 0, NOW);
+        assert_eq!(told(&second), (cells(3), 2));
+        // Another node has not been heard yet, which knows more.
+        let unsettled = Heard { grant: &level(5), is_settled: false };
+        joint.hear(&second, Some(unsettled), false, NOW);
+        assert_eq!(told(&joint.state(3, true, 0, NOW)), (cells(3), 2));
     }
 }

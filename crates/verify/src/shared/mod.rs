@@ -5,10 +5,12 @@
 //! so at any moment the level of a limit, and all that can still be used of what is reserved, fit the limit together, and in any span of
 //! time no more is admitted on all nodes than its burst and what it gives for that span.
 
+mod back;
 mod desk;
 mod holding;
 mod joint;
 mod measures;
+mod pace;
 mod port;
 
 use std::sync::Arc;

@@ -43,10 +43,12 @@ pub struct Statement {
     pub since: u64,
     /// The last statement that was answered; 0 if none was.
     pub answered: u64,
-    /// All that this node has used.
+    /// All that this node has used, without what it has told to have given back.
     pub total: i64,
-    /// How much of it the last statement told that was answered.
-    pub total_answered: i64,
+    /// What of it was not used after all, and is given back now.
+    pub back: u64,
+    /// How much of it is in `floors`.
+    pub total_known: i64,
     /// What of its reservation it keeps.
     pub kept: u64,
     /// What of it it gives back.
@@ -56,8 +58,9 @@ pub struct Statement {
     /// Whether it has used a part of the limits on its own while the authority was away, and tells it for the first time. Some of it may have
     /// leaked out since, so all of `total` is told by `floors`, and nothing by its growth.
     pub was_alone: bool,
-    /// The level of each limit, in units, that the authority had when it last answered, less what would have leaked out since, be that more than
-    /// there was: if it has forgotten, it is this and what other nodes have told since.
+    /// The level of each limit, in units, that the authority had when it last answered and knew all that nodes know, less what would have leaked out
+    /// since, be that more than there was: if it has forgotten, it is this and what other nodes have told since. With `was_alone`, all
+    /// that this node knows to be used.
     pub floors: Floors,
 }
 

@@ -203,16 +203,18 @@ async fn a_node_that_is_cut_from_redis_refuses_and_the_others_go_on_exactly() {
     eventually("the node to serve again", served).await;
 }
 
+/// What becomes of a request for so many tokens.
+async fn estimate(world: &World, node: usize, secret: &str, tokens: u64) -> Answer {
+    let (client, question) = (world.client(node), json!({ "key": secret, "estimate": { "tokens": tokens } }));
+    client.http.json("POST", "/api/v1/keys/verify", &client.caller, &question).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_one_limit_over_all_nodes() {
     let world = World::start_with_redis("refuse").await;
     share(&world, 1).await;
     let secret = key(&world, json!({ "tpm_limit": 1_000 })).await;
-    let estimate = async |node: usize, tokens: u64| {
-        let (client, question) =
-            (world.client(node), json!({ "key": &*secret, "estimate": { "tokens": tokens } }));
-        client.http.json("POST", "/api/v1/keys/verify", &client.caller, &question).await
-    };
+    let estimate = async |node, tokens| estimate(&world, node, &secret, tokens).await;
     let first = estimate(0, 600).await;
     assert_eq!(first.json["valid"], true, "{}", first.text);
     let second = estimate(1, 600).await;
@@ -234,4 +236,25 @@ async fn tokens_are_one_limit_over_all_nodes() {
         began.elapsed() < Duration::from_secs(10),
         "a minute's limit needs half a minute to leak so much"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_a_key_that_nobody_uses_now_are_told_to_a_redis_that_has_forgotten_them() {
+    let mut world = World::start_with_redis("refuse").await;
+    share(&world, 1).await;
+    let secret = key(&world, json!({ "tpm_limit": 1_000 })).await;
+    let held = estimate(&world, 0, &secret, 900).await;
+    assert_eq!(held.json["valid"], true, "{}", held.text);
+    let (client, body) = (world.client(0), json!({ "actual": { "tokens": 900 } }));
+    let settle = format!("/api/v1/holds/{}/settle", text(&held.json, "hold_id"));
+    client.http.json("POST", &settle, &client.caller, &body).await.expect(200);
+    // Long enough that nothing of it is left to be told.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.nodes.redis().kill();
+    share(&world, 0).await;
+    world.nodes.redis().start_again();
+    share(&world, 1).await;
+    // This node has never asked for it.
+    let refused = estimate(&world, 1, &secret, 900).await;
+    assert_eq!(refused.json["code"], "tokens_limited", "{}", refused.text);
 }

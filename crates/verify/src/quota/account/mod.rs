@@ -16,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::bid::Held;
 use super::pocket::Pocket;
-use crate::shared::Desk;
+use crate::shared::{Desk, Joint};
 
 pub(super) use take::Authority;
 pub(super) use tokens::{Taken, TokenFit, TokenShortage, Tokens};
@@ -90,6 +90,11 @@ impl Account {
         let is_asked_for = self.turn.try_lock().is_err();
         let inner = self.lock();
         !is_asked_for && !inner.is_active && inner.waiting == 0 && inner.tokens.is_unused(now)
+    }
+
+    /// What nodes share of its tokens, if any are known to be used.
+    pub(crate) fn shared_tokens(&self, now: u64) -> Option<Arc<Joint>> {
+        self.lock().tokens.shared(now)
     }
 
     /// How many tokens are used, to be kept over a restart, and when none will be.

@@ -147,6 +147,13 @@ impl Tokens {
         }
     }
 
+    /// What nodes share, if any are known to be used.
+    pub(in crate::quota) fn shared(&self, now: u64) -> Option<Arc<Joint>> {
+        let Self::Shared(shared) = self else { return None };
+        let is_unused = shared.joint.lock().used_mut().is_unused(now);
+        (!is_unused).then(|| Arc::clone(&shared.joint))
+    }
+
     /// What is used, to be kept over a restart, and when nothing will be.
     pub(in crate::quota) fn record(&mut self, now: u64) -> Option<(UsedLimit, u64)> {
         match self {
