@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// Length of one run.
     pub(crate) seconds: u64,
+    /// Events in the store, at the least, when they are read.
+    pub(crate) events: usize,
     /// Keys that are revoked one after the other.
     pub(crate) revocations: usize,
     /// Keys that three nodes revoke.
@@ -31,6 +33,7 @@ impl Plan {
         postgres_keys: 20_000,
         rounds: 3,
         seconds: 2,
+        events: 1_000_000,
         revocations: 200,
         revocations_by_nodes: 3_000,
         limited_seconds: 20,
@@ -43,6 +46,7 @@ impl Plan {
         postgres_keys: 50_000,
         rounds: 5,
         seconds: 4,
+        events: 10_000_000,
         revocations: 1000,
         revocations_by_nodes: 100_000,
         limited_seconds: 180,

@@ -34,14 +34,21 @@ pub(super) async fn rows(world: &World, engine: &str, plan: Plan) -> Result<Vec<
     let kept =
         Row { peak: Some(server.memory()?.1), note: format!("{}, {}", per_second(&row), row.note), ..row };
     let mut rows = if loops.is_empty() { vec![kept] } else { beside_loop(kept, &loops, engine) };
+    let mut stored: f64 = runs.iter().map(|run| run.requests * BATCH as f64).sum();
+    while stored < plan.events as f64 {
+        stored += load.run(&server, plan.seconds)?.requests * BATCH as f64;
+    }
+    say(&format!("{stored:.0} events are read"));
     for (name, path) in [
+        ("overview", "overview"),
         ("list", "events"),
         ("list of an entity", "events?entity=order/7"),
         ("list of a source that nobody is", "events?source_id=nobody"),
         ("entity", "entities/order/7"),
     ] {
         let latencies = read(world, &server, path).await?;
-        rows.push(Row::of_latencies(format!("events, {name}, one at a time, {engine}"), latencies));
+        let row = Row::of_latencies(format!("events, {name}, one at a time, {engine}"), latencies);
+        rows.push(Row { note: format!("{:.1} million events", stored / 1e6), ..row });
     }
     Ok(rows)
 }
