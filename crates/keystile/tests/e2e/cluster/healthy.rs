@@ -8,12 +8,10 @@ use keystile_testkit::history::Record;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::world::{Client, Key, LEASE, NODES, PLACES, World, checked, revoked};
+use super::world::{Client, Key, LEASE, NODES, PLACES, World, checked, revoked, rounds};
 
 /// Rounds, over all clients.
 const ROUNDS: usize = 300;
-/// Names another number of rounds, such as 100000.
-const ROUNDS_VARIABLE: &str = "KEYSTILE_CLUSTER_ROUNDS";
 /// Rounds at the same time.
 const AT_ONCE: usize = 6;
 
@@ -56,17 +54,11 @@ async fn ask_until(client: Client, key: Key, stopped: watch::Receiver<bool>) {
     }
 }
 
-fn rounds() -> usize {
-    #[expect(clippy::disallowed_methods, reason = "a test is configured where it stands")]
-    let named = std::env::var(ROUNDS_VARIABLE);
-    named.map_or(ROUNDS, |rounds| rounds.parse().unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_revoked_by_one_node_is_accepted_by_none_once_that_is_answered() {
     let world = World::start().await;
     let kept = world.known_keys(1).await.remove(0);
-    let rounds = rounds();
+    let rounds = rounds().unwrap_or(ROUNDS);
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..AT_ONCE {

@@ -12,6 +12,7 @@ mod failover;
 mod fills;
 mod healthy;
 mod holds;
+mod mishaps;
 mod notices;
 mod rates;
 mod restarts;

@@ -33,6 +33,9 @@ const CLIENTS: usize = 2;
 /// Pause of a client of a load between two questions, so that the nodes have time for other things.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Names a number of rounds.
+const ROUNDS_VARIABLE: &str = "KEYSTILE_CLUSTER_ROUNDS";
+
 /// The two places where keys are asked about, which have nothing in common but what is in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -245,7 +248,8 @@ async fn ask_until_stopped(client: Client, keys: Vec<Key>, mut stopped: watch::R
     }
 }
 
-async fn ask_on_and_on(client: &Client, keys: &[Key]) {
+/// Asks one node about these keys, in turns.
+pub(super) async fn ask_on_and_on(client: &Client, keys: &[Key]) {
     loop {
         for key in keys {
             for place in PLACES {
@@ -254,6 +258,13 @@ async fn ask_on_and_on(client: &Client, keys: &[Key]) {
             }
         }
     }
+}
+
+/// The number of rounds that is asked for, such as 100000, if one is.
+pub(super) fn rounds() -> Option<usize> {
+    #[expect(clippy::disallowed_methods, reason = "a test is configured where it stands")]
+    let named = std::env::var(ROUNDS_VARIABLE);
+    named.ok().map(|rounds| rounds.parse().unwrap())
 }
 
 /// What is said of a key that was revoked.
@@ -283,6 +294,15 @@ impl Client {
         let made =
             self.http.json("POST", &self.keys, &self.caller, &json!({ "name": "key" })).await.expect(201);
         Key { id: text(&made, "id").into(), secret: text(&made, "secret").into() }
+    }
+
+    /// Tries to make a key, that counts its requests if it is to be `limited`.
+    pub(super) async fn try_create(&self, limited: bool) -> Option<Key> {
+        let limit = limited.then_some(1_000_000);
+        let body = json!({ "name": "key", "rpm_limit": limit });
+        let made = self.http.try_json("POST", &self.keys, &self.caller, &body).await.ok()?;
+        let part = |name: &str| text(&made.json, name).into();
+        (made.status == 201).then(|| Key { id: part("id"), secret: part("secret") })
     }
 
     /// Asks about a key.
