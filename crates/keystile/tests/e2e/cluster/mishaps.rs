@@ -155,7 +155,7 @@ impl Worker {
     async fn make(&self, clients: &[Client], number: usize) -> Key {
         let begun = Instant::now();
         loop {
-            let making = clients[self.whole(number).0].try_create(number % 2 == 0);
+            let making = clients[self.whole(number).0].try_create(number.is_multiple_of(2));
             if let Ok(Some(key)) = timeout(DEADLINE, making).await {
                 return key;
             }
@@ -293,6 +293,7 @@ async fn whatever_breaks_while_keys_are_revoked_no_key_is_accepted_after_its_ans
 }
 
 /// That keys were revoked during each of them. Prints how many.
+#[expect(clippy::print_stdout, reason = "a run of many rounds is made to learn these figures")]
 fn assert_each_was_seen(seen: &Seen) {
     for (mishap, (count, most)) in &seen.answered {
         println!("{mishap:?}: {count} revocations answered, in {most:?} at the most");
