@@ -144,21 +144,21 @@ local function read()
   return told
 end
 
--- Looks at what a node says that it knows, as it is not known here: all of it or, if it was alone, what it has used meanwhile.
+-- Takes over what a node says that it knows: it is not known here, or has used something on its own.
 local function recall(state, told, knows)
   if not knows and told.answered > 0 and not is_new(state) then
     -- Something of it was forgotten, as if all had been.
     state.s, state.a = now, 0
   end
-  local most = told.kept
+  local forgotten = told.kept
   for _, limit in ipairs(told.limits) do
     local floor = limit.floor
     if not knows and is_new(state) then floor = math.min(MOST, floor + state.a * limit.cell) end
     local level = state.l[limit.name]
     level[LEVEL] = math.max(level[LEVEL], floor)
-    most = math.max(most, limit.floor)
+    forgotten = math.max(forgotten, limit.floor)
   end
-  if not knows and told.answered > 0 and most > 0 then state.h = now + hold end
+  if not knows and told.answered > 0 and forgotten > 0 then state.h = now + hold end
 end
 
 -- Puts down what the node has used since it was heard last. Says whether what it keeps is still reserved.

@@ -317,7 +317,9 @@ impl Desk {
         if contact.epoch.replace(answer.epoch).is_some_and(|known| known != answer.epoch) {
             self.measures.note_forgotten();
             // What is known of owners that nobody asks for now has to be told as well, before anything is reserved.
-            for joint in meters.joints(self.clock.elapsed_millis()) {
+            let now = self.now();
+            for joint in meters.joints(now.elapsed) {
+                joint.lock().holding.retell(now.unslept);
                 self.queue(&joint);
             }
         }
@@ -333,5 +335,5 @@ impl Desk {
 /// What was answered to the statement at `place`.
 fn heard(answer: &Answer, place: usize) -> Option<Heard<'_>> {
     let grant = answer.grants.get(place)?.as_ref()?;
-    Some(Heard { grant, is_settled: answer.unsettled_millis == 0 && grant.unsettled_millis == 0 })
+    Some(Heard { grant, unsettled_millis: answer.unsettled_millis.max(grant.unsettled_millis) })
 }

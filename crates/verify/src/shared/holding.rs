@@ -35,6 +35,8 @@ pub(crate) struct Holding {
     /// How much the last statement told that was answered when the authority knew all that nodes know.
     total_known: i64,
     back: Back,
+    /// From then on the authority is to be told once more, as it had forgotten something and may not have heard of all when it answered.
+    retell_at: Option<u64>,
     since: u64,
     answered: u64,
     heard_at: u64,
@@ -154,9 +156,18 @@ impl Holding {
         self.total != self.total_answered || self.back.cells() > 0
     }
 
-    /// What was told last, and answered, is known by an authority that knows all that nodes know.
-    pub(super) const fn is_known(&mut self) {
-        self.total_known = self.total_answered;
+    /// The authority has forgotten, and has to be told.
+    pub(super) const fn retell(&mut self, now: u64) {
+        self.retell_at = Some(now);
+    }
+
+    /// It was told, and answered that it may not know all that nodes know for so long.
+    pub(super) const fn note_told(&mut self, unsettled_millis: u64, now: u64) {
+        if unsettled_millis > 0 {
+            self.retell(now.saturating_add(unsettled_millis));
+        } else {
+            (self.retell_at, self.total_known) = (None, self.total_answered);
+        }
     }
 
     /// What other nodes have reserved, as far as it is known.
@@ -212,7 +223,8 @@ impl Holding {
             return false;
         }
         let is_old = now.saturating_sub(self.heard_at) >= TELL_MILLIS;
-        self.waiting.least > 0 || (is_old && (self.cells > 0 || self.has_news()))
+        let is_to_retell = self.retell_at.is_some_and(|at| now >= at);
+        self.waiting.least > 0 || (is_old && (self.cells > 0 || self.has_news() || is_to_retell))
     }
 
     /// Whether it may be asked for more before the last is used.
@@ -223,7 +235,11 @@ impl Holding {
 
     /// Whether forgetting it changes nothing.
     pub(super) const fn is_spent(&self) -> bool {
-        self.cells == 0 && !self.has_news() && self.flight.is_none() && self.waiting.least == 0
+        self.cells == 0
+            && !self.has_news()
+            && self.retell_at.is_none()
+            && self.flight.is_none()
+            && self.waiting.least == 0
     }
 
     /// Nothing more is used here: the next statement gives back what is left.
@@ -237,7 +253,7 @@ impl Holding {
             self.since = number;
         }
         if now.saturating_sub(self.heard_at) >= REMEMBERED_MILLIS {
-            (self.answered, self.total_known) = (0, self.total_answered);
+            self.answered = 0;
         }
         if now >= self.until {
             self.cells = 0;

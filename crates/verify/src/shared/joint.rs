@@ -35,8 +35,8 @@ pub(crate) struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heard<'a> {
     pub(super) grant: &'a Grant,
-    /// Whether the authority knows all that nodes know, as it has not forgotten anything lately.
-    pub(super) is_settled: bool,
+    /// For so long the authority may not know all that nodes know, as it has forgotten something.
+    pub(super) unsettled_millis: u64,
 }
 
 /// When something happens, by both clocks that nobody sets.
@@ -135,11 +135,13 @@ impl Joint {
             let Inner { used, known, holding, turns } = &mut *inner;
             let (number, want) = (statement.number, statement.want);
             match answer {
-                Some(Heard { grant, is_settled }) => {
+                Some(Heard { grant, unsettled_millis }) => {
                     used.pass(now.elapsed);
                     let is_last = holding.hear((number, want), used.refill_millis(), grant, now.unslept);
-                    if is_last && is_settled {
-                        holding.is_known();
+                    if is_last {
+                        holding.note_told(unsettled_millis, now.unslept);
+                    }
+                    if is_last && unsettled_millis == 0 {
                         known.advance(&statement.rates, now.elapsed);
                         known.learn(&grant.levels, 0);
                     }
@@ -330,7 +332,7 @@ mod tests {
     }
 
     fn heard(grant: &Grant) -> Option<Heard<'_>> {
-        Some(Heard { grant, is_settled: true })
+        Some(Heard { grant, unsettled_millis: 0 })
     }
 
     fn fit(joint: &Joint, limit: u64) -> Fit {
@@ -396,8 +398,19 @@ mod tests {
         let second = joint.state(2, true, 0, NOW);
         assert_eq!(told(&second), (cells(3), 2));
         // Another node has not been heard yet, which knows more.
-        let unsettled = Heard { grant: &level(5), is_settled: false };
+        let unsettled = Heard { grant: &level(5), unsettled_millis: 1_200 };
         joint.hear(&second, Some(unsettled), false, NOW);
         assert_eq!(told(&joint.state(3, true, 0, NOW)), (cells(3), 2));
+        joint.hear(&joint.state(4, true, 0, NOW), Some(unsettled), false, NOW);
+        let later = |millis: u64| Now { elapsed: 1_000 + millis, unslept: 1_000 + millis };
+        let is_due = |millis| joint.lock().holding.is_due(later(millis).unslept);
+        assert!(
+            !is_due(1_199) && is_due(1_200) && !joint.lock().holding.is_spent(),
+            "it is told until it is known"
+        );
+        let third = joint.state(5, true, 0, later(1_200));
+        joint.hear(&third, heard(&level(8)), true, later(1_200));
+        assert!(joint.lock().holding.is_spent());
+        assert_eq!(told(&joint.state(6, true, 0, later(1_200))), (cells(8), 0));
     }
 }

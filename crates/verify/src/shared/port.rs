@@ -43,7 +43,7 @@ pub struct Statement {
     pub since: u64,
     /// The last statement that was answered; 0 if none was.
     pub answered: u64,
-    /// All that this node has used, without what it has told to have given back.
+    /// All that this node has used, without what it gave back in statements that were answered.
     pub total: i64,
     /// What of it was not used after all, and is given back now.
     pub back: u64,

@@ -83,6 +83,11 @@ struct Seen {
 }
 
 impl Seen {
+    fn begin(&mut self, mishap: Mishap, node: usize) {
+        self.broken.push(Some((mishap, node)));
+        self.revoked.clear();
+    }
+
     fn broken(&self) -> Broken {
         self.broken.last().copied().flatten()
     }
@@ -120,7 +125,10 @@ impl Worker {
             after.spawn(async move { client.ask(&key, place).await });
         }
         after.join_all().await;
-        before.shutdown().await;
+        before.abort_all();
+        while let Some(asked) = before.join_next().await {
+            assert!(asked.is_err_and(|ended| ended.is_cancelled()), "what was asked before failed");
+        }
         self.note_asked(&record);
         let mut seen = self.seen.lock();
         if seen.revoked.len() < ASKED_AGAIN {
@@ -227,7 +235,10 @@ async fn befall(world: &mut World, mishap: Mishap, node: usize) {
             way.cut(Ending::Reset);
         }
         Mishap::Stopped => world.nodes.node(node).thaw(),
-        Mishap::Deaf | Mishap::BrokenOff | Mishap::Late => {}
+        Mishap::Deaf => {
+            way.cut_marked(Ending::Reset);
+        }
+        Mishap::BrokenOff | Mishap::Late => {}
         Mishap::WithoutRedis => world.nodes.redis().start_again(),
         Mishap::Restarted => world.nodes.postgres().start_again(),
     }
@@ -273,7 +284,7 @@ async fn whatever_breaks_while_keys_are_revoked_no_key_is_accepted_after_its_ans
     for turn in 0.. {
         for (place, mishap) in MISHAPS.into_iter().enumerate() {
             let node = (turn + place) % NODES;
-            seen.lock().broken.push(Some((mishap, node)));
+            seen.lock().begin(mishap, node);
             befall(&mut world, mishap, node).await;
             recover(&world, &seen, &kept).await;
             assert!(workers.try_join_next().is_none_or(|ended| ended.is_ok()), "a round has failed");
