@@ -15,7 +15,7 @@ const HANDFUL: u64 = 16;
 /// After so long without a use what is left is given back.
 const IDLE_MILLIS: u64 = 250;
 /// So often something is told by who uses what it has.
-pub(super) const TELL_MILLIS: u64 = 200;
+const TELL_MILLIS: u64 = 200;
 /// After so long an authority may have forgotten what it knew of a node that has nothing reserved.
 const REMEMBERED_MILLIS: u64 = 60_000;
 /// Nobody asks again sooner, but where the whole limit is free again sooner.

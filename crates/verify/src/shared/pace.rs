@@ -1,8 +1,9 @@
 //! How fast a holding is used, by which more is reserved ahead.
 
-use super::holding::TELL_MILLIS;
+/// So long it is measured at the least.
+const MEASURED_MILLIS: u64 = 25;
 
-/// How fast it is used.
+/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     since: u64,
@@ -25,7 +26,7 @@ impl Pace {
     /// Half of what was is remembered, so that a short pause does not have everything asked for anew.
     pub(super) fn turn(&mut self, now: u64) {
         let elapsed = now.saturating_sub(self.since);
-        if elapsed < TELL_MILLIS / 8 {
+        if elapsed < MEASURED_MILLIS {
             return;
         }
         let rate = self.used.saturating_mul(1_000) / elapsed;
